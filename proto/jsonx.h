@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* jansson under our limits: depth 32, no duplicate keys, no trailing bytes, no NUL in strings, UTF-8. */
+#pragma once
+
+#include <jansson.h>
+
+#include "proto/base.h"
+#include "proto/err.h"
+
+#define JSONX_DEPTH_MAX 32
+
+static inline void json_decrefp(json_t **p)
+{
+	json_decref(*p);
+	*p = NULL;
+}
+#define _cleanup_json_ _cleanup_(json_decrefp)
+
+/* Parse exactly one JSON value. Returns 0 or -EBADMSG (@err: @code, with line and column). */
+_must_check_ int jsonx_parse(const void *data, size_t size, enum errcode code, json_t **ret, struct err *err);
+
+/* Typed getters of an object's member; the message names the field. @required: absence (or null) is
+ * -EINVAL, else absence leaves *ret as it was and returns 0. Strings are borrowed from @obj. */
+_must_check_ int jsonx_string(const json_t *obj, const char *key, bool required, const char **ret, enum errcode code, struct err *err);
+_must_check_ int jsonx_int(const json_t *obj, const char *key, bool required, int64_t min, int64_t max, int64_t *ret, enum errcode code, struct err *err);
+_must_check_ int jsonx_bool(const json_t *obj, const char *key, bool required, bool *ret, enum errcode code, struct err *err);
+
+/* Compact text; the caller's. Aborts when out of memory. */
+char *jsonx_dump(const json_t *v);
+/* The same with sorted keys: equal values give equal bytes. */
+char *jsonx_canonical(const json_t *v);
