@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The cgroup directories of containers, on v1, hybrid and v2: made, read and removed by us, never left to liblxc.
+ *
+ * In every mounted hierarchy a container owns <CgroupPrefix>/<id>/ with "monitor" and "payload" (lxc.cgroup.dir.*) and, in the cgroup2 tree alone,
+ * "worker", which a worker enters before it calls liblxc: whatever a killed worker leaves running is in the container's tree and dies by cgroup.kill.
+ * Nothing here blocks for longer than a directory operation, except where said. */
+#pragma once
+
+#include "proto/base.h"
+#include "proto/err.h"
+
+struct ctgroup; /* the mounted hierarchies and the prefix */
+
+_must_check_ int ctgroup_open(const char *prefix, struct ctgroup **ret, struct err *err);
+struct ctgroup *ctgroup_close(struct ctgroup *g);
+
+/* Ids that have a directory in any hierarchy, so that leftovers can be found. Calls back once per id. */
+_must_check_ int ctgroup_list(struct ctgroup *g, void (*found)(const char *id, void *userdata), void *userdata);
+
+/* OOM kills counted in the container's memory group, or -ENODATA where the kernel can't tell. */
+int64_t ctgroup_oom_kills(struct ctgroup *g, const char *id);
+
+/* Remove the directories that are empty of processes; 0, or -EBUSY while something lives. */
+_must_check_ int ctgroup_remove(struct ctgroup *g, const char *id);
+
+/* SIGKILL everything in the container's tree (monitor included). Frozen ones are thawed first. Waits at most @wait_ms for it to be empty: 0, -EBUSY. */
+_must_check_ int ctgroup_kill(struct ctgroup *g, const char *id, int wait_ms);
+
+/* Is anything in the tree frozen by our freezer group? */
+bool ctgroup_is_frozen(struct ctgroup *g, const char *id);

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One container as it is wanted, and the liblxc configuration that makes it so. Pure.
+ *
+ * The configuration is generated whole from this and never parsed back: no includes, no hooks, no value that could carry a control
+ * byte (CVE-2026-23953: a newline in a value becomes a line of its own). */
+#pragma once
+
+#include <jansson.h>
+
+#include "proto/base.h"
+#include "proto/err.h"
+#include "proto/ident.h"
+
+#define CTSPEC_ID_RANGE 65536 /* ids per container */
+#define CTSPEC_NAME_MAX 100
+
+struct ctspec_limits {
+	double cpu_cores;      /* 0: none, as all below */
+	int64_t memory_bytes;
+	int64_t pids;
+};
+
+struct ctspec {
+	char id[IDENT_ID_LEN + 1];
+	char project_id[IDENT_ID_LEN + 1];
+	char name[CTSPEC_NAME_MAX + 1]; /* hostname; the id when empty */
+	char image[256];
+	uint32_t id_base;               /* first host uid and gid */
+	bool autostart;
+	struct ctspec_limits limits;
+};
+
+/* JSON form, as it stands in worker jobs and in the state file. */
+json_t *ctspec_to_json(const struct ctspec *s);
+_must_check_ int ctspec_from_json(const json_t *v, struct ctspec *ret, struct err *err);
