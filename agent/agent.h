@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the agent is made of; agent_main.c puts it together. One thread, one loop, one writer of the state file. */
+#pragma once
+
+#include <systemd/sd-event.h>
+
+#include "agent/conf.h"
+#include "agent/desired.h"
+#include "agent/nodekey.h"
+#include "agent/outbox.h"
+#include "agent/store.h"
+#include "lxc/ctgroup.h"
+#include "proto/keyset.h"
+#include "proto/report.h"
+
+struct agent {
+	struct conf conf;
+	const char *conf_path;
+	sd_event *event;
+	struct store *store;
+	struct desired *desired;
+	struct outbox *outbox;
+	struct engine *engine;
+	struct uplink *uplink; /* NULL when standalone */
+	struct worker_pool *workers;
+	struct ctlsrv *ctlsrv;
+	struct ctgroup *groups;
+	struct keyset keyset;
+	bool has_keyset;
+	struct nodekey *nodekey;
+	char boot_id[33];
+	char hostname[65];
+	char program_dir[256]; /* where the agent's own file lies: the others lie beside it or in the libexec directory */
+	int64_t started_ms;
+	uint64_t orders_by_state[JOURNAL_STATE_COUNT_HINT];
+	uint64_t commit_us_max;
+};
+
+/* Wall clock in ms. */
+int64_t agent_now_ms(void);
+/* The node's idea of now: the later of its clock and the latest authenticated time. */
+int64_t agent_trusted_now_ms(const struct agent *a);
+/* The path of one of our programs. The caller's. */
+char *agent_program(const struct agent *a, const char *name);

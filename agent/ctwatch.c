@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/ctwatch.h"
+
+#include <sys/epoll.h>
+
+#include "agent/engine.h"
+#include "agent/journald.h"
+#include "lxc/ctprobe.h"
+
+/* After init's end liblxc's monitor either goes, or starts a new init (reboot asked from inside). It does so within some 50 ms; we look
+ * ten times before we believe that it is stuck, and stay below the promised second. */
+#define LOOK_AGAIN_US (80 * 1000)
+#define LOOKS_MAX     10
+
+struct ctwatch {
+	struct agent *agent;
+	char id[IDENT_ID_LEN + 1];
+	pid_t pid;
+	int pidfd;
+	bool ended;
+	unsigned looks;
+	int64_t ended_ms;
+	sd_event_source *source, *again;
+};
+
+static struct ctwatch *ctwatch_free(struct ctwatch *w)
+{
+	if (w) {
+		w->source = sd_event_source_disable_unref(w->source);
+		w->again = sd_event_source_disable_unref(w->again);
+		closefd(w->pidfd);
+		free(w);
+	}
+	return NULL;
+}
+
+void ctwatch_detach(struct container *c)
+{
+	c->watch = ctwatch_free(c->watch);
+}
+
+pid_t ctwatch_pid(const struct container *c)
+{
+	return c->watch && !c->watch->ended ? c->watch->pid : 0;
+}
+
+/* Why it ended, as far as the kernel still tells. */
+static void report_end(struct agent *a, struct container *c, int64_t ended_ms)
+{
+	int64_t oom_kills = ctgroup_oom_kills(a->groups, c->spec.id);
+	json_t *metadata = json_object();
+
+	if (oom_kills > 0)
+		(void)json_object_set_new(metadata, "cause", json_string("oom"));
+	else
+		(void)json_object_set_new(metadata, "cause", json_string("init ended"));
+	LOG_CONTAINER(LOG_WARNING, CONTAINER_ENDED, c->spec.id, "container %s ended, which nobody ordered", c->spec.id);
+	engine_set_status(a, c, CT_STOPPED, ended_ms, "crash", metadata);
+	(void)ctgroup_remove(a->groups, c->spec.id); /* what is busy yet goes with the next order */
+}
+
+static int on_look_again(sd_event_source *s, uint64_t usec, void *userdata);
+
+/* Ended, and no operation has it: a reboot of its own, or the end? */
+static void look(struct agent *a, struct container *c)
+{
+	struct ctwatch *w = c->watch;
+	int64_t ended_ms = w->ended_ms;
+	unsigned looks = w->looks + 1;
+	pid_t pid = 0;
+	int pidfd = -1;
+
+	switch (ctprobe_look(a->groups, c->spec.id, &pid, &pidfd)) {
+	case CTPROBE_RUNNING:
+	case CTPROBE_PAUSED:
+		LOG_CONTAINER(LOG_NOTICE, CONTAINER_REBOOTED, c->spec.id, "container %s restarted itself", c->spec.id);
+		ctwatch_attach(a, c, pid, pidfd);
+		return;
+	case CTPROBE_PARTIAL:
+		if (looks <= LOOKS_MAX) {
+			w->looks = looks;
+			w->again = sd_event_source_disable_unref(w->again);
+			if (sd_event_add_time_relative(a->event, &w->again, CLOCK_BOOTTIME, LOOK_AGAIN_US, 1000, on_look_again, w) >= 0)
+				return;
+		}
+		break;
+	case CTPROBE_ABSENT:
+		break;
+	}
+	ctwatch_detach(c);
+	if (c->status == CT_RUNNING || c->status == CT_PAUSED)
+		report_end(a, c, ended_ms);
+}
+
+void ctwatch_settle(struct agent *a, struct container *c)
+{
+	if (c->watch && c->watch->ended && !engine_is_busy(a->engine, c->spec.id))
+		look(a, c);
+}
+
+static int on_look_again(sd_event_source *s, uint64_t usec, void *userdata)
+{
+	struct ctwatch *w = userdata;
+	struct container *c = desired_find(w->agent->desired, w->id);
+
+	assert(c && c->watch == w);
+	ctwatch_settle(w->agent, c);
+	return 0;
+}
+
+static int on_init_end(sd_event_source *s, int fd, uint32_t revents, void *userdata)
+{
+	struct ctwatch *w = userdata;
+	struct container *c = desired_find(w->agent->desired, w->id);
+
+	assert(c && c->watch == w);
+	w->ended = true;
+	w->ended_ms = agent_now_ms();
+	w->source = sd_event_source_disable_unref(w->source);
+	ctwatch_settle(w->agent, c);
+	return 0;
+}
+
+void ctwatch_attach(struct agent *a, struct container *c, pid_t pid, int pidfd)
+{
+	struct ctwatch *w = xcalloc(1, sizeof(*w));
+
+	ctwatch_detach(c);
+	w->agent = a;
+	strcpy(w->id, c->spec.id);
+	w->pid = pid;
+	w->pidfd = pidfd;
+	c->watch = w;
+	if (sd_event_add_io(a->event, &w->source, pidfd, EPOLLIN, on_init_end, w) < 0)
+		abort(); /* only for want of memory or a descriptor that is none */
+}
+
+enum ct_status ctwatch_observe(struct agent *a, struct container *c)
+{
+	pid_t pid = 0;
+	int pidfd = -1;
+	enum ctprobe_state state = ctprobe_look(a->groups, c->spec.id, &pid, &pidfd);
+
+	if (state != CTPROBE_RUNNING && state != CTPROBE_PAUSED) {
+		ctwatch_detach(c);
+		return CT_STOPPED;
+	}
+	if (ctwatch_pid(c) == pid)
+		closefd(pidfd);
+	else
+		ctwatch_attach(a, c, pid, pidfd);
+	return state == CTPROBE_PAUSED ? CT_PAUSED : CT_RUNNING;
+}

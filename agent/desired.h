@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The wanted state: which containers there are, how each is meant to be, and its last known status. Rows of `containers` in the state file with a
+ * copy in memory. Writes go into the open transaction; memory follows at once, since a commit that fails ends the process. */
+#pragma once
+
+#include "agent/store.h"
+#include "lxc/ctspec.h"
+#include "proto/base.h"
+
+enum ct_status {
+	CT_NONE, /* not (yet, or no longer) there; no row has it */
+	CT_CREATING,
+	CT_RUNNING,
+	CT_PAUSED,
+	CT_STOPPED,
+	CT_FAILED,
+	CT_DELETED,
+	CT_COPYING,
+	CT_DELETING,
+	CT_STATUS_COUNT
+};
+
+const char *desired_status_name(enum ct_status status);
+enum ct_status desired_status_find(const char *name); /* CT_NONE when unknown */
+
+struct container {
+	struct ctspec spec;
+	enum ct_status status;
+	uint8_t params_digest[32]; /* of container.create's params, canonical: same again is success */
+	uint32_t id_slot;
+	int64_t created_ms, changed_ms;
+	struct ctwatch *watch; /* ctwatch.c's; NULL while nothing runs */
+};
+
+struct desired;
+
+_must_check_ int desired_open(struct store *s, uint32_t id_base, struct desired **ret, struct err *err);
+struct desired *desired_close(struct desired *d);
+
+/* NULL when there is none. Borrowed until it is removed. */
+struct container *desired_find(struct desired *d, const char *id);
+size_t desired_count(const struct desired *d);
+struct container *desired_at(struct desired *d, size_t i); /* sorted by id */
+
+/* Add a container with the lowest free id range; @spec's id_base is filled in. -ENOSPC when no range is left. */
+_must_check_ int desired_add(struct desired *d, const struct ctspec *spec, const uint8_t digest[static 32], int64_t now_ms, struct container **ret);
+void desired_remove(struct desired *d, struct container *c);
+void desired_set_status(struct desired *d, struct container *c, enum ct_status status, int64_t now_ms);

@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The container.* ops: their step tables, the states that allow them, and what they leave behind. */
+#include <sodium.h>
+
+#include "agent/ctwatch.h"
+#include "agent/ops.h"
+#include "agent/tell.h"
+#include "proto/jsonx.h"
+
+/* --- what they share --- */
+
+static struct container *container_of_op(struct agent *a, const struct operation *op)
+{
+	return desired_find(a->desired, op->order.container_id);
+}
+
+static enum ops_verdict refuse(struct operation *op, int r, enum errcode code, const char *sentence)
+{
+	(void)err_set(&op->err, r, code, NULL, "%s", sentence);
+	return OPS_REFUSED;
+}
+
+/* The statuses that allow an op, as bits. */
+#define IN(status) (1u << CT_##status)
+
+static enum ops_verdict check_status(struct agent *a, struct operation *op, unsigned allowed)
+{
+	struct container *c = container_of_op(a, op);
+
+	if (!c)
+		return refuse(op, -ENOENT, ERR_CONTAINER_NOT_FOUND, "there is no such container on this node");
+	if (allowed & (1u << c->status))
+		return OPS_RUN;
+	(void)err_set(&op->err, -EPERM, ERR_OPERATION_STATE_CONFLICT, NULL, "%s is not possible while the container is %s", op->order.op_name,
+		desired_status_name(c->status));
+	(void)snprintf(op->err.status, sizeof(op->err.status), "%s", desired_status_name(c->status));
+	return OPS_REFUSED;
+}
+
+/* What an order's reports call the cause. */
+static const char *cause(const struct operation *op)
+{
+	return strcmp(op->origin, "agent") == 0 ? "autostart" : "user";
+}
+
+static void move_to(struct agent *a, struct operation *op, enum ct_status to)
+{
+	struct container *c = container_of_op(a, op);
+	const char *command = strchr(op->order.op_name, '.') + 1;
+
+	if (to == CT_STOPPED || to == CT_DELETED || to == CT_FAILED)
+		ctwatch_detach(c);
+	if (c->status != to)
+		engine_set_status(a, c, to, op->started_ms, cause(op), json_pack("{s:s, s:s}", "command", command, "order_id", op->order.id));
+	json_decref(op->result);
+	op->result = json_pack("{s:s}", "status", desired_status_name(to));
+}
+
+static void now_running(struct agent *a, struct operation *op)
+{
+	move_to(a, op, CT_RUNNING);
+}
+
+static void now_stopped(struct agent *a, struct operation *op)
+{
+	move_to(a, op, CT_STOPPED);
+}
+
+static void now_paused(struct agent *a, struct operation *op)
+{
+	move_to(a, op, CT_PAUSED);
+}
+
+/* It failed: the status is what the kernel says. */
+static void now_as_observed(struct agent *a, struct operation *op)
+{
+	struct container *c = container_of_op(a, op);
+	enum ct_status observed;
+
+	if (!c)
+		return;
+	observed = ctwatch_observe(a, c);
+	if (c->status != observed)
+		engine_set_status(a, c, observed, op->started_ms, "system", json_pack("{s:s}", "order_id", op->order.id));
+}
+
+/* --- create --- */
+
+/* What the protocol lets an order ask for and this agent can't do yet: refused rather than forgotten. */
+static bool is_true(const json_t *v)
+{
+	return json_is_true(v);
+}
+
+static bool is_filled_object(const json_t *v)
+{
+	return json_object_size(v) > 0;
+}
+
+static bool is_number(const json_t *v)
+{
+	return json_is_number(v);
+}
+
+static bool is_project_scope(const json_t *v)
+{
+	return json_is_string(v) && strcmp(json_string_value(v), "project") == 0;
+}
+
+static bool is_text(const json_t *v)
+{
+	return json_is_string(v);
+}
+
+static const struct {
+	const char *object; /* NULL: params itself */
+	const char *member;
+	bool (*asks)(const json_t *v);
+	enum errcode code;
+} not_yet[] = {
+	{ NULL, "kvm", is_true, ERR_NOT_IMPLEMENTED },
+	{ NULL, "environment_vars", is_filled_object, ERR_NOT_IMPLEMENTED },
+	{ NULL, "ssh_public_key", is_text, ERR_NOT_IMPLEMENTED },
+	{ NULL, "ramdisk_scope", is_project_scope, ERR_NOT_IMPLEMENTED },
+	{ "limits", "disk_bytes", is_number, ERR_LIMIT_NOT_SUPPORTED },
+	{ "limits", "io_read_bps", is_number, ERR_LIMIT_NOT_SUPPORTED },
+	{ "limits", "io_write_bps", is_number, ERR_LIMIT_NOT_SUPPORTED },
+	{ "limits", "net_bps", is_number, ERR_LIMIT_NOT_SUPPORTED },
+};
+
+static bool can_do_all(struct operation *op)
+{
+	for (size_t i = 0; i < countof(not_yet); i++) {
+		const json_t *obj = not_yet[i].object ? json_object_get(op->order.params, not_yet[i].object) : op->order.params;
+		char field[64];
+
+		if (!not_yet[i].asks(json_object_get(obj, not_yet[i].member)))
+			continue;
+		(void)snprintf(field, sizeof(field), "%s%s%s", not_yet[i].object ? not_yet[i].object : "", not_yet[i].object ? "." : "",
+			not_yet[i].member);
+		(void)err_set(&op->err, -ENOTSUP, not_yet[i].code, field, "this agent can't do what %s asks for yet", field);
+		return false;
+	}
+	return true;
+}
+
+static void params_digest(const struct operation *op, uint8_t ret[static 32])
+{
+	_cleanup_(freep) char *text = jsonx_canonical(op->order.params);
+
+	(void)crypto_hash_sha256(ret, (const uint8_t *)text, strlen(text));
+}
+
+static enum ops_verdict create_check(struct agent *a, struct operation *op)
+{
+	struct container *c = container_of_op(a, op);
+	uint8_t digest[32];
+
+	if (!c)
+		return can_do_all(op) ? OPS_RUN : OPS_REFUSED;
+	params_digest(op, digest);
+	if (memcmp(digest, c->params_digest, sizeof(digest)) != 0)
+		return refuse(op, -EEXIST, ERR_CONTAINER_EXISTS, "a container of this id exists and was created with other parameters");
+	op->result = json_pack("{s:s}", "status", desired_status_name(c->status));
+	return OPS_NOTHING;
+}
+
+static void copy_param(char *to, size_t size, const json_t *params, const char *key)
+{
+	const char *value = json_string_value(json_object_get(params, key));
+
+	(void)snprintf(to, size, "%s", value ? value : "");
+}
+
+static void spec_from_params(const struct order *o, struct ctspec *ret)
+{
+	const json_t *limits = json_object_get(o->params, "limits");
+	const json_t *autostart = json_object_get(o->params, "autostart");
+
+	*ret = (struct ctspec){
+		.autostart = !json_is_false(autostart),
+		.limits = {
+			.cpu_cores = json_number_value(json_object_get(limits, "cpu_cores")),
+			.memory_bytes = json_integer_value(json_object_get(limits, "memory_bytes")),
+			.pids = json_integer_value(json_object_get(limits, "pids")),
+		},
+	};
+	strcpy(ret->id, o->container_id);
+	strcpy(ret->project_id, o->project_id);
+	copy_param(ret->name, sizeof(ret->name), o->params, "name");
+	copy_param(ret->image, sizeof(ret->image), o->params, "image");
+}
+
+static int create_begin(struct agent *a, struct operation *op)
+{
+	struct ctspec spec;
+	struct container *c;
+	uint8_t digest[32];
+	int r;
+
+	spec_from_params(&op->order, &spec);
+	params_digest(op, digest);
+	r = desired_add(a->desired, &spec, digest, agent_now_ms(), &c);
+	if (r < 0)
+		return err_set(&op->err, r, ERR_NO_SPACE, "IdBase", "no range of user ids is left for another container");
+	tell_status(a, c, CT_NONE, CT_CREATING, 0, cause(op), NULL);
+	return 0;
+}
+
+static bool create_without_start(const struct operation *op)
+{
+	return json_is_false(json_object_get(op->order.params, "start"));
+}
+
+static void create_finish(struct agent *a, struct operation *op)
+{
+	move_to(a, op, create_without_start(op) ? CT_STOPPED : CT_RUNNING);
+}
+
+static void create_abandon(struct agent *a, struct operation *op)
+{
+	struct container *c = container_of_op(a, op);
+
+	if (!c)
+		return;
+	move_to(a, op, CT_FAILED);
+	desired_remove(a->desired, c);
+}
+
+static const struct ops_step create_steps[] = {
+	{ "rootfs", .has_undo = true },
+	{ "launch", .has_undo = true, .skip = create_without_start },
+};
+
+/* --- start, stop, restart --- */
+
+static enum ops_verdict start_check(struct agent *a, struct operation *op)
+{
+	return check_status(a, op, IN(STOPPED) | IN(FAILED));
+}
+
+static const struct ops_step start_steps[] = {
+	{ "launch", .has_undo = true },
+};
+
+static enum ops_verdict stop_check(struct agent *a, struct operation *op)
+{
+	return check_status(a, op, IN(RUNNING));
+}
+
+static const struct ops_step stop_steps[] = {
+	{ "shutdown" },
+};
+
+static enum ops_verdict force_stop_check(struct agent *a, struct operation *op)
+{
+	return check_status(a, op, IN(RUNNING) | IN(PAUSED) | IN(FAILED));
+}
+
+static const struct ops_step force_stop_steps[] = {
+	{ "kill" },
+};
+
+static enum ops_verdict restart_check(struct agent *a, struct operation *op)
+{
+	return check_status(a, op, IN(RUNNING) | IN(STOPPED) | IN(FAILED));
+}
+
+static bool was_not_running(const struct operation *op)
+{
+	return op->prev_status != CT_RUNNING;
+}
+
+/* Between its halves the old init's end is ordered: it must not be taken for the new one's. */
+static const struct ops_step restart_steps[] = {
+	{ "shutdown", .skip = was_not_running },
+	{ "launch", .has_undo = true },
+};
+
+/* --- pause, resume --- */
+
+static const struct ops_step pause_steps[] = {
+	{ "freeze", .has_undo = true },
+};
+
+static enum ops_verdict resume_check(struct agent *a, struct operation *op)
+{
+	return check_status(a, op, IN(PAUSED));
+}
+
+static const struct ops_step resume_steps[] = {
+	{ "thaw", .has_undo = true },
+};
+
+/* --- delete --- */
+
+static enum ops_verdict delete_check(struct agent *a, struct operation *op)
+{
+	bool force = json_is_true(json_object_get(op->order.params, "force"));
+
+	if (!container_of_op(a, op))
+		return OPS_NOTHING;
+	return check_status(a, op,
+		force ? ~0u : IN(STOPPED) | IN(FAILED) | IN(DELETING) | IN(CREATING));
+}
+
+static int delete_begin(struct agent *a, struct operation *op)
+{
+	move_to(a, op, CT_DELETING);
+	return 0;
+}
+
+static void delete_finish(struct agent *a, struct operation *op)
+{
+	struct container *c = container_of_op(a, op);
+
+	move_to(a, op, CT_DELETED);
+	desired_remove(a->desired, c);
+}
+
+static void delete_abandon(struct agent *a, struct operation *op)
+{
+	move_to(a, op, CT_FAILED);
+}
+
+static const struct ops_step delete_steps[] = {
+	{ "kill" },
+	{ "rootfs-remove" },
+};
+
+/* --- the table --- */
+
+#define STEPS(list) .steps = list, .n_steps = countof(list)
+
+const struct opdef ops_container[] = {
+	{ OP_CONTAINER_CREATE, OPS_RESUME, create_check, create_begin, create_finish, create_abandon, STEPS(create_steps) },
+	{ OP_CONTAINER_START, OPS_RESUME, start_check, NULL, now_running, now_as_observed, STEPS(start_steps) },
+	{ OP_CONTAINER_STOP, OPS_RESUME, stop_check, NULL, now_stopped, now_as_observed, STEPS(stop_steps) },
+	{ OP_CONTAINER_FORCE_STOP, OPS_RESUME, force_stop_check, NULL, now_stopped, now_as_observed, STEPS(force_stop_steps) },
+	{ OP_CONTAINER_RESTART, OPS_RESUME, restart_check, NULL, now_running, now_as_observed, STEPS(restart_steps) },
+	{ OP_CONTAINER_PAUSE, OPS_RESUME, stop_check, NULL, now_paused, now_as_observed, STEPS(pause_steps) },
+	{ OP_CONTAINER_RESUME, OPS_RESUME, resume_check, NULL, now_running, now_as_observed, STEPS(resume_steps) },
+	{ OP_CONTAINER_DELETE, OPS_RESUME, delete_check, delete_begin, delete_finish, delete_abandon, STEPS(delete_steps) },
+};
+const size_t ops_container_count = countof(ops_container);

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/outbox.h"
+
+#include "proto/ident.h"
+
+#define META_PREV  "batch_prev"  /* 32 bytes: digest of the last acknowledged batch's payload */
+#define META_FIXED "batch_fixed" /* struct fixed: the batch that is on its way */
+
+/* Room that is kept free so that an order that was taken in can still report its end. */
+#define RESERVE_BYTES (4 * 1024 * 1024)
+
+/* As it lies in the database; read by the program that wrote it, or a later one: grow it at its end only. */
+struct fixed {
+	uint64_t last_seq;
+	int64_t sent_ms;
+	char boot_id[33];
+};
+
+struct outbox {
+	struct store *store;
+	uint64_t max_bytes; /* 0: no control API, nothing is kept */
+	uint64_t reports, bytes, high_seq;
+	struct fixed fixed; /* last_seq 0: none */
+	uint8_t fixed_digest[32];
+	bool has_digest;    /* fixed_digest was computed in this process */
+	uint8_t prev[32];
+};
+
+static void must(int r)
+{
+	if (r < 0) {
+		(void)fprintf(stderr, "hoody-agent: the outbox can't be written: %s\n", strerror(-r));
+		abort();
+	}
+}
+
+static int load_meta(struct store *s, const char *key, void *ret, size_t size)
+{
+	_cleanup_(freep) char *value = NULL;
+	size_t n = 0;
+	int r = store_meta_get(s, key, &value, &n);
+
+	if (r >= 0 && value && n == size)
+		memcpy(ret, value, size);
+	return r;
+}
+
+int outbox_open(struct store *s, uint64_t max_bytes, struct outbox **ret, struct err *err)
+{
+	struct outbox *o = xcalloc(1, sizeof(*o));
+	int r = load_meta(s, META_PREV, o->prev, sizeof(o->prev));
+
+	if (r >= 0)
+		r = load_meta(s, META_FIXED, &o->fixed, sizeof(o->fixed));
+	if (r < 0) {
+		free(o);
+		return err_set(err, r, ERR_STATE_CORRUPT, NULL, "can't read the outbox: %s", strerror(-r));
+	}
+	o->store = s;
+	o->max_bytes = max_bytes;
+	o->reports = (uint64_t)store_scalar(s, "SELECT count(*) FROM outbox", 0);
+	o->bytes = (uint64_t)store_scalar(s, "SELECT sum(length(body)) FROM outbox", 0);
+	o->high_seq = (uint64_t)store_scalar(s, "SELECT seq FROM sqlite_sequence WHERE name='outbox'", 0);
+	*ret = o;
+	return 0;
+}
+
+struct outbox *outbox_close(struct outbox *o)
+{
+	free(o);
+	return NULL;
+}
+
+void outbox_add(struct outbox *o, const char *body)
+{
+	assert(body[0] == '{');
+	if (o->max_bytes == 0)
+		return;
+	must(store_exec(o->store, "INSERT INTO outbox(body) VALUES(?1)", "t", body));
+	o->high_seq = (uint64_t)store_last_row(o->store);
+	o->reports++;
+	o->bytes += strlen(body);
+}
+
+bool outbox_is_full(const struct outbox *o)
+{
+	return o->max_bytes > 0 && o->bytes + MIN_OF(RESERVE_BYTES, o->max_bytes / 2) > o->max_bytes;
+}
+
+uint64_t outbox_reports(const struct outbox *o)
+{
+	return o->reports;
+}
+
+uint64_t outbox_bytes(const struct outbox *o)
+{
+	return o->bytes;
+}
+
+uint64_t outbox_high_seq(const struct outbox *o)
+{
+	return o->high_seq;
+}
+
+bool outbox_stage(struct outbox *o, int64_t now_ms, const char *boot_id)
+{
+	_cleanup_stmt_ struct store_stmt *q = NULL;
+	size_t bytes = 0;
+	int r;
+
+	if (o->fixed.last_seq)
+		return true;
+	if (o->reports == 0)
+		return false;
+	o->fixed = (struct fixed){ .sent_ms = now_ms };
+	o->has_digest = false;
+	(void)snprintf(o->fixed.boot_id, sizeof(o->fixed.boot_id), "%s", boot_id);
+	q = store_query(o->store, "SELECT seq, length(body) FROM outbox ORDER BY seq LIMIT ?1", "i", (int64_t)REPORT_BATCH_MAX);
+	while ((r = store_step(q)) > 0) {
+		bytes += (size_t)store_int(q, 1);
+		if (o->fixed.last_seq && bytes > REPORT_BATCH_MAX_BYTES)
+			break;
+		o->fixed.last_seq = (uint64_t)store_int(q, 0);
+	}
+	must(r);
+	store_reset(TAKE(q));
+	must(store_meta_set(o->store, META_FIXED, &o->fixed, sizeof(o->fixed)));
+	return true;
+}
+
+char *outbox_envelope(struct outbox *o, const char *node_id, const struct report_key *key, size_t *ret_size)
+{
+	struct report_item items[REPORT_BATCH_MAX];
+	_cleanup_stmt_ struct store_stmt *q = NULL;
+	struct report_batch batch = {
+		.node_id = node_id,
+		.boot_id = o->fixed.boot_id,
+		.sent_ms = o->fixed.sent_ms,
+		.prev = o->prev,
+		.items = items,
+	};
+	char *envelope;
+	int r;
+
+	if (!o->fixed.last_seq)
+		return NULL;
+	q = store_query(o->store, "SELECT seq, body FROM outbox WHERE seq <= ?1 ORDER BY seq", "i", (int64_t)o->fixed.last_seq);
+	while ((r = store_step(q)) > 0) {
+		assert(batch.n_items < countof(items));
+		items[batch.n_items].body = xstrdup(store_text(q, 1));
+		items[batch.n_items++].seq = (uint64_t)store_int(q, 0);
+	}
+	must(r);
+	envelope = report_batch_build(&batch, key, ret_size, o->fixed_digest);
+	o->has_digest = true;
+	for (size_t i = 0; i < batch.n_items; i++)
+		free((char *)items[i].body);
+	return envelope;
+}
+
+static void forget_fixed(struct outbox *o)
+{
+	_cleanup_stmt_ struct store_stmt *q = store_query(o->store, "SELECT count(*), coalesce(sum(length(body)), 0) FROM outbox WHERE seq <= ?1", "i",
+		(int64_t)o->fixed.last_seq);
+
+	must(store_step(q));
+	o->reports -= (uint64_t)store_int(q, 0);
+	o->bytes -= (uint64_t)store_int(q, 1);
+	store_reset(TAKE(q));
+	must(store_exec(o->store, "DELETE FROM outbox WHERE seq <= ?1", "i", (int64_t)o->fixed.last_seq));
+	o->fixed = (struct fixed){};
+}
+
+int outbox_acked(struct outbox *o, uint64_t seq)
+{
+	if (seq > o->high_seq || !o->fixed.last_seq || !o->has_digest)
+		return -EBADMSG;
+	if (seq < o->fixed.last_seq)
+		return 0; /* not the whole batch: it is sent again as it is */
+	forget_fixed(o);
+	memcpy(o->prev, o->fixed_digest, sizeof(o->prev));
+	must(store_meta_set(o->store, META_PREV, o->prev, sizeof(o->prev)));
+	must(store_meta_set(o->store, META_FIXED, &o->fixed, sizeof(o->fixed)));
+	return 0;
+}

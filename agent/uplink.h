@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The way up: the agent's side of the courier. Spawns it, tells it what to fetch and to deliver, and believes nothing that it says but
+ * what a signature bears out. All back-off is decided here; a courier that dies or breaks the rules is killed and started again, with back-off too.
+ *
+ * One poll and one delivery are out at a time. All functions take NULL (standalone) and do nothing then. */
+#pragma once
+
+#include <jansson.h>
+
+#include "proto/base.h"
+#include "proto/err.h"
+
+struct agent;
+struct uplink;
+
+_must_check_ int uplink_new(struct agent *a, struct uplink **ret, struct err *err);
+struct uplink *uplink_free(struct uplink *u);
+
+/* Within a turn, before the commit: fix the next report batch if the last one is through. */
+void uplink_stage(struct uplink *u);
+/* After the commit: send what may go. */
+void uplink_kick(struct uplink *u);
+/* The keyset has changed. */
+void uplink_keys_changed(struct uplink *u);
+/* SIGHUP: poll and deliver now rather than at the end of a back-off. */
+void uplink_retry(struct uplink *u);
+
+/* {"url", "state", "last_error"?, "after", "head_seq"} */
+json_t *uplink_status(const struct uplink *u);

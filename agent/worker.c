@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/worker.h"
+
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+
+#include "agent/channel.h"
+#include "agent/worker_job.h"
+#include "proto/jsonx.h"
+
+#define WORKERS_MAX 256
+
+/* Channel states of a worker. */
+enum { IDLE, BUSY };
+
+struct worker {
+	struct worker_pool *pool;
+	struct channel *channel;
+	sd_event_source *child; /* reaps it; owns nothing */
+	sd_event_source *deadline;
+	pid_t pid;
+	worker_done done;
+	worker_progress progress;
+	void *userdata;
+};
+
+struct worker_pool {
+	sd_event *event;
+	char *program;
+	unsigned max, busy;
+	struct worker *warm;
+	void (*freed)(void *userdata);
+	void *freed_userdata;
+};
+
+/* --- its end --- */
+
+static void kill_worker(struct worker *w)
+{
+	if (w->child)
+		(void)sd_event_source_send_child_signal(w->child, SIGKILL, NULL, 0); /* gone already: fine */
+}
+
+/* The job's one result. The handler may release the worker. */
+static void conclude(struct worker *w, struct worker_result *res)
+{
+	worker_done done = w->done;
+
+	w->deadline = sd_event_source_disable_unref(w->deadline);
+	if (!done)
+		return;
+	w->done = NULL;
+	done(res, w->userdata);
+	closefd(res->fd);
+}
+
+static void conclude_error(struct worker *w, int r, enum errcode code, const char *sentence)
+{
+	struct err err = {};
+
+	(void)err_set(&err, r, code, NULL, "%s", sentence);
+	conclude(w, &(struct worker_result){ .r = r, .fd = -1, .err = &err });
+}
+
+static void on_gone(struct channel *ch, int r, const char *why, void *userdata)
+{
+	struct worker *w = userdata;
+	char sentence[200];
+
+	if (r < 0)
+		(void)snprintf(sentence, sizeof(sentence), "the worker broke the channel's rules: %s", why);
+	else
+		(void)snprintf(sentence, sizeof(sentence), "the worker died before it had a result");
+	kill_worker(w);
+	conclude_error(w, -EIO, r < 0 ? ERR_CHANNEL : ERR_INTERNAL, sentence);
+}
+
+static int on_deadline(sd_event_source *s, uint64_t usec, void *userdata)
+{
+	struct worker *w = userdata;
+
+	kill_worker(w);
+	conclude_error(w, -ETIMEDOUT, ERR_TIMEOUT, "the operation did not end within its time; its worker was killed");
+	return 0;
+}
+
+/* --- what it says --- */
+
+static int on_progress(struct channel *ch, struct channel_message *m, void *userdata)
+{
+	struct worker *w = userdata;
+
+	if (w->progress)
+		w->progress(m->frame.a, m->frame.b, m->frame.c, w->userdata);
+	return 0;
+}
+
+static void error_from_json(int r, const json_t *v, struct err *ret)
+{
+	const char *message = json_string_value(json_object_get(v, "message"));
+	const char *code = json_string_value(json_object_get(v, "code"));
+	const char *field = json_string_value(json_object_get(v, "field"));
+	enum errcode c = code ? err_from_wire(code) : ERR_NONE;
+
+	(void)err_set(ret, r, c ? c : ERR_INTERNAL, field, "%s", message ? message : "the worker failed without a word");
+}
+
+static int on_result(struct channel *ch, struct channel_message *m, void *userdata)
+{
+	struct worker *w = userdata;
+	struct worker_result res = { .fd = take_fd(&m->fd) };
+	_cleanup_json_ json_t *data = NULL;
+	struct err err = {};
+
+	channel_set_state(ch, IDLE);
+	if (m->size > 0 && jsonx_parse(m->payload, m->size, ERR_CHANNEL, &data, &err) < 0) {
+		res.r = -EBADMSG;
+	} else if (m->frame.a != 0) {
+		res.r = m->frame.a < 4096 ? -(int)m->frame.a : -EIO;
+		error_from_json(res.r, data, &err);
+	}
+	res.data = data;
+	res.err = res.r < 0 ? &err : NULL;
+	conclude(w, &res);
+	return 0;
+}
+
+static const struct channel_permit permits[] = {
+	{ FRAME_WORKER_PROGRESS, 1u << BUSY, .handler = on_progress },
+	{ FRAME_WORKER_RESULT, 1u << BUSY, .payload = true, .fd = true, .handler = on_result },
+};
+
+/* --- its birth --- */
+
+/* Reaped. When its worker has been freed before (userdata is NULL), the source belongs to the loop and goes now. */
+static int on_exit_reaped(sd_event_source *s, const siginfo_t *si, void *userdata)
+{
+	struct worker *w = userdata;
+
+	if (w) {
+		w->child = sd_event_source_unref(w->child);
+	} else {
+		(void)sd_event_source_set_floating(s, false);
+		sd_event_source_unref(s);
+	}
+	return 0;
+}
+
+static int spawn(struct worker_pool *p, int fd, pid_t *ret_pid)
+{
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attr;
+	char *argv[] = { (char[]){ "hoody-worker" }, NULL };
+	char *envp[] = { NULL };
+	sigset_t none, all;
+	int r;
+
+	(void)sigemptyset(&none);
+	(void)sigfillset(&all);
+	posix_spawn_file_actions_init(&actions);
+	posix_spawnattr_init(&attr);
+	(void)posix_spawn_file_actions_adddup2(&actions, fd, WORKER_JOB_FD);
+	(void)posix_spawnattr_setsigmask(&attr, &none);
+	(void)posix_spawnattr_setsigdefault(&attr, &all);
+	(void)posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+	r = posix_spawn(ret_pid, p->program, &actions, &attr, argv, envp);
+	posix_spawn_file_actions_destroy(&actions);
+	posix_spawnattr_destroy(&attr);
+	return -r;
+}
+
+static struct worker *worker_free(struct worker *w)
+{
+	if (!w)
+		return NULL;
+	kill_worker(w);
+	w->deadline = sd_event_source_disable_unref(w->deadline);
+	w->channel = channel_close(w->channel);
+	if (w->child) {
+		/* The loop keeps the source until the process is reaped. */
+		(void)sd_event_source_set_userdata(w->child, NULL);
+		(void)sd_event_source_set_floating(w->child, true);
+		sd_event_source_unref(w->child);
+	}
+	free(w);
+	return NULL;
+}
+
+static int worker_new(struct worker_pool *p, struct worker **ret)
+{
+	struct worker *w = xcalloc(1, sizeof(*w));
+	int fds[2], r;
+
+	w->pool = p;
+	r = channel_pair(fds);
+	if (r < 0) {
+		free(w);
+		return r;
+	}
+	r = spawn(p, fds[1], &w->pid);
+	closefd(fds[1]);
+	if (r < 0) {
+		closefd(fds[0]);
+		free(w);
+		return r;
+	}
+	r = channel_open(p->event, fds[0], permits, countof(permits), on_gone, w, &w->channel);
+	if (r >= 0)
+		r = sd_event_add_child(p->event, &w->child, w->pid, WEXITED, on_exit_reaped, w);
+	if (r < 0) {
+		(void)kill(w->pid, SIGKILL); /* not yet waited for: the pid is still its own */
+		worker_free(w);
+		return r;
+	}
+	*ret = w;
+	return 0;
+}
+
+/* --- the pool --- */
+
+int worker_pool_new(sd_event *event, const char *program, unsigned max, struct worker_pool **ret)
+{
+	struct worker_pool *p;
+
+	if (max < 1 || max > WORKERS_MAX)
+		return -ERANGE;
+	if (access(program, X_OK) < 0)
+		return -errno;
+	p = xcalloc(1, sizeof(*p));
+	p->event = sd_event_ref(event);
+	p->program = xstrdup(program);
+	p->max = max;
+	*ret = p;
+	return 0;
+}
+
+struct worker_pool *worker_pool_free(struct worker_pool *p)
+{
+	if (p) {
+		assert(p->busy == 0);
+		worker_free(p->warm);
+		sd_event_unref(p->event);
+		free(p->program);
+		free(p);
+	}
+	return NULL;
+}
+
+void worker_pool_on_free(struct worker_pool *p, void (*freed)(void *userdata), void *userdata)
+{
+	p->freed = freed;
+	p->freed_userdata = userdata;
+}
+
+unsigned worker_pool_busy(const struct worker_pool *p)
+{
+	return p->busy;
+}
+
+/* A warm worker may have died while nobody looked: then it is of no use. */
+static bool is_alive(const struct worker *w)
+{
+	return w->channel && channel_fd(w->channel) >= 0;
+}
+
+void worker_pool_warm(struct worker_pool *p)
+{
+	if (p->warm && !is_alive(p->warm))
+		p->warm = worker_free(p->warm);
+	if (!p->warm)
+		(void)worker_new(p, &p->warm); /* cold starts will try again and say why */
+}
+
+struct worker *worker_take(struct worker_pool *p)
+{
+	struct worker *w = NULL;
+
+	if (p->busy >= p->max)
+		return NULL;
+	if (p->warm && is_alive(p->warm))
+		w = TAKE(p->warm);
+	else if (worker_new(p, &w) < 0)
+		w = xcalloc(1, sizeof(*w)); /* worker_run will fail the job in the ordinary way */
+	w->pool = p;
+	p->busy++;
+	return w;
+}
+
+struct worker *worker_release(struct worker *w)
+{
+	struct worker_pool *p;
+
+	if (!w)
+		return NULL;
+	p = w->pool;
+	assert(p->busy > 0);
+	p->busy--;
+	worker_free(w);
+	if (p->freed)
+		p->freed(p->freed_userdata);
+	return NULL;
+}
+
+/* A job that could not even be sent fails from the loop, like any other. */
+static int on_unsendable(sd_event_source *s, uint64_t usec, void *userdata)
+{
+	conclude_error(userdata, -EAGAIN, ERR_INTERNAL, "no worker could be started");
+	return 0;
+}
+
+void worker_run(struct worker *w, const char *text, uint64_t deadline_ms, worker_done done, worker_progress progress, void *userdata)
+{
+	struct frame f = { .type = FRAME_WORKER_JOB, .a = deadline_ms };
+	int r = -EPIPE;
+
+	assert(!w->done);
+	w->done = done;
+	w->progress = progress;
+	w->userdata = userdata;
+	if (w->channel && is_alive(w)) {
+		channel_set_state(w->channel, BUSY);
+		r = channel_send(w->channel, &f, text, strlen(text), -1);
+	}
+	w->deadline = sd_event_source_disable_unref(w->deadline);
+	r = sd_event_add_time_relative(w->pool->event, &w->deadline, CLOCK_BOOTTIME, r < 0 ? 0 : deadline_ms * 1000, 1000,
+		r < 0 ? on_unsendable : on_deadline, w);
+	assert(r >= 0);
+}
