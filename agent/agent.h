@@ -28,12 +28,10 @@ struct agent {
 	struct keyset keyset;
 	bool has_keyset;
 	struct nodekey *nodekey;
+	struct report_key *report_key; /* sodium_malloc'ed */
 	char boot_id[33];
-	char hostname[65];
 	char program_dir[256]; /* where the agent's own file lies: the others lie beside it or in the libexec directory */
 	int64_t started_ms;
-	uint64_t orders_by_state[JOURNAL_STATE_COUNT_HINT];
-	uint64_t commit_us_max;
 };
 
 /* Wall clock in ms. */

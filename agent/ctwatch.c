@@ -54,7 +54,7 @@ static void report_end(struct agent *a, struct container *c, int64_t ended_ms)
 		(void)json_object_set_new(metadata, "cause", json_string("oom"));
 	else
 		(void)json_object_set_new(metadata, "cause", json_string("init ended"));
-	LOG_CONTAINER(LOG_WARNING, CONTAINER_ENDED, c->spec.id, "container %s ended, which nobody ordered", c->spec.id);
+	LOG(LOG_WARNING, CONTAINER_ENDED, FIELDS(.container_id = c->spec.id), "container %s ended, which nobody ordered", c->spec.id);
 	engine_set_status(a, c, CT_STOPPED, ended_ms, "crash", metadata);
 	(void)ctgroup_remove(a->groups, c->spec.id); /* what is busy yet goes with the next order */
 }
@@ -73,7 +73,7 @@ static void look(struct agent *a, struct container *c)
 	switch (ctprobe_look(a->groups, c->spec.id, &pid, &pidfd)) {
 	case CTPROBE_RUNNING:
 	case CTPROBE_PAUSED:
-		LOG_CONTAINER(LOG_NOTICE, CONTAINER_REBOOTED, c->spec.id, "container %s restarted itself", c->spec.id);
+		LOG(LOG_NOTICE, CONTAINER_REBOOTED, FIELDS(.container_id = c->spec.id), "container %s restarted itself", c->spec.id);
 		ctwatch_attach(a, c, pid, pidfd);
 		return;
 	case CTPROBE_PARTIAL:

@@ -5,7 +5,6 @@
 #include <sys/utsname.h>
 
 #include "agent/ctwatch.h"
-#include "proto/encoding.h"
 #include "proto/jsonx.h"
 
 #define CAPABILITIES "container", "pause", "limits.cpu_cores", "limits.memory_bytes", "limits.pids", "image.builtin"
@@ -158,7 +157,7 @@ static json_t *pool_json(const struct agent *a)
 	json_t *v = json_object();
 
 	set(v, "driver", json_string("dir"));
-	if (statvfs(a->conf.storage_pool, &st) == 0) {
+	if (statvfs(a->conf.storage.pool, &st) == 0) {
 		set(v, "total_bytes", json_integer((json_int_t)(st.f_blocks * st.f_frsize)));
 		set(v, "free_bytes", json_integer((json_int_t)(st.f_bavail * st.f_frsize)));
 	}
@@ -191,14 +190,11 @@ static void tell_inventory(struct agent *a)
 void tell_hello(struct agent *a)
 {
 	static const char *const capabilities[] = { CAPABILITIES };
-	const struct report_key *key = nodekey_get(a->nodekey);
 	json_t *v = new_report("node.hello"), *list = json_array();
-	char public_key[65];
 	struct utsname uts;
 
 	if (uname(&uts) < 0)
 		abort();
-	encoding_hex(key->public_key, sizeof(key->public_key), public_key);
 	for (size_t i = 0; i < countof(capabilities); i++)
 		(void)json_array_append_new(list, json_string(capabilities[i]));
 	set(v, "agent_version", json_string(PACKAGE_VERSION));
@@ -206,7 +202,7 @@ void tell_hello(struct agent *a)
 	set(v, "kernel", json_string(uts.release));
 	set(v, "lxc_version", json_string(LXC_VERSION_BUILT));
 	set(v, "pool", pool_json(a));
-	set(v, "public_key_hex", json_string(public_key));
+	set(v, "public_key_hex", json_string(a->nodekey->public_key_hex));
 	set(v, "capabilities", list);
 	set(v, "high_seq", json_integer((json_int_t)journal_high_seq(a->store)));
 	send_report(a, v);

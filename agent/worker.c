@@ -2,11 +2,10 @@
 #include "agent/worker.h"
 
 #include <signal.h>
-#include <spawn.h>
 #include <sys/wait.h>
 
 #include "agent/channel.h"
-#include "agent/worker_job.h"
+#include "agent/spawn.h"
 #include "proto/jsonx.h"
 
 #define WORKERS_MAX 256
@@ -147,29 +146,6 @@ static int on_exit_reaped(sd_event_source *s, const siginfo_t *si, void *userdat
 	return 0;
 }
 
-static int spawn(struct worker_pool *p, int fd, pid_t *ret_pid)
-{
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attr;
-	char *argv[] = { (char[]){ "hoody-worker" }, NULL };
-	char *envp[] = { NULL };
-	sigset_t none, all;
-	int r;
-
-	(void)sigemptyset(&none);
-	(void)sigfillset(&all);
-	posix_spawn_file_actions_init(&actions);
-	posix_spawnattr_init(&attr);
-	(void)posix_spawn_file_actions_adddup2(&actions, fd, WORKER_JOB_FD);
-	(void)posix_spawnattr_setsigmask(&attr, &none);
-	(void)posix_spawnattr_setsigdefault(&attr, &all);
-	(void)posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-	r = posix_spawn(ret_pid, p->program, &actions, &attr, argv, envp);
-	posix_spawn_file_actions_destroy(&actions);
-	posix_spawnattr_destroy(&attr);
-	return -r;
-}
-
 static struct worker *worker_free(struct worker *w)
 {
 	if (!w)
@@ -198,7 +174,7 @@ static int worker_new(struct worker_pool *p, struct worker **ret)
 		free(w);
 		return r;
 	}
-	r = spawn(p, fds[1], &w->pid);
+	r = spawn_program(p->program, (char *[]){ (char[]){ "hoody-worker" }, NULL }, fds[1], &w->pid);
 	closefd(fds[1]);
 	if (r < 0) {
 		closefd(fds[0]);

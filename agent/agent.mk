@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# hoody-agent: root, one thread; links neither liblxc, libcurl nor libmicrohttpd.
+
+noinst_LIBRARIES += agent/libengine.a
+agent_libengine_a_SOURCES = \
+	agent/lane.c agent/lane.h \
+	agent/opstep.c agent/opstep.h
+agent_libengine_a_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+
+sbin_PROGRAMS += agent/hoody-agent
+agent_hoody_agent_SOURCES = \
+	agent/agent_main.c agent/agent.h \
+	agent/ctlsrv.c agent/ctlsrv.h \
+	agent/ctwatch.c agent/ctwatch.h \
+	agent/desired.c agent/desired.h \
+	agent/engine.c agent/engine.h \
+	agent/intake.c agent/intake.h \
+	agent/journal.c agent/journal.h \
+	agent/ops.c agent/ops.h agent/ops_container.c agent/ops_node.c \
+	agent/outbox.c agent/outbox.h \
+	agent/spawn.c agent/spawn.h \
+	agent/tell.c agent/tell.h \
+	agent/trust.c agent/trust.h \
+	agent/uplink.c agent/uplink.h \
+	agent/worker.c agent/worker.h
+agent_hoody_agent_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(SODIUM_CFLAGS) $(SYSTEMD_CFLAGS)
+agent_hoody_agent_CPPFLAGS = $(AM_CPPFLAGS) -DPKGLIBEXECDIR='"$(pkglibexecdir)"'
+agent_hoody_agent_LDADD = agent/libengine.a agent/libagentbase.a agent/libchannel.a lxc/libct.a proto/libproto.a \
+	$(SYSTEMD_LIBS) $(SQLITE_LIBS) $(INIH_LIBS) $(JANSSON_LIBS) $(SODIUM_LIBS)

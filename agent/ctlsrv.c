@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/ctlsrv.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <sys/epoll.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "agent/channel.h"
+#include "agent/ctwatch.h"
+#include "agent/journald.h"
+#include "agent/uplink.h"
+#include "proto/jsonx.h"
+
+#define CLIENTS_MAX     32
+#define ORDERS_MAX      1000
+#define ORDERS_DEFAULT  20
+
+struct client {
+	struct ctlsrv *server;
+	struct channel *channel;
+	struct client *next;
+	bool gone;
+};
+
+struct ctlsrv {
+	struct agent *agent;
+	int fd;
+	char *path;
+	sd_event_source *source;
+	struct client *clients;
+	unsigned n;
+};
+
+/* --- answers --- */
+
+static int answer(struct channel *ch, const struct channel_message *m, json_t *v_steals)
+{
+	_cleanup_json_ json_t *v = v_steals;
+	_cleanup_(freep) char *text = jsonx_dump(v);
+
+	return channel_send(ch, &(struct frame){ .type = FRAME_CTL_ANSWER, .id = m->frame.id }, text, strlen(text), -1);
+}
+
+static json_t *containers_json(struct agent *a)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < desired_count(a->desired); i++) {
+		struct container *c = desired_at(a->desired, i);
+
+		(void)json_array_append_new(list,
+			json_pack("{s:s, s:s, s:s, s:s, s:I, s:s}", "id", c->spec.id, "name", c->spec.name, "project_id", c->spec.project_id, "status",
+				desired_status_name(c->status), "pid", (json_int_t)ctwatch_pid(c), "image", c->spec.image));
+	}
+	return list;
+}
+
+/* Second field of /proc/self/statm is resident pages (proc_pid_statm(5)). */
+static json_int_t resident_bytes(void)
+{
+	char text[128];
+	_cleanup_(closep) int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	char *second;
+
+	if (n <= 0)
+		return 0;
+	text[n] = '\0';
+	second = strchr(text, ' ');
+	return second ? (json_int_t)strtoll(second, NULL, 10) * sysconf(_SC_PAGESIZE) : 0;
+}
+
+static int on_status(struct channel *ch, struct channel_message *m, void *userdata)
+{
+	struct client *client = userdata;
+	struct agent *a = client->server->agent;
+	struct store_times times = store_times(a->store);
+	json_t *v = json_pack("{s:s, s:s, s:s, s:s, s:I, s:o, s:o, s:{s:I, s:I}, s:o, s:I, s:{s:I, s:I}}", "version", PACKAGE_VERSION, "node_id",
+		a->conf.node.node_id, "name", a->conf.node.name, "state", "running", "uptime_ms", (json_int_t)(agent_now_ms() - a->started_ms), "control",
+		uplink_status(a->uplink), "orders", journal_counts(a->store), "outbox", "reports", (json_int_t)outbox_reports(a->outbox), "bytes",
+		(json_int_t)outbox_bytes(a->outbox), "containers", containers_json(a), "rss_bytes", resident_bytes(), "commit_us", "last",
+		(json_int_t)times.commit_last_us, "max", (json_int_t)times.commit_max_us);
+
+	return answer(ch, m, v);
+}
+
+static int on_list_orders(struct channel *ch, struct channel_message *m, void *userdata)
+{
+	struct client *client = userdata;
+	uint64_t limit = m->frame.a ? MIN_OF(m->frame.a, ORDERS_MAX) : ORDERS_DEFAULT;
+
+	if (m->frame.b > INT64_MAX)
+		return -EBADMSG;
+	return answer(ch, m, json_pack("{s:o}", "orders", journal_list(client->server->agent->store, (unsigned)limit, (int64_t)m->frame.b)));
+}
+
+static const struct channel_permit permits[] = {
+	{ FRAME_CTL_STATUS, 1, .handler = on_status },
+	{ FRAME_CTL_ORDERS, 1, .handler = on_list_orders },
+};
+
+/* --- clients --- */
+
+/* A channel can't be freed from within its own call: those that are gone are swept when the next one comes, and at the end. */
+static void sweep(struct ctlsrv *s, bool all)
+{
+	struct client **at = &s->clients;
+
+	while (*at) {
+		struct client *c = *at;
+
+		if (!all && !c->gone) {
+			at = &c->next;
+			continue;
+		}
+		*at = c->next;
+		c->channel = channel_close(c->channel);
+		free(c);
+		s->n--;
+	}
+}
+
+static void on_gone(struct channel *ch, int r, const char *why, void *userdata)
+{
+	struct client *c = userdata;
+
+	c->gone = true;
+}
+
+static int on_connect(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+	struct ctlsrv *s = userdata;
+	int client_fd = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	struct client *c;
+
+	if (client_fd < 0)
+		return 0; /* it changed its mind */
+	sweep(s, false);
+	if (s->n >= CLIENTS_MAX) {
+		closefd(client_fd);
+		return 0;
+	}
+	c = xcalloc(1, sizeof(*c));
+	c->server = s;
+	if (channel_open(s->agent->event, client_fd, permits, countof(permits), on_gone, c, &c->channel) < 0) {
+		free(c);
+		return 0;
+	}
+	c->next = s->clients;
+	s->clients = c;
+	s->n++;
+	return 0;
+}
+
+/* --- the socket --- */
+
+static int give_to_group(const char *path, const char *group, struct err *err)
+{
+	const struct group *g = group[0] ? getgrnam(group) : NULL;
+
+	/* On a machine without the group, root alone has access: say so and go on. */
+	if (group[0] && !g)
+		LOG(LOG_NOTICE, NO_GROUP, NO_FIELDS, "there is no group %s: only root can use %s", group, path);
+	if (lchown(path, 0, g ? g->gr_gid : 0) < 0 && geteuid() == 0)
+		return err_set(err, -errno, ERR_CONFIG, "Local.Group", "can't give %s to group %s: %s", path, group, strerror(errno));
+	if (chmod(path, 0660) < 0)
+		return err_set(err, -errno, ERR_INTERNAL, NULL, "can't set the mode of %s: %s", path, strerror(errno));
+	return 0;
+}
+
+int ctlsrv_open(struct agent *a, struct ctlsrv **ret, struct err *err)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct ctlsrv *s = xcalloc(1, sizeof(*s));
+	mode_t umask_before;
+	int r = 0;
+
+	s->agent = a;
+	s->path = xasprintf("%s/%s", a->conf.node.runtime_directory, CTLSRV_SOCKET);
+	s->fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (strlen(s->path) >= sizeof(address.sun_path)) {
+		r = err_set(err, -ENAMETOOLONG, ERR_CONFIG, "Node.RuntimeDirectory", "the path %s is too long for a socket", s->path);
+	} else {
+		strcpy(address.sun_path, s->path);
+		(void)unlink(s->path); /* a predecessor's; the state file's lock says that it is gone */
+		umask_before = umask(0177);
+		if (s->fd < 0 || bind(s->fd, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(s->fd, CLIENTS_MAX) < 0)
+			r = err_set(err, -errno, ERR_CONFIG, "Node.RuntimeDirectory", "can't listen on %s: %s", s->path, strerror(errno));
+		(void)umask(umask_before);
+	}
+	if (r >= 0)
+		r = give_to_group(s->path, a->conf.local.group, err);
+	if (r >= 0)
+		r = sd_event_add_io(a->event, &s->source, s->fd, EPOLLIN, on_connect, s);
+	if (r < 0) {
+		ctlsrv_close(s);
+		return r;
+	}
+	*ret = s;
+	return 0;
+}
+
+struct ctlsrv *ctlsrv_close(struct ctlsrv *s)
+{
+	if (s) {
+		sweep(s, true);
+		s->source = sd_event_source_disable_unref(s->source);
+		closefd(s->fd);
+		(void)unlink(s->path); /* a socket that nobody listens on helps nobody */
+		free(s->path);
+		free(s);
+	}
+	return NULL;
+}
