@@ -27,3 +27,11 @@ agent_hoody_agent_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(SODIUM_CFLAGS) $(SYS
 agent_hoody_agent_CPPFLAGS = $(AM_CPPFLAGS) -DPKGLIBEXECDIR='"$(pkglibexecdir)"'
 agent_hoody_agent_LDADD = agent/libengine.a agent/libagentbase.a agent/libchannel.a lxc/libct.a proto/libproto.a \
 	$(SYSTEMD_LIBS) $(SQLITE_LIBS) $(INIH_LIBS) $(JANSSON_LIBS) $(SODIUM_LIBS)
+
+check_PROGRAMS += tests/unit/test-lane tests/unit/test-opstep
+TESTS += tests/unit/test-lane tests/unit/test-opstep
+tests_unit_test_lane_SOURCES = tests/unit/test-lane.c tests/unit/tap.h
+tests_unit_test_lane_LDADD = agent/libengine.a
+tests_unit_test_lane_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+tests_unit_test_opstep_SOURCES = tests/unit/test-opstep.c tests/unit/tap.h
+tests_unit_test_opstep_LDADD = agent/libengine.a
