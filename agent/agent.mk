@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # hoody-agent: root, one thread; links neither liblxc, libcurl nor libmicrohttpd.
 
-noinst_LIBRARIES += agent/libengine.a
+noinst_LIBRARIES += agent/libengine.a agent/libchannel.a
+agent_libchannel_a_SOURCES = agent/channel.c agent/channel.h agent/backoff.c agent/backoff.h
+agent_libchannel_a_CFLAGS = $(AM_CFLAGS) $(SYSTEMD_CFLAGS)
+
 agent_libengine_a_SOURCES = \
 	agent/lane.c agent/lane.h \
 	agent/opstep.c agent/opstep.h
