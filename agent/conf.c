@@ -80,34 +80,36 @@ static char *next_line(char *str, int num, void *stream)
 	return str;
 }
 
+static int set_key(struct reading *rd, const char *section, const char *name, const char *value)
+{
+	const struct conf_key *key = conf_table_find(section, name);
+	char field[96], words[CONF_WORDS_MAX];
+	const char *why = NULL;
+	unsigned *seen;
+
+	(void)snprintf(field, sizeof(field), "%s%s%s", section, *section ? "." : "", name);
+	if (!key && !*section)
+		return fail(rd, field, "%s stands before the first [Section]", name);
+	if (!key)
+		return fail(rd, field, "there is no key %s in section [%s]", name, section);
+	seen = &rd->seen[key - conf_table_row(0)];
+	if (*seen && !key->kind->list)
+		return fail(rd, field, "%s was already set in line %u", field, *seen);
+	if (conf_table_set(rd->conf, key, value, *seen, &why) < 0) {
+		conf_table_words(key, words, sizeof(words));
+		return fail(rd, field, "%s: \"%.80s\" %s%s%s", field, value, why ? why : "is not ",
+			why ? ": want " : "", words);
+	}
+	*seen = rd->line;
+	return 0;
+}
+
 /* inih's handler: 1 is good. */
 static int on_key(void *user, const char *section, const char *name, const char *value)
 {
 	struct reading *rd = user;
-	const struct conf_key *key;
-	const char *why = NULL;
-	char field[96], words[CONF_WORDS_MAX];
-	unsigned *seen;
 
-	if (rd->failed_line)
-		return 0;
-	key = conf_table_find(section, name);
-	(void)snprintf(field, sizeof(field), "%s%s%s", section, *section ? "." : "", name);
-	if (!key && !*section)
-		return fail(rd, field, "%s stands before the first [Section]", name), 0;
-	if (!key)
-		return fail(rd, field, "there is no key %s in section [%s]", name, section), 0;
-	seen = &rd->seen[key - conf_table_row(0)];
-	if (*seen && !key->kind->list)
-		return fail(rd, field, "%s was already set in line %u", field, *seen), 0;
-	if (conf_table_set(rd->conf, key, value, *seen, &why) < 0) {
-		conf_table_words(key, words, sizeof(words));
-		return fail(rd, field, "%s: \"%.80s\" %s%s%s", field, value, why ? why : "is not ",
-			       why ? ": want " : "", words),
-		       0;
-	}
-	*seen = rd->line;
-	return 1;
+	return !rd->failed_line && set_key(rd, section, name, value) == 0;
 }
 
 /* The whole file, NUL-terminated. */
