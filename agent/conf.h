@@ -1,27 +1,39 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The configuration: an INI file and the drop-ins FILE.d/(*).conf, read in the order of their names, the last word on a key
- * winning. One table (conf.c) says what exists: section, key, type, bounds, default, help; the parser, the example file, the manual
- * page's list and its check all come from it. What the table does not know is an error, as is a value out of bounds: @err then
- * names the file and the line in its message, and "Section.Key" as its field. Nothing is guessed and nothing half-read is returned.
+/* The configuration: an INI file and the drop-ins FILE.d/(*).conf, read in the order of their
+ * names, the last word on a key winning. One table (conf_table.c) says what exists: section, key,
+ * type, bounds, default, help; the parser, the example file, the manual page's list and its check
+ * all come from it. What the table does not know is an error, as is a value out of bounds: @err
+ * then names the file and the line in its message, and "Section.Key" as its field. Nothing is
+ * guessed and nothing half-read is returned.
  *
- * A line is `[Section]`, `Key=Value`, or a comment that begins with # or ;. A Value may be empty, which means "unset". There are no
- * continuation lines and no quotes. Keys and sections are case-sensitive. */
+ * A line is `[Section]`, `Key=Value`, or a comment that begins with # or ;, which may also stand
+ * behind a value (" ;"). An empty Value means the default. A key stands once in a file, but for
+ * lists, where each line adds. There are no continuation lines and no quotes. Keys and sections are
+ * case-sensitive. */
 #pragma once
 
 #include "proto/base.h"
 #include "proto/err.h"
 
-#define CONF_PATH_DEFAULT  "/etc/hoody-agent/agent.conf"
-#define CONF_FILE_MAX      (256 * 1024) /* bytes of one file */
-#define CONF_DROPINS_MAX   128
-#define CONF_VALUE_MAX     1024
+#define CONF_PATH_DEFAULT "/etc/hoody-agent/agent.conf"
+#define CONF_FILE_MAX     (256 * 1024) /* bytes of one file */
+#define CONF_DROPINS_MAX  128
+#define CONF_LINE_MAX     198 /* bytes of one line: inih's INI_MAX_LINE as distributions build it */
+#define CONF_SOCKET_MAX   107 /* bytes of a socket's path: unix(7) */
 
 enum conf_driver { CONF_DRIVER_AUTO, CONF_DRIVER_BTRFS, CONF_DRIVER_DIR, CONF_DRIVER_COUNT };
 
-/* AUTO is what an unset key holds while reading; conf_load() resolves it: REQUIRED for an https ApiUrl, else OPTIONAL. */
-enum conf_signature { CONF_SIGNATURE_AUTO, CONF_SIGNATURE_REQUIRED, CONF_SIGNATURE_OPTIONAL, CONF_SIGNATURE_COUNT };
+/* AUTO is what an unset key holds while reading; conf_load() resolves it: REQUIRED for an https
+ * ApiUrl, else OPTIONAL. */
+enum conf_signature {
+	CONF_SIGNATURE_AUTO,
+	CONF_SIGNATURE_REQUIRED,
+	CONF_SIGNATURE_OPTIONAL,
+	CONF_SIGNATURE_COUNT
+};
 
-/* Strings are never NULL: "" is unset. Paths are absolute, normalised enough to append "/name" to. All of it is conf_done()'s. */
+/* Strings are never NULL: "" is unset. Paths are absolute, normalised enough to append "/name" to.
+ * All of it is conf_done()'s. */
 struct conf {
 	struct {
 		char *node_id; /* 24 lowercase hex characters, or "" (standalone only) */
@@ -34,7 +46,7 @@ struct conf {
 		char *api_url; /* without a trailing slash; "": standalone */
 		char *token_file;
 		char *trusted_keys;
-		char *ca_file; /* "": the system's */
+		char *ca_file;          /* "": the system's */
 		int response_signature; /* enum conf_signature */
 		int64_t poll_wait_s;
 		int64_t stats_interval_s; /* 0: off */
@@ -75,38 +87,26 @@ void conf_done(struct conf *c);
 
 /* Read @path and its drop-ins. A missing main file is an error, a missing drop-in directory is not.
  *
- * conf_load() also checks the keys against each other: an ApiUrl needs NodeId and TokenFile; conf_read() leaves that out, which is
- * what `hoodyctl enroll` needs before there is a node id.
+ * conf_load() also checks the keys against each other: an ApiUrl needs NodeId and TokenFile;
+ * conf_read() leaves that out, which is what `hoodyctl enroll` needs before there is a node id.
  *
- * Returns 0; -ENOENT, -EACCES … when a file can't be read; -EINVAL (ERR_CONFIG) for what stands in it. */
+ * Returns 0; -ENOENT, -EACCES … when a file can't be read; -EINVAL (ERR_CONFIG) for what stands in
+ * it. */
 _must_check_ int conf_load(const char *path, struct conf *ret, struct err *err);
 _must_check_ int conf_read(const char *path, struct conf *ret, struct err *err);
 
 /* Every key at its default, as if the file were empty (tests, hoodyctl without a file). */
 void conf_defaults(struct conf *ret);
 
-/* SIGHUP: load @path again. *ret is a whole new configuration in which keys that can't change while running hold their values of
- * @running; @ret_kept (optional) receives the "Section.Key" names of those that the file has changed all the same, with ", "
- * between them and cut off at its end, or "". On failure @running stays in force and *ret is untouched. Errors as conf_load(). */
+/* SIGHUP: load @path again. *ret is a whole new configuration in which keys that can't change while
+ * running hold their values of
+ * @running; @ret_kept (optional) receives the "Section.Key" names of those that the file has
+ * changed all the same, with ", " between them and cut off at its end, or "". On failure @running
+ * stays in force and *ret is untouched. Errors as conf_load(). */
 #define CONF_KEPT_MAX 512
-_must_check_ int conf_reload(const struct conf *running, const char *path, struct conf *ret, char ret_kept[static CONF_KEPT_MAX],
-	struct err *err);
+_must_check_ int conf_reload(const struct conf *running, const char *path, struct conf *ret,
+	char ret_kept[static CONF_KEPT_MAX], struct err *err);
 
-/* The table, for the example file, the manual page, and their checks. */
-struct conf_key_info {
-	const char *section, *key;
-	const char *type;      /* in words */
-	const char *def;       /* as it would be written; "" when unset */
-	const char *help;      /* sentences */
-	bool reload;           /* takes effect at SIGHUP */
-};
-size_t conf_key_count(void);
-struct conf_key_info conf_key_info(size_t i);
-
-/* Write the table as the body of agent.conf(5)'s list of keys (mdoc), or as an example file with every key commented out. */
-void conf_print_man(FILE *f);
-void conf_print_example(FILE *f);
-
-/* True when @url may be an ApiUrl: https, or http to a loopback address (127.0.0.0/8, [::1], localhost), with no user info, query
- * or fragment. */
+/* True when @url may be an ApiUrl: https, or http to a loopback address (127.0.0.0/8, [::1],
+ * localhost), with no user info, query or fragment. */
 bool conf_is_api_url(const char *url);

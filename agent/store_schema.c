@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/store_schema.h"
+
+/* Times are ms since the epoch. result, error and spec are JSON. digest is the SHA-256 of the
+ * payload as it was signed. */
+static const char version_1[] =
+	"CREATE TABLE meta(key TEXT PRIMARY KEY, value BLOB) STRICT;"
+
+	"CREATE TABLE orders("
+	"	row INTEGER PRIMARY KEY AUTOINCREMENT, order_id TEXT UNIQUE NOT NULL,"
+	"	seq INTEGER," /* NULL: of local origin */
+	"	op TEXT, operation_id TEXT, project_id TEXT, container_id TEXT, origin TEXT NOT "
+	"NULL,"
+	"	digest BLOB NOT NULL, payload BLOB, received_ms INTEGER NOT NULL,"
+	"	state TEXT NOT NULL CHECK(state IN ('accepted', 'running', 'succeeded', 'failed', "
+	"'rejected')),"
+	"	attempts INTEGER NOT NULL DEFAULT 0, step INTEGER NOT NULL DEFAULT 0,"
+	"	undoing INTEGER NOT NULL DEFAULT 0, started_ms INTEGER, finished_ms INTEGER,"
+	"	result TEXT, error TEXT, prev_status TEXT) STRICT;"
+	"CREATE INDEX orders_unfinished ON orders(row) WHERE state IN ('accepted', 'running');"
+	"CREATE INDEX orders_container ON orders(container_id);"
+
+	"CREATE TABLE containers("
+	"	id TEXT PRIMARY KEY, project_id TEXT NOT NULL, id_slot INTEGER UNIQUE NOT NULL, "
+	"name TEXT, image TEXT,"
+	"	spec TEXT NOT NULL, params_digest BLOB, status TEXT NOT NULL,"
+	"	created_ms INTEGER NOT NULL, changed_ms INTEGER NOT NULL) STRICT;"
+
+	"CREATE TABLE outbox(seq INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT NOT NULL) STRICT;"
+
+	"CREATE TABLE status_log("
+	"	row INTEGER PRIMARY KEY, container_id TEXT NOT NULL, from_status TEXT, to_status "
+	"TEXT NOT NULL,"
+	"	at_ms INTEGER NOT NULL, duration_ms INTEGER, triggered_by TEXT, metadata TEXT) "
+	"STRICT;"
+	"CREATE INDEX status_log_container ON status_log(container_id, at_ms);";
+
+const char *const store_schema[] = { version_1 };
+const size_t store_schema_version = countof(store_schema);
