@@ -11,6 +11,7 @@
 
 #include "agent/channel.h"
 #include "agent/ctwatch.h"
+#include "agent/journal.h"
 #include "agent/journald.h"
 #include "agent/uplink.h"
 #include "proto/jsonx.h"

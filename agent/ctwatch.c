@@ -56,7 +56,8 @@ static void report_end(struct agent *a, struct container *c, int64_t ended_ms)
 		(void)json_object_set_new(metadata, "cause", json_string("init ended"));
 	LOG(LOG_WARNING, CONTAINER_ENDED, FIELDS(.container_id = c->spec.id), "container %s ended, which nobody ordered", c->spec.id);
 	engine_set_status(a, c, CT_STOPPED, ended_ms, "crash", metadata);
-	(void)ctgroup_remove(a->groups, c->spec.id); /* what is busy yet goes with the next order */
+	if (ctgroup_remove(a->groups, c->spec.id) < 0)
+		return; /* what is busy yet goes with the next order */
 }
 
 static int on_look_again(sd_event_source *s, uint64_t usec, void *userdata);

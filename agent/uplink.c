@@ -232,7 +232,7 @@ static int on_respawn(sd_event_source *s, uint64_t usec, void *userdata)
 	struct uplink *u = userdata;
 
 	if (u->child)
-		return 0; /* not reaped yet: on_exit comes here again */
+		return 0; /* not reaped yet: on_courier_exit comes here again */
 	u->channel = channel_close(u->channel);
 	if (spawn(u) < 0) {
 		LOG(LOG_ERR, COURIER_FAILED, NO_FIELDS, "the courier can't be started");
@@ -262,7 +262,7 @@ static void on_gone(struct channel *ch, int r, const char *why, void *userdata)
 		respawn_later(u);
 }
 
-static int on_exit(sd_event_source *s, const siginfo_t *si, void *userdata)
+static int on_courier_exit(sd_event_source *s, const siginfo_t *si, void *userdata)
 {
 	struct uplink *u = userdata;
 
@@ -342,7 +342,7 @@ static int spawn(struct uplink *u)
 		closefd(fds[0]);
 		return r;
 	}
-	r = sd_event_add_child(u->agent->event, &u->child, u->pid, WEXITED, on_exit, u);
+	r = sd_event_add_child(u->agent->event, &u->child, u->pid, WEXITED, on_courier_exit, u);
 	if (r < 0) {
 		closefd(fds[0]);
 		(void)kill(u->pid, SIGKILL); /* not waited for: the pid is still its own */
@@ -354,7 +354,7 @@ static int spawn(struct uplink *u)
 	r = send_setup(u, &err);
 	if (r < 0) {
 		LOG(LOG_ERR, COURIER_FAILED, FIELDS(.err = &err), "the courier can't be set up: %s", err.message);
-		(void)sd_event_source_send_child_signal(u->child, SIGKILL, NULL, 0); /* on_exit tries again later */
+		(void)sd_event_source_send_child_signal(u->child, SIGKILL, NULL, 0); /* on_courier_exit tries again later */
 	}
 	return 0;
 }

@@ -9,11 +9,6 @@
 
 #define JSONX_DEPTH_MAX 32
 
-static inline void json_decrefp(json_t **p)
-{
-	json_decref(*p);
-	*p = NULL;
-}
 #define _cleanup_json_ _cleanup_(json_decrefp)
 
 /* Parse exactly one JSON value. Returns 0 or -EBADMSG (@err: @code, with line and column). */
