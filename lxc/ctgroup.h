@@ -6,6 +6,8 @@
  * Nothing here blocks for longer than a directory operation, except where said. */
 #pragma once
 
+#include <sys/types.h>
+
 #include "proto/base.h"
 #include "proto/err.h"
 
@@ -28,3 +30,22 @@ _must_check_ int ctgroup_kill(struct ctgroup *g, const char *id, int wait_ms);
 
 /* Is anything in the tree frozen by our freezer group? */
 bool ctgroup_is_frozen(struct ctgroup *g, const char *id);
+
+/* Does any process live in the container's tree? */
+bool ctgroup_is_populated(struct ctgroup *g, const char *id);
+
+/* Calls @each for every process of @leaf ("payload", "monitor"; NULL: all) until it returns true, which is then returned. */
+bool ctgroup_each_pid(struct ctgroup *g, const char *id, const char *leaf, bool (*each)(pid_t pid, void *userdata), void *userdata);
+
+/* Move the calling process into the container's "worker" group, so that nothing it starts can get lost. */
+_must_check_ int ctgroup_enter_worker(struct ctgroup *g, const char *id);
+
+/* Is @controller on a hierarchy of its own (v1)? */
+bool ctgroup_has_v1(const struct ctgroup *g, const char *controller);
+
+/* Read a small file of the container's payload group in the hierarchy of @controller. NUL-terminated; 0 or a negative errno. */
+_must_check_ int ctgroup_read(const struct ctgroup *g, const char *controller, const char *id, const char *file, char *ret, size_t size);
+
+/* The directory of one of its groups in the hierarchy of @controller (NULL: the cgroup2 tree), which may be the cgroup2 tree.
+ * The caller's descriptor, or -1 with errno. */
+int ctgroup_dir(const struct ctgroup *g, const char *controller, const char *id, const char *leaf, bool *ret_unified);

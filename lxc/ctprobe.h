@@ -19,6 +19,3 @@ enum ctprobe_state {
 
 /* Never blocks on the container. @ret_pid, @ret_pidfd (both optional; set to 0 and -1 unless running or paused). */
 enum ctprobe_state ctprobe_look(struct ctgroup *g, const char *id, pid_t *ret_pid, int *ret_pidfd);
-
-/* Start of the process in clock ticks since boot (proc_pid_stat(5), field 22), 0 when gone. */
-uint64_t ctprobe_start_ticks(pid_t pid);

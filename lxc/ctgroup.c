@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "lxc/ctgroup.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <mntent.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "proto/ident.h"
+
+#define HIERARCHIES_MAX 24
+#define FILE_MAX        4096
+#define DEPTH_MAX       32     /* of a container's own cgroups below its payload */
+#define PIDS_MAX        65536  /* of one cgroup.procs that we look at */
+#define KILL_AGAIN_MS   10
+
+struct hierarchy {
+	int fd;              /* of the mount point */
+	bool unified;        /* cgroup2 */
+	char options[256];   /* v1: comma-separated controllers */
+};
+
+struct ctgroup {
+	char prefix[64];
+	size_t n;
+	struct hierarchy at[HIERARCHIES_MAX];
+	int unified; /* index of the cgroup2 tree, our register of processes */
+};
+
+/* --- finding the hierarchies --- */
+
+static bool has_option(const char *options, const char *name)
+{
+	size_t n = strlen(name);
+
+	for (const char *p = options; (p = strstr(p, name)); p += n)
+		if ((p == options || p[-1] == ',') && (p[n] == '\0' || p[n] == ','))
+			return true;
+	return false;
+}
+
+static void add_mount(struct ctgroup *g, const struct mntent *m)
+{
+	struct hierarchy *h = &g->at[g->n];
+	bool unified = strcmp(m->mnt_type, "cgroup2") == 0;
+
+	if (g->n == HIERARCHIES_MAX || (!unified && strcmp(m->mnt_type, "cgroup") != 0) || (unified && g->unified >= 0))
+		return;
+	h->fd = open(m->mnt_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (h->fd < 0)
+		return;
+	h->unified = unified;
+	(void)snprintf(h->options, sizeof(h->options), "%s", m->mnt_opts);
+	if (unified)
+		g->unified = (int)g->n;
+	g->n++;
+}
+
+int ctgroup_open(const char *prefix, struct ctgroup **ret, struct err *err)
+{
+	struct ctgroup *g = xcalloc(1, sizeof(*g));
+	char buffer[4096];
+	struct mntent m;
+	FILE *f = setmntent("/proc/self/mounts", "re");
+
+	g->unified = -1;
+	(void)snprintf(g->prefix, sizeof(g->prefix), "%s", prefix);
+	while (f && getmntent_r(f, &m, buffer, sizeof(buffer)))
+		add_mount(g, &m);
+	if (f)
+		(void)endmntent(f);
+	if (g->unified < 0) {
+		ctgroup_close(g);
+		return err_set(err, -ENOENT, ERR_INTERNAL, NULL, "no cgroup2 tree is mounted: containers' processes could not be followed");
+	}
+	*ret = g;
+	return 0;
+}
+
+struct ctgroup *ctgroup_close(struct ctgroup *g)
+{
+	if (g) {
+		for (size_t i = 0; i < g->n; i++)
+			closefd(g->at[i].fd);
+		free(g);
+	}
+	return NULL;
+}
+
+/* --- small files --- */
+
+static int open_dir(const struct ctgroup *g, size_t i, const char *id, const char *leaf)
+{
+	char path[256];
+
+	(void)snprintf(path, sizeof(path), "%s%s%s%s%s", g->prefix, id ? "/" : "", id ? id : "", leaf ? "/" : "", leaf ? leaf : "");
+	return openat(g->at[i].fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+}
+
+static int read_file(int dir, const char *name, char *ret, size_t size)
+{
+	_cleanup_(closep) int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	ssize_t n = fd < 0 ? -1 : read(fd, ret, size - 1);
+
+	if (n < 0)
+		return -errno;
+	ret[n] = '\0';
+	return 0;
+}
+
+static int write_file(int dir, const char *name, const char *text)
+{
+	_cleanup_(closep) int fd = openat(dir, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	if (fd < 0)
+		return -errno;
+	return write(fd, text, strlen(text)) < 0 ? -errno : 0;
+}
+
+/* "key N" lines, as in memory.events, cgroup.events and memory.oom_control. */
+static int64_t keyed(const char *text, const char *key)
+{
+	size_t n = strlen(key);
+
+	for (const char *p = text; (p = strstr(p, key)); p += n)
+		if ((p == text || p[-1] == '\n') && p[n] == ' ')
+			return strtoll(p + n + 1, NULL, 10);
+	return -ENODATA;
+}
+
+static int find_v1(const struct ctgroup *g, const char *controller)
+{
+	for (size_t i = 0; i < g->n; i++)
+		if (!g->at[i].unified && has_option(g->at[i].options, controller))
+			return (int)i;
+	return -1;
+}
+
+int ctgroup_dir(const struct ctgroup *g, const char *controller, const char *id, const char *leaf, bool *ret_unified)
+{
+	int i = controller ? find_v1(g, controller) : -1;
+
+	*ret_unified = i < 0;
+	return open_dir(g, (size_t)(i < 0 ? g->unified : i), id, leaf);
+}
+
+bool ctgroup_has_v1(const struct ctgroup *g, const char *controller)
+{
+	return find_v1(g, controller) >= 0;
+}
+
+int64_t ctgroup_oom_kills(struct ctgroup *g, const char *id)
+{
+	char text[FILE_MAX];
+	bool unified;
+	_cleanup_(closep) int dir = ctgroup_dir(g, "memory", id, "payload", &unified);
+
+	if (dir < 0 || read_file(dir, unified ? "memory.events" : "memory.oom_control", text, sizeof(text)) < 0)
+		return -ENODATA;
+	return keyed(text, "oom_kill");
+}
+
+int ctgroup_read(const struct ctgroup *g, const char *controller, const char *id, const char *file, char *ret, size_t size)
+{
+	bool unified;
+	_cleanup_(closep) int dir = ctgroup_dir(g, controller, id, "payload", &unified);
+
+	return dir < 0 ? -errno : read_file(dir, file, ret, size);
+}
+
+/* --- who is there --- */
+
+int ctgroup_list(struct ctgroup *g, void (*found)(const char *id, void *userdata), void *userdata)
+{
+	int fd = open_dir(g, (size_t)g->unified, NULL, NULL);
+	struct dirent *e;
+	DIR *d;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	d = fdopendir(fd);
+	if (!d) {
+		closefd(fd);
+		return -errno;
+	}
+	while ((e = readdir(d)))
+		if (ident_is_id(e->d_name))
+			found(e->d_name, userdata);
+	(void)closedir(d);
+	return 0;
+}
+
+/* Calls @each for every process in the directory and below until it returns true. Takes @fd. */
+static bool each_pid(int fd, unsigned depth, bool (*each)(pid_t pid, void *userdata), void *userdata)
+{
+	FILE *procs = NULL;
+	bool stop = false;
+	struct dirent *e;
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	int pid, procs_fd;
+
+	if (!d) {
+		closefd(fd);
+		return false;
+	}
+	procs_fd = openat(dirfd(d), "cgroup.procs", O_RDONLY | O_CLOEXEC);
+	procs = procs_fd < 0 ? NULL : fdopen(procs_fd, "re");
+	for (int i = 0; procs && !stop && i < PIDS_MAX && fscanf(procs, "%d", &pid) == 1; i++)
+		stop = each((pid_t)pid, userdata);
+	if (procs)
+		(void)fclose(procs);
+	while (!stop && depth < DEPTH_MAX && (e = readdir(d)))
+		if (e->d_type == DT_DIR && e->d_name[0] != '.')
+			stop = each_pid(openat(dirfd(d), e->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW), depth + 1, each, userdata);
+	(void)closedir(d);
+	return stop;
+}
+
+bool ctgroup_each_pid(struct ctgroup *g, const char *id, const char *leaf, bool (*each)(pid_t pid, void *userdata), void *userdata)
+{
+	return each_pid(open_dir(g, (size_t)g->unified, id, leaf), 0, each, userdata);
+}
+
+bool ctgroup_is_populated(struct ctgroup *g, const char *id)
+{
+	char text[FILE_MAX];
+	_cleanup_(closep) int dir = open_dir(g, (size_t)g->unified, id, NULL);
+
+	return dir >= 0 && read_file(dir, "cgroup.events", text, sizeof(text)) >= 0 && keyed(text, "populated") == 1;
+}
+
+/* --- freezer --- */
+
+bool ctgroup_is_frozen(struct ctgroup *g, const char *id)
+{
+	char text[FILE_MAX];
+	bool unified;
+	_cleanup_(closep) int dir = ctgroup_dir(g, "freezer", id, "payload", &unified);
+
+	if (dir < 0 || read_file(dir, unified ? "cgroup.events" : "freezer.state", text, sizeof(text)) < 0)
+		return false;
+	return unified ? keyed(text, "frozen") == 1 : strncmp(text, "FROZEN", 6) == 0;
+}
+
+/* Frozen tasks of a v1 freezer don't even die before they are thawed; those of cgroup2 do. */
+static void thaw(struct ctgroup *g, const char *id)
+{
+	bool unified;
+	_cleanup_(closep) int dir = ctgroup_dir(g, "freezer", id, "payload", &unified);
+
+	if (dir >= 0)
+		(void)write_file(dir, unified ? "cgroup.freeze" : "freezer.state", unified ? "0" : "THAWED"); /* not frozen: nothing to do */
+}
+
+/* --- the end --- */
+
+static bool kill_one(pid_t pid, void *userdata)
+{
+	if (pid > 0)
+		(void)kill(pid, SIGKILL); /* gone meanwhile: fine; a pid can't be reused while it stands in the group */
+	return false;
+}
+
+static void kill_all(struct ctgroup *g, const char *id)
+{
+	_cleanup_(closep) int dir = open_dir(g, (size_t)g->unified, id, NULL);
+
+	if (dir >= 0 && write_file(dir, "cgroup.kill", "1") < 0)
+		(void)ctgroup_each_pid(g, id, NULL, kill_one, NULL); /* before Linux 5.14 */
+}
+
+static int64_t monotonic_ms(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+int ctgroup_kill(struct ctgroup *g, const char *id, int wait_ms)
+{
+	int64_t end_ms = monotonic_ms() + wait_ms;
+
+	while (ctgroup_is_populated(g, id)) {
+		thaw(g, id);
+		kill_all(g, id);
+		if (!ctgroup_is_populated(g, id))
+			break;
+		if (monotonic_ms() >= end_ms)
+			return -EBUSY;
+		(void)poll(NULL, 0, KILL_AGAIN_MS);
+	}
+	return 0;
+}
+
+/* Remove a directory of groups and all below it. Takes @fd. */
+static int remove_below(int fd, unsigned depth)
+{
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *e;
+	int r = 0;
+
+	if (!d) {
+		closefd(fd);
+		return -errno;
+	}
+	while (depth < DEPTH_MAX && (e = readdir(d))) {
+		if (e->d_type != DT_DIR || e->d_name[0] == '.')
+			continue;
+		(void)remove_below(openat(dirfd(d), e->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW), depth + 1); /* rmdir says it all */
+		if (unlinkat(dirfd(d), e->d_name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+			r = -errno;
+	}
+	(void)closedir(d);
+	return r;
+}
+
+int ctgroup_remove(struct ctgroup *g, const char *id)
+{
+	int result = 0;
+
+	for (size_t i = 0; i < g->n; i++) {
+		char path[256];
+		int fd = open_dir(g, i, id, NULL);
+
+		if (fd < 0)
+			continue;
+		(void)remove_below(fd, 0);
+		(void)snprintf(path, sizeof(path), "%s/%s", g->prefix, id);
+		if (unlinkat(g->at[i].fd, path, AT_REMOVEDIR) < 0 && errno != ENOENT)
+			result = -errno;
+	}
+	return result;
+}
+
+static int make_dir(int at, const char *path)
+{
+	return mkdirat(at, path, 0755) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+int ctgroup_enter_worker(struct ctgroup *g, const char *id)
+{
+	int tree = g->at[g->unified].fd, r;
+	char parent[128], path[160];
+	_cleanup_(closep) int dir = -1;
+
+	(void)snprintf(parent, sizeof(parent), "%s/%s", g->prefix, id);
+	(void)snprintf(path, sizeof(path), "%s/worker", parent);
+	r = make_dir(tree, g->prefix);
+	if (r >= 0)
+		r = make_dir(tree, parent);
+	if (r >= 0)
+		r = make_dir(tree, path);
+	if (r < 0)
+		return r;
+	dir = open_dir(g, (size_t)g->unified, id, "worker");
+	return dir < 0 ? -errno : write_file(dir, "cgroup.procs", "0");
+}
