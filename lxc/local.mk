@@ -1,1 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Containers. libct.a is what the agent may link; libctlife.a calls liblxc and is the worker's alone.
+
+noinst_LIBRARIES += lxc/libct.a lxc/libctlife.a
+lxc_libct_a_SOURCES = \
+	lxc/ctconf.c lxc/ctconf.h \
+	lxc/ctgroup.c lxc/ctgroup.h \
+	lxc/ctprobe.c lxc/ctprobe.h \
+	lxc/ctspec.c lxc/ctspec.h
+lxc_libct_a_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+lxc_libctlife_a_SOURCES = lxc/ctlife.c lxc/ctlife.h
+lxc_libctlife_a_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(LXC_CFLAGS)

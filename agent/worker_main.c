@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* hoody-worker: does one operation's jobs and ends. What they are stands in agent/worker_job.h; it knows nothing but what a job tells it. */
+#include <fcntl.h>
+#include <signal.h>
+
+#include "agent/channel.h"
+#include "agent/worker_job.h"
+#include "lxc/ctlife.h"
+#include "proto/jsonx.h"
+#include "storage/path.h"
+#include "storage/pool.h"
+
+struct job {
+	struct ctlife life;
+	char *lxc, *pool, *run, *rootfs, *driver, *prefix;
+	int64_t timeout_ms;
+	json_t *result;
+	int pidfd;
+};
+
+/* --- the jobs --- */
+
+static int rootfs_act(struct job *j, struct err *err)
+{
+	_cleanup_pool_ struct pool pool = { .fd = -1, .containers = -1 };
+	const struct ctspec *s = &j->life.spec;
+	int r = pool_open(j->pool, j->driver, &pool, err);
+
+	return r < 0 ? r : pool_create_root(&pool, s->id, s->image, s->name[0] ? s->name : s->id, err);
+}
+
+static int remove_lxc_directory(const struct job *j, struct err *err)
+{
+	_cleanup_(closep) int dir = open(j->lxc, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r = dir < 0 ? -errno : path_remove_tree(dir, j->life.spec.id);
+
+	return r < 0 && r != -ENOENT ? err_set(err, r, ERR_INTERNAL, "Node.StateDirectory", "can't clear %s: %s", j->lxc, strerror(-r)) : 0;
+}
+
+static int rootfs_remove(struct job *j, struct err *err)
+{
+	_cleanup_pool_ struct pool pool = { .fd = -1, .containers = -1 };
+	int r = pool_open(j->pool, j->driver, &pool, err);
+
+	if (r >= 0)
+		r = pool_remove_root(&pool, j->life.spec.id, err);
+	return r < 0 ? r : remove_lxc_directory(j, err);
+}
+
+static int launch_act(struct job *j, struct err *err)
+{
+	pid_t pid;
+	int r = ctlife_launch(&j->life, &pid, &j->pidfd, err);
+
+	if (r >= 0)
+		j->result = json_pack("{s:I}", "pid", (json_int_t)pid);
+	return r;
+}
+
+static int kill_act(struct job *j, struct err *err)
+{
+	return ctlife_kill(&j->life, err);
+}
+
+static int shutdown_act(struct job *j, struct err *err)
+{
+	return ctlife_shutdown(&j->life, j->timeout_ms, err);
+}
+
+static int freeze_act(struct job *j, struct err *err)
+{
+	return ctlife_freeze(&j->life, err);
+}
+
+static int thaw_act(struct job *j, struct err *err)
+{
+	return ctlife_thaw(&j->life, err);
+}
+
+static const struct {
+	const char *name;
+	int (*act)(struct job *j, struct err *err);
+	int (*undo)(struct job *j, struct err *err); /* NULL: there is none */
+} jobs[] = {
+	{ "rootfs", rootfs_act, rootfs_remove },
+	{ "launch", launch_act, kill_act },
+	{ "shutdown", shutdown_act, NULL },
+	{ "kill", kill_act, NULL },
+	{ "freeze", freeze_act, thaw_act },
+	{ "thaw", thaw_act, freeze_act },
+	{ "rootfs-remove", rootfs_remove, NULL },
+};
+
+/* --- reading one --- */
+
+static int take_text(const json_t *v, const char *key, char **ret, struct err *err)
+{
+	const char *s;
+	int r = jsonx_string(v, key, /* required= */ true, &s, ERR_CHANNEL, err);
+
+	if (r >= 0)
+		*ret = xstrdup(s);
+	return r;
+}
+
+static int job_read(const json_t *v, struct job *j, struct err *err)
+{
+	const json_t *paths = json_object_get(v, "paths");
+	int r = take_text(paths, "lxc", &j->lxc, err);
+
+	if (r >= 0)
+		r = take_text(paths, "pool", &j->pool, err);
+	if (r >= 0)
+		r = take_text(paths, "run", &j->run, err);
+	if (r >= 0)
+		r = take_text(v, "driver", &j->driver, err);
+	if (r >= 0)
+		r = take_text(v, "cgroup_prefix", &j->prefix, err);
+	if (r >= 0)
+		r = ctspec_from_json(json_object_get(v, "container"), &j->life.spec, err);
+	if (r >= 0)
+		r = jsonx_int(json_object_get(v, "params"), "timeout_ms", false, 0, INT32_MAX, &j->timeout_ms, ERR_CHANNEL, err);
+	if (r >= 0)
+		r = ctgroup_open(j->prefix, &j->life.groups, err);
+	if (r < 0)
+		return r;
+	j->rootfs = xasprintf("%s/containers/%s/rootfs", j->pool, j->life.spec.id);
+	j->life.paths = (struct ctconf_paths){ .lxc = j->lxc, .rootfs = j->rootfs, .run = j->run, .cgroup_prefix = j->prefix };
+	return 0;
+}
+
+static void job_done(struct job *j)
+{
+	char *texts[] = { j->lxc, j->pool, j->run, j->rootfs, j->driver, j->prefix };
+
+	for (size_t i = 0; i < countof(texts); i++)
+		free(texts[i]);
+	j->life.groups = ctgroup_close(j->life.groups);
+	json_decref(j->result);
+	j->pidfd = closefd(j->pidfd);
+}
+
+static int job_run(const json_t *v, struct job *j, struct err *err)
+{
+	const char *name = json_string_value(json_object_get(v, "job")), *verb = json_string_value(json_object_get(v, "verb"));
+	int r = job_read(v, j, err);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; name && verb && i < countof(jobs); i++) {
+		if (strcmp(jobs[i].name, name) != 0)
+			continue;
+		if (strcmp(verb, "act") == 0)
+			return jobs[i].act(j, err);
+		if (strcmp(verb, "undo") == 0 && jobs[i].undo)
+			return jobs[i].undo(j, err);
+	}
+	return err_set(err, -EINVAL, ERR_CHANNEL, "job", "no job %s with verb %s", name ? name : "?", verb ? verb : "?");
+}
+
+/* --- serving --- */
+
+static int answer(const struct job *j, int r, const struct err *err)
+{
+	struct frame f = { .type = FRAME_WORKER_RESULT, .a = r < 0 ? (uint64_t)-r : 0 };
+	_cleanup_json_ json_t *v = r < 0 ? json_pack("{s:s, s:s, s:s}", "code", err_wire(err->code), "message", err->message, "field", err->field)
+					 : j->result ? json_incref(j->result) : json_object();
+	_cleanup_(freep) char *text = jsonx_dump(v);
+
+	return channel_send_sync(WORKER_JOB_FD, &f, text, strlen(text), r < 0 ? -1 : j->pidfd);
+}
+
+static int serve(const void *payload, size_t size)
+{
+	_cleanup_(job_done) struct job j = { .pidfd = -1 };
+	_cleanup_json_ json_t *v = NULL;
+	struct err err = {};
+	int r = jsonx_parse(payload, size, ERR_CHANNEL, &v, &err);
+
+	if (r >= 0)
+		r = job_run(v, &j, &err);
+	return answer(&j, r, &err);
+}
+
+int main(void)
+{
+	ctlife_reset();
+	(void)signal(SIGPIPE, SIG_IGN);
+	for (;;) {
+		_cleanup_(freep) void *payload = NULL;
+		struct frame f;
+		int fd = -1;
+
+		if (channel_recv_sync(WORKER_JOB_FD, -1, &f, &payload, &fd) < 0 || f.type != FRAME_WORKER_JOB)
+			return EXIT_SUCCESS; /* the agent has let go of us */
+		closefd(fd);
+		if (serve(payload, f.size) < 0)
+			return EXIT_FAILURE;
+	}
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "lxc/ctconf.h"
+
+#include <stdarg.h>
+
+#define CFS_PERIOD_US 100000
+
+/* The denylist that LXC's own distribution policy has (config/templates/common.seccomp), with the newer mount-by-descriptor calls left
+ * in: unprivileged containers need them and can do nothing with them that user namespaces don't allow. */
+const char ctconf_seccomp_policy[] = "2\n"
+				     "denylist\n"
+				     "[all]\n"
+				     "kexec_load errno 1\n"
+				     "kexec_file_load errno 1\n"
+				     "open_by_handle_at errno 1\n"
+				     "init_module errno 1\n"
+				     "finit_module errno 1\n"
+				     "delete_module errno 1\n"
+				     "reject_force_umount\n";
+
+/* The same for every container. */
+static const struct {
+	const char *key, *value;
+} fixed[] = {
+	{ "lxc.arch", "linux64" },
+	{ "lxc.rootfs.options", "idmap=container" },
+	{ "lxc.net.0.type", "empty" },
+	{ "lxc.mount.auto", "proc:mixed sys:mixed" },
+	{ "lxc.autodev", "1" },
+	{ "lxc.pty.max", "1024" },
+	{ "lxc.tty.max", "0" },
+	{ "lxc.cap.drop", "mac_admin mac_override sys_time sys_module sys_rawio" },
+	{ "lxc.cgroup.relative", "0" },
+	{ "lxc.log.level", "WARN" },
+	{ "lxc.monitor.unshare", "0" },
+	{ "lxc.start.auto", "0" },
+};
+
+/* Character devices that every container may use; mknod is the kernel's to refuse in a user namespace. */
+static const char *const devices[] = {
+	"c 1:3 rwm",   /* null */
+	"c 1:5 rwm",   /* zero */
+	"c 1:7 rwm",   /* full */
+	"c 1:8 rwm",   /* random */
+	"c 1:9 rwm",   /* urandom */
+	"c 5:0 rwm",   /* tty */
+	"c 5:1 rwm",   /* console */
+	"c 5:2 rwm",   /* ptmx */
+	"c 136:* rwm", /* pts */
+	"c 10:229 rwm", /* fuse */
+};
+
+struct walk {
+	int (*set)(const char *key, const char *value, void *userdata);
+	void *userdata;
+	int r;
+};
+
+static void item(struct walk *w, const char *key, const char *fmt, ...) _printf_(3, 4);
+static void item(struct walk *w, const char *key, const char *fmt, ...)
+{
+	char value[4096];
+	va_list ap;
+	int n;
+
+	if (w->r < 0)
+		return;
+	va_start(ap, fmt);
+	n = vsnprintf(value, sizeof(value), fmt, ap);
+	va_end(ap);
+	if (n < 0 || (size_t)n >= sizeof(value)) {
+		w->r = -E2BIG;
+		return;
+	}
+	for (int i = 0; i < n; i++)
+		if ((unsigned char)value[i] < 0x20 || value[i] == 0x7f) {
+			w->r = -EINVAL;
+			return;
+		}
+	w->r = w->set(key, value, w->userdata);
+}
+
+static bool is_busybox(const struct ctspec *s)
+{
+	return strcmp(s->image, "builtin:busybox") == 0;
+}
+
+const char *ctconf_halt_signal(const struct ctspec *s)
+{
+	return is_busybox(s) ? "SIGUSR2" : "SIGRTMIN+3";
+}
+
+static void limits(struct walk *w, const struct ctspec *s, const struct ctconf_host *h)
+{
+	const struct ctspec_limits *l = &s->limits;
+
+	if (l->memory_bytes > 0)
+		item(w, h->v1_memory ? "lxc.cgroup.memory.limit_in_bytes" : "lxc.cgroup2.memory.max", "%lld", (long long)l->memory_bytes);
+	if (l->pids > 0)
+		item(w, h->v1_pids ? "lxc.cgroup.pids.max" : "lxc.cgroup2.pids.max", "%lld", (long long)l->pids);
+	if (l->cpu_cores > 0) {
+		long long quota_us = (long long)(l->cpu_cores * CFS_PERIOD_US + 0.5);
+
+		if (h->v1_cpu) {
+			item(w, "lxc.cgroup.cpu.cfs_period_us", "%d", CFS_PERIOD_US);
+			item(w, "lxc.cgroup.cpu.cfs_quota_us", "%lld", quota_us);
+		} else {
+			item(w, "lxc.cgroup2.cpu.max", "%lld %d", quota_us, CFS_PERIOD_US);
+		}
+	}
+}
+
+int ctconf_each(const struct ctspec *s, const struct ctconf_paths *p, const struct ctconf_host *h,
+	int (*set)(const char *key, const char *value, void *userdata), void *userdata)
+{
+	struct walk w = { .set = set, .userdata = userdata };
+
+	for (size_t i = 0; i < countof(fixed); i++)
+		item(&w, fixed[i].key, "%s", fixed[i].value);
+	item(&w, "lxc.uts.name", "%s", s->name[0] ? s->name : s->id);
+	item(&w, "lxc.rootfs.path", "dir:%s", p->rootfs);
+	item(&w, "lxc.idmap", "u 0 %u %u", s->id_base, (unsigned)CTSPEC_ID_RANGE);
+	item(&w, "lxc.idmap", "g 0 %u %u", s->id_base, (unsigned)CTSPEC_ID_RANGE);
+	item(&w, "lxc.cgroup.dir.monitor", "%s/%s/monitor", p->cgroup_prefix, s->id);
+	item(&w, "lxc.cgroup.dir.container", "%s/%s/payload", p->cgroup_prefix, s->id);
+	item(&w, "lxc.seccomp.profile", "%s/%s/seccomp", p->lxc, s->id);
+	item(&w, "lxc.log.file", "%s/%s/lxc.log", p->lxc, s->id);
+	item(&w, "lxc.signal.halt", "%s", ctconf_halt_signal(s));
+	if (h->apparmor)
+		item(&w, "lxc.apparmor.profile", "generated");
+	item(&w, h->v1_devices ? "lxc.cgroup.devices.deny" : "lxc.cgroup2.devices.deny", "a");
+	for (size_t i = 0; i < countof(devices); i++)
+		item(&w, h->v1_devices ? "lxc.cgroup.devices.allow" : "lxc.cgroup2.devices.allow", "%s", devices[i]);
+	limits(&w, s, h);
+	return w.r;
+}

@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "lxc/ctlife.h"
+
+#include <fcntl.h>
+#include <lxc/lxccontainer.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+#include "lxc/ctprobe.h"
+
+#define KILL_WAIT_MS    5000
+#define MONITOR_WAIT_MS 3000 /* the monitor clears away namespaces and groups: some 30 ms */
+#define POLL_MS         2
+#define LOG_TAIL        4096
+
+/* --- a clean slate --- */
+
+static void reset_signals(void)
+{
+	sigset_t none;
+
+	for (int sig = 1; sig < NSIG; sig++)
+		(void)signal(sig, SIG_DFL); /* KILL, STOP and glibc's own refuse */
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* What login gives a fresh process (systemd.exec(5)); the agent's own limits are not a container's business. */
+static void reset_limits(void)
+{
+	static const struct {
+		int resource;
+		rlim_t soft, hard;
+	} wanted[] = {
+		{ RLIMIT_NOFILE, 1024, 524288 },
+		{ RLIMIT_CORE, 0, RLIM_INFINITY },
+		{ RLIMIT_STACK, 8 * 1024 * 1024, RLIM_INFINITY },
+		{ RLIMIT_AS, RLIM_INFINITY, RLIM_INFINITY },
+		{ RLIMIT_DATA, RLIM_INFINITY, RLIM_INFINITY },
+		{ RLIMIT_CPU, RLIM_INFINITY, RLIM_INFINITY },
+		{ RLIMIT_FSIZE, RLIM_INFINITY, RLIM_INFINITY },
+		{ RLIMIT_MEMLOCK, 8 * 1024 * 1024, 8 * 1024 * 1024 },
+	};
+
+	for (size_t i = 0; i < countof(wanted); i++)
+		(void)setrlimit((__rlimit_resource_t)wanted[i].resource, &(struct rlimit){ wanted[i].soft, wanted[i].hard }); /* may not: stays */
+}
+
+static void write_self(const char *path, const char *text)
+{
+	_cleanup_(closep) int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd >= 0 && write(fd, text, strlen(text)) < 0)
+		return; /* a lower score than root may set: stays */
+}
+
+void ctlife_reset(void)
+{
+	reset_signals();
+	reset_limits();
+	write_self("/proc/self/oom_score_adj", "0");
+	(void)setpriority(PRIO_PROCESS, 0, 0);
+	(void)umask(022);
+	if (chdir("/") < 0)
+		abort();
+	(void)clearenv();
+	/* No newuidmap to be found: liblxc then writes the id maps itself, as root may. */
+	(void)setenv("PATH", "/nonexistent", 1);
+}
+
+/* --- configuration --- */
+
+static int set_item(const char *key, const char *value, void *userdata)
+{
+	struct lxc_container *c = userdata;
+
+	return c->set_config_item(c, key, value) ? 0 : -EINVAL;
+}
+
+static struct ctconf_host look_at_host(const struct ctgroup *g)
+{
+	return (struct ctconf_host){
+		.v1_memory = ctgroup_has_v1(g, "memory"),
+		.v1_cpu = ctgroup_has_v1(g, "cpu"),
+		.v1_pids = ctgroup_has_v1(g, "pids"),
+		.v1_devices = ctgroup_has_v1(g, "devices"),
+		.apparmor = access("/sys/kernel/security/apparmor/profiles", F_OK) == 0,
+	};
+}
+
+static int write_policy(const char *dir)
+{
+	_cleanup_(freep) char *path = xasprintf("%s/seccomp", dir);
+	_cleanup_(closep) int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	size_t size = strlen(ctconf_seccomp_policy);
+
+	if (fd < 0)
+		return -errno;
+	return write(fd, ctconf_seccomp_policy, size) == (ssize_t)size ? 0 : -EIO;
+}
+
+static int prepare_directory(struct ctlife *l, struct err *err)
+{
+	_cleanup_(freep) char *dir = xasprintf("%s/%s", l->paths.lxc, l->spec.id);
+	_cleanup_(freep) char *log = xasprintf("%s/lxc.log", dir);
+	int r = mkdir(dir, 0700) < 0 && errno != EEXIST ? -errno : write_policy(dir);
+
+	if (r < 0)
+		return err_set(err, r, ERR_INTERNAL, "StateDirectory", "can't write to %s: %s", dir, strerror(-r));
+	(void)unlink(log); /* the last start's: its words must not explain this one */
+	return 0;
+}
+
+static int make_container(struct ctlife *l, struct lxc_container **ret, struct err *err)
+{
+	struct ctconf_host host = look_at_host(l->groups);
+	struct lxc_container *c = lxc_container_new(l->spec.id, l->paths.lxc);
+	int r;
+
+	if (!c)
+		return err_set(err, -ENOMEM, ERR_INTERNAL, NULL, "liblxc gives no container object");
+	c->clear_config(c);
+	r = ctconf_each(&l->spec, &l->paths, &host, set_item, c);
+	if (r < 0) {
+		lxc_container_put(c);
+		return err_set(err, r, ERR_INTERNAL, NULL, "liblxc refuses the generated configuration");
+	}
+	*ret = c;
+	return 0;
+}
+
+/* --- launch --- */
+
+/* The last ERROR line of liblxc's log says what went wrong better than any code. */
+static void read_log(const struct ctlife *l, char *ret, size_t size)
+{
+	_cleanup_(freep) char *path = xasprintf("%s/%s/lxc.log", l->paths.lxc, l->spec.id);
+	_cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	char text[LOG_TAIL + 1];
+	off_t end = fd < 0 ? 0 : lseek(fd, 0, SEEK_END);
+	ssize_t n = end <= 0 ? 0 : pread(fd, text, LOG_TAIL, end > LOG_TAIL ? end - LOG_TAIL : 0);
+	char *line, *first;
+
+	(void)snprintf(ret, size, "liblxc said nothing");
+	if (n <= 0)
+		return;
+	text[n] = '\0';
+	/* The first error of the tail is the cause, those after it follow from it. */
+	first = strstr(text, " ERROR ");
+	if (!first)
+		return;
+	line = strstr(first, " - ");
+	line = line ? line + 3 : first;
+	(void)snprintf(ret, size, "%.*s", (int)strcspn(line, "\n"), line);
+}
+
+static int64_t read_limit(struct ctlife *l, const char *controller, const char *v1, const char *v2)
+{
+	char text[128];
+
+	if (ctgroup_read(l->groups, controller, l->spec.id, ctgroup_has_v1(l->groups, controller) ? v1 : v2, text, sizeof(text)) < 0)
+		return -1;
+	return strtoll(text, NULL, 10);
+}
+
+/* liblxc accepts keys of controllers that aren't there: only what the kernel gives back is in force. Memory is kept in whole pages. */
+static int verify_limits(struct ctlife *l, struct err *err)
+{
+	const struct ctspec_limits *want = &l->spec.limits;
+	int64_t page = sysconf(_SC_PAGESIZE);
+
+	if (want->memory_bytes > 0 &&
+		read_limit(l, "memory", "memory.limit_in_bytes", "memory.max") != want->memory_bytes / page * page)
+		return err_set(err, -ENOTSUP, ERR_LIMIT_NOT_SUPPORTED, "limits.memory_bytes", "this host does not enforce the memory limit");
+	if (want->pids > 0 && read_limit(l, "pids", "pids.max", "pids.max") != want->pids)
+		return err_set(err, -ENOTSUP, ERR_LIMIT_NOT_SUPPORTED, "limits.pids", "this host does not enforce the pids limit");
+	if (want->cpu_cores > 0 && read_limit(l, "cpu", "cpu.cfs_quota_us", "cpu.max") <= 0)
+		return err_set(err, -ENOTSUP, ERR_LIMIT_NOT_SUPPORTED, "limits.cpu_cores", "this host does not enforce the cpu limit");
+	return 0;
+}
+
+static int start(struct ctlife *l, struct err *err)
+{
+	struct lxc_container *c = NULL;
+	int r = make_container(l, &c, err);
+	bool ok;
+
+	if (r < 0)
+		return r;
+	c->want_daemonize(c, true);
+	c->want_close_all_fds(c, true);
+	ok = c->start(c, 0, NULL);
+	lxc_container_put(c);
+	if (!ok) {
+		char why[300];
+
+		read_log(l, why, sizeof(why));
+		return err_set(err, -EIO, ERR_INTERNAL, NULL, "the container does not start: %s", why);
+	}
+	return 0;
+}
+
+static int clear_leftovers(struct ctlife *l, struct err *err)
+{
+	int r = ctgroup_kill(l->groups, l->spec.id, KILL_WAIT_MS);
+
+	if (r >= 0)
+		r = ctgroup_remove(l->groups, l->spec.id);
+	if (r < 0)
+		return err_set(err, r, ERR_INTERNAL, NULL, "what is left of the container's cgroups can't be removed: %s", strerror(-r));
+	return 0;
+}
+
+int ctlife_launch(struct ctlife *l, pid_t *ret_pid, int *ret_pidfd, struct err *err)
+{
+	int r;
+
+	if (ctprobe_look(l->groups, l->spec.id, ret_pid, ret_pidfd) >= CTPROBE_RUNNING)
+		return 0;
+	r = clear_leftovers(l, err);
+	if (r >= 0)
+		r = prepare_directory(l, err);
+	if (r < 0)
+		return r;
+	r = ctgroup_enter_worker(l->groups, l->spec.id);
+	if (r < 0)
+		return err_set(err, r, ERR_INTERNAL, "Containers.CgroupPrefix", "can't enter the container's cgroup: %s", strerror(-r));
+	r = start(l, err);
+	if (r < 0)
+		return r;
+	if (ctprobe_look(l->groups, l->spec.id, ret_pid, ret_pidfd) < CTPROBE_RUNNING)
+		return err_set(err, -ESRCH, ERR_INTERNAL, NULL, "the container's init ended at once");
+	r = verify_limits(l, err);
+	if (r < 0)
+		*ret_pidfd = closefd(*ret_pidfd);
+	return r;
+}
+
+/* --- the end --- */
+
+static int64_t monotonic_ms(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+int ctlife_kill(struct ctlife *l, struct err *err)
+{
+	return clear_leftovers(l, err);
+}
+
+/* Does init handle this signal? One that it left at its default would be ignored in a pid namespace (pid_namespaces(7)). */
+static int halt_signal(const struct ctspec *s)
+{
+	return strcmp(ctconf_halt_signal(s), "SIGUSR2") == 0 ? SIGUSR2 : SIGRTMIN + 3;
+}
+
+/* The monitor notices by itself and clears away; what it has not done in time we do. */
+static void let_monitor_finish(struct ctlife *l)
+{
+	int64_t end_ms = monotonic_ms() + MONITOR_WAIT_MS;
+
+	while (ctgroup_is_populated(l->groups, l->spec.id) && monotonic_ms() < end_ms)
+		(void)poll(NULL, 0, POLL_MS);
+}
+
+int ctlife_shutdown(struct ctlife *l, int64_t timeout_ms, struct err *err)
+{
+	_cleanup_(closep) int pidfd = -1;
+	struct pollfd p;
+	pid_t pid;
+
+	switch (ctprobe_look(l->groups, l->spec.id, &pid, &pidfd)) {
+	case CTPROBE_ABSENT:
+	case CTPROBE_PARTIAL:
+		return clear_leftovers(l, err);
+	case CTPROBE_PAUSED:
+		return err_set(err, -EPERM, ERR_OPERATION_STATE_CONFLICT, NULL, "a paused container can't be stopped: resume it or force-stop it");
+	case CTPROBE_RUNNING:
+		break;
+	}
+	if (syscall(SYS_pidfd_send_signal, pidfd, halt_signal(&l->spec), NULL, 0) < 0 && errno != ESRCH)
+		return err_set(err, -errno, ERR_INTERNAL, NULL, "init can't be signalled: %s", strerror(errno));
+	p = (struct pollfd){ .fd = pidfd, .events = POLLIN };
+	if (poll(&p, 1, (int)MIN_OF(timeout_ms, (int64_t)INT32_MAX)) == 0)
+		return err_set(err, -ETIMEDOUT, ERR_TIMEOUT, NULL, "the container did not end within %lld ms of being asked; it goes on running",
+			(long long)timeout_ms);
+	let_monitor_finish(l);
+	return clear_leftovers(l, err);
+}
+
+/* --- pause --- */
+
+/* Straight to the freezer: liblxc's own way does the same after a talk with the monitor, which may be stopped. */
+static int set_frozen(struct ctlife *l, bool frozen, struct err *err)
+{
+	bool unified;
+	_cleanup_(closep) int dir = ctgroup_dir(l->groups, "freezer", l->spec.id, "payload", &unified), fd = -1;
+	const char *text = unified ? (frozen ? "1" : "0") : (frozen ? "FROZEN" : "THAWED");
+
+	fd = dir < 0 ? -1 : openat(dir, unified ? "cgroup.freeze" : "freezer.state", O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		return err_set(err, -errno, ERR_INTERNAL, NULL, "the container's freezer can't be written: %s", strerror(errno));
+	/* Ends by the agent's deadline at the latest: a task in an uninterruptible wait can take its time. */
+	while (ctgroup_is_frozen(l->groups, l->spec.id) != frozen)
+		(void)poll(NULL, 0, POLL_MS);
+	return 0;
+}
+
+int ctlife_freeze(struct ctlife *l, struct err *err)
+{
+	enum ctprobe_state state = ctprobe_look(l->groups, l->spec.id, NULL, NULL);
+
+	if (state == CTPROBE_PAUSED)
+		return 0;
+	if (state != CTPROBE_RUNNING)
+		return err_set(err, -ESRCH, ERR_OPERATION_STATE_CONFLICT, NULL, "the container does not run");
+	return set_frozen(l, true, err);
+}
+
+int ctlife_thaw(struct ctlife *l, struct err *err)
+{
+	enum ctprobe_state state = ctprobe_look(l->groups, l->spec.id, NULL, NULL);
+
+	if (state == CTPROBE_RUNNING)
+		return 0;
+	if (state != CTPROBE_PAUSED)
+		return err_set(err, -ESRCH, ERR_OPERATION_STATE_CONFLICT, NULL, "the container does not run");
+	return set_frozen(l, false, err);
+}

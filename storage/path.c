@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "storage/path.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#define RACES_MAX 16 /* EAGAIN: somebody renamed under us */
+
+static int open_how(int root, const char *path, int flags, mode_t mode, uint64_t resolve)
+{
+	struct open_how how = {
+		.flags = (uint64_t)(flags | O_CLOEXEC),
+		.mode = (flags & (O_CREAT | O_TMPFILE)) ? mode : 0,
+		.resolve = resolve | RESOLVE_NO_MAGICLINKS,
+	};
+
+	for (int i = 0; i < RACES_MAX; i++) {
+		long fd = syscall(SYS_openat2, root, path, &how, sizeof(how));
+
+		if (fd >= 0)
+			return (int)fd;
+		if (errno != EAGAIN && errno != EINTR)
+			return -errno;
+	}
+	return -EAGAIN;
+}
+
+int path_open_beneath(int root, const char *path, int flags, mode_t mode, int *ret)
+{
+	int fd = open_how(root, path, flags, mode, RESOLVE_BENEATH);
+
+	if (fd < 0)
+		return fd;
+	*ret = fd;
+	return 0;
+}
+
+int path_open_in_root(int root, const char *path, int flags, mode_t mode, int *ret)
+{
+	int fd = open_how(root, path, flags, mode, RESOLVE_IN_ROOT);
+
+	if (fd < 0)
+		return fd;
+	*ret = fd;
+	return 0;
+}
+
+/* Delete what can be deleted in @dir at once; move directories that are not empty up into @top, so that depth never grows. */
+static int empty_level(int top, int dir, unsigned *serial, bool *ret_again)
+{
+	int copy = fcntl(dir, F_DUPFD_CLOEXEC, 3), r = 0;
+	DIR *d = copy < 0 ? NULL : fdopendir(copy);
+	struct dirent *e;
+
+	if (!d) {
+		closefd(copy);
+		return -errno;
+	}
+	rewinddir(d);
+	while (r == 0 && (e = readdir(d))) {
+		char up[32];
+
+		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+			continue;
+		if (unlinkat(dir, e->d_name, 0) == 0 || errno == ENOENT)
+			continue;
+		if (errno != EISDIR && errno != EPERM) {
+			r = -errno;
+			break;
+		}
+		if (unlinkat(dir, e->d_name, AT_REMOVEDIR) == 0 || errno == ENOENT)
+			continue;
+		if (errno != ENOTEMPTY && errno != EEXIST) {
+			r = -errno;
+			break;
+		}
+		*ret_again = true;
+		if (dir == top)
+			continue;
+		do
+			(void)snprintf(up, sizeof(up), ".up-%u", (*serial)++);
+		while (faccessat(top, up, F_OK, AT_SYMLINK_NOFOLLOW) == 0);
+		if (renameat(dir, e->d_name, top, up) < 0)
+			r = -errno;
+	}
+	(void)closedir(d);
+	return r;
+}
+
+/* One pass over the directories that lie in @top: empty each; what was deep is then in @top and waits for the next pass. */
+static int pass(int top, unsigned *serial, bool *ret_again)
+{
+	int copy = fcntl(top, F_DUPFD_CLOEXEC, 3), r = 0;
+	DIR *d = copy < 0 ? NULL : fdopendir(copy);
+	struct dirent *e;
+
+	if (!d) {
+		closefd(copy);
+		return -errno;
+	}
+	rewinddir(d);
+	while (r == 0 && (e = readdir(d))) {
+		_cleanup_(closep) int dir = -1;
+
+		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+			continue;
+		dir = openat(top, e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (dir < 0) {
+			r = errno == ENOENT ? 0 : -errno;
+			continue;
+		}
+		r = empty_level(top, dir, serial, ret_again);
+		if (r == 0 && unlinkat(top, e->d_name, AT_REMOVEDIR) < 0 && errno != ENOENT && errno != ENOTEMPTY && errno != EEXIST)
+			r = -errno;
+	}
+	(void)closedir(d);
+	return r;
+}
+
+int path_remove_tree(int parent, const char *name)
+{
+	_cleanup_(closep) int top = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	unsigned serial = 0;
+	bool again = true;
+
+	if (top < 0)
+		return errno == ENOENT ? 0 : -errno;
+	while (again) {
+		int r;
+
+		again = false;
+		r = empty_level(top, top, &serial, &again);
+		if (r == 0 && again)
+			r = pass(top, &serial, &again);
+		if (r < 0)
+			return r;
+	}
+	return unlinkat(parent, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;
+}
