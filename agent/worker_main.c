@@ -185,7 +185,6 @@ static int serve(const void *payload, size_t size)
 int main(void)
 {
 	ctlife_reset();
-	(void)signal(SIGPIPE, SIG_IGN);
 	for (;;) {
 		_cleanup_(freep) void *payload = NULL;
 		struct frame f;
