@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Codes are one table (errcodes.def). Messages and fields often quote what a stranger sent, and end
+ * in JSON and in the journal: they are made harmless where they are stored, once for all callers.
+ */
 #include "proto/err.h"
 
 #include <stdarg.h>
@@ -14,6 +17,53 @@ static const struct {
 };
 static_assert(countof(codes) == ERR_COUNT, "every code has its row");
 
+/* Bytes of the well-formed UTF-8 sequence at @s, 0 when there is none (RFC 3629, section 4). */
+static size_t sequence(const unsigned char *s)
+{
+	static const struct {
+		unsigned char first, last, second_low, second_high, size;
+	} forms[] = {
+		{ 0xc2, 0xc2, 0xa0, 0xbf, 2 },
+		{ 0xc3, 0xdf, 0x80, 0xbf, 2 },
+		{ 0xe0, 0xe0, 0xa0, 0xbf, 3 },
+		{ 0xe1, 0xec, 0x80, 0xbf, 3 },
+		{ 0xed, 0xed, 0x80, 0x9f, 3 },
+		{ 0xee, 0xef, 0x80, 0xbf, 3 },
+		{ 0xf0, 0xf0, 0x90, 0xbf, 4 },
+		{ 0xf1, 0xf3, 0x80, 0xbf, 4 },
+		{ 0xf4, 0xf4, 0x80, 0x8f, 4 },
+	};
+	size_t n;
+
+	if (s[0] < 0x80)
+		return s[0] >= 0x20 && s[0] != 0x7f;
+	for (size_t i = 0; i < countof(forms); i++) {
+		if (s[0] < forms[i].first || s[0] > forms[i].last)
+			continue;
+		if (s[1] < forms[i].second_low || s[1] > forms[i].second_high)
+			return 0;
+		for (n = 2; n < forms[i].size; n++)
+			if ((s[n] & 0xc0) != 0x80)
+				return 0;
+		return n;
+	}
+	return 0;
+}
+
+/* Make a text fit for reports and logs: what is not printable UTF-8 becomes a question mark. */
+static void clean(char *s)
+{
+	size_t n;
+
+	for (; *s; s += n) {
+		n = sequence((const unsigned char *)s);
+		if (n == 0) {
+			*s = '?';
+			n = 1;
+		}
+	}
+}
+
 int err_set(struct err *err, int r, enum errcode code, const char *field, const char *fmt, ...)
 {
 	va_list ap;
@@ -27,6 +77,8 @@ int err_set(struct err *err, int r, enum errcode code, const char *field, const 
 	va_start(ap, fmt);
 	(void)vsnprintf(err->message, sizeof(err->message), fmt, ap);
 	va_end(ap);
+	clean(err->field);
+	clean(err->message);
 	return r;
 }
 
@@ -34,6 +86,7 @@ int err_add(struct err *err, int r, const char *fmt, ...)
 {
 	char message[sizeof(err->message)];
 	va_list ap;
+	size_t room;
 	int n;
 
 	assert(r < 0);
@@ -42,9 +95,13 @@ int err_add(struct err *err, int r, const char *fmt, ...)
 	va_start(ap, fmt);
 	n = vsnprintf(message, sizeof(message), fmt, ap);
 	va_end(ap);
-	if (n >= 0 && (size_t)n < sizeof(message))
-		(void)snprintf(message + n, sizeof(message) - (size_t)n, ": %s", err->message);
+	if (n >= 0 && (size_t)n < sizeof(message) - 2) {
+		room = sizeof(message) - (size_t)n - 3;
+		(void)stpncpy(stpcpy(message + n, ": "), err->message, room);
+		message[sizeof(message) - 1] = '\0';
+	}
 	memcpy(err->message, message, sizeof(message));
+	clean(err->message);
 	return r;
 }
 

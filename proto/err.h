@@ -25,7 +25,8 @@ struct err {
 	char message[512];  /* one sentence for a human */
 };
 
-/* Fill @err (which may be NULL) and return @r, a negative errno. @field may be NULL. */
+/* Fill @err (which may be NULL) and return @r, a negative errno. @field may be NULL. What is stored is UTF-8 without control
+ * characters, whatever was put in and wherever it had to be cut: it goes into reports and logs. */
 int err_set(struct err *err, int r, enum errcode code, const char *field, const char *fmt, ...)
 	_printf_(5, 6);
 

@@ -60,12 +60,12 @@ enum frame_fail {
 
 struct frame {
 	uint16_t type;
-	uint32_t flags; /* 0 for now */
+	uint32_t flags; /* 0: there are none yet */
 	uint64_t id, a, b, c;
 	uint64_t size;
 };
 
 void frame_build(const struct frame *f, uint8_t ret[static FRAME_SIZE]);
 
-/* Returns 0; -EBADMSG for a wrong size, magic, version, reserved field or a payload above FRAME_PAYLOAD_MAX. */
+/* Returns 0; -EBADMSG for a wrong size, magic, version, flags, reserved field or a payload above FRAME_PAYLOAD_MAX. */
 _must_check_ int frame_read(const uint8_t *bytes, size_t size, struct frame *ret);

@@ -11,7 +11,12 @@
 
 #define _cleanup_json_ _cleanup_(json_decrefp)
 
-/* Parse exactly one JSON value. Returns 0 or -EBADMSG (@err: @code, with line and column). */
+/* Does the text stay within @depth levels of nesting and @values values (members count)? A scan without memory, to be made
+ * before bytes of an unknown sender reach the parser, which spends up to a hundred times their size. Says nothing of
+ * well-formedness otherwise. */
+bool jsonx_is_within(const void *data, size_t size, unsigned depth, size_t values);
+
+/* Parse exactly one JSON value. Returns 0 or -EBADMSG (@err: @code, with line and column, never the text itself). */
 _must_check_ int jsonx_parse(const void *data, size_t size, enum errcode code, json_t **ret, struct err *err);
 
 /* Typed getters of an object's member; the message names the field. @required: absence (or null) is

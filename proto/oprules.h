@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The ops of protocol.md section 5 as one table: what each takes, needs and touches. Pure.
  *
- * enum op, its wire name, whether container_id and project_id are required, its kind (set: edits wanted state; act: a list
- * of steps), the lanes it joins, and the schema of its params all stand in one row of oprules.c.
- * Unknown params are an error: a constraint that is not understood must not be skipped. */
+ * enum op, its wire name, whether container_id and project_id are required, its kind (set: edits
+ * wanted state; act: a list of steps), the lanes it joins, and the schema of its params all stand
+ * in one row of oprules.c. Unknown params are an error: a constraint that is not understood must
+ * not be skipped. */
 #pragma once
 
 #include <jansson.h>
@@ -56,7 +57,15 @@ enum op {
 	OP_COUNT
 };
 
-/* Which lanes an op joins (section 4). Lanes are named by text: "container:<id>", "project:<id>", "image", "proxy", "node". */
+/* Set ops edit the wanted state, act ops are lists of steps. */
+enum oprules_kind {
+	OPRULES_SET,
+	OPRULES_ACT,
+};
+
+/* Which lanes an op joins (section 4). Lanes are named by text: "container:<id>", "project:<id>",
+ * "share:<id>", "image", "proxy", "node". A share's lane keeps its own orders in sequence:
+ * share.update and .delete don't name the containers. */
 #define OPRULES_LANES_MAX 3
 #define OPRULES_LANE_LEN  40
 
@@ -68,17 +77,24 @@ struct oprules_lanes {
 /* OP_NONE when unknown. */
 enum op oprules_find(const char *wire);
 const char *oprules_wire(enum op op);
+enum oprules_kind oprules_kind(enum op op);
 
-/* Does section 3 require these members of the order for this op? (proxy.document: by its scope; share ops: no) */
+/* Does section 3 require these members of the order for this op? (proxy.document: by its scope;
+ * share ops and OP_NONE: no) */
 bool oprules_needs_container(enum op op, const json_t *params);
 bool oprules_needs_project(enum op op, const json_t *params);
 
-/* Check @params against the op's row. Returns 0, or -EINVAL with ERR_INVALID_PARAMS, field (the first offender,
- * dotted: "rule.destination_port") and reason (the published code, where there is one). */
+/* Check @params against the op's row. Returns 0, or -EINVAL with ERR_INVALID_PARAMS, field (the
+ * first offender, dotted: "rule.destination_port", "dns_servers[2]") and reason (the published
+ * code, where there is one). Unknown members of an object come first, then its members in the
+ * table's order, then what concerns several of them. */
 _must_check_ int oprules_check(enum op op, const json_t *params, struct err *err);
 
-/* The lanes that a valid order joins. */
-void oprules_lanes(enum op op, const char *container_id, const char *project_id, const json_t *params, struct oprules_lanes *ret);
+/* The lanes that a valid order joins, each once. The ids may be empty where they are not required.
+ * What an op touches beyond what its order names (a sync's source, a share's containers, a
+ * project's containers) only the store knows: the caller adds it. */
+void oprules_lanes(enum op op, const char *container_id, const char *project_id,
+	const json_t *params, struct oprules_lanes *ret);
 
 /* Seconds that the op may take: params.timeout_s, else the op's default. */
 unsigned oprules_timeout_s(enum op op, const json_t *params);

@@ -50,5 +50,6 @@ _must_check_ int order_open(const void *envelope, size_t size, const struct keys
 /* The last two checks: op known, params valid. */
 _must_check_ int order_check(const struct order *o, struct err *err);
 
-/* Parse a payload that was verified before (from the journal, or of local origin): shape only, no times. */
+/* Parse a payload that was verified before (from the journal, or of local origin): shape and version, no node, no times.
+ * @ret must be order_done() either way, as above. */
 _must_check_ int order_parse(const void *payload, size_t size, struct order *ret, struct err *err);

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* jansson under our limits. It refuses invalid UTF-8, trailing bytes, "\u0000" and, asked to,
+ * duplicate keys by itself; the depth is ours to bound, before its recursive parser sees the text
+ * (its own bound is 2048, JSON_PARSER_MAX_DEPTH). Its messages quote the text they stumbled over,
+ * which may be a secret: we keep their code and place alone. */
+#include "proto/jsonx.h"
+
+bool jsonx_is_within(const void *data, size_t size, unsigned depth, size_t values)
+{
+	const char *s = data;
+	size_t seen = 0;
+	unsigned level = 0;
+	bool in_string = false;
+
+	for (size_t i = 0; i < size; i++) {
+		switch (s[i]) {
+		case '"':
+			in_string = !in_string;
+			break;
+		case '\\':
+			i += in_string; /* whatever is escaped can't end the string */
+			break;
+		case '{':
+		case '[':
+			if (!in_string && (++level > depth || ++seen > values))
+				return false;
+			break;
+		case '}':
+		case ']':
+			level -= !in_string && level > 0;
+			break;
+		case ',':
+			if (!in_string && ++seen > values)
+				return false;
+			break;
+		default:
+			break;
+		}
+	}
+	return true;
+}
+
+static const char *parse_fault(const json_error_t *e)
+{
+	switch (json_error_code(e)) {
+	case json_error_premature_end_of_input:
+		return "the text ends too early";
+	case json_error_end_of_input_expected:
+		return "there is something after the value";
+	case json_error_duplicate_key:
+		return "a key stands twice in an object";
+	case json_error_invalid_utf8:
+		return "the text is not UTF-8";
+	case json_error_null_byte_in_key:
+	case json_error_null_character:
+		return "a string holds a NUL";
+	case json_error_numeric_overflow:
+		return "a number is out of range";
+	case json_error_unknown:
+	case json_error_out_of_memory:
+	case json_error_stack_overflow:
+	case json_error_cannot_open_file:
+	case json_error_invalid_argument:
+	case json_error_invalid_syntax:
+	case json_error_invalid_format:
+	case json_error_wrong_type:
+	case json_error_null_value:
+	case json_error_item_not_found:
+	case json_error_index_out_of_range:
+		break;
+	}
+	return "not JSON";
+}
+
+int jsonx_parse(const void *data, size_t size, enum errcode code, json_t **ret, struct err *err)
+{
+	json_error_t e;
+	json_t *v;
+
+	if (!jsonx_is_within(data, size, JSONX_DEPTH_MAX, SIZE_MAX))
+		return err_set(err, -EBADMSG, code, NULL,
+			"the JSON is nested deeper than %d levels", JSONX_DEPTH_MAX);
+	v = json_loadb(data, size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &e);
+	if (!v)
+		return err_set(err, -EBADMSG, code, NULL, "%s (line %d, column %d)",
+			parse_fault(&e), e.line, e.column);
+	*ret = v;
+	return 0;
+}
+
+/* The member of that key; NULL when there is none or it is null. */
+static const json_t *member(const json_t *obj, const char *key)
+{
+	const json_t *v = json_object_get(obj, key);
+
+	return json_is_null(v) ? NULL : v;
+}
+
+static int absent(bool required, const char *key, enum errcode code, struct err *err)
+{
+	return required ? err_set(err, -EINVAL, code, key, "\"%s\" is missing", key) : 0;
+}
+
+int jsonx_string(const json_t *obj, const char *key, bool required, const char **ret,
+	enum errcode code, struct err *err)
+{
+	const json_t *v = member(obj, key);
+
+	if (!v)
+		return absent(required, key, code, err);
+	if (!json_is_string(v))
+		return err_set(err, -EINVAL, code, key, "\"%s\" must be a string", key);
+	*ret = json_string_value(v);
+	return 0;
+}
+
+int jsonx_int(const json_t *obj, const char *key, bool required, int64_t min, int64_t max,
+	int64_t *ret, enum errcode code, struct err *err)
+{
+	const json_t *v = member(obj, key);
+
+	if (!v)
+		return absent(required, key, code, err);
+	if (!json_is_integer(v) || json_integer_value(v) < min || json_integer_value(v) > max)
+		return err_set(err, -EINVAL, code, key,
+			"\"%s\" must be an integer from %lld to %lld", key, (long long)min,
+			(long long)max);
+	*ret = json_integer_value(v);
+	return 0;
+}
+
+int jsonx_bool(const json_t *obj, const char *key, bool required, bool *ret, enum errcode code,
+	struct err *err)
+{
+	const json_t *v = member(obj, key);
+
+	if (!v)
+		return absent(required, key, code, err);
+	if (!json_is_boolean(v))
+		return err_set(err, -EINVAL, code, key, "\"%s\" must be true or false", key);
+	*ret = json_is_true(v);
+	return 0;
+}
+
+static char *dump(const json_t *v, size_t flags)
+{
+	char *s = json_dumps(v, flags | JSON_COMPACT | JSON_ENCODE_ANY);
+
+	if (!s)
+		abort();
+	return s;
+}
+
+char *jsonx_dump(const json_t *v)
+{
+	return dump(v, 0);
+}
+
+char *jsonx_canonical(const json_t *v)
+{
+	return dump(v, JSON_SORT_KEYS);
+}
