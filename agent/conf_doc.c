@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/conf_doc.h"
 
-#include <ctype.h>
-
 #include "agent/conf_table.h"
 
 #define WIDTH 100
@@ -21,8 +19,7 @@ void conf_doc_man(FILE *f)
 				*section ? ".El\n" : "", key->section);
 			section = key->section;
 		}
-		fprintf(f, ".It Cm %s Ns = Ns %c%s\n%s\n", key->key,
-			toupper((unsigned char)words[0]), words + 1, key->help);
+		fprintf(f, ".It Cm %s\n%s\nValue: %s.\n", key->key, key->help, words);
 		if (*key->def)
 			fprintf(f, "Default: %s.\n", key->def);
 		if (key->reload)

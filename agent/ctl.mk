@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What every program of ours that has a configuration needs. Its objects are independent: hoodyctl takes conf and nodekey out of it
+# and never links SQLite.
+
+noinst_LIBRARIES += agent/libagentbase.a
+agent_libagentbase_a_SOURCES = \
+	agent/alive.c agent/alive.h \
+	agent/conf.c agent/conf.h \
+	agent/conf_doc.c agent/conf_doc.h \
+	agent/conf_table.c agent/conf_table.h \
+	agent/journald.c agent/journald.h agent/journald.def \
+	agent/nodekey.c agent/nodekey.h \
+	agent/store.c agent/store.h \
+	agent/store_schema.c agent/store_schema.h
+agent_libagentbase_a_CFLAGS = $(AM_CFLAGS) $(INIH_CFLAGS) $(SODIUM_CFLAGS) $(SQLITE_CFLAGS) $(SYSTEMD_CFLAGS)
+
+check_PROGRAMS += tests/unit/test-conf tests/unit/test-store tests/unit/test-nodekey tests/unit/test-journald
+TESTS += tests/unit/test-conf tests/unit/test-store tests/unit/test-nodekey tests/unit/test-journald
+tests_unit_test_conf_SOURCES = tests/unit/test-conf.c tests/unit/tap.h
+tests_unit_test_conf_LDADD = agent/libagentbase.a proto/libproto.a $(INIH_LIBS)
+tests_unit_test_store_SOURCES = tests/unit/test-store.c tests/unit/tap.h
+tests_unit_test_store_LDADD = agent/libagentbase.a proto/libproto.a $(SQLITE_LIBS)
+tests_unit_test_nodekey_SOURCES = tests/unit/test-nodekey.c tests/unit/tap.h
+tests_unit_test_nodekey_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS)
+tests_unit_test_nodekey_LDADD = agent/libagentbase.a proto/libproto.a $(SODIUM_LIBS)
+tests_unit_test_journald_SOURCES = tests/unit/test-journald.c tests/unit/tap.h
+tests_unit_test_journald_LDADD = agent/libagentbase.a proto/libproto.a $(SYSTEMD_LIBS)
