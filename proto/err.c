@@ -96,9 +96,9 @@ int err_add(struct err *err, int r, const char *fmt, ...)
 	n = vsnprintf(message, sizeof(message), fmt, ap);
 	va_end(ap);
 	if (n >= 0 && (size_t)n < sizeof(message) - 2) {
-		room = sizeof(message) - (size_t)n - 3;
-		(void)stpncpy(stpcpy(message + n, ": "), err->message, room);
-		message[sizeof(message) - 1] = '\0';
+		room = MIN_OF(sizeof(message) - (size_t)n - 3, strlen(err->message));
+		memcpy(stpcpy(message + n, ": "), err->message, room);
+		message[(size_t)n + 2 + room] = '\0';
 	}
 	memcpy(err->message, message, sizeof(message));
 	clean(err->message);

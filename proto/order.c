@@ -12,7 +12,7 @@
 #include "proto/dsse.h"
 #include "proto/jsonx.h"
 
-#define VERSION 1
+#define ORDER_VERSION 1
 
 void order_done(struct order *o)
 {
@@ -176,10 +176,10 @@ static int read_payload(struct order *o, struct err *err)
 	r = read_members(v, o, err);
 	if (r < 0)
 		return r;
-	if (json_integer_value(json_object_get(v, "v")) != VERSION)
+	if (json_integer_value(json_object_get(v, "v")) != ORDER_VERSION)
 		return err_set(err, -EPROTONOSUPPORT, ERR_UNSUPPORTED_VERSION, "v",
 			"order format %lld is not spoken here, only %d",
-			(long long)json_integer_value(json_object_get(v, "v")), VERSION);
+			(long long)json_integer_value(json_object_get(v, "v")), ORDER_VERSION);
 	return 0;
 }
 
