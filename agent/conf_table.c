@@ -46,6 +46,11 @@ static int text_word(const char *value, char **ret, const char **ret_why)
 	return is_name(value, 31, "_") ? 0 : -EINVAL;
 }
 
+static int text_cgroup(const char *value, char **ret, const char **ret_why)
+{
+	return is_name(value, 31, "_-") ? 0 : -EINVAL;
+}
+
 static int text_prefix(const char *value, char **ret, const char **ret_why)
 {
 	return is_name(value, INTERFACE_PREFIX_MAX, "") ? 0 : -EINVAL;
@@ -283,6 +288,8 @@ static const struct conf_kind label = { "at most 64 printable ASCII characters",
 static const struct conf_kind user = { "a user or group name", .text = text_user };
 static const struct conf_kind word = { "a letter, then letters, digits and _, 31 at most",
 	.text = text_word };
+static const struct conf_kind cgroup = { "a letter, then letters, digits, _ and -, 31 at most",
+	.text = text_cgroup };
 static const struct conf_kind prefix = { "a letter, then letters and digits, 3 at most",
 	.text = text_prefix };
 static const struct conf_kind path = { "an absolute path", .text = text_path };
@@ -375,7 +382,7 @@ static const struct conf_key table[] = {
 	{ "Containers", "IdBase", &number, AT(containers.id_base), "1000000", 65536, 4294836224,
 		.help = "First host user and group id for containers; each takes the next free "
 			"65536." },
-	{ "Containers", "CgroupPrefix", &word, AT(containers.cgroup_prefix), "hoody",
+	{ "Containers", "CgroupPrefix", &cgroup, AT(containers.cgroup_prefix), "hoody",
 		.help = "Name of the cgroup below which containers have theirs." },
 
 	{ "Network", "Table", &word, AT(network.table), "hoody",
