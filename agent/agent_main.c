@@ -273,6 +273,8 @@ static void tear_down(struct agent *a)
 	a->workers = worker_pool_free(a->workers);
 	for (size_t i = 0; a->desired && i < desired_count(a->desired); i++)
 		ctwatch_detach(desired_at(a->desired, i));
+	if (a->groups)
+		ctgroup_forget(a->groups);
 	a->groups = ctgroup_close(a->groups);
 	a->outbox = outbox_close(a->outbox);
 	a->desired = desired_close(a->desired);

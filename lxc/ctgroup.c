@@ -90,6 +90,12 @@ struct ctgroup *ctgroup_close(struct ctgroup *g)
 	return NULL;
 }
 
+void ctgroup_forget(struct ctgroup *g)
+{
+	for (size_t i = 0; i < g->n; i++)
+		(void)unlinkat(g->at[i].fd, g->prefix, AT_REMOVEDIR); /* not empty: a container's, which goes on */
+}
+
 /* --- small files --- */
 
 static int open_dir(const struct ctgroup *g, size_t i, const char *id, const char *leaf)

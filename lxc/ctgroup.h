@@ -16,6 +16,9 @@ struct ctgroup; /* the mounted hierarchies and the prefix */
 _must_check_ int ctgroup_open(const char *prefix, struct ctgroup **ret, struct err *err);
 struct ctgroup *ctgroup_close(struct ctgroup *g);
 
+/* Remove the prefix's own directories where no container has any: for the end of the agent. */
+void ctgroup_forget(struct ctgroup *g);
+
 /* Ids that have a directory in any hierarchy, so that leftovers can be found. Calls back once per id. */
 _must_check_ int ctgroup_list(struct ctgroup *g, void (*found)(const char *id, void *userdata), void *userdata);
 

@@ -25,7 +25,8 @@ static const char rc_shutdown[] = "#!/bin/sh\n"
 				  "trap '' TERM\n"
 				  "kill -TERM -1 2>/dev/null\n"
 				  "n=0\n"
-				  "while [ $n -lt 50 ] && [ $(ls -d /proc/[0-9]* | wc -l) -gt 3 ]; do usleep 20000; n=$((n + 1)); done\n"
+				  "set -- /proc/[0-9]*\n"
+				  "while [ $n -lt 50 ] && [ $# -gt 2 ]; do usleep 20000; n=$((n + 1)); set -- /proc/[0-9]*; done\n"
 				  "exec poweroff -f\n";
 
 static const struct {

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+# The Debian packages that we need, in one place: sourced by packaging/quickstart and tests/run.
+
+HOODY_BUILD_DEPS="autoconf automake make gcc pkg-config libc6-dev git
+	libsodium-dev libjansson-dev libcurl4-openssl-dev libsystemd-dev libsqlite3-dev libseccomp-dev libinih-dev lxc-dev
+	libmicrohttpd-dev zlib1g-dev"
+HOODY_RUN_DEPS="busybox-static"
+HOODY_TEST_DEPS="python3 openssl lxc procps clang clang-tidy clang-format libclang-rt-14-dev binutils"
+
+# hoody_install PACKAGE…: install what is missing, without a question; nothing when all is there.
+hoody_install() {
+	local missing="" package
+	for package in "$@"; do
+		dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing="$missing $package"
+	done
+	[ -z "$missing" ] && return 0
+	if [ "$(id -u)" != 0 ]; then
+		echo "missing packages, and only root can install them:$missing" >&2
+		return 1
+	fi
+	echo "installing:$missing"
+	export DEBIAN_FRONTEND=noninteractive
+	# shellcheck disable=SC2086
+	apt-get -qq -o Dpkg::Use-Pty=0 install -y --no-install-recommends $missing >/dev/null 2>&1 ||
+		{ apt-get -qq update && apt-get -qq -o Dpkg::Use-Pty=0 install -y --no-install-recommends $missing; }
+}
