@@ -26,6 +26,7 @@ tests_unit_test_nodekey_LDADD = agent/libagentbase.a proto/libproto.a $(SODIUM_L
 tests_unit_test_journald_SOURCES = tests/unit/test-journald.c tests/unit/tap.h
 tests_unit_test_journald_LDADD = agent/libagentbase.a proto/libproto.a $(SYSTEMD_LIBS)
 
+bin_PROGRAMS += agent/hoodyctl
 agent_hoodyctl_SOURCES = \
 	agent/ctl_main.c agent/ctl.h \
 	agent/ctl_ask.c agent/ctl_ask.h \
