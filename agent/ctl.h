@@ -37,5 +37,12 @@ enum ctl_exit ctl_config(const struct ctl *ctl, struct err *err);
  * --config and no file at the default place: the defaults. Returns CTL_OK or CTL_CONFIG. */
 enum ctl_exit ctl_read_config(const struct ctl *ctl, struct conf *ret, struct err *err);
 
+/* A member's text, or NULL when it is absent or none: what other versions of the agent may leave
+ * out. */
+static inline const char *ctl_text_of(const json_t *v, const char *key)
+{
+	return json_string_value(json_object_get(v, key));
+}
+
 /* Print @v for programs to read. */
 void ctl_print_json(const json_t *v);

@@ -44,3 +44,11 @@ agent_hoodyctl_LDADD = agent/libagentbase.a agent/libchannel.a proto/libproto.a 
 
 dist_man_MANS = packaging/man/hoodyctl.1 packaging/man/agent.conf.5 packaging/man/hoody-agent.8
 EXTRA_DIST += packaging/agent.conf packaging/hoody-agent.catalog
+
+# Runs the program that was built.
+check_PROGRAMS += tests/unit/test-ctl
+TESTS += tests/unit/test-ctl
+tests_unit_test_ctl_SOURCES = tests/unit/test-ctl.c tests/unit/tap.h
+tests_unit_test_ctl_CFLAGS = $(AM_CFLAGS) $(SYSTEMD_CFLAGS)
+tests_unit_test_ctl_LDADD = agent/libagentbase.a agent/libchannel.a proto/libproto.a $(INIH_LIBS) $(SYSTEMD_LIBS)
+EXTRA_tests_unit_test_ctl_DEPENDENCIES = agent/hoodyctl

@@ -48,7 +48,7 @@ static enum ctl_exit read_answer(
 	const struct frame *f, const void *payload, json_t **ret, struct err *err)
 {
 	_cleanup_json_ json_t *v = NULL;
-	const char *code = "", *message = "";
+	const char *code, *message;
 
 	if (f->id != QUESTION_ID || (f->type != FRAME_CTL_ANSWER && f->type != FRAME_CTL_ERROR) ||
 		jsonx_parse(payload, f->size, ERR_CHANNEL, &v, NULL) < 0 || !json_is_object(v))
@@ -59,9 +59,10 @@ static enum ctl_exit read_answer(
 		*ret = TAKE(v);
 		return CTL_OK;
 	}
-	(void)jsonx_string(v, "code", false, &code, ERR_CHANNEL, NULL);
-	(void)jsonx_string(v, "message", false, &message, ERR_CHANNEL, NULL);
-	(void)err_set(err, -EREMOTEIO, ERR_INTERNAL, NULL, "the agent says %s: %s", code, message);
+	code = ctl_text_of(v, "code");
+	message = ctl_text_of(v, "message");
+	(void)err_set(err, -EREMOTEIO, ERR_INTERNAL, NULL, "the agent says %s: %s",
+		code ? code : "no", message ? message : "no reason given");
 	return CTL_FAILED;
 }
 

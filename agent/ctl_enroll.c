@@ -8,8 +8,6 @@
  * one moment of trust on first use: the response can't be signed by a key that we already trust, so
  * TLS (or the loopback) vouches for the keyset. A node that has a keyset already therefore keeps it
  * unless --force is given. */
-#include <sys/stat.h>
-
 #include "agent/ctl.h"
 #include "agent/ctl_file.h"
 #include "agent/ctl_post.h"
@@ -106,11 +104,6 @@ static enum ctl_exit prepare(struct enrolment *e, struct err *err)
 		ctl_file_prepare(e->conf.control.trusted_keys, err) < 0 ||
 		ctl_file_prepare(e->dropin_path, err) < 0)
 		return CTL_FAILED;
-	if (mkdir(e->conf.node.state_directory, 0700) < 0 && errno != EEXIST) {
-		(void)err_set(err, -errno, ERR_CONFIG, "Node.StateDirectory", "can't make %s: %s",
-			e->conf.node.state_directory, strerror(errno));
-		return CTL_FAILED;
-	}
 	return nodekey_load(e->conf.node.state_directory, /* create= */ true, &e->key, err) < 0
 		       ? CTL_FAILED
 		       : CTL_OK;
@@ -138,12 +131,10 @@ static enum ctl_exit read_token(
 
 static enum ctl_exit refuse(long status, const json_t *answer, struct err *err)
 {
-	const char *code = "", *message = "no reason given";
+	const char *code = ctl_text_of(answer, "error"), *message = ctl_text_of(answer, "message");
 
-	(void)jsonx_string(answer, "error", false, &code, ERR_INTERNAL, NULL);
-	(void)jsonx_string(answer, "message", false, &message, ERR_INTERNAL, NULL);
 	(void)err_set(err, -EACCES, ERR_INTERNAL, NULL, "the control API refused: %ld %s: %s",
-		status, code, message);
+		status, code ? code : "", message ? message : "no reason given");
 	return CTL_FAILED;
 }
 

@@ -233,6 +233,23 @@ static enum ctl_exit fail(enum ctl_exit code, struct err *err)
 	return code;
 }
 
+static enum ctl_exit run(const struct ctl *ctl, const struct command *command, struct err *err)
+{
+	enum ctl_exit e = CTL_OK;
+
+	if (ctl->version)
+		puts("hoodyctl " PACKAGE_VERSION);
+	else if (ctl->help)
+		print_help(stdout, command, ctl->colour);
+	else
+		e = command->run(ctl, err);
+	if (e == CTL_OK && (fflush(stdout) != 0 || ferror(stdout))) {
+		(void)err_set(err, -EIO, ERR_INTERNAL, NULL, "can't write the output");
+		e = CTL_FAILED;
+	}
+	return e;
+}
+
 int main(int argc, char **argv)
 {
 	struct ctl ctl = { .colour = ctl_text_wants_colour(STDOUT_FILENO) };
@@ -242,24 +259,10 @@ int main(int argc, char **argv)
 
 	if (parse(&a, &err) < 0)
 		return fail(CTL_USAGE, &err);
-	if (ctl.version) {
-		puts("hoodyctl " PACKAGE_VERSION);
-		return CTL_OK;
-	}
-	if (ctl.help) {
-		print_help(stdout, a.command, ctl.colour);
-		return CTL_OK;
-	}
-	if (!a.command) {
+	if (!a.command && !ctl.help && !ctl.version) {
 		print_help(stderr, NULL, false);
 		return CTL_USAGE;
 	}
-	e = a.command->run(&ctl, &err);
-	if (e != CTL_OK)
-		return fail(e, &err);
-	if (fflush(stdout) != 0 || ferror(stdout)) {
-		(void)err_set(&err, -EIO, ERR_INTERNAL, NULL, "can't write the output");
-		return fail(CTL_FAILED, &err);
-	}
-	return CTL_OK;
+	e = run(&ctl, a.command, &err);
+	return e == CTL_OK ? CTL_OK : fail(e, &err);
 }

@@ -7,11 +7,6 @@
 #define LINES_DEFAULT 20
 #define LINES_MAX     1000 /* the agent gives no more at once */
 
-static const char *text_of(const json_t *v, const char *key)
-{
-	return json_string_value(json_object_get(v, key));
-}
-
 /* A number, or "-" where there is none. */
 static void add_number(struct ctl_text *t, const json_t *v, const char *key)
 {
@@ -39,7 +34,7 @@ static void add_duration(struct ctl_text *t, const json_t *v)
 
 static void add_error(struct ctl_text *t, const json_t *error)
 {
-	const char *code = text_of(error, "code"), *message = text_of(error, "message");
+	const char *code = ctl_text_of(error, "code"), *message = ctl_text_of(error, "message");
 	_cleanup_(freep) char *text =
 		xasprintf("%s%s%s", code ? code : "", message ? ": " : "", message ? message : "");
 
@@ -54,21 +49,21 @@ static void print_orders(const struct ctl *ctl, const json_t *list)
 
 	for (size_t i = json_array_size(list); i-- > 0;) {
 		const json_t *o = json_array_get(list, i);
-		const char *state = text_of(o, "state");
+		const char *state = ctl_text_of(o, "state");
 		char text[CTL_TEXT_MAX];
 
 		add_number(t, o, "row");
 		add_number(t, o, "seq");
-		ctl_text_cell(t, text_of(o, "order_id"), CTL_PLAIN);
-		ctl_text_cell(t, text_of(o, "op"), CTL_PLAIN);
-		ctl_text_cell(t, text_of(o, "container_id"), CTL_PLAIN);
+		ctl_text_cell(t, ctl_text_of(o, "order_id"), CTL_PLAIN);
+		ctl_text_cell(t, ctl_text_of(o, "op"), CTL_PLAIN);
+		ctl_text_cell(t, ctl_text_of(o, "container_id"), CTL_PLAIN);
 		ctl_text_cell(t, state, ctl_text_colour_of(state));
 		add_number(t, o, "attempts");
 		ctl_text_cell(t,
 			ctl_text_time(json_integer_value(json_object_get(o, "received_ms")), text),
 			CTL_PLAIN);
 		add_duration(t, o);
-		ctl_text_cell(t, text_of(o, "origin"), CTL_PLAIN);
+		ctl_text_cell(t, ctl_text_of(o, "origin"), CTL_PLAIN);
 		add_error(t, json_object_get(o, "error"));
 	}
 	ctl_text_print(t, stdout, ctl->colour);

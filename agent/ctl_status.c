@@ -7,12 +7,6 @@
 #include "agent/ctl_text.h"
 #include "proto/jsonx.h"
 
-/* Members that an agent of another version doesn't send are shown as absent. */
-static const char *text_of(const json_t *v, const char *key)
-{
-	return json_string_value(json_object_get(v, key));
-}
-
 static int64_t number_of(const json_t *v, const char *key)
 {
 	return json_integer_value(json_object_get(v, key));
@@ -39,14 +33,15 @@ static const char *or_dash(const char *s)
 
 static void add_control(struct ctl_text *t, const json_t *control)
 {
-	const char *state = text_of(control, "state"), *error = text_of(control, "last_error");
+	const char *state = ctl_text_of(control, "state"),
+		   *error = ctl_text_of(control, "last_error");
 
 	if (state && strcmp(state, "standalone") == 0) {
 		line(t, "Control", CTL_DIM, "standalone: no Control.ApiUrl is set");
 		return;
 	}
-	line(t, "Control", ctl_text_colour_of(state), "%s: %s", or_dash(text_of(control, "url")),
-		or_dash(state));
+	line(t, "Control", ctl_text_colour_of(state), "%s: %s",
+		or_dash(ctl_text_of(control, "url")), or_dash(state));
 	if (error && *error)
 		line(t, "", CTL_RED, "last error: %s", error);
 	line(t, "Orders had", CTL_PLAIN, "up to %" PRId64 " of %" PRId64,
@@ -59,12 +54,13 @@ static void print_node(const struct ctl *ctl, const json_t *v)
 	const json_t *orders = json_object_get(v, "orders"), *outbox = json_object_get(v, "outbox");
 	const json_t *commit = json_object_get(v, "commit_us");
 	char a[CTL_TEXT_MAX], b[CTL_TEXT_MAX];
-	const char *id = text_of(v, "node_id");
+	const char *id = ctl_text_of(v, "node_id");
 
-	line(t, "Node", CTL_PLAIN, "%s%s%s%s", or_dash(text_of(v, "name")), id && *id ? " (" : "",
-		id ? id : "", id && *id ? ")" : "");
-	line(t, "Agent", CTL_PLAIN, "%s, %s for %s, %s resident", or_dash(text_of(v, "version")),
-		or_dash(text_of(v, "state")), ctl_text_duration(number_of(v, "uptime_ms"), a),
+	line(t, "Node", CTL_PLAIN, "%s%s%s%s", or_dash(ctl_text_of(v, "name")),
+		id && *id ? " (" : "", id ? id : "", id && *id ? ")" : "");
+	line(t, "Agent", CTL_PLAIN, "%s, %s for %s, %s resident",
+		or_dash(ctl_text_of(v, "version")), or_dash(ctl_text_of(v, "state")),
+		ctl_text_duration(number_of(v, "uptime_ms"), a),
 		ctl_text_size(number_of(v, "rss_bytes"), b));
 	add_control(t, json_object_get(v, "control"));
 	line(t, "Orders", CTL_PLAIN,
@@ -94,17 +90,17 @@ static void print_containers(const struct ctl *ctl, const json_t *list)
 	t = ctl_text_new(heads, countof(heads));
 	json_array_foreach(list, i, c)
 	{
-		const char *status = text_of(c, "status");
+		const char *status = ctl_text_of(c, "status");
 
-		ctl_text_cell(t, text_of(c, "id"), CTL_PLAIN);
-		ctl_text_cell(t, text_of(c, "name"), CTL_PLAIN);
+		ctl_text_cell(t, ctl_text_of(c, "id"), CTL_PLAIN);
+		ctl_text_cell(t, ctl_text_of(c, "name"), CTL_PLAIN);
 		ctl_text_cell(t, status, ctl_text_colour_of(status));
 		if (number_of(c, "pid") > 0)
 			ctl_text_number(t, number_of(c, "pid"));
 		else
 			ctl_text_cell(t, NULL, CTL_DIM);
-		ctl_text_cell(t, text_of(c, "project_id"), CTL_PLAIN);
-		ctl_text_cell(t, text_of(c, "image"), CTL_PLAIN);
+		ctl_text_cell(t, ctl_text_of(c, "project_id"), CTL_PLAIN);
+		ctl_text_cell(t, ctl_text_of(c, "image"), CTL_PLAIN);
 	}
 	putchar('\n');
 	ctl_text_print(t, stdout, ctl->colour);

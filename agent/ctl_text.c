@@ -152,7 +152,8 @@ static struct cell *add(struct ctl_text *t, const char *text)
 		t->room = t->room ? 2 * t->room : 64;
 		t->cells = xrealloc(t->cells, t->room, sizeof(*t->cells));
 	}
-	t->cells[t->n] = (struct cell){ .text = xstrdup(text && *text ? text : "-") };
+	t->cells[t->n] =
+		(struct cell){ .text = xstrdup(text && (*text || !t->has_heads) ? text : "-") };
 	ctl_text_flatten(t->cells[t->n].text);
 	return &t->cells[t->n++];
 }

@@ -19,7 +19,8 @@ bool ctl_text_wants_colour(int fd);
 struct ctl_text;
 struct ctl_text *ctl_text_new(
 	const char *const *heads, size_t columns); /* @heads NULL: a list without a head line */
-/* Add the next cell; rows fill from the left. @text is copied; NULL is "-". */
+/* Add the next cell; rows fill from the left. @text is copied; what is missing is "-" in a table.
+ */
 void ctl_text_cell(struct ctl_text *t, const char *text, enum ctl_colour colour);
 void ctl_text_number(struct ctl_text *t, int64_t n); /* aligned to the right */
 void ctl_text_print(const struct ctl_text *t, FILE *f, bool colour);
