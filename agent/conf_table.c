@@ -550,6 +550,21 @@ bool conf_table_is_equal(const struct conf_key *key, const struct conf *a, const
 	return get_number(key, a) == get_number(key, b);
 }
 
+char *conf_table_value(const struct conf_key *key, const struct conf *c)
+{
+	switch (key->kind->storage) {
+	case CONF_STORAGE_INT:
+		return xasprintf("%lld", (long long)get_number(key, c));
+	case CONF_STORAGE_ENUM:
+		return xstrdup(key->names[get_number(key, c)]);
+	case CONF_STORAGE_BOOL:
+		return xstrdup(get_number(key, c) ? "yes" : "no");
+	case CONF_STORAGE_TEXT:
+		return xstrdup(*FIELD(c, key, char *));
+	}
+	abort();
+}
+
 void conf_table_copy(const struct conf_key *key, const struct conf *from, struct conf *to)
 {
 	if (key->kind->storage == CONF_STORAGE_TEXT)

@@ -51,5 +51,7 @@ void conf_table_words(const struct conf_key *key, char *ret, size_t size);
 _must_check_ int conf_table_set(struct conf *c, const struct conf_key *key, const char *value,
 	bool add, const char **ret_why);
 bool conf_table_is_equal(const struct conf_key *key, const struct conf *a, const struct conf *b);
+/* As it would be written; the caller's. */
+char *conf_table_value(const struct conf_key *key, const struct conf *c);
 void conf_table_copy(const struct conf_key *key, const struct conf *from, struct conf *to);
 void conf_table_free(const struct conf_key *key, struct conf *c);

@@ -25,3 +25,30 @@ tests_unit_test_nodekey_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS)
 tests_unit_test_nodekey_LDADD = agent/libagentbase.a proto/libproto.a $(SODIUM_LIBS)
 tests_unit_test_journald_SOURCES = tests/unit/test-journald.c tests/unit/tap.h
 tests_unit_test_journald_LDADD = agent/libagentbase.a proto/libproto.a $(SYSTEMD_LIBS)
+
+bin_PROGRAMS += agent/hoodyctl
+agent_hoodyctl_SOURCES = \
+	agent/ctl_main.c agent/ctl.h \
+	agent/ctl_ask.c agent/ctl_ask.h \
+	agent/ctl_config.c \
+	agent/ctl_enroll.c \
+	agent/ctl_file.c agent/ctl_file.h \
+	agent/ctl_keygen.c \
+	agent/ctl_orders.c \
+	agent/ctl_post.c agent/ctl_post.h \
+	agent/ctl_status.c \
+	agent/ctl_text.c agent/ctl_text.h
+agent_hoodyctl_CFLAGS = $(AM_CFLAGS) $(CURL_CFLAGS) $(JANSSON_CFLAGS) $(SODIUM_CFLAGS) $(SYSTEMD_CFLAGS)
+agent_hoodyctl_LDADD = agent/libagentbase.a agent/libchannel.a proto/libproto.a \
+	$(CURL_LIBS) $(INIH_LIBS) $(JANSSON_LIBS) $(SODIUM_LIBS) $(SYSTEMD_LIBS)
+
+dist_man_MANS = packaging/man/hoodyctl.1 packaging/man/agent.conf.5 packaging/man/hoody-agent.8
+EXTRA_DIST += packaging/agent.conf packaging/hoody-agent.catalog
+
+# Runs the program that was built.
+check_PROGRAMS += tests/unit/test-ctl
+TESTS += tests/unit/test-ctl
+tests_unit_test_ctl_SOURCES = tests/unit/test-ctl.c tests/unit/tap.h
+tests_unit_test_ctl_CFLAGS = $(AM_CFLAGS) $(SYSTEMD_CFLAGS)
+tests_unit_test_ctl_LDADD = agent/libagentbase.a agent/libchannel.a proto/libproto.a $(INIH_LIBS) $(SYSTEMD_LIBS)
+EXTRA_tests_unit_test_ctl_DEPENDENCIES = agent/hoodyctl

@@ -16,9 +16,9 @@
 #include "agent/uplink.h"
 #include "proto/jsonx.h"
 
-#define CLIENTS_MAX     32
-#define ORDERS_MAX      1000
-#define ORDERS_DEFAULT  20
+#define CLIENTS_MAX    32
+#define ORDERS_MAX     1000
+#define ORDERS_DEFAULT 20
 
 struct client {
 	struct ctlsrv *server;
@@ -43,7 +43,8 @@ static int answer(struct channel *ch, const struct channel_message *m, json_t *v
 	_cleanup_json_ json_t *v = v_steals;
 	_cleanup_(freep) char *text = jsonx_dump(v);
 
-	return channel_send(ch, &(struct frame){ .type = FRAME_CTL_ANSWER, .id = m->frame.id }, text, strlen(text), -1);
+	return channel_send(ch, &(struct frame){ .type = FRAME_CTL_ANSWER, .id = m->frame.id },
+		text, strlen(text), -1);
 }
 
 static json_t *containers_json(struct agent *a)
@@ -53,9 +54,11 @@ static json_t *containers_json(struct agent *a)
 	for (size_t i = 0; i < desired_count(a->desired); i++) {
 		struct container *c = desired_at(a->desired, i);
 
-		(void)json_array_append_new(list,
-			json_pack("{s:s, s:s, s:s, s:s, s:I, s:s}", "id", c->spec.id, "name", c->spec.name, "project_id", c->spec.project_id, "status",
-				desired_status_name(c->status), "pid", (json_int_t)ctwatch_pid(c), "image", c->spec.image));
+		(void)json_array_append_new(
+			list, json_pack("{s:s, s:s, s:s, s:s, s:I, s:s}", "id", c->spec.id, "name",
+				      c->spec.name, "project_id", c->spec.project_id, "status",
+				      desired_status_name(c->status), "pid",
+				      (json_int_t)ctwatch_pid(c), "image", c->spec.image));
 	}
 	return list;
 }
@@ -80,11 +83,15 @@ static int on_status(struct channel *ch, struct channel_message *m, void *userda
 	struct client *client = userdata;
 	struct agent *a = client->server->agent;
 	struct store_times times = store_times(a->store);
-	json_t *v = json_pack("{s:s, s:s, s:s, s:s, s:I, s:o, s:o, s:{s:I, s:I}, s:o, s:I, s:{s:I, s:I}}", "version", PACKAGE_VERSION, "node_id",
-		a->conf.node.node_id, "name", a->conf.node.name, "state", "running", "uptime_ms", (json_int_t)(agent_now_ms() - a->started_ms), "control",
-		uplink_status(a->uplink), "orders", journal_counts(a->store), "outbox", "reports", (json_int_t)outbox_reports(a->outbox), "bytes",
-		(json_int_t)outbox_bytes(a->outbox), "containers", containers_json(a), "rss_bytes", resident_bytes(), "commit_us", "last",
-		(json_int_t)times.commit_last_us, "max", (json_int_t)times.commit_max_us);
+	json_t *v = json_pack(
+		"{s:s, s:s, s:s, s:s, s:I, s:o, s:o, s:{s:I, s:I}, s:o, s:I, s:{s:I, s:I}}",
+		"version", PACKAGE_VERSION, "node_id", a->conf.node.node_id, "name",
+		a->conf.node.name, "state", "running", "uptime_ms",
+		(json_int_t)(agent_now_ms() - a->started_ms), "control", uplink_status(a->uplink),
+		"orders", journal_counts(a->store), "outbox", "reports",
+		(json_int_t)outbox_reports(a->outbox), "bytes", (json_int_t)outbox_bytes(a->outbox),
+		"containers", containers_json(a), "rss_bytes", resident_bytes(), "commit_us",
+		"last", (json_int_t)times.commit_last_us, "max", (json_int_t)times.commit_max_us);
 
 	return answer(ch, m, v);
 }
@@ -96,7 +103,10 @@ static int on_list_orders(struct channel *ch, struct channel_message *m, void *u
 
 	if (m->frame.b > INT64_MAX)
 		return -EBADMSG;
-	return answer(ch, m, json_pack("{s:o}", "orders", journal_list(client->server->agent->store, (unsigned)limit, (int64_t)m->frame.b)));
+	return answer(ch, m,
+		json_pack("{s:o}", "orders",
+			journal_list(client->server->agent->store, (unsigned)limit,
+				(int64_t)m->frame.b)));
 }
 
 static const struct channel_permit permits[] = {
@@ -106,7 +116,8 @@ static const struct channel_permit permits[] = {
 
 /* --- clients --- */
 
-/* A channel can't be freed from within its own call: those that are gone are swept when the next one comes, and at the end. */
+/* A channel can't be freed from within its own call: those that are gone are swept when the next
+ * one comes, and at the end. */
 static void sweep(struct ctlsrv *s, bool all)
 {
 	struct client **at = &s->clients;
@@ -147,7 +158,8 @@ static int on_connect(sd_event_source *source, int fd, uint32_t revents, void *u
 	}
 	c = xcalloc(1, sizeof(*c));
 	c->server = s;
-	if (channel_open(s->agent->event, client_fd, permits, countof(permits), on_gone, c, &c->channel) < 0) {
+	if (channel_open(s->agent->event, client_fd, permits, countof(permits), on_gone, c,
+		    &c->channel) < 0) {
 		free(c);
 		return 0;
 	}
@@ -165,11 +177,14 @@ static int give_to_group(const char *path, const char *group, struct err *err)
 
 	/* On a machine without the group, root alone has access: say so and go on. */
 	if (group[0] && !g)
-		LOG(LOG_NOTICE, NO_GROUP, NO_FIELDS, "there is no group %s: only root can use %s", group, path);
+		LOG(LOG_NOTICE, NO_GROUP, NO_FIELDS, "there is no group %s: only root can use %s",
+			group, path);
 	if (lchown(path, 0, g ? g->gr_gid : 0) < 0 && geteuid() == 0)
-		return err_set(err, -errno, ERR_CONFIG, "Local.Group", "can't give %s to group %s: %s", path, group, strerror(errno));
+		return err_set(err, -errno, ERR_CONFIG, "Local.Group",
+			"can't give %s to group %s: %s", path, group, strerror(errno));
 	if (chmod(path, 0660) < 0)
-		return err_set(err, -errno, ERR_INTERNAL, NULL, "can't set the mode of %s: %s", path, strerror(errno));
+		return err_set(err, -errno, ERR_INTERNAL, NULL, "can't set the mode of %s: %s",
+			path, strerror(errno));
 	return 0;
 }
 
@@ -184,13 +199,17 @@ int ctlsrv_open(struct agent *a, struct ctlsrv **ret, struct err *err)
 	s->path = xasprintf("%s/%s", a->conf.node.runtime_directory, CTLSRV_SOCKET);
 	s->fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (strlen(s->path) >= sizeof(address.sun_path)) {
-		r = err_set(err, -ENAMETOOLONG, ERR_CONFIG, "Node.RuntimeDirectory", "the path %s is too long for a socket", s->path);
+		r = err_set(err, -ENAMETOOLONG, ERR_CONFIG, "Node.RuntimeDirectory",
+			"the path %s is too long for a socket", s->path);
 	} else {
 		strcpy(address.sun_path, s->path);
-		(void)unlink(s->path); /* a predecessor's; the state file's lock says that it is gone */
+		(void)unlink(
+			s->path); /* a predecessor's; the state file's lock says that it is gone */
 		umask_before = umask(0177);
-		if (s->fd < 0 || bind(s->fd, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(s->fd, CLIENTS_MAX) < 0)
-			r = err_set(err, -errno, ERR_CONFIG, "Node.RuntimeDirectory", "can't listen on %s: %s", s->path, strerror(errno));
+		if (s->fd < 0 || bind(s->fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+			listen(s->fd, CLIENTS_MAX) < 0)
+			r = err_set(err, -errno, ERR_CONFIG, "Node.RuntimeDirectory",
+				"can't listen on %s: %s", s->path, strerror(errno));
 		(void)umask(umask_before);
 	}
 	if (r >= 0)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What hoodyctl's status and orders ask: frames on <RuntimeDirectory>/agent.sock (SOCK_SEQPACKET, 0660 root:<Local.Group>), the last resort with
- * the fewest parts. Reads only. Who may connect is decided by the socket's mode; a bounded number of clients, each closed when it breaks the rules. */
+/* What hoodyctl's status and orders ask: frames on <RuntimeDirectory>/agent.sock (SOCK_SEQPACKET,
+ * 0660 root:<Local.Group>), the last resort with the fewest parts. Reads only. Who may connect is
+ * decided by the socket's mode; a bounded number of clients, each closed when it breaks the rules.
+ */
 #pragma once
 
 #include "agent/agent.h"

@@ -2,5 +2,6 @@
 # The programs. Each links what it needs and no more: tests/lint/links holds them to it.
 
 include agent/agent.mk
+include agent/courier.mk
 include agent/ctl.mk
 include agent/worker.mk

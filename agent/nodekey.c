@@ -177,9 +177,13 @@ static int make_key(int dir_fd, const char *path, struct err *err)
 int nodekey_load(const char *state_directory, bool create, struct nodekey **ret, struct err *err)
 {
 	_cleanup_(freep) char *path = xasprintf("%s/" NODEKEY_FILE, state_directory);
-	_cleanup_(closep) int dir_fd = open(state_directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_(closep) int dir_fd = -1;
 	int r;
 
+	if (create && mkdir(state_directory, 0700) < 0 && errno != EEXIST)
+		return err_set(err, -errno, ERR_CONFIG, state_directory,
+			"can't make the state directory %s: %s", state_directory, strerror(errno));
+	dir_fd = open(state_directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir_fd < 0)
 		return err_set(err, -errno, ERR_CONFIG, state_directory,
 			"can't open the state directory %s: %s", state_directory, strerror(errno));

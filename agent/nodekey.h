@@ -21,9 +21,9 @@ struct nodekey {
 	const uint8_t *secret_key; /* 64 bytes as libsodium and dsse_sign() want them */
 };
 
-/* Load <state_directory>/node.key; where there is none, and @create, make one. Calls sodium_init().
- * Returns 0; -ENOENT (missing, not @create), -EPERM (owner or mode), -EBADMSG (not a key), or what
- * the file system said. */
+/* Load <state_directory>/node.key; where there is none, and @create, make one, and the directory
+ * (0700) when only it is missing. Calls sodium_init(). Returns 0; -ENOENT (missing, not @create),
+ * -EPERM (owner or mode), -EBADMSG (not a key), or what the file system said. */
 _must_check_ int nodekey_load(
 	const char *state_directory, bool create, struct nodekey **ret, struct err *err);
 struct nodekey *nodekey_free(struct nodekey *k);

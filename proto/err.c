@@ -84,23 +84,22 @@ int err_set(struct err *err, int r, enum errcode code, const char *field, const 
 
 int err_add(struct err *err, int r, const char *fmt, ...)
 {
-	char message[sizeof(err->message)];
+	char old[sizeof(err->message)];
+	size_t n, room = sizeof(old);
 	va_list ap;
-	size_t room;
-	int n;
 
 	assert(r < 0);
 	if (!err)
 		return r;
+	memcpy(old, err->message, room);
 	va_start(ap, fmt);
-	n = vsnprintf(message, sizeof(message), fmt, ap);
+	(void)vsnprintf(err->message, room - 2, fmt, ap);
 	va_end(ap);
-	if (n >= 0 && (size_t)n < sizeof(message) - 2) {
-		room = MIN_OF(sizeof(message) - (size_t)n - 3, strlen(err->message));
-		memcpy(stpcpy(message + n, ": "), err->message, room);
-		message[(size_t)n + 2 + room] = '\0';
-	}
-	memcpy(err->message, message, sizeof(message));
+	n = strlen(err->message);
+	memcpy(err->message + n, ": ", 3);
+	n += 2;
+	memcpy(err->message + n, old, MIN_OF(strlen(old) + 1, room - n));
+	err->message[room - 1] = '\0';
 	clean(err->message);
 	return r;
 }

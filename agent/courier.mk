@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# hoody-courier: the only one that links libcurl beside hoodyctl; no SQLite, no liblxc.
+
+pkglibexec_PROGRAMS += agent/hoody-courier
+agent_hoody_courier_SOURCES = \
+	agent/courier_main.c \
+	agent/http.c agent/http.h \
+	agent/sandbox.c agent/sandbox.h
+agent_hoody_courier_CFLAGS = $(AM_CFLAGS) $(CURL_CFLAGS) $(JANSSON_CFLAGS) $(SECCOMP_CFLAGS) $(SODIUM_CFLAGS) $(SYSTEMD_CFLAGS) $(ZLIB_CFLAGS)
+agent_hoody_courier_LDADD = agent/libchannel.a proto/libproto.a \
+	$(CURL_LIBS) $(JANSSON_LIBS) $(SECCOMP_LIBS) $(SODIUM_LIBS) $(SYSTEMD_LIBS) $(ZLIB_LIBS)

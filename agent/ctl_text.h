@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Text for a terminal: aligned tables, a few colours, and numbers as people read them. What comes
+ * from the agent may have been written by others: control characters never reach the terminal. Pure
+ * but for the FILE. */
+#pragma once
+
+#include "proto/base.h"
+
+enum ctl_colour { CTL_PLAIN, CTL_BOLD, CTL_DIM, CTL_GREEN, CTL_YELLOW, CTL_RED };
+
+/* The colour of a container's status, an order's state, or the control API's. */
+enum ctl_colour ctl_text_colour_of(const char *word);
+
+/* True when @fd is a terminal, NO_COLOR is not set (no-color.org) and TERM isn't "dumb". */
+bool ctl_text_wants_colour(int fd);
+
+#define CTL_TEXT_COLUMNS_MAX 16
+
+struct ctl_text;
+struct ctl_text *ctl_text_new(
+	const char *const *heads, size_t columns); /* @heads NULL: a list without a head line */
+/* Add the next cell; rows fill from the left. @text is copied; what is missing is "-" in a table.
+ */
+void ctl_text_cell(struct ctl_text *t, const char *text, enum ctl_colour colour);
+void ctl_text_number(struct ctl_text *t, int64_t n); /* aligned to the right */
+void ctl_text_print(const struct ctl_text *t, FILE *f, bool colour);
+struct ctl_text *ctl_text_free(struct ctl_text *t);
+static inline void ctl_text_freep(struct ctl_text **t)
+{
+	*t = ctl_text_free(*t);
+}
+
+/* "4.2 MiB", "850 ms", "3 h 12 min", "2026-11-23 08:44:44" (local time). @ret holds CTL_TEXT_MAX
+ * bytes. */
+#define CTL_TEXT_MAX 40
+const char *ctl_text_size(int64_t bytes, char ret[static CTL_TEXT_MAX]);
+const char *ctl_text_duration(int64_t ms, char ret[static CTL_TEXT_MAX]);
+const char *ctl_text_micro(int64_t us, char ret[static CTL_TEXT_MAX]);
+const char *ctl_text_time(int64_t ms, char ret[static CTL_TEXT_MAX]);
+
+/* Replace what a terminal would act on (C0, DEL, C1 as UTF-8, bytes that are no UTF-8) by "?", in
+ * place. */
+void ctl_text_flatten(char *s);

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One HTTP exchange after the other with the control API: libcurl's multi interface on an sd-event loop, under the rules of protocol.md section 1. Sees bytes, judges
+ * TLS, status, size and X-Hoody-Signature, and parses nothing else.
+ *
+ * https only, http to loopback only; TLS 1.2 or newer, peer and host verified; no redirects, no proxy, no netrc, no cookies, no signals; a connect, a total and a
+ * low-speed time-out; decoded bodies up to HTTP_BODY_MAX. */
+#pragma once
+
+#include <systemd/sd-event.h>
+
+#include "proto/base.h"
+#include "proto/frame.h"
+#include "proto/keyset.h"
+
+#define HTTP_BODY_MAX (16UL * 1024 * 1024)
+
+struct http_setup {
+	char *api_url, *node_id, *node_token, *user_agent, *hostname;
+	char *ca_pem; /* the only or, when there is none, the system's certificates */
+	bool signature_required;
+	struct keyset keyset;
+	bool has_keyset;
+};
+
+struct http;     /* the client: connections, what the API can do */
+struct http_job; /* an exchange under way */
+
+struct http_answer {
+	enum frame_fail fail;
+	int status;              /* 0: none came */
+	uint64_t retry_after_ms; /* 0: none given */
+	const uint8_t *body;     /* when fail is NONE */
+	size_t size;
+};
+typedef void (*http_done)(const struct http_answer *answer, void *userdata);
+
+/* @setup is borrowed and must outlive the client. */
+_must_check_ int http_new(sd_event *event, const struct http_setup *setup, struct http **ret);
+struct http *http_free(struct http *h);
+
+/* Has this URL a form that we talk to? */
+bool http_is_allowed(const char *url);
+
+/* GET (body NULL) or POST @path (appended to api_url). @done is called once, from the loop, unless http_free comes first. The body is copied. */
+_must_check_ int http_start(struct http *h, const char *path, const void *body, size_t size, unsigned timeout_s, http_done done, void *userdata);

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The limits on JSON, and the typed getters. */
+#include "proto/jsonx.h"
+#include "tests/unit/tap.h"
+
+static bool parses(const char *s, size_t size)
+{
+	_cleanup_json_ json_t *v = NULL;
+	struct err err = { 0 };
+	int r = jsonx_parse(s, size, ERR_MALFORMED_ORDER, &v, &err);
+
+	if (r < 0)
+		TAP_NOTE("%s", err.message);
+	return r == 0 && v && !err.code;
+}
+
+static bool refuses(const char *s, size_t size, const char *word)
+{
+	struct err err = { 0 };
+	json_t *v = NULL;
+
+	return jsonx_parse(s, size, ERR_MALFORMED_ORDER, &v, &err) == -EBADMSG && !v &&
+	       err.code == ERR_MALFORMED_ORDER && strstr(err.message, word);
+}
+
+static void test_depth(void)
+{
+	char s[256];
+
+	for (int depth = 31; depth <= 33; depth++) {
+		memset(s, '[', (size_t)depth);
+		memset(s + depth, ']', (size_t)depth);
+		TAP_OK(parses(s, 2 * (size_t)depth) == (depth <= 32), "depth %d", depth);
+	}
+	TAP_OK(parses("\"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\"", 42), "brackets in a string");
+	TAP_OK(parses("[\"\\\"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\"]", 42),
+		"after an escaped quote");
+	TAP_OK(!jsonx_is_within("[1,2,3]", 7, 9, 2) && jsonx_is_within("[1,2,3]", 7, 9, 3),
+		"values are counted");
+	TAP_OK(jsonx_is_within("]]]]]", 5, 1, 9) && jsonx_is_within("\"\\", 2, 1, 1),
+		"a scan of rubbish ends");
+}
+
+#define S(s) (s), sizeof(s) - 1
+
+static void test_parse(void)
+{
+	TAP_OK(parses(S("{\"a\":[1,2.5,\"\xc3\xa9\",null,true]}")), "a value");
+	TAP_OK(parses(S(" \n{}\n ")), "white space around");
+	TAP_OK(refuses(S("{\"a\":1,\"a\":1}"), "twice"), "a duplicate key");
+	TAP_OK(refuses(S("{\"b\":{\"a\":1,\"\\u0061\":1}}"), "twice"), "one that is escaped");
+	TAP_OK(refuses(S("{} x"), "after"), "trailing bytes");
+	TAP_OK(refuses(S("{}{}"), "after"), "two values");
+	TAP_OK(refuses(S("{}\0"), "line"), "a trailing NUL");
+	TAP_OK(refuses(S("\"a\\u0000b\""), "NUL"), "an escaped NUL");
+	TAP_OK(refuses(S("{\"a\\u0000b\":1}"), "NUL"), "one in a key");
+	TAP_OK(refuses(S("\"a\0b\""), "line"), "a bare NUL");
+	TAP_OK(refuses(S("\"\xff\""), "UTF-8"), "not UTF-8");
+	TAP_OK(refuses(S("\"\xc0\xaf\""), "UTF-8"), "overlong UTF-8");
+	TAP_OK(refuses(S("\"\xed\xa0\x80\""), "UTF-8"), "a surrogate in UTF-8");
+	TAP_OK(refuses(S("\"\\ud800\""), "line"), "half an escaped pair");
+	TAP_OK(refuses(S("99999999999999999999"), "range"), "an integer too big");
+	TAP_OK(refuses(S("1e999"), "range"), "a number too big");
+	TAP_OK(refuses(S(""), "early"), "nothing");
+	TAP_OK(refuses(S("{\"secret\": tru"), "line") && !refuses(S("{\"secret\": tru"), "tru"),
+		"the text is not quoted");
+	TAP_OK(refuses(S("01"), "line") && refuses(S("NaN"), "line") && refuses(S("[1,]"), "line"),
+		"not JSON");
+}
+
+static void test_getters(void)
+{
+	_cleanup_json_ json_t *v =
+		json_pack("{s:s,s:i,s:b,s:n,s:f}", "s", "x", "i", 5, "b", 1, "n", "f", 1.0);
+	struct err err = { 0 };
+	const char *s = "before";
+	int64_t i = 7;
+	bool b = false;
+
+	TAP_OK(jsonx_string(v, "s", true, &s, ERR_CONFIG, &err) == 0 && strcmp(s, "x") == 0,
+		"string");
+	TAP_OK(jsonx_int(v, "i", true, 1, 5, &i, ERR_CONFIG, &err) == 0 && i == 5, "int");
+	TAP_OK(jsonx_bool(v, "b", true, &b, ERR_CONFIG, &err) == 0 && b, "bool");
+	TAP_OK(jsonx_int(v, "zz", false, 1, 5, &i, ERR_CONFIG, &err) == 0 && i == 5, "absent");
+	TAP_OK(jsonx_int(v, "n", false, 1, 5, &i, ERR_CONFIG, &err) == 0 && i == 5,
+		"null is absent");
+	TAP_OK(jsonx_string(v, "n", true, &s, ERR_CONFIG, &err) == -EINVAL &&
+			err.code == ERR_CONFIG,
+		"required");
+	TAP_STREQ(err.field, "n", "and named");
+	TAP_OK(jsonx_int(v, "i", true, 6, 9, &i, ERR_CONFIG, &err) == -EINVAL && i == 5,
+		"too small");
+	TAP_OK(jsonx_int(v, "i", true, 1, 4, &i, ERR_CONFIG, &err) == -EINVAL, "too big");
+	TAP_OK(jsonx_int(v, "f", true, 0, 9, &i, ERR_CONFIG, &err) == -EINVAL, "1.0 is no integer");
+	TAP_OK(jsonx_string(v, "i", false, &s, ERR_CONFIG, &err) == -EINVAL, "wrong type");
+	TAP_OK(jsonx_bool(v, "i", false, &b, ERR_CONFIG, &err) == -EINVAL, "1 is not true");
+}
+
+int main(void)
+{
+	_cleanup_(freep) char *one = NULL, *two = NULL, *plain = NULL;
+	_cleanup_json_ json_t *a = json_pack("{s:i,s:i}", "b", 1, "a", 2);
+	_cleanup_json_ json_t *b = json_pack("{s:i,s:i}", "a", 2, "b", 1);
+
+	test_depth();
+	test_parse();
+	test_getters();
+	one = jsonx_canonical(a);
+	two = jsonx_canonical(b);
+	plain = jsonx_dump(a);
+	TAP_STREQ(one, "{\"a\":2,\"b\":1}", "canonical");
+	TAP_STREQ(two, one, "whatever the order was");
+	TAP_STREQ(plain, "{\"b\":1,\"a\":2}", "plain keeps the order");
+	return tap_done();
+}
