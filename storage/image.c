@@ -154,7 +154,7 @@ static int unpack_busybox(int root, const char *hostname, struct err *err)
 {
 	_cleanup_(closep) int busybox = -1;
 	_cleanup_(freep) char *hostname_line = xasprintf("%s\n", hostname);
-	const char *place;
+	const char *place = NULL;
 	int r = open_busybox(&busybox, &place, err);
 
 	if (r < 0)
