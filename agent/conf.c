@@ -126,7 +126,7 @@ static int slurp(const char *path, char **ret, struct err *err)
 			err, -errno, ERR_CONFIG, path, "can't read %s: %s", path, strerror(errno));
 	if (!S_ISREG(st.st_mode) || st.st_size > CONF_FILE_MAX)
 		return err_set(err, -EINVAL, ERR_CONFIG, path,
-			"%s is not a regular file of at most %d bytes", path, CONF_FILE_MAX);
+			"%s is not a regular file of at most %ld bytes", path, CONF_FILE_MAX);
 	text = xcalloc(CONF_FILE_MAX + 1, 1);
 	while (n < CONF_FILE_MAX && (got = read(fd, text + n, CONF_FILE_MAX - n)) != 0) {
 		if (got < 0)

@@ -16,7 +16,7 @@
 #include "proto/err.h"
 
 #define CONF_PATH_DEFAULT "/etc/hoody-agent/agent.conf"
-#define CONF_FILE_MAX     (256 * 1024) /* bytes of one file */
+#define CONF_FILE_MAX     262144L /* bytes of one file */
 #define CONF_DROPINS_MAX  128
 #define CONF_LINE_MAX     198 /* bytes of one line: inih's INI_MAX_LINE as distributions build it */
 #define CONF_SOCKET_MAX   107 /* bytes of a socket's path: unix(7) */

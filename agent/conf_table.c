@@ -316,7 +316,7 @@ static const struct conf_kind number = { "a number", .storage = CONF_STORAGE_INT
 	.number = number_plain };
 static const struct conf_kind seconds = { "a number of seconds", .storage = CONF_STORAGE_INT,
 	.number = number_plain };
-static const struct conf_kind size = { "bytes, or with K, M, G or T behind it",
+static const struct conf_kind bytes = { "bytes, or with K, M, G or T behind it",
 	.storage = CONF_STORAGE_INT, .number = number_size };
 static const struct conf_kind boolean = { "yes or no", .storage = CONF_STORAGE_BOOL,
 	.number = number_bool };
@@ -370,7 +370,7 @@ static const struct conf_key table[] = {
 	{ "Control", "StatsIntervalSec", &seconds, AT(control.stats_interval_s), "10", 0, 3600,
 		.reload = true,
 		.help = "How often statistics are sampled and reported; 0: never." },
-	{ "Control", "OutboxMaxBytes", &size, AT(control.outbox_max_bytes), "256M", 1 << 20,
+	{ "Control", "OutboxMaxBytes", &bytes, AT(control.outbox_max_bytes), "256M", 1 << 20,
 		1LL << 40, .reload = true,
 		.help = "How much space reports may take that the control API has not "
 			"acknowledged. When it is used up, no order is "
@@ -448,21 +448,21 @@ bool conf_table_has_section(const char *section)
 	return false;
 }
 
-void conf_table_words(const struct conf_key *key, char *ret, size_t max)
+void conf_table_words(const struct conf_key *key, char *ret, size_t size)
 {
-	size_t n = (size_t)snprintf(ret, max, "%s", key->kind->words);
+	size_t n = (size_t)snprintf(ret, size, "%s", key->kind->words);
 	const char *sep = " ";
 
 	if (key->kind->storage == CONF_STORAGE_INT)
-		n += (size_t)snprintf(ret + n, max - n, " (%lld to %lld)", (long long)key->min,
+		n += (size_t)snprintf(ret + n, size - n, " (%lld to %lld)", (long long)key->min,
 			(long long)key->max);
 	for (size_t i = 0; key->names && key->names[i]; i++) {
 		if (!*key->names[i])
 			continue;
-		n += (size_t)snprintf(ret + n, max - n, "%s%s", sep, key->names[i]);
+		n += (size_t)snprintf(ret + n, size - n, "%s%s", sep, key->names[i]);
 		sep = ", ";
 	}
-	assert(n < max);
+	assert(n < size);
 }
 
 /* --- fields --- */

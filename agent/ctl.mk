@@ -11,6 +11,7 @@ agent_libagentbase_a_SOURCES = \
 	agent/journald.c agent/journald.h agent/journald.def \
 	agent/nodekey.c agent/nodekey.h \
 	agent/store.c agent/store.h \
+	agent/store_file.c agent/store_file.h \
 	agent/store_schema.c agent/store_schema.h
 agent_libagentbase_a_CFLAGS = $(AM_CFLAGS) $(INIH_CFLAGS) $(SODIUM_CFLAGS) $(SQLITE_CFLAGS) $(SYSTEMD_CFLAGS)
 

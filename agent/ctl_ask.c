@@ -29,7 +29,7 @@ static enum ctl_exit connect_to(const struct ctl *ctl, int *ret, struct err *err
 		return err_set(err, -ENAMETOOLONG, ERR_CONFIG, "--socket",
 			       "%s is too long for a socket", path),
 		       CTL_USAGE;
-	strcpy(address.sun_path, path);
+	memcpy(address.sun_path, path, strlen(path) + 1);
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
 		if (errno == ENOENT || errno == ECONNREFUSED)

@@ -206,7 +206,7 @@ static int compare_keyset(const struct enrolment *e, struct err *err)
 	_cleanup_(freep) char *text = NULL, *same = NULL;
 	struct keyset present;
 	size_t size;
-	int r = ctl_file_read(path, KEYSET_FILE_MAX, &text, &size, err);
+	int r = ctl_file_read(path, (size_t)KEYSET_FILE_MAX, &text, &size, err);
 
 	if (r == -ENOENT || e->ctl->force)
 		return 0;

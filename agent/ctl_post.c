@@ -58,7 +58,7 @@ static int explain(CURLcode code, const char *url, const char *detail, struct er
 			url, detail);
 	if (code == CURLE_WRITE_ERROR)
 		return err_set(err, -ECONNREFUSED, ERR_INTERNAL, NULL,
-			"the response of %s is larger than %d bytes", url, CTL_POST_RESPONSE_MAX);
+			"the response of %s is larger than %lu bytes", url, CTL_POST_RESPONSE_MAX);
 	return err_set(
 		err, -ECONNREFUSED, ERR_INTERNAL, NULL, "no response from %s: %s", url, detail);
 }

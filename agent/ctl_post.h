@@ -7,7 +7,7 @@
 #include "proto/base.h"
 #include "proto/err.h"
 
-#define CTL_POST_RESPONSE_MAX (1024 * 1024)
+#define CTL_POST_RESPONSE_MAX 1048576UL
 
 /* POST the JSON text @body to @url (which conf_is_api_url()). @ca is a PEM file, or NULL for the
  * system's authorities. *ret is the response's body (the caller's, NUL-terminated), *ret_status its

@@ -11,10 +11,10 @@
 #include "proto/encoding.h"
 #include "proto/ident.h"
 
-#define SEED_HEX (2 * crypto_sign_SEEDBYTES)
+#define SEED_HEX 64 /* characters */
 
 static_assert(crypto_sign_PUBLICKEYBYTES == 32 && crypto_sign_SECRETKEYBYTES == 64 &&
-		      crypto_sign_SEEDBYTES == 32,
+		      2 * crypto_sign_SEEDBYTES == SEED_HEX,
 	"Ed25519 as the header says");
 
 static void sodium_freep(void *p)

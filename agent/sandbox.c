@@ -16,6 +16,12 @@
 #define CARRIED_MAX (64 * 1024) /* bytes of one file */
 #define LAST_CAP    63
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED true
+#else
+#define SANITIZED false
+#endif
+
 /* What the name service reads at each look-up; everything else was read before. */
 static const char *const carried[] = { "resolv.conf", "hosts", "nsswitch.conf", "host.conf", "gai.conf", "services" };
 
@@ -168,9 +174,6 @@ int sandbox_enter(const char *user, struct err *err)
 	limit();
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return failed(err, "give up privileges for good");
-#if defined(__SANITIZE_ADDRESS__)
-	return 0; /* the sanitizers' own system calls would kill us; the filter is tested in the build as it is shipped */
-#else
-	return filter_system_calls(err);
-#endif
+	/* The sanitizers' own system calls would kill us; the filter is tested in the build as it is shipped. */
+	return SANITIZED ? 0 : filter_system_calls(err);
 }

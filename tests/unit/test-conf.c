@@ -259,7 +259,7 @@ static void test_document(const char *name, void (*print)(FILE *))
 
 	if (!f || !m)
 		TAP_BAIL("can't open %s", path);
-	(void)fread(have, 1, CONF_FILE_MAX - 1, f);
+	TAP_OK(fread(have, 1, CONF_FILE_MAX - 1, f) > 0, "read %s", name);
 	(void)fclose(f);
 	print(m);
 	(void)fclose(m);
