@@ -30,8 +30,9 @@
 #define BOOL(name_, flags_) { .name = (name_), .type = OPSCHEMA_BOOL, .flags = (flags_) }
 #define OBJECT(name_, flags_, schema_)                                                             \
 	{ .name = (name_), .type = OPSCHEMA_OBJECT, .flags = (flags_), .schema = (schema_) }
-#define SCHEMA(params_)               { .params = (params_), .n = countof(params_) }
-#define SCHEMA_WHOLE(params_, whole_) { .params = (params_), .n = countof(params_), .whole = (whole_) }
+#define SCHEMA(params_) { .params = (params_), .n = countof(params_) }
+#define SCHEMA_WHOLE(params_, whole_)                                                              \
+	{ .params = (params_), .n = countof(params_), .whole = (whole_) }
 /* clang-format on */
 
 #define WORDS(...) ((const char *const[]){ __VA_ARGS__, NULL })
