@@ -117,7 +117,7 @@ static bool strip_padding(const char *s, size_t *len)
 
 	while (pad < 2 && pad < *len && s[*len - 1 - pad] == '=')
 		pad++;
-	if (pad > 0 && (*len % 4 != 0 || (*len - pad) % 4 != 4 - pad))
+	if (pad > 0 && *len % 4 != 0)
 		return false;
 	*len -= pad;
 	return *len % 4 != 1;
@@ -145,7 +145,7 @@ int encoding_unbase64(const char *s, size_t len, uint8_t **ret, size_t *ret_size
 		}
 	}
 	/* a character of neither alphabet, or of one each, leaves no alphabet that has them all */
-	if (!(alphabets & BOTH) || (acc & ((1U << bits) - 1)) != 0)
+	if (!alphabets || (acc & ((1U << bits) - 1)) != 0)
 		return -EINVAL;
 	*ret = TAKE(data);
 	*ret_size = n;
