@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the agent is made of; agent_main.c puts it together. One thread, one loop, one writer of the state file. */
+/* What the agent is made of; agent_main.c puts it together. One thread, one loop, one writer of the
+ * state file. */
 #pragma once
 
 #include <systemd/sd-event.h>
@@ -30,7 +31,8 @@ struct agent {
 	struct nodekey *nodekey;
 	struct report_key *report_key; /* sodium_malloc'ed */
 	char boot_id[33];
-	char program_dir[256]; /* where the agent's own file lies: the others lie beside it or in the libexec directory */
+	char program_dir[256]; /* where the agent's own file lies: the others lie beside it or in
+				  the libexec directory */
 	int64_t started_ms;
 };
 

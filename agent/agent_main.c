@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* hoody-agent: the wiring. Everything that decides lies elsewhere; here the parts are made in order, joined to one loop, and taken apart. */
+/* hoody-agent: the wiring. Everything that decides lies elsewhere; here the parts are made in
+ * order, joined to one loop, and taken apart. */
 #include <getopt.h>
 #include <malloc.h>
 #include <signal.h>
@@ -59,13 +60,19 @@ static void find_program_dir(struct agent *a)
 static int make_directory(const char *path, mode_t mode, const char *field, struct err *err)
 {
 	if (mkdir(path, mode) < 0)
-		return errno == EEXIST ? 0 : err_set(err, -errno, ERR_CONFIG, field, "can't make %s: %s", path, strerror(errno));
+		return errno == EEXIST ? 0
+				       : err_set(err, -errno, ERR_CONFIG, field,
+						 "can't make %s: %s", path, strerror(errno));
 	/* Only what we made ourselves, and only because of our umask. */
-	return chmod(path, mode) < 0 ? err_set(err, -errno, ERR_CONFIG, field, "can't set the mode of %s: %s", path, strerror(errno)) : 0;
+	return chmod(path, mode) < 0
+		       ? err_set(err, -errno, ERR_CONFIG, field, "can't set the mode of %s: %s",
+				 path, strerror(errno))
+		       : 0;
 }
 
-/* A container's root (an unprivileged user of the host) passes through the pool's directories when its file system is mounted: others may pass, and see nothing.
- * What they may not enter stands in storage/pool.h. */
+/* A container's root (an unprivileged user of the host) passes through the pool's directories when
+ * its file system is mounted: others may pass, and see nothing. What they may not enter stands in
+ * storage/pool.h. */
 static int make_directories(struct agent *a, struct err *err)
 {
 	_cleanup_(freep) char *lxc = xasprintf("%s/lxc", a->conf.node.state_directory);
@@ -97,7 +104,8 @@ static int open_state(struct agent *a, struct err *err)
 	r = desired_open(a->store, (uint32_t)a->conf.containers.id_base, &a->desired, err);
 	if (r < 0)
 		return r;
-	return outbox_open(a->store, standalone ? 0 : (uint64_t)a->conf.control.outbox_max_bytes, &a->outbox, err);
+	return outbox_open(a->store, standalone ? 0 : (uint64_t)a->conf.control.outbox_max_bytes,
+		&a->outbox, err);
 }
 
 static int load_keys(struct agent *a, struct err *err)
@@ -108,13 +116,16 @@ static int load_keys(struct agent *a, struct err *err)
 		return r;
 	a->report_key = sodium_malloc(sizeof(*a->report_key));
 	if (!a->report_key)
-		return err_set(err, -ENOMEM, ERR_INTERNAL, NULL, "no locked memory for the node's key");
+		return err_set(
+			err, -ENOMEM, ERR_INTERNAL, NULL, "no locked memory for the node's key");
 	report_key_init(a->report_key, a->nodekey->secret_key);
 	r = trust_load(a, err);
 	if (r < 0)
 		return r;
 	if (!a->has_keyset && a->conf.control.api_url[0])
-		LOG(LOG_WARNING, NO_KEYSET, NO_FIELDS, "%s is missing: no remote order will be accepted", a->conf.control.trusted_keys);
+		LOG(LOG_WARNING, NO_KEYSET, NO_FIELDS,
+			"%s is missing: no remote order will be accepted",
+			a->conf.control.trusted_keys);
 	return 0;
 }
 
@@ -127,7 +138,8 @@ static int start_parts(struct agent *a, struct err *err)
 		return r;
 	r = worker_pool_new(a->event, worker, (unsigned)a->conf.node.max_workers, &a->workers);
 	if (r < 0)
-		return err_set(err, r, ERR_INTERNAL, NULL, "can't use %s: %s", worker, strerror(-r));
+		return err_set(
+			err, r, ERR_INTERNAL, NULL, "can't use %s: %s", worker, strerror(-r));
 	r = engine_new(a, &a->engine);
 	if (r < 0)
 		return r;
@@ -139,18 +151,22 @@ static int start_parts(struct agent *a, struct err *err)
 
 /* --- recovery --- */
 
-/* What the state says against what the kernel says. A container that an unfinished order holds is that order's to settle. */
+/* What the state says against what the kernel says. A container that an unfinished order holds is
+ * that order's to settle. */
 static void adopt_containers(struct agent *a, bool rebooted)
 {
 	for (size_t i = 0; i < desired_count(a->desired); i++) {
 		struct container *c = desired_at(a->desired, i);
 		enum ct_status observed = ctwatch_observe(a, c);
-		bool settled = c->status == CT_RUNNING || c->status == CT_PAUSED || c->status == CT_STOPPED;
+		bool settled = c->status == CT_RUNNING || c->status == CT_PAUSED ||
+			       c->status == CT_STOPPED;
 
 		if (engine_is_busy(a->engine, c->spec.id) || !settled || observed == c->status)
 			continue;
 		engine_set_status(a, c, observed, 0, rebooted ? "system" : "crash",
-			json_pack("{s:s}", "cause", rebooted ? "the host was rebooted" : "found so when the agent started"));
+			json_pack("{s:s}", "cause",
+				rebooted ? "the host was rebooted"
+					 : "found so when the agent started"));
 	}
 }
 
@@ -159,7 +175,9 @@ static void log_leftover(const char *id, void *userdata)
 	struct agent *a = userdata;
 
 	if (!desired_find(a->desired, id))
-		LOG(LOG_WARNING, LEFTOVER, FIELDS(.container_id = id), "cgroup %s/%s belongs to no container of this node", a->conf.containers.cgroup_prefix, id);
+		LOG(LOG_WARNING, LEFTOVER, FIELDS(.container_id = id),
+			"cgroup %s/%s belongs to no container of this node",
+			a->conf.containers.cgroup_prefix, id);
 }
 
 static int recover(struct agent *a, struct err *err)
@@ -173,7 +191,8 @@ static int recover(struct agent *a, struct err *err)
 	if (r >= 0 && (!boot_before || strcmp(boot_before, a->boot_id) != 0))
 		r = store_meta_set(a->store, META_BOOT_ID, a->boot_id, strlen(a->boot_id));
 	if (r < 0)
-		return err_set(err, r, ERR_INTERNAL, NULL, "can't tell which boot this is: %s", strerror(-r));
+		return err_set(err, r, ERR_INTERNAL, NULL, "can't tell which boot this is: %s",
+			strerror(-r));
 	engine_recover(a->engine);
 	adopt_containers(a, boot_before && strcmp(boot_before, a->boot_id) != 0);
 	if (ctgroup_list(a->groups, log_leftover, a) < 0)
@@ -190,8 +209,9 @@ static void say_status(struct agent *a)
 
 	for (size_t i = 0; i < desired_count(a->desired); i++)
 		running += desired_at(a->desired, i)->status == CT_RUNNING;
-	alive_status("%zu containers, %zu running; %zu orders unfinished, %llu reports to deliver", desired_count(a->desired), running,
-		engine_unfinished(a->engine), (unsigned long long)outbox_reports(a->outbox));
+	alive_status("%zu containers, %zu running; %zu orders unfinished, %llu reports to deliver",
+		desired_count(a->desired), running, engine_unfinished(a->engine),
+		(unsigned long long)outbox_reports(a->outbox));
 }
 
 static int on_turn(sd_event_source *s, void *userdata)
@@ -218,16 +238,20 @@ static int on_hangup(sd_event_source *s, const struct signalfd_siginfo *si, void
 
 	alive_reloading();
 	if (conf_reload(&a->conf, a->conf_path, &fresh, kept, &err) < 0) {
-		LOG(LOG_ERR, CONFIG_REFUSED, FIELDS(.err = &err), "the new configuration is refused, the old one stays in force: %s", err.message);
+		LOG(LOG_ERR, CONFIG_REFUSED, FIELDS(.err = &err),
+			"the new configuration is refused, the old one stays in force: %s",
+			err.message);
 	} else {
 		conf_done(&a->conf);
 		a->conf = fresh;
 		if (kept[0])
-			LOG(LOG_WARNING, CONFIG_KEPT, NO_FIELDS, "these keys take effect at the next start only: %s", kept);
+			LOG(LOG_WARNING, CONFIG_KEPT, NO_FIELDS,
+				"these keys take effect at the next start only: %s", kept);
 		LOG(LOG_NOTICE, CONFIG_LOADED, NO_FIELDS, "the configuration was loaded again");
 	}
 	if (trust_load(a, &err) < 0)
-		LOG(LOG_ERR, CONFIG_REFUSED, FIELDS(.err = &err), "the trusted keys stay as they were: %s", err.message);
+		LOG(LOG_ERR, CONFIG_REFUSED, FIELDS(.err = &err),
+			"the trusted keys stay as they were: %s", err.message);
 	uplink_keys_changed(a->uplink);
 	uplink_retry(a->uplink);
 	alive_ready();
@@ -246,12 +270,15 @@ static int join_loop(struct agent *a, struct err *err)
 		r = sd_event_add_post(a->event, NULL, on_turn, a);
 	if (r >= 0)
 		r = alive_watch(a->event);
-	return r < 0 ? err_set(err, r, ERR_INTERNAL, NULL, "can't set up the event loop: %s", strerror(-r)) : 0;
+	return r < 0 ? err_set(err, r, ERR_INTERNAL, NULL, "can't set up the event loop: %s",
+			       strerror(-r))
+		     : 0;
 }
 
 static int run(struct agent *a, struct err *err)
 {
-	int (*const parts[])(struct agent *a, struct err *err) = { make_directories, open_state, load_keys, start_parts, recover, join_loop };
+	int (*const parts[])(struct agent * a, struct err * err) = { make_directories, open_state,
+		load_keys, start_parts, recover, join_loop };
 	int r;
 
 	for (size_t i = 0; i < countof(parts); i++) {
@@ -263,8 +290,9 @@ static int run(struct agent *a, struct err *err)
 	(void)malloc_trim(0); /* what only the start needed */
 	alive_ready();
 	say_status(a);
-	LOG(LOG_NOTICE, STARTED, NO_FIELDS, "hoody-agent %s is ready: node %s, %zu containers", PACKAGE_VERSION,
-		a->conf.node.node_id[0] ? a->conf.node.node_id : "(standalone)", desired_count(a->desired));
+	LOG(LOG_NOTICE, STARTED, NO_FIELDS, "hoody-agent %s is ready: node %s, %zu containers",
+		PACKAGE_VERSION, a->conf.node.node_id[0] ? a->conf.node.node_id : "(standalone)",
+		desired_count(a->desired));
 	return sd_event_loop(a->event);
 }
 
@@ -290,13 +318,16 @@ static void tear_down(struct agent *a)
 
 static void usage(FILE *f)
 {
-	(void)fputs("hoody-agent --config FILE [--foreground] [--debug]\n"
-		    "\n"
-		    "Makes this host what the control API's signed orders say.\n"
-		    "  --config FILE   configuration (default " CONF_PATH_DEFAULT "); see agent.conf(5)\n"
-		    "  --foreground    accepted for clarity: the agent never goes to the background\n"
-		    "  --debug         log every order's steps\n"
-		    "  --version, --help\n", f);
+	(void)fputs(
+		"hoody-agent --config FILE [--foreground] [--debug]\n"
+		"\n"
+		"Makes this host what the control API's signed orders say.\n"
+		"  --config FILE   configuration (default " CONF_PATH_DEFAULT
+		"); see agent.conf(5)\n"
+		"  --foreground    accepted for clarity: the agent never goes to the background\n"
+		"  --debug         log every order's steps\n"
+		"  --version, --help\n",
+		f);
 }
 
 static int parse_options(int argc, char **argv, struct agent *a, int *ret_priority)
@@ -358,7 +389,8 @@ int main(int argc, char **argv)
 	if (r >= 0)
 		r = run(&a, &err);
 	if (r < 0)
-		LOG(LOG_ERR, START_FAILED, FIELDS(.err = &err), "hoody-agent can't go on: %s", err.message[0] ? err.message : strerror(-r));
+		LOG(LOG_ERR, START_FAILED, FIELDS(.err = &err), "hoody-agent can't go on: %s",
+			err.message[0] ? err.message : strerror(-r));
 	tear_down(&a);
 	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

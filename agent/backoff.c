@@ -5,7 +5,8 @@
 
 uint64_t backoff_failed(struct backoff *b, uint64_t retry_after_ms, uint32_t random)
 {
-	uint64_t ceiling = MIN_OF((uint64_t)BACKOFF_FIRST_MS << MIN_OF(b->failures, DOUBLINGS_MAX), (uint64_t)BACKOFF_MAX_MS);
+	uint64_t ceiling = MIN_OF((uint64_t)BACKOFF_FIRST_MS << MIN_OF(b->failures, DOUBLINGS_MAX),
+		(uint64_t)BACKOFF_MAX_MS);
 	uint64_t wait = (ceiling * random) >> 32;
 
 	if (b->failures < DOUBLINGS_MAX)

@@ -93,7 +93,8 @@ static int send_now(int fd, const uint8_t *header, const int *fds, size_t n_fds)
 }
 
 /* The frame with its payload sealed: @ret_fds are the caller's to close. */
-static int pack(const struct frame *f, const void *payload, size_t size, int extra_fd, struct queued *ret)
+static int pack(
+	const struct frame *f, const void *payload, size_t size, int extra_fd, struct queued *ret)
 {
 	struct frame with_size = *f;
 
@@ -138,7 +139,8 @@ int channel_send_sync(int fd, const struct frame *f, const void *payload, size_t
 		r = send_now(fd, q.header, q.fds, q.n_fds);
 		if (r != -EAGAIN)
 			break;
-		(void)poll(&(struct pollfd){ .fd = fd, .events = POLLOUT }, 1, -1); /* the send says what is wrong */
+		(void)poll(&(struct pollfd){ .fd = fd, .events = POLLOUT }, 1,
+			-1); /* the send says what is wrong */
 	}
 	unpack(&q);
 	return r;
@@ -184,7 +186,10 @@ static int receive(int fd, struct received *ret)
 	} control;
 	uint8_t header[FRAME_SIZE];
 	struct iovec iov = { header, sizeof(header) };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof(control.bytes) };
+	struct msghdr msg = { .msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof(control.bytes) };
 	bool too_many = false;
 	ssize_t n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
 
@@ -206,7 +211,8 @@ static void drop_fds(struct received *in)
 	in->n_fds = 0;
 }
 
-/* Is this a memfd of that size that nobody can change any more? Only then may it be mapped: a file that shrinks kills its reader. */
+/* Is this a memfd of that size that nobody can change any more? Only then may it be mapped: a file
+ * that shrinks kills its reader. */
 static int check_payload(int fd, uint64_t size)
 {
 	int seals = fcntl(fd, F_GET_SEALS);
@@ -312,7 +318,8 @@ static void end(struct channel *ch, int r, const char *why)
 		gone(ch, r, why, ch->userdata);
 }
 
-static const struct channel_permit *find_permit(const struct channel *ch, const struct channel_message *m)
+static const struct channel_permit *find_permit(
+	const struct channel *ch, const struct channel_message *m)
 {
 	for (size_t i = 0; i < ch->n_permits; i++)
 		if (ch->permits[i].type == m->frame.type)
@@ -320,7 +327,8 @@ static const struct channel_permit *find_permit(const struct channel *ch, const 
 	return NULL;
 }
 
-static const char *violation(const struct channel *ch, const struct channel_permit *p, const struct channel_message *m)
+static const char *violation(
+	const struct channel *ch, const struct channel_permit *p, const struct channel_message *m)
 {
 	if (!p)
 		return "a frame of a type that is not permitted";
@@ -422,12 +430,15 @@ static int on_io(sd_event_source *s, int fd, uint32_t revents, void *userdata)
 	return 0;
 }
 
-int channel_open(sd_event *event, int fd, const struct channel_permit *permits, size_t n, channel_gone gone, void *userdata, struct channel **ret)
+int channel_open(sd_event *event, int fd, const struct channel_permit *permits, size_t n,
+	channel_gone gone, void *userdata, struct channel **ret)
 {
 	struct channel *ch = xcalloc(1, sizeof(*ch));
 	int r;
 
-	*ch = (struct channel){ .fd = fd, .permits = permits, .n_permits = n, .gone = gone, .userdata = userdata };
+	*ch = (struct channel){
+		.fd = fd, .permits = permits, .n_permits = n, .gone = gone, .userdata = userdata
+	};
 	ch->queue_tail = &ch->queue;
 	r = sd_event_add_io(event, &ch->source, fd, EPOLLIN, on_io, ch);
 	if (r < 0) {
@@ -483,7 +494,8 @@ static int enqueue(struct channel *ch, const struct queued *q)
 	return sd_event_source_set_io_events(ch->source, EPOLLIN | EPOLLOUT);
 }
 
-int channel_send(struct channel *ch, const struct frame *f, const void *payload, size_t size, int extra_fd)
+int channel_send(
+	struct channel *ch, const struct frame *f, const void *payload, size_t size, int extra_fd)
 {
 	struct queued q = {};
 	int r;

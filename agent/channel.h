@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A channel: frames over SOCK_SEQPACKET with payloads in sealed memfds, and a permit table per peer that says which frame may
- * come in which state. Anything else is a violation: the caller is told once and must kill the peer. Nonblocking; for one sd-event
- * loop. Uses no heap per frame but the payload that it hands over. */
+/* A channel: frames over SOCK_SEQPACKET with payloads in sealed memfds, and a permit table per peer
+ * that says which frame may come in which state. Anything else is a violation: the caller is told
+ * once and must kill the peer. Nonblocking; for one sd-event loop. Uses no heap per frame but the
+ * payload that it hands over. */
 #pragma once
 
 #include <systemd/sd-event.h>
@@ -12,7 +13,8 @@
 
 #define CHANNEL_STATES_MAX 32
 
-/* A received frame. Payload is a private copy-on-nothing mapping of the sealed memfd: valid until the handler returns. */
+/* A received frame. Payload is a private copy-on-nothing mapping of the sealed memfd: valid until
+ * the handler returns. */
 struct channel_message {
 	struct frame frame;
 	const void *payload; /* NULL when size is 0 */
@@ -30,19 +32,20 @@ struct channel_permit {
 	uint32_t states; /* bit mask of the states in which it may come */
 	bool payload;    /* must it carry one? (size > 0); false: must not */
 	bool payload_optional;
-	bool fd;         /* may it carry a descriptor besides the payload's? */
+	bool fd; /* may it carry a descriptor besides the payload's? */
 	channel_handler handler;
 };
 
-/* The peer is gone (r = 0: orderly hang-up), or broke the rules (r < 0, @why says which). Called at most once; the channel is closed but not freed. */
+/* The peer is gone (r = 0: orderly hang-up), or broke the rules (r < 0, @why says which). Called at
+ * most once; the channel is closed but not freed. */
 typedef void (*channel_gone)(struct channel *ch, int r, const char *why, void *userdata);
 
 /* Both ends CLOEXEC and nonblocking. */
 _must_check_ int channel_pair(int ret_fds[static 2]);
 
 /* Takes @fd (also on failure). @permits (static storage) has @n rows. @priority is sd-event's. */
-_must_check_ int channel_open(sd_event *event, int fd, const struct channel_permit *permits, size_t n,
-	channel_gone gone, void *userdata, struct channel **ret);
+_must_check_ int channel_open(sd_event *event, int fd, const struct channel_permit *permits,
+	size_t n, channel_gone gone, void *userdata, struct channel **ret);
 struct channel *channel_close(struct channel *ch); /* frees; NULL in, NULL out; no gone() call */
 
 /* The peer's state as the permit table means it: a small number, 0 at first. */
@@ -50,11 +53,16 @@ void channel_set_state(struct channel *ch, unsigned state);
 unsigned channel_state(const struct channel *ch);
 int channel_fd(const struct channel *ch);
 
-/* Send one frame. @payload (may be NULL with size 0) is copied to a memfd and sealed; @extra_fd (-1: none) is sent along, not taken.
- * Frames queue (bounded) while the socket is full. Returns 0, -ENOBUFS when the queue is full, -EPIPE when the peer is gone. */
-_must_check_ int channel_send(struct channel *ch, const struct frame *f, const void *payload, size_t size, int extra_fd);
+/* Send one frame. @payload (may be NULL with size 0) is copied to a memfd and sealed; @extra_fd
+ * (-1: none) is sent along, not taken. Frames queue (bounded) while the socket is full. Returns 0,
+ * -ENOBUFS when the queue is full, -EPIPE when the peer is gone. */
+_must_check_ int channel_send(
+	struct channel *ch, const struct frame *f, const void *payload, size_t size, int extra_fd);
 
-/* Blocking one-frame helpers for programs without a loop (worker, hoodyctl, tests). A received payload is malloc'ed, the caller's.
- * channel_recv_sync returns 0, -ENODATA at hang-up, -ETIMEDOUT, -EBADMSG. timeout_ms < 0 waits for ever. */
-_must_check_ int channel_send_sync(int fd, const struct frame *f, const void *payload, size_t size, int extra_fd);
-_must_check_ int channel_recv_sync(int fd, int timeout_ms, struct frame *ret, void **ret_payload, int *ret_fd);
+/* Blocking one-frame helpers for programs without a loop (worker, hoodyctl, tests). A received
+ * payload is malloc'ed, the caller's. channel_recv_sync returns 0, -ENODATA at hang-up, -ETIMEDOUT,
+ * -EBADMSG. timeout_ms < 0 waits for ever. */
+_must_check_ int channel_send_sync(
+	int fd, const struct frame *f, const void *payload, size_t size, int extra_fd);
+_must_check_ int channel_recv_sync(
+	int fd, int timeout_ms, struct frame *ret, void **ret_payload, int *ret_fd);

@@ -281,6 +281,7 @@ int conf_load(const char *path, struct conf *ret, struct err *err)
 	r = conf_read(path, &c, err);
 	if (r < 0)
 		return r;
+	assert(c.control.api_url && c.node.node_id && c.control.token_file); /* "" when unset */
 	if (*c.control.api_url && !*c.node.node_id)
 		missing = "Node.NodeId";
 	else if (*c.control.api_url && !*c.control.token_file)

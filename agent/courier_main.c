@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* hoody-courier: carries polls and report batches between the agent and the control API, and names nothing. It sees orders as opaque
- * bytes; what it is told comes by channel (descriptor 3), what it may do is what agent/sandbox leaves. The agent decides when; the courier answers
- * every POLL with one ORDERS or FAILED, and every DELIVER with one ACKED or FAILED. */
+/* hoody-courier: carries polls and report batches between the agent and the control API, and names
+ * nothing. It sees orders as opaque bytes; what it is told comes by channel (descriptor 3), what it
+ * may do is what agent/sandbox leaves. The agent decides when; the courier answers every POLL with
+ * one ORDERS or FAILED, and every DELIVER with one ACKED or FAILED. */
 #include <curl/curl.h>
 #include <fcntl.h>
 #include <malloc.h>
@@ -23,7 +24,8 @@
 #define DELIVER_TIMEOUT_S 60
 #define CA_MAX            (4 * 1024 * 1024)
 
-static const char *const ca_bundles[] = { "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt" };
+static const char *const ca_bundles[] = { "/etc/ssl/certs/ca-certificates.crt",
+	"/etc/pki/tls/certs/ca-bundle.crt" };
 
 struct courier {
 	struct http_setup setup;
@@ -41,7 +43,8 @@ static void send_or_end(struct courier *c, const struct frame *f, const void *pa
 		(void)sd_event_exit(c->event, EXIT_FAILURE);
 }
 
-static void answer_failed(struct courier *c, struct frame *request, const struct http_answer *a, enum frame_fail fail)
+static void answer_failed(
+	struct courier *c, struct frame *request, const struct http_answer *a, enum frame_fail fail)
 {
 	struct frame f = {
 		.type = FRAME_COURIER_FAILED,
@@ -89,9 +92,11 @@ static int pack_orders(const json_t *orders, struct bytes *ret)
 	if (!json_is_array(orders) || n > POLL_LIMIT_MAX)
 		return -EBADMSG;
 	for (size_t i = 0; i < n; i++) {
-		_cleanup_(freep) char *text = json_dumps(json_array_get(orders, i), JSON_COMPACT | JSON_ENCODE_ANY);
+		_cleanup_(freep) char *text =
+			json_dumps(json_array_get(orders, i), JSON_COMPACT | JSON_ENCODE_ANY);
 		size_t size = text ? strlen(text) : 0;
-		uint8_t length[4] = { (uint8_t)size, (uint8_t)(size >> 8), (uint8_t)(size >> 16), (uint8_t)(size >> 24) };
+		uint8_t length[4] = { (uint8_t)size, (uint8_t)(size >> 8), (uint8_t)(size >> 16),
+			(uint8_t)(size >> 24) };
 
 		if (!text || ret->size + size > FRAME_PAYLOAD_MAX - 4)
 			return -EBADMSG;
@@ -114,11 +119,15 @@ static void on_polled(const struct http_answer *a, void *userdata)
 		answer_failed(c, &c->poll, a, a->fail);
 		return;
 	}
-	if (open_envelope(a, &body, &data) < 0 || jsonx_int(data, "head_seq", false, 0, (int64_t)IDENT_SEQ_MAX, &head_seq, ERR_INTERNAL, &err) < 0 ||
+	if (open_envelope(a, &body, &data) < 0 ||
+		jsonx_int(data, "head_seq", false, 0, (int64_t)IDENT_SEQ_MAX, &head_seq,
+			ERR_INTERNAL, &err) < 0 ||
 		pack_orders(json_object_get(data, "orders"), &packed) < 0) {
 		answer_failed(c, &c->poll, a, FRAME_FAIL_BODY);
 	} else {
-		struct frame f = { .type = FRAME_COURIER_ORDERS, .id = c->poll.id, .a = (uint64_t)head_seq,
+		struct frame f = { .type = FRAME_COURIER_ORDERS,
+			.id = c->poll.id,
+			.a = (uint64_t)head_seq,
 			.b = json_array_size(json_object_get(data, "orders")) };
 
 		c->poll.type = FRAME_NONE;
@@ -138,10 +147,13 @@ static void on_delivered(const struct http_answer *a, void *userdata)
 	if (a->fail != FRAME_FAIL_NONE) {
 		answer_failed(c, &c->deliver, a, a->fail);
 	} else if (open_envelope(a, &body, &data) < 0 ||
-		   jsonx_int(data, "acked_seq", true, 0, INT64_MAX, &acked, ERR_INTERNAL, &err) < 0) {
+		   jsonx_int(data, "acked_seq", true, 0, INT64_MAX, &acked, ERR_INTERNAL, &err) <
+			   0) {
 		answer_failed(c, &c->deliver, a, FRAME_FAIL_BODY);
 	} else {
-		struct frame f = { .type = FRAME_COURIER_ACKED, .id = c->deliver.id, .a = (uint64_t)acked };
+		struct frame f = {
+			.type = FRAME_COURIER_ACKED, .id = c->deliver.id, .a = (uint64_t)acked
+		};
 
 		c->deliver.type = FRAME_NONE;
 		send_or_end(c, &f, NULL, 0);
@@ -155,12 +167,15 @@ static int on_poll(struct channel *ch, struct channel_message *m, void *userdata
 	struct courier *c = userdata;
 	_cleanup_(freep) char *path = NULL;
 
-	if (c->poll.type || m->frame.b > POLL_WAIT_MAX_S || m->frame.c < 1 || m->frame.c > POLL_LIMIT_MAX)
+	if (c->poll.type || m->frame.b > POLL_WAIT_MAX_S || m->frame.c < 1 ||
+		m->frame.c > POLL_LIMIT_MAX)
 		return -EBADMSG;
 	c->poll = m->frame;
-	path = xasprintf("/nodes/%s/orders?after=%llu&wait=%llu&limit=%llu", c->setup.node_id, (unsigned long long)m->frame.a,
-		(unsigned long long)m->frame.b, (unsigned long long)m->frame.c);
-	return http_start(c->http, path, NULL, 0, (unsigned)m->frame.b + POLL_MARGIN_S, on_polled, c);
+	path = xasprintf("/nodes/%s/orders?after=%llu&wait=%llu&limit=%llu", c->setup.node_id,
+		(unsigned long long)m->frame.a, (unsigned long long)m->frame.b,
+		(unsigned long long)m->frame.c);
+	return http_start(
+		c->http, path, NULL, 0, (unsigned)m->frame.b + POLL_MARGIN_S, on_polled, c);
 }
 
 static int on_deliver(struct channel *ch, struct channel_message *m, void *userdata)
@@ -240,7 +255,8 @@ static int read_setup(const json_t *v, struct http_setup *ret, struct err *err)
 	if (r < 0)
 		return r;
 	if (!ident_is_id(ret->node_id) || !http_is_allowed(ret->api_url))
-		return err_set(err, -EINVAL, ERR_CONFIG, "Control.ApiUrl", "the node id or the URL has not the form it must have");
+		return err_set(err, -EINVAL, ERR_CONFIG, "Control.ApiUrl",
+			"the node id or the URL has not the form it must have");
 	ret->signature_required = strcmp(signature, "required") == 0;
 	if (json_is_object(json_object_get(v, "keyset"))) {
 		_cleanup_(freep) char *text = jsonx_dump(json_object_get(v, "keyset"));
@@ -309,9 +325,11 @@ static int serve(struct courier *c)
 	if (r >= 0)
 		r = http_new(c->event, &c->setup, &c->http);
 	if (r >= 0)
-		r = channel_open(c->event, CHANNEL_FD, permits, countof(permits), on_gone, c, &c->channel);
+		r = channel_open(
+			c->event, CHANNEL_FD, permits, countof(permits), on_gone, c, &c->channel);
 	if (r >= 0)
-		r = channel_send(c->channel, &(struct frame){ .type = FRAME_COURIER_READY }, NULL, 0, -1);
+		r = channel_send(
+			c->channel, &(struct frame){ .type = FRAME_COURIER_READY }, NULL, 0, -1);
 	(void)malloc_trim(0);
 	if (r >= 0)
 		r = sd_event_loop(c->event);

@@ -27,7 +27,7 @@ static int open_directory_of(const char *path, const char **ret_name, int *ret_f
 int ctl_file_prepare(const char *path, struct err *err)
 {
 	_cleanup_(closep) int dir_fd = -1;
-	const char *name;
+	const char *name = NULL;
 	int r = open_directory_of(path, &name, &dir_fd, err);
 
 	if (r == 0 && faccessat(dir_fd, ".", W_OK | X_OK, AT_EACCESS) < 0)
@@ -57,7 +57,7 @@ int ctl_file_write(const char *path, const char *text, mode_t mode, struct err *
 {
 	_cleanup_(closep) int dir_fd = -1, fd = -1;
 	_cleanup_(freep) char *made = NULL;
-	const char *name;
+	const char *name = NULL;
 	int r = open_directory_of(path, &name, &dir_fd, err);
 
 	if (r < 0)

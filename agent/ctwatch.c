@@ -7,8 +7,9 @@
 #include "agent/journald.h"
 #include "lxc/ctprobe.h"
 
-/* After init's end liblxc's monitor either goes, or starts a new init (reboot asked from inside). It does so within some 50 ms; we look
- * ten times before we believe that it is stuck, and stay below the promised second. */
+/* After init's end liblxc's monitor either goes, or starts a new init (reboot asked from inside).
+ * It does so within some 50 ms; we look ten times before we believe that it is stuck, and stay
+ * below the promised second. */
 #define LOOK_AGAIN_US (80 * 1000)
 #define LOOKS_MAX     10
 
@@ -54,7 +55,8 @@ static void report_end(struct agent *a, struct container *c, int64_t ended_ms)
 		(void)json_object_set_new(metadata, "cause", json_string("oom"));
 	else
 		(void)json_object_set_new(metadata, "cause", json_string("init ended"));
-	LOG(LOG_WARNING, CONTAINER_ENDED, FIELDS(.container_id = c->spec.id), "container %s ended, which nobody ordered", c->spec.id);
+	LOG(LOG_WARNING, CONTAINER_ENDED, FIELDS(.container_id = c->spec.id),
+		"container %s ended, which nobody ordered", c->spec.id);
 	engine_set_status(a, c, CT_STOPPED, ended_ms, "crash", metadata);
 	if (ctgroup_remove(a->groups, c->spec.id) < 0)
 		return; /* what is busy yet goes with the next order */
@@ -74,14 +76,16 @@ static void look(struct agent *a, struct container *c)
 	switch (ctprobe_look(a->groups, c->spec.id, &pid, &pidfd)) {
 	case CTPROBE_RUNNING:
 	case CTPROBE_PAUSED:
-		LOG(LOG_NOTICE, CONTAINER_REBOOTED, FIELDS(.container_id = c->spec.id), "container %s restarted itself", c->spec.id);
+		LOG(LOG_NOTICE, CONTAINER_REBOOTED, FIELDS(.container_id = c->spec.id),
+			"container %s restarted itself", c->spec.id);
 		ctwatch_attach(a, c, pid, pidfd);
 		return;
 	case CTPROBE_PARTIAL:
 		if (looks <= LOOKS_MAX) {
 			w->looks = looks;
 			w->again = sd_event_source_disable_unref(w->again);
-			if (sd_event_add_time_relative(a->event, &w->again, CLOCK_BOOTTIME, LOOK_AGAIN_US, 1000, on_look_again, w) >= 0)
+			if (sd_event_add_time_relative(a->event, &w->again, CLOCK_BOOTTIME,
+				    LOOK_AGAIN_US, 1000, on_look_again, w) >= 0)
 				return;
 		}
 		break;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Watches the init of every running container by its pidfd, so that an end that nobody ordered is noticed at once and costs nothing until then.
+/* Watches the init of every running container by its pidfd, so that an end that nobody ordered is
+ * noticed at once and costs nothing until then.
  *
- * While an operation holds the container's lane an end is only remembered: the operation decides what it means. An init that is replaced (the container rebooted itself: liblxc's
- * monitor starts a new one) is followed, not reported as a stop. */
+ * While an operation holds the container's lane an end is only remembered: the operation decides
+ * what it means. An init that is replaced (the container rebooted itself: liblxc's monitor starts a
+ * new one) is followed, not reported as a stop. */
 #pragma once
 
 #include <sys/types.h>
@@ -13,7 +15,8 @@
 void ctwatch_attach(struct agent *a, struct container *c, pid_t pid, int pidfd);
 void ctwatch_detach(struct container *c);
 
-/* Ask the kernel how the container is (running, paused, stopped), and watch its init or stop watching. */
+/* Ask the kernel how the container is (running, paused, stopped), and watch its init or stop
+ * watching. */
 enum ct_status ctwatch_observe(struct agent *a, struct container *c);
 
 /* An operation has left the container: look into what was remembered. */

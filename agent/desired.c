@@ -41,7 +41,8 @@ enum ct_status desired_status_find(const char *name)
 static void must(int r)
 {
 	if (r < 0) {
-		(void)fprintf(stderr, "hoody-agent: the wanted state can't be written: %s\n", strerror(-r));
+		(void)fprintf(stderr, "hoody-agent: the wanted state can't be written: %s\n",
+			strerror(-r));
 		abort();
 	}
 }
@@ -83,9 +84,12 @@ static int read_container(struct desired *d, struct store_stmt *q, struct err *e
 	const void *digest = store_blob(q, 3, &size);
 	int r = ctspec_from_json(spec, &c->spec, err);
 
-	if (r < 0 || size != sizeof(c->params_digest) || store_int(q, 2) < 0 || store_int(q, 2) >= CONTAINERS_MAX) {
+	if (r < 0 || size != sizeof(c->params_digest) || store_int(q, 2) < 0 ||
+		store_int(q, 2) >= CONTAINERS_MAX) {
 		free(c);
-		return r < 0 ? r : err_set(err, -EUCLEAN, ERR_STATE_CORRUPT, "containers", "a container's row is damaged");
+		return r < 0 ? r
+			     : err_set(err, -EUCLEAN, ERR_STATE_CORRUPT, "containers",
+				       "a container's row is damaged");
 	}
 	memcpy(c->params_digest, digest, size);
 	c->status = desired_status_find(store_text(q, 1));
@@ -100,7 +104,9 @@ int desired_open(struct store *s, uint32_t id_base, struct desired **ret, struct
 {
 	struct desired *d = xcalloc(1, sizeof(*d));
 	_cleanup_stmt_ struct store_stmt *q = store_query(s,
-		"SELECT spec, status, id_slot, params_digest, created_ms, changed_ms FROM containers ORDER BY id", "");
+		"SELECT spec, status, id_slot, params_digest, created_ms, changed_ms FROM "
+		"containers ORDER BY id",
+		"");
 	int r;
 
 	d->store = s;
@@ -168,7 +174,8 @@ static int free_slot(const struct desired *d, uint32_t *ret)
 	return -ENOSPC;
 }
 
-int desired_add(struct desired *d, const struct ctspec *spec, const uint8_t digest[static 32], int64_t now_ms, struct container **ret)
+int desired_add(struct desired *d, const struct ctspec *spec, const uint8_t digest[static 32],
+	int64_t now_ms, struct container **ret)
 {
 	_cleanup_json_ json_t *json = NULL;
 	_cleanup_(freep) char *text = NULL;
@@ -188,10 +195,11 @@ int desired_add(struct desired *d, const struct ctspec *spec, const uint8_t dige
 	json = ctspec_to_json(&c->spec);
 	text = jsonx_dump(json);
 	must(store_exec(d->store,
-		"INSERT INTO containers(id, project_id, id_slot, name, image, spec, params_digest, status, created_ms, changed_ms) "
+		"INSERT INTO containers(id, project_id, id_slot, name, image, spec, params_digest, "
+		"status, created_ms, changed_ms) "
 		"VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9)",
-		"ttitttbti", c->spec.id, c->spec.project_id, (int64_t)slot, c->spec.name, c->spec.image, text, digest, (size_t)32,
-		status_names[c->status], now_ms));
+		"ttitttbti", c->spec.id, c->spec.project_id, (int64_t)slot, c->spec.name,
+		c->spec.image, text, digest, (size_t)32, status_names[c->status], now_ms));
 	insert(d, c);
 	*ret = c;
 	return 0;
@@ -208,9 +216,11 @@ void desired_remove(struct desired *d, struct container *c)
 	free(c);
 }
 
-void desired_set_status(struct desired *d, struct container *c, enum ct_status status, int64_t now_ms)
+void desired_set_status(
+	struct desired *d, struct container *c, enum ct_status status, int64_t now_ms)
 {
 	c->status = status;
 	c->changed_ms = now_ms;
-	must(store_exec(d->store, "UPDATE containers SET status=?2, changed_ms=?3 WHERE id=?1", "tti", c->spec.id, status_names[status], now_ms));
+	must(store_exec(d->store, "UPDATE containers SET status=?2, changed_ms=?3 WHERE id=?1",
+		"tti", c->spec.id, status_names[status], now_ms));
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The wanted state: which containers there are, how each is meant to be, and its last known status. Rows of `containers` in the state file with a
- * copy in memory. Writes go into the open transaction; memory follows at once, since a commit that fails ends the process. */
+/* The wanted state: which containers there are, how each is meant to be, and its last known status.
+ * Rows of `containers` in the state file with a copy in memory. Writes go into the open
+ * transaction; memory follows at once, since a commit that fails ends the process. */
 #pragma once
 
 #include "agent/store.h"
@@ -26,7 +27,8 @@ enum ct_status desired_status_find(const char *name); /* CT_NONE when unknown */
 struct container {
 	struct ctspec spec;
 	enum ct_status status;
-	uint8_t params_digest[32]; /* of container.create's params, canonical: same again is success */
+	uint8_t params_digest[32]; /* of container.create's params, canonical: same again is success
+				    */
 	uint32_t id_slot;
 	int64_t created_ms, changed_ms;
 	struct ctwatch *watch; /* ctwatch.c's; NULL while nothing runs */
@@ -34,7 +36,8 @@ struct container {
 
 struct desired;
 
-_must_check_ int desired_open(struct store *s, uint32_t id_base, struct desired **ret, struct err *err);
+_must_check_ int desired_open(
+	struct store *s, uint32_t id_base, struct desired **ret, struct err *err);
 struct desired *desired_close(struct desired *d);
 
 /* NULL when there is none. Borrowed until it is removed. */
@@ -42,7 +45,10 @@ struct container *desired_find(struct desired *d, const char *id);
 size_t desired_count(const struct desired *d);
 struct container *desired_at(struct desired *d, size_t i); /* sorted by id */
 
-/* Add a container with the lowest free id range; @spec's id_base is filled in. -ENOSPC when no range is left. */
-_must_check_ int desired_add(struct desired *d, const struct ctspec *spec, const uint8_t digest[static 32], int64_t now_ms, struct container **ret);
+/* Add a container with the lowest free id range; @spec's id_base is filled in. -ENOSPC when no
+ * range is left. */
+_must_check_ int desired_add(struct desired *d, const struct ctspec *spec,
+	const uint8_t digest[static 32], int64_t now_ms, struct container **ret);
 void desired_remove(struct desired *d, struct container *c);
-void desired_set_status(struct desired *d, struct container *c, enum ct_status status, int64_t now_ms);
+void desired_set_status(
+	struct desired *d, struct container *c, enum ct_status status, int64_t now_ms);

@@ -8,11 +8,13 @@
 #include "agent/uplink.h"
 #include "proto/jsonx.h"
 
-#define PROGRESS_MS      1000 /* a progress report a second at most, per order */
-#define UNDO_TIMEOUT_MS  (120 * 1000)
-#define DEADLINE_MARGIN_MS 2000 /* a worker that keeps a time of its own says so itself, a little before we kill it */
+#define PROGRESS_MS     1000 /* a progress report a second at most, per order */
+#define UNDO_TIMEOUT_MS (120 * 1000)
+#define DEADLINE_MARGIN_MS                                                                       \
+	2000 /* a worker that keeps a time of its own says so itself, a little before we kill it \
+	      */
 #define UNDO_ATTEMPTS_MAX (2 * JOURNAL_ATTEMPTS_MAX)
-#define PRUNE_EVERY      4096
+#define PRUNE_EVERY       4096
 
 struct queue {
 	struct operation *head, *tail;
@@ -100,7 +102,8 @@ static void join_lanes(struct engine *e, struct operation *op)
 {
 	struct oprules_lanes lanes;
 
-	oprules_lanes(op->order.op, op->order.container_id, op->order.project_id, op->order.params, &lanes);
+	oprules_lanes(op->order.op, op->order.container_id, op->order.project_id, op->order.params,
+		&lanes);
 	if (lane_join(e->lanes, &op->ticket, &lanes))
 		push(&e->ready, op);
 }
@@ -110,9 +113,13 @@ void engine_accept(struct engine *e, struct order *take, const char *origin)
 	struct operation *op = operation_new(e, take, origin);
 
 	op->received_ms = agent_now_ms();
-	op->row = journal_add(e->agent->store, &op->order, origin, op->received_ms, JOURNAL_ACCEPTED, NULL);
-	LOG(LOG_DEBUG, ORDER_ACCEPTED, FIELDS(.order_id = op->order.id, .seq = (int64_t)op->order.seq, .op = op->order.op_name,
-		.container_id = op->order.container_id, .origin = op->origin), "order %s (%s) accepted", op->order.id, op->order.op_name);
+	op->row = journal_add(
+		e->agent->store, &op->order, origin, op->received_ms, JOURNAL_ACCEPTED, NULL);
+	LOG(LOG_DEBUG, ORDER_ACCEPTED,
+		FIELDS(.order_id = op->order.id, .seq = (int64_t)op->order.seq,
+			.op = op->order.op_name, .container_id = op->order.container_id,
+			.origin = op->origin),
+		"order %s (%s) accepted", op->order.id, op->order.op_name);
 	join_lanes(e, op);
 }
 
@@ -121,20 +128,26 @@ void engine_accept(struct engine *e, struct order *take, const char *origin)
 static void log_end(const struct operation *op, enum journal_state state, int64_t duration_ms)
 {
 	if (state == JOURNAL_SUCCEEDED)
-		LOG(LOG_INFO, ORDER_SUCCEEDED, FIELDS(.order_id = op->order.id, .seq = (int64_t)op->order.seq, .op = op->order.op_name,
-			.container_id = op->order.container_id, .origin = op->origin, .duration_ms = &duration_ms),
+		LOG(LOG_INFO, ORDER_SUCCEEDED,
+			FIELDS(.order_id = op->order.id, .seq = (int64_t)op->order.seq,
+				.op = op->order.op_name, .container_id = op->order.container_id,
+				.origin = op->origin, .duration_ms = &duration_ms),
 			"order %s (%s) succeeded", op->order.id, op->order.op_name);
 	else
-		LOG(LOG_WARNING, ORDER_FAILED, FIELDS(.order_id = op->order.id, .seq = (int64_t)op->order.seq, .op = op->order.op_name,
-			.container_id = op->order.container_id, .origin = op->origin, .duration_ms = &duration_ms, .err = &op->err),
-			"order %s (%s) failed: %s", op->order.id, op->order.op_name, op->err.message);
+		LOG(LOG_WARNING, ORDER_FAILED,
+			FIELDS(.order_id = op->order.id, .seq = (int64_t)op->order.seq,
+				.op = op->order.op_name, .container_id = op->order.container_id,
+				.origin = op->origin, .duration_ms = &duration_ms, .err = &op->err),
+			"order %s (%s) failed: %s", op->order.id, op->order.op_name,
+			op->err.message);
 }
 
 static void end(struct engine *e, struct operation *op, enum journal_state state)
 {
 	_cleanup_json_ json_t *error = state == JOURNAL_FAILED ? tell_error(&op->err) : NULL;
 	_cleanup_(freep) char *error_text = error ? jsonx_dump(error) : NULL;
-	_cleanup_(freep) char *result_text = state == JOURNAL_SUCCEEDED && op->result ? jsonx_dump(op->result) : NULL;
+	_cleanup_(freep) char *result_text =
+		state == JOURNAL_SUCCEEDED && op->result ? jsonx_dump(op->result) : NULL;
 	int64_t now_ms = agent_now_ms();
 	struct container *c;
 
@@ -143,7 +156,8 @@ static void end(struct engine *e, struct operation *op, enum journal_state state
 	log_end(op, state, op->started_ms ? now_ms - op->started_ms : 0);
 	op->worker = worker_release(op->worker);
 	lane_leave(e->lanes, &op->ticket, on_lane_ready, e);
-	c = op->order.container_id[0] ? desired_find(e->agent->desired, op->order.container_id) : NULL;
+	c = op->order.container_id[0] ? desired_find(e->agent->desired, op->order.container_id)
+				      : NULL;
 	operation_free(e, op);
 	e->ended++;
 	if (c)
@@ -160,12 +174,17 @@ static void on_worker_done(struct worker_result *res, void *userdata)
 
 	op->last_r = res->r;
 	if (res->r < 0 && op->at.undoing)
-		LOG(LOG_ERR, UNDO_FAILED, FIELDS(.order_id = op->order.id, .container_id = op->order.container_id, .err = res->err),
-			"order %s: a step could not be undone: %s", op->order.id, res->err->message);
+		LOG(LOG_ERR, UNDO_FAILED,
+			FIELDS(.order_id = op->order.id, .container_id = op->order.container_id,
+				.err = res->err),
+			"order %s: a step could not be undone: %s", op->order.id,
+			res->err->message);
 	else if (res->r < 0)
 		op->err = *res->err;
 	if (res->r >= 0 && res->fd >= 0 && c)
-		ctwatch_attach(op->agent, c, (pid_t)json_integer_value(json_object_get(res->data, "pid")), take_fd(&res->fd));
+		ctwatch_attach(op->agent, c,
+			(pid_t)json_integer_value(json_object_get(res->data, "pid")),
+			take_fd(&res->fd));
 	push(&e->ready, op);
 }
 
@@ -178,7 +197,8 @@ static void on_worker_progress(uint64_t percent, uint64_t done, uint64_t total, 
 	if (now_ms - op->progress_ms < PROGRESS_MS)
 		return;
 	op->progress_ms = now_ms;
-	v = json_pack("{s:s, s:I, s:I}", "stage", op->def->steps[op->at.step].job, "bytes_done", (json_int_t)done, "bytes_total", (json_int_t)total);
+	v = json_pack("{s:s, s:I, s:I}", "stage", op->def->steps[op->at.step].job, "bytes_done",
+		(json_int_t)done, "bytes_total", (json_int_t)total);
 	if (percent <= 100)
 		(void)json_object_set_new(v, "percent", json_integer((json_int_t)percent));
 	tell_operation(op->agent, op, JOURNAL_RUNNING, v);
@@ -192,11 +212,15 @@ static char *job_text(const struct operation *op, const struct ops_step *step)
 	_cleanup_json_ json_t *v = NULL;
 
 	assert(c); /* only check() lets an operation walk steps, and it has looked */
-	v = json_pack("{s:s, s:s, s:{s:s, s:s, s:s}, s:s, s:s, s:o, s:{s:I}}", "job", step->job, "verb", op->at.undoing ? "undo" : "act",
-		"paths", "lxc", lxc_path, "pool", a->conf.storage.pool, "run", a->conf.node.runtime_directory,
-		"driver", a->conf.storage.driver == CONF_DRIVER_BTRFS ? "btrfs" : a->conf.storage.driver == CONF_DRIVER_DIR ? "dir" : "auto",
-		"cgroup_prefix", a->conf.containers.cgroup_prefix, "container", ctspec_to_json(&c->spec),
-		"params", "timeout_ms", (json_int_t)oprules_timeout_s(op->order.op, op->order.params) * 1000);
+	v = json_pack("{s:s, s:s, s:{s:s, s:s, s:s}, s:s, s:s, s:o, s:{s:I}}", "job", step->job,
+		"verb", op->at.undoing ? "undo" : "act", "paths", "lxc", lxc_path, "pool",
+		a->conf.storage.pool, "run", a->conf.node.runtime_directory, "driver",
+		a->conf.storage.driver == CONF_DRIVER_BTRFS ? "btrfs"
+		: a->conf.storage.driver == CONF_DRIVER_DIR ? "dir"
+							    : "auto",
+		"cgroup_prefix", a->conf.containers.cgroup_prefix, "container",
+		ctspec_to_json(&c->spec), "params", "timeout_ms",
+		(json_int_t)oprules_timeout_s(op->order.op, op->order.params) * 1000);
 	assert(v);
 	return jsonx_dump(v);
 }
@@ -206,8 +230,10 @@ static void act(struct operation *op)
 {
 	const struct ops_step *step = &op->def->steps[op->at.step];
 	_cleanup_(freep) char *text = job_text(op, step);
-	uint64_t deadline_ms = op->at.undoing ? UNDO_TIMEOUT_MS
-					      : oprules_timeout_s(op->order.op, op->order.params) * 1000ULL + DEADLINE_MARGIN_MS;
+	uint64_t deadline_ms =
+		op->at.undoing ? UNDO_TIMEOUT_MS
+			       : oprules_timeout_s(op->order.op, op->order.params) * 1000ULL +
+					 DEADLINE_MARGIN_MS;
 
 	worker_run(op->worker, text, deadline_ms, on_worker_done, on_worker_progress, op);
 }
@@ -274,7 +300,8 @@ static bool refuse(struct operation *op, enum errcode code, const char *sentence
 	return false;
 }
 
-/* First attempt: may it run at all? False: op->err says why not, or it is done already (*ret_done). */
+/* First attempt: may it run at all? False: op->err says why not, or it is done already (*ret_done).
+ */
 static bool may_begin(struct agent *a, struct operation *op, bool *ret_done)
 {
 	struct container *c = desired_find(a->desired, op->order.container_id);
@@ -283,7 +310,8 @@ static bool may_begin(struct agent *a, struct operation *op, bool *ret_done)
 	if (!op->def)
 		return refuse(op, ERR_NOT_IMPLEMENTED, "this agent can't execute this op yet");
 	if (op->order.params_expire && op->order.expires_ms <= agent_trusted_now_ms(a))
-		return refuse(op, ERR_EXPIRED, "the order expired before its turn came, and its parameters with it");
+		return refuse(op, ERR_EXPIRED,
+			"the order expired before its turn came, and its parameters with it");
 	op->prev_status = c ? c->status : CT_NONE;
 	switch (op->def->check(a, op)) {
 	case OPS_RUN:
@@ -303,11 +331,14 @@ static enum opstep_event attempt(struct operation *op)
 	bool again = op->attempts > 1;
 
 	if (!op->at.undoing && op->attempts > JOURNAL_ATTEMPTS_MAX) {
-		(void)err_set(&op->err, -EPERM, ERR_POISON, NULL, "the agent died %u times during this order; it is undone", op->attempts - 1);
+		(void)err_set(&op->err, -EPERM, ERR_POISON, NULL,
+			"the agent died %u times during this order; it is undone",
+			op->attempts - 1);
 		return OPSTEP_GIVE_UP;
 	}
 	if (!op->at.undoing && again && op->def->recovery == OPS_INTERRUPT) {
-		(void)err_set(&op->err, -EINTR, ERR_INTERRUPTED, NULL, "the agent died during this order, which is not safe to repeat");
+		(void)err_set(&op->err, -EINTR, ERR_INTERRUPTED, NULL,
+			"the agent died during this order, which is not safe to repeat");
 		return OPSTEP_GIVE_UP;
 	}
 	return OPSTEP_BEGIN;
@@ -327,7 +358,8 @@ static void begin(struct engine *e, struct operation *op)
 	}
 	op->attempts++;
 	if (op->def->n_steps > 0)
-		journal_attempt(a->store, op->row, op->attempts, op->started_ms, desired_status_name(op->prev_status));
+		journal_attempt(a->store, op->row, op->attempts, op->started_ms,
+			desired_status_name(op->prev_status));
 	if (op->attempts == 1 && op->def->begin && op->def->begin(a, op) < 0) {
 		end(e, op, JOURNAL_FAILED);
 		return;
@@ -372,7 +404,9 @@ static void commit(struct agent *a)
 	int r = store_commit(a->store);
 
 	if (r < 0) {
-		LOG(LOG_CRIT, STORE_FAILED, FIELDS(.errnum = -r), "the journal can't be committed: %s; starting over from what is durable", strerror(-r));
+		LOG(LOG_CRIT, STORE_FAILED, FIELDS(.errnum = -r),
+			"the journal can't be committed: %s; starting over from what is durable",
+			strerror(-r));
 		abort();
 	}
 }
@@ -425,7 +459,8 @@ struct engine *engine_free(struct engine *e)
 {
 	if (!e)
 		return NULL;
-	/* Unfinished operations stay in the journal; the next agent takes them up. Lanes die with their table, so they are emptied in any order. */
+	/* Unfinished operations stay in the journal; the next agent takes them up. Lanes die with
+	 * their table, so they are emptied in any order. */
 	e->starved = (struct queue){};
 	for (struct operation *op = e->all; op; op = op->next)
 		lane_forget(e->lanes, &op->ticket);
@@ -444,7 +479,8 @@ static void recover_one(struct journal_entry *j, void *userdata)
 	struct err err = {};
 
 	if (order_parse(j->payload, j->payload_size, &order, &err) < 0) {
-		/* It was valid when it was journaled: the file was changed under us. Let it end rather than block its lane. */
+		/* It was valid when it was journaled: the file was changed under us. Let it end
+		 * rather than block its lane. */
 		_cleanup_json_ json_t *error = tell_error(&err);
 		_cleanup_(freep) char *text = jsonx_dump(error);
 
@@ -484,7 +520,8 @@ size_t engine_unfinished(const struct engine *e)
 	return e->n;
 }
 
-void engine_set_status(struct agent *a, struct container *c, enum ct_status to, int64_t since_ms, const char *triggered_by, json_t *metadata_steals)
+void engine_set_status(struct agent *a, struct container *c, enum ct_status to, int64_t since_ms,
+	const char *triggered_by, json_t *metadata_steals)
 {
 	enum ct_status from = c->status;
 	int64_t now_ms = agent_now_ms();

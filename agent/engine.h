@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The engine: operations from acceptance to their one terminal report.
  *
- * It advances in turns. During a turn of the event loop, intake and results only change memory and the open transaction. At the end of the turn the
- * transaction is committed once for everything that came together, and only then are the acts begun that the commit has journaled: journal, act, record, report.
- * A crash at any point finds a journal that is never behind what was done. */
+ * It advances in turns. During a turn of the event loop, intake and results only change memory and
+ * the open transaction. At the end of the turn the transaction is committed once for everything
+ * that came together, and only then are the acts begun that the commit has journaled: journal, act,
+ * record, report. A crash at any point finds a journal that is never behind what was done. */
 #pragma once
 
 #include "agent/desired.h"
@@ -20,23 +21,23 @@ struct opdef;
 struct operation {
 	struct lane_ticket ticket; /* first: tickets are turned back into operations */
 	struct agent *agent;
-	struct operation *prev, *next;   /* all unfinished ones */
-	struct operation *queue_next;    /* in the one queue that it is in */
+	struct operation *prev, *next; /* all unfinished ones */
+	struct operation *queue_next;  /* in the one queue that it is in */
 	int64_t row;
 	struct order order;
 	char origin[JOURNAL_ORIGIN_MAX];
-	const struct opdef *def;         /* NULL: not implemented */
+	const struct opdef *def; /* NULL: not implemented */
 	struct opstep at;
 	unsigned attempts;
-	bool announced;                  /* a report has told that it was accepted or runs */
+	bool announced; /* a report has told that it was accepted or runs */
 	int64_t received_ms, started_ms, progress_ms;
 	enum ct_status prev_status;
 	struct worker *worker;
-	int last_r;                      /* of the last act or undo */
-	bool begun;                      /* in this process */
-	bool has_position;               /* waited for a worker with its next step decided */
+	int last_r;        /* of the last act or undo */
+	bool begun;        /* in this process */
+	bool has_position; /* waited for a worker with its next step decided */
 	json_t *result;
-	struct err err;                  /* why it failed, as far as it has */
+	struct err err; /* why it failed, as far as it has */
 };
 
 _must_check_ int engine_new(struct agent *a, struct engine **ret);
@@ -56,4 +57,5 @@ bool engine_is_busy(const struct engine *e, const char *container_id);
 size_t engine_unfinished(const struct engine *e);
 
 /* Record a container's new status, log it and report it. In the open transaction. */
-void engine_set_status(struct agent *a, struct container *c, enum ct_status to, int64_t since_ms, const char *triggered_by, json_t *metadata_steals);
+void engine_set_status(struct agent *a, struct container *c, enum ct_status to, int64_t since_ms,
+	const char *triggered_by, json_t *metadata_steals);

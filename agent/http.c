@@ -9,12 +9,12 @@
 
 #include "proto/respsig.h"
 
-#define CONNECT_TIMEOUT_S   15
-#define LOW_SPEED_BYTES     16 /* per second, over LOW_SPEED_S, once the answer has begun */
-#define LOW_SPEED_S         60
-#define SIGNATURE_MAX       1024
-#define GZIP_FROM           1024
-#define RETRY_AFTER_MAX_S   300
+#define CONNECT_TIMEOUT_S 15
+#define LOW_SPEED_BYTES   16 /* per second, over LOW_SPEED_S, once the answer has begun */
+#define LOW_SPEED_S       60
+#define SIGNATURE_MAX     1024
+#define GZIP_FROM         1024
+#define RETRY_AFTER_MAX_S 300
 
 struct http {
 	sd_event *event;
@@ -81,7 +81,8 @@ static size_t on_body(char *data, size_t one, size_t n, void *userdata)
 	return n;
 }
 
-static bool is_header(const char *line, size_t n, const char *name, const char **ret_value, size_t *ret_n)
+static bool is_header(
+	const char *line, size_t n, const char *name, const char **ret_value, size_t *ret_n)
 {
 	size_t length = strlen(name);
 
@@ -176,14 +177,16 @@ static bool is_signed_well(const struct http_job *job, long status)
 {
 	const struct http_setup *setup = job->http->setup;
 	const char *path = strchr(strstr(job->url, "://") + 3, '/');
-	struct respsig_response r = { job->request ? "POST" : "GET", (int)status, path ? path : "/", job->body, job->size };
+	struct respsig_response r = { job->request ? "POST" : "GET", (int)status, path ? path : "/",
+		job->body, job->size };
 	struct err err;
 
 	if (job->signature_too_long)
 		return false;
 	if (!job->signature[0])
 		return !setup->signature_required;
-	return setup->has_keyset && respsig_verify(job->signature, &r, &setup->keyset, now_ms(), &err) >= 0;
+	return setup->has_keyset &&
+	       respsig_verify(job->signature, &r, &setup->keyset, now_ms(), &err) >= 0;
 }
 
 static void job_free(struct http_job *job)
@@ -204,12 +207,14 @@ static void job_free(struct http_job *job)
 
 static void finish(struct http_job *job, CURLcode code)
 {
-	struct http_answer answer = { .fail = judge_transport(job, code), .retry_after_ms = job->retry_after_ms };
+	struct http_answer answer = { .fail = judge_transport(job, code),
+		.retry_after_ms = job->retry_after_ms };
 	long status = 0;
 
 	(void)curl_easy_getinfo(job->easy, CURLINFO_RESPONSE_CODE, &status);
 	answer.status = (int)status;
-	if (answer.fail == FRAME_FAIL_NONE && !is_signed_well(job, status) && (status == 200 || job->signature[0]))
+	if (answer.fail == FRAME_FAIL_NONE && !is_signed_well(job, status) &&
+		(status == 200 || job->signature[0]))
 		answer.fail = FRAME_FAIL_SIGNATURE;
 	else if (answer.fail == FRAME_FAIL_NONE && status != 200)
 		answer.fail = FRAME_FAIL_HTTP;
@@ -239,8 +244,10 @@ static void collect(struct http *h)
 static int on_socket_ready(sd_event_source *s, int fd, uint32_t revents, void *userdata)
 {
 	struct http *h = userdata;
-	int mask = (revents & (EPOLLIN | EPOLLHUP) ? CURL_CSELECT_IN : 0) | (revents & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
-		   (revents & EPOLLERR ? CURL_CSELECT_ERR : 0), running;
+	int mask = (revents & (EPOLLIN | EPOLLHUP) ? CURL_CSELECT_IN : 0) |
+		   (revents & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
+		   (revents & EPOLLERR ? CURL_CSELECT_ERR : 0),
+	    running;
 
 	(void)curl_multi_socket_action(h->multi, fd, mask, &running);
 	collect(h);
@@ -261,7 +268,8 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *userdata, voi
 {
 	struct http *h = userdata;
 	sd_event_source *source = socket_data;
-	uint32_t events = (what & CURL_POLL_IN ? EPOLLIN : 0u) | (what & CURL_POLL_OUT ? EPOLLOUT : 0u);
+	uint32_t events =
+		(what & CURL_POLL_IN ? EPOLLIN : 0u) | (what & CURL_POLL_OUT ? EPOLLOUT : 0u);
 
 	if (what == CURL_POLL_REMOVE) {
 		sd_event_source_disable_unref(source);
@@ -279,8 +287,8 @@ static int on_set_timer(CURLM *multi, long timeout_ms, void *userdata)
 	struct http *h = userdata;
 
 	h->timer = sd_event_source_disable_unref(h->timer);
-	if (timeout_ms >= 0 &&
-		sd_event_add_time_relative(h->event, &h->timer, CLOCK_BOOTTIME, (uint64_t)timeout_ms * 1000, 1000, on_timer, h) < 0)
+	if (timeout_ms >= 0 && sd_event_add_time_relative(h->event, &h->timer, CLOCK_BOOTTIME,
+				       (uint64_t)timeout_ms * 1000, 1000, on_timer, h) < 0)
 		return -1;
 	return 0;
 }
@@ -323,7 +331,8 @@ static int compress_body(const void *body, size_t size, char **ret, size_t *ret_
 	z_stream z = {};
 	uLong bound;
 
-	if (deflateInit2(&z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK)
+	if (deflateInit2(&z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) !=
+		Z_OK)
 		return -ENOMEM;
 	bound = deflateBound(&z, size);
 	*ret = xcalloc(1, bound);
@@ -348,7 +357,8 @@ static void add_header(struct http_job *job, const char *name, const char *value
 
 static void set_request(struct http_job *job, const void *body, size_t size)
 {
-	bool gzip = job->http->takes_gzip && size > GZIP_FROM && compress_body(body, size, &job->request, &job->request_size) >= 0;
+	bool gzip = job->http->takes_gzip && size > GZIP_FROM &&
+		    compress_body(body, size, &job->request, &job->request_size) >= 0;
 
 	if (!gzip) {
 		job->request = xcalloc(1, size);
@@ -359,7 +369,8 @@ static void set_request(struct http_job *job, const void *body, size_t size)
 	}
 	add_header(job, "Content-Type", "application/json");
 	add_header(job, "Expect", "");
-	(void)curl_easy_setopt(job->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)job->request_size);
+	(void)curl_easy_setopt(
+		job->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)job->request_size);
 	(void)curl_easy_setopt(job->easy, CURLOPT_POSTFIELDS, job->request);
 }
 
@@ -393,7 +404,8 @@ static void set_rules(struct http_job *job, unsigned timeout_s)
 	(void)curl_easy_setopt(c, CURLOPT_ACCEPT_ENCODING, "gzip");
 }
 
-int http_start(struct http *h, const char *path, const void *body, size_t size, unsigned timeout_s, http_done done, void *userdata)
+int http_start(struct http *h, const char *path, const void *body, size_t size, unsigned timeout_s,
+	http_done done, void *userdata)
 {
 	_cleanup_(freep) char *bearer = xasprintf("Bearer %s", h->setup->node_token);
 	struct http_job *job = xcalloc(1, sizeof(*job));

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* One HTTP exchange after the other with the control API: libcurl's multi interface on an sd-event loop, under the rules of protocol.md section 1. Sees bytes, judges
- * TLS, status, size and X-Hoody-Signature, and parses nothing else.
+/* One HTTP exchange after the other with the control API: libcurl's multi interface on an sd-event
+ * loop, under the rules of protocol.md section 1. Sees bytes, judges TLS, status, size and
+ * X-Hoody-Signature, and parses nothing else.
  *
- * https only, http to loopback only; TLS 1.2 or newer, peer and host verified; no redirects, no proxy, no netrc, no cookies, no signals; a connect, a total and a
- * low-speed time-out; decoded bodies up to HTTP_BODY_MAX. */
+ * https only, http to loopback only; TLS 1.2 or newer, peer and host verified; no redirects, no
+ * proxy, no netrc, no cookies, no signals; a connect, a total and a low-speed time-out; decoded
+ * bodies up to HTTP_BODY_MAX. */
 #pragma once
 
 #include <systemd/sd-event.h>
@@ -41,5 +43,7 @@ struct http *http_free(struct http *h);
 /* Has this URL a form that we talk to? */
 bool http_is_allowed(const char *url);
 
-/* GET (body NULL) or POST @path (appended to api_url). @done is called once, from the loop, unless http_free comes first. The body is copied. */
-_must_check_ int http_start(struct http *h, const char *path, const void *body, size_t size, unsigned timeout_s, http_done done, void *userdata);
+/* GET (body NULL) or POST @path (appended to api_url). @done is called once, from the loop, unless
+ * http_free comes first. The body is copied. */
+_must_check_ int http_start(struct http *h, const char *path, const void *body, size_t size,
+	unsigned timeout_s, http_done done, void *userdata);

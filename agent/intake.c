@@ -16,18 +16,21 @@ static void log_refusal(const struct order *o, const struct err *err, int64_t no
 	if (!journald_limit_pass(&limit, now_ms, &dropped))
 		return;
 	LOG(err->code == ERR_EQUIVOCATION ? LOG_ALERT : LOG_WARNING, ORDER_REFUSED,
-		FIELDS(.order_id = o->id, .seq = (int64_t)o->seq, .op = o->op_name, .origin = "control", .err = err, .dropped = dropped),
+		FIELDS(.order_id = o->id, .seq = (int64_t)o->seq, .op = o->op_name,
+			.origin = "control", .err = err, .dropped = dropped),
 		"order %s refused: %s", o->id[0] ? o->id : "(unknown)", err->message);
 }
 
-/* `after` says "journaled up to here": an authentic order that is refused counts, or it would come for ever. */
+/* `after` says "journaled up to here": an authentic order that is refused counts, or it would come
+ * for ever. */
 static void acknowledge(struct agent *a, const struct order *o)
 {
 	if (o->seq)
 		journal_raise_high_seq(a->store, o->seq);
 }
 
-static enum intake_verdict reject(struct agent *a, const struct order *o, const struct err *err, int64_t now_ms)
+static enum intake_verdict reject(
+	struct agent *a, const struct order *o, const struct err *err, int64_t now_ms)
 {
 	_cleanup_json_ json_t *error = tell_error(err);
 	_cleanup_(freep) char *text = jsonx_dump(error);
@@ -43,24 +46,30 @@ static enum intake_verdict duplicate(struct agent *a, const struct order *o, int
 {
 	acknowledge(a, o);
 	tell_row(a, row);
-	LOG(LOG_DEBUG, ORDER_DUPLICATE, FIELDS(.order_id = o->id, .seq = (int64_t)o->seq), "order %s is here already", o->id);
+	LOG(LOG_DEBUG, ORDER_DUPLICATE, FIELDS(.order_id = o->id, .seq = (int64_t)o->seq),
+		"order %s is here already", o->id);
 	return INTAKE_DUPLICATE;
 }
 
-/* Other bytes under a known id can't get a row of their own, nor touch that of the first: told, and counted as read. */
+/* Other bytes under a known id can't get a row of their own, nor touch that of the first: told, and
+ * counted as read. */
 static enum intake_verdict equivocation(struct agent *a, const struct order *o, int64_t now_ms)
 {
 	struct err err;
 
-	(void)err_set(&err, -EEXIST, ERR_EQUIVOCATION, "id", "order id %s was used before with other bytes: its signer contradicts itself", o->id);
+	(void)err_set(&err, -EEXIST, ERR_EQUIVOCATION, "id",
+		"order id %s was used before with other bytes: its signer contradicts itself",
+		o->id);
 	acknowledge(a, o);
 	tell_rejected(a, o, &err);
 	log_refusal(o, &err, now_ms);
 	return INTAKE_REJECTED;
 }
 
-/* A journaled order that comes again is a duplicate whatever the clock says by now: it has its one end. */
-static enum intake_verdict refused_by_form(struct agent *a, const struct order *o, const struct order_trail *trail, const struct err *err, int64_t now_ms)
+/* A journaled order that comes again is a duplicate whatever the clock says by now: it has its one
+ * end. */
+static enum intake_verdict refused_by_form(struct agent *a, const struct order *o,
+	const struct order_trail *trail, const struct err *err, int64_t now_ms)
 {
 	int64_t row;
 
@@ -86,7 +95,8 @@ enum intake_verdict intake_envelope(struct agent *a, const void *envelope, size_
 	int64_t now_ms = agent_trusted_now_ms(a), row;
 	struct err err = {};
 
-	if (order_open(envelope, size, &a->keyset, a->conf.node.node_id, now_ms, &o, &trail, &err) < 0)
+	if (order_open(envelope, size, &a->keyset, a->conf.node.node_id, now_ms, &o, &trail, &err) <
+		0)
 		return refused_by_form(a, &o, &trail, &err, now_ms);
 	switch (journal_lookup(a->store, o.id, o.digest, &row)) {
 	case JOURNAL_SAME:
@@ -97,8 +107,9 @@ enum intake_verdict intake_envelope(struct agent *a, const void *envelope, size_
 		break;
 	}
 	if (o.seq <= journal_high_seq(a->store)) {
-		(void)err_set(&err, -ESTALE, ERR_REPLAYED, "seq", "seq %llu is not above %llu, the highest one journaled", (unsigned long long)o.seq,
-			(unsigned long long)journal_high_seq(a->store));
+		(void)err_set(&err, -ESTALE, ERR_REPLAYED, "seq",
+			"seq %llu is not above %llu, the highest one journaled",
+			(unsigned long long)o.seq, (unsigned long long)journal_high_seq(a->store));
 		return reject(a, &o, &err, now_ms);
 	}
 	if (order_check(&o, &err) < 0)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Intake: an envelope becomes an accepted order, a duplicate, or a rejection (protocol.md section 3). All of it goes into the open transaction. */
+/* Intake: an envelope becomes an accepted order, a duplicate, or a rejection (protocol.md section
+ * 3). All of it goes into the open transaction. */
 #pragma once
 
 #include "agent/agent.h"

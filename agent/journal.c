@@ -28,11 +28,13 @@ void journal_entry_done(struct journal_entry *e)
 	*e = (struct journal_entry){};
 }
 
-/* A write to the journal that fails leaves nothing to go on with (crash-only): recovery starts from what is durable. */
+/* A write to the journal that fails leaves nothing to go on with (crash-only): recovery starts from
+ * what is durable. */
 static void must(int r)
 {
 	if (r < 0) {
-		(void)fprintf(stderr, "hoody-agent: the journal can't be written: %s\n", strerror(-r));
+		(void)fprintf(
+			stderr, "hoody-agent: the journal can't be written: %s\n", strerror(-r));
 		abort();
 	}
 }
@@ -76,9 +78,11 @@ void journal_raise_latest_time(struct store *s, int64_t ms)
 		meta_set_int(s, META_LATEST_TIME, ms);
 }
 
-enum journal_lookup journal_lookup(struct store *s, const char *order_id, const uint8_t digest[static 32], int64_t *ret_row)
+enum journal_lookup journal_lookup(
+	struct store *s, const char *order_id, const uint8_t digest[static 32], int64_t *ret_row)
 {
-	_cleanup_stmt_ struct store_stmt *q = store_query(s, "SELECT row, digest FROM orders WHERE order_id=?1", "t", order_id);
+	_cleanup_stmt_ struct store_stmt *q =
+		store_query(s, "SELECT row, digest FROM orders WHERE order_id=?1", "t", order_id);
 	const void *known;
 	size_t size;
 	int r = store_step(q);
@@ -98,35 +102,47 @@ static const char *or_null(const char *text)
 	return text && text[0] ? text : NULL;
 }
 
-int64_t journal_add(struct store *s, const struct order *o, const char *origin, int64_t now_ms, enum journal_state state, const char *error)
+int64_t journal_add(struct store *s, const struct order *o, const char *origin, int64_t now_ms,
+	enum journal_state state, const char *error)
 {
 	int64_t seq = (int64_t)o->seq;
 
 	must(store_exec(s,
-		"INSERT INTO orders(order_id, seq, op, operation_id, project_id, container_id, origin, digest, payload, received_ms, state, error, "
+		"INSERT INTO orders(order_id, seq, op, operation_id, project_id, container_id, "
+		"origin, digest, payload, received_ms, state, error, "
 		"finished_ms) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
-		"tottttt" "bb" "itto", o->id, seq ? &seq : NULL, o->op_name, or_null(o->operation_id), or_null(o->project_id), or_null(o->container_id),
-		origin, o->digest, sizeof(o->digest), o->payload, o->payload_size, now_ms, state_names[state], error,
+		"tottttt"
+		"bb"
+		"itto",
+		o->id, seq ? &seq : NULL, o->op_name, or_null(o->operation_id),
+		or_null(o->project_id), or_null(o->container_id), origin, o->digest,
+		sizeof(o->digest), o->payload, o->payload_size, now_ms, state_names[state], error,
 		state == JOURNAL_REJECTED ? &now_ms : NULL));
 	return store_last_row(s);
 }
 
-void journal_attempt(struct store *s, int64_t row, unsigned attempts, int64_t started_ms, const char *prev_status)
+void journal_attempt(struct store *s, int64_t row, unsigned attempts, int64_t started_ms,
+	const char *prev_status)
 {
-	must(store_exec(s, "UPDATE orders SET state='running', attempts=?2, started_ms=?3, prev_status=?4 WHERE row=?1", "iiit", row,
-		(int64_t)attempts, started_ms, prev_status));
+	must(store_exec(s,
+		"UPDATE orders SET state='running', attempts=?2, started_ms=?3, prev_status=?4 "
+		"WHERE row=?1",
+		"iiit", row, (int64_t)attempts, started_ms, prev_status));
 }
 
 void journal_position(struct store *s, int64_t row, unsigned step, bool undoing, const char *error)
 {
-	must(store_exec(s, "UPDATE orders SET step=?2, undoing=?3, error=?4 WHERE row=?1", "iiit", row, (int64_t)step, (int64_t)undoing, error));
+	must(store_exec(s, "UPDATE orders SET step=?2, undoing=?3, error=?4 WHERE row=?1", "iiit",
+		row, (int64_t)step, (int64_t)undoing, error));
 }
 
-void journal_finish(struct store *s, int64_t row, enum journal_state state, int64_t now_ms, const char *result, const char *error)
+void journal_finish(struct store *s, int64_t row, enum journal_state state, int64_t now_ms,
+	const char *result, const char *error)
 {
 	must(store_exec(s,
-		"UPDATE orders SET state=?2, finished_ms=?3, result=?4, error=?5 WHERE row=?1 AND state IN ('accepted','running')", "ititt", row,
-		state_names[state], now_ms, result, error));
+		"UPDATE orders SET state=?2, finished_ms=?3, result=?4, error=?5 WHERE row=?1 AND "
+		"state IN ('accepted','running')",
+		"ititt", row, state_names[state], now_ms, result, error));
 	assert(store_changes(s) == 1); /* an order ends once */
 }
 
@@ -151,11 +167,14 @@ static void read_entry(struct store_stmt *q, struct journal_entry *e)
 		e->error = xstrdup(store_text(q, 9));
 }
 
-void journal_unfinished(struct store *s, void (*each)(struct journal_entry *e, void *userdata), void *userdata)
+void journal_unfinished(
+	struct store *s, void (*each)(struct journal_entry *e, void *userdata), void *userdata)
 {
 	_cleanup_stmt_ struct store_stmt *q = store_query(s,
-		"SELECT row, origin, payload, attempts, step, undoing, received_ms, started_ms, prev_status, error FROM orders "
-		"WHERE state IN ('accepted','running') ORDER BY row", "");
+		"SELECT row, origin, payload, attempts, step, undoing, received_ms, started_ms, "
+		"prev_status, error FROM orders "
+		"WHERE state IN ('accepted','running') ORDER BY row",
+		"");
 	int r;
 
 	while ((r = store_step(q)) > 0) {
@@ -169,8 +188,10 @@ void journal_unfinished(struct store *s, void (*each)(struct journal_entry *e, v
 
 void journal_prune(struct store *s)
 {
-	must(store_exec(s, "DELETE FROM orders WHERE state NOT IN ('accepted','running') AND row <= (SELECT max(row) FROM orders) - ?1", "i",
-		(int64_t)JOURNAL_KEEP_ROWS));
+	must(store_exec(s,
+		"DELETE FROM orders WHERE state NOT IN ('accepted','running') AND row <= (SELECT "
+		"max(row) FROM orders) - ?1",
+		"i", (int64_t)JOURNAL_KEEP_ROWS));
 }
 
 static void set_text(json_t *v, const char *key, const char *text)
@@ -197,8 +218,10 @@ json_t *journal_list(struct store *s, unsigned limit, int64_t before)
 {
 	json_t *list = json_array();
 	_cleanup_stmt_ struct store_stmt *q = store_query(s,
-		"SELECT row, order_id, seq, op, container_id, origin, state, attempts, received_ms, started_ms, finished_ms, error, result FROM orders "
-		"WHERE ?2 = 0 OR row < ?2 ORDER BY row DESC LIMIT ?1", "ii", (int64_t)limit, before);
+		"SELECT row, order_id, seq, op, container_id, origin, state, attempts, "
+		"received_ms, started_ms, finished_ms, error, result FROM orders "
+		"WHERE ?2 = 0 OR row < ?2 ORDER BY row DESC LIMIT ?1",
+		"ii", (int64_t)limit, before);
 	int r;
 
 	while ((r = store_step(q)) > 0) {
@@ -236,7 +259,8 @@ static void set_time(json_t *v, const char *key, struct store_stmt *q, int colum
 json_t *journal_row(struct store *s, int64_t row)
 {
 	_cleanup_stmt_ struct store_stmt *q = store_query(s,
-		"SELECT order_id, coalesce(seq, 0), operation_id, op, container_id, state, result, error, started_ms, finished_ms FROM orders WHERE row=?1",
+		"SELECT order_id, coalesce(seq, 0), operation_id, op, container_id, state, result, "
+		"error, started_ms, finished_ms FROM orders WHERE row=?1",
 		"i", row);
 	json_t *v;
 	int r = store_step(q);
@@ -257,14 +281,17 @@ json_t *journal_row(struct store *s, int64_t row)
 	set_time(v, "finished_at", q, 9);
 	if (!store_is_null(q, 9))
 		(void)json_object_set_new(v, "duration_ms",
-			json_integer(store_is_null(q, 8) ? 0 : MAX_OF(store_int(q, 9) - store_int(q, 8), 0)));
+			json_integer(store_is_null(q, 8)
+					     ? 0
+					     : MAX_OF(store_int(q, 9) - store_int(q, 8), 0)));
 	return v;
 }
 
 json_t *journal_counts(struct store *s)
 {
 	json_t *v = json_object();
-	_cleanup_stmt_ struct store_stmt *q = store_query(s, "SELECT state, count(*) FROM orders GROUP BY state", "");
+	_cleanup_stmt_ struct store_stmt *q =
+		store_query(s, "SELECT state, count(*) FROM orders GROUP BY state", "");
 	int r;
 
 	for (size_t i = 0; i < countof(state_names); i++)

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The journal: every order that was accepted or refused, and where its execution stands. Rows of `orders` in the state file.
+/* The journal: every order that was accepted or refused, and where its execution stands. Rows of
+ * `orders` in the state file.
  *
- * All writes go into the open transaction (store_begin); they are durable when the caller's store_commit has returned, and nothing is
- * done or acknowledged before that. A row's state moves accepted -> running -> succeeded|failed, or is rejected at once, and never back. */
+ * All writes go into the open transaction (store_begin); they are durable when the caller's
+ * store_commit has returned, and nothing is done or acknowledged before that. A row's state moves
+ * accepted -> running -> succeeded|failed, or is rejected at once, and never back. */
 #pragma once
 
 #include "agent/store.h"
@@ -10,9 +12,9 @@
 #include "proto/err.h"
 #include "proto/order.h"
 
-#define JOURNAL_ORIGIN_MAX  24
-#define JOURNAL_STATUS_MAX  16
-#define JOURNAL_KEEP_ROWS   100000 /* finished orders kept; replays of older ones fail by seq */
+#define JOURNAL_ORIGIN_MAX   24
+#define JOURNAL_STATUS_MAX   16
+#define JOURNAL_KEEP_ROWS    100000 /* finished orders kept; replays of older ones fail by seq */
 #define JOURNAL_ATTEMPTS_MAX 3
 
 enum journal_state {
@@ -26,7 +28,8 @@ enum journal_state {
 
 const char *journal_state_name(enum journal_state state);
 
-/* What has to be known of an order that is not finished, to go on with it. Strings are the caller's to free by journal_entry_done. */
+/* What has to be known of an order that is not finished, to go on with it. Strings are the caller's
+ * to free by journal_entry_done. */
 struct journal_entry {
 	int64_t row;
 	char origin[JOURNAL_ORIGIN_MAX]; /* "control", "local:<uid>", "agent" */
@@ -48,31 +51,38 @@ enum journal_lookup {
 };
 
 /* Look an order id up. On JOURNAL_SAME *ret_row is its row. */
-enum journal_lookup journal_lookup(struct store *s, const char *order_id, const uint8_t digest[static 32], int64_t *ret_row);
+enum journal_lookup journal_lookup(
+	struct store *s, const char *order_id, const uint8_t digest[static 32], int64_t *ret_row);
 
 /* The highest seq journaled, 0 at first. Cached: costs nothing. */
 uint64_t journal_high_seq(struct store *s);
 void journal_raise_high_seq(struct store *s, uint64_t seq);
 
-/* Latest authenticated time, ms (protocol.md section 3: a clock set back can't revive what has expired). */
+/* Latest authenticated time, ms (protocol.md section 3: a clock set back can't revive what has
+ * expired). */
 int64_t journal_latest_time(struct store *s);
 void journal_raise_latest_time(struct store *s, int64_t ms);
 
 /* Add an order. @error (JSON, may be NULL) with JOURNAL_REJECTED. Returns the row. */
-int64_t journal_add(struct store *s, const struct order *o, const char *origin, int64_t now_ms, enum journal_state state, const char *error);
+int64_t journal_add(struct store *s, const struct order *o, const char *origin, int64_t now_ms,
+	enum journal_state state, const char *error);
 
 /* Count an attempt and say where it begins; before it begins. */
-void journal_attempt(struct store *s, int64_t row, unsigned attempts, int64_t started_ms, const char *prev_status);
+void journal_attempt(struct store *s, int64_t row, unsigned attempts, int64_t started_ms,
+	const char *prev_status);
 void journal_position(struct store *s, int64_t row, unsigned step, bool undoing, const char *error);
-void journal_finish(struct store *s, int64_t row, enum journal_state state, int64_t now_ms, const char *result, const char *error);
+void journal_finish(struct store *s, int64_t row, enum journal_state state, int64_t now_ms,
+	const char *result, const char *error);
 
 /* Unfinished orders in order of acceptance. */
-void journal_unfinished(struct store *s, void (*each)(struct journal_entry *e, void *userdata), void *userdata);
+void journal_unfinished(
+	struct store *s, void (*each)(struct journal_entry *e, void *userdata), void *userdata);
 
 /* Forget finished orders beyond JOURNAL_KEEP_ROWS. Call seldom. */
 void journal_prune(struct store *s);
 
-/* For people: newest first, at most @limit rows below row @before (0: from the newest); a JSON array. */
+/* For people: newest first, at most @limit rows below row @before (0: from the newest); a JSON
+ * array. */
 json_t *journal_list(struct store *s, unsigned limit, int64_t before);
 /* One finished order, for reporting its state again. NULL when there is no such row. */
 json_t *journal_row(struct store *s, int64_t row);

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Operations are data: an op is a row here and, when it acts on the world, a list of steps that a reader sees at a glance and a crash test walks.
+/* Operations are data: an op is a row here and, when it acts on the world, a list of steps that a
+ * reader sees at a glance and a crash test walks.
  *
- * check() decides in memory, before anything is journaled as begun, whether the op may run, has nothing to do, or conflicts with the container's state. It is asked once, at
- * the first attempt: what a later attempt finds may be the op's own half-done work. Steps name jobs of hoody-worker (agent/worker_job.h). finish() and abandon() change
- * the wanted state in the transaction that ends the order. */
+ * check() decides in memory, before anything is journaled as begun, whether the op may run, has
+ * nothing to do, or conflicts with the container's state. It is asked once, at the first attempt:
+ * what a later attempt finds may be the op's own half-done work. Steps name jobs of hoody-worker
+ * (agent/worker_job.h). finish() and abandon() change the wanted state in the transaction that ends
+ * the order. */
 #pragma once
 
 #include "agent/engine.h"
@@ -20,18 +23,22 @@ enum ops_recovery {
 };
 
 struct ops_step {
-	const char *job;     /* of hoody-worker */
+	const char *job; /* of hoody-worker */
 	bool has_undo;
-	bool (*skip)(const struct operation *op); /* this operation doesn't need the step; NULL: it always does */
+	bool (*skip)(const struct operation
+			*op); /* this operation doesn't need the step; NULL: it always does */
 };
 
 struct opdef {
 	enum op op;
 	enum ops_recovery recovery;
 	enum ops_verdict (*check)(struct agent *a, struct operation *op);
-	int (*begin)(struct agent *a, struct operation *op);    /* first attempt, in the transaction that journals it; may be NULL; < 0: op->err */
-	void (*finish)(struct agent *a, struct operation *op);  /* success */
-	void (*abandon)(struct agent *a, struct operation *op); /* failure, everything undone; may be NULL */
+	int (*begin)(
+		struct agent *a, struct operation *op); /* first attempt, in the transaction that
+							   journals it; may be NULL; < 0: op->err */
+	void (*finish)(struct agent *a, struct operation *op); /* success */
+	void (*abandon)(struct agent *a,
+		struct operation *op); /* failure, everything undone; may be NULL */
 	const struct ops_step *steps;
 	unsigned n_steps;
 };

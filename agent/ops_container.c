@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The container.* ops: their step tables, the states that allow them, and what they leave behind. */
+/* The container.* ops: their step tables, the states that allow them, and what they leave behind.
+ */
 #include <sodium.h>
 
 #include "agent/ctwatch.h"
@@ -28,12 +29,15 @@ static enum ops_verdict check_status(struct agent *a, struct operation *op, unsi
 	struct container *c = container_of_op(a, op);
 
 	if (!c)
-		return refuse(op, -ENOENT, ERR_CONTAINER_NOT_FOUND, "there is no such container on this node");
+		return refuse(op, -ENOENT, ERR_CONTAINER_NOT_FOUND,
+			"there is no such container on this node");
 	if (allowed & (1u << c->status))
 		return OPS_RUN;
-	(void)err_set(&op->err, -EPERM, ERR_OPERATION_STATE_CONFLICT, NULL, "%s is not possible while the container is %s", op->order.op_name,
+	(void)err_set(&op->err, -EPERM, ERR_OPERATION_STATE_CONFLICT, NULL,
+		"%s is not possible while the container is %s", op->order.op_name,
 		desired_status_name(c->status));
-	(void)snprintf(op->err.status, sizeof(op->err.status), "%s", desired_status_name(c->status));
+	(void)snprintf(
+		op->err.status, sizeof(op->err.status), "%s", desired_status_name(c->status));
 	return OPS_REFUSED;
 }
 
@@ -51,7 +55,8 @@ static void move_to(struct agent *a, struct operation *op, enum ct_status to)
 	if (to == CT_STOPPED || to == CT_DELETED || to == CT_FAILED)
 		ctwatch_detach(c);
 	if (c->status != to)
-		engine_set_status(a, c, to, op->started_ms, cause(op), json_pack("{s:s, s:s}", "command", command, "order_id", op->order.id));
+		engine_set_status(a, c, to, op->started_ms, cause(op),
+			json_pack("{s:s, s:s}", "command", command, "order_id", op->order.id));
 	json_decref(op->result);
 	op->result = json_pack("{s:s}", "status", desired_status_name(to));
 }
@@ -81,12 +86,14 @@ static void now_as_observed(struct agent *a, struct operation *op)
 		return;
 	observed = ctwatch_observe(a, c);
 	if (c->status != observed)
-		engine_set_status(a, c, observed, op->started_ms, "system", json_pack("{s:s}", "order_id", op->order.id));
+		engine_set_status(a, c, observed, op->started_ms, "system",
+			json_pack("{s:s}", "order_id", op->order.id));
 }
 
 /* --- create --- */
 
-/* What the protocol lets an order ask for and this agent can't do yet: refused rather than forgotten. */
+/* What the protocol lets an order ask for and this agent can't do yet: refused rather than
+ * forgotten. */
 static bool is_true(const json_t *v)
 {
 	return json_is_true(v);
@@ -131,14 +138,18 @@ static const struct {
 static bool can_do_all(struct operation *op)
 {
 	for (size_t i = 0; i < countof(not_yet); i++) {
-		const json_t *obj = not_yet[i].object ? json_object_get(op->order.params, not_yet[i].object) : op->order.params;
+		const json_t *obj = not_yet[i].object
+					    ? json_object_get(op->order.params, not_yet[i].object)
+					    : op->order.params;
 		char field[64];
 
 		if (!not_yet[i].asks(json_object_get(obj, not_yet[i].member)))
 			continue;
-		(void)snprintf(field, sizeof(field), "%s%s%s", not_yet[i].object ? not_yet[i].object : "", not_yet[i].object ? "." : "",
+		(void)snprintf(field, sizeof(field), "%s%s%s",
+			not_yet[i].object ? not_yet[i].object : "", not_yet[i].object ? "." : "",
 			not_yet[i].member);
-		(void)err_set(&op->err, -ENOTSUP, not_yet[i].code, field, "this agent can't do what %s asks for yet", field);
+		(void)err_set(&op->err, -ENOTSUP, not_yet[i].code, field,
+			"this agent can't do what %s asks for yet", field);
 		return false;
 	}
 	return true;
@@ -160,7 +171,8 @@ static enum ops_verdict create_check(struct agent *a, struct operation *op)
 		return can_do_all(op) ? OPS_RUN : OPS_REFUSED;
 	params_digest(op, digest);
 	if (memcmp(digest, c->params_digest, sizeof(digest)) != 0)
-		return refuse(op, -EEXIST, ERR_CONTAINER_EXISTS, "a container of this id exists and was created with other parameters");
+		return refuse(op, -EEXIST, ERR_CONTAINER_EXISTS,
+			"a container of this id exists and was created with other parameters");
 	op->result = json_pack("{s:s}", "status", desired_status_name(c->status));
 	return OPS_NOTHING;
 }
@@ -202,7 +214,8 @@ static int create_begin(struct agent *a, struct operation *op)
 	params_digest(op, digest);
 	r = desired_add(a->desired, &spec, digest, agent_now_ms(), &c);
 	if (r < 0)
-		return err_set(&op->err, r, ERR_NO_SPACE, "IdBase", "no range of user ids is left for another container");
+		return err_set(&op->err, r, ERR_NO_SPACE, "IdBase",
+			"no range of user ids is left for another container");
 	tell_status(a, c, CT_NONE, CT_CREATING, 0, cause(op), NULL);
 	return 0;
 }
@@ -300,8 +313,8 @@ static enum ops_verdict delete_check(struct agent *a, struct operation *op)
 
 	if (!container_of_op(a, op))
 		return OPS_NOTHING;
-	return check_status(a, op,
-		force ? ~0u : IN(STOPPED) | IN(FAILED) | IN(DELETING) | IN(CREATING));
+	return check_status(
+		a, op, force ? ~0u : IN(STOPPED) | IN(FAILED) | IN(DELETING) | IN(CREATING));
 }
 
 static int delete_begin(struct agent *a, struct operation *op)
@@ -330,16 +343,24 @@ static const struct ops_step delete_steps[] = {
 
 /* --- the table --- */
 
-#define STEPS(list) .steps = list, .n_steps = countof(list)
+#define STEPS(list) (list), countof(list)
 
 const struct opdef ops_container[] = {
-	{ OP_CONTAINER_CREATE, OPS_RESUME, create_check, create_begin, create_finish, create_abandon, STEPS(create_steps) },
-	{ OP_CONTAINER_START, OPS_RESUME, start_check, NULL, now_running, now_as_observed, STEPS(start_steps) },
-	{ OP_CONTAINER_STOP, OPS_RESUME, stop_check, NULL, now_stopped, now_as_observed, STEPS(stop_steps) },
-	{ OP_CONTAINER_FORCE_STOP, OPS_RESUME, force_stop_check, NULL, now_stopped, now_as_observed, STEPS(force_stop_steps) },
-	{ OP_CONTAINER_RESTART, OPS_RESUME, restart_check, NULL, now_running, now_as_observed, STEPS(restart_steps) },
-	{ OP_CONTAINER_PAUSE, OPS_RESUME, stop_check, NULL, now_paused, now_as_observed, STEPS(pause_steps) },
-	{ OP_CONTAINER_RESUME, OPS_RESUME, resume_check, NULL, now_running, now_as_observed, STEPS(resume_steps) },
-	{ OP_CONTAINER_DELETE, OPS_RESUME, delete_check, delete_begin, delete_finish, delete_abandon, STEPS(delete_steps) },
+	{ OP_CONTAINER_CREATE, OPS_RESUME, create_check, create_begin, create_finish,
+		create_abandon, STEPS(create_steps) },
+	{ OP_CONTAINER_START, OPS_RESUME, start_check, NULL, now_running, now_as_observed,
+		STEPS(start_steps) },
+	{ OP_CONTAINER_STOP, OPS_RESUME, stop_check, NULL, now_stopped, now_as_observed,
+		STEPS(stop_steps) },
+	{ OP_CONTAINER_FORCE_STOP, OPS_RESUME, force_stop_check, NULL, now_stopped, now_as_observed,
+		STEPS(force_stop_steps) },
+	{ OP_CONTAINER_RESTART, OPS_RESUME, restart_check, NULL, now_running, now_as_observed,
+		STEPS(restart_steps) },
+	{ OP_CONTAINER_PAUSE, OPS_RESUME, stop_check, NULL, now_paused, now_as_observed,
+		STEPS(pause_steps) },
+	{ OP_CONTAINER_RESUME, OPS_RESUME, resume_check, NULL, now_running, now_as_observed,
+		STEPS(resume_steps) },
+	{ OP_CONTAINER_DELETE, OPS_RESUME, delete_check, delete_begin, delete_finish,
+		delete_abandon, STEPS(delete_steps) },
 };
 const size_t ops_container_count = countof(ops_container);

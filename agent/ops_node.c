@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The node.* ops that change nothing but what the agent itself knows: no steps, all in one transaction. */
+/* The node.* ops that change nothing but what the agent itself knows: no steps, all in one
+ * transaction. */
 #include "agent/journald.h"
 #include "agent/ops.h"
 #include "agent/tell.h"

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The step machine: an act op is a list of steps, walked forwards by `act` and, after a failure, backwards by `undo`. Pure.
+/* The step machine: an act op is a list of steps, walked forwards by `act` and, after a failure,
+ * backwards by `undo`. Pure.
  *
- * The position (step, undoing) is journaled before what it stands for is done, so that after a crash the walk goes on where it was:
- * `act` and `undo` are idempotent, and the one that was interrupted is simply done again. */
+ * The position (step, undoing) is journaled before what it stands for is done, so that after a
+ * crash the walk goes on where it was: `act` and `undo` are idempotent, and the one that was
+ * interrupted is simply done again. */
 #pragma once
 
 #include "proto/base.h"

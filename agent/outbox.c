@@ -9,7 +9,8 @@
 /* Room that is kept free so that an order that was taken in can still report its end. */
 #define RESERVE_BYTES (4 * 1024 * 1024)
 
-/* As it lies in the database; read by the program that wrote it, or a later one: grow it at its end only. */
+/* As it lies in the database; read by the program that wrote it, or a later one: grow it at its end
+ * only. */
 struct fixed {
 	uint64_t last_seq;
 	int64_t sent_ms;
@@ -22,14 +23,15 @@ struct outbox {
 	uint64_t reports, bytes, high_seq;
 	struct fixed fixed; /* last_seq 0: none */
 	uint8_t fixed_digest[32];
-	bool has_digest;    /* fixed_digest was computed in this process */
+	bool has_digest; /* fixed_digest was computed in this process */
 	uint8_t prev[32];
 };
 
 static void must(int r)
 {
 	if (r < 0) {
-		(void)fprintf(stderr, "hoody-agent: the outbox can't be written: %s\n", strerror(-r));
+		(void)fprintf(
+			stderr, "hoody-agent: the outbox can't be written: %s\n", strerror(-r));
 		abort();
 	}
 }
@@ -54,13 +56,15 @@ int outbox_open(struct store *s, uint64_t max_bytes, struct outbox **ret, struct
 		r = load_meta(s, META_FIXED, &o->fixed, sizeof(o->fixed));
 	if (r < 0) {
 		free(o);
-		return err_set(err, r, ERR_STATE_CORRUPT, NULL, "can't read the outbox: %s", strerror(-r));
+		return err_set(
+			err, r, ERR_STATE_CORRUPT, NULL, "can't read the outbox: %s", strerror(-r));
 	}
 	o->store = s;
 	o->max_bytes = max_bytes;
 	o->reports = (uint64_t)store_scalar(s, "SELECT count(*) FROM outbox", 0);
 	o->bytes = (uint64_t)store_scalar(s, "SELECT sum(length(body)) FROM outbox", 0);
-	o->high_seq = (uint64_t)store_scalar(s, "SELECT seq FROM sqlite_sequence WHERE name='outbox'", 0);
+	o->high_seq =
+		(uint64_t)store_scalar(s, "SELECT seq FROM sqlite_sequence WHERE name='outbox'", 0);
 	*ret = o;
 	return 0;
 }
@@ -84,7 +88,8 @@ void outbox_add(struct outbox *o, const char *body)
 
 bool outbox_is_full(const struct outbox *o)
 {
-	return o->max_bytes > 0 && o->bytes + MIN_OF(RESERVE_BYTES, o->max_bytes / 2) > o->max_bytes;
+	return o->max_bytes > 0 &&
+	       o->bytes + MIN_OF(RESERVE_BYTES, o->max_bytes / 2) > o->max_bytes;
 }
 
 uint64_t outbox_reports(const struct outbox *o)
@@ -115,7 +120,8 @@ bool outbox_stage(struct outbox *o, int64_t now_ms, const char *boot_id)
 	o->fixed = (struct fixed){ .sent_ms = now_ms };
 	o->has_digest = false;
 	(void)snprintf(o->fixed.boot_id, sizeof(o->fixed.boot_id), "%s", boot_id);
-	q = store_query(o->store, "SELECT seq, length(body) FROM outbox ORDER BY seq LIMIT ?1", "i", (int64_t)REPORT_BATCH_MAX);
+	q = store_query(o->store, "SELECT seq, length(body) FROM outbox ORDER BY seq LIMIT ?1", "i",
+		(int64_t)REPORT_BATCH_MAX);
 	while ((r = store_step(q)) > 0) {
 		bytes += (size_t)store_int(q, 1);
 		if (o->fixed.last_seq && bytes > REPORT_BATCH_MAX_BYTES)
@@ -128,7 +134,8 @@ bool outbox_stage(struct outbox *o, int64_t now_ms, const char *boot_id)
 	return true;
 }
 
-char *outbox_envelope(struct outbox *o, const char *node_id, const struct report_key *key, size_t *ret_size)
+char *outbox_envelope(
+	struct outbox *o, const char *node_id, const struct report_key *key, size_t *ret_size)
 {
 	struct report_item items[REPORT_BATCH_MAX];
 	_cleanup_stmt_ struct store_stmt *q = NULL;
@@ -144,7 +151,8 @@ char *outbox_envelope(struct outbox *o, const char *node_id, const struct report
 
 	if (!o->fixed.last_seq)
 		return NULL;
-	q = store_query(o->store, "SELECT seq, body FROM outbox WHERE seq <= ?1 ORDER BY seq", "i", (int64_t)o->fixed.last_seq);
+	q = store_query(o->store, "SELECT seq, body FROM outbox WHERE seq <= ?1 ORDER BY seq", "i",
+		(int64_t)o->fixed.last_seq);
 	while ((r = store_step(q)) > 0) {
 		assert(batch.n_items < countof(items));
 		items[batch.n_items].body = xstrdup(store_text(q, 1));
@@ -160,14 +168,16 @@ char *outbox_envelope(struct outbox *o, const char *node_id, const struct report
 
 static void forget_fixed(struct outbox *o)
 {
-	_cleanup_stmt_ struct store_stmt *q = store_query(o->store, "SELECT count(*), coalesce(sum(length(body)), 0) FROM outbox WHERE seq <= ?1", "i",
+	_cleanup_stmt_ struct store_stmt *q = store_query(o->store,
+		"SELECT count(*), coalesce(sum(length(body)), 0) FROM outbox WHERE seq <= ?1", "i",
 		(int64_t)o->fixed.last_seq);
 
 	must(store_step(q));
 	o->reports -= (uint64_t)store_int(q, 0);
 	o->bytes -= (uint64_t)store_int(q, 1);
 	store_reset(TAKE(q));
-	must(store_exec(o->store, "DELETE FROM outbox WHERE seq <= ?1", "i", (int64_t)o->fixed.last_seq));
+	must(store_exec(
+		o->store, "DELETE FROM outbox WHERE seq <= ?1", "i", (int64_t)o->fixed.last_seq));
 	o->fixed = (struct fixed){};
 }
 

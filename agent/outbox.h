@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Durable reports that the control API has not acknowledged yet (protocol.md section 6).
  *
- * A report is written in the transaction of the change that it tells of. A batch is fixed (its last seq, time and boot id are stored) before it is first
- * sent, so that a repeated delivery has the same bytes and the chain of `prev` digests holds even when an acknowledgement is lost. */
+ * A report is written in the transaction of the change that it tells of. A batch is fixed (its last
+ * seq, time and boot id are stored) before it is first sent, so that a repeated delivery has the
+ * same bytes and the chain of `prev` digests holds even when an acknowledgement is lost. */
 #pragma once
 
 #include "agent/store.h"
@@ -11,10 +12,12 @@
 
 struct outbox;
 
-_must_check_ int outbox_open(struct store *s, uint64_t max_bytes, struct outbox **ret, struct err *err);
+_must_check_ int outbox_open(
+	struct store *s, uint64_t max_bytes, struct outbox **ret, struct err *err);
 struct outbox *outbox_close(struct outbox *o);
 
-/* Add a report: @body is a JSON object's text with type and at, without seq. In the open transaction. */
+/* Add a report: @body is a JSON object's text with type and at, without seq. In the open
+ * transaction. */
 void outbox_add(struct outbox *o, const char *body);
 
 /* Too full to take in more orders? (They would need reports.) */
@@ -23,12 +26,16 @@ uint64_t outbox_reports(const struct outbox *o);
 uint64_t outbox_bytes(const struct outbox *o);
 uint64_t outbox_high_seq(const struct outbox *o);
 
-/* Fix the next batch if none is fixed and there is something to send. In the open transaction; returns true when a batch is fixed. */
+/* Fix the next batch if none is fixed and there is something to send. In the open transaction;
+ * returns true when a batch is fixed. */
 bool outbox_stage(struct outbox *o, int64_t now_ms, const char *boot_id);
 
-/* The fixed batch as a signed envelope (the caller's), or NULL when none is fixed. Only after the commit of outbox_stage. */
-char *outbox_envelope(struct outbox *o, const char *node_id, const struct report_key *key, size_t *ret_size);
+/* The fixed batch as a signed envelope (the caller's), or NULL when none is fixed. Only after the
+ * commit of outbox_stage. */
+char *outbox_envelope(
+	struct outbox *o, const char *node_id, const struct report_key *key, size_t *ret_size);
 
-/* Everything up to @seq is stored over there. When this covers the fixed batch it is forgotten and the chain moves on.
- * An acknowledgement of less leaves the rest; of more than was ever sent is refused (-EBADMSG). */
+/* Everything up to @seq is stored over there. When this covers the fixed batch it is forgotten and
+ * the chain moves on. An acknowledgement of less leaves the rest; of more than was ever sent is
+ * refused (-EBADMSG). */
 _must_check_ int outbox_acked(struct outbox *o, uint64_t seq);

@@ -29,7 +29,8 @@ const char *__asan_default_options(void)
 #endif
 
 /* What the name service reads at each look-up; everything else was read before. */
-static const char *const carried[] = { "resolv.conf", "hosts", "nsswitch.conf", "host.conf", "gai.conf", "services" };
+static const char *const carried[] = { "resolv.conf", "hosts", "nsswitch.conf", "host.conf",
+	"gai.conf", "services" };
 
 static int failed(struct err *err, const char *what)
 {
@@ -61,7 +62,8 @@ static int empty_root(struct err *err)
 
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return failed(err, "leave the host's mounts");
-	if (mount("hoody-empty", place, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=1m,nr_inodes=64,mode=0755") < 0)
+	if (mount("hoody-empty", place, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC,
+		    "size=1m,nr_inodes=64,mode=0755") < 0)
 		return failed(err, "make an empty root");
 	root = open(place, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (root < 0 || mkdirat(root, "etc", 0755) < 0)
@@ -70,9 +72,11 @@ static int empty_root(struct err *err)
 	for (size_t i = 0; i < countof(carried); i++)
 		if (carry(carried[i], etc) < 0)
 			return failed(err, "carry the name service's files along");
-	if (fchdir(root) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
+	if (fchdir(root) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 ||
+		umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
 		return failed(err, "change to the empty root");
-	if (mount(NULL, "/", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
+	if (mount(NULL, "/", NULL,
+		    MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
 		return failed(err, "make the empty root read-only");
 	return 0;
 }
@@ -82,11 +86,14 @@ static int empty_root(struct err *err)
 static int become(const struct passwd *pw, struct err *err)
 {
 	for (int cap = 0; cap <= LAST_CAP; cap++)
-		(void)prctl(PR_CAPBSET_DROP, cap, 0, 0, 0); /* those that this kernel doesn't know fail */
-	if (setgroups(0, NULL) < 0 || setresgid(pw->pw_gid, pw->pw_gid, pw->pw_gid) < 0 || setresuid(pw->pw_uid, pw->pw_uid, pw->pw_uid) < 0)
+		(void)prctl(PR_CAPBSET_DROP, cap, 0, 0,
+			0); /* those that this kernel doesn't know fail */
+	if (setgroups(0, NULL) < 0 || setresgid(pw->pw_gid, pw->pw_gid, pw->pw_gid) < 0 ||
+		setresuid(pw->pw_uid, pw->pw_uid, pw->pw_uid) < 0)
 		return failed(err, "become the courier's user");
 	if (getuid() == 0 || setuid(0) == 0)
-		return err_set(err, -EPERM, ERR_CONFIG, "Courier.User", "the courier must not be root");
+		return err_set(
+			err, -EPERM, ERR_CONFIG, "Courier.User", "the courier must not be root");
 	return 0;
 }
 
@@ -94,44 +101,125 @@ static void limit(void)
 {
 	(void)setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
 	(void)setrlimit(RLIMIT_NOFILE, &(struct rlimit){ 256, 256 });
-	(void)setrlimit(RLIMIT_FSIZE, &(struct rlimit){ 32 << 20, 32 << 20 }); /* memfds count as files: reports are below it */
+	(void)setrlimit(
+		RLIMIT_FSIZE, &(struct rlimit){ 32 << 20,
+				      32 << 20 }); /* memfds count as files: reports are below it */
 }
 
 /* --- system calls --- */
 
 /* glibc, libcurl's threaded resolver, OpenSSL, sd-event, and our own channel. */
 static const int allowed[] = {
-	SCMP_SYS(brk), SCMP_SYS(clock_getres), SCMP_SYS(clock_gettime), SCMP_SYS(clock_nanosleep), SCMP_SYS(close), SCMP_SYS(connect),
-	SCMP_SYS(dup), SCMP_SYS(epoll_create1), SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_pwait), SCMP_SYS(epoll_pwait2), SCMP_SYS(epoll_wait),
-	SCMP_SYS(eventfd2), SCMP_SYS(exit), SCMP_SYS(exit_group), SCMP_SYS(fcntl), SCMP_SYS(fstat), SCMP_SYS(ftruncate), SCMP_SYS(futex),
-	SCMP_SYS(getpeername), SCMP_SYS(getpid), SCMP_SYS(getrandom), SCMP_SYS(getsockname), SCMP_SYS(getsockopt), SCMP_SYS(gettid),
-	SCMP_SYS(gettimeofday), SCMP_SYS(getuid), SCMP_SYS(geteuid), SCMP_SYS(getgid), SCMP_SYS(getegid), SCMP_SYS(lseek), SCMP_SYS(madvise),
-	SCMP_SYS(membarrier), SCMP_SYS(memfd_create), SCMP_SYS(mmap), SCMP_SYS(mremap), SCMP_SYS(munmap), SCMP_SYS(nanosleep),
-	SCMP_SYS(newfstatat), SCMP_SYS(openat), SCMP_SYS(open), SCMP_SYS(pipe2), SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(pread64),
-	SCMP_SYS(prlimit64), SCMP_SYS(read), SCMP_SYS(readv), SCMP_SYS(recvfrom), SCMP_SYS(recvmsg), SCMP_SYS(restart_syscall), SCMP_SYS(rseq),
-	SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn), SCMP_SYS(sched_getaffinity), SCMP_SYS(sched_yield),
-	SCMP_SYS(sendmmsg), SCMP_SYS(sendmsg), SCMP_SYS(sendto), SCMP_SYS(set_robust_list), SCMP_SYS(setsockopt), SCMP_SYS(shutdown),
-	SCMP_SYS(sigaltstack), SCMP_SYS(socketpair), SCMP_SYS(stat), SCMP_SYS(statx), SCMP_SYS(sysinfo), SCMP_SYS(tgkill),
-	SCMP_SYS(timerfd_create), SCMP_SYS(timerfd_settime), SCMP_SYS(timerfd_gettime), SCMP_SYS(uname), SCMP_SYS(write), SCMP_SYS(writev),
+	SCMP_SYS(brk),
+	SCMP_SYS(clock_getres),
+	SCMP_SYS(clock_gettime),
+	SCMP_SYS(clock_nanosleep),
+	SCMP_SYS(close),
+	SCMP_SYS(connect),
+	SCMP_SYS(dup),
+	SCMP_SYS(epoll_create1),
+	SCMP_SYS(epoll_ctl),
+	SCMP_SYS(epoll_pwait),
+	SCMP_SYS(epoll_pwait2),
+	SCMP_SYS(epoll_wait),
+	SCMP_SYS(eventfd2),
+	SCMP_SYS(exit),
+	SCMP_SYS(exit_group),
+	SCMP_SYS(fcntl),
+	SCMP_SYS(fstat),
+	SCMP_SYS(ftruncate),
+	SCMP_SYS(futex),
+	SCMP_SYS(getpeername),
+	SCMP_SYS(getpid),
+	SCMP_SYS(getrandom),
+	SCMP_SYS(getsockname),
+	SCMP_SYS(getsockopt),
+	SCMP_SYS(gettid),
+	SCMP_SYS(gettimeofday),
+	SCMP_SYS(getuid),
+	SCMP_SYS(geteuid),
+	SCMP_SYS(getgid),
+	SCMP_SYS(getegid),
+	SCMP_SYS(lseek),
+	SCMP_SYS(madvise),
+	SCMP_SYS(membarrier),
+	SCMP_SYS(memfd_create),
+	SCMP_SYS(mmap),
+	SCMP_SYS(mremap),
+	SCMP_SYS(munmap),
+	SCMP_SYS(nanosleep),
+	SCMP_SYS(newfstatat),
+	SCMP_SYS(openat),
+	SCMP_SYS(open),
+	SCMP_SYS(pipe2),
+	SCMP_SYS(poll),
+	SCMP_SYS(ppoll),
+	SCMP_SYS(pread64),
+	SCMP_SYS(prlimit64),
+	SCMP_SYS(read),
+	SCMP_SYS(readv),
+	SCMP_SYS(recvfrom),
+	SCMP_SYS(recvmsg),
+	SCMP_SYS(restart_syscall),
+	SCMP_SYS(rseq),
+	SCMP_SYS(rt_sigaction),
+	SCMP_SYS(rt_sigprocmask),
+	SCMP_SYS(rt_sigreturn),
+	SCMP_SYS(sched_getaffinity),
+	SCMP_SYS(sched_yield),
+	SCMP_SYS(sendmmsg),
+	SCMP_SYS(sendmsg),
+	SCMP_SYS(sendto),
+	SCMP_SYS(set_robust_list),
+	SCMP_SYS(setsockopt),
+	SCMP_SYS(shutdown),
+	SCMP_SYS(sigaltstack),
+	SCMP_SYS(socketpair),
+	SCMP_SYS(stat),
+	SCMP_SYS(statx),
+	SCMP_SYS(sysinfo),
+	SCMP_SYS(tgkill),
+	SCMP_SYS(timerfd_create),
+	SCMP_SYS(timerfd_settime),
+	SCMP_SYS(timerfd_gettime),
+	SCMP_SYS(uname),
+	SCMP_SYS(write),
+	SCMP_SYS(writev),
 };
 
 /* Asked by libraries as a matter of course, and well without: refused, not fatal. */
 static const int refused[] = {
-	SCMP_SYS(access), SCMP_SYS(faccessat), SCMP_SYS(faccessat2), SCMP_SYS(ioctl), SCMP_SYS(prctl), SCMP_SYS(readlink), SCMP_SYS(getdents64),
-	SCMP_SYS(clone3), SCMP_SYS(getcwd), SCMP_SYS(bind), SCMP_SYS(getppid), SCMP_SYS(kill), SCMP_SYS(name_to_handle_at),
+	SCMP_SYS(access),
+	SCMP_SYS(faccessat),
+	SCMP_SYS(faccessat2),
+	SCMP_SYS(ioctl),
+	SCMP_SYS(prctl),
+	SCMP_SYS(readlink),
+	SCMP_SYS(getdents64),
+	SCMP_SYS(clone3),
+	SCMP_SYS(getcwd),
+	SCMP_SYS(bind),
+	SCMP_SYS(getppid),
+	SCMP_SYS(kill),
+	SCMP_SYS(name_to_handle_at),
 };
 
 static int filter_sockets(scmp_filter_ctx ctx)
 {
-	int r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, AF_INET));
+	int r = seccomp_rule_add(
+		ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, AF_INET));
 
 	if (r >= 0)
-		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, AF_INET6));
-	/* getaddrinfo asks netlink for our addresses, and the name cache by a Unix socket; both get along with a no. */
+		r = seccomp_rule_add(
+			ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, AF_INET6));
+	/* getaddrinfo asks netlink for our addresses, and the name cache by a Unix socket; both get
+	 * along with a no. */
 	if (r >= 0)
-		r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, AF_NETLINK));
+		r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
+			SCMP_A0(SCMP_CMP_EQ, AF_NETLINK));
 	if (r >= 0)
-		r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
+		r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
+			SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
 	return r;
 }
 
@@ -142,13 +230,17 @@ static int filter(scmp_filter_ctx ctx)
 	for (size_t i = 0; i < countof(allowed) && r >= 0; i++)
 		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, allowed[i], 0);
 	for (size_t i = 0; i < countof(refused) && r >= 0; i++)
-		r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(refused[i] == SCMP_SYS(clone3) ? ENOSYS : EPERM), refused[i], 0);
+		r = seccomp_rule_add(ctx,
+			SCMP_ACT_ERRNO(refused[i] == SCMP_SYS(clone3) ? ENOSYS : EPERM), refused[i],
+			0);
 	/* Threads, for the resolver; never a process. */
 	if (r >= 0)
-		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1, SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
+			SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
 	/* No memory that is both written and executed. */
 	if (r >= 0)
-		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, 4 /* PROT_EXEC */, 0));
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
+			SCMP_A2(SCMP_CMP_MASKED_EQ, 4 /* PROT_EXEC */, 0));
 	return r < 0 ? r : seccomp_load(ctx);
 }
 
@@ -158,7 +250,9 @@ static int filter_system_calls(struct err *err)
 	int r = ctx ? filter(ctx) : -ENOMEM;
 
 	seccomp_release(ctx);
-	return r < 0 ? err_set(err, r, ERR_INTERNAL, NULL, "can't load the system call filter: %s", strerror(-r)) : 0;
+	return r < 0 ? err_set(err, r, ERR_INTERNAL, NULL, "can't load the system call filter: %s",
+			       strerror(-r))
+		     : 0;
 }
 
 int sandbox_enter(const char *user, struct err *err)
@@ -170,7 +264,8 @@ int sandbox_enter(const char *user, struct err *err)
 		errno = 0;
 		pw = getpwnam(user);
 		if (!pw)
-			return err_set(err, -ENOENT, ERR_CONFIG, "Courier.User", "there is no user %s", user);
+			return err_set(err, -ENOENT, ERR_CONFIG, "Courier.User",
+				"there is no user %s", user);
 		r = empty_root(err);
 		if (r >= 0)
 			r = become(pw, err);
@@ -180,6 +275,7 @@ int sandbox_enter(const char *user, struct err *err)
 	limit();
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return failed(err, "give up privileges for good");
-	/* The sanitizers' own system calls would kill us; the filter is tested in the build as it is shipped. */
+	/* The sanitizers' own system calls would kill us; the filter is tested in the build as it
+	 * is shipped. */
 	return SANITIZED ? 0 : filter_system_calls(err);
 }

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Confinement of the leaves: programs that parse what strangers send and need nothing of the host but sockets and time. Works without systemd, so that tests prove it.
+/* Confinement of the leaves: programs that parse what strangers send and need nothing of the host
+ * but sockets and time. Works without systemd, so that tests prove it.
  *
- * After sandbox_enter the process is another user without capabilities or a way to new privileges, sees an empty read-only file
- * system, and may make only the system calls that a TLS client needs; any other kills it. Call it with one thread, after everything that has to be read from
- * files was read, and after what glibc loads on demand (name service, character sets) was loaded once. */
+ * After sandbox_enter the process is another user without capabilities or a way to new privileges,
+ * sees an empty read-only file system, and may make only the system calls that a TLS client needs;
+ * any other kills it. Call it with one thread, after everything that has to be read from files was
+ * read, and after what glibc loads on demand (name service, character sets) was loaded once. */
 #pragma once
 
 #include "proto/base.h"
 #include "proto/err.h"
 
-/* @user: whom to become, when root ("" or not root: stay who we are). The name service's files (/etc/resolv.conf …) are carried along.
- * Returns 0, or a negative errno: then nothing must go on. */
+/* @user: whom to become, when root ("" or not root: stay who we are). The name service's files
+ * (/etc/resolv.conf …) are carried along. Returns 0, or a negative errno: then nothing must go on.
+ */
 _must_check_ int sandbox_enter(const char *user, struct err *err);

@@ -7,7 +7,9 @@
 #include "agent/ctwatch.h"
 #include "proto/jsonx.h"
 
-#define CAPABILITIES "container", "pause", "limits.cpu_cores", "limits.memory_bytes", "limits.pids", "image.builtin"
+#define CAPABILITIES                                                                    \
+	"container", "pause", "limits.cpu_cores", "limits.memory_bytes", "limits.pids", \
+		"image.builtin"
 
 static json_t *time_json(int64_t ms)
 {
@@ -92,7 +94,8 @@ static void set_order(json_t *v, const struct order *o)
 	set_text(v, "container_id", o->container_id);
 }
 
-void tell_operation(struct agent *a, const struct operation *op, enum journal_state state, const json_t *progress)
+void tell_operation(struct agent *a, const struct operation *op, enum journal_state state,
+	const json_t *progress)
 {
 	json_t *v = new_report("order");
 	int64_t now_ms = agent_now_ms();
@@ -105,7 +108,8 @@ void tell_operation(struct agent *a, const struct operation *op, enum journal_st
 		set(v, "started_at", time_json(op->started_ms));
 	if (state == JOURNAL_SUCCEEDED || state == JOURNAL_FAILED) {
 		set(v, "finished_at", time_json(now_ms));
-		set(v, "duration_ms", json_integer(op->started_ms ? MAX_OF(now_ms - op->started_ms, 0) : 0));
+		set(v, "duration_ms",
+			json_integer(op->started_ms ? MAX_OF(now_ms - op->started_ms, 0) : 0));
 	}
 	if (state == JOURNAL_SUCCEEDED && op->result)
 		set(v, "result", json_deep_copy(op->result));
@@ -134,15 +138,16 @@ void tell_row(struct agent *a, int64_t row)
 	send_report(a, report);
 }
 
-void tell_status(struct agent *a, const struct container *c, enum ct_status from, enum ct_status to, int64_t since_ms,
-	const char *triggered_by, const json_t *metadata)
+void tell_status(struct agent *a, const struct container *c, enum ct_status from, enum ct_status to,
+	int64_t since_ms, const char *triggered_by, const json_t *metadata)
 {
 	json_t *v = new_report("container.status");
 	int64_t now_ms = agent_now_ms();
 
 	set(v, "container_id", json_string(c->spec.id));
 	set(v, "project_id", json_string(c->spec.project_id));
-	set(v, "from_status", from == CT_NONE ? json_null() : json_string(desired_status_name(from)));
+	set(v, "from_status",
+		from == CT_NONE ? json_null() : json_string(desired_status_name(from)));
 	set(v, "to_status", json_string(desired_status_name(to)));
 	set(v, "transition_time", time_json(now_ms));
 	set(v, "duration_ms", json_integer(since_ms > 0 ? MAX_OF(now_ms - since_ms, 0) : 0));
@@ -158,8 +163,10 @@ static json_t *pool_json(const struct agent *a)
 
 	set(v, "driver", json_string("dir"));
 	if (statvfs(a->conf.storage.pool, &st) == 0) {
-		set(v, "total_bytes", json_integer((json_int_t)(st.f_blocks * st.f_frsize)));
-		set(v, "free_bytes", json_integer((json_int_t)(st.f_bavail * st.f_frsize)));
+		set(v, "total_bytes",
+			json_integer((json_int_t)st.f_blocks * (json_int_t)st.f_frsize));
+		set(v, "free_bytes",
+			json_integer((json_int_t)st.f_bavail * (json_int_t)st.f_frsize));
 	}
 	return v;
 }

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The reports that the agent makes (protocol.md section 6), each in the open transaction of the change that it tells of. */
+/* The reports that the agent makes (protocol.md section 6), each in the open transaction of the
+ * change that it tells of. */
 #pragma once
 
 #include "agent/agent.h"
 #include "agent/engine.h"
 
 /* An order's state. @at is now. Terminal ones carry result or error, times and duration. */
-void tell_operation(struct agent *a, const struct operation *op, enum journal_state state, const json_t *progress);
+void tell_operation(struct agent *a, const struct operation *op, enum journal_state state,
+	const json_t *progress);
 
 /* A rejected order that could be authenticated. */
 void tell_rejected(struct agent *a, const struct order *o, const struct err *err);
@@ -14,8 +16,8 @@ void tell_rejected(struct agent *a, const struct order *o, const struct err *err
 /* A duplicate: the state that its row records, again. */
 void tell_row(struct agent *a, int64_t row);
 
-void tell_status(struct agent *a, const struct container *c, enum ct_status from, enum ct_status to, int64_t since_ms,
-	const char *triggered_by, const json_t *metadata);
+void tell_status(struct agent *a, const struct container *c, enum ct_status from, enum ct_status to,
+	int64_t since_ms, const char *triggered_by, const json_t *metadata);
 
 /* node.hello and node.inventory. */
 void tell_hello(struct agent *a);

@@ -35,7 +35,8 @@ int trust_load(struct agent *a, struct err *err)
 	int r = read_file(a->conf.control.trusted_keys, &file, &size);
 
 	if (r < 0 && r != -ENOENT)
-		return err_set(err, r, ERR_CONFIG, "Control.TrustedKeys", "can't read %s: %s", a->conf.control.trusted_keys, strerror(-r));
+		return err_set(err, r, ERR_CONFIG, "Control.TrustedKeys", "can't read %s: %s",
+			a->conf.control.trusted_keys, strerror(-r));
 	if (r >= 0) {
 		r = keyset_parse(file, size, &a->keyset, err);
 		if (r < 0)
@@ -44,7 +45,8 @@ int trust_load(struct agent *a, struct err *err)
 	}
 	r = store_meta_get(a->store, META_KEYSET, &stored, &size);
 	if (r < 0)
-		return err_set(err, r, ERR_STATE_CORRUPT, NULL, "can't read the stored keyset: %s", strerror(-r));
+		return err_set(err, r, ERR_STATE_CORRUPT, NULL, "can't read the stored keyset: %s",
+			strerror(-r));
 	if (!stored)
 		return 0;
 	r = keyset_parse(stored, size, &ks, err);
@@ -63,11 +65,12 @@ void trust_adopt(struct agent *a, const struct keyset *next)
 	int r = store_meta_set(a->store, META_KEYSET, text, strlen(text));
 
 	if (r < 0) {
-		LOG(LOG_CRIT, STORE_FAILED, FIELDS(.errnum = -r), "the new keyset can't be stored: %s", strerror(-r));
+		LOG(LOG_CRIT, STORE_FAILED, FIELDS(.errnum = -r),
+			"the new keyset can't be stored: %s", strerror(-r));
 		abort();
 	}
 	a->keyset = *next;
 	a->has_keyset = true;
-	LOG(LOG_NOTICE, KEYSET_ADOPTED, NO_FIELDS, "keyset version %lld is in force, active key %s", (long long)next->version,
-		next->keys[next->active].kid);
+	LOG(LOG_NOTICE, KEYSET_ADOPTED, NO_FIELDS, "keyset version %lld is in force, active key %s",
+		(long long)next->version, next->keys[next->active].kid);
 }

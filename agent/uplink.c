@@ -16,17 +16,17 @@
 #include "agent/spawn.h"
 #include "proto/jsonx.h"
 
-#define POLL_LIMIT       256
-#define CA_FILE_MAX      (1024 * 1024)
-#define ACCURACY_US      (100 * 1000)
+#define POLL_LIMIT  256
+#define CA_FILE_MAX (1024 * 1024)
+#define ACCURACY_US (100 * 1000)
 
 /* Channel states: SETUP until READY, then a bit each for what is out. */
 enum { SETUP = 0, IDLE = 1, POLLING = 2, DELIVERING = 3, BOTH = 4, STATES = 5 };
 #define S(state) (1u << (state))
 
 struct errand {
-	bool out;          /* a frame is with the courier */
-	uint64_t id;       /* of that frame */
+	bool out;    /* a frame is with the courier */
+	uint64_t id; /* of that frame */
 	struct backoff backoff;
 	sd_event_source *timer; /* armed: not before it fires */
 	bool waiting;
@@ -41,10 +41,10 @@ struct uplink {
 	struct backoff spawn_backoff;
 	struct errand poll, deliver;
 	uint64_t next_id;
-	uint64_t polled_after;   /* the poll that is out asked for orders after this */
+	uint64_t polled_after; /* the poll that is out asked for orders after this */
 	uint64_t head_seq;
 	bool withheld_told;
-	bool restart;            /* start a new courier from the loop, not from within its handler */
+	bool restart; /* start a new courier from the loop, not from within its handler */
 	enum frame_fail last_fail;
 	uint64_t last_status;
 	bool connected;
@@ -80,7 +80,8 @@ static int on_errand_timer(sd_event_source *s, uint64_t usec, void *userdata)
 static void wait_ms(struct uplink *u, struct errand *e, uint64_t ms)
 {
 	e->timer = sd_event_source_disable_unref(e->timer);
-	e->waiting = sd_event_add_time_relative(u->agent->event, &e->timer, CLOCK_BOOTTIME, ms * 1000, ACCURACY_US, on_errand_timer, e) >= 0;
+	e->waiting = sd_event_add_time_relative(u->agent->event, &e->timer, CLOCK_BOOTTIME,
+			     ms * 1000, ACCURACY_US, on_errand_timer, e) >= 0;
 }
 
 static void errand_failed(struct uplink *u, struct errand *e, uint64_t retry_after_ms)
@@ -100,11 +101,13 @@ static void note(struct uplink *u, enum frame_fail fail, uint64_t status)
 {
 	if (fail == FRAME_FAIL_NONE) {
 		if (!u->connected)
-			LOG(LOG_NOTICE, CONTROL_CONNECTED, NO_FIELDS, "the control API at %s answers", u->agent->conf.control.api_url);
+			LOG(LOG_NOTICE, CONTROL_CONNECTED, NO_FIELDS,
+				"the control API at %s answers", u->agent->conf.control.api_url);
 		u->connected = true;
 	} else if (u->last_fail != fail || u->last_status != status) {
-		LOG(LOG_WARNING, CONTROL_FAILED, NO_FIELDS, "the control API at %s: %s (status %llu)", u->agent->conf.control.api_url, fail_names[fail],
-			(unsigned long long)status);
+		LOG(LOG_WARNING, CONTROL_FAILED, NO_FIELDS,
+			"the control API at %s: %s (status %llu)", u->agent->conf.control.api_url,
+			fail_names[fail], (unsigned long long)status);
 		u->connected = false;
 	}
 	u->last_fail = fail;
@@ -118,7 +121,8 @@ static uint32_t read_le32(const uint8_t *p)
 	return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
 }
 
-static int take_orders(struct uplink *u, const uint8_t *p, size_t size, uint64_t count, unsigned *ret_believed)
+static int take_orders(
+	struct uplink *u, const uint8_t *p, size_t size, uint64_t count, unsigned *ret_believed)
 {
 	struct agent *a = u->agent;
 
@@ -141,7 +145,8 @@ static int take_orders(struct uplink *u, const uint8_t *p, size_t size, uint64_t
 	return size == 0 ? 0 : -EBADMSG;
 }
 
-/* Nothing came though the API has issued more than we have: somebody on the way keeps orders from us. Said once. */
+/* Nothing came though the API has issued more than we have: somebody on the way keeps orders from
+ * us. Said once. */
 static void look_for_withheld(struct uplink *u, uint64_t head_seq, uint64_t count)
 {
 	if (count > 0 || head_seq <= u->polled_after) {
@@ -149,7 +154,9 @@ static void look_for_withheld(struct uplink *u, uint64_t head_seq, uint64_t coun
 		return;
 	}
 	if (!u->withheld_told)
-		LOG(LOG_ALERT, ORDERS_WITHHELD, FIELDS(.seq = (int64_t)head_seq), "orders_withheld: the API has issued up to seq %llu, we were given none after %llu",
+		LOG(LOG_ALERT, ORDERS_WITHHELD, FIELDS(.seq = (int64_t)head_seq),
+			"orders_withheld: the API has issued up to seq %llu, we were given none "
+			"after %llu",
 			(unsigned long long)head_seq, (unsigned long long)u->polled_after);
 	u->withheld_told = true;
 }
@@ -160,7 +167,8 @@ static int on_orders(struct channel *ch, struct channel_message *m, void *userda
 	unsigned believed;
 	int r;
 
-	if (m->frame.id != u->poll.id || m->frame.b > POLL_LIMIT || (m->frame.b > 0) != (m->size > 0))
+	if (m->frame.id != u->poll.id || m->frame.b > POLL_LIMIT ||
+		(m->frame.b > 0) != (m->size > 0))
 		return -EBADMSG;
 	r = take_orders(u, m->payload, m->size, m->frame.b, &believed);
 	if (r < 0)
@@ -183,7 +191,8 @@ static int on_acked(struct channel *ch, struct channel_message *m, void *userdat
 	if (m->frame.id != u->deliver.id)
 		return -EBADMSG;
 	if (outbox_acked(u->agent->outbox, m->frame.a) < 0) {
-		LOG(LOG_WARNING, CONTROL_FAILED, NO_FIELDS, "the control API acknowledged report %llu, which was never made",
+		LOG(LOG_WARNING, CONTROL_FAILED, NO_FIELDS,
+			"the control API acknowledged report %llu, which was never made",
 			(unsigned long long)m->frame.a);
 		errand_failed(u, &u->deliver, 0);
 	} else {
@@ -199,7 +208,8 @@ static int on_failed(struct channel *ch, struct channel_message *m, void *userda
 	struct uplink *u = userdata;
 	struct errand *e = u->poll.out && u->poll.id == m->frame.id ? &u->poll : &u->deliver;
 
-	if (!e->out || e->id != m->frame.id || m->frame.c <= FRAME_FAIL_NONE || m->frame.c >= FRAME_FAIL_COUNT || m->frame.a > 999)
+	if (!e->out || e->id != m->frame.id || m->frame.c <= FRAME_FAIL_NONE ||
+		m->frame.c >= FRAME_FAIL_COUNT || m->frame.a > 999)
 		return -EBADMSG;
 	note(u, (enum frame_fail)m->frame.c, m->frame.a);
 	errand_failed(u, e, m->frame.b);
@@ -218,7 +228,8 @@ static int on_ready(struct channel *ch, struct channel_message *m, void *userdat
 
 static const struct channel_permit permits[] = {
 	{ FRAME_COURIER_READY, S(SETUP), .handler = on_ready },
-	{ FRAME_COURIER_ORDERS, S(POLLING) | S(BOTH), .payload = true, .payload_optional = true, .handler = on_orders },
+	{ FRAME_COURIER_ORDERS, S(POLLING) | S(BOTH), .payload = true, .payload_optional = true,
+		.handler = on_orders },
 	{ FRAME_COURIER_ACKED, S(DELIVERING) | S(BOTH), .handler = on_acked },
 	{ FRAME_COURIER_FAILED, S(POLLING) | S(DELIVERING) | S(BOTH), .handler = on_failed },
 };
@@ -237,7 +248,8 @@ static int on_respawn(sd_event_source *s, uint64_t usec, void *userdata)
 	if (spawn(u) < 0) {
 		LOG(LOG_ERR, COURIER_FAILED, NO_FIELDS, "the courier can't be started");
 		return sd_event_add_time_relative(u->agent->event, &u->respawn, CLOCK_BOOTTIME,
-			backoff_failed(&u->spawn_backoff, 0, randombytes_random()) * 1000, ACCURACY_US, on_respawn, u);
+			backoff_failed(&u->spawn_backoff, 0, randombytes_random()) * 1000,
+			ACCURACY_US, on_respawn, u);
 	}
 	return 0;
 }
@@ -247,7 +259,8 @@ static void respawn_later(struct uplink *u)
 	u->poll.out = u->deliver.out = false;
 	u->respawn = sd_event_source_disable_unref(u->respawn);
 	(void)sd_event_add_time_relative(u->agent->event, &u->respawn, CLOCK_BOOTTIME,
-		backoff_failed(&u->spawn_backoff, 0, randombytes_random()) * 1000, ACCURACY_US, on_respawn, u);
+		backoff_failed(&u->spawn_backoff, 0, randombytes_random()) * 1000, ACCURACY_US,
+		on_respawn, u);
 }
 
 static void on_gone(struct channel *ch, int r, const char *why, void *userdata)
@@ -255,9 +268,11 @@ static void on_gone(struct channel *ch, int r, const char *why, void *userdata)
 	struct uplink *u = userdata;
 
 	if (r < 0)
-		LOG(LOG_ALERT, COURIER_VIOLATION, FIELDS(.errnum = -r), "the courier broke the channel's rules (%s) and is killed", why);
+		LOG(LOG_ALERT, COURIER_VIOLATION, FIELDS(.errnum = -r),
+			"the courier broke the channel's rules (%s) and is killed", why);
 	if (u->child)
-		(void)sd_event_source_send_child_signal(u->child, SIGKILL, NULL, 0); /* dead already: fine */
+		(void)sd_event_source_send_child_signal(
+			u->child, SIGKILL, NULL, 0); /* dead already: fine */
 	else
 		respawn_later(u);
 }
@@ -266,8 +281,9 @@ static int on_courier_exit(sd_event_source *s, const siginfo_t *si, void *userda
 {
 	struct uplink *u = userdata;
 
-	LOG(LOG_WARNING, COURIER_FAILED, NO_FIELDS, "the courier ended (%s %d) and is started again", si->si_code == CLD_EXITED ? "status" : "signal",
-		si->si_status);
+	LOG(LOG_WARNING, COURIER_FAILED, NO_FIELDS,
+		"the courier ended (%s %d) and is started again",
+		si->si_code == CLD_EXITED ? "status" : "signal", si->si_status);
 	u->child = sd_event_source_unref(u->child);
 	respawn_later(u);
 	return 0;
@@ -284,13 +300,16 @@ static int read_ca(struct agent *a, json_t *setup, struct err *err)
 		return json_object_set_new(setup, "ca_pem", json_null());
 	fd = open(a->conf.control.ca_file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	if (fd < 0 || fstat(fd, &st) < 0)
-		return err_set(err, -errno, ERR_CONFIG, "Control.CaFile", "can't read %s: %s", a->conf.control.ca_file, strerror(errno));
+		return err_set(err, -errno, ERR_CONFIG, "Control.CaFile", "can't read %s: %s",
+			a->conf.control.ca_file, strerror(errno));
 	if (!S_ISREG(st.st_mode) || st.st_size > CA_FILE_MAX)
-		return err_set(err, -EINVAL, ERR_CONFIG, "Control.CaFile", "%s is no certificate file", a->conf.control.ca_file);
+		return err_set(err, -EINVAL, ERR_CONFIG, "Control.CaFile",
+			"%s is no certificate file", a->conf.control.ca_file);
 	text = xcalloc(1, (size_t)st.st_size + 1);
 	n = read(fd, text, (size_t)st.st_size);
 	if (n != st.st_size)
-		return err_set(err, -EIO, ERR_CONFIG, "Control.CaFile", "can't read %s whole", a->conf.control.ca_file);
+		return err_set(err, -EIO, ERR_CONFIG, "Control.CaFile", "can't read %s whole",
+			a->conf.control.ca_file);
 	return json_object_set_new(setup, "ca_pem", json_string(text));
 }
 
@@ -306,17 +325,22 @@ static int send_setup(struct uplink *u, struct err *err)
 
 	if (r < 0)
 		return r;
-	setup = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "api_url", a->conf.control.api_url, "node_id", a->conf.node.node_id, "node_token", token,
-		"user_agent", "hoody-agent/" PACKAGE_VERSION, "response_signature",
-		a->conf.control.response_signature == CONF_SIGNATURE_REQUIRED ? "required" : "optional", "hostname", a->conf.node.name);
+	setup = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "api_url", a->conf.control.api_url,
+		"node_id", a->conf.node.node_id, "node_token", token, "user_agent",
+		"hoody-agent/" PACKAGE_VERSION, "response_signature",
+		a->conf.control.response_signature == CONF_SIGNATURE_REQUIRED ? "required"
+									      : "optional",
+		"hostname", a->conf.node.name);
 	if (!setup)
-		return err_set(err, -EINVAL, ERR_CONFIG, "Control", "the configuration is not UTF-8");
+		return err_set(
+			err, -EINVAL, ERR_CONFIG, "Control", "the configuration is not UTF-8");
 	r = read_ca(a, setup, err);
 	if (r < 0)
 		return r;
 	(void)json_object_set_new(setup, "keyset", keys ? json_loads(keys, 0, NULL) : json_null());
 	text = jsonx_dump(setup);
-	r = channel_send(u->channel, &(struct frame){ .type = FRAME_COURIER_SETUP }, text, strlen(text), -1);
+	r = channel_send(
+		u->channel, &(struct frame){ .type = FRAME_COURIER_SETUP }, text, strlen(text), -1);
 	sodium_memzero(text, strlen(text));
 	free(text);
 	return r;
@@ -326,7 +350,10 @@ static int spawn_courier(struct uplink *u, int fd)
 {
 	_cleanup_(freep) char *program = agent_program(u->agent, "hoody-courier");
 
-	return spawn_program(program, (char *[]){ (char[]){ "hoody-courier" }, (char[]){ "--user" }, u->agent->conf.courier.user, NULL }, fd, &u->pid);
+	return spawn_program(program,
+		(char *[]){ (char[]){ "hoody-courier" }, (char[]){ "--user" },
+			u->agent->conf.courier.user, NULL },
+		fd, &u->pid);
 }
 
 static int spawn(struct uplink *u)
@@ -348,13 +375,16 @@ static int spawn(struct uplink *u)
 		(void)kill(u->pid, SIGKILL); /* not waited for: the pid is still its own */
 		return r;
 	}
-	r = channel_open(u->agent->event, fds[0], permits, countof(permits), on_gone, u, &u->channel);
+	r = channel_open(
+		u->agent->event, fds[0], permits, countof(permits), on_gone, u, &u->channel);
 	if (r < 0)
 		return r;
 	r = send_setup(u, &err);
 	if (r < 0) {
-		LOG(LOG_ERR, COURIER_FAILED, FIELDS(.err = &err), "the courier can't be set up: %s", err.message);
-		(void)sd_event_source_send_child_signal(u->child, SIGKILL, NULL, 0); /* on_courier_exit tries again later */
+		LOG(LOG_ERR, COURIER_FAILED, FIELDS(.err = &err), "the courier can't be set up: %s",
+			err.message);
+		(void)sd_event_source_send_child_signal(
+			u->child, SIGKILL, NULL, 0); /* on_courier_exit tries again later */
 	}
 	return 0;
 }
@@ -368,7 +398,8 @@ int uplink_new(struct agent *a, struct uplink **ret, struct err *err)
 	r = spawn(u);
 	if (r < 0) {
 		free(u);
-		return err_set(err, r, ERR_INTERNAL, NULL, "the courier can't be started: %s", strerror(-r));
+		return err_set(err, r, ERR_INTERNAL, NULL, "the courier can't be started: %s",
+			strerror(-r));
 	}
 	*ret = u;
 	return 0;
@@ -400,10 +431,12 @@ void uplink_stage(struct uplink *u)
 
 static bool may_send(const struct uplink *u, const struct errand *e)
 {
-	return u->channel && channel_fd(u->channel) >= 0 && channel_state(u->channel) != SETUP && !e->out && !e->waiting;
+	return u->channel && channel_fd(u->channel) >= 0 && channel_state(u->channel) != SETUP &&
+	       !e->out && !e->waiting;
 }
 
-static void send_errand(struct uplink *u, struct errand *e, struct frame *f, const char *payload, size_t size)
+static void send_errand(
+	struct uplink *u, struct errand *e, struct frame *f, const char *payload, size_t size)
 {
 	f->id = e->id = ++u->next_id;
 	e->out = channel_send(u->channel, f, payload, size, -1) >= 0;
@@ -419,14 +452,20 @@ void uplink_kick(struct uplink *u)
 	if (may_send(u, &u->poll) && u->agent->has_keyset && !outbox_is_full(u->agent->outbox)) {
 		u->polled_after = journal_high_seq(u->agent->store);
 		send_errand(u, &u->poll,
-			&(struct frame){ .type = FRAME_COURIER_POLL, .a = u->polled_after, .b = (uint64_t)u->agent->conf.control.poll_wait_s, .c = POLL_LIMIT }, NULL, 0);
+			&(struct frame){ .type = FRAME_COURIER_POLL,
+				.a = u->polled_after,
+				.b = (uint64_t)u->agent->conf.control.poll_wait_s,
+				.c = POLL_LIMIT },
+			NULL, 0);
 	}
 	if (may_send(u, &u->deliver)) {
 		size_t size = 0;
-		_cleanup_(freep) char *envelope = outbox_envelope(u->agent->outbox, u->agent->conf.node.node_id, u->agent->report_key, &size);
+		_cleanup_(freep) char *envelope = outbox_envelope(
+			u->agent->outbox, u->agent->conf.node.node_id, u->agent->report_key, &size);
 
 		if (envelope)
-			send_errand(u, &u->deliver, &(struct frame){ .type = FRAME_COURIER_DELIVER }, envelope, size);
+			send_errand(u, &u->deliver,
+				&(struct frame){ .type = FRAME_COURIER_DELIVER }, envelope, size);
 	}
 }
 
@@ -437,8 +476,11 @@ void uplink_keys_changed(struct uplink *u)
 	if (!u || !u->channel || channel_fd(u->channel) < 0)
 		return;
 	keys = keyset_format(&u->agent->keyset);
-	if (channel_send(u->channel, &(struct frame){ .type = FRAME_COURIER_KEYS }, keys, strlen(keys), -1) < 0 && u->child)
-		(void)sd_event_source_send_child_signal(u->child, SIGKILL, NULL, 0); /* a new one gets the new keys */
+	if (channel_send(u->channel, &(struct frame){ .type = FRAME_COURIER_KEYS }, keys,
+		    strlen(keys), -1) < 0 &&
+		u->child)
+		(void)sd_event_source_send_child_signal(
+			u->child, SIGKILL, NULL, 0); /* a new one gets the new keys */
 }
 
 void uplink_retry(struct uplink *u)
@@ -456,10 +498,12 @@ json_t *uplink_status(const struct uplink *u)
 		return v;
 	}
 	(void)json_object_set_new(v, "url", json_string(u->agent->conf.control.api_url));
-	(void)json_object_set_new(v, "state", json_string(u->connected ? "connected" : "backing-off"));
+	(void)json_object_set_new(
+		v, "state", json_string(u->connected ? "connected" : "backing-off"));
 	if (u->last_fail != FRAME_FAIL_NONE)
 		(void)json_object_set_new(v, "last_error", json_string(fail_names[u->last_fail]));
-	(void)json_object_set_new(v, "after", json_integer((json_int_t)journal_high_seq(u->agent->store)));
+	(void)json_object_set_new(
+		v, "after", json_integer((json_int_t)journal_high_seq(u->agent->store)));
 	(void)json_object_set_new(v, "head_seq", json_integer((json_int_t)u->head_seq));
 	return v;
 }

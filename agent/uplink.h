@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The way up: the agent's side of the courier. Spawns it, tells it what to fetch and to deliver, and believes nothing that it says but
- * what a signature bears out. All back-off is decided here; a courier that dies or breaks the rules is killed and started again, with back-off too.
+/* The way up: the agent's side of the courier. Spawns it, tells it what to fetch and to deliver,
+ * and believes nothing that it says but what a signature bears out. All back-off is decided here; a
+ * courier that dies or breaks the rules is killed and started again, with back-off too.
  *
- * One poll and one delivery are out at a time. All functions take NULL (standalone) and do nothing then. */
+ * One poll and one delivery are out at a time. All functions take NULL (standalone) and do nothing
+ * then. */
 #pragma once
 
 #include <jansson.h>

@@ -38,7 +38,8 @@ struct worker_pool {
 static void kill_worker(struct worker *w)
 {
 	if (w->child)
-		(void)sd_event_source_send_child_signal(w->child, SIGKILL, NULL, 0); /* gone already: fine */
+		(void)sd_event_source_send_child_signal(
+			w->child, SIGKILL, NULL, 0); /* gone already: fine */
 }
 
 /* The job's one result. The handler may release the worker. */
@@ -68,9 +69,11 @@ static void on_gone(struct channel *ch, int r, const char *why, void *userdata)
 	char sentence[200];
 
 	if (r < 0)
-		(void)snprintf(sentence, sizeof(sentence), "the worker broke the channel's rules: %s", why);
+		(void)snprintf(sentence, sizeof(sentence),
+			"the worker broke the channel's rules: %s", why);
 	else
-		(void)snprintf(sentence, sizeof(sentence), "the worker died before it had a result");
+		(void)snprintf(
+			sentence, sizeof(sentence), "the worker died before it had a result");
 	kill_worker(w);
 	conclude_error(w, -EIO, r < 0 ? ERR_CHANNEL : ERR_INTERNAL, sentence);
 }
@@ -80,7 +83,8 @@ static int on_deadline(sd_event_source *s, uint64_t usec, void *userdata)
 	struct worker *w = userdata;
 
 	kill_worker(w);
-	conclude_error(w, -ETIMEDOUT, ERR_TIMEOUT, "the operation did not end within its time; its worker was killed");
+	conclude_error(w, -ETIMEDOUT, ERR_TIMEOUT,
+		"the operation did not end within its time; its worker was killed");
 	return 0;
 }
 
@@ -102,7 +106,8 @@ static void error_from_json(int r, const json_t *v, struct err *ret)
 	const char *field = json_string_value(json_object_get(v, "field"));
 	enum errcode c = code ? err_from_wire(code) : ERR_NONE;
 
-	(void)err_set(ret, r, c ? c : ERR_INTERNAL, field, "%s", message ? message : "the worker failed without a word");
+	(void)err_set(ret, r, c ? c : ERR_INTERNAL, field, "%s",
+		message ? message : "the worker failed without a word");
 }
 
 static int on_result(struct channel *ch, struct channel_message *m, void *userdata)
@@ -132,7 +137,8 @@ static const struct channel_permit permits[] = {
 
 /* --- its birth --- */
 
-/* Reaped. When its worker has been freed before (userdata is NULL), the source belongs to the loop and goes now. */
+/* Reaped. When its worker has been freed before (userdata is NULL), the source belongs to the loop
+ * and goes now. */
 static int on_exit_reaped(sd_event_source *s, const siginfo_t *si, void *userdata)
 {
 	struct worker *w = userdata;
@@ -140,7 +146,8 @@ static int on_exit_reaped(sd_event_source *s, const siginfo_t *si, void *userdat
 	if (w) {
 		w->child = sd_event_source_unref(w->child);
 	} else {
-		(void)sd_event_source_set_floating(s, false); /* gives up the loop's reference, the last one */
+		(void)sd_event_source_set_floating(
+			s, false); /* gives up the loop's reference, the last one */
 	}
 	return 0;
 }
@@ -173,7 +180,8 @@ static int worker_new(struct worker_pool *p, struct worker **ret)
 		free(w);
 		return r;
 	}
-	r = spawn_program(p->program, (char *[]){ (char[]){ "hoody-worker" }, NULL }, fds[1], &w->pid);
+	r = spawn_program(
+		p->program, (char *[]){ (char[]){ "hoody-worker" }, NULL }, fds[1], &w->pid);
 	closefd(fds[1]);
 	if (r < 0) {
 		closefd(fds[0]);
@@ -284,7 +292,8 @@ static int on_unsendable(sd_event_source *s, uint64_t usec, void *userdata)
 	return 0;
 }
 
-void worker_run(struct worker *w, const char *text, uint64_t deadline_ms, worker_done done, worker_progress progress, void *userdata)
+void worker_run(struct worker *w, const char *text, uint64_t deadline_ms, worker_done done,
+	worker_progress progress, void *userdata)
 {
 	struct frame f = { .type = FRAME_WORKER_JOB, .a = deadline_ms };
 	int r = -EPIPE;
@@ -298,7 +307,7 @@ void worker_run(struct worker *w, const char *text, uint64_t deadline_ms, worker
 		r = channel_send(w->channel, &f, text, strlen(text), -1);
 	}
 	w->deadline = sd_event_source_disable_unref(w->deadline);
-	r = sd_event_add_time_relative(w->pool->event, &w->deadline, CLOCK_BOOTTIME, r < 0 ? 0 : deadline_ms * 1000, 1000,
-		r < 0 ? on_unsendable : on_deadline, w);
+	r = sd_event_add_time_relative(w->pool->event, &w->deadline, CLOCK_BOOTTIME,
+		r < 0 ? 0 : deadline_ms * 1000, 1000, r < 0 ? on_unsendable : on_deadline, w);
 	assert(r >= 0);
 }

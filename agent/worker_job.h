@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the agent asks of a worker, and what comes back: the words both sides share.
  *
- * A worker is exec'd with its channel as descriptor 3 and an empty environment; it serves FRAME_WORKER_JOB one after the other and exits when the
- * channel closes. It has no state of its own: everything that a job needs is in its payload:
+ * A worker is exec'd with its channel as descriptor 3 and an empty environment; it serves
+ * FRAME_WORKER_JOB one after the other and exits when the channel closes. It has no state of its
+ * own: everything that a job needs is in its payload:
  *
  *   {"job":"launch","verb":"act",
  *    "paths":{"lxc":"<StateDirectory>/lxc","pool":"<Pool>","run":"<RuntimeDirectory>"},
@@ -10,18 +11,19 @@
  *    "container":{<ctspec, see lxc/ctspec.h>},
  *    "params":{…of the job…}}
  *
- * verb "act" brings the job's effect about and is idempotent: it first asks the kernel or the disk whether it is so already, and clears away what a
- * killed predecessor left half-done. verb "undo" removes the effect, also half-done, and is idempotent too.
- * FRAME_WORKER_RESULT: a = 0 with {…result…}, or a = errno with {"code":<wire code>,"message":…,"field"?:…}.
+ * verb "act" brings the job's effect about and is idempotent: it first asks the kernel or the disk
+ * whether it is so already, and clears away what a killed predecessor left half-done. verb "undo"
+ * removes the effect, also half-done, and is idempotent too. FRAME_WORKER_RESULT: a = 0 with
+ * {…result…}, or a = errno with {"code":<wire code>,"message":…,"field"?:…}.
  *
  *   job        act                                                             undo
  *   rootfs     make <Pool>/containers/<id>/rootfs from the image, atomically   remove it
- *   launch     running init; result {"pid":N}, descriptor: its pidfd           nothing runs, no cgroup is left
- *   shutdown   asked init to end and it did within the deadline; cgroups gone  —   (params: {"timeout_ms":N}; TIMEOUT leaves it running)
- *   kill       nothing of it runs (paused or wedged or not), no cgroup left    —
- *   freeze     all its processes are frozen                                    thawed
- *   thaw       and the reverse                                                 frozen
- *   rootfs-remove   the root, its directory and its lxc directory are gone     —
+ *   launch     running init; result {"pid":N}, descriptor: its pidfd           nothing runs, no
+ * cgroup is left shutdown   asked init to end and it did within the deadline; cgroups gone  —
+ * (params: {"timeout_ms":N}; TIMEOUT leaves it running) kill       nothing of it runs (paused or
+ * wedged or not), no cgroup left    — freeze     all its processes are frozen thawed thaw       and
+ * the reverse                                                 frozen rootfs-remove   the root, its
+ * directory and its lxc directory are gone     —
  */
 #pragma once
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* hoody-worker: does one operation's jobs and ends. What they are stands in agent/worker_job.h; it knows nothing but what a job tells it. */
+/* hoody-worker: does one operation's jobs and ends. What they are stands in agent/worker_job.h; it
+ * knows nothing but what a job tells it. */
 #include <fcntl.h>
 #include <signal.h>
 
@@ -35,7 +36,9 @@ static int remove_lxc_directory(const struct job *j, struct err *err)
 	_cleanup_(closep) int dir = open(j->lxc, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int r = dir < 0 ? -errno : path_remove_tree(dir, j->life.spec.id);
 
-	return r < 0 && r != -ENOENT ? err_set(err, r, ERR_INTERNAL, "Node.StateDirectory", "can't clear %s: %s", j->lxc, strerror(-r)) : 0;
+	return r < 0 && r != -ENOENT ? err_set(err, r, ERR_INTERNAL, "Node.StateDirectory",
+					       "can't clear %s: %s", j->lxc, strerror(-r))
+				     : 0;
 }
 
 static int rootfs_remove(struct job *j, struct err *err)
@@ -120,13 +123,16 @@ static int job_read(const json_t *v, struct job *j, struct err *err)
 	if (r >= 0)
 		r = ctspec_from_json(json_object_get(v, "container"), &j->life.spec, err);
 	if (r >= 0)
-		r = jsonx_int(json_object_get(v, "params"), "timeout_ms", false, 0, INT32_MAX, &j->timeout_ms, ERR_CHANNEL, err);
+		r = jsonx_int(json_object_get(v, "params"), "timeout_ms", false, 0, INT32_MAX,
+			&j->timeout_ms, ERR_CHANNEL, err);
 	if (r >= 0)
 		r = ctgroup_open(j->prefix, &j->life.groups, err);
 	if (r < 0)
 		return r;
 	j->rootfs = xasprintf("%s/containers/%s/rootfs", j->pool, j->life.spec.id);
-	j->life.paths = (struct ctconf_paths){ .lxc = j->lxc, .rootfs = j->rootfs, .run = j->run, .cgroup_prefix = j->prefix };
+	j->life.paths = (struct ctconf_paths){
+		.lxc = j->lxc, .rootfs = j->rootfs, .run = j->run, .cgroup_prefix = j->prefix
+	};
 	return 0;
 }
 
@@ -143,7 +149,8 @@ static void job_done(struct job *j)
 
 static int job_run(const json_t *v, struct job *j, struct err *err)
 {
-	const char *name = json_string_value(json_object_get(v, "job")), *verb = json_string_value(json_object_get(v, "verb"));
+	const char *name = json_string_value(json_object_get(v, "job")),
+		   *verb = json_string_value(json_object_get(v, "verb"));
 	int r = job_read(v, j, err);
 
 	if (r < 0)
@@ -156,7 +163,8 @@ static int job_run(const json_t *v, struct job *j, struct err *err)
 		if (strcmp(verb, "undo") == 0 && jobs[i].undo)
 			return jobs[i].undo(j, err);
 	}
-	return err_set(err, -EINVAL, ERR_CHANNEL, "job", "no job %s with verb %s", name ? name : "?", verb ? verb : "?");
+	return err_set(err, -EINVAL, ERR_CHANNEL, "job", "no job %s with verb %s",
+		name ? name : "?", verb ? verb : "?");
 }
 
 /* --- serving --- */
@@ -164,8 +172,10 @@ static int job_run(const json_t *v, struct job *j, struct err *err)
 static int answer(const struct job *j, int r, const struct err *err)
 {
 	struct frame f = { .type = FRAME_WORKER_RESULT, .a = r < 0 ? (uint64_t)-r : 0 };
-	_cleanup_json_ json_t *v = r < 0 ? json_pack("{s:s, s:s, s:s}", "code", err_wire(err->code), "message", err->message, "field", err->field)
-					 : j->result ? json_incref(j->result) : json_object();
+	_cleanup_json_ json_t *v = r < 0 ? json_pack("{s:s, s:s, s:s}", "code", err_wire(err->code),
+						   "message", err->message, "field", err->field)
+				   : j->result ? json_incref(j->result)
+					       : json_object();
 	_cleanup_(freep) char *text = jsonx_dump(v);
 
 	return channel_send_sync(WORKER_JOB_FD, &f, text, strlen(text), r < 0 ? -1 : j->pidfd);
@@ -191,7 +201,8 @@ int main(void)
 		struct frame f;
 		int fd = -1;
 
-		if (channel_recv_sync(WORKER_JOB_FD, -1, &f, &payload, &fd) < 0 || f.type != FRAME_WORKER_JOB)
+		if (channel_recv_sync(WORKER_JOB_FD, -1, &f, &payload, &fd) < 0 ||
+			f.type != FRAME_WORKER_JOB)
 			return EXIT_SUCCESS; /* the agent has let go of us */
 		closefd(fd);
 		if (serve(payload, f.size) < 0)

@@ -5,8 +5,9 @@
 
 #define CFS_PERIOD_US 100000
 
-/* The denylist that LXC's own distribution policy has (config/templates/common.seccomp), with the newer mount-by-descriptor calls left
- * in: unprivileged containers need them and can do nothing with them that user namespaces don't allow. */
+/* The denylist that LXC's own distribution policy has (config/templates/common.seccomp), with the
+ * newer mount-by-descriptor calls left in: unprivileged containers need them and can do nothing
+ * with them that user namespaces don't allow. */
 const char ctconf_seccomp_policy[] = "2\n"
 				     "denylist\n"
 				     "[all]\n"
@@ -36,17 +37,18 @@ static const struct {
 	{ "lxc.start.auto", "0" },
 };
 
-/* Character devices that every container may use; mknod is the kernel's to refuse in a user namespace. */
+/* Character devices that every container may use; mknod is the kernel's to refuse in a user
+ * namespace. */
 static const char *const devices[] = {
-	"c 1:3 rwm",   /* null */
-	"c 1:5 rwm",   /* zero */
-	"c 1:7 rwm",   /* full */
-	"c 1:8 rwm",   /* random */
-	"c 1:9 rwm",   /* urandom */
-	"c 5:0 rwm",   /* tty */
-	"c 5:1 rwm",   /* console */
-	"c 5:2 rwm",   /* ptmx */
-	"c 136:* rwm", /* pts */
+	"c 1:3 rwm",    /* null */
+	"c 1:5 rwm",    /* zero */
+	"c 1:7 rwm",    /* full */
+	"c 1:8 rwm",    /* random */
+	"c 1:9 rwm",    /* urandom */
+	"c 5:0 rwm",    /* tty */
+	"c 5:1 rwm",    /* console */
+	"c 5:2 rwm",    /* ptmx */
+	"c 136:* rwm",  /* pts */
 	"c 10:229 rwm", /* fuse */
 };
 
@@ -95,9 +97,13 @@ static void limits(struct walk *w, const struct ctspec *s, const struct ctconf_h
 	const struct ctspec_limits *l = &s->limits;
 
 	if (l->memory_bytes > 0)
-		item(w, h->v1_memory ? "lxc.cgroup.memory.limit_in_bytes" : "lxc.cgroup2.memory.max", "%lld", (long long)l->memory_bytes);
+		item(w,
+			h->v1_memory ? "lxc.cgroup.memory.limit_in_bytes"
+				     : "lxc.cgroup2.memory.max",
+			"%lld", (long long)l->memory_bytes);
 	if (l->pids > 0)
-		item(w, h->v1_pids ? "lxc.cgroup.pids.max" : "lxc.cgroup2.pids.max", "%lld", (long long)l->pids);
+		item(w, h->v1_pids ? "lxc.cgroup.pids.max" : "lxc.cgroup2.pids.max", "%lld",
+			(long long)l->pids);
 	if (l->cpu_cores > 0) {
 		long long quota_us = (long long)(l->cpu_cores * CFS_PERIOD_US + 0.5);
 
@@ -130,7 +136,8 @@ int ctconf_each(const struct ctspec *s, const struct ctconf_paths *p, const stru
 		item(&w, "lxc.apparmor.profile", "generated");
 	item(&w, h->v1_devices ? "lxc.cgroup.devices.deny" : "lxc.cgroup2.devices.deny", "a");
 	for (size_t i = 0; i < countof(devices); i++)
-		item(&w, h->v1_devices ? "lxc.cgroup.devices.allow" : "lxc.cgroup2.devices.allow", "%s", devices[i]);
+		item(&w, h->v1_devices ? "lxc.cgroup.devices.allow" : "lxc.cgroup2.devices.allow",
+			"%s", devices[i]);
 	limits(&w, s, h);
 	return w.r;
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The liblxc configuration of a container: generated whole, never parsed back (lxc.container.conf(5)). Pure.
+/* The liblxc configuration of a container: generated whole, never parsed back
+ * (lxc.container.conf(5)). Pure.
  *
- * No includes (distributions' bring hooks that cost as much as the start), no hooks, no environment, no value with a control byte. */
+ * No includes (distributions' bring hooks that cost as much as the start), no hooks, no
+ * environment, no value with a control byte. */
 #pragma once
 
 #include "lxc/ctspec.h"
@@ -15,7 +17,8 @@ struct ctconf_paths {
 	const char *cgroup_prefix;
 };
 
-/* What this host has: a key for a hierarchy that is not there is either refused by liblxc or, worse, accepted without effect. */
+/* What this host has: a key for a hierarchy that is not there is either refused by liblxc or,
+ * worse, accepted without effect. */
 struct ctconf_host {
 	bool v1_memory, v1_cpu, v1_pids, v1_devices;
 	bool apparmor;
@@ -28,5 +31,6 @@ int ctconf_each(const struct ctspec *s, const struct ctconf_paths *p, const stru
 /* What init understands as "end now": lxc.signal.halt. */
 const char *ctconf_halt_signal(const struct ctspec *s);
 
-/* The seccomp policy (liblxc's own format, version 2): what no container needs and hosts have been broken with. */
+/* The seccomp policy (liblxc's own format, version 2): what no container needs and hosts have been
+ * broken with. */
 extern const char ctconf_seccomp_policy[];

@@ -13,14 +13,14 @@
 
 #define HIERARCHIES_MAX 24
 #define FILE_MAX        4096
-#define DEPTH_MAX       32     /* of a container's own cgroups below its payload */
-#define PIDS_MAX        65536  /* of one cgroup.procs that we look at */
+#define DEPTH_MAX       32    /* of a container's own cgroups below its payload */
+#define PIDS_MAX        65536 /* of one cgroup.procs that we look at */
 #define KILL_AGAIN_MS   10
 
 struct hierarchy {
-	int fd;              /* of the mount point */
-	bool unified;        /* cgroup2 */
-	char options[256];   /* v1: comma-separated controllers */
+	int fd;            /* of the mount point */
+	bool unified;      /* cgroup2 */
+	char options[256]; /* v1: comma-separated controllers */
 };
 
 struct ctgroup {
@@ -47,7 +47,8 @@ static void add_mount(struct ctgroup *g, const struct mntent *m)
 	struct hierarchy *h = &g->at[g->n];
 	bool unified = strcmp(m->mnt_type, "cgroup2") == 0;
 
-	if (g->n == HIERARCHIES_MAX || (!unified && strcmp(m->mnt_type, "cgroup") != 0) || (unified && g->unified >= 0))
+	if (g->n == HIERARCHIES_MAX || (!unified && strcmp(m->mnt_type, "cgroup") != 0) ||
+		(unified && g->unified >= 0))
 		return;
 	h->fd = open(m->mnt_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (h->fd < 0)
@@ -74,7 +75,8 @@ int ctgroup_open(const char *prefix, struct ctgroup **ret, struct err *err)
 		(void)endmntent(f);
 	if (g->unified < 0) {
 		ctgroup_close(g);
-		return err_set(err, -ENOENT, ERR_INTERNAL, NULL, "no cgroup2 tree is mounted: containers' processes could not be followed");
+		return err_set(err, -ENOENT, ERR_INTERNAL, NULL,
+			"no cgroup2 tree is mounted: containers' processes could not be followed");
 	}
 	*ret = g;
 	return 0;
@@ -93,7 +95,8 @@ struct ctgroup *ctgroup_close(struct ctgroup *g)
 void ctgroup_forget(struct ctgroup *g)
 {
 	for (size_t i = 0; i < g->n; i++)
-		(void)unlinkat(g->at[i].fd, g->prefix, AT_REMOVEDIR); /* not empty: a container's, which goes on */
+		(void)unlinkat(g->at[i].fd, g->prefix,
+			AT_REMOVEDIR); /* not empty: a container's, which goes on */
 }
 
 /* --- small files --- */
@@ -102,7 +105,8 @@ static int open_dir(const struct ctgroup *g, size_t i, const char *id, const cha
 {
 	char path[256];
 
-	(void)snprintf(path, sizeof(path), "%s%s%s%s%s", g->prefix, id ? "/" : "", id ? id : "", leaf ? "/" : "", leaf ? leaf : "");
+	(void)snprintf(path, sizeof(path), "%s%s%s%s%s", g->prefix, id ? "/" : "", id ? id : "",
+		leaf ? "/" : "", leaf ? leaf : "");
 	return openat(g->at[i].fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 }
 
@@ -145,7 +149,8 @@ static int find_v1(const struct ctgroup *g, const char *controller)
 	return -1;
 }
 
-int ctgroup_dir(const struct ctgroup *g, const char *controller, const char *id, const char *leaf, bool *ret_unified)
+int ctgroup_dir(const struct ctgroup *g, const char *controller, const char *id, const char *leaf,
+	bool *ret_unified)
 {
 	int i = controller ? find_v1(g, controller) : -1;
 
@@ -164,12 +169,14 @@ int64_t ctgroup_oom_kills(struct ctgroup *g, const char *id)
 	bool unified;
 	_cleanup_(closep) int dir = ctgroup_dir(g, "memory", id, "payload", &unified);
 
-	if (dir < 0 || read_file(dir, unified ? "memory.events" : "memory.oom_control", text, sizeof(text)) < 0)
+	if (dir < 0 || read_file(dir, unified ? "memory.events" : "memory.oom_control", text,
+			       sizeof(text)) < 0)
 		return -ENODATA;
 	return keyed(text, "oom_kill");
 }
 
-int ctgroup_read(const struct ctgroup *g, const char *controller, const char *id, const char *file, char *ret, size_t size)
+int ctgroup_read(const struct ctgroup *g, const char *controller, const char *id, const char *file,
+	char *ret, size_t size)
 {
 	bool unified;
 	_cleanup_(closep) int dir = ctgroup_dir(g, controller, id, "payload", &unified);
@@ -200,7 +207,8 @@ int ctgroup_list(struct ctgroup *g, void (*found)(const char *id, void *userdata
 }
 
 /* Calls @each for every process in the directory and below until it returns true. Takes @fd. */
-static bool each_pid(int fd, unsigned depth, bool (*each)(pid_t pid, void *userdata), void *userdata)
+static bool each_pid(
+	int fd, unsigned depth, bool (*each)(pid_t pid, void *userdata), void *userdata)
 {
 	FILE *procs = NULL;
 	bool stop = false;
@@ -220,12 +228,15 @@ static bool each_pid(int fd, unsigned depth, bool (*each)(pid_t pid, void *userd
 		(void)fclose(procs);
 	while (!stop && depth < DEPTH_MAX && (e = readdir(d)))
 		if (e->d_type == DT_DIR && e->d_name[0] != '.')
-			stop = each_pid(openat(dirfd(d), e->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW), depth + 1, each, userdata);
+			stop = each_pid(openat(dirfd(d), e->d_name,
+						O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW),
+				depth + 1, each, userdata);
 	(void)closedir(d);
 	return stop;
 }
 
-bool ctgroup_each_pid(struct ctgroup *g, const char *id, const char *leaf, bool (*each)(pid_t pid, void *userdata), void *userdata)
+bool ctgroup_each_pid(struct ctgroup *g, const char *id, const char *leaf,
+	bool (*each)(pid_t pid, void *userdata), void *userdata)
 {
 	return each_pid(open_dir(g, (size_t)g->unified, id, leaf), 0, each, userdata);
 }
@@ -235,7 +246,8 @@ bool ctgroup_is_populated(struct ctgroup *g, const char *id)
 	char text[FILE_MAX];
 	_cleanup_(closep) int dir = open_dir(g, (size_t)g->unified, id, NULL);
 
-	return dir >= 0 && read_file(dir, "cgroup.events", text, sizeof(text)) >= 0 && keyed(text, "populated") == 1;
+	return dir >= 0 && read_file(dir, "cgroup.events", text, sizeof(text)) >= 0 &&
+	       keyed(text, "populated") == 1;
 }
 
 /* --- freezer --- */
@@ -246,7 +258,8 @@ bool ctgroup_is_frozen(struct ctgroup *g, const char *id)
 	bool unified;
 	_cleanup_(closep) int dir = ctgroup_dir(g, "freezer", id, "payload", &unified);
 
-	if (dir < 0 || read_file(dir, unified ? "cgroup.events" : "freezer.state", text, sizeof(text)) < 0)
+	if (dir < 0 ||
+		read_file(dir, unified ? "cgroup.events" : "freezer.state", text, sizeof(text)) < 0)
 		return false;
 	return unified ? keyed(text, "frozen") == 1 : strncmp(text, "FROZEN", 6) == 0;
 }
@@ -258,7 +271,8 @@ static void thaw(struct ctgroup *g, const char *id)
 	_cleanup_(closep) int dir = ctgroup_dir(g, "freezer", id, "payload", &unified);
 
 	if (dir >= 0)
-		(void)write_file(dir, unified ? "cgroup.freeze" : "freezer.state", unified ? "0" : "THAWED"); /* not frozen: nothing to do */
+		(void)write_file(dir, unified ? "cgroup.freeze" : "freezer.state",
+			unified ? "0" : "THAWED"); /* not frozen: nothing to do */
 }
 
 /* --- the end --- */
@@ -266,7 +280,8 @@ static void thaw(struct ctgroup *g, const char *id)
 static bool kill_one(pid_t pid, void *userdata)
 {
 	if (pid > 0)
-		(void)kill(pid, SIGKILL); /* gone meanwhile: fine; a pid can't be reused while it stands in the group */
+		(void)kill(pid, SIGKILL); /* gone meanwhile: fine; a pid can't be reused while it
+					     stands in the group */
 	return false;
 }
 
@@ -316,7 +331,9 @@ static int remove_below(int fd, unsigned depth)
 	while (depth < DEPTH_MAX && (e = readdir(d))) {
 		if (e->d_type != DT_DIR || e->d_name[0] == '.')
 			continue;
-		(void)remove_below(openat(dirfd(d), e->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW), depth + 1); /* rmdir says it all */
+		(void)remove_below(openat(dirfd(d), e->d_name,
+					   O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW),
+			depth + 1); /* rmdir says it all */
 		if (unlinkat(dirfd(d), e->d_name, AT_REMOVEDIR) < 0 && errno != ENOENT)
 			r = -errno;
 	}

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The cgroup directories of containers, on v1, hybrid and v2: made, read and removed by us, never left to liblxc.
+/* The cgroup directories of containers, on v1, hybrid and v2: made, read and removed by us, never
+ * left to liblxc.
  *
- * In every mounted hierarchy a container owns <CgroupPrefix>/<id>/ with "monitor" and "payload" (lxc.cgroup.dir.*) and, in the cgroup2 tree alone,
- * "worker", which a worker enters before it calls liblxc: whatever a killed worker leaves running is in the container's tree and dies by cgroup.kill.
- * Nothing here blocks for longer than a directory operation, except where said. */
+ * In every mounted hierarchy a container owns <CgroupPrefix>/<id>/ with "monitor" and "payload"
+ * (lxc.cgroup.dir.*) and, in the cgroup2 tree alone, "worker", which a worker enters before it
+ * calls liblxc: whatever a killed worker leaves running is in the container's tree and dies by
+ * cgroup.kill. Nothing here blocks for longer than a directory operation, except where said. */
 #pragma once
 
 #include <sys/types.h>
@@ -19,8 +21,10 @@ struct ctgroup *ctgroup_close(struct ctgroup *g);
 /* Remove the prefix's own directories where no container has any: for the end of the agent. */
 void ctgroup_forget(struct ctgroup *g);
 
-/* Ids that have a directory in any hierarchy, so that leftovers can be found. Calls back once per id. */
-_must_check_ int ctgroup_list(struct ctgroup *g, void (*found)(const char *id, void *userdata), void *userdata);
+/* Ids that have a directory in any hierarchy, so that leftovers can be found. Calls back once per
+ * id. */
+_must_check_ int ctgroup_list(
+	struct ctgroup *g, void (*found)(const char *id, void *userdata), void *userdata);
 
 /* OOM kills counted in the container's memory group, or -ENODATA where the kernel can't tell. */
 int64_t ctgroup_oom_kills(struct ctgroup *g, const char *id);
@@ -28,7 +32,8 @@ int64_t ctgroup_oom_kills(struct ctgroup *g, const char *id);
 /* Remove the directories that are empty of processes; 0, or -EBUSY while something lives. */
 _must_check_ int ctgroup_remove(struct ctgroup *g, const char *id);
 
-/* SIGKILL everything in the container's tree (monitor included). Frozen ones are thawed first. Waits at most @wait_ms for it to be empty: 0, -EBUSY. */
+/* SIGKILL everything in the container's tree (monitor included). Frozen ones are thawed first.
+ * Waits at most @wait_ms for it to be empty: 0, -EBUSY. */
 _must_check_ int ctgroup_kill(struct ctgroup *g, const char *id, int wait_ms);
 
 /* Is anything in the tree frozen by our freezer group? */
@@ -37,18 +42,24 @@ bool ctgroup_is_frozen(struct ctgroup *g, const char *id);
 /* Does any process live in the container's tree? */
 bool ctgroup_is_populated(struct ctgroup *g, const char *id);
 
-/* Calls @each for every process of @leaf ("payload", "monitor"; NULL: all) until it returns true, which is then returned. */
-bool ctgroup_each_pid(struct ctgroup *g, const char *id, const char *leaf, bool (*each)(pid_t pid, void *userdata), void *userdata);
+/* Calls @each for every process of @leaf ("payload", "monitor"; NULL: all) until it returns true,
+ * which is then returned. */
+bool ctgroup_each_pid(struct ctgroup *g, const char *id, const char *leaf,
+	bool (*each)(pid_t pid, void *userdata), void *userdata);
 
-/* Move the calling process into the container's "worker" group, so that nothing it starts can get lost. */
+/* Move the calling process into the container's "worker" group, so that nothing it starts can get
+ * lost. */
 _must_check_ int ctgroup_enter_worker(struct ctgroup *g, const char *id);
 
 /* Is @controller on a hierarchy of its own (v1)? */
 bool ctgroup_has_v1(const struct ctgroup *g, const char *controller);
 
-/* Read a small file of the container's payload group in the hierarchy of @controller. NUL-terminated; 0 or a negative errno. */
-_must_check_ int ctgroup_read(const struct ctgroup *g, const char *controller, const char *id, const char *file, char *ret, size_t size);
+/* Read a small file of the container's payload group in the hierarchy of @controller.
+ * NUL-terminated; 0 or a negative errno. */
+_must_check_ int ctgroup_read(const struct ctgroup *g, const char *controller, const char *id,
+	const char *file, char *ret, size_t size);
 
-/* The directory of one of its groups in the hierarchy of @controller (NULL: the cgroup2 tree), which may be the cgroup2 tree.
- * The caller's descriptor, or -1 with errno. */
-int ctgroup_dir(const struct ctgroup *g, const char *controller, const char *id, const char *leaf, bool *ret_unified);
+/* The directory of one of its groups in the hierarchy of @controller (NULL: the cgroup2 tree),
+ * which may be the cgroup2 tree. The caller's descriptor, or -1 with errno. */
+int ctgroup_dir(const struct ctgroup *g, const char *controller, const char *id, const char *leaf,
+	bool *ret_unified);

@@ -29,7 +29,8 @@ static void reset_signals(void)
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* What login gives a fresh process (systemd.exec(5)); the agent's own limits are not a container's business. */
+/* What login gives a fresh process (systemd.exec(5)); the agent's own limits are not a container's
+ * business. */
 static void reset_limits(void)
 {
 	static const struct {
@@ -47,7 +48,8 @@ static void reset_limits(void)
 	};
 
 	for (size_t i = 0; i < countof(wanted); i++)
-		(void)setrlimit((__rlimit_resource_t)wanted[i].resource, &(struct rlimit){ wanted[i].soft, wanted[i].hard }); /* may not: stays */
+		(void)setrlimit((__rlimit_resource_t)wanted[i].resource,
+			&(struct rlimit){ wanted[i].soft, wanted[i].hard }); /* may not: stays */
 }
 
 static void write_self(const char *path, const char *text)
@@ -95,7 +97,8 @@ static struct ctconf_host look_at_host(const struct ctgroup *g)
 static int write_policy(const char *dir)
 {
 	_cleanup_(freep) char *path = xasprintf("%s/seccomp", dir);
-	_cleanup_(closep) int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	_cleanup_(closep) int fd =
+		open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	size_t size = strlen(ctconf_seccomp_policy);
 
 	if (fd < 0)
@@ -110,7 +113,8 @@ static int prepare_directory(struct ctlife *l, struct err *err)
 	int r = mkdir(dir, 0700) < 0 && errno != EEXIST ? -errno : write_policy(dir);
 
 	if (r < 0)
-		return err_set(err, r, ERR_INTERNAL, "StateDirectory", "can't write to %s: %s", dir, strerror(-r));
+		return err_set(err, r, ERR_INTERNAL, "StateDirectory", "can't write to %s: %s", dir,
+			strerror(-r));
 	(void)unlink(log); /* the last start's: its words must not explain this one */
 	return 0;
 }
@@ -122,12 +126,14 @@ static int make_container(struct ctlife *l, struct lxc_container **ret, struct e
 	int r;
 
 	if (!c)
-		return err_set(err, -ENOMEM, ERR_INTERNAL, NULL, "liblxc gives no container object");
+		return err_set(
+			err, -ENOMEM, ERR_INTERNAL, NULL, "liblxc gives no container object");
 	c->clear_config(c);
 	r = ctconf_each(&l->spec, &l->paths, &host, set_item, c);
 	if (r < 0) {
 		lxc_container_put(c);
-		return err_set(err, r, ERR_INTERNAL, NULL, "liblxc refuses the generated configuration");
+		return err_set(
+			err, r, ERR_INTERNAL, NULL, "liblxc refuses the generated configuration");
 	}
 	*ret = c;
 	return 0;
@@ -162,24 +168,29 @@ static int64_t read_limit(struct ctlife *l, const char *controller, const char *
 {
 	char text[128];
 
-	if (ctgroup_read(l->groups, controller, l->spec.id, ctgroup_has_v1(l->groups, controller) ? v1 : v2, text, sizeof(text)) < 0)
+	if (ctgroup_read(l->groups, controller, l->spec.id,
+		    ctgroup_has_v1(l->groups, controller) ? v1 : v2, text, sizeof(text)) < 0)
 		return -1;
 	return strtoll(text, NULL, 10);
 }
 
-/* liblxc accepts keys of controllers that aren't there: only what the kernel gives back is in force. Memory is kept in whole pages. */
+/* liblxc accepts keys of controllers that aren't there: only what the kernel gives back is in
+ * force. Memory is kept in whole pages. */
 static int verify_limits(struct ctlife *l, struct err *err)
 {
 	const struct ctspec_limits *want = &l->spec.limits;
 	int64_t page = sysconf(_SC_PAGESIZE);
 
-	if (want->memory_bytes > 0 &&
-		read_limit(l, "memory", "memory.limit_in_bytes", "memory.max") != want->memory_bytes / page * page)
-		return err_set(err, -ENOTSUP, ERR_LIMIT_NOT_SUPPORTED, "limits.memory_bytes", "this host does not enforce the memory limit");
+	if (want->memory_bytes > 0 && read_limit(l, "memory", "memory.limit_in_bytes",
+					      "memory.max") != want->memory_bytes / page * page)
+		return err_set(err, -ENOTSUP, ERR_LIMIT_NOT_SUPPORTED, "limits.memory_bytes",
+			"this host does not enforce the memory limit");
 	if (want->pids > 0 && read_limit(l, "pids", "pids.max", "pids.max") != want->pids)
-		return err_set(err, -ENOTSUP, ERR_LIMIT_NOT_SUPPORTED, "limits.pids", "this host does not enforce the pids limit");
+		return err_set(err, -ENOTSUP, ERR_LIMIT_NOT_SUPPORTED, "limits.pids",
+			"this host does not enforce the pids limit");
 	if (want->cpu_cores > 0 && read_limit(l, "cpu", "cpu.cfs_quota_us", "cpu.max") <= 0)
-		return err_set(err, -ENOTSUP, ERR_LIMIT_NOT_SUPPORTED, "limits.cpu_cores", "this host does not enforce the cpu limit");
+		return err_set(err, -ENOTSUP, ERR_LIMIT_NOT_SUPPORTED, "limits.cpu_cores",
+			"this host does not enforce the cpu limit");
 	return 0;
 }
 
@@ -191,6 +202,7 @@ static int start(struct ctlife *l, struct err *err)
 
 	if (r < 0)
 		return r;
+	assert(c);
 	c->want_daemonize(c, true);
 	c->want_close_all_fds(c, true);
 	ok = c->start(c, 0, NULL);
@@ -199,7 +211,8 @@ static int start(struct ctlife *l, struct err *err)
 		char why[300];
 
 		read_log(l, why, sizeof(why));
-		return err_set(err, -EIO, ERR_INTERNAL, NULL, "the container does not start: %s", why);
+		return err_set(
+			err, -EIO, ERR_INTERNAL, NULL, "the container does not start: %s", why);
 	}
 	return 0;
 }
@@ -211,7 +224,9 @@ static int clear_leftovers(struct ctlife *l, struct err *err)
 	if (r >= 0)
 		r = ctgroup_remove(l->groups, l->spec.id);
 	if (r < 0)
-		return err_set(err, r, ERR_INTERNAL, NULL, "what is left of the container's cgroups can't be removed: %s", strerror(-r));
+		return err_set(err, r, ERR_INTERNAL, NULL,
+			"what is left of the container's cgroups can't be removed: %s",
+			strerror(-r));
 	return 0;
 }
 
@@ -228,12 +243,14 @@ int ctlife_launch(struct ctlife *l, pid_t *ret_pid, int *ret_pidfd, struct err *
 		return r;
 	r = ctgroup_enter_worker(l->groups, l->spec.id);
 	if (r < 0)
-		return err_set(err, r, ERR_INTERNAL, "Containers.CgroupPrefix", "can't enter the container's cgroup: %s", strerror(-r));
+		return err_set(err, r, ERR_INTERNAL, "Containers.CgroupPrefix",
+			"can't enter the container's cgroup: %s", strerror(-r));
 	r = start(l, err);
 	if (r < 0)
 		return r;
 	if (ctprobe_look(l->groups, l->spec.id, ret_pid, ret_pidfd) < CTPROBE_RUNNING)
-		return err_set(err, -ESRCH, ERR_INTERNAL, NULL, "the container's init ended at once");
+		return err_set(
+			err, -ESRCH, ERR_INTERNAL, NULL, "the container's init ended at once");
 	r = verify_limits(l, err);
 	if (r < 0)
 		*ret_pidfd = closefd(*ret_pidfd);
@@ -255,7 +272,8 @@ int ctlife_kill(struct ctlife *l, struct err *err)
 	return clear_leftovers(l, err);
 }
 
-/* Does init handle this signal? One that it left at its default would be ignored in a pid namespace (pid_namespaces(7)). */
+/* Does init handle this signal? One that it left at its default would be ignored in a pid namespace
+ * (pid_namespaces(7)). */
 static int halt_signal(const struct ctspec *s)
 {
 	return strcmp(ctconf_halt_signal(s), "SIGUSR2") == 0 ? SIGUSR2 : SIGRTMIN + 3;
@@ -281,15 +299,20 @@ int ctlife_shutdown(struct ctlife *l, int64_t timeout_ms, struct err *err)
 	case CTPROBE_PARTIAL:
 		return clear_leftovers(l, err);
 	case CTPROBE_PAUSED:
-		return err_set(err, -EPERM, ERR_OPERATION_STATE_CONFLICT, NULL, "a paused container can't be stopped: resume it or force-stop it");
+		return err_set(err, -EPERM, ERR_OPERATION_STATE_CONFLICT, NULL,
+			"a paused container can't be stopped: resume it or force-stop it");
 	case CTPROBE_RUNNING:
 		break;
 	}
-	if (syscall(SYS_pidfd_send_signal, pidfd, halt_signal(&l->spec), NULL, 0) < 0 && errno != ESRCH)
-		return err_set(err, -errno, ERR_INTERNAL, NULL, "init can't be signalled: %s", strerror(errno));
+	if (syscall(SYS_pidfd_send_signal, pidfd, halt_signal(&l->spec), NULL, 0) < 0 &&
+		errno != ESRCH)
+		return err_set(err, -errno, ERR_INTERNAL, NULL, "init can't be signalled: %s",
+			strerror(errno));
 	p = (struct pollfd){ .fd = pidfd, .events = POLLIN };
 	if (poll(&p, 1, (int)MIN_OF(timeout_ms, (int64_t)INT32_MAX)) == 0)
-		return err_set(err, -ETIMEDOUT, ERR_TIMEOUT, NULL, "the container did not end within %lld ms of being asked; it goes on running",
+		return err_set(err, -ETIMEDOUT, ERR_TIMEOUT, NULL,
+			"the container did not end within %lld ms of being asked; it goes on "
+			"running",
 			(long long)timeout_ms);
 	let_monitor_finish(l);
 	return clear_leftovers(l, err);
@@ -297,17 +320,24 @@ int ctlife_shutdown(struct ctlife *l, int64_t timeout_ms, struct err *err)
 
 /* --- pause --- */
 
-/* Straight to the freezer: liblxc's own way does the same after a talk with the monitor, which may be stopped. */
+/* Straight to the freezer: liblxc's own way does the same after a talk with the monitor, which may
+ * be stopped. */
 static int set_frozen(struct ctlife *l, bool frozen, struct err *err)
 {
 	bool unified;
-	_cleanup_(closep) int dir = ctgroup_dir(l->groups, "freezer", l->spec.id, "payload", &unified), fd = -1;
+	_cleanup_(closep) int dir = ctgroup_dir(
+				      l->groups, "freezer", l->spec.id, "payload", &unified),
+			      fd = -1;
 	const char *text = unified ? (frozen ? "1" : "0") : (frozen ? "FROZEN" : "THAWED");
 
-	fd = dir < 0 ? -1 : openat(dir, unified ? "cgroup.freeze" : "freezer.state", O_WRONLY | O_CLOEXEC);
+	fd = dir < 0 ? -1
+		     : openat(dir, unified ? "cgroup.freeze" : "freezer.state",
+			       O_WRONLY | O_CLOEXEC);
 	if (fd < 0 || write(fd, text, strlen(text)) < 0)
-		return err_set(err, -errno, ERR_INTERNAL, NULL, "the container's freezer can't be written: %s", strerror(errno));
-	/* Ends by the agent's deadline at the latest: a task in an uninterruptible wait can take its time. */
+		return err_set(err, -errno, ERR_INTERNAL, NULL,
+			"the container's freezer can't be written: %s", strerror(errno));
+	/* Ends by the agent's deadline at the latest: a task in an uninterruptible wait can take
+	 * its time. */
 	while (ctgroup_is_frozen(l->groups, l->spec.id) != frozen)
 		(void)poll(NULL, 0, POLL_MS);
 	return 0;
@@ -320,7 +350,8 @@ int ctlife_freeze(struct ctlife *l, struct err *err)
 	if (state == CTPROBE_PAUSED)
 		return 0;
 	if (state != CTPROBE_RUNNING)
-		return err_set(err, -ESRCH, ERR_OPERATION_STATE_CONFLICT, NULL, "the container does not run");
+		return err_set(err, -ESRCH, ERR_OPERATION_STATE_CONFLICT, NULL,
+			"the container does not run");
 	return set_frozen(l, true, err);
 }
 
@@ -331,6 +362,7 @@ int ctlife_thaw(struct ctlife *l, struct err *err)
 	if (state == CTPROBE_RUNNING)
 		return 0;
 	if (state != CTPROBE_PAUSED)
-		return err_set(err, -ESRCH, ERR_OPERATION_STATE_CONFLICT, NULL, "the container does not run");
+		return err_set(err, -ESRCH, ERR_OPERATION_STATE_CONFLICT, NULL,
+			"the container does not run");
 	return set_frozen(l, false, err);
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A container's life on liblxc: the only file that calls it, linked by the worker alone, since these calls block, and on a stopped monitor for ever.
+/* A container's life on liblxc: the only file that calls it, linked by the worker alone, since
+ * these calls block, and on a stopped monitor for ever.
  *
- * The monitor of a started container inherits its starter's signal mask and dispositions, limits, environment, descriptors, oom score and memory image: ctlife_reset
- * sets all of it back to what a fresh process has. Call it once, first. */
+ * The monitor of a started container inherits its starter's signal mask and dispositions, limits,
+ * environment, descriptors, oom score and memory image: ctlife_reset sets all of it back to what a
+ * fresh process has. Call it once, first. */
 #pragma once
 
 #include "lxc/ctconf.h"
@@ -16,11 +18,13 @@ struct ctlife {
 
 void ctlife_reset(void);
 
-/* Bring it up: clears away what a killed predecessor left, starts, checks by the kernel that init runs and that the limits are in force.
- * Running already: success. @ret_pidfd is the caller's. Blocks some 20 ms; the deadline is the agent's. */
+/* Bring it up: clears away what a killed predecessor left, starts, checks by the kernel that init
+ * runs and that the limits are in force. Running already: success. @ret_pidfd is the caller's.
+ * Blocks some 20 ms; the deadline is the agent's. */
 _must_check_ int ctlife_launch(struct ctlife *l, pid_t *ret_pid, int *ret_pidfd, struct err *err);
 
-/* Ask init to end, wait until it has, and leave no group. -ETIMEDOUT (TIMEOUT) after @timeout_ms: it goes on running. */
+/* Ask init to end, wait until it has, and leave no group. -ETIMEDOUT (TIMEOUT) after @timeout_ms:
+ * it goes on running. */
 _must_check_ int ctlife_shutdown(struct ctlife *l, int64_t timeout_ms, struct err *err);
 
 /* End everything of it, whatever state it or its monitor is in. Needs nobody's help. */

@@ -21,14 +21,16 @@ static int read_proc(pid_t pid, const char *name, char *ret, size_t size)
 	return 0;
 }
 
-/* "NSpid:\t1234\t1": two namespaces deep as we see it, and the first process there. A dead one that nobody has reaped has none. */
+/* "NSpid:\t1234\t1": two namespaces deep as we see it, and the first process there. A dead one that
+ * nobody has reaped has none. */
 static bool is_init(pid_t pid)
 {
 	char text[STATUS_MAX];
 	const char *line;
 	int outer, inner, n = 0;
 
-	if (read_proc(pid, "status", text, sizeof(text)) < 0 || strstr(text, "\nState:\tZ") || strstr(text, "\nState:\tX"))
+	if (read_proc(pid, "status", text, sizeof(text)) < 0 || strstr(text, "\nState:\tZ") ||
+		strstr(text, "\nState:\tX"))
 		return false;
 	line = strstr(text, "\nNSpid:");
 	if (!line || sscanf(line, "\nNSpid: %d %d%n", &outer, &inner, &n) != 2)

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Is it alive? Asked of the kernel alone, without liblxc, whose calls wait for ever on a stopped monitor.
+/* Is it alive? Asked of the kernel alone, without liblxc, whose calls wait for ever on a stopped
+ * monitor.
  *
- * A container runs when a process in its payload cgroup is pid 1 of a pid namespace of its own (last two fields of NSpid in
- * /proc/PID/status; proc_pid_status(5)). The pidfd is opened first and the facts checked after, so a recycled pid can't be believed. */
+ * A container runs when a process in its payload cgroup is pid 1 of a pid namespace of its own
+ * (last two fields of NSpid in /proc/PID/status; proc_pid_status(5)). The pidfd is opened first and
+ * the facts checked after, so a recycled pid can't be believed. */
 #pragma once
 
 #include <sys/types.h>
@@ -12,10 +14,12 @@
 
 enum ctprobe_state {
 	CTPROBE_ABSENT,  /* no process of it at all */
-	CTPROBE_PARTIAL, /* something (a monitor, a straggler), but no init: clear away before a start */
+	CTPROBE_PARTIAL, /* something (a monitor, a straggler), but no init: clear away before a
+			    start */
 	CTPROBE_RUNNING,
 	CTPROBE_PAUSED,
 };
 
-/* Never blocks on the container. @ret_pid, @ret_pidfd (both optional; set to 0 and -1 unless running or paused). */
+/* Never blocks on the container. @ret_pid, @ret_pidfd (both optional; set to 0 and -1 unless
+ * running or paused). */
 enum ctprobe_state ctprobe_look(struct ctgroup *g, const char *id, pid_t *ret_pid, int *ret_pidfd);

@@ -5,12 +5,15 @@
 
 json_t *ctspec_to_json(const struct ctspec *s)
 {
-	json_t *v = json_pack("{s:s, s:s, s:s, s:s, s:I, s:b, s:{s:f, s:I, s:I}}", "id", s->id, "project_id", s->project_id, "name", s->name, "image",
-		s->image, "id_base", (json_int_t)s->id_base, "autostart", s->autostart, "limits", "cpu_cores", s->limits.cpu_cores, "memory_bytes",
-		(json_int_t)s->limits.memory_bytes, "pids", (json_int_t)s->limits.pids);
+	json_t *v = json_pack("{s:s, s:s, s:s, s:s, s:I, s:b, s:{s:f, s:I, s:I}}", "id", s->id,
+		"project_id", s->project_id, "name", s->name, "image", s->image, "id_base",
+		(json_int_t)s->id_base, "autostart", s->autostart, "limits", "cpu_cores",
+		s->limits.cpu_cores, "memory_bytes", (json_int_t)s->limits.memory_bytes, "pids",
+		(json_int_t)s->limits.pids);
 
 	if (!v)
-		abort(); /* only for want of memory, or text that order's checks let no one in with */
+		abort(); /* only for want of memory, or text that order's checks let no one in with
+			  */
 	return v;
 }
 
@@ -31,7 +34,8 @@ static int copy_text(const json_t *v, const char *key, char *to, size_t size, st
 	if (r < 0)
 		return r;
 	if (strlen(s) >= size || !is_clean(s))
-		return err_set(err, -EINVAL, ERR_INVALID_PARAMS, key, "%s is too long or has control bytes", key);
+		return err_set(err, -EINVAL, ERR_INVALID_PARAMS, key,
+			"%s is too long or has control bytes", key);
 	strcpy(to, s);
 	return 0;
 }
@@ -39,7 +43,8 @@ static int copy_text(const json_t *v, const char *key, char *to, size_t size, st
 static int read_limits(const json_t *v, struct ctspec_limits *ret, struct err *err)
 {
 	const json_t *cores = json_object_get(v, "cpu_cores");
-	int r = jsonx_int(v, "memory_bytes", false, 0, INT64_MAX, &ret->memory_bytes, ERR_INVALID_PARAMS, err);
+	int r = jsonx_int(v, "memory_bytes", false, 0, INT64_MAX, &ret->memory_bytes,
+		ERR_INVALID_PARAMS, err);
 
 	if (r >= 0)
 		r = jsonx_int(v, "pids", false, 0, INT32_MAX, &ret->pids, ERR_INVALID_PARAMS, err);
@@ -60,7 +65,8 @@ int ctspec_from_json(const json_t *v, struct ctspec *ret, struct err *err)
 	if (r >= 0)
 		r = copy_text(v, "image", s.image, sizeof(s.image), err);
 	if (r >= 0)
-		r = jsonx_int(v, "id_base", true, 1, UINT32_MAX - CTSPEC_ID_RANGE + 1LL, &id_base, ERR_INVALID_PARAMS, err);
+		r = jsonx_int(v, "id_base", true, 1, UINT32_MAX - CTSPEC_ID_RANGE + 1LL, &id_base,
+			ERR_INVALID_PARAMS, err);
 	if (r >= 0)
 		r = jsonx_bool(v, "autostart", false, &s.autostart, ERR_INVALID_PARAMS, err);
 	if (r >= 0)
@@ -68,7 +74,8 @@ int ctspec_from_json(const json_t *v, struct ctspec *ret, struct err *err)
 	if (r < 0)
 		return r;
 	if (!ident_is_id(s.id))
-		return err_set(err, -EINVAL, ERR_INVALID_PARAMS, "id", "\"%s\" is no container id", s.id);
+		return err_set(
+			err, -EINVAL, ERR_INVALID_PARAMS, "id", "\"%s\" is no container id", s.id);
 	s.id_base = (uint32_t)id_base;
 	*ret = s;
 	return 0;

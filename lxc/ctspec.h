@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* One container as it is wanted, and the liblxc configuration that makes it so. Pure.
  *
- * The configuration is generated whole from this and never parsed back: no includes, no hooks, no value that could carry a control
- * byte (CVE-2026-23953: a newline in a value becomes a line of its own). */
+ * The configuration is generated whole from this and never parsed back: no includes, no hooks, no
+ * value that could carry a control byte (CVE-2026-23953: a newline in a value becomes a line of its
+ * own). */
 #pragma once
 
 #include <jansson.h>
@@ -15,7 +16,7 @@
 #define CTSPEC_NAME_MAX 100
 
 struct ctspec_limits {
-	double cpu_cores;      /* 0: none, as all below */
+	double cpu_cores; /* 0: none, as all below */
 	int64_t memory_bytes;
 	int64_t pids;
 };
@@ -25,7 +26,7 @@ struct ctspec {
 	char project_id[IDENT_ID_LEN + 1];
 	char name[CTSPEC_NAME_MAX + 1]; /* hostname; the id when empty */
 	char image[256];
-	uint32_t id_base;               /* first host uid and gid */
+	uint32_t id_base; /* first host uid and gid */
 	bool autostart;
 	struct ctspec_limits limits;
 };

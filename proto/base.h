@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The few words that every file uses: cleanup variables, ownership transfer, aborting allocation.
- * Small allocations abort on failure: a branch that no test reaches is worse than a restart, which is
- * a tested path. Sizes that strangers influence are capped before they come here. */
+ * Small allocations abort on failure: a branch that no test reaches is worse than a restart, which
+ * is a tested path. Sizes that strangers influence are capped before they come here. */
 #pragma once
 
 #include <assert.h>
@@ -14,20 +14,20 @@
 #include <string.h>
 #include <unistd.h>
 
-#define _cleanup_(f)  __attribute__((cleanup(f)))
-#define _must_check_  __attribute__((warn_unused_result))
-#define _printf_(a,b) __attribute__((format(printf, a, b)))
-#define countof(a)    (sizeof(a) / sizeof((a)[0]))
-#define MIN_OF(a, b)  ((a) < (b) ? (a) : (b))
-#define MAX_OF(a, b)  ((a) > (b) ? (a) : (b))
+#define _cleanup_(f)   __attribute__((cleanup(f)))
+#define _must_check_   __attribute__((warn_unused_result))
+#define _printf_(a, b) __attribute__((format(printf, a, b)))
+#define countof(a)     (sizeof(a) / sizeof((a)[0]))
+#define MIN_OF(a, b)   ((a) < (b) ? (a) : (b))
+#define MAX_OF(a, b)   ((a) > (b) ? (a) : (b))
 
 /* Hand a pointer on: the variable is left NULL, so that its cleanup does nothing. */
-#define TAKE(p)                                                                                    \
-	({                                                                                         \
-		__typeof__(p) *_pp = &(p);                                                         \
-		__typeof__(p) _taken = *_pp;                                                       \
-		*_pp = NULL;                                                                       \
-		_taken;                                                                            \
+#define TAKE(p)                              \
+	({                                   \
+		__typeof__(p) *_pp = &(p);   \
+		__typeof__(p) _taken = *_pp; \
+		*_pp = NULL;                 \
+		_taken;                      \
 	})
 
 static inline void freep(void *p)
@@ -41,7 +41,8 @@ static inline int closefd(int fd)
 	int saved = errno;
 
 	if (fd >= 0)
-		(void)close(fd); /* nothing can be done about a failed close of something we only read */
+		(void)close(fd); /* nothing can be done about a failed close of something we only
+				    read */
 	errno = saved;
 	return -1;
 }
@@ -86,10 +87,10 @@ static inline char *xstrdup(const char *s)
 	return p;
 }
 
-#define xasprintf(...)                                                                             \
-	({                                                                                         \
-		char *_s = NULL;                                                                   \
-		if (asprintf(&_s, __VA_ARGS__) < 0)                                                \
-			abort();                                                                   \
-		_s;                                                                                \
+#define xasprintf(...)                              \
+	({                                          \
+		char *_s = NULL;                    \
+		if (asprintf(&_s, __VA_ARGS__) < 0) \
+			abort();                    \
+		_s;                                 \
 	})

@@ -18,15 +18,16 @@ enum errcode {
 
 struct err {
 	enum errcode code;
-	int errnum;         /* positive errno, 0 when there is none */
-	char field[96];     /* first offending field, file or setting; empty when there is none */
-	char reason[40];    /* the published code behind an invalid_params, e.g. RESERVED_ENV_PREFIX */
-	char status[16];    /* the container's status behind an OPERATION_STATE_CONFLICT */
-	char message[512];  /* one sentence for a human */
+	int errnum;      /* positive errno, 0 when there is none */
+	char field[96];  /* first offending field, file or setting; empty when there is none */
+	char reason[40]; /* the published code behind an invalid_params, e.g. RESERVED_ENV_PREFIX */
+	char status[16]; /* the container's status behind an OPERATION_STATE_CONFLICT */
+	char message[512]; /* one sentence for a human */
 };
 
-/* Fill @err (which may be NULL) and return @r, a negative errno. @field may be NULL. What is stored is UTF-8 without control
- * characters, whatever was put in and wherever it had to be cut: it goes into reports and logs. */
+/* Fill @err (which may be NULL) and return @r, a negative errno. @field may be NULL. What is stored
+ * is UTF-8 without control characters, whatever was put in and wherever it had to be cut: it goes
+ * into reports and logs. */
 int err_set(struct err *err, int r, enum errcode code, const char *field, const char *fmt, ...)
 	_printf_(5, 6);
 

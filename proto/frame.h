@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The one message form of all local channels (agent and courier, worker, hoodyctl): a fixed header of 64 bytes in little-endian
- * order on SOCK_SEQPACKET; a payload, when there is one, lies in a memfd that its sender has sealed (F_SEAL_WRITE|SHRINK|GROW|SEAL),
- * so that the bytes that are verified cannot change before they are parsed, and no size cliff exists
- * (default SEQPACKET buffers stop at about 208 KiB, unix(7)). Pure codec: descriptors travel in agent/channel.
+/* The one message form of all local channels (agent and courier, worker, hoodyctl): a fixed header
+ * of 64 bytes in little-endian order on SOCK_SEQPACKET; a payload, when there is one, lies in a
+ * memfd that its sender has sealed (F_SEAL_WRITE|SHRINK|GROW|SEAL), so that the bytes that are
+ * verified cannot change before they are parsed, and no size cliff exists (default SEQPACKET
+ * buffers stop at about 208 KiB, unix(7)). Pure codec: descriptors travel in agent/channel.
  *
  *   0 magic "HFRM"  4 version u16  6 type u16  8 flags u32  12 reserved u32 (0)
  *  16 id u64  24 a u64  32 b u64  40 c u64  48 size u64 (payload bytes)  56 reserved u64 (0)
@@ -20,41 +21,51 @@ enum frame_type {
 	FRAME_NONE = 0,
 
 	/* agent -> courier */
-	FRAME_COURIER_SETUP = 0x0101,   /* payload: JSON {api_url, node_id, node_token, user_agent, ca_pem|null, response_signature: "required"|"optional",
-	                                   keyset{…}, hostname}; once, first */
-	FRAME_COURIER_KEYS = 0x0102,    /* payload: keyset JSON; any time later */
-	FRAME_COURIER_POLL = 0x0103,    /* a: after, b: wait in s, c: limit; answered by one of ORDERS, FAILED */
-	FRAME_COURIER_DELIVER = 0x0104, /* payload: report batch envelope; answered by one of ACKED, FAILED */
+	FRAME_COURIER_SETUP = 0x0101, /* payload: JSON {api_url, node_id, node_token, user_agent,
+					 ca_pem|null, response_signature: "required"|"optional",
+					 keyset{…}, hostname}; once, first */
+	FRAME_COURIER_KEYS = 0x0102,  /* payload: keyset JSON; any time later */
+	FRAME_COURIER_POLL =
+		0x0103, /* a: after, b: wait in s, c: limit; answered by one of ORDERS, FAILED */
+	FRAME_COURIER_DELIVER =
+		0x0104, /* payload: report batch envelope; answered by one of ACKED, FAILED */
 
 	/* courier -> agent */
-	FRAME_COURIER_READY = 0x0181,   /* confined and set up */
-	FRAME_COURIER_ORDERS = 0x0182,  /* a: head_seq, b: count (0..256); payload (when b > 0): count times u32 LE length, then that many bytes of envelope */
-	FRAME_COURIER_ACKED = 0x0183,   /* a: acked_seq */
-	FRAME_COURIER_FAILED = 0x0184,  /* a: HTTP status or 0, b: Retry-After in ms or 0, c: enum frame_fail; no text: the courier names nothing */
+	FRAME_COURIER_READY = 0x0181, /* confined and set up */
+	FRAME_COURIER_ORDERS =
+		0x0182, /* a: head_seq, b: count (0..256); payload (when b > 0): count times u32 LE
+			   length, then that many bytes of envelope */
+	FRAME_COURIER_ACKED = 0x0183,  /* a: acked_seq */
+	FRAME_COURIER_FAILED = 0x0184, /* a: HTTP status or 0, b: Retry-After in ms or 0, c: enum
+					  frame_fail; no text: the courier names nothing */
 
 	/* agent -> worker */
-	FRAME_WORKER_JOB = 0x0201,      /* payload: JSON, see agent/worker.h; a: deadline in ms */
+	FRAME_WORKER_JOB = 0x0201, /* payload: JSON, see agent/worker.h; a: deadline in ms */
 
 	/* worker -> agent */
-	FRAME_WORKER_PROGRESS = 0x0281, /* a: percent or ~0, b: bytes done, c: bytes in all; no payload */
-	FRAME_WORKER_RESULT = 0x0282,   /* a: 0, or a positive errno; payload: JSON result or error; may carry a pidfd */
+	FRAME_WORKER_PROGRESS =
+		0x0281, /* a: percent or ~0, b: bytes done, c: bytes in all; no payload */
+	FRAME_WORKER_RESULT = 0x0282, /* a: 0, or a positive errno; payload: JSON result or error;
+					 may carry a pidfd */
 
 	/* hoodyctl -> agent, and the answer */
 	FRAME_CTL_STATUS = 0x0301,
-	FRAME_CTL_ORDERS = 0x0302,      /* a: at most so many, newest first; b: only those with row id below (0: all) */
-	FRAME_CTL_ANSWER = 0x0381,      /* payload: JSON */
-	FRAME_CTL_ERROR = 0x0382,       /* payload: JSON {code, message, field?} */
+	FRAME_CTL_ORDERS = 0x0302, /* a: at most so many, newest first; b: only those with row id
+				      below (0: all) */
+	FRAME_CTL_ANSWER = 0x0381, /* payload: JSON */
+	FRAME_CTL_ERROR = 0x0382,  /* payload: JSON {code, message, field?} */
 };
 
-/* Why a courier's request failed: enough to choose a back-off and a log line, nothing to be steered by. */
+/* Why a courier's request failed: enough to choose a back-off and a log line, nothing to be steered
+ * by. */
 enum frame_fail {
 	FRAME_FAIL_NONE = 0,
-	FRAME_FAIL_CONNECT,    /* no connection, name, or route */
-	FRAME_FAIL_TLS,        /* the peer could not be authenticated */
+	FRAME_FAIL_CONNECT, /* no connection, name, or route */
+	FRAME_FAIL_TLS,     /* the peer could not be authenticated */
 	FRAME_FAIL_TIMEOUT,
-	FRAME_FAIL_HTTP,       /* a status other than 200; a: which */
-	FRAME_FAIL_SIGNATURE,  /* X-Hoody-Signature missing or wrong */
-	FRAME_FAIL_BODY,       /* the body is not what the protocol says, or too large */
+	FRAME_FAIL_HTTP,      /* a status other than 200; a: which */
+	FRAME_FAIL_SIGNATURE, /* X-Hoody-Signature missing or wrong */
+	FRAME_FAIL_BODY,      /* the body is not what the protocol says, or too large */
 	FRAME_FAIL_COUNT
 };
 
@@ -67,5 +78,6 @@ struct frame {
 
 void frame_build(const struct frame *f, uint8_t ret[static FRAME_SIZE]);
 
-/* Returns 0; -EBADMSG for a wrong size, magic, version, flags, reserved field or a payload above FRAME_PAYLOAD_MAX. */
+/* Returns 0; -EBADMSG for a wrong size, magic, version, flags, reserved field or a payload above
+ * FRAME_PAYLOAD_MAX. */
 _must_check_ int frame_read(const uint8_t *bytes, size_t size, struct frame *ret);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* jansson under our limits: depth 32, no duplicate keys, no trailing bytes, no NUL in strings, UTF-8. */
+/* jansson under our limits: depth 32, no duplicate keys, no trailing bytes, no NUL in strings,
+ * UTF-8. */
 #pragma once
 
 #include <jansson.h>
@@ -11,19 +12,24 @@
 
 #define _cleanup_json_ _cleanup_(json_decrefp)
 
-/* Does the text stay within @depth levels of nesting and @values values (members count)? A scan without memory, to be made
- * before bytes of an unknown sender reach the parser, which spends up to a hundred times their size. Says nothing of
- * well-formedness otherwise. */
+/* Does the text stay within @depth levels of nesting and @values values (members count)? A scan
+ * without memory, to be made before bytes of an unknown sender reach the parser, which spends up to
+ * a hundred times their size. Says nothing of well-formedness otherwise. */
 bool jsonx_is_within(const void *data, size_t size, unsigned depth, size_t values);
 
-/* Parse exactly one JSON value. Returns 0 or -EBADMSG (@err: @code, with line and column, never the text itself). */
-_must_check_ int jsonx_parse(const void *data, size_t size, enum errcode code, json_t **ret, struct err *err);
+/* Parse exactly one JSON value. Returns 0 or -EBADMSG (@err: @code, with line and column, never the
+ * text itself). */
+_must_check_ int jsonx_parse(
+	const void *data, size_t size, enum errcode code, json_t **ret, struct err *err);
 
 /* Typed getters of an object's member; the message names the field. @required: absence (or null) is
  * -EINVAL, else absence leaves *ret as it was and returns 0. Strings are borrowed from @obj. */
-_must_check_ int jsonx_string(const json_t *obj, const char *key, bool required, const char **ret, enum errcode code, struct err *err);
-_must_check_ int jsonx_int(const json_t *obj, const char *key, bool required, int64_t min, int64_t max, int64_t *ret, enum errcode code, struct err *err);
-_must_check_ int jsonx_bool(const json_t *obj, const char *key, bool required, bool *ret, enum errcode code, struct err *err);
+_must_check_ int jsonx_string(const json_t *obj, const char *key, bool required, const char **ret,
+	enum errcode code, struct err *err);
+_must_check_ int jsonx_int(const json_t *obj, const char *key, bool required, int64_t min,
+	int64_t max, int64_t *ret, enum errcode code, struct err *err);
+_must_check_ int jsonx_bool(const json_t *obj, const char *key, bool required, bool *ret,
+	enum errcode code, struct err *err);
 
 /* Compact text; the caller's. Aborts when out of memory. */
 char *jsonx_dump(const json_t *v);

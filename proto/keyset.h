@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The trusted keys (protocol.md section 7): the root of trust, its file form, rotation after TUF, and
- * rollback refusal. Pure: time and bytes come from the caller. */
+/* The trusted keys (protocol.md section 7): the root of trust, its file form, rotation after TUF,
+ * and rollback refusal. Pure: time and bytes come from the caller. */
 #pragma once
 
 #include "proto/base.h"
 #include "proto/err.h"
 
-#define KEYSET_KEYS_MAX 16
-#define KEYSET_KID_MAX  64
-#define KEYSET_FILE_MAX 65536
+#define KEYSET_KEYS_MAX     16
+#define KEYSET_KID_MAX      64
+#define KEYSET_FILE_MAX     65536
 #define KEYSET_PAYLOAD_TYPE "application/vnd.hoody.keyset+json"
 
 struct keyset_key {
@@ -35,5 +35,7 @@ bool keyset_key_is_expired(const struct keyset_key *key, int64_t now_ms);
 
 /* Judge a DSSE envelope that carries the next keyset: signed by a key of @present (expired ones
  * count, section 7) and by the new set's active key, version exactly one higher.
- * Returns 0 and *ret; -EBADMSG malformed or badly signed; -ESTALE keyset_rollback; -ENOENT keyset_gap. */
-_must_check_ int keyset_rotate(const struct keyset *present, const void *envelope, size_t size, struct keyset *ret, struct err *err);
+ * Returns 0 and *ret; -EBADMSG malformed or badly signed; -ESTALE keyset_rollback; -ENOENT
+ * keyset_gap. */
+_must_check_ int keyset_rotate(const struct keyset *present, const void *envelope, size_t size,
+	struct keyset *ret, struct err *err);

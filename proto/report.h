@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Report batches (protocol.md section 6): a signed DSSE envelope around reports that are already JSON text. Pure.
+/* Report batches (protocol.md section 6): a signed DSSE envelope around reports that are already
+ * JSON text. Pure.
  *
- * A report's body is the text of one JSON object that begins {"type":…, and has everything but seq; seq is put in front when
- * the batch is built, so that the outbox can store bodies before their batch is known. */
+ * A report's body is the text of one JSON object that begins {"type":…, and has everything but seq;
+ * seq is put in front when the batch is built, so that the outbox can store bodies before their
+ * batch is known. */
 #pragma once
 
 #include <jansson.h>
@@ -29,12 +31,13 @@ struct report_item {
 
 struct report_batch {
 	const char *node_id;
-	const char *boot_id;      /* 32 hex */
+	const char *boot_id; /* 32 hex */
 	int64_t sent_ms;
-	const uint8_t *prev;      /* 32 bytes: SHA-256 of the payload of the last acknowledged batch */
+	const uint8_t *prev; /* 32 bytes: SHA-256 of the payload of the last acknowledged batch */
 	const struct report_item *items;
 	size_t n_items;
 };
 
 /* The envelope's JSON text (the caller's) and the SHA-256 of its payload. */
-char *report_batch_build(const struct report_batch *b, const struct report_key *key, size_t *ret_size, uint8_t ret_digest[static 32]);
+char *report_batch_build(const struct report_batch *b, const struct report_key *key,
+	size_t *ret_size, uint8_t ret_digest[static 32]);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* X-Hoody-Signature on responses (hoody-schema.md section 15.2):
- * t=<unix s>,kid=<id>,m=<METHOD>,s=<status>,path=<path with query>,sig=<128 hex>, keys case-insensitive, values may be quoted.
- * Signed: t \n method \n status \n path \n body. Protects the channel; never replaces an order's own signature. Pure. */
+ * t=<unix s>,kid=<id>,m=<METHOD>,s=<status>,path=<path with query>,sig=<128 hex>, keys
+ * case-insensitive, values may be quoted. Signed: t \n method \n status \n path \n body. Protects
+ * the channel; never replaces an order's own signature. Pure. */
 #pragma once
 
 #include "proto/base.h"
@@ -19,5 +20,7 @@ struct respsig_response {
 	size_t body_size;
 };
 
-/* Returns 0; -EBADMSG malformed or of another request; -ESTALE outside the time window; -ENOKEY; -EKEYREJECTED. */
-_must_check_ int respsig_verify(const char *header, const struct respsig_response *r, const struct keyset *ks, int64_t now_ms, struct err *err);
+/* Returns 0; -EBADMSG malformed or of another request; -ESTALE outside the time window; -ENOKEY;
+ * -EKEYREJECTED. */
+_must_check_ int respsig_verify(const char *header, const struct respsig_response *r,
+	const struct keyset *ks, int64_t now_ms, struct err *err);

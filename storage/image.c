@@ -15,18 +15,33 @@ static const struct {
 	const char *path;
 	mode_t mode;
 } directories[] = {
-	{ "bin", 0755 }, { "dev", 0755 }, { "etc", 0755 }, { "home", 0755 }, { "proc", 0555 }, { "root", 0700 }, { "run", 0755 },
-	{ "sbin", 0755 }, { "sys", 0555 }, { "tmp", 01777 }, { "usr", 0755 }, { "usr/bin", 0755 }, { "usr/sbin", 0755 }, { "var", 0755 },
-	{ "var/log", 0755 }, { "var/tmp", 01777 },
+	{ "bin", 0755 },
+	{ "dev", 0755 },
+	{ "etc", 0755 },
+	{ "home", 0755 },
+	{ "proc", 0555 },
+	{ "root", 0700 },
+	{ "run", 0755 },
+	{ "sbin", 0755 },
+	{ "sys", 0555 },
+	{ "tmp", 01777 },
+	{ "usr", 0755 },
+	{ "usr/bin", 0755 },
+	{ "usr/sbin", 0755 },
+	{ "var", 0755 },
+	{ "var/log", 0755 },
+	{ "var/tmp", 01777 },
 };
 
-/* Busybox' own way down sleeps two seconds; this one waits for the processes to be gone, one second at most. */
+/* Busybox' own way down sleeps two seconds; this one waits for the processes to be gone, one second
+ * at most. */
 static const char rc_shutdown[] = "#!/bin/sh\n"
 				  "trap '' TERM\n"
 				  "kill -TERM -1 2>/dev/null\n"
 				  "n=0\n"
 				  "set -- /proc/[0-9]*\n"
-				  "while [ $n -lt 50 ] && [ $# -gt 2 ]; do usleep 20000; n=$((n + 1)); set -- /proc/[0-9]*; done\n"
+				  "while [ $n -lt 50 ] && [ $# -gt 2 ]; do usleep 20000; n=$((n + "
+				  "1)); set -- /proc/[0-9]*; done\n"
 				  "exec poweroff -f\n";
 
 static const struct {
@@ -34,23 +49,28 @@ static const struct {
 	mode_t mode;
 	const char *text;
 } files[] = {
-	{ "etc/passwd", 0644, "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/bin/false\n" },
+	{ "etc/passwd", 0644,
+		"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/bin/"
+		"false\n" },
 	{ "etc/group", 0644, "root:x:0:\nnogroup:x:65534:\n" },
 	{ "etc/shadow", 0600, "root:*:::::::\nnobody:*:::::::\n" },
 	{ "etc/hosts", 0644, "127.0.0.1\tlocalhost\n::1\tlocalhost\n" },
 	{ "etc/environment", 0644, "" },
-	{ "etc/inittab", 0644, "::sysinit:/bin/hostname -F /etc/hostname\n::shutdown:/etc/rc.shutdown\n" },
+	{ "etc/inittab", 0644,
+		"::sysinit:/bin/hostname -F /etc/hostname\n::shutdown:/etc/rc.shutdown\n" },
 	{ "etc/rc.shutdown", 0755, rc_shutdown },
 };
 
 static int failed(struct err *err, int r, const char *what)
 {
-	return err_set(err, r, r == -ENOSPC ? ERR_NO_SPACE : ERR_INTERNAL, "Storage.Pool", "can't make %s: %s", what, strerror(-r));
+	return err_set(err, r, r == -ENOSPC ? ERR_NO_SPACE : ERR_INTERNAL, "Storage.Pool",
+		"can't make %s: %s", what, strerror(-r));
 }
 
 static int write_text(int root, const char *path, mode_t mode, const char *text)
 {
-	_cleanup_(closep) int fd = openat(root, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	_cleanup_(closep) int fd =
+		openat(root, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	size_t size = strlen(text);
 
 	if (fd < 0 || fchmod(fd, mode) < 0)
@@ -64,10 +84,12 @@ static bool is_static(int fd)
 	Elf64_Ehdr e;
 	Elf64_Phdr p;
 
-	if (pread(fd, &e, sizeof(e), 0) != sizeof(e) || memcmp(e.e_ident, ELFMAG, SELFMAG) != 0 || e.e_ident[EI_CLASS] != ELFCLASS64)
+	if (pread(fd, &e, sizeof(e), 0) != sizeof(e) || memcmp(e.e_ident, ELFMAG, SELFMAG) != 0 ||
+		e.e_ident[EI_CLASS] != ELFCLASS64)
 		return false;
 	for (unsigned i = 0; i < e.e_phnum; i++) {
-		if (pread(fd, &p, sizeof(p), (off_t)(e.e_phoff + i * sizeof(p))) != sizeof(p) || p.p_type == PT_INTERP)
+		if (pread(fd, &p, sizeof(p), (off_t)(e.e_phoff + i * sizeof(p))) != sizeof(p) ||
+			p.p_type == PT_INTERP)
 			return false;
 	}
 	return true;
@@ -84,12 +106,14 @@ static int open_busybox(int *ret, const char **ret_path, struct err *err)
 			return 0;
 		}
 	}
-	return err_set(err, -ENOENT, ERR_IMAGE_NOT_FOUND, "image", "builtin:busybox needs a static busybox on this host (Debian: busybox-static)");
+	return err_set(err, -ENOENT, ERR_IMAGE_NOT_FOUND, "image",
+		"builtin:busybox needs a static busybox on this host (Debian: busybox-static)");
 }
 
 static int copy_file(int from, int root, const char *path)
 {
-	_cleanup_(closep) int to = openat(root, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	_cleanup_(closep) int to =
+		openat(root, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	struct stat st;
 	off_t done = 0;
 
@@ -139,7 +163,8 @@ static int link_applets(const char *busybox, int root)
 	while (r == 0 && (name = strsep(&rest, "\n"))) {
 		char path[80];
 
-		if (!name[0] || strchr(name, '/') || strcmp(name, "busybox") == 0 || strcmp(name, "init") == 0)
+		if (!name[0] || strchr(name, '/') || strcmp(name, "busybox") == 0 ||
+			strcmp(name, "init") == 0)
 			continue;
 		(void)snprintf(path, sizeof(path), "bin/%s", name);
 		if (symlinkat("busybox", root, path) < 0 && errno != EEXIST)
@@ -160,7 +185,8 @@ static int unpack_busybox(int root, const char *hostname, struct err *err)
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < countof(directories); i++)
-		if (mkdirat(root, directories[i].path, 0755) < 0 || fchmodat(root, directories[i].path, directories[i].mode, 0) < 0)
+		if (mkdirat(root, directories[i].path, 0755) < 0 ||
+			fchmodat(root, directories[i].path, directories[i].mode, 0) < 0)
 			return failed(err, -errno, directories[i].path);
 	for (size_t i = 0; i < countof(files); i++) {
 		r = write_text(root, files[i].path, files[i].mode, files[i].text);
@@ -188,5 +214,6 @@ int image_unpack(const char *image, int root, const char *hostname, struct err *
 	for (size_t i = 0; i < countof(builtins); i++)
 		if (strcmp(builtins[i].name, image) == 0)
 			return builtins[i].unpack(root, hostname, err);
-	return err_set(err, -ENOENT, ERR_IMAGE_NOT_FOUND, "image", "image %s is not on this node", image);
+	return err_set(
+		err, -ENOENT, ERR_IMAGE_NOT_FOUND, "image", "image %s is not on this node", image);
 }

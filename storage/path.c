@@ -48,7 +48,8 @@ int path_open_in_root(int root, const char *path, int flags, mode_t mode, int *r
 	return 0;
 }
 
-/* Delete what can be deleted in @dir at once; move directories that are not empty up into @top, so that depth never grows. */
+/* Delete what can be deleted in @dir at once; move directories that are not empty up into @top, so
+ * that depth never grows. */
 static int empty_level(int top, int dir, unsigned *serial, bool *ret_again)
 {
 	int copy = fcntl(dir, F_DUPFD_CLOEXEC, 3), r = 0;
@@ -90,7 +91,8 @@ static int empty_level(int top, int dir, unsigned *serial, bool *ret_again)
 	return r;
 }
 
-/* One pass over the directories that lie in @top: empty each; what was deep is then in @top and waits for the next pass. */
+/* One pass over the directories that lie in @top: empty each; what was deep is then in @top and
+ * waits for the next pass. */
 static int pass(int top, unsigned *serial, bool *ret_again)
 {
 	int copy = fcntl(top, F_DUPFD_CLOEXEC, 3), r = 0;
@@ -113,7 +115,8 @@ static int pass(int top, unsigned *serial, bool *ret_again)
 			continue;
 		}
 		r = empty_level(top, dir, serial, ret_again);
-		if (r == 0 && unlinkat(top, e->d_name, AT_REMOVEDIR) < 0 && errno != ENOENT && errno != ENOTEMPTY && errno != EEXIST)
+		if (r == 0 && unlinkat(top, e->d_name, AT_REMOVEDIR) < 0 && errno != ENOENT &&
+			errno != ENOTEMPTY && errno != EEXIST)
 			r = -errno;
 	}
 	(void)closedir(d);
@@ -122,7 +125,8 @@ static int pass(int top, unsigned *serial, bool *ret_again)
 
 int path_remove_tree(int parent, const char *name)
 {
-	_cleanup_(closep) int top = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_(closep) int top =
+		openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	unsigned serial = 0;
 	bool again = true;
 

@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* From text to a descriptor, below a directory that is held: the only file that resolves a name which a container can influence.
- * openat2(2), never strings: there is no fallback for kernels without it. */
+/* From text to a descriptor, below a directory that is held: the only file that resolves a name
+ * which a container can influence. openat2(2), never strings: there is no fallback for kernels
+ * without it. */
 #pragma once
 
 #include <sys/types.h>
 
 #include "proto/base.h"
 
-/* Open @path beneath @root: no way out by "..", absolute or magic links (-EXDEV, -ELOOP: an escape attempt). */
+/* Open @path beneath @root: no way out by "..", absolute or magic links (-EXDEV, -ELOOP: an escape
+ * attempt). */
 _must_check_ int path_open_beneath(int root, const char *path, int flags, mode_t mode, int *ret);
 
 /* Open @path as a process chrooted to @root would: links are followed, and end inside. */
 _must_check_ int path_open_in_root(int root, const char *path, int flags, mode_t mode, int *ret);
 
-/* Remove the directory @name in @parent and all below it, never following a link nor entering another mount. Gone already: success. A tree
- * that is deeper than any path could name is removed all the same: no recursion over foreign data. */
+/* Remove the directory @name in @parent and all below it, never following a link nor entering
+ * another mount. Gone already: success. A tree that is deeper than any path could name is removed
+ * all the same: no recursion over foreign data. */
 _must_check_ int path_remove_tree(int parent, const char *name);

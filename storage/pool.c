@@ -30,9 +30,11 @@ int pool_open(const char *path, const char *driver, struct pool *ret, struct err
 	int r = 0;
 
 	if (strcmp(driver, "auto") != 0 && strcmp(driver, "dir") != 0)
-		return err_set(err, -ENOTSUP, ERR_NOT_IMPLEMENTED, "Storage.Driver", "the %s driver is not there yet: use dir", driver);
+		return err_set(err, -ENOTSUP, ERR_NOT_IMPLEMENTED, "Storage.Driver",
+			"the %s driver is not there yet: use dir", driver);
 	if (strlen(path) >= sizeof(p.path))
-		return err_set(err, -ENAMETOOLONG, ERR_CONFIG, "Storage.Pool", "the pool's path is too long");
+		return err_set(err, -ENAMETOOLONG, ERR_CONFIG, "Storage.Pool",
+			"the pool's path is too long");
 	strcpy(p.path, path);
 	p.fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (p.fd < 0)
@@ -41,7 +43,8 @@ int pool_open(const char *path, const char *driver, struct pool *ret, struct err
 		r = open_below(p.fd, "containers", 0711, &p.containers);
 	if (r < 0) {
 		pool_close(&p);
-		return err_set(err, r, ERR_INTERNAL, "Storage.Pool", "the pool %s can't be used: %s", path, strerror(-r));
+		return err_set(err, r, ERR_INTERNAL, "Storage.Pool",
+			"the pool %s can't be used: %s", path, strerror(-r));
 	}
 	*ret = p;
 	return 0;
@@ -84,13 +87,15 @@ static int fill(struct pool *p, const char *staging, const struct pool_root *wha
 	if (r >= 0 && (fchown(dir, 0, what->id_base) < 0 || fchmod(dir, 0710) < 0))
 		r = -errno;
 	if (r < 0)
-		return err_set(err, r, r == -ENOSPC ? ERR_NO_SPACE : ERR_INTERNAL, "Storage.Pool", "can't make the root: %s", strerror(-r));
+		return err_set(err, r, r == -ENOSPC ? ERR_NO_SPACE : ERR_INTERNAL, "Storage.Pool",
+			"can't make the root: %s", strerror(-r));
 	r = image_unpack(what->image, root, what->hostname, err);
 	if (r < 0)
 		return r;
 	r = syncfs(root) < 0 ? -errno : settle(dir);
 	if (r < 0)
-		return err_set(err, r, ERR_INTERNAL, "Storage.Pool", "the new root can't be made durable: %s", strerror(-r));
+		return err_set(err, r, ERR_INTERNAL, "Storage.Pool",
+			"the new root can't be made durable: %s", strerror(-r));
 	return 0;
 }
 
@@ -105,14 +110,18 @@ int pool_create_root(struct pool *p, const struct pool_root *root, struct err *e
 	staging_name(id, staging);
 	r = path_remove_tree(p->containers, staging); /* a killed predecessor's */
 	if (r < 0)
-		return err_set(err, r, ERR_INTERNAL, "Storage.Pool", "a half-made root can't be removed: %s", strerror(-r));
+		return err_set(err, r, ERR_INTERNAL, "Storage.Pool",
+			"a half-made root can't be removed: %s", strerror(-r));
 	r = fill(p, staging, root, err);
 	if (r < 0)
 		return r;
 	if (renameat(p->containers, staging, p->containers, id) < 0)
-		return err_set(err, -errno, ERR_INTERNAL, "Storage.Pool", "the new root can't be put in place: %s", strerror(errno));
+		return err_set(err, -errno, ERR_INTERNAL, "Storage.Pool",
+			"the new root can't be put in place: %s", strerror(errno));
 	r = settle(p->containers);
-	return r < 0 ? err_set(err, r, ERR_INTERNAL, "Storage.Pool", "the new root can't be made durable: %s", strerror(-r)) : 0;
+	return r < 0 ? err_set(err, r, ERR_INTERNAL, "Storage.Pool",
+			       "the new root can't be made durable: %s", strerror(-r))
+		     : 0;
 }
 
 int pool_remove_root(struct pool *p, const char *id, struct err *err)
@@ -131,5 +140,7 @@ int pool_remove_root(struct pool *p, const char *id, struct err *err)
 		r = path_remove_tree(p->containers, staging);
 	if (r >= 0)
 		r = settle(p->containers);
-	return r < 0 ? err_set(err, r, ERR_INTERNAL, "Storage.Pool", "the root can't be removed: %s", strerror(-r)) : 0;
+	return r < 0 ? err_set(err, r, ERR_INTERNAL, "Storage.Pool",
+			       "the root can't be removed: %s", strerror(-r))
+		     : 0;
 }

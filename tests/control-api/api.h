@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The reference control API: serves the node protocol from its page alone, so that it checks the agent instead of sharing its mistakes. Nothing of the agent's decoding is used here
- * (base.h's six macros are). One thread, one poll loop. */
+/* The reference control API: serves the node protocol from its page alone, so that it checks the
+ * agent instead of sharing its mistakes. Nothing of the agent's decoding is used here (base.h's six
+ * macros are). One thread, one poll loop. */
 #pragma once
 
 #include <jansson.h>
@@ -9,10 +10,10 @@
 
 #include "proto/base.h"
 
-#define API_KEYS_MAX   8
-#define API_LINE_MAX   (8 * 1024 * 1024)
-#define API_BODY_MAX   (16 * 1024 * 1024)
-#define API_NODES_ID   24
+#define API_KEYS_MAX 8
+#define API_LINE_MAX (8 * 1024 * 1024)
+#define API_BODY_MAX (16 * 1024 * 1024)
+#define API_NODES_ID 24
 
 struct api_key {
 	char kid[33];
@@ -24,8 +25,8 @@ struct api_order { /* as issued */
 	char id[25];
 	char *envelope;
 	int64_t issued_ms, fetched_ms;
-	char *terminal;          /* body of its terminal report */
-	unsigned terminals;      /* different ones */
+	char *terminal;     /* body of its terminal report */
+	unsigned terminals; /* different ones */
 	struct api_order *hash_next;
 };
 
@@ -60,7 +61,7 @@ struct api {
 	size_t n_orders, a_orders;
 	struct api_order *by_id[API_HASH];
 	uint64_t next_seq;
-	char *raw[256];            /* envelopes that are handed out once, whatever `after` says */
+	char *raw[256]; /* envelopes that are handed out once, whatever `after` says */
 	size_t n_raw;
 
 	struct api_report *reports;
@@ -69,7 +70,7 @@ struct api {
 	uint8_t prev[32];
 	bool has_prev;
 
-	struct api_poll *polls;    /* waiting */
+	struct api_poll *polls; /* waiting */
 	struct api_client *clients;
 	struct api_misbehaviour misbehave;
 	uint64_t n_polls, n_batches, n_duplicates, n_terminal, n_bytes_in;
@@ -88,19 +89,23 @@ void api_hex(const void *data, size_t size, char *ret);
 bool api_unhex(const char *s, void *ret, size_t size);
 char *api_base64(const void *data, size_t size);
 uint8_t *api_unbase64(const char *s, size_t *ret_size);
-char *api_dsse(const char *type, const void *payload, size_t size, const char *kid, const uint8_t *secret_key);
-json_t *api_dsse_open(const char *envelope, const char *type, const uint8_t *public_key, char **ret_payload, size_t *ret_size, const char **ret_why);
+char *api_dsse(const char *type, const void *payload, size_t size, const char *kid,
+	const uint8_t *secret_key);
+json_t *api_dsse_open(const char *envelope, const char *type, const uint8_t *public_key,
+	char **ret_payload, size_t *ret_size, const char **ret_why);
 void api_keys_load(struct api *api);
 json_t *api_keyset_json(const struct api *api);
 void api_write_trusted_keys(const struct api *api);
 void api_new_key(struct api *api, const char *kid);
-char *api_sign_response(const struct api *api, const char *method, int status, const char *path, const void *body, size_t size);
+char *api_sign_response(const struct api *api, const char *method, int status, const char *path,
+	const void *body, size_t size);
 
 /* store.c: orders and reports, and the log that survives us */
 void api_log(struct api *api, const char *kind, json_t *v_steals);
 void api_replay(struct api *api);
 struct api_order *api_order_find(const struct api *api, const char *id);
-struct api_order *api_order_add(struct api *api, uint64_t seq, const char *id, char *envelope_takes);
+struct api_order *api_order_add(
+	struct api *api, uint64_t seq, const char *id, char *envelope_takes);
 size_t api_first_after(const struct api *api, uint64_t after);
 void api_report_add(struct api *api, uint64_t seq, const char *text);
 
@@ -109,9 +114,10 @@ void api_violation(struct api *api, const char *fmt, ...) _printf_(2, 3);
 int api_take_batch(struct api *api, const char *envelope, size_t size, uint64_t *ret_acked);
 
 /* http.c: the requests of nodes */
-enum MHD_Result api_handle(void *cls, struct MHD_Connection *c, const char *url, const char *method, const char *version, const char *upload,
-	size_t *upload_size, void **request);
-void api_request_completed(void *cls, struct MHD_Connection *c, void **request, enum MHD_RequestTerminationCode toe);
+enum MHD_Result api_handle(void *cls, struct MHD_Connection *c, const char *url, const char *method,
+	const char *version, const char *upload, size_t *upload_size, void **request);
+void api_request_completed(
+	void *cls, struct MHD_Connection *c, void **request, enum MHD_RequestTerminationCode toe);
 void api_wake_polls(struct api *api, bool timed_out_only);
 void api_wake_all(struct api *api);
 int64_t api_next_poll_ms(const struct api *api);
@@ -122,12 +128,12 @@ void api_ctl_accept(struct api *api, int fd);
 size_t api_ctl_fds(const struct api *api, struct pollfd *fds, size_t max);
 void api_ctl_run(struct api *api, const struct pollfd *fds, size_t n);
 void api_ctl_event(struct api *api, const char *what, json_t *v_steals); /* to those who follow */
-void api_ctl_report(struct api *api, const char *text, json_t *report); /* wakes those who wait */
+void api_ctl_report(struct api *api, const char *text, json_t *report);  /* wakes those who wait */
 void api_ctl_timeouts(struct api *api);
 int64_t api_ctl_next_ms(const struct api *api);
 int api_ctl_client(const char *path, int argc, char **argv);
 
 /* issue.c: orders made and signed */
-json_t *api_issue(struct api *api, const json_t *wish);   /* queue; the answer */
+json_t *api_issue(struct api *api, const json_t *wish);                      /* queue; the answer */
 json_t *api_build(struct api *api, const json_t *wish, char **ret_envelope); /* sign only */
 json_t *api_rotate(struct api *api, const json_t *wish);

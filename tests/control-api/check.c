@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Is what the node says what the protocol says? What is not becomes a violation, which tests look at in "stats". */
+/* Is what the node says what the protocol says? What is not becomes a violation, which tests look
+ * at in "stats". */
 #include <sodium.h>
 #include <stdarg.h>
 
 #include "tests/control-api/api.h"
 
-#define REPORT_TYPE "application/vnd.hoody.report+json"
+#define REPORT_TYPE    "application/vnd.hoody.report+json"
 #define VIOLATIONS_MAX 200
 
 void api_violation(struct api *api, const char *fmt, ...)
@@ -26,10 +27,13 @@ static const struct {
 	const char *type;
 	const char *members[10];
 } shapes[] = {
-	{ "node.hello", { "agent_version", "hostname", "kernel", "lxc_version", "pool", "public_key_hex", "capabilities", "high_seq" } },
+	{ "node.hello", { "agent_version", "hostname", "kernel", "lxc_version", "pool",
+				"public_key_hex", "capabilities", "high_seq" } },
 	{ "node.inventory", { "containers", "images", "shares" } },
 	{ "order", { "order_id", "order_seq", "op", "state" } },
-	{ "container.status", { "container_id", "project_id", "from_status", "to_status", "!transition_time", "duration_ms", "triggered_by", "metadata" } },
+	{ "container.status",
+		{ "container_id", "project_id", "from_status", "to_status", "!transition_time",
+			"duration_ms", "triggered_by", "metadata" } },
 	{ "container.stats", { "interval_ms", "containers" } },
 	{ "node.stats", { "uptime_s", "cores", "load", "cpu", "mem", "swap", "storage", "agent" } },
 	{ "snapshot", { "container_id", "event", "data" } },
@@ -45,7 +49,8 @@ static void check_shape(struct api *api, const json_t *v)
 	const char *type = json_string_value(json_object_get(v, "type"));
 
 	if (!api_is_time(json_string_value(json_object_get(v, "at"))))
-		api_violation(api, "report of type %s without a time of the form in `at`", type ? type : "?");
+		api_violation(api, "report of type %s without a time of the form in `at`",
+			type ? type : "?");
 	for (size_t i = 0; type && i < countof(shapes); i++) {
 		if (strcmp(shapes[i].type, type) != 0)
 			continue;
@@ -54,8 +59,11 @@ static void check_shape(struct api *api, const json_t *v)
 			bool is_time = *name == '!';
 
 			name += is_time;
-			if (!json_object_get(v, name) || (is_time && !api_is_time(json_string_value(json_object_get(v, name)))))
-				api_violation(api, "report of type %s: %s is missing or malformed", type, name);
+			if (!json_object_get(v, name) ||
+				(is_time &&
+					!api_is_time(json_string_value(json_object_get(v, name)))))
+				api_violation(api, "report of type %s: %s is missing or malformed",
+					type, name);
 		}
 		return;
 	}
@@ -64,16 +72,18 @@ static void check_shape(struct api *api, const json_t *v)
 
 static bool is_terminal(const char *state)
 {
-	return state && (strcmp(state, "succeeded") == 0 || strcmp(state, "failed") == 0 || strcmp(state, "rejected") == 0);
+	return state && (strcmp(state, "succeeded") == 0 || strcmp(state, "failed") == 0 ||
+				strcmp(state, "rejected") == 0);
 }
 
 /* The same end may be told again (a duplicate was delivered); another end may not. */
 static bool is_same_end(const char *before, const json_t *v)
 {
 	json_t *b = json_loads(before, 0, NULL);
-	bool same = json_equal(json_object_get(b, "state"), json_object_get(v, "state")) &&
-		    json_equal(json_object_get(b, "error"), json_object_get(v, "error")) &&
-		    json_equal(json_object_get(b, "finished_at"), json_object_get(v, "finished_at"));
+	bool same =
+		json_equal(json_object_get(b, "state"), json_object_get(v, "state")) &&
+		json_equal(json_object_get(b, "error"), json_object_get(v, "error")) &&
+		json_equal(json_object_get(b, "finished_at"), json_object_get(v, "finished_at"));
 
 	json_decref(b);
 	return same;
@@ -81,13 +91,16 @@ static bool is_same_end(const char *before, const json_t *v)
 
 static void check_order(struct api *api, const json_t *v, const char *text)
 {
-	const char *id = json_string_value(json_object_get(v, "order_id")), *state = json_string_value(json_object_get(v, "state"));
+	const char *id = json_string_value(json_object_get(v, "order_id")),
+		   *state = json_string_value(json_object_get(v, "state"));
 	const json_t *error = json_object_get(v, "error");
 	struct api_order *o = api_order_find(api, id);
 	bool bad = state && (strcmp(state, "failed") == 0 || strcmp(state, "rejected") == 0);
 
-	if (bad && (!json_is_string(json_object_get(error, "code")) || !json_is_string(json_object_get(error, "message"))))
-		api_violation(api, "order %s ended %s without an error code and message", id ? id : "?", state);
+	if (bad && (!json_is_string(json_object_get(error, "code")) ||
+			   !json_is_string(json_object_get(error, "message"))))
+		api_violation(api, "order %s ended %s without an error code and message",
+			id ? id : "?", state);
 	if (!o || !is_terminal(state))
 		return;
 	if (o->terminal) {
@@ -116,7 +129,8 @@ static void learn_key(struct api *api, const json_t *reports)
 	size_t i;
 	json_t *v;
 
-	json_array_foreach(reports, i, v) {
+	json_array_foreach(reports, i, v)
+	{
 		const char *hex = json_string_value(json_object_get(v, "public_key_hex"));
 
 		if (!api->has_node_key && hex && api_unhex(hex, api->node_key, 32)) {
@@ -144,7 +158,8 @@ static void take_report(struct api *api, json_t *v)
 	free(text);
 }
 
-static void check_chain(struct api *api, const json_t *batch, const char *payload, size_t size, uint64_t last_seq)
+static void check_chain(
+	struct api *api, const json_t *batch, const char *payload, size_t size, uint64_t last_seq)
 {
 	static const uint8_t zeros[32];
 	const char *prev_hex = json_string_value(json_object_get(batch, "prev"));
@@ -156,8 +171,10 @@ static void check_chain(struct api *api, const json_t *batch, const char *payloa
 		return; /* the last one again: its acknowledgement was lost */
 	if (!api_unhex(prev_hex, prev, 32))
 		api_violation(api, "a batch without a prev of 64 hex characters");
-	else if (memcmp(prev, api->has_prev ? api->prev : zeros, 32) != 0 && last_seq > api->acked_seq)
-		api_violation(api, "the chain of batches is broken at report %llu", (unsigned long long)last_seq);
+	else if (memcmp(prev, api->has_prev ? api->prev : zeros, 32) != 0 &&
+		 last_seq > api->acked_seq)
+		api_violation(api, "the chain of batches is broken at report %llu",
+			(unsigned long long)last_seq);
 	memcpy(api->prev, digest, 32);
 	api->has_prev = true;
 	api_hex(digest, 32, hex);
@@ -170,28 +187,36 @@ int api_take_batch(struct api *api, const char *envelope, size_t size, uint64_t 
 	size_t payload_size = 0, i;
 	const char *why;
 	uint64_t before = 0;
-	json_t *batch = api_dsse_open(envelope, REPORT_TYPE, NULL, &payload, &payload_size, &why), *reports = json_object_get(batch, "reports"), *v;
+	json_t *batch = api_dsse_open(envelope, REPORT_TYPE, NULL, &payload, &payload_size, &why),
+	       *reports = json_object_get(batch, "reports"), *v;
 
 	if (batch) {
 		learn_key(api, reports);
 		json_decref(api_dsse_open(envelope, REPORT_TYPE, api->node_key, NULL, NULL, &why));
 	}
 	if (!batch || why || !api->has_node_key) {
-		api_violation(api, "a report batch is refused: %s", why ? why : "the node's key is not known");
+		api_violation(api, "a report batch is refused: %s",
+			why ? why : "the node's key is not known");
 		json_decref(batch);
 		return 400;
 	}
 	api->n_batches++;
-	if (json_integer_value(json_object_get(batch, "v")) != 1 || !json_is_array(reports) || !api_is_time(json_string_value(json_object_get(batch, "sent_at"))) ||
-		strlen(json_string_value(json_object_get(batch, "boot_id")) ? json_string_value(json_object_get(batch, "boot_id")) : "") != 32)
+	if (json_integer_value(json_object_get(batch, "v")) != 1 || !json_is_array(reports) ||
+		!api_is_time(json_string_value(json_object_get(batch, "sent_at"))) ||
+		strlen(json_string_value(json_object_get(batch, "boot_id"))
+				? json_string_value(json_object_get(batch, "boot_id"))
+				: "") != 32)
 		api_violation(api, "a report batch is not of the form of section 6");
 	check_chain(api, batch, payload, payload_size,
-		(uint64_t)json_integer_value(json_object_get(json_array_get(reports, json_array_size(reports) - 1), "seq")));
-	json_array_foreach(reports, i, v) {
+		(uint64_t)json_integer_value(json_object_get(
+			json_array_get(reports, json_array_size(reports) - 1), "seq")));
+	json_array_foreach(reports, i, v)
+	{
 		uint64_t seq = (uint64_t)json_integer_value(json_object_get(v, "seq"));
 
 		if (seq <= before)
-			api_violation(api, "report seq %llu does not rise above %llu", (unsigned long long)seq, (unsigned long long)before);
+			api_violation(api, "report seq %llu does not rise above %llu",
+				(unsigned long long)seq, (unsigned long long)before);
 		before = seq;
 		take_report(api, v);
 	}

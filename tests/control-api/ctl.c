@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The control socket: a JSON object per line in, JSON lines out. It is how tests and the quick start drive the API. */
+/* The control socket: a JSON object per line in, JSON lines out. It is how tests and the quick
+ * start drive the API. */
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -33,7 +34,8 @@ int api_ctl_listen(const char *path)
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	(void)unlink(path);
-	if (fd < 0 || address_of(path, &a) < 0 || bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0 || listen(fd, 64) < 0)
+	if (fd < 0 || address_of(path, &a) < 0 || bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0 ||
+		listen(fd, 64) < 0)
 		return -errno;
 	return fd;
 }
@@ -86,9 +88,8 @@ static bool matches(const json_t *match, const json_t *report)
 	const char *key;
 	json_t *v;
 
-	json_object_foreach((json_t *)match, key, v)
-		if (!json_equal(v, json_object_get(report, key)))
-			return false;
+	json_object_foreach((json_t *)match, key,
+		v) if (!json_equal(v, json_object_get(report, key))) return false;
 	return true;
 }
 
@@ -96,7 +97,8 @@ static bool is_awaited(const struct api_client *c, const json_t *report)
 {
 	const char *type = json_string_value(json_object_get(report, "type"));
 
-	return c->type[0] && type && strcmp(type, c->type) == 0 && (uint64_t)json_integer_value(json_object_get(report, "seq")) > c->after &&
+	return c->type[0] && type && strcmp(type, c->type) == 0 &&
+	       (uint64_t)json_integer_value(json_object_get(report, "seq")) > c->after &&
 	       matches(c->match, report);
 }
 
@@ -165,7 +167,8 @@ static void do_orders(struct api *api, struct api_client *c, const json_t *v)
 	json_t *ids = json_array(), *wish;
 	size_t i;
 
-	json_array_foreach(json_object_get(v, "orders"), i, wish) {
+	json_array_foreach(json_object_get(v, "orders"), i, wish)
+	{
 		json_t *answer = api_issue(api, wish);
 
 		(void)json_array_append(ids, json_object_get(answer, "id"));
@@ -182,7 +185,9 @@ static void do_raw(struct api *api, struct api_client *c, const json_t *v)
 	bool ok = api->n_raw < countof(api->raw) && (envelope || text);
 
 	if (ok)
-		api->raw[api->n_raw++] = envelope ? json_dumps(envelope, JSON_COMPACT | JSON_ENCODE_ANY) : xstrdup(text);
+		api->raw[api->n_raw++] =
+			envelope ? json_dumps(envelope, JSON_COMPACT | JSON_ENCODE_ANY)
+				 : xstrdup(text);
 	say(c, json_pack("{s:b}", "ok", ok));
 	api_wake_polls(api, false);
 }
@@ -192,7 +197,8 @@ static void do_envelope(struct api *api, struct api_client *c, const json_t *v)
 	char *envelope;
 	json_t *order = api_build(api, v, &envelope);
 
-	say(c, json_pack("{s:b, s:o, s:o}", "ok", true, "order", order, "envelope", json_loads(envelope, 0, NULL)));
+	say(c, json_pack("{s:b, s:o, s:o}", "ok", true, "order", order, "envelope",
+		       json_loads(envelope, 0, NULL)));
 	free(envelope);
 }
 
@@ -203,7 +209,8 @@ static void do_reports(struct api *api, struct api_client *c, const json_t *v)
 
 	for (size_t i = 0; i < api->n_reports; i++)
 		if (api->reports[i].seq > after)
-			(void)json_array_append_new(list, json_loads(api->reports[i].text, 0, NULL));
+			(void)json_array_append_new(
+				list, json_loads(api->reports[i].text, 0, NULL));
 	say(c, json_pack("{s:b, s:o}", "ok", true, "reports", list));
 }
 
@@ -239,7 +246,9 @@ static void do_wait_type(struct api *api, struct api_client *c, const json_t *v)
 	c->after = (uint64_t)json_integer_value(json_object_get(v, "after"));
 	c->match = json_incref(json_object_get(v, "match"));
 	for (size_t i = 0; i < api->n_reports && c->until_ms; i++) {
-		json_t *report = api->reports[i].seq > c->after ? json_loads(api->reports[i].text, 0, NULL) : NULL;
+		json_t *report = api->reports[i].seq > c->after
+					 ? json_loads(api->reports[i].text, 0, NULL)
+					 : NULL;
 
 		if (report && is_awaited(c, report))
 			answer_wait(c, api->reports[i].text);
@@ -259,19 +268,25 @@ static void do_stats(struct api *api, struct api_client *c, const json_t *v)
 
 	for (size_t i = 0; i < api->n_orders; i++)
 		twice += api->orders[i]->terminals > 1;
-	say(c, json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:O}", "ok", true, "polls", (json_int_t)api->n_polls, "batches",
-			  (json_int_t)api->n_batches, "reports", (json_int_t)api->n_reports, "duplicates", (json_int_t)api->n_duplicates, "bytes_in",
-			  (json_int_t)api->n_bytes_in, "orders_issued", (json_int_t)api->n_orders, "orders_terminal", (json_int_t)api->n_terminal,
-			  "orders_ended_twice", (json_int_t)twice, "after", (json_int_t)api->last_after, "first_terminal_ms",
-			  (json_int_t)api->first_terminal_ms, "last_terminal_ms", (json_int_t)api->last_terminal_ms, "violations", api->violations));
+	say(c, json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:O}", "ok",
+		       true, "polls", (json_int_t)api->n_polls, "batches",
+		       (json_int_t)api->n_batches, "reports", (json_int_t)api->n_reports,
+		       "duplicates", (json_int_t)api->n_duplicates, "bytes_in",
+		       (json_int_t)api->n_bytes_in, "orders_issued", (json_int_t)api->n_orders,
+		       "orders_terminal", (json_int_t)api->n_terminal, "orders_ended_twice",
+		       (json_int_t)twice, "after", (json_int_t)api->last_after, "first_terminal_ms",
+		       (json_int_t)api->first_terminal_ms, "last_terminal_ms",
+		       (json_int_t)api->last_terminal_ms, "violations", api->violations));
 }
 
 static void do_misbehave(struct api *api, struct api_client *c, const json_t *v)
 {
 	struct api_misbehaviour *m = &api->misbehave;
-	const char *what = json_string_value(json_object_get(v, "what")), *on = json_string_value(json_object_get(v, "on"));
+	const char *what = json_string_value(json_object_get(v, "what")),
+		   *on = json_string_value(json_object_get(v, "on"));
 
-	*m = (struct api_misbehaviour){ .count = 1, .ms = json_integer_value(json_object_get(v, "ms")),
+	*m = (struct api_misbehaviour){ .count = 1,
+		.ms = json_integer_value(json_object_get(v, "ms")),
 		.status = (int)json_integer_value(json_object_get(v, "status")) };
 	(void)snprintf(m->what, sizeof(m->what), "%s", what ? what : "");
 	(void)snprintf(m->on, sizeof(m->on), "%s", on ? on : "orders");
@@ -297,8 +312,17 @@ static const struct {
 	const char *name;
 	command run;
 } commands[] = {
-	{ "order", do_order }, { "orders", do_orders }, { "raw", do_raw }, { "envelope", do_envelope }, { "reports", do_reports }, { "wait", do_wait },
-	{ "wait_type", do_wait_type }, { "follow", do_follow }, { "stats", do_stats }, { "misbehave", do_misbehave }, { "rotate", do_rotate },
+	{ "order", do_order },
+	{ "orders", do_orders },
+	{ "raw", do_raw },
+	{ "envelope", do_envelope },
+	{ "reports", do_reports },
+	{ "wait", do_wait },
+	{ "wait_type", do_wait_type },
+	{ "follow", do_follow },
+	{ "stats", do_stats },
+	{ "misbehave", do_misbehave },
+	{ "rotate", do_rotate },
 	{ "quit", do_quit },
 };
 
@@ -382,7 +406,8 @@ int api_ctl_client(const char *path, int argc, char **argv)
 	int status = EXIT_FAILURE;
 	FILE *f;
 
-	if (argc != 1 || fd < 0 || address_of(path, &a) < 0 || connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0) {
+	if (argc != 1 || fd < 0 || address_of(path, &a) < 0 ||
+		connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0) {
 		perror("control-api ctl");
 		return EXIT_FAILURE;
 	}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What nodes ask: enrol, public key, orders by long poll, reports. And every way of answering badly that a test asks for. */
+/* What nodes ask: enrol, public key, orders by long poll, reports. And every way of answering badly
+ * that a test asks for. */
 #include <sodium.h>
 #include <zlib.h>
 
@@ -30,7 +31,8 @@ static bool misbehaves(struct api *api, const char *what, const char *on)
 {
 	struct api_misbehaviour *m = &api->misbehave;
 
-	return m->count > 0 && strcmp(m->what, what) == 0 && (strcmp(m->on, "all") == 0 || strcmp(m->on, on) == 0);
+	return m->count > 0 && strcmp(m->what, what) == 0 &&
+	       (strcmp(m->on, "all") == 0 || strcmp(m->on, on) == 0);
 }
 
 static char *spoil(struct api *api, const char *on, char *body, size_t *size)
@@ -51,7 +53,8 @@ static char *spoil(struct api *api, const char *on, char *body, size_t *size)
 	return body;
 }
 
-static enum MHD_Result reply(struct api *api, struct MHD_Connection *c, const char *method, const char *path, const char *on, int status, json_t *v_steals)
+static enum MHD_Result reply(struct api *api, struct MHD_Connection *c, const char *method,
+	const char *path, const char *on, int status, json_t *v_steals)
 {
 	char *body = json_dumps(v_steals, JSON_COMPACT), *signature;
 	size_t size = strlen(body);
@@ -59,8 +62,11 @@ static enum MHD_Result reply(struct api *api, struct MHD_Connection *c, const ch
 	enum MHD_Result ok;
 
 	json_decref(v_steals);
-	if (misbehaves(api, "5xx", on) || misbehaves(api, "redirect", on) || misbehaves(api, "retry-after", on))
-		status = misbehaves(api, "redirect", on) ? 302 : api->misbehave.status ? api->misbehave.status : 503;
+	if (misbehaves(api, "5xx", on) || misbehaves(api, "redirect", on) ||
+		misbehaves(api, "retry-after", on))
+		status = misbehaves(api, "redirect", on) ? 302
+			 : api->misbehave.status         ? api->misbehave.status
+							 : 503;
 	body = spoil(api, on, body, &size);
 	signature = api_sign_response(api, method, status, path, body, size);
 	if (misbehaves(api, "tamper", on))
@@ -76,7 +82,8 @@ static enum MHD_Result reply(struct api *api, struct MHD_Connection *c, const ch
 		(void)MHD_add_response_header(r, "Location", api->url);
 	if (misbehaves(api, "retry-after", on))
 		(void)MHD_add_response_header(r, "Retry-After", "1");
-	if (api->misbehave.count > 0 && (strcmp(api->misbehave.on, on) == 0 || strcmp(api->misbehave.on, "all") == 0))
+	if (api->misbehave.count > 0 &&
+		(strcmp(api->misbehave.on, on) == 0 || strcmp(api->misbehave.on, "all") == 0))
 		api->misbehave.count--;
 	ok = MHD_queue_response(c, (unsigned)status, r);
 	MHD_destroy_response(r);
@@ -91,7 +98,8 @@ static json_t *success(json_t *data)
 
 static json_t *failure(int status, const char *error, const char *message)
 {
-	return json_pack("{s:i, s:s, s:s}", "statusCode", status, "error", error, "message", message);
+	return json_pack(
+		"{s:i, s:s, s:s}", "statusCode", status, "error", error, "message", message);
 }
 
 /* --- orders --- */
@@ -106,7 +114,8 @@ static void append_text(json_t *list, const char *envelope)
 static void reverse(json_t *list)
 {
 	for (size_t i = 0, n = json_array_size(list); i < n / 2; i++) {
-		json_t *a = json_incref(json_array_get(list, i)), *b = json_incref(json_array_get(list, n - 1 - i));
+		json_t *a = json_incref(json_array_get(list, i)),
+		       *b = json_incref(json_array_get(list, n - 1 - i));
 
 		(void)json_array_set_new(list, i, b);
 		(void)json_array_set_new(list, n - 1 - i, a);
@@ -116,7 +125,8 @@ static void reverse(json_t *list)
 static json_t *orders_json(struct api *api, uint64_t after, unsigned limit)
 {
 	json_t *list = json_array();
-	bool withhold = misbehaves(api, "withhold", "orders"), repeat = misbehaves(api, "repeat", "orders");
+	bool withhold = misbehaves(api, "withhold", "orders"),
+	     repeat = misbehaves(api, "repeat", "orders");
 	size_t i = repeat ? 0 : api_first_after(api, after);
 	uint64_t head = api->n_orders ? api->orders[api->n_orders - 1]->seq : 0;
 
@@ -126,7 +136,8 @@ static json_t *orders_json(struct api *api, uint64_t after, unsigned limit)
 		append_text(list, o->envelope);
 		if (!o->fetched_ms) {
 			o->fetched_ms = api_now_ms(NULL);
-			api_ctl_event(api, "fetched", json_pack("{s:s, s:I}", "id", o->id, "seq", (json_int_t)o->seq));
+			api_ctl_event(api, "fetched",
+				json_pack("{s:s, s:I}", "id", o->id, "seq", (json_int_t)o->seq));
 		}
 	}
 	for (size_t j = 0; j < api->n_raw; j++) {
@@ -157,7 +168,8 @@ static void path_of(struct MHD_Connection *c, const char *url, char ret[static 5
 	const char *after = MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "after");
 
 	if (after)
-		(void)snprintf(ret, 512, "%s?after=%s&wait=%s&limit=%s", url, after, MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "wait"),
+		(void)snprintf(ret, 512, "%s?after=%s&wait=%s&limit=%s", url, after,
+			MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "wait"),
 			MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "limit"));
 	else
 		(void)snprintf(ret, 512, "%s", url);
@@ -176,9 +188,11 @@ static void wake(struct api *api, struct api_poll *p)
 	free(p);
 }
 
-static enum MHD_Result get_orders(struct api *api, struct MHD_Connection *c, const char *url, struct request *rq)
+static enum MHD_Result get_orders(
+	struct api *api, struct MHD_Connection *c, const char *url, struct request *rq)
 {
-	uint64_t after = query(c, "after", 0), wait_s = query(c, "wait", 0), limit = query(c, "limit", LIMIT_MAX);
+	uint64_t after = query(c, "after", 0), wait_s = query(c, "wait", 0),
+		 limit = query(c, "limit", LIMIT_MAX);
 	char path[512];
 
 	path_of(c, url, path);
@@ -186,7 +200,11 @@ static enum MHD_Result get_orders(struct api *api, struct MHD_Connection *c, con
 		struct api_poll *p = xcalloc(1, sizeof(*p));
 
 		api_wake_all(api); /* of a courier that was killed */
-		*p = (struct api_poll){ .next = api->polls, .c = c, .request = rq, .after = after, .limit = (unsigned)limit,
+		*p = (struct api_poll){ .next = api->polls,
+			.c = c,
+			.request = rq,
+			.after = after,
+			.limit = (unsigned)limit,
 			.until_ms = api_now_ms(NULL) + (int64_t)MIN_OF(wait_s, 60u) * 1000 };
 		api->polls = p;
 		rq->poll = p;
@@ -195,9 +213,11 @@ static enum MHD_Result get_orders(struct api *api, struct MHD_Connection *c, con
 	}
 	api->n_polls++;
 	if (after < api->last_after)
-		api_violation(api, "after went back from %llu to %llu", (unsigned long long)api->last_after, (unsigned long long)after);
+		api_violation(api, "after went back from %llu to %llu",
+			(unsigned long long)api->last_after, (unsigned long long)after);
 	api->last_after = after;
-	return reply(api, c, "GET", path, "orders", 200, success(orders_json(api, after, (unsigned)MIN_OF(MAX_OF(limit, 1u), LIMIT_MAX))));
+	return reply(api, c, "GET", path, "orders", 200,
+		success(orders_json(api, after, (unsigned)MIN_OF(MAX_OF(limit, 1u), LIMIT_MAX))));
 }
 
 void api_wake_polls(struct api *api, bool timed_out_only)
@@ -232,7 +252,10 @@ int64_t api_next_poll_ms(const struct api *api)
 static char *gunzip(const char *data, size_t size, size_t *ret_size)
 {
 	char *out = xcalloc(1, API_BODY_MAX + 1);
-	z_stream z = { .next_in = (Bytef *)data, .avail_in = (uInt)size, .next_out = (Bytef *)out, .avail_out = API_BODY_MAX };
+	z_stream z = { .next_in = (Bytef *)data,
+		.avail_in = (uInt)size,
+		.next_out = (Bytef *)out,
+		.avail_out = API_BODY_MAX };
 
 	if (inflateInit2(&z, 15 + 16) != Z_OK || inflate(&z, Z_FINISH) != Z_STREAM_END) {
 		(void)inflateEnd(&z);
@@ -244,26 +267,33 @@ static char *gunzip(const char *data, size_t size, size_t *ret_size)
 	return out;
 }
 
-static enum MHD_Result post_reports(struct api *api, struct MHD_Connection *c, const char *url, struct request *rq)
+static enum MHD_Result post_reports(
+	struct api *api, struct MHD_Connection *c, const char *url, struct request *rq)
 {
 	const char *encoding = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Content-Encoding");
-	_cleanup_(freep) char *plain = encoding && strcmp(encoding, "gzip") == 0 ? gunzip(rq->body, rq->size, &rq->size) : xstrdup(rq->body);
+	_cleanup_(freep) char *plain = encoding && strcmp(encoding, "gzip") == 0
+					       ? gunzip(rq->body, rq->size, &rq->size)
+					       : xstrdup(rq->body);
 	uint64_t acked = 0;
 	int status;
 
 	if (misbehaves(api, "drop", "reports") || misbehaves(api, "5xx", "reports"))
-		return reply(api, c, "POST", url, "reports", 503, failure(503, "SERVICE_UNAVAILABLE", "not now"));
+		return reply(api, c, "POST", url, "reports", 503,
+			failure(503, "SERVICE_UNAVAILABLE", "not now"));
 	status = plain ? api_take_batch(api, plain, rq->size, &acked) : 400;
 	if (status != 200)
-		return reply(api, c, "POST", url, "reports", status, failure(status, "BAD_REQUEST", "the batch is refused"));
+		return reply(api, c, "POST", url, "reports", status,
+			failure(status, "BAD_REQUEST", "the batch is refused"));
 	if (misbehaves(api, "wrong-ack", "reports"))
 		acked += 1000000;
-	return reply(api, c, "POST", url, "reports", 200, success(json_pack("{s:I}", "acked_seq", (json_int_t)acked)));
+	return reply(api, c, "POST", url, "reports", 200,
+		success(json_pack("{s:I}", "acked_seq", (json_int_t)acked)));
 }
 
 /* --- the rest --- */
 
-static enum MHD_Result public_key(struct api *api, struct MHD_Connection *c, const char *url, struct request *rq)
+static enum MHD_Result public_key(
+	struct api *api, struct MHD_Connection *c, const char *url, struct request *rq)
 {
 	json_t *keys = json_array();
 
@@ -273,19 +303,25 @@ static enum MHD_Result public_key(struct api *api, struct MHD_Connection *c, con
 
 		api_hex(api->keys[i].public_key, 32, hex);
 		(void)json_array_append_new(keys,
-			json_pack("{s:s, s:s, s:s, s:s}", "kid", api->keys[i].kid, "algorithm", "ed25519", "public_key_hex", hex, "public_key_b64", b64));
+			json_pack("{s:s, s:s, s:s, s:s}", "kid", api->keys[i].kid, "algorithm",
+				"ed25519", "public_key_hex", hex, "public_key_b64", b64));
 		free(b64);
 	}
 	return reply(api, c, "GET", url, "keys", 200,
-		success(json_pack("{s:o, s:s, s:[s]}", "keys", keys, "active_kid", api->keys[api->active].kid, "usage", "response-signing")));
+		success(json_pack("{s:o, s:s, s:[s]}", "keys", keys, "active_kid",
+			api->keys[api->active].kid, "usage", "response-signing")));
 }
 
-static enum MHD_Result enroll(struct api *api, struct MHD_Connection *c, const char *url, struct request *rq)
+static enum MHD_Result enroll(
+	struct api *api, struct MHD_Connection *c, const char *url, struct request *rq)
 {
 	json_t *v = json_loads(rq->body ? rq->body : "", 0, NULL);
-	const char *token = json_string_value(json_object_get(v, "token")), *hex = json_string_value(json_object_get(v, "public_key_hex"));
-	bool good = token && strcmp(token, "enroll-me") == 0 && json_is_string(json_object_get(v, "hostname")) &&
-		    json_is_string(json_object_get(v, "agent_version")) && api_unhex(hex, api->node_key, 32);
+	const char *token = json_string_value(json_object_get(v, "token")),
+		   *hex = json_string_value(json_object_get(v, "public_key_hex"));
+	bool good = token && strcmp(token, "enroll-me") == 0 &&
+		    json_is_string(json_object_get(v, "hostname")) &&
+		    json_is_string(json_object_get(v, "agent_version")) &&
+		    api_unhex(hex, api->node_key, 32);
 
 	if (good) {
 		api->has_node_key = true;
@@ -293,15 +329,18 @@ static enum MHD_Result enroll(struct api *api, struct MHD_Connection *c, const c
 	}
 	json_decref(v);
 	if (!good)
-		return reply(api, c, "POST", url, "enroll", 403, failure(403, "FORBIDDEN", "no such enrolment token"));
+		return reply(api, c, "POST", url, "enroll", 403,
+			failure(403, "FORBIDDEN", "no such enrolment token"));
 	return reply(api, c, "POST", url, "enroll", 200,
-		success(json_pack("{s:s, s:s, s:o}", "node_id", api->node_id, "node_token", api->node_token, "keyset", api_keyset_json(api))));
+		success(json_pack("{s:s, s:s, s:o}", "node_id", api->node_id, "node_token",
+			api->node_token, "keyset", api_keyset_json(api))));
 }
 
 static const struct {
 	const char *method, *path; /* %s: the node's id */
 	bool open;                 /* without a token */
-	enum MHD_Result (*handle)(struct api *api, struct MHD_Connection *c, const char *url, struct request *rq);
+	enum MHD_Result (*handle)(
+		struct api *api, struct MHD_Connection *c, const char *url, struct request *rq);
 } routes[] = {
 	{ "GET", "/nodes/*/orders", false, get_orders },
 	{ "POST", "/nodes/*/reports", false, post_reports },
@@ -318,7 +357,8 @@ static bool fits(const struct api *api, const char *pattern, const char *url)
 		url += 7;
 	if (!star)
 		return strcmp(pattern, url) == 0;
-	(void)snprintf(want, sizeof(want), "%.*s%s%s", (int)(star - pattern), pattern, api->node_id, star + 1);
+	(void)snprintf(want, sizeof(want), "%.*s%s%s", (int)(star - pattern), pattern, api->node_id,
+		star + 1);
 	return strcmp(want, url) == 0;
 }
 
@@ -334,20 +374,22 @@ static bool has_token(struct api *api, struct MHD_Connection *c)
 	return auth && strncmp(auth, "Bearer ", 7) == 0 && strcmp(auth + 7, api->node_token) == 0;
 }
 
-static enum MHD_Result dispatch(struct api *api, struct MHD_Connection *c, const char *method, const char *url, struct request *rq)
+static enum MHD_Result dispatch(struct api *api, struct MHD_Connection *c, const char *method,
+	const char *url, struct request *rq)
 {
 	for (size_t i = 0; i < countof(routes); i++) {
 		if (strcmp(routes[i].method, method) != 0 || !fits(api, routes[i].path, url))
 			continue;
 		if (!routes[i].open && !has_token(api, c))
-			return reply(api, c, method, url, "all", 401, failure(401, "UNAUTHORIZED", "no such token"));
+			return reply(api, c, method, url, "all", 401,
+				failure(401, "UNAUTHORIZED", "no such token"));
 		return routes[i].handle(api, c, url, rq);
 	}
 	return reply(api, c, method, url, "all", 404, failure(404, "NOT_FOUND", "no such path"));
 }
 
-enum MHD_Result api_handle(void *cls, struct MHD_Connection *c, const char *url, const char *method, const char *version, const char *upload,
-	size_t *upload_size, void **request)
+enum MHD_Result api_handle(void *cls, struct MHD_Connection *c, const char *url, const char *method,
+	const char *version, const char *upload, size_t *upload_size, void **request)
 {
 	struct api *api = cls;
 	struct request *rq = *request;
@@ -369,7 +411,9 @@ enum MHD_Result api_handle(void *cls, struct MHD_Connection *c, const char *url,
 		return MHD_YES;
 	}
 	if (misbehaves(api, "hang", on) || misbehaves(api, "delay", on)) {
-		(void)poll(NULL, 0, (int)MIN_OF(api->misbehave.ms, 5000)); /* everybody waits: there is one node */
+		(void)poll(NULL, 0,
+			(int)MIN_OF(
+				api->misbehave.ms, 5000)); /* everybody waits: there is one node */
 		if (strcmp(api->misbehave.what, "delay") == 0)
 			api->misbehave.count--;
 	}
@@ -380,7 +424,8 @@ enum MHD_Result api_handle(void *cls, struct MHD_Connection *c, const char *url,
 	return dispatch(api, c, method, url, rq);
 }
 
-void api_request_completed(void *cls, struct MHD_Connection *c, void **request, enum MHD_RequestTerminationCode toe)
+void api_request_completed(
+	void *cls, struct MHD_Connection *c, void **request, enum MHD_RequestTerminationCode toe)
 {
 	struct request *rq = *request;
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Orders made of wishes: what a wish doesn't say gets a default; what it says goes into the order as it is, right or wrong. */
+/* Orders made of wishes: what a wish doesn't say gets a default; what it says goes into the order
+ * as it is, right or wrong. */
 #include <sodium.h>
 
 #include "tests/control-api/api.h"
@@ -44,7 +45,8 @@ static json_t *fresh_id(void)
 
 static json_t *order_json(struct api *api, const json_t *wish)
 {
-	static const char *const as_wished[] = { "op", "operation_id", "project_id", "container_id", "realm_ids", "params_expire" };
+	static const char *const as_wished[] = { "op", "operation_id", "project_id", "container_id",
+		"realm_ids", "params_expire" };
 	int64_t now_ms = api_now_ms(api);
 	json_t *expires_in = json_object_get(wish, "expires_in_s"), *v = json_object();
 
@@ -54,7 +56,10 @@ static json_t *order_json(struct api *api, const json_t *wish)
 	set(v, "seq", wished(wish, "seq", json_integer((json_int_t)api->next_seq)));
 	set(v, "issued_at", wished(wish, "issued_at", time_json(now_ms)));
 	set(v, "expires_at",
-		wished(wish, "expires_at", time_json(now_ms + (expires_in ? json_integer_value(expires_in) : EXPIRES_S) * 1000)));
+		wished(wish, "expires_at",
+			time_json(
+				now_ms +
+				(expires_in ? json_integer_value(expires_in) : EXPIRES_S) * 1000)));
 	for (size_t i = 0; i < countof(as_wished); i++)
 		set(v, as_wished[i], json_incref(json_object_get(wish, as_wished[i])));
 	set(v, "params", wished(wish, "params", json_object()));
@@ -80,7 +85,8 @@ static const struct api_key *key_of(const struct api *api, const json_t *wish)
 /* Change the signed bytes or the signature after signing. */
 static void tamper(char **envelope, const char *what)
 {
-	json_t *v = json_loads(*envelope, 0, NULL), *sig = json_array_get(json_object_get(v, "signatures"), 0);
+	json_t *v = json_loads(*envelope, 0, NULL),
+	       *sig = json_array_get(json_object_get(v, "signatures"), 0);
 	bool payload = strcmp(what, "payload") == 0;
 	json_t *holder = payload ? v : sig;
 	const char *member = payload ? "payload" : "sig";
@@ -100,13 +106,16 @@ static void tamper(char **envelope, const char *what)
 
 json_t *api_build(struct api *api, const json_t *wish, char **ret_envelope)
 {
-	const json_t *inner = json_object_get(wish, "order") ? json_object_get(wish, "order") : wish;
+	const json_t *inner =
+		json_object_get(wish, "order") ? json_object_get(wish, "order") : wish;
 	json_t *order = order_json(api, inner);
-	const char *how = json_string_value(json_object_get(wish, "tamper")), *kid = json_string_value(json_object_get(wish, "keyid"));
+	const char *how = json_string_value(json_object_get(wish, "tamper")),
+		   *kid = json_string_value(json_object_get(wish, "keyid"));
 	const struct api_key *key = key_of(api, wish);
 	char *payload = json_dumps(order, JSON_COMPACT);
 
-	*ret_envelope = api_dsse(ORDER_TYPE, payload, strlen(payload), kid ? kid : key->kid, key->secret_key);
+	*ret_envelope = api_dsse(
+		ORDER_TYPE, payload, strlen(payload), kid ? kid : key->kid, key->secret_key);
 	if (how)
 		tamper(ret_envelope, how);
 	free(payload);
@@ -124,9 +133,12 @@ json_t *api_issue(struct api *api, const json_t *wish)
 		/* One that can't be kept under its id is handed out once. */
 		if (api->n_raw < countof(api->raw))
 			api->raw[api->n_raw++] = envelope;
-		answer = json_pack("{s:b, s:O?, s:b}", "ok", true, "id", json_object_get(order, "id"), "raw", true);
+		answer = json_pack("{s:b, s:O?, s:b}", "ok", true, "id",
+			json_object_get(order, "id"), "raw", true);
 	} else {
-		api_log(api, "order", json_pack("{s:s, s:I, s:s}", "id", id, "seq", (json_int_t)seq, "text", envelope));
+		api_log(api, "order",
+			json_pack("{s:s, s:I, s:s}", "id", id, "seq", (json_int_t)seq, "text",
+				envelope));
 		(void)api_order_add(api, seq, id, envelope);
 		answer = json_pack("{s:b, s:s, s:I}", "ok", true, "id", id, "seq", (json_int_t)seq);
 	}
@@ -136,16 +148,19 @@ json_t *api_issue(struct api *api, const json_t *wish)
 }
 
 /* The next keyset: signed by the present active key and by the new one (section 7). */
-static json_t *keyset_envelope(struct api *api, const struct api_key *present, const struct api_key *next)
+static json_t *keyset_envelope(
+	struct api *api, const struct api_key *present, const struct api_key *next)
 {
 	json_t *keyset = api_keyset_json(api), *a, *b;
 	char *payload = json_dumps(keyset, JSON_COMPACT);
-	char *first = api_dsse(KEYSET_TYPE, payload, strlen(payload), present->kid, present->secret_key);
+	char *first =
+		api_dsse(KEYSET_TYPE, payload, strlen(payload), present->kid, present->secret_key);
 	char *second = api_dsse(KEYSET_TYPE, payload, strlen(payload), next->kid, next->secret_key);
 
 	a = json_loads(first, 0, NULL);
 	b = json_loads(second, 0, NULL);
-	(void)json_array_append(json_object_get(a, "signatures"), json_array_get(json_object_get(b, "signatures"), 0));
+	(void)json_array_append(json_object_get(a, "signatures"),
+		json_array_get(json_object_get(b, "signatures"), 0));
 	json_decref(b);
 	json_decref(keyset);
 	free(payload);
@@ -170,7 +185,8 @@ json_t *api_rotate(struct api *api, const json_t *wish)
 	order = json_pack("{s:s, s:{s:o}}", "op", "node.keyset", "params", "keyset", envelope);
 	answer = api_issue(api, order);
 	json_decref(order);
-	(void)snprintf(api->rotate_order, sizeof(api->rotate_order), "%s", json_string_value(json_object_get(answer, "id")));
+	(void)snprintf(api->rotate_order, sizeof(api->rotate_order), "%s",
+		json_string_value(json_object_get(answer, "id")));
 	api->rotate_key = api->n_keys - 1;
 	return answer;
 }

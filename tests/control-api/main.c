@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* control-api: the reference control API (see api.h).
  *
- *   control-api --listen 127.0.0.1:0 --socket PATH --state DIR [--node-id ID] [--node-token T] [--https CERT --https-key KEY] [--now-offset S]
- *   control-api --socket PATH ctl '{"cmd":…}'
+ *   control-api --listen 127.0.0.1:0 --socket PATH --state DIR [--node-id ID] [--node-token T]
+ * [--https CERT --https-key KEY] [--now-offset S] control-api --socket PATH ctl '{"cmd":…}'
  *
- * Keeps its keys, token and an append-only log in DIR, writes DIR/trusted-keys.json and DIR/token for the agent, and prints one line of JSON when it is ready. An enrolment token is "enroll-me".
+ * Keeps its keys, token and an append-only log in DIR, writes DIR/trusted-keys.json and DIR/token
+ * for the agent, and prints one line of JSON when it is ready. An enrolment token is "enroll-me".
  * What the socket takes stands in ctl.c's table and in tests/TESTING.md. */
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -59,23 +60,27 @@ static void start_daemon(struct api *api, const struct options *o)
 	if (o->cert) {
 		cert = read_whole(o->cert);
 		key = read_whole(o->key);
-		api->daemon = MHD_start_daemon(flags | MHD_USE_TLS, 0, NULL, NULL, api_handle, api, MHD_OPTION_SOCK_ADDR, &a, MHD_OPTION_HTTPS_MEM_CERT,
-			cert, MHD_OPTION_HTTPS_MEM_KEY, key, MHD_OPTION_NOTIFY_COMPLETED, api_request_completed, api, MHD_OPTION_END);
+		api->daemon = MHD_start_daemon(flags | MHD_USE_TLS, 0, NULL, NULL, api_handle, api,
+			MHD_OPTION_SOCK_ADDR, &a, MHD_OPTION_HTTPS_MEM_CERT, cert,
+			MHD_OPTION_HTTPS_MEM_KEY, key, MHD_OPTION_NOTIFY_COMPLETED,
+			api_request_completed, api, MHD_OPTION_END);
 	} else {
-		api->daemon = MHD_start_daemon(flags, 0, NULL, NULL, api_handle, api, MHD_OPTION_SOCK_ADDR, &a, MHD_OPTION_NOTIFY_COMPLETED,
+		api->daemon = MHD_start_daemon(flags, 0, NULL, NULL, api_handle, api,
+			MHD_OPTION_SOCK_ADDR, &a, MHD_OPTION_NOTIFY_COMPLETED,
 			api_request_completed, api, MHD_OPTION_END);
 	}
 	if (!api->daemon) {
 		(void)fprintf(stderr, "control-api: can't listen on %s\n", o->listen);
 		exit(EXIT_FAILURE);
 	}
-	(void)snprintf(api->url, sizeof(api->url), "%s://%s:%u/api/v1", o->cert ? "https" : "http", host,
-		(unsigned)MHD_get_daemon_info(api->daemon, MHD_DAEMON_INFO_BIND_PORT)->port);
+	(void)snprintf(api->url, sizeof(api->url), "%s://%s:%u/api/v1", o->cert ? "https" : "http",
+		host, (unsigned)MHD_get_daemon_info(api->daemon, MHD_DAEMON_INFO_BIND_PORT)->port);
 }
 
 static int timeout_ms(const struct api *api)
 {
-	int64_t next = MIN_OF(api_next_poll_ms(api), api_ctl_next_ms(api)), now_ms = api_now_ms(NULL);
+	int64_t next = MIN_OF(api_next_poll_ms(api), api_ctl_next_ms(api)),
+		now_ms = api_now_ms(NULL);
 	MHD_UNSIGNED_LONG_LONG mhd;
 
 	if (MHD_get_timeout(api->daemon, &mhd) == MHD_YES)
@@ -88,7 +93,8 @@ static void loop(struct api *api, int listen_fd)
 	int epoll_fd = MHD_get_daemon_info(api->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
 
 	while (!stopped && !api->quit) {
-		struct pollfd fds[CLIENTS_MAX + 2] = { { .fd = epoll_fd, .events = POLLIN }, { .fd = listen_fd, .events = POLLIN } };
+		struct pollfd fds[CLIENTS_MAX + 2] = { { .fd = epoll_fd, .events = POLLIN },
+			{ .fd = listen_fd, .events = POLLIN } };
 		size_t n = api_ctl_fds(api, fds + 2, CLIENTS_MAX);
 
 		if (poll(fds, n + 2, timeout_ms(api)) < 0 && errno != EINTR)
@@ -145,7 +151,9 @@ static int serve(const struct options *o)
 		perror(o->socket);
 		return EXIT_FAILURE;
 	}
-	(void)printf("{\"url\":\"%s\",\"node_id\":\"%s\",\"trusted_keys\":\"%s/trusted-keys.json\"}\n", api.url, api.node_id, api.state_dir);
+	(void)printf(
+		"{\"url\":\"%s\",\"node_id\":\"%s\",\"trusted_keys\":\"%s/trusted-keys.json\"}\n",
+		api.url, api.node_id, api.state_dir);
 	(void)fflush(stdout);
 	loop(&api, fd);
 	api_wake_all(&api);
@@ -157,27 +165,53 @@ static int serve(const struct options *o)
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "listen", required_argument, NULL, 'l' }, { "socket", required_argument, NULL, 's' }, { "state", required_argument, NULL, 'd' },
-		{ "node-id", required_argument, NULL, 'n' }, { "node-token", required_argument, NULL, 't' }, { "https", required_argument, NULL, 'c' },
-		{ "https-key", required_argument, NULL, 'k' }, { "now-offset", required_argument, NULL, 'o' }, {},
+		{ "listen", required_argument, NULL, 'l' },
+		{ "socket", required_argument, NULL, 's' },
+		{ "state", required_argument, NULL, 'd' },
+		{ "node-id", required_argument, NULL, 'n' },
+		{ "node-token", required_argument, NULL, 't' },
+		{ "https", required_argument, NULL, 'c' },
+		{ "https-key", required_argument, NULL, 'k' },
+		{ "now-offset", required_argument, NULL, 'o' },
+		{},
 	};
-	struct options o = { .listen = "127.0.0.1:0", .node_id = "0123456789abcdef01234567", .node_token = "node-token" };
+	struct options o = { .listen = "127.0.0.1:0",
+		.node_id = "0123456789abcdef01234567",
+		.node_token = "node-token" };
 	int c;
 
 	while ((c = getopt_long(argc, argv, "+", options, NULL)) >= 0) {
 		switch (c) {
-		case 'l': o.listen = optarg; break;
-		case 's': o.socket = optarg; break;
-		case 'd': o.state = optarg; break;
-		case 'n': o.node_id = optarg; break;
-		case 't': o.node_token = optarg; break;
-		case 'c': o.cert = optarg; break;
-		case 'k': o.key = optarg; break;
-		case 'o': o.now_offset_s = strtoll(optarg, NULL, 10); break;
-		default: return EXIT_FAILURE;
+		case 'l':
+			o.listen = optarg;
+			break;
+		case 's':
+			o.socket = optarg;
+			break;
+		case 'd':
+			o.state = optarg;
+			break;
+		case 'n':
+			o.node_id = optarg;
+			break;
+		case 't':
+			o.node_token = optarg;
+			break;
+		case 'c':
+			o.cert = optarg;
+			break;
+		case 'k':
+			o.key = optarg;
+			break;
+		case 'o':
+			o.now_offset_s = strtoll(optarg, NULL, 10);
+			break;
+		default:
+			return EXIT_FAILURE;
 		}
 	}
-	if (sodium_init() < 0 || !o.socket || strlen(o.node_id) != API_NODES_ID || (o.cert && !o.key)) {
+	if (sodium_init() < 0 || !o.socket || strlen(o.node_id) != API_NODES_ID ||
+		(o.cert && !o.key)) {
 		(void)fputs("usage: see the head of tests/control-api/main.c\n", stderr);
 		return EXIT_FAILURE;
 	}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Encodings, DSSE and keys, written from RFC 4648, the DSSE page and section 15.2 of the API's description. */
+/* Encodings, DSSE and keys, written from RFC 4648, the DSSE page and section 15.2 of the API's
+ * description. */
 #include <fcntl.h>
 #include <sodium.h>
 #include <sys/stat.h>
@@ -47,7 +48,8 @@ bool api_unhex(const char *s, void *ret, size_t size)
 {
 	size_t got;
 
-	return s && strlen(s) == 2 * size && sodium_hex2bin(ret, size, s, 2 * size, NULL, &got, NULL) == 0 && got == size;
+	return s && strlen(s) == 2 * size &&
+	       sodium_hex2bin(ret, size, s, 2 * size, NULL, &got, NULL) == 0 && got == size;
 }
 
 char *api_base64(const void *data, size_t size)
@@ -63,7 +65,8 @@ uint8_t *api_unbase64(const char *s, size_t *ret_size)
 {
 	uint8_t *data = xcalloc(1, strlen(s) + 1);
 
-	if (sodium_base642bin(data, strlen(s), s, strlen(s), NULL, ret_size, NULL, sodium_base64_VARIANT_ORIGINAL) == 0)
+	if (sodium_base642bin(data, strlen(s), s, strlen(s), NULL, ret_size, NULL,
+		    sodium_base64_VARIANT_ORIGINAL) == 0)
 		return data;
 	free(data);
 	return NULL;
@@ -79,22 +82,28 @@ static char *pae(const char *type, const void *payload, size_t size, size_t *ret
 	return text;
 }
 
-char *api_dsse(const char *type, const void *payload, size_t size, const char *kid, const uint8_t *secret_key)
+char *api_dsse(const char *type, const void *payload, size_t size, const char *kid,
+	const uint8_t *secret_key)
 {
 	size_t n;
-	_cleanup_(freep) char *signed_bytes = pae(type, payload, size, &n), *payload64 = api_base64(payload, size), *sig64 = NULL;
+	_cleanup_(freep) char *signed_bytes = pae(type, payload, size, &n),
+			      *payload64 = api_base64(payload, size), *sig64 = NULL;
 	uint8_t sig[64];
 
 	(void)crypto_sign_detached(sig, NULL, (const uint8_t *)signed_bytes, n, secret_key);
 	sig64 = api_base64(sig, sizeof(sig));
-	return xasprintf("{\"payloadType\":\"%s\",\"payload\":\"%s\",\"signatures\":[{\"keyid\":\"%s\",\"sig\":\"%s\"}]}", type, payload64, kid, sig64);
+	return xasprintf("{\"payloadType\":\"%s\",\"payload\":\"%s\",\"signatures\":[{\"keyid\":\"%"
+			 "s\",\"sig\":\"%s\"}]}",
+		type, payload64, kid, sig64);
 }
 
-json_t *api_dsse_open(const char *envelope, const char *type, const uint8_t *public_key, char **ret_payload, size_t *ret_size, const char **ret_why)
+json_t *api_dsse_open(const char *envelope, const char *type, const uint8_t *public_key,
+	char **ret_payload, size_t *ret_size, const char **ret_why)
 {
 	json_t *v = json_loads(envelope, JSON_REJECT_DUPLICATES, NULL), *inner = NULL;
 	const json_t *sig = json_array_get(json_object_get(v, "signatures"), 0);
-	const char *got_type = json_string_value(json_object_get(v, "payloadType")), *payload64 = json_string_value(json_object_get(v, "payload"));
+	const char *got_type = json_string_value(json_object_get(v, "payloadType")),
+		   *payload64 = json_string_value(json_object_get(v, "payload"));
 	const char *sig64 = json_string_value(json_object_get(sig, "sig"));
 	_cleanup_(freep) uint8_t *payload = NULL, *raw = NULL;
 	_cleanup_(freep) char *signed_bytes = NULL;
@@ -103,14 +112,17 @@ json_t *api_dsse_open(const char *envelope, const char *type, const uint8_t *pub
 	*ret_why = NULL;
 	if (!got_type || strcmp(got_type, type) != 0 || !payload64 || !sig64)
 		*ret_why = "not a DSSE envelope of the right type";
-	else if (!(payload = api_unbase64(payload64, &size)) || !(raw = api_unbase64(sig64, &sig_size)) || sig_size != 64)
+	else if (!(payload = api_unbase64(payload64, &size)) ||
+		 !(raw = api_unbase64(sig64, &sig_size)) || sig_size != 64)
 		*ret_why = "bad base64 in the envelope";
 	if (!*ret_why && public_key) {
 		signed_bytes = pae(type, payload, size, &n);
-		if (crypto_sign_verify_detached(raw, (const uint8_t *)signed_bytes, n, public_key) != 0)
+		if (crypto_sign_verify_detached(
+			    raw, (const uint8_t *)signed_bytes, n, public_key) != 0)
 			*ret_why = "the signature is wrong";
 	}
-	if (!*ret_why && !(inner = json_loadb((const char *)payload, size, JSON_REJECT_DUPLICATES, NULL)))
+	if (!*ret_why &&
+		!(inner = json_loadb((const char *)payload, size, JSON_REJECT_DUPLICATES, NULL)))
 		*ret_why = "the payload is no JSON";
 	json_decref(v);
 	if (!*ret_why && ret_payload) {
@@ -158,7 +170,8 @@ json_t *api_keyset_json(const struct api *api)
 	/* What was rotated away is trusted no longer. */
 	for (size_t i = api->active; i < api->n_keys; i++)
 		(void)json_array_append_new(keys, key_json(&api->keys[i]));
-	return json_pack("{s:i, s:o, s:s}", "version", api->keyset_version, "keys", keys, "active_kid", api->keys[api->active].kid);
+	return json_pack("{s:i, s:o, s:s}", "version", api->keyset_version, "keys", keys,
+		"active_kid", api->keys[api->active].kid);
 }
 
 void api_write_trusted_keys(const struct api *api)
@@ -180,7 +193,8 @@ void api_keys_load(struct api *api)
 	api_write_trusted_keys(api);
 }
 
-char *api_sign_response(const struct api *api, const char *method, int status, const char *path, const void *body, size_t size)
+char *api_sign_response(const struct api *api, const char *method, int status, const char *path,
+	const void *body, size_t size)
 {
 	const struct api_key *k = &api->keys[api->active];
 	long long t = (long long)(api_now_ms(api) / 1000);
@@ -191,7 +205,9 @@ char *api_sign_response(const struct api *api, const char *method, int status, c
 	char hex[129];
 
 	memcpy(text + n, body, size);
-	(void)crypto_sign_detached(sig, NULL, (const uint8_t *)text, (size_t)n + size, k->secret_key);
+	(void)crypto_sign_detached(
+		sig, NULL, (const uint8_t *)text, (size_t)n + size, k->secret_key);
 	api_hex(sig, sizeof(sig), hex);
-	return xasprintf("t=%lld,kid=%s,m=%s,s=%d,path=%s,sig=%s", t, k->kid, method, status, path, hex);
+	return xasprintf(
+		"t=%lld,kid=%s,m=%s,s=%d,path=%s,sig=%s", t, k->kid, method, status, path, hex);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Orders and reports in memory, and an append-only log in the state directory from which a restarted API goes on. */
+/* Orders and reports in memory, and an append-only log in the state directory from which a
+ * restarted API goes on. */
 #include <fcntl.h>
 
 #include "tests/control-api/api.h"
@@ -37,7 +38,8 @@ struct api_order *api_order_add(struct api *api, uint64_t seq, const char *id, c
 	}
 	while (at > 0 && api->orders[at - 1]->seq > seq)
 		at--;
-	memmove(api->orders + at + 1, api->orders + at, (api->n_orders - at) * sizeof(*api->orders));
+	memmove(api->orders + at + 1, api->orders + at,
+		(api->n_orders - at) * sizeof(*api->orders));
 	api->orders[at] = o;
 	api->n_orders++;
 	o->hash_next = api->by_id[bucket_of(o->id)];
@@ -88,9 +90,12 @@ static void note_terminal(struct api *api, const char *text)
 {
 	json_t *v = json_loads(text, 0, NULL);
 	const char *state = json_string_value(json_object_get(v, "state"));
-	struct api_order *o = api_order_find(api, json_string_value(json_object_get(v, "order_id")));
+	struct api_order *o =
+		api_order_find(api, json_string_value(json_object_get(v, "order_id")));
 
-	if (o && state && !o->terminal && (strcmp(state, "succeeded") == 0 || strcmp(state, "failed") == 0 || strcmp(state, "rejected") == 0)) {
+	if (o && state && !o->terminal &&
+		(strcmp(state, "succeeded") == 0 || strcmp(state, "failed") == 0 ||
+			strcmp(state, "rejected") == 0)) {
 		o->terminal = xstrdup(text);
 		o->terminals = 1;
 		api->n_terminal++;
@@ -104,14 +109,17 @@ static void replay_line(struct api *api, const char *kind, const json_t *v)
 	uint64_t seq = (uint64_t)json_integer_value(json_object_get(v, "seq"));
 
 	if (strcmp(kind, "order") == 0) {
-		(void)api_order_add(api, seq, json_string_value(json_object_get(v, "id")), xstrdup(text));
+		(void)api_order_add(
+			api, seq, json_string_value(json_object_get(v, "id")), xstrdup(text));
 	} else if (strcmp(kind, "report") == 0) {
 		api_report_add(api, seq, text);
 		note_terminal(api, text);
 	} else if (strcmp(kind, "batch") == 0) {
-		api->has_prev = api_unhex(json_string_value(json_object_get(v, "digest")), api->prev, 32);
+		api->has_prev =
+			api_unhex(json_string_value(json_object_get(v, "digest")), api->prev, 32);
 	} else if (strcmp(kind, "nodekey") == 0) {
-		api->has_node_key = api_unhex(json_string_value(json_object_get(v, "public_key_hex")), api->node_key, 32);
+		api->has_node_key = api_unhex(
+			json_string_value(json_object_get(v, "public_key_hex")), api->node_key, 32);
 	}
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Lanes: a seeded simulation of many operations over few lanes. Held against the two promises: in one lane the order of acceptance, and
- * nobody waits for ever. */
+/* Lanes: a seeded simulation of many operations over few lanes. Held against the two promises: in
+ * one lane the order of acceptance, and nobody waits for ever. */
 #include "agent/lane.h"
 #include "tests/unit/tap.h"
 
@@ -89,7 +89,8 @@ static void simulate(void)
 		free(job);
 		done++;
 	}
-	TAP_OK(done == OPERATIONS, "%d of %d operations came through: no deadlock", done, OPERATIONS);
+	TAP_OK(done == OPERATIONS, "%d of %d operations came through: no deadlock", done,
+		OPERATIONS);
 	TAP_OK(in_order, "in each lane the order of acceptance held");
 	TAP_OK(!lane_is_busy(t, "container:0"), "lanes vanish with their last ticket");
 	lane_table_free(t);
@@ -98,7 +99,8 @@ static void simulate(void)
 static void forget(void)
 {
 	struct lane_table *t = lane_table_new();
-	struct oprules_lanes one = { .n = 1, .name = { "node" } }, two = { .n = 2, .name = { "node", "image" } };
+	struct oprules_lanes one = { .n = 1, .name = { "node" } },
+			     two = { .n = 2, .name = { "node", "image" } };
 	struct lane_ticket a, b, c;
 
 	TAP_OK(lane_join(t, &a, &one), "the first runs");
@@ -107,7 +109,8 @@ static void forget(void)
 	lane_forget(t, &b);
 	lane_forget(t, &c);
 	lane_forget(t, &a);
-	TAP_OK(!lane_is_busy(t, "node") && !lane_is_busy(t, "image"), "tickets can be forgotten in any order");
+	TAP_OK(!lane_is_busy(t, "node") && !lane_is_busy(t, "image"),
+		"tickets can be forgotten in any order");
 	lane_table_free(t);
 }
 

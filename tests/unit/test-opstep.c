@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The step machine, walked over every list length, every failing step, and a crash before every event. */
+/* The step machine, walked over every list length, every failing step, and a crash before every
+ * event. */
 #include "agent/opstep.h"
 #include "tests/unit/tap.h"
 
@@ -11,7 +12,8 @@ struct world {
 	int acts, undos;
 };
 
-/* Walk a list of @n steps in which act @bad fails (-1: none), and the agent dies before the @crash-th event. */
+/* Walk a list of @n steps in which act @bad fails (-1: none), and the agent dies before the
+ * @crash-th event. */
 static enum opstep_action walk(unsigned n, int bad, int crash, struct world *w)
 {
 	struct opstep at = {};
@@ -71,7 +73,8 @@ int main(void)
 				undone++;
 				action = opstep_next(&at, n, OPSTEP_ERROR);
 			}
-			poison = poison && action == OPSTEP_FAILED && undone == (step < n ? step + 1 : n);
+			poison = poison && action == OPSTEP_FAILED &&
+				 undone == (step < n ? step + 1 : n);
 		}
 	TAP_OK(poison, "giving up undoes what was begun, and a failing undo stops nothing");
 	return tap_done();

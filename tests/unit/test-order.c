@@ -86,7 +86,7 @@ static void test_more(const struct vector_key *k, const struct keyset *ks)
 	"{\"v\":1,\"id\":\"" id "\",\"node_id\":\"" node "\",\"seq\":" seq                         \
 	",\"issued_at\":\"2026-11-23T04:59:59.000Z\",\"expires_at\":\"2026-11-23T05:10:00.000Z\"," \
 	"\"op\":\"" op "\",\"project_id\":\"aaaaaaaaaaaaaaaaaaaaaaaa\",\"container_id\":"          \
-		       "\"bbbbbbbbbbbbbbbbbbbbbbbb\"" more "}"
+	"\"bbbbbbbbbbbbbbbbbbbbbbbb\"" more "}"
 #define ID "5f5f5f5f5f5f5f5f5f5f5f01"
 
 static int open_payload(const char *payload, const struct vector_key *k, const struct keyset *ks,
