@@ -58,11 +58,14 @@ static void find_program_dir(struct agent *a)
 
 static int make_directory(const char *path, mode_t mode, const char *field, struct err *err)
 {
-	if (mkdir(path, mode) < 0 && errno != EEXIST)
-		return err_set(err, -errno, ERR_CONFIG, field, "can't make %s: %s", path, strerror(errno));
-	return 0;
+	if (mkdir(path, mode) < 0)
+		return errno == EEXIST ? 0 : err_set(err, -errno, ERR_CONFIG, field, "can't make %s: %s", path, strerror(errno));
+	/* Only what we made ourselves, and only because of our umask. */
+	return chmod(path, mode) < 0 ? err_set(err, -errno, ERR_CONFIG, field, "can't set the mode of %s: %s", path, strerror(errno)) : 0;
 }
 
+/* A container's root (an unprivileged user of the host) passes through the pool's directories when its file system is mounted: others may pass, and see nothing.
+ * What they may not enter stands in storage/pool.h. */
 static int make_directories(struct agent *a, struct err *err)
 {
 	_cleanup_(freep) char *lxc = xasprintf("%s/lxc", a->conf.node.state_directory);
@@ -71,10 +74,10 @@ static int make_directories(struct agent *a, struct err *err)
 		mode_t mode;
 		const char *field;
 	} wanted[] = {
-		{ a->conf.node.state_directory, 0700, "Node.StateDirectory" },
+		{ a->conf.node.state_directory, 0711, "Node.StateDirectory" },
 		{ a->conf.node.runtime_directory, 0755, "Node.RuntimeDirectory" },
-		{ lxc, 0700, "Node.StateDirectory" },
-		{ a->conf.storage.pool, 0700, "Storage.Pool" },
+		{ lxc, 0711, "Node.StateDirectory" },
+		{ a->conf.storage.pool, 0711, "Storage.Pool" },
 	};
 	int r = 0;
 

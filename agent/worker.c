@@ -140,8 +140,7 @@ static int on_exit_reaped(sd_event_source *s, const siginfo_t *si, void *userdat
 	if (w) {
 		w->child = sd_event_source_unref(w->child);
 	} else {
-		(void)sd_event_source_set_floating(s, false);
-		sd_event_source_unref(s);
+		(void)sd_event_source_set_floating(s, false); /* gives up the loop's reference, the last one */
 	}
 	return 0;
 }

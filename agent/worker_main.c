@@ -24,9 +24,10 @@ static int rootfs_act(struct job *j, struct err *err)
 {
 	_cleanup_pool_ struct pool pool = { .fd = -1, .containers = -1 };
 	const struct ctspec *s = &j->life.spec;
+	const struct pool_root root = { s->id, s->image, s->name[0] ? s->name : s->id, s->id_base };
 	int r = pool_open(j->pool, j->driver, &pool, err);
 
-	return r < 0 ? r : pool_create_root(&pool, s->id, s->image, s->name[0] ? s->name : s->id, err);
+	return r < 0 ? r : pool_create_root(&pool, &root, err);
 }
 
 static int remove_lxc_directory(const struct job *j, struct err *err)

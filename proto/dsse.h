@@ -7,7 +7,7 @@
 #include "proto/err.h"
 #include "proto/keyset.h"
 
-#define DSSE_ENVELOPE_MAX   (1024 * 1024)
+#define DSSE_ENVELOPE_MAX   1048576 /* 1 MiB */
 #define DSSE_SIGNATURES_MAX 8
 #define DSSE_ORDER_TYPE  "application/vnd.hoody.order+json"
 #define DSSE_REPORT_TYPE "application/vnd.hoody.report+json"

@@ -33,15 +33,18 @@ static int hex_value(char c, bool any_case)
 int encoding_unhex(const char *s, void *ret, size_t size, bool any_case)
 {
 	uint8_t *p = ret;
+	unsigned high, low;
 
 	if (strnlen(s, 2 * size + 1) != 2 * size)
 		return -EINVAL;
 	for (size_t i = 0; i < 2 * size; i++)
 		if (hex_value(s[i], any_case) < 0)
 			return -EINVAL;
-	for (size_t i = 0; i < size; i++)
-		p[i] = (uint8_t)(hex_value(s[2 * i], any_case) << 4 |
-				 hex_value(s[2 * i + 1], any_case));
+	for (size_t i = 0; i < size; i++) {
+		high = (unsigned)hex_value(s[2 * i], any_case);
+		low = (unsigned)hex_value(s[2 * i + 1], any_case);
+		p[i] = (uint8_t)(high << 4 | low);
+	}
 	return 0;
 }
 
@@ -114,7 +117,7 @@ static bool strip_padding(const char *s, size_t *len)
 
 	while (pad < 2 && pad < *len && s[*len - 1 - pad] == '=')
 		pad++;
-	if (pad > 0 && (*len % 4 != 0 || (*len - pad) % 4 != 4 - pad))
+	if (pad > 0 && *len % 4 != 0)
 		return false;
 	*len -= pad;
 	return *len % 4 != 1;
@@ -142,7 +145,7 @@ int encoding_unbase64(const char *s, size_t len, uint8_t **ret, size_t *ret_size
 		}
 	}
 	/* a character of neither alphabet, or of one each, leaves no alphabet that has them all */
-	if (!(alphabets & BOTH) || (acc & ((1U << bits) - 1)) != 0)
+	if (!alphabets || (acc & ((1U << bits) - 1)) != 0)
 		return -EINVAL;
 	*ret = TAKE(data);
 	*ret_size = n;

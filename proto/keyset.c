@@ -191,7 +191,7 @@ int keyset_rotate(const struct keyset *present, const void *envelope, size_t siz
 	struct keyset *ret, struct err *err)
 {
 	_cleanup_dsse_ struct dsse e = { 0 };
-	struct keyset next;
+	struct keyset next = { 0 };
 	size_t key;
 	int r;
 

@@ -8,7 +8,7 @@
 
 #define KEYSET_KEYS_MAX 16
 #define KEYSET_KID_MAX  64
-#define KEYSET_FILE_MAX (64 * 1024)
+#define KEYSET_FILE_MAX 65536
 #define KEYSET_PAYLOAD_TYPE "application/vnd.hoody.keyset+json"
 
 struct keyset_key {

@@ -17,38 +17,23 @@
 #define REQ      OPSCHEMA_REQUIRED
 #define NULLABLE OPSCHEMA_NULLABLE
 
-#define STRING(name_, flags_, min_, max_, form_)                                            \
-	{                                                                                   \
-		.name = (name_), .type = OPSCHEMA_STRING, .flags = (flags_), .min = (min_), \
-		.max = (max_), .form = (form_)                                              \
-	}
+/* clang-format off */
+#define STRING(name_, flags_, min_, max_, form_)                                                   \
+	{ .name = (name_), .type = OPSCHEMA_STRING, .flags = (flags_), .min = (min_),              \
+	  .max = (max_), .form = (form_) }
 #define TEXT(name_, flags_, min_, max_) STRING(name_, flags_, min_, max_, NULL)
 #define ID(name_, flags_)               STRING(name_, flags_, 0, 0, &opfield_id)
-#define WORD(name_, flags_, words_)                                                            \
-	{                                                                                      \
-		.name = (name_), .type = OPSCHEMA_STRING, .flags = (flags_), .words = (words_) \
-	}
-#define INT(name_, flags_, min_, max_)                                                   \
-	{                                                                                \
-		.name = (name_), .type = OPSCHEMA_INT, .flags = (flags_), .min = (min_), \
-		.max = (max_)                                                            \
-	}
-#define BOOL(name_, flags_)                                               \
-	{                                                                 \
-		.name = (name_), .type = OPSCHEMA_BOOL, .flags = (flags_) \
-	}
-#define OBJECT(name_, flags_, schema_)                                                           \
-	{                                                                                        \
-		.name = (name_), .type = OPSCHEMA_OBJECT, .flags = (flags_), .schema = (schema_) \
-	}
-#define SCHEMA(params_)                                    \
-	{                                                  \
-		.params = (params_), .n = countof(params_) \
-	}
-#define SCHEMA_WHOLE(params_, whole_)                                         \
-	{                                                                     \
-		.params = (params_), .n = countof(params_), .whole = (whole_) \
-	}
+#define WORD(name_, flags_, words_)                                                                \
+	{ .name = (name_), .type = OPSCHEMA_STRING, .flags = (flags_), .words = (words_) }
+#define INT(name_, flags_, min_, max_)                                                             \
+	{ .name = (name_), .type = OPSCHEMA_INT, .flags = (flags_), .min = (min_), .max = (max_) }
+#define BOOL(name_, flags_) { .name = (name_), .type = OPSCHEMA_BOOL, .flags = (flags_) }
+#define OBJECT(name_, flags_, schema_)                                                             \
+	{ .name = (name_), .type = OPSCHEMA_OBJECT, .flags = (flags_), .schema = (schema_) }
+#define SCHEMA(params_) { .params = (params_), .n = countof(params_) }
+#define SCHEMA_WHOLE(params_, whole_)                                                              \
+	{ .params = (params_), .n = countof(params_), .whole = (whole_) }
+/* clang-format on */
 
 #define WORDS(...) ((const char *const[]){ __VA_ARGS__, NULL })
 

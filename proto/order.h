@@ -11,8 +11,8 @@
 #include "proto/keyset.h"
 #include "proto/oprules.h"
 
-#define ORDER_SKEW_MS     (300 * 1000LL)
-#define ORDER_VALIDITY_MS (7 * 24 * 3600 * 1000LL)
+#define ORDER_SKEW_MS     300000LL
+#define ORDER_VALIDITY_MS 604800000LL /* 7 days */
 
 struct order {
 	char id[IDENT_ID_LEN + 1];

@@ -16,6 +16,10 @@ static int open_below(int at, const char *name, mode_t mode, int *ret)
 	fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
+	if (fchmod(fd, mode) < 0) { /* whatever the umask made of it */
+		closefd(fd);
+		return -errno;
+	}
 	*ret = fd;
 	return 0;
 }
@@ -34,7 +38,7 @@ int pool_open(const char *path, const char *driver, struct pool *ret, struct err
 	if (p.fd < 0)
 		r = -errno;
 	if (r >= 0)
-		r = open_below(p.fd, "containers", 0700, &p.containers);
+		r = open_below(p.fd, "containers", 0711, &p.containers);
 	if (r < 0) {
 		pool_close(&p);
 		return err_set(err, r, ERR_INTERNAL, "Storage.Pool", "the pool %s can't be used: %s", path, strerror(-r));
@@ -70,16 +74,18 @@ static int settle(int dir)
 	return fsync(dir) < 0 ? -errno : 0;
 }
 
-static int fill(struct pool *p, const char *staging, const char *image, const char *hostname, struct err *err)
+static int fill(struct pool *p, const char *staging, const struct pool_root *what, struct err *err)
 {
 	_cleanup_(closep) int dir = -1, root = -1;
 	int r = open_below(p->containers, staging, 0700, &dir);
 
 	if (r >= 0)
 		r = open_below(dir, "rootfs", 0755, &root);
+	if (r >= 0 && (fchown(dir, 0, what->id_base) < 0 || fchmod(dir, 0710) < 0))
+		r = -errno;
 	if (r < 0)
 		return err_set(err, r, r == -ENOSPC ? ERR_NO_SPACE : ERR_INTERNAL, "Storage.Pool", "can't make the root: %s", strerror(-r));
-	r = image_unpack(image, root, hostname, err);
+	r = image_unpack(what->image, root, what->hostname, err);
 	if (r < 0)
 		return r;
 	r = syncfs(root) < 0 ? -errno : settle(dir);
@@ -88,8 +94,9 @@ static int fill(struct pool *p, const char *staging, const char *image, const ch
 	return 0;
 }
 
-int pool_create_root(struct pool *p, const char *id, const char *image, const char *hostname, struct err *err)
+int pool_create_root(struct pool *p, const struct pool_root *root, struct err *err)
 {
+	const char *id = root->id;
 	char staging[48];
 	int r;
 
@@ -99,7 +106,7 @@ int pool_create_root(struct pool *p, const char *id, const char *image, const ch
 	r = path_remove_tree(p->containers, staging); /* a killed predecessor's */
 	if (r < 0)
 		return err_set(err, r, ERR_INTERNAL, "Storage.Pool", "a half-made root can't be removed: %s", strerror(-r));
-	r = fill(p, staging, image, hostname, err);
+	r = fill(p, staging, root, err);
 	if (r < 0)
 		return r;
 	if (renameat(p->containers, staging, p->containers, id) < 0)

@@ -136,7 +136,7 @@ static void test_rotation(void)
 {
 	struct vector_key a = vector_key(1), b = vector_key(2), evil = vector_key(3);
 	struct keyset one = vector_keyset(1, "a", &a, INT64_MAX);
-	struct keyset old = vector_keyset(1, "a", &a, /* not_after_ms= */ 0);
+	struct keyset old = vector_keyset(1, "a", &a, /* not_after_ms= */ -1);
 	struct keyset two = vector_keyset(2, "b", &b, INT64_MAX);
 	struct keyset renewed = vector_keyset(2, "a", &a, INT64_MAX);
 	struct keyset three = vector_keyset(3, "b", &b, INT64_MAX);
