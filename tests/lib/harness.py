@@ -1,0 +1,328 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One agent and one reference control API in a private directory, so that several can run on one host.
+
+    with Node() as node:
+        cid = node.new_id()
+        node.order("container.create", cid, image="builtin:busybox")   # → order id
+        node.wait(id)                                                    # → its terminal report
+
+What a test left behind is removed at the end, but first it is found: node.leaks() must be empty when all containers are deleted."""
+import itertools
+import json
+import os
+import pathlib
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+import host
+
+TOP = pathlib.Path(os.environ.get("top_srcdir") or pathlib.Path(__file__).resolve().parents[2]).resolve()
+BUILD = pathlib.Path(os.environ.get("top_builddir") or TOP / "build-plain").resolve()
+TERMINAL = ("succeeded", "failed", "rejected")
+SANITIZED = "-fsanitize=" in (BUILD / "Makefile").read_text() if (BUILD / "Makefile").exists() else False
+SLOW = 3 if SANITIZED else 1 # what a bound on time is multiplied by
+PROJECT = "0123456789abcdef0123aaaa"
+NODE_ID = "0123456789abcdef01234567"
+IMAGE = "builtin:busybox"
+
+_counter = itertools.count(1)
+
+
+class Failure(Exception):
+    """The test can't go on."""
+
+
+def _options(directory, prefix, number, url):
+    """agent.conf, by section; a test's own wishes come on top."""
+    return {
+        "Node": {"NodeId": NODE_ID, "Name": "test", "StateDirectory": directory / "state", "RuntimeDirectory": directory / "run", "MaxWorkers": 4},
+        "Control": {"ApiUrl": url, "TokenFile": directory / "token", "TrustedKeys": directory / "trusted-keys.json", "StatsIntervalSec": 0},
+        "Courier": {"User": "nobody"},
+        "Containers": {"IdBase": 100_000_000 + (os.getpid() * 4 + number) % 600 * 6_553_600, "CgroupPrefix": prefix},
+        "Storage": {"Pool": directory / "pool", "Driver": "dir"},
+        "Local": {"Group": "root"},
+    }
+
+
+class Api:
+    """The reference control API as a process, and its control socket."""
+
+    def __init__(self, directory, https=False, extra=()):
+        self.directory, self.https, self.extra = directory, https, list(extra)
+        self.socket, self.process, self.port = directory / "ctl.sock", None, 0
+        (directory / "api").mkdir(mode=0o700, exist_ok=True)
+
+    def start(self):
+        args = [BUILD / "tests/control-api/control-api", "--listen", f"127.0.0.1:{self.port}", "--socket", self.socket, "--state", self.directory / "api",
+                "--node-id", NODE_ID, "--node-token", "the-node-token", *self.extra]
+        if self.https:
+            args += ["--https", self.directory / "server.pem", "--https-key", self.directory / "server.key"]
+        log = open(self.directory / "api.log", "ab")
+        self.process = subprocess.Popen([str(a) for a in args], stdout=subprocess.PIPE, stderr=log, text=True)
+        line = self.process.stdout.readline()
+        if not line:
+            raise Failure("control-api did not start: " + (self.directory / "api.log").read_text()[-2000:])
+        self.ready = json.loads(line)
+        self.port = int(self.ready["url"].rsplit(":", 1)[1].split("/")[0])
+        return self.ready
+
+    def stop(self, sig=signal.SIGTERM):
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(sig)
+            self.process.wait(20)
+        if self.process:
+            self.process.stdout.close()
+            self.process = None
+
+    def connect(self):
+        s = socket.socket(socket.AF_UNIX)
+        s.connect(str(self.socket))
+        return s
+
+    def ask(self, cmd, timeout_s=60, **members):
+        """One command, its one answer."""
+        with self.connect() as s, s.makefile("rw") as f:
+            s.settimeout(timeout_s)
+            f.write(json.dumps({"cmd": cmd, **members}) + "\n")
+            f.flush()
+            return json.loads(f.readline())
+
+    def follow(self):
+        """Events as they happen, from now on."""
+        s = self.connect()
+        f = s.makefile("rw")
+        f.write('{"cmd":"follow"}\n')
+        f.flush()
+        f.readline()
+        return Follower(s, f)
+
+
+class Follower:
+    def __init__(self, sock, file):
+        self.sock, self.file, self.seen = sock, file, []
+
+    def until(self, condition, timeout_s=30):
+        """The first event that fits, and all before it are in .seen; None when none came in time."""
+        end = time.monotonic() + timeout_s
+        while (left := end - time.monotonic()) > 0:
+            if not select.select([self.sock], [], [], left)[0] and not self.file.buffer.peek(0):
+                break
+            self.sock.settimeout(left)
+            event = json.loads(self.file.readline())
+            self.seen.append(event)
+            if condition(event):
+                return event
+        return None
+
+    def close(self):
+        self.file.close()
+        self.sock.close()
+
+
+class Node:
+    def __init__(self, https=False, conf=None, api_options=(), start=True, wrap=()):
+        self.number = next(_counter)
+        self.prefix = f"hoody-t{os.getpid()}-{self.number}"
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix=f"{self.prefix}-", dir="/tmp"))
+        self.directory.chmod(0o755) # the courier, who is nobody, looks for its own file
+        self.log = self.directory / "agent.log"
+        self.agent, self.wrapped, self.conf = None, False, conf or {}
+        self.api = Api(self.directory, https=https, extra=api_options)
+        self.keep = bool(os.environ.get("HOODY_TEST_KEEP"))
+        if https:
+            self.make_certificates()
+        if start:
+            self.start(wrap)
+
+    # --- life ---
+
+    def start(self, wrap=()):
+        self.start_api()
+        self.start_agent(wrap)
+        return self
+
+    def start_api(self):
+        self.api.start()
+        (self.directory / "token").write_text("the-node-token\n")
+        (self.directory / "token").chmod(0o600)
+        shutil.copy(self.api.ready["trusted_keys"], self.directory / "trusted-keys.json")
+
+    def write_conf(self):
+        sections = _options(self.directory, self.prefix, self.number, self.api.ready["url"] if self.api.process else "")
+        for section, members in self.conf.items():
+            sections.setdefault(section, {}).update(members)
+        text = "".join(f"[{s}]\n" + "".join(f"{k}={v}\n" for k, v in m.items() if v is not None) for s, m in sections.items())
+        (self.directory / "agent.conf").write_text(text)
+
+    def start_agent(self, wrap=(), timeout_s=30, expect_ready=True):
+        """Start hoody-agent and wait until it says that it is ready; `wrap` is a command that runs it (tests/tools/failnth)."""
+        self.write_conf()
+        path = self.directory / "notify"
+        path.unlink(missing_ok=True)
+        env = dict(os.environ, NOTIFY_SOCKET=str(path))
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify, open(self.log, "ab") as log:
+            notify.bind(str(path))
+            command = [*wrap, BUILD / "agent/hoody-agent", "--config", self.directory / "agent.conf", "--foreground"]
+            self.agent = subprocess.Popen([str(c) for c in command], stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env)
+            self.wrapped = bool(wrap)
+            end = time.monotonic() + timeout_s
+            notify.settimeout(0.05)
+            while expect_ready:
+                try:
+                    if b"READY=1" in notify.recv(4096):
+                        return True
+                except socket.timeout:
+                    pass
+                if self.agent.poll() is not None or time.monotonic() > end:
+                    if not self.wrapped:
+                        raise Failure(f"hoody-agent did not become ready (status {self.agent.poll()}):\n" + self.log_tail())
+                    return False
+        return True
+
+    def agent_pid(self):
+        if not self.wrapped:
+            return self.agent.pid
+        return next(iter(host.children(self.agent.pid, "hoody-agent")), None)
+
+    def courier_pid(self):
+        return next(iter(host.children(self.agent_pid(), "hoody-courier")), None)
+
+    def worker_pids(self):
+        return host.children(self.agent_pid(), "hoody-worker")
+
+    def stop_agent(self, sig=signal.SIGTERM, timeout_s=30):
+        """Its exit status; None when there was none to stop."""
+        if not self.agent:
+            return None
+        pid = self.agent_pid()
+        if pid and self.agent.poll() is None:
+            os.kill(pid, sig)
+        status = self.agent.wait(timeout_s)
+        self.agent = None
+        return status
+
+    def kill9(self, who):
+        """SIGKILL to the agent (and its end is waited for), the courier or every worker."""
+        if who == "agent":
+            return self.stop_agent(signal.SIGKILL)
+        for pid in [self.courier_pid()] if who == "courier" else self.worker_pids():
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except (ProcessLookupError, TypeError):
+                pass
+        return None
+
+    def restart(self, sig=signal.SIGTERM):
+        self.stop_agent(sig)
+        self.start_agent()
+
+    # --- orders ---
+
+    def new_id(self):
+        return os.urandom(12).hex()
+
+    def order(self, op, cid=None, **params):
+        """Issue an order; its id."""
+        return self.issue({"op": op, "container_id": cid, "project_id": PROJECT, "params": params})
+
+    def issue(self, wish):
+        answer = self.api.ask("order", **{k: v for k, v in wish.items() if v is not None})
+        if not answer.get("ok"):
+            raise Failure(f"the control API would not issue {wish}: {answer}")
+        return answer["id"]
+
+    def wait(self, order_id, timeout_s=30):
+        """The terminal report of an order."""
+        answer = self.api.ask("wait", timeout_s + 10, order_id=order_id, timeout_ms=int(timeout_s * 1000 * SLOW))
+        if not answer.get("ok"):
+            raise Failure(f"order {order_id}: {answer.get('error')}\n" + self.log_tail())
+        return answer["report"]
+
+    def do(self, op, cid=None, timeout_s=30, **params):
+        return self.wait(self.order(op, cid, **params), timeout_s)
+
+    def reports(self, after=0, kind=None):
+        found = self.api.ask("reports", after=after)["reports"]
+        return [r for r in found if kind is None or r["type"] == kind]
+
+    def wait_report(self, kind, timeout_s=10, after=0, **match):
+        answer = self.api.ask("wait_type", timeout_s * SLOW + 10, type=kind, match=match, after=after, timeout_ms=int(timeout_s * 1000 * SLOW))
+        return answer.get("report")
+
+    def last_seq(self):
+        return max((r["seq"] for r in self.reports()), default=0)
+
+    def violations(self):
+        return self.api.ask("stats")["violations"]
+
+    # --- what the host says ---
+
+    def root(self, cid):
+        return self.directory / "pool" / "containers" / cid / "rootfs"
+
+    def state(self, cid):
+        """running, paused, stopped or absent: by cgroups, processes and files alone."""
+        if host.init_of(self.prefix, cid):
+            return "paused" if host.is_frozen(self.prefix, cid) else "running"
+        if host.pids_of(self.prefix, cid):
+            return "partial"
+        return "stopped" if self.root(cid).is_dir() else "absent"
+
+    def picture(self):
+        """All that an order could change on the host, for before and after."""
+        pool = sorted(str(p.relative_to(self.directory)) for p in (self.directory / "pool").rglob("*") if len(p.relative_to(self.directory).parts) <= 4)
+        lxc = sorted(str(p.relative_to(self.directory)) for p in (self.directory / "state" / "lxc").rglob("*"))
+        return {"cgroups": sorted(map(str, host.cgroup_dirs(self.prefix))), "pids": host.pids_of(self.prefix), "links": host.links(),
+                "mounts": host.mounts_below(self.directory), "pool": pool, "lxc": lxc}
+
+    def leaks(self):
+        """What is there though every container is gone. The agent may run; its own empty cgroup is then no leak."""
+        found = [f"process {p} ({host.status(p).get('Name')})" for p in host.pids_of(self.prefix)]
+        found += [f"cgroup {d}" for d in host.cgroup_dirs(self.prefix) if not (self.agent and d.name == self.prefix)]
+        found += [f"mount {m}" for m in host.mounts_below(self.directory)]
+        found += [str(p) for place in ("pool/containers", "state/lxc") for p in (self.directory / place).glob("*")]
+        return found
+
+    def log_tail(self, lines=25):
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:]) if self.log.exists() else ""
+
+    def sanitizer_words(self):
+        words = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime error:", "Assertion ")
+        return [line for line in self.log.read_text(errors="replace").splitlines() if any(w in line for w in words)] if self.log.exists() else []
+
+    # --- the end ---
+
+    def make_certificates(self):
+        """A CA, a server certificate of it, and another CA that signed nothing."""
+        d = self.directory
+        run = lambda *a: subprocess.run(["openssl", *a], cwd=d, check=True, capture_output=True)
+        for ca in ("ca", "other-ca"):
+            run("req", "-x509", "-newkey", "ed25519", "-nodes", "-keyout", f"{ca}.key", "-out", f"{ca}.pem", "-days", "2", "-subj", f"/CN={ca}")
+        run("req", "-newkey", "ed25519", "-nodes", "-keyout", "server.key", "-out", "server.csr", "-subj", "/CN=localhost")
+        (d / "san").write_text("subjectAltName=IP:127.0.0.1,DNS:localhost\n")
+        run("x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", "san", "-out", "server.pem")
+
+    def close(self):
+        try:
+            if self.agent:
+                self.stop_agent()
+        except subprocess.TimeoutExpired:
+            self.agent.kill()
+        self.api.stop()
+        host.clear(self.prefix)
+        if not self.keep:
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, trace):
+        if kind and self.log.exists():
+            print("# the agent's last words:\n" + "\n".join("#   " + line for line in self.log_tail(40).splitlines()), file=sys.stdout, flush=True)
+        self.close()

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the kernel says about containers. Nothing here asks the agent, liblxc or a log: tests compare those with this."""
+import os
+import pathlib
+import signal
+import time
+
+
+def cgroup_mounts():
+    """[(mount point, is cgroup2)]"""
+    found = []
+    for line in pathlib.Path("/proc/self/mounts").read_text().splitlines():
+        _, where, kind = line.split()[:3]
+        if kind in ("cgroup", "cgroup2"):
+            found.append((pathlib.Path(where), kind == "cgroup2"))
+    return found
+
+
+def cgroup_dirs(prefix):
+    """Every directory of the prefix and below, in every hierarchy."""
+    found = []
+    for mount, _ in cgroup_mounts():
+        top = mount / prefix
+        if top.is_dir():
+            found += [top] + [p for p in top.rglob("*") if p.is_dir()]
+    return found
+
+
+def _procs(directory):
+    try:
+        return [int(p) for p in (directory / "cgroup.procs").read_text().split()]
+    except (OSError, ValueError):
+        return []
+
+
+def pids_of(prefix, cid=None, leaf=None):
+    """Processes in the container's cgroups, by the cgroup2 tree."""
+    for mount, unified in cgroup_mounts():
+        if unified:
+            top = mount / prefix / (cid or "") / (leaf or "")
+            return sorted(p for d in [top, *top.rglob("*")] if d.is_dir() for p in _procs(d))
+    return []
+
+
+def status(pid):
+    """/proc/PID/status as a dictionary; empty when it is gone."""
+    try:
+        lines = pathlib.Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return {}
+    return {k: v.strip() for k, _, v in (line.partition(":") for line in lines)}
+
+
+def is_alive(pid):
+    return status(pid).get("State", "Z")[0] not in "ZX"
+
+
+def init_of(prefix, cid):
+    """The container's init: the first process of a pid namespace of its own, or None."""
+    for pid in pids_of(prefix, cid, "payload"):
+        st = status(pid)
+        if st.get("NSpid", "").split()[-1:] == ["1"] and len(st["NSpid"].split()) > 1 and st["State"][0] not in "ZX":
+            return pid
+    return None
+
+
+def monitor_of(prefix, cid):
+    return next(iter(pids_of(prefix, cid, "monitor")), None)
+
+
+def is_frozen(prefix, cid):
+    for mount, unified in cgroup_mounts():
+        path = mount / prefix / cid / "payload"
+        try:
+            if unified and "frozen 1" in (path / "cgroup.events").read_text():
+                return True
+            if not unified and (path / "freezer.state").read_text().startswith("FROZEN"):
+                return True
+        except OSError:
+            pass
+    return False
+
+
+def mounts_below(path):
+    return [line.split()[4] for line in pathlib.Path("/proc/self/mountinfo").read_text().splitlines() if line.split()[4].startswith(str(path))]
+
+
+def links():
+    return sorted(os.listdir("/sys/class/net"))
+
+
+def children(pid, comm=None):
+    """Live children of a process, by /proc."""
+    found = []
+    for entry in os.listdir("/proc"):
+        if not entry.isdigit():
+            continue
+        try:
+            text = pathlib.Path(f"/proc/{entry}/stat").read_text()
+        except OSError:
+            continue
+        name, rest = text[text.index("(") + 1:text.rindex(")")], text[text.rindex(")") + 2:].split()
+        if int(rest[1]) == pid and rest[0] not in "ZX" and (comm is None or name == comm):
+            found.append(int(entry))
+    return sorted(found)
+
+
+def switches(pid):
+    """Voluntary context switches of all threads: each is a time that it went to sleep, so a time that it had woken up."""
+    total = 0
+    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+        for line in (task / "status").read_text().splitlines():
+            if line.startswith("voluntary_ctxt_switches"):
+                total += int(line.split()[1])
+    return total
+
+
+def memory(pid):
+    """Resident, anonymous and proportional bytes."""
+    rollup = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
+    kib = {k: int(v.split()[0]) * 1024 for k, _, v in (line.partition(":") for line in rollup.splitlines()[1:])}
+    return {"rss": kib["Rss"], "pss": kib["Pss"], "anonymous": kib["Anonymous"]}
+
+
+def poll(condition, timeout_s, every_s=0.002):
+    """Wait for a condition that has no event to wait for (the kernel's files); its last value."""
+    end = time.monotonic() + timeout_s
+    while not (value := condition()) and time.monotonic() < end:
+        time.sleep(every_s)
+    return value
+
+
+def clear(prefix):
+    """Kill and remove whatever a failed test left below its own prefix."""
+    for mount, unified in cgroup_mounts():
+        for path in (mount / prefix).rglob("freezer.state") if not unified else ():
+            path.write_text("THAWED")
+    for pid in pids_of(prefix):
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+    poll(lambda: not pids_of(prefix), 5)
+    for path in sorted(cgroup_dirs(prefix), key=lambda p: -len(p.parts)):
+        try:
+            path.rmdir()
+        except OSError:
+            pass
