@@ -94,6 +94,7 @@ enum intake_verdict intake_envelope(struct agent *a, const void *envelope, size_
 	struct order_trail trail = {};
 	int64_t now_ms = agent_trusted_now_ms(a), row;
 	struct err err = {};
+	enum op op;
 
 	if (order_open(envelope, size, &a->keyset, a->conf.node.node_id, now_ms, &o, &trail, &err) <
 		0)
@@ -116,6 +117,10 @@ enum intake_verdict intake_envelope(struct agent *a, const void *envelope, size_
 		return reject(a, &o, &err, now_ms);
 	acknowledge(a, &o);
 	journal_raise_latest_time(a->store, o.issued_ms);
+	op = o.op;
 	engine_accept(a->engine, &o, "control");
+	if (op == OP_NODE_KEYSET)
+		engine_turn(a->engine); /* whom we trust is decided before the next envelope is
+					   judged */
 	return INTAKE_ACCEPTED;
 }

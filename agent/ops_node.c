@@ -18,18 +18,32 @@ static void resync_finish(struct agent *a, struct operation *op)
 	tell_hello(a);
 }
 
-/* Judged against the keyset of this very moment: several steps may come at once. */
+static int rotate_once(struct agent *a, const json_t *envelope, struct err *err)
+{
+	_cleanup_(freep) char *text = jsonx_dump(envelope);
+	struct keyset next;
+	int r = keyset_rotate(&a->keyset, text, strlen(text), &next, err);
+
+	if (r >= 0)
+		trust_adopt(a, &next);
+	return r;
+}
+
+/* One envelope, or several steps at once: each is judged against what the one before it has put in
+ * force. The steps that were good stay, since their signers have said so; the order fails at the
+ * first that is not. */
 static enum ops_verdict keyset_check(struct agent *a, struct operation *op)
 {
-	_cleanup_(freep) char *envelope = jsonx_dump(json_object_get(op->order.params, "keyset"));
-	struct keyset next;
+	const json_t *given = json_object_get(op->order.params, "keyset");
+	size_t n = json_is_array(given) ? json_array_size(given) : 1;
+	int r = 0;
 
-	if (keyset_rotate(&a->keyset, envelope, strlen(envelope), &next, &op->err) < 0)
-		return OPS_REFUSED;
-	trust_adopt(a, &next);
+	for (size_t i = 0; i < n && r >= 0; i++)
+		r = rotate_once(
+			a, json_is_array(given) ? json_array_get(given, i) : given, &op->err);
 	uplink_keys_changed(a->uplink);
-	op->result = json_pack("{s:I}", "version", (json_int_t)next.version);
-	return OPS_RUN;
+	op->result = json_pack("{s:I}", "version", (json_int_t)a->keyset.version);
+	return r < 0 ? OPS_REFUSED : OPS_RUN;
 }
 
 const struct opdef ops_node[] = {

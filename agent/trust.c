@@ -38,9 +38,12 @@ int trust_load(struct agent *a, struct err *err)
 		return err_set(err, r, ERR_CONFIG, "Control.TrustedKeys", "can't read %s: %s",
 			a->conf.control.trusted_keys, strerror(-r));
 	if (r >= 0) {
-		r = keyset_parse(file, size, &a->keyset, err);
-		if (r < 0)
+		r = keyset_parse(file, size, &ks, err);
+		if (r < 0) {
+			err->code = ERR_CONFIG;
 			return err_add(err, r, "%s", a->conf.control.trusted_keys);
+		}
+		a->keyset = ks;
 		a->has_keyset = true;
 	}
 	r = store_meta_get(a->store, META_KEYSET, &stored, &size);
