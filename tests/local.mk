@@ -1,2 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# Tools of the tests, and what has to be in the tarball so that it can test itself.
+
 include tests/control-api/local.mk
+
+noinst_PROGRAMS += tests/tools/failnth
+tests_tools_failnth_SOURCES = tests/tools/failnth.c
+tests_tools_failnth_CFLAGS = $(AM_CFLAGS) $(SECCOMP_CFLAGS)
+tests_tools_failnth_LDADD = $(SECCOMP_LIBS)

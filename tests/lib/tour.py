@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The tour that crash tests take, and what must be true after it: one terminal report for every order, and a host that is what the orders say."""
+import harness
+import host
+import tap
+
+STEPS = (("container.create", {"image": harness.IMAGE, "start": False}), ("container.start", {}), ("container.stop", {}), ("container.delete", {}))
+AFTER = {"container.create": "stopped", "container.start": "running", "container.stop": "stopped", "container.force-stop": "stopped", "container.delete": "absent",
+         "container.restart": "running", "container.pause": "paused", "container.resume": "running"}
+
+
+def issue(node, cid, steps=STEPS):
+    """All at once: [(op, order id)]."""
+    wishes = [{"op": op, "container_id": cid, "project_id": harness.PROJECT, "params": params} for op, params in steps]
+    ids = node.api.ask("orders", orders=wishes)["ids"]
+    return [(op, i) for (op, _), i in zip(steps, ids)]
+
+
+def expected(reports):
+    """What the terminal reports say of the host: the last success decides."""
+    state = "absent"
+    for op, report in reports:
+        if report["state"] == "succeeded":
+            state = AFTER[op]
+    return state
+
+
+def settle(node, cid, issued, what, timeout_s=60):
+    """Wait for every end, then judge: reports against the protocol, the kernel against the reports, and no leak once the container is gone. True when all is well."""
+    reports = [(op, node.wait(i, timeout_s)) for op, i in issued]
+    ends = ", ".join(f"{op.split('.')[1]} {r['state']}" + (f" ({r['error']['code']}: {r['error']['message']})" if "error" in r else "") for op, r in reports)
+    want, seen = expected(reports), node.state(cid)
+    bad_delete = issued[-1][0] == "container.delete" and reports[-1][1]["state"] != "succeeded"
+    good = want == seen or bad_delete
+    if node.do("container.delete", cid, force=True)["state"] != "succeeded":
+        good = False
+    host.poll(lambda: not node.leaks(), 2)
+    stats = node.api.ask("stats")
+    leaks, words = node.leaks(), node.sanitizer_words()
+    once = stats["orders_terminal"] == stats["orders_issued"] and stats["orders_ended_twice"] == 0
+    return tap.ok(good and once and not leaks and not stats["violations"] and not words, what, f"ends: {ends}", f"the host: {seen}, the orders: {want}",
+                  f"terminal {stats['orders_terminal']} of {stats['orders_issued']}, twice {stats['orders_ended_twice']}", f"leaks: {leaks}",
+                  f"violations: {stats['violations']}", *words)
