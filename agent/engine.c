@@ -14,6 +14,7 @@
 	2000 /* a worker that keeps a time of its own says so itself, a little before we kill it \
 	      */
 #define UNDO_ATTEMPTS_MAX (2 * JOURNAL_ATTEMPTS_MAX)
+#define UNDO_FAILURES_MAX 3
 #define PRUNE_EVERY       4096
 
 struct queue {
@@ -256,9 +257,19 @@ static bool get_worker(struct engine *e, struct operation *op)
 	return op->worker;
 }
 
+/* An undo is tried again before it is passed over: most often its worker died, and not its work. */
+static enum opstep_event patiently(struct operation *op, enum opstep_event event)
+{
+	bool again =
+		event == OPSTEP_ERROR && op->at.undoing && op->undo_failures < UNDO_FAILURES_MAX;
+
+	op->undo_failures = again ? op->undo_failures + 1 : 0;
+	return again ? OPSTEP_BEGIN : event;
+}
+
 static void walk(struct engine *e, struct operation *op, enum opstep_event event)
 {
-	enum opstep_action action = opstep_next(&op->at, op->def->n_steps, event);
+	enum opstep_action action = opstep_next(&op->at, op->def->n_steps, patiently(op, event));
 	_cleanup_(freep) char *error_text = NULL;
 
 	while ((action == OPSTEP_ACT || action == OPSTEP_UNDO) && has_nothing_to_do(op))

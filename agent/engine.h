@@ -34,6 +34,7 @@ struct operation {
 	enum ct_status prev_status;
 	struct worker *worker;
 	int last_r;        /* of the last act or undo */
+	unsigned undo_failures;
 	bool begun;        /* in this process */
 	bool has_position; /* waited for a worker with its next step decided */
 	json_t *result;

@@ -241,10 +241,14 @@ unsigned worker_pool_busy(const struct worker_pool *p)
 	return p->busy;
 }
 
-/* A warm worker may have died while nobody looked: then it is of no use. */
+/* A warm worker may have died while nobody looked, or just now: the kernel knows before the loop
+ * does. */
 static bool is_alive(const struct worker *w)
 {
-	return w->channel && channel_fd(w->channel) >= 0;
+	siginfo_t si = {};
+
+	return w->channel && channel_fd(w->channel) >= 0 && w->child &&
+	       waitid(P_PID, (id_t)w->pid, &si, WEXITED | WNOHANG | WNOWAIT) == 0 && si.si_pid == 0;
 }
 
 void worker_pool_warm(struct worker_pool *p)

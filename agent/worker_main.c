@@ -3,6 +3,7 @@
  * knows nothing but what a job tells it. */
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/prctl.h>
 
 #include "agent/channel.h"
 #include "agent/worker_job.h"
@@ -195,6 +196,10 @@ static int serve(const void *payload, size_t size)
 
 int main(void)
 {
+	/* An agent that is gone has a successor that does the same job again: two must never work
+	 * on one container. What liblxc has forked by then is in the container's own group and is
+	 * found there. The flag is not inherited by fork (prctl(2)), so no monitor has it. */
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	ctlife_reset();
 	for (;;) {
 		_cleanup_(freep) void *payload = NULL;

@@ -31,7 +31,7 @@ def round_at(node, calls, n):
     else:
         node.stop_agent()
     node.start_agent()
-    good = tour.settle(node, cid, issued, f"killed at {calls} number {n}" if was_hit else f"{calls}: nothing was hit at number {n}")
+    good = tour.settle(node, [(cid, issued)], f"killed at {calls} number {n}" if was_hit else f"{calls}: nothing was hit at number {n}")
     node.stop_agent()
     return was_hit and good
 

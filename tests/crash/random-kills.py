@@ -39,8 +39,7 @@ def main():
         for i in range(ROUNDS):
             tours = [(cid, tour.issue(node, cid)) for cid in (node.new_id() for _ in range(CONTAINERS))]
             kills = strike(node, rng)
-            good = [tour.settle(node, cid, issued, f"seed {seed} round {i}: {'+'.join(kills)}") for cid, issued in tours]
-            if not all(good):
+            if not tour.settle(node, tours, f"seed {seed} round {i}: {'+'.join(kills)}"):
                 break
     tap.done()
 

@@ -25,19 +25,23 @@ def expected(reports):
     return state
 
 
-def settle(node, cid, issued, what, timeout_s=60):
-    """Wait for every end, then judge: reports against the protocol, the kernel against the reports, and no leak once the container is gone. True when all is well."""
-    reports = [(op, node.wait(i, timeout_s)) for op, i in issued]
-    ends = ", ".join(f"{op.split('.')[1]} {r['state']}" + (f" ({r['error']['code']}: {r['error']['message']})" if "error" in r else "") for op, r in reports)
-    want, seen = expected(reports), node.state(cid)
-    bad_delete = issued[-1][0] == "container.delete" and reports[-1][1]["state"] != "succeeded"
-    good = want == seen or bad_delete
-    if node.do("container.delete", cid, force=True)["state"] != "succeeded":
-        good = False
+def settle(node, tours, what, timeout_s=60):
+    """Wait for every end of [(container, issued)], then judge: reports against the protocol, the kernel against the reports, and no leak once the containers are gone. True when all is well."""
+    ends = [[(op, node.wait(i, timeout_s)) for op, i in issued] for _, issued in tours]
+    notes, good = [], True
+    for (cid, _), reports in zip(tours, ends):
+        want, seen = expected(reports), node.state(cid)
+        # A delete that failed may have come any way; the next one has to finish it.
+        right = want == seen or reports[-1][0] == "container.delete" and reports[-1][1]["state"] != "succeeded"
+        good = good and right
+        notes.append(f"{cid}: " + ", ".join(f"{op.split('.')[1]} {r['state']}" + (f" ({r['error']['code']}: {r['error']['message']})" if "error" in r else "") for op, r in reports) +
+                     f"; the host: {seen}, the orders: {want}")
+    for cid, _ in tours:
+        good = node.do("container.delete", cid, force=True)["state"] == "succeeded" and good
     host.poll(lambda: not node.leaks(), 2)
     stats = node.api.ask("stats")
     leaks, words = node.leaks(), node.sanitizer_words()
     once = stats["orders_terminal"] == stats["orders_issued"] and stats["orders_ended_twice"] == 0
-    return tap.ok(good and once and not leaks and not stats["violations"] and not words, what, f"ends: {ends}", f"the host: {seen}, the orders: {want}",
+    return tap.ok(good and once and not leaks and not stats["violations"] and not words, what, *notes,
                   f"terminal {stats['orders_terminal']} of {stats['orders_issued']}, twice {stats['orders_ended_twice']}", f"leaks: {leaks}",
                   f"violations: {stats['violations']}", *words)
