@@ -33,7 +33,7 @@ struct operation {
 	int64_t received_ms, started_ms, progress_ms;
 	enum ct_status prev_status;
 	struct worker *worker;
-	int last_r;        /* of the last act or undo */
+	int last_r; /* of the last act or undo */
 	unsigned undo_failures;
 	bool begun;        /* in this process */
 	bool has_position; /* waited for a worker with its next step decided */
