@@ -149,12 +149,12 @@ static void end(struct engine *e, struct operation *op, enum journal_state state
 	_cleanup_(freep) char *error_text = error ? jsonx_dump(error) : NULL;
 	_cleanup_(freep) char *result_text =
 		state == JOURNAL_SUCCEEDED && op->result ? jsonx_dump(op->result) : NULL;
-	int64_t now_ms = agent_now_ms();
 	struct container *c;
 
-	journal_finish(e->agent->store, op->row, state, now_ms, result_text, error_text);
+	op->finished_ms = agent_now_ms();
+	journal_finish(e->agent->store, op->row, state, op->finished_ms, result_text, error_text);
 	tell_operation(e->agent, op, state, NULL);
-	log_end(op, state, op->started_ms ? now_ms - op->started_ms : 0);
+	log_end(op, state, op->started_ms ? op->finished_ms - op->started_ms : 0);
 	op->worker = worker_release(op->worker);
 	lane_leave(e->lanes, &op->ticket, on_lane_ready, e);
 	c = op->order.container_id[0] ? desired_find(e->agent->desired, op->order.container_id)

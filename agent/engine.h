@@ -30,7 +30,7 @@ struct operation {
 	struct opstep at;
 	unsigned attempts;
 	bool announced; /* a report has told that it was accepted or runs */
-	int64_t received_ms, started_ms, progress_ms;
+	int64_t received_ms, started_ms, finished_ms, progress_ms;
 	enum ct_status prev_status;
 	struct worker *worker;
 	int last_r; /* of the last act or undo */

@@ -109,15 +109,14 @@ int64_t journal_add(struct store *s, const struct order *o, const char *origin, 
 
 	must(store_exec(s,
 		"INSERT INTO orders(order_id, seq, op, operation_id, project_id, container_id, "
-		"origin, digest, payload, received_ms, state, error, "
-		"finished_ms) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+		"origin, digest, payload, received_ms, state, error) "
+		"VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
 		"tottttt"
 		"bb"
-		"itto",
+		"itt",
 		o->id, seq ? &seq : NULL, o->op_name, or_null(o->operation_id),
 		or_null(o->project_id), or_null(o->container_id), origin, o->digest,
-		sizeof(o->digest), o->payload, o->payload_size, now_ms, state_names[state], error,
-		state == JOURNAL_REJECTED ? &now_ms : NULL));
+		sizeof(o->digest), o->payload, o->payload_size, now_ms, state_names[state], error));
 	return store_last_row(s);
 }
 

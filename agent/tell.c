@@ -98,7 +98,7 @@ void tell_operation(struct agent *a, const struct operation *op, enum journal_st
 	const json_t *progress)
 {
 	json_t *v = new_report("order");
-	int64_t now_ms = agent_now_ms();
+	int64_t end_ms = op->finished_ms;
 
 	set_order(v, &op->order);
 	set(v, "state", json_string(journal_state_name(state)));
@@ -107,9 +107,9 @@ void tell_operation(struct agent *a, const struct operation *op, enum journal_st
 	if (op->started_ms)
 		set(v, "started_at", time_json(op->started_ms));
 	if (state == JOURNAL_SUCCEEDED || state == JOURNAL_FAILED) {
-		set(v, "finished_at", time_json(now_ms));
+		set(v, "finished_at", time_json(end_ms));
 		set(v, "duration_ms",
-			json_integer(op->started_ms ? MAX_OF(now_ms - op->started_ms, 0) : 0));
+			json_integer(op->started_ms ? MAX_OF(end_ms - op->started_ms, 0) : 0));
 	}
 	if (state == JOURNAL_SUCCEEDED && op->result)
 		set(v, "result", json_deep_copy(op->result));

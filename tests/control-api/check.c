@@ -76,14 +76,20 @@ static bool is_terminal(const char *state)
 				strcmp(state, "rejected") == 0);
 }
 
+/* Both absent, or equal. */
+static bool is_same_member(const json_t *a, const json_t *b, const char *key)
+{
+	const json_t *x = json_object_get(a, key), *y = json_object_get(b, key);
+
+	return (!x && !y) || json_equal(x, y);
+}
+
 /* The same end may be told again (a duplicate was delivered); another end may not. */
 static bool is_same_end(const char *before, const json_t *v)
 {
 	json_t *b = json_loads(before, 0, NULL);
-	bool same =
-		json_equal(json_object_get(b, "state"), json_object_get(v, "state")) &&
-		json_equal(json_object_get(b, "error"), json_object_get(v, "error")) &&
-		json_equal(json_object_get(b, "finished_at"), json_object_get(v, "finished_at"));
+	bool same = is_same_member(b, v, "state") && is_same_member(b, v, "error") &&
+		    is_same_member(b, v, "finished_at");
 
 	json_decref(b);
 	return same;

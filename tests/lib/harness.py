@@ -88,7 +88,7 @@ class Api:
     def ask(self, cmd, timeout_s=60, **members):
         """One command, its one answer."""
         with self.connect() as s, s.makefile("rw") as f:
-            s.settimeout(timeout_s)
+            s.settimeout(timeout_s * SLOW + 10)
             f.write(json.dumps({"cmd": cmd, **members}) + "\n")
             f.flush()
             return json.loads(f.readline())

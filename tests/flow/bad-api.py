@@ -1,0 +1,72 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A control API (or somebody on the way to it) that misbehaves in every way it can: whatever comes, the agent lives, believes nothing unsigned, and the next good answer is obeyed."""
+import os
+import pathlib
+import signal
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+import harness
+import tap
+
+ORDERS = ("drop", "delay", "repeat", "reorder", "truncate", "tamper", "5xx", "unsigned", "bad-signature", "withhold", "retry-after", "redirect", "garbage", "huge")
+REPORTS = ("drop", "5xx", "tamper", "unsigned", "bad-signature", "garbage", "wrong-ack", "truncate", "retry-after")
+
+
+def main():
+    if os.geteuid() != 0:
+        tap.skip_all("needs root")
+    with harness.Node(conf={"Control": {"PollWaitSec": 2}}) as node:
+        cid = node.new_id()
+        tap.eq(node.do("container.create", cid, image=harness.IMAGE)["state"], "succeeded", "a container runs")
+        agent, courier = node.agent_pid(), node.courier_pid()
+        for on, kinds in (("orders", ORDERS), ("reports", REPORTS)):
+            for what in kinds:
+                node.api.ask("misbehave", what=what, on=on, count=2, ms=300)
+                pair = [node.order("container.pause", cid), node.order("container.resume", cid)]
+                for _ in range(5):
+                    node.agent.send_signal(signal.SIGHUP) # no need to sit out the back-off
+                    try:
+                        ends = [node.wait(i, 2)["state"] for i in pair]
+                        break
+                    except harness.Failure:
+                        ends = None
+                # Out of order the second comes first, and the first is then a replay.
+                want = (["succeeded", "succeeded"], ["rejected", "succeeded"], ["rejected", "failed"]) if what == "reorder" else (["succeeded", "succeeded"],)
+                tap.ok(ends in want, f"{what} on {on}: the orders came through", ends, node.log_tail(6))
+                node.api.ask("misbehave", what="none", on=on, count=0)
+                if node.state(cid) == "paused":
+                    node.do("container.resume", cid)
+        tap.eq((node.agent_pid(), node.courier_pid()), (agent, courier), "neither agent nor courier ended for it")
+        tap.eq(node.violations(), [], "the control API saw no breach of the protocol")
+
+        # --- the API goes away and comes back ---
+        order = node.order("container.restart", cid)
+        node.wait(order)
+        node.api.stop(signal.SIGKILL)
+        os.kill(harness.host.init_of(node.prefix, cid), signal.SIGKILL)
+        node.api.start()
+        node.agent.send_signal(signal.SIGHUP)
+        report = node.wait_report("container.status", timeout_s=30, container_id=cid, to_status="stopped", triggered_by="crash")
+        tap.ok(report, "what happened while the API was away is reported when it is back")
+        # The keys of a restarted API are the same; so is what it acknowledged.
+        tap.eq(node.violations(), [], "and the chain of batches holds")
+
+        # --- rotation of keys ---
+        rotate = node.api.ask("rotate", kid="v2")
+        tap.eq(node.wait(rotate["id"])["state"], "succeeded", "the key is rotated")
+        tap.eq(node.do("container.start", cid)["state"], "succeeded", "orders of the new key are obeyed")
+        refused = node.api.ask("envelope", order={"op": "container.delete", "container_id": cid, "project_id": harness.PROJECT, "params": {"force": True}}, sign_with="v1")
+        node.api.ask("raw", envelope=refused["envelope"])
+        node.agent.send_signal(signal.SIGHUP)
+        tap.eq(node.do("container.pause", cid)["state"], "succeeded", "while one of the old key")
+        tap.eq(node.state(cid), "paused", "has no effect any more")
+        node.restart()
+        tap.eq(node.do("container.resume", cid)["state"], "succeeded", "a restarted agent trusts the new key")
+        tap.eq(node.do("container.delete", cid, force=True)["state"], "succeeded", "deleted")
+        tap.eq(node.sanitizer_words(), [], "sanitizers are silent")
+    tap.done()
+
+
+main()

@@ -1,0 +1,31 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""HTTPS: an agent with the right CA works, one with another CA says so and gets nothing."""
+import os
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+import harness
+import tap
+
+
+def main():
+    if os.geteuid() != 0:
+        tap.skip_all("needs root")
+    with harness.Node(https=True, start=False) as node:
+        node.start_api()
+        node.conf = {"Control": {"CaFile": node.directory / "other-ca.pem"}}
+        node.start_agent()
+        tap.ok(harness.host.poll(lambda: "could not be authenticated" in node.log_tail(50), 15), "a CA that signed nothing: the API is not believed", node.log_tail())
+        tap.eq(node.api.ask("stats")["polls"], 0, "and never asked")
+        node.stop_agent()
+        node.conf = {"Control": {"CaFile": node.directory / "ca.pem"}}
+        node.start_agent()
+        tap.eq(node.do("container.delete", node.new_id())["state"], "succeeded", "with the right CA orders come through")
+        tap.eq(node.violations(), [], "no breach of the protocol")
+        tap.eq(node.sanitizer_words(), [], "sanitizers are silent")
+    tap.done()
+
+
+main()

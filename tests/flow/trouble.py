@@ -1,0 +1,101 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What goes wrong without a crash of ours: an init that dies unasked, a monitor that is stopped, a worker that hangs. Found in time, no other container delayed, repaired by the next order."""
+import os
+import pathlib
+import signal
+import sys
+import threading
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+import harness
+import host
+import tap
+
+
+def neighbours(node, cid, stop, worst):
+    """A neighbour that is paused and resumed all the time: how long does its slowest order take?"""
+    while not stop.is_set():
+        for op in ("container.pause", "container.resume"):
+            report = node.do(op, cid)
+            worst.append(report["duration_ms"] if report["state"] == "succeeded" else 10_000)
+
+
+def main():
+    if os.geteuid() != 0:
+        tap.skip_all("needs root")
+    with harness.Node() as node:
+        cid, other = node.new_id(), node.new_id()
+        for c in (cid, other):
+            tap.eq(node.do("container.create", c, image=harness.IMAGE)["state"], "succeeded", "a container runs")
+        stop, worst = threading.Event(), []
+        thread = threading.Thread(target=neighbours, args=(node, other, stop, worst))
+        thread.start()
+
+        # --- init dies ---
+        seen, began = node.last_seq(), time.monotonic()
+        os.kill(host.init_of(node.prefix, cid), signal.SIGKILL)
+        report = node.wait_report("container.status", after=seen, container_id=cid, to_status="stopped")
+        took = time.monotonic() - began
+        tap.ok(report and took < 1 * harness.SLOW, "an init that dies unasked is noticed within a second", took)
+        tap.eq((report or {}).get("triggered_by"), "crash", "and reported as a crash")
+        tap.figure(f"an unordered end was reported after {took * 1000:.0f} ms")
+        tap.eq((node.do("container.start", cid)["state"], node.state(cid)), ("succeeded", "running"), "the next start repairs it")
+
+        # --- the monitor is stopped: liblxc's own calls would wait for ever ---
+        monitor = host.monitor_of(node.prefix, cid)
+        os.kill(monitor, signal.SIGSTOP)
+        tap.eq((node.do("container.pause", cid)["state"], node.do("container.resume", cid)["state"]), ("succeeded", "succeeded"), "a stopped monitor hinders no pause")
+        report = node.do("container.stop", cid, timeout_s=5)
+        tap.eq((report["state"], node.state(cid)), ("succeeded", "stopped"), "nor a stop")
+        tap.ok(not host.is_alive(monitor), "and is cleared away")
+        tap.eq((node.do("container.start", cid)["state"], node.state(cid)), ("succeeded", "running"), "the next start finds the place clean")
+        os.kill(host.monitor_of(node.prefix, cid), signal.SIGSTOP)
+        report = node.do("container.force-stop", cid)
+        tap.eq((report["state"], node.state(cid)), ("succeeded", "stopped"), "force-stop needs no monitor either")
+
+        # --- a worker hangs ---
+        seen = node.last_seq()
+        node.do("container.start", cid)
+        order = node.order("container.restart", cid, timeout_s=2)
+        stopped = []
+
+        def stop_workers():
+            for pid in node.worker_pids():
+                if pid not in stopped and cid in pathlib.Path(f"/proc/{pid}/cgroup").read_text():
+                    os.kill(pid, signal.SIGSTOP)
+                    stopped.append(pid)
+            return stopped
+
+        host.poll(stop_workers, 5, 0.0005)
+        began = time.monotonic()
+        report = node.wait(order)
+        if stopped:
+            tap.ok(report["state"] == "failed" and report["error"]["code"] == "TIMEOUT", "a worker that hangs is killed at its deadline: TIMEOUT", report)
+            tap.ok(time.monotonic() - began < 8 * harness.SLOW, "in its time", time.monotonic() - began)
+            tap.ok(not any(host.is_alive(p) for p in stopped), "and is gone")
+        else:
+            tap.skip("a hanging worker", "it was too quick to be caught")
+        if node.state(cid) != "running":
+            node.do("container.start", cid)
+        tap.eq(node.state(cid), "running", "the next order repairs it")
+
+        # --- asked from inside ---
+        seen, before = node.last_seq(), host.init_of(node.prefix, cid)
+        os.kill(before, signal.SIGUSR2) # busybox: power off
+        report = node.wait_report("container.status", after=seen, container_id=cid, to_status="stopped")
+        tap.ok(report, "a container that powers itself off is noticed")
+
+        stop.set()
+        thread.join()
+        tap.figure(f"meanwhile a neighbour's {len(worst)} orders took {sorted(worst)[len(worst) // 2]} ms in the median, {max(worst)} ms at most")
+        tap.ok(max(worst) < 100 * harness.SLOW + 50, "no neighbour was held up", sorted(worst)[-5:])
+        for c in (cid, other):
+            tap.eq(node.do("container.delete", c, force=True)["state"], "succeeded", "deleted")
+        host.poll(lambda: not node.leaks(), 3)
+        tap.eq((node.leaks(), node.violations(), node.sanitizer_words()), ([], [], []), "nothing is left, no breach, sanitizers are silent")
+    tap.done()
+
+
+main()
