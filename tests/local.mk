@@ -7,3 +7,8 @@ noinst_PROGRAMS += tests/tools/failnth
 tests_tools_failnth_SOURCES = tests/tools/failnth.c
 tests_tools_failnth_CFLAGS = $(AM_CFLAGS) $(SECCOMP_CFLAGS)
 tests_tools_failnth_LDADD = $(SECCOMP_LIBS)
+
+noinst_PROGRAMS += tests/bench/bare-start
+tests_bench_bare_start_SOURCES = tests/bench/bare-start.c
+tests_bench_bare_start_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(LXC_CFLAGS)
+tests_bench_bare_start_LDADD = lxc/libct.a proto/libproto.a $(LXC_LIBS) $(JANSSON_LIBS)

@@ -1,0 +1,79 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""container.start beside a bare c->start of the same configuration and lxc-start with the distribution's defaults, in interleaved rounds of one run. Ratios, not absolute times: machines are noisy."""
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+import harness
+import host
+import tap
+
+ROUNDS = int(os.environ.get("HOODY_ROUNDS", "25"))
+DEFAULTS = "/usr/share/lxc/config/common.conf"
+USERNS = "/usr/share/lxc/config/userns.conf"
+
+
+def distribution_conf(node, cid, base):
+    """What lxc-create would write for an unprivileged container on this distribution."""
+    includes = "".join(f"lxc.include = {path}\n" for path in (DEFAULTS, USERNS) if os.path.exists(path))
+    path = node.directory / "lxc-start.conf"
+    path.write_text(f"{includes}lxc.idmap = u 0 {base} 65536\nlxc.idmap = g 0 {base} 65536\nlxc.rootfs.path = dir:{node.root(cid)}\n"
+                    f"lxc.rootfs.options = idmap=container\nlxc.net.0.type = empty\nlxc.uts.name = bench\n"
+                    f"lxc.cgroup.dir.monitor = {node.prefix}/{cid}/monitor\nlxc.cgroup.dir.container = {node.prefix}/{cid}/payload\n")
+    return path
+
+
+def lxc_start(node, cid, conf):
+    begin = time.monotonic()
+    subprocess.run(["lxc-start", "-n", cid, "-P", node.directory / "state/lxc", "-f", conf, "-d"], check=True, capture_output=True)
+    took = (time.monotonic() - begin) * 1000
+    host.clear(f"{node.prefix}/{cid}")
+    return took
+
+
+def bare_start(node, cid, base):
+    out = subprocess.run([harness.BUILD / "tests/bench/bare-start", node.directory / "state/lxc", node.root(cid), node.prefix, cid, str(base)], check=True,
+                         capture_output=True, text=True)
+    return float(out.stdout)
+
+
+def our_start(node, cid):
+    report = node.do("container.start", cid)
+    assert report["state"] == "succeeded", report
+    node.do("container.force-stop", cid)
+    return report["duration_ms"]
+
+
+def row(name, times):
+    return f"{name:28} median {statistics.median(times):6.1f} ms, of {len(times)} from {min(times):.1f} to {max(times):.1f}"
+
+
+def main():
+    if os.geteuid() != 0:
+        tap.skip_all("needs root")
+    with harness.Node() as node:
+        cid = node.new_id()
+        node.do("container.create", cid, image=harness.IMAGE, limits={"memory_bytes": 64 << 20, "pids": 64, "cpu_cores": 0.5})
+        base = int(pathlib.Path(f"/proc/{host.init_of(node.prefix, cid)}/uid_map").read_text().split()[1])
+        node.do("container.force-stop", cid)
+        conf = distribution_conf(node, cid, base)
+        ours, bare, lxc = [], [], []
+        for _ in range(ROUNDS):
+            bare.append(bare_start(node, cid, base))
+            ours.append(our_start(node, cid))
+            lxc.append(lxc_start(node, cid, conf))
+        extra = statistics.median(ours) - statistics.median(bare)
+        for name, times in (("container.start", ours), ("bare c->start, same config", bare), ("lxc-start, distribution's", lxc)):
+            tap.figure(row(name, times))
+        tap.figure(f"container.start costs {extra:+.1f} ms over the bare start, and {statistics.median(ours) / statistics.median(lxc):.2f} of lxc-start")
+        tap.ok(len(ours) == ROUNDS, "all rounds ran")
+        node.do("container.delete", cid, force=True)
+    tap.done()
+
+
+main()
