@@ -38,3 +38,11 @@ tests_unit_test_lane_LDADD = agent/libengine.a
 tests_unit_test_lane_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 tests_unit_test_opstep_SOURCES = tests/unit/test-opstep.c tests/unit/tap.h
 tests_unit_test_opstep_LDADD = agent/libengine.a
+
+check_PROGRAMS += tests/unit/test-backoff tests/unit/test-channel
+TESTS += tests/unit/test-backoff tests/unit/test-channel
+tests_unit_test_backoff_SOURCES = tests/unit/test-backoff.c tests/unit/tap.h
+tests_unit_test_backoff_LDADD = agent/libchannel.a
+tests_unit_test_channel_SOURCES = tests/unit/test-channel.c tests/unit/tap.h
+tests_unit_test_channel_CFLAGS = $(AM_CFLAGS) $(SYSTEMD_CFLAGS)
+tests_unit_test_channel_LDADD = agent/libchannel.a proto/libproto.a $(SYSTEMD_LIBS)

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The sandbox from inside: each attempt runs in a child of its own that enters it first. Refused
+ * means: the call fails, or the child is killed by SIGSYS. */
+#include "agent/sandbox.h"
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "tests/unit/tap.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#define FILTERED false
+#else
+#define FILTERED true
+#endif
+
+enum { DONE = 0, FAILED = 1, NO_SANDBOX = 2 };
+
+static int attempt(bool (*act)(void))
+{
+	pid_t pid = fork();
+	struct err err;
+	int status;
+
+	if (pid == 0) {
+		if (sandbox_enter("nobody", &err) < 0)
+			_exit(NO_SANDBOX);
+		_exit(act() ? DONE : FAILED);
+	}
+	if (waitpid(pid, &status, 0) < 0)
+		abort();
+	if (WIFSIGNALED(status))
+		return WTERMSIG(status) == SIGSYS ? FAILED : NO_SANDBOX;
+	return WEXITSTATUS(status);
+}
+
+static bool execute(void)
+{
+	(void)execl("/bin/true", "true", NULL);
+	return false;
+}
+
+static bool read_shadow(void)
+{
+	return open("/etc/shadow", O_RDONLY | O_CLOEXEC) >= 0;
+}
+
+static bool read_passwd(void)
+{
+	return open("/etc/passwd", O_RDONLY | O_CLOEXEC) >= 0;
+}
+
+static bool read_proc(void)
+{
+	return open("/proc/self/status", O_RDONLY | O_CLOEXEC) >= 0;
+}
+
+static bool write_root(void)
+{
+	return open("/new", O_WRONLY | O_CREAT | O_CLOEXEC, 0600) >= 0;
+}
+
+static bool become_root(void)
+{
+	return setuid(0) == 0;
+}
+
+static bool unix_socket(void)
+{
+	return socket(AF_UNIX, SOCK_STREAM, 0) >= 0;
+}
+
+static bool netlink_socket(void)
+{
+	return socket(AF_NETLINK, SOCK_RAW, 0) >= 0;
+}
+
+static bool packet_socket(void)
+{
+	return socket(AF_PACKET, SOCK_RAW, 0) >= 0;
+}
+
+static bool mount_something(void)
+{
+	return mount("none", "/etc", "tmpfs", 0, NULL) == 0;
+}
+
+static bool trace(void)
+{
+	return ptrace(PTRACE_TRACEME, 0, NULL, NULL) == 0;
+}
+
+static bool fork_process(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(0);
+	return pid > 0;
+}
+
+static bool writable_code(void)
+{
+	void *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return mprotect(p, 4096, PROT_READ | PROT_WRITE | PROT_EXEC) == 0;
+}
+
+static bool tcp_socket(void)
+{
+	return socket(AF_INET, SOCK_STREAM, 0) >= 0 && socket(AF_INET6, SOCK_STREAM, 0) >= 0;
+}
+
+static bool read_hosts(void)
+{
+	return open("/etc/hosts", O_RDONLY | O_CLOEXEC) >= 0;
+}
+
+static bool is_somebody_else(void)
+{
+	return getuid() != 0 && getgid() != 0;
+}
+
+static const struct {
+	const char *what;
+	bool (*act)(void);
+	bool allowed;
+	bool by_filter; /* refused by the system call filter alone */
+} cases[] = {
+	{ "be another user", is_somebody_else, .allowed = true },
+	{ "make TCP sockets", tcp_socket, .allowed = true },
+	{ "read the name service's files", read_hosts, .allowed = true },
+	{ "execute a program", execute },
+	{ "read /etc/shadow", read_shadow },
+	{ "read /etc/passwd", read_passwd },
+	{ "read /proc", read_proc },
+	{ "write a file", write_root },
+	{ "become root again", become_root },
+	{ "make a Unix socket", unix_socket, .by_filter = true },
+	{ "make a netlink socket", netlink_socket, .by_filter = true },
+	{ "make a packet socket", packet_socket },
+	{ "mount", mount_something },
+	{ "trace", trace, .by_filter = true },
+	{ "fork", fork_process, .by_filter = true },
+	{ "make memory executable", writable_code, .by_filter = true },
+};
+
+int main(void)
+{
+	struct err err;
+
+	if (geteuid() != 0)
+		TAP_SKIP_ALL("needs root");
+	for (size_t i = 0; i < countof(cases); i++) {
+		int result;
+
+		if (cases[i].by_filter && !FILTERED) {
+			TAP_SKIP("the filter is off under the sanitizers, whose own calls it would "
+				 "refuse");
+			continue;
+		}
+		result = attempt(cases[i].act);
+		TAP_EQ(result, cases[i].allowed ? DONE : FAILED, "%s: %s", cases[i].what,
+			cases[i].allowed ? "it may" : "it may not");
+	}
+	TAP_OK(sandbox_enter("no-such-user-here", &err) == -ENOENT &&
+			strcmp(err.field, "Courier.User") == 0,
+		"a user that doesn't exist is an error that names the setting");
+	return tap_done();
+}
