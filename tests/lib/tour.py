@@ -4,7 +4,7 @@ import harness
 import host
 import tap
 
-STEPS = (("container.create", {"image": harness.IMAGE, "start": False}), ("container.start", {}), ("container.stop", {}), ("container.delete", {}))
+STEPS = (("container.create", {"image": harness.IMAGE, "start": False}), ("container.start", {"timeout_s": 4}), ("container.stop", {"timeout_s": 4}), ("container.delete", {}))
 AFTER = {"container.create": "stopped", "container.start": "running", "container.stop": "stopped", "container.force-stop": "stopped", "container.delete": "absent",
          "container.restart": "running", "container.pause": "paused", "container.resume": "running"}
 
