@@ -161,6 +161,10 @@ static void adopt_containers(struct agent *a, bool rebooted)
 		bool settled = c->status == CT_RUNNING || c->status == CT_PAUSED ||
 			       c->status == CT_STOPPED;
 
+		if (observed != CT_STOPPED)
+			LOG(LOG_INFO, CONTAINER_ADOPTED, FIELDS(.container_id = c->spec.id),
+				"container %s is %s and goes on", c->spec.id,
+				desired_status_name(observed));
 		if (engine_is_busy(a->engine, c->spec.id) || !settled || observed == c->status)
 			continue;
 		engine_set_status(a, c, observed, 0, rebooted ? "system" : "crash",
@@ -225,6 +229,11 @@ static int on_turn(sd_event_source *s, void *userdata)
 
 static int on_terminate(sd_event_source *s, const struct signalfd_siginfo *si, void *userdata)
 {
+	struct agent *a = userdata;
+
+	LOG(LOG_NOTICE, STOPPING, NO_FIELDS,
+		"hoody-agent stops: %zu orders unfinished, containers go on running",
+		engine_unfinished(a->engine));
 	alive_stopping();
 	return sd_event_exit(sd_event_source_get_event(s), 0);
 }
@@ -369,6 +378,17 @@ static void prepare_signals(void)
 	(void)signal(SIGPIPE, SIG_IGN);
 }
 
+static void say_failed(int r, const struct err *err)
+{
+	const char *why = err->message[0] ? err->message : strerror(-r);
+
+	if (err->code == ERR_STATE_CORRUPT)
+		LOG(LOG_CRIT, STATE_DAMAGED, FIELDS(.err = err), "hoody-agent can't go on: %s",
+			why);
+	else
+		LOG(LOG_ERR, START_FAILED, FIELDS(.err = err), "hoody-agent can't go on: %s", why);
+}
+
 int main(int argc, char **argv)
 {
 	struct agent a = { .conf_path = CONF_PATH_DEFAULT };
@@ -389,8 +409,7 @@ int main(int argc, char **argv)
 	if (r >= 0)
 		r = run(&a, &err);
 	if (r < 0)
-		LOG(LOG_ERR, START_FAILED, FIELDS(.err = &err), "hoody-agent can't go on: %s",
-			err.message[0] ? err.message : strerror(-r));
+		say_failed(r, &err);
 	tear_down(&a);
 	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -345,6 +345,12 @@ static enum opstep_event attempt(struct operation *op)
 		(void)err_set(&op->err, -EPERM, ERR_POISON, NULL,
 			"the agent died %u times during this order; it is undone",
 			op->attempts - 1);
+		LOG(LOG_ERR, ORDER_POISON,
+			FIELDS(.order_id = op->order.id, .seq = (int64_t)op->order.seq,
+				.op = op->order.op_name, .container_id = op->order.container_id,
+				.origin = op->origin, .err = &op->err),
+			"order %s (%s) is quarantined: %s", op->order.id, op->order.op_name,
+			op->err.message);
 		return OPSTEP_GIVE_UP;
 	}
 	if (!op->at.undoing && again && op->def->recovery == OPS_INTERRUPT) {

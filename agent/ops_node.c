@@ -26,6 +26,9 @@ static int rotate_once(struct agent *a, const json_t *envelope, struct err *err)
 
 	if (r >= 0)
 		trust_adopt(a, &next);
+	else
+		LOG(LOG_WARNING, KEYSET_REFUSED, FIELDS(.err = err), "a keyset is refused: %s",
+			err->message);
 	return r;
 }
 

@@ -43,7 +43,7 @@ struct uplink {
 	uint64_t next_id;
 	uint64_t polled_after; /* the poll that is out asked for orders after this */
 	uint64_t head_seq;
-	bool withheld_told;
+	bool withheld_told, full_told;
 	bool restart; /* start a new courier from the loop, not from within its handler */
 	enum frame_fail last_fail;
 	uint64_t last_status;
@@ -445,11 +445,25 @@ static void send_errand(
 	update_state(u);
 }
 
+static bool has_room(struct uplink *u)
+{
+	bool full = outbox_is_full(u->agent->outbox);
+
+	if (full && !u->full_told)
+		LOG(LOG_ERR, OUTBOX_FULL, NO_FIELDS,
+			"%llu reports (%llu bytes) wait to be acknowledged: no order is taken "
+			"until some are",
+			(unsigned long long)outbox_reports(u->agent->outbox),
+			(unsigned long long)outbox_bytes(u->agent->outbox));
+	u->full_told = full;
+	return !full;
+}
+
 void uplink_kick(struct uplink *u)
 {
 	if (!u)
 		return;
-	if (may_send(u, &u->poll) && u->agent->has_keyset && !outbox_is_full(u->agent->outbox)) {
+	if (may_send(u, &u->poll) && u->agent->has_keyset && has_room(u)) {
 		u->polled_after = journal_high_seq(u->agent->store);
 		send_errand(u, &u->poll,
 			&(struct frame){ .type = FRAME_COURIER_POLL,

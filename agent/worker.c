@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 
 #include "agent/channel.h"
+#include "agent/journald.h"
 #include "agent/spawn.h"
 #include "proto/jsonx.h"
 
@@ -59,6 +60,8 @@ static void conclude_error(struct worker *w, int r, enum errcode code, const cha
 {
 	struct err err = {};
 
+	LOG(LOG_WARNING, WORKER_FAILED, FIELDS(.errnum = -r), "worker %d: %s", (int)w->pid,
+		sentence);
 	(void)err_set(&err, r, code, NULL, "%s", sentence);
 	conclude(w, &(struct worker_result){ .r = r, .fd = -1, .err = &err });
 }

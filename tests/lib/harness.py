@@ -261,6 +261,19 @@ class Node:
     def violations(self):
         return self.api.ask("stats")["violations"]
 
+    def ctl(self, *args, config=None, stdin=None):
+        """Run hoodyctl: (exit code, stdout, stderr)."""
+        command = [BUILD / "agent/hoodyctl", "--config", config or self.directory / "agent.conf", *args]
+        done = subprocess.run([str(c) for c in command], input=stdin, stdin=None if stdin is not None else subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+        return done.returncode, done.stdout, done.stderr
+
+    def hoodyctl(self, *args):
+        """What a command prints as JSON."""
+        code, out, err = self.ctl(*args, "--json")
+        if code != 0:
+            raise Failure(f"hoodyctl {args} ended with {code}: {err}")
+        return json.loads(out)
+
     # --- what the host says ---
 
     def root(self, cid):

@@ -1,0 +1,55 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Reports that nobody takes: when their room is used up no further order is taken in, and none is lost; when they are taken again, all goes on."""
+import os
+import pathlib
+import signal
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+import harness
+import host
+import tap
+
+ROUNDS, AT_ONCE = 10, 400
+
+
+def unsent(node):
+    return node.hoodyctl("status")["outbox"]["bytes"]
+
+
+def main():
+    if os.geteuid() != 0:
+        tap.skip_all("needs root")
+    with harness.Node(conf={"Control": {"OutboxMaxBytes": "1M", "PollWaitSec": 1}}) as node:
+        tap.eq(node.do("container.delete", node.new_id())["state"], "succeeded", "orders come through")
+        node.api.ask("misbehave", what="5xx", on="reports", count=1_000_000)
+        ids = []
+        for _ in range(ROUNDS):
+            wishes = [{"op": "container.delete", "container_id": node.new_id(), "project_id": harness.PROJECT, "params": {}} for _ in range(AT_ONCE)]
+            ids += node.api.ask("orders", orders=wishes)["ids"]
+        tap.ok(host.poll(lambda: "no order is taken until some are" in node.log_tail(200), 60 * harness.SLOW, 0.05), "the outbox fills, and the agent says so", node.log_tail())
+        time.sleep(1)
+        before = node.hoodyctl("status")
+        time.sleep(2)
+        after = node.hoodyctl("status")
+        tap.eq(after["control"]["after"], before["control"]["after"], "no order is taken any more")
+        tap.ok(after["control"]["after"] < 1 + len(ids), "though there are more", after["control"])
+        # The last batch taken may overshoot the mark: that is what the reserve is for.
+        tap.ok(after["outbox"]["bytes"] <= 1 << 20, "and what is kept stays within its bound", after["outbox"])
+        node.restart(signal.SIGKILL)
+        tap.eq(node.hoodyctl("status")["outbox"]["bytes"] > 1 << 19, True, "a crash forgets none of it")
+
+        node.api.ask("misbehave", what="none", on="reports", count=0)
+        node.agent.send_signal(signal.SIGHUP)
+        ends = {node.wait(i, 60)["state"] for i in ids}
+        tap.eq(ends, {"succeeded"}, f"when reports are taken again all {len(ids)} orders end")
+        stats = node.api.ask("stats")
+        tap.eq((stats["orders_terminal"], stats["orders_ended_twice"], stats["violations"]), (stats["orders_issued"], 0, []), "each once, and the chain of batches holds")
+        tap.ok(host.poll(lambda: unsent(node) == 0, 10), "nothing is left to send")
+        tap.eq(node.sanitizer_words(), [], "sanitizers are silent")
+    tap.done()
+
+
+main()
