@@ -43,8 +43,6 @@ agent_hoodyctl_CFLAGS = $(AM_CFLAGS) $(CURL_CFLAGS) $(JANSSON_CFLAGS) $(SODIUM_C
 agent_hoodyctl_LDADD = agent/libagentbase.a agent/libchannel.a proto/libproto.a \
 	$(CURL_LIBS) $(INIH_LIBS) $(JANSSON_LIBS) $(SODIUM_LIBS) $(SYSTEMD_LIBS)
 
-dist_man_MANS = packaging/man/hoodyctl.1 packaging/man/agent.conf.5 packaging/man/hoody-agent.8
-EXTRA_DIST += packaging/agent.conf packaging/hoody-agent.catalog
 
 # Runs the program that was built.
 check_PROGRAMS += tests/unit/test-ctl

@@ -1,1 +1,28 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# What is installed beside the programs.
+
+dist_man_MANS = packaging/man/hoody-agent.8 packaging/man/hoodyctl.1 packaging/man/agent.conf.5
+
+catalogdir = $(prefix)/lib/systemd/catalog
+dist_catalog_DATA = packaging/hoody-agent.catalog
+systemdsystemunit_DATA = packaging/systemd/hoody-agent.service
+dist_doc_DATA = README.md COPYING agent/ARCHITECTURE.md proto/PROTOCOL.md
+
+EXTRA_DIST += packaging/agent.conf packaging/deps.sh packaging/quickstart packaging/systemd/hoody-agent.service.in packaging/systemd/sysusers.conf
+CLEANFILES += packaging/systemd/hoody-agent.service
+
+packaging/systemd/hoody-agent.service: packaging/systemd/hoody-agent.service.in
+	@$(MKDIR_P) packaging/systemd
+	$(AM_V_GEN)sed 's|@sbindir@|$(sbindir)|g' '$(srcdir)/packaging/systemd/hoody-agent.service.in' >$@
+
+# An operator's configuration is never overwritten, nor removed.
+confdir = $(DESTDIR)$(sysconfdir)/hoody-agent
+sysusersdir = $(DESTDIR)$(prefix)/lib/sysusers.d
+install-data-local:
+	$(MKDIR_P) '$(confdir)/agent.conf.d' '$(sysusersdir)'
+	test -e '$(confdir)/agent.conf' || $(INSTALL_DATA) '$(srcdir)/packaging/agent.conf' '$(confdir)/agent.conf'
+	$(INSTALL_DATA) '$(srcdir)/packaging/systemd/sysusers.conf' '$(sysusersdir)/hoody-agent.conf'
+uninstall-local:
+	! cmp -s '$(srcdir)/packaging/agent.conf' '$(confdir)/agent.conf' || rm -f '$(confdir)/agent.conf'
+	-rmdir '$(confdir)/agent.conf.d' '$(confdir)' 2>/dev/null
+	rm -f '$(sysusersdir)/hoody-agent.conf'
