@@ -10,12 +10,11 @@
 
 #define PROGRESS_MS     1000 /* a progress report a second at most, per order */
 #define UNDO_TIMEOUT_MS (120 * 1000)
-#define DEADLINE_MARGIN_MS                                                                       \
-	2000 /* a worker that keeps a time of its own says so itself, a little before we kill it \
-	      */
-#define UNDO_ATTEMPTS_MAX (2 * JOURNAL_ATTEMPTS_MAX)
-#define UNDO_FAILURES_MAX 3
-#define PRUNE_EVERY       4096
+/* A worker that keeps a time of its own says so itself, a little before we kill it. */
+#define DEADLINE_MARGIN_MS 2000
+#define UNDO_ATTEMPTS_MAX  (2 * JOURNAL_ATTEMPTS_MAX)
+#define UNDO_FAILURES_MAX  3
+#define PRUNE_EVERY        4096
 
 struct queue {
 	struct operation *head, *tail;

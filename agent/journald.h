@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Logging: one line per fact, where it is decided, with fields that an operator can filter by and
- *an id that `journalctl -x` explains. When stderr is the journal's (JOURNAL_STREAM names it,
- *sd_journal_print(3)) entries go there with their fields; else a line "LEVEL sentence [key=value
- *…]" goes to stderr. The only state is which of the two, and the level.
+ * an id that `journalctl -x` explains. When stderr is the journal's (JOURNAL_STREAM names it,
+ * sd_journal_print(3)) entries go there with their fields; else a line "LEVEL sentence [key=value
+ * ...]" goes to stderr. The only state is which of the two, and the level.
  *
- *	LOG(LOG_INFO, ORDER_ACCEPTED, FIELDS(.order_id = o->id, .seq = o->seq, .op = o->op), "Order
- *%s accepted", o->id); LOG(LOG_ERR, STORE_FAILED, FIELDS(.err = &err), "Can't open the state: %s",
- *err.message);
+ *	LOG(LOG_INFO, ORDER_ACCEPTED, FIELDS(.order_id = o->id), "Order %s accepted", o->id);
+ *	LOG(LOG_ERR, STORE_FAILED, FIELDS(.err = &err), "Can't open it: %s", err.message);
  *
  * The sentence stands alone without its fields. Secrets have types without a formatter: there is
- *nothing here to print them with, and they never go through "%s". What a stranger can cause passes
- *a struct journald_limit first. */
+ * nothing here to print them with, and they never go through "%s". What a stranger can cause passes
+ * a struct journald_limit first. */
 #pragma once
 
 #include <syslog.h>

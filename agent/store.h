@@ -65,7 +65,7 @@ struct store_times store_times(const struct store *s);
 /* --- statements ---
  *
  * @sql must be a string of static storage: the prepared statement is kept under its address. A
- *statement that is in use (queried, not yet done or reset) must not be queried again: asserted.
+ * statement that is in use (queried, not yet done or reset) must not be queried again: asserted.
  *
  * @types has one letter per argument, bound to ?1, ?2 … in order:
  *   t  const char *          text; NULL is SQL NULL
@@ -75,8 +75,8 @@ struct store_times store_times(const struct store *s);
  *   n  nothing               SQL NULL
  * Text and blobs are borrowed until the statement is done or reset.
  *
- *	_cleanup_stmt_ struct store_stmt *q = store_query(s, "SELECT order_id, seq FROM orders WHERE
- *state=?1", "t", "accepted");
+ *	_cleanup_stmt_ struct store_stmt *q =
+ *		store_query(s, "SELECT order_id, seq FROM orders WHERE state=?1", "t", "accepted");
  *
  *	while ((r = store_step(q)) > 0)
  *		use(store_text(q, 0), store_int(q, 1));

@@ -16,14 +16,15 @@
  * removes the effect, also half-done, and is idempotent too. FRAME_WORKER_RESULT: a = 0 with
  * {…result…}, or a = errno with {"code":<wire code>,"message":…,"field"?:…}.
  *
- *   job        act                                                             undo
- *   rootfs     make <Pool>/containers/<id>/rootfs from the image, atomically   remove it
- *   launch     running init; result {"pid":N}, descriptor: its pidfd           nothing runs, no
- * cgroup is left shutdown   asked init to end and it did within the deadline; cgroups gone  —
- * (params: {"timeout_ms":N}; TIMEOUT leaves it running) kill       nothing of it runs (paused or
- * wedged or not), no cgroup left    — freeze     all its processes are frozen thawed thaw       and
- * the reverse                                                 frozen rootfs-remove   the root, its
- * directory and its lxc directory are gone     —
+ *   job      act                                                        undo
+ *   rootfs   make <Pool>/containers/<id>/rootfs, atomically             remove it
+ *   launch   a running init; result {"pid":N}, descriptor: its pidfd    nothing runs, no cgroup
+ *   shutdown init was asked to end and did in time; cgroups are gone    -
+ *            (params: {"timeout_ms":N}; TIMEOUT leaves it running)
+ *   kill     nothing of it runs, wedged or not, and no cgroup is left   -
+ *   freeze   all its processes are frozen                               thawed
+ *   thaw     and the reverse                                            frozen
+ *   rootfs-remove   its root, its directory and its lxc directory are gone   -
  */
 #pragma once
 
