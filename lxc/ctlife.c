@@ -34,6 +34,18 @@ static void reset_signals(void)
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* Without CAP_SYS_RESOURCE a hard limit can't be raised: then the soft one alone, as far as it goes. */
+static void set_limit(int resource, rlim_t soft, rlim_t hard)
+{
+	struct rlimit now;
+
+	if (setrlimit((__rlimit_resource_t)resource, &(struct rlimit){ soft, hard }) == 0 ||
+		getrlimit((__rlimit_resource_t)resource, &now) < 0)
+		return;
+	now.rlim_cur = MIN_OF(soft, now.rlim_max);
+	(void)setrlimit((__rlimit_resource_t)resource, &now);
+}
+
 /* What login gives a fresh process (systemd.exec(5)); the agent's own limits are not a container's
  * business. */
 static void reset_limits(void)
@@ -53,8 +65,7 @@ static void reset_limits(void)
 	};
 
 	for (size_t i = 0; i < countof(wanted); i++)
-		(void)setrlimit((__rlimit_resource_t)wanted[i].resource,
-			&(struct rlimit){ wanted[i].soft, wanted[i].hard }); /* may not: stays */
+		set_limit(wanted[i].resource, wanted[i].soft, wanted[i].hard);
 }
 
 static void write_self(const char *path, const char *text)

@@ -16,14 +16,14 @@ def cgroup_mounts():
     return found
 
 
+def _below(top):
+    """A directory and those below it; os.walk passes over what vanishes meanwhile."""
+    return [pathlib.Path(d) for d, _, _ in os.walk(top)]
+
+
 def cgroup_dirs(prefix):
     """Every directory of the prefix and below, in every hierarchy."""
-    found = []
-    for mount, _ in cgroup_mounts():
-        top = mount / prefix
-        if top.is_dir():
-            found += [top] + [p for p in top.rglob("*") if p.is_dir()]
-    return found
+    return [d for mount, _ in cgroup_mounts() for d in _below(mount / prefix)]
 
 
 def _procs(directory):
@@ -38,7 +38,7 @@ def pids_of(prefix, cid=None, leaf=None):
     for mount, unified in cgroup_mounts():
         if unified:
             top = mount / prefix / (cid or "") / (leaf or "")
-            return sorted(p for d in [top, *top.rglob("*")] if d.is_dir() for p in _procs(d))
+            return sorted(p for d in _below(top) for p in _procs(d))
     return []
 
 

@@ -1,0 +1,237 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""hoody-worker alone: each job done twice and undone twice, half-done ones cleared away, a stopped monitor, and what a container's processes inherit, held against those of a bare lxc-start."""
+import os
+import pathlib
+import resource
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+import frames
+import harness
+import host
+import tap
+
+
+class Worker:
+    """One process, as the agent starts it; it may be killed at any time."""
+
+    def __init__(self, before=None):
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+
+        def as_three():
+            if before:
+                before()
+            os.dup2(theirs.fileno(), 3)
+            os.set_inheritable(3, True)
+
+        self.process = subprocess.Popen([str(harness.BUILD / "agent/hoody-worker")], preexec_fn=as_three, close_fds=False, env=os.environ if before else {}, stdin=subprocess.DEVNULL)
+        theirs.close()
+        self.sock = ours
+
+    def send(self, job):
+        frames.send(self.sock, frames.WORKER_JOB, job)
+
+    def result(self):
+        """(errno, data, pidfd or None), or None when it died."""
+        while (got := frames.recv(self.sock)) and got[0] != frames.WORKER_RESULT:
+            pass
+        return got and (got[1], got[4], got[5][0] if got[5] else None)
+
+    def kill(self):
+        self.process.kill()
+        self.close()
+
+    def close(self):
+        self.sock.close()
+        return self.process.wait(10)
+
+
+class Place:
+    """What one agent would hold: pool, directories, cgroup prefix."""
+
+    def __init__(self):
+        self.prefix = f"hoody-t{os.getpid()}-k"
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix=f"{self.prefix}-", dir="/tmp"))
+        for name in ("", "lxc", "run", "pool"):
+            (self.directory / name).mkdir(exist_ok=True)
+            (self.directory / name).chmod(0o711)
+        self.cid = os.urandom(12).hex()
+        self.base = 100_000_000 + os.getpid() % 500 * 6_553_600
+        self.limits = {"memory_bytes": 64 << 20, "pids": 64, "cpu_cores": 0.5}
+
+    def job(self, name, verb="act", **params):
+        return {"job": name, "verb": verb, "paths": {n: str(self.directory / n) for n in ("lxc", "pool", "run")}, "driver": "dir", "cgroup_prefix": self.prefix,
+                "container": {"id": self.cid, "project_id": harness.PROJECT, "name": "k", "image": harness.IMAGE, "id_base": self.base, "autostart": False, "limits": self.limits},
+                "params": params}
+
+    def root(self):
+        return self.directory / "pool" / "containers" / self.cid / "rootfs"
+
+    def do(self, name, verb="act", **params):
+        """A job by a worker of its own: its errno (None: it died)."""
+        worker = Worker()
+        worker.send(self.job(name, verb, **params))
+        result = worker.result()
+        worker.close()
+        if result and result[2] is not None:
+            os.close(result[2])
+        return result and result[0]
+
+    def twice(self, name, verb, holds, what, **params):
+        tap.eq([self.do(name, verb, **params) for _ in range(2)], [0, 0], f"{name} {verb}, twice")
+        tap.ok(holds(), what)
+
+    def running(self):
+        return host.init_of(self.prefix, self.cid) is not None
+
+    def nothing_runs(self):
+        return not host.pids_of(self.prefix) and not [d for d in host.cgroup_dirs(self.prefix) if d.name != self.prefix]
+
+    def remove(self):
+        host.clear(self.prefix)
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def each_job(p):
+    p.twice("rootfs", "act", lambda: (p.root() / "bin/busybox").exists(), "the root is there")
+    p.twice("launch", "act", p.running, "init runs")
+    p.twice("freeze", "act", lambda: host.is_frozen(p.prefix, p.cid), "frozen")
+    p.twice("freeze", "undo", lambda: not host.is_frozen(p.prefix, p.cid), "thawed")
+    p.twice("thaw", "undo", lambda: host.is_frozen(p.prefix, p.cid), "frozen once more")
+    p.twice("kill", "act", p.nothing_runs, "nothing runs, though it was frozen")
+    p.twice("launch", "act", p.running, "init runs")
+    p.twice("shutdown", "act", p.nothing_runs, "it has ended when asked", timeout_ms=10_000)
+    p.twice("launch", "act", p.running, "init runs")
+    p.twice("launch", "undo", p.nothing_runs, "the start is undone")
+    p.twice("rootfs", "undo", lambda: not p.root().parent.exists(), "the root is gone")
+    p.twice("rootfs", "act", lambda: (p.root() / "bin/busybox").exists(), "the root is there")
+    p.twice("rootfs-remove", "act", lambda: not p.root().parent.exists() and not (p.directory / "lxc" / p.cid).exists(), "everything is gone")
+    tap.ok(p.do("launch") > 0, "nothing can be launched without a root")
+    tap.eq([p.do("launch", "undo") for _ in range(2)], [0, 0], "that is undone too")
+    tap.ok(p.nothing_runs(), "and nothing runs")
+    tap.ok(p.do("no-such-job") > 0 and p.do("shutdown", "undo") > 0, "what there is no job for is refused")
+
+
+def killed_launches(p, rounds=24):
+    """SIGKILL at some instant of a launch: after undo there is nothing, and the next one works."""
+    bad, cut = [], 0
+    for n in range(rounds):
+        worker = Worker()
+        worker.send(p.job("launch"))
+        time.sleep(n * 0.0008)
+        worker.kill()
+        cut += not p.running()
+        if p.do("launch", "undo") != 0 or not p.nothing_runs():
+            bad.append((n, host.pids_of(p.prefix), host.cgroup_dirs(p.prefix)))
+    tap.eq(bad, [], f"{rounds} launches whose worker was killed leave nothing after their undo")
+    tap.ok(cut > 0, "and some of them were cut short", cut)
+    tap.eq((p.do("launch"), p.running()), (0, True), "the next one works")
+    # A half-done one that nobody has undone does not hinder the next either.
+    worker = Worker()
+    p.do("kill")
+    worker.send(p.job("launch"))
+    time.sleep(0.004)
+    worker.kill()
+    tap.eq((p.do("launch"), p.running()), (0, True), "a launch takes over from one that was cut short")
+
+
+def stopped_monitor(p):
+    os.kill(host.monitor_of(p.prefix, p.cid), signal.SIGSTOP)
+    tap.eq((p.do("launch"), p.running()), (0, True), "a stopped monitor: what runs is still found running")
+    tap.eq((p.do("kill"), p.nothing_runs()), (0, True), "and can be ended")
+
+
+INHERITED = ("SigBlk", "SigIgn", "SigCgt", "CapBnd", "NoNewPrivs", "Seccomp", "Umask", "Cpus_allowed")
+
+
+def portrait(monitor, init):
+    """What the two processes carry that came from whoever started them."""
+    found = {}
+    for name, pid in (("monitor", monitor), ("init", init)):
+        status = host.status(pid)
+        found[name] = {k: status.get(k) for k in INHERITED}
+        found[name]["limits"] = {r: resource.prlimit(pid, getattr(resource, "RLIMIT_" + r)) for r in ("NOFILE", "CORE", "STACK", "AS", "DATA", "CPU", "FSIZE", "NPROC")}
+        found[name]["oom"] = pathlib.Path(f"/proc/{pid}/oom_score_adj").read_text()
+        found[name]["nice"] = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[16]
+        found[name]["cwd"] = os.readlink(f"/proc/{pid}/cwd")
+    return found
+
+
+def spoil():
+    """A starter in as bad a state as an agent could be."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1})
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    os.umask(0o077)
+    os.chdir("/tmp")
+    os.nice(5)
+    pathlib.Path("/proc/self/oom_score_adj").write_text("500")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (200, 4096))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    os.environ["HOODY_SECRET"] = "unspoken"
+
+
+def inherits_nothing(p):
+    reader, writer = os.pipe()
+    os.set_inheritable(reader, True) # a descriptor that leaks into the worker must not get further
+    worker = Worker(before=spoil)
+    os.environ.pop("HOODY_SECRET", None)
+    worker.send(p.job("launch"))
+    result = worker.result()
+    tap.eq(result and result[0], 0, "a container starts from a worker in a bad state")
+    worker.close()
+    monitor, init = host.monitor_of(p.prefix, p.cid), host.init_of(p.prefix, p.cid)
+    ours = portrait(monitor, init)
+    pipe = f"pipe:[{os.stat(reader).st_ino}]"
+    held = [pid for pid in host.pids_of(p.prefix) for fd in os.listdir(f"/proc/{pid}/fd") if os.readlink(f"/proc/{pid}/fd/{fd}") == pipe]
+    tap.eq(held, [], "no descriptor of the starter is left in the container's tree")
+    for fd in (reader, writer):
+        os.close(fd)
+    environment = pathlib.Path(f"/proc/{monitor}/environ").read_bytes() + pathlib.Path(f"/proc/{init}/environ").read_bytes()
+    tap.ok(b"unspoken" not in environment, "no variable of its environment")
+    tap.eq(host.status(monitor).get("PPid"), "1", "the monitor belongs to nobody of ours")
+    for name in ("monitor", "init"):
+        tap.eq((ours[name]["oom"].strip(), ours[name]["nice"], ours[name]["Umask"]), ("0", "0", "0022"), f"{name}: oom score, priority and umask are a fresh process's")
+        soft, hard = ours[name]["limits"]["NOFILE"]
+        may_raise = int(host.status("self")["CapEff"], 16) >> 24 & 1 # CAP_SYS_RESOURCE
+        tap.eq((soft, hard), (1024, 524288 if may_raise else 4096), f"{name}: so are its limits")
+    p.do("kill")
+
+    # The same root, by lxc-start from a clean state with the same generated configuration.
+    conf = p.directory / "bare.conf"
+    conf.write_text(f"lxc.rootfs.path = dir:{p.root()}\nlxc.rootfs.options = idmap=container\nlxc.idmap = u 0 {p.base} 65536\nlxc.idmap = g 0 {p.base} 65536\nlxc.net.0.type = empty\n"
+                    f"lxc.uts.name = k\nlxc.cgroup.dir.monitor = {p.prefix}/{p.cid}/monitor\nlxc.cgroup.dir.container = {p.prefix}/{p.cid}/payload\nlxc.mount.auto = proc:mixed sys:ro\n")
+    subprocess.run(["env", "-i", "PATH=/nonexistent", shutil.which("lxc-start"), "-n", p.cid, "-P", str(p.directory / "lxc"), "-f", str(conf), "-d"], check=True, cwd="/", close_fds=True, umask=0o022)
+    pids = host.monitor_of(p.prefix, p.cid), host.init_of(p.prefix, p.cid)
+    for key in ("SigBlk", "SigIgn", "SigCgt"):
+        # busybox's init blocks some for a moment
+        seen = host.poll(lambda: ours if all(host.status(pid).get(key) == ours[name][key] for pid, name in zip(pids, ("monitor", "init"))) else None, 2)
+        tap.ok(seen, f"{key} is as lxc-start leaves it", ours, portrait(*pids))
+    p.do("kill")
+
+
+def main():
+    if os.geteuid() != 0:
+        tap.skip_all("needs root")
+    p = Place()
+    try:
+        each_job(p)
+        tap.eq(p.do("rootfs"), 0, "a root for the rest")
+        killed_launches(p)
+        stopped_monitor(p)
+        inherits_nothing(p)
+        tap.eq(p.do("rootfs-remove"), 0, "removed")
+        tap.eq((host.pids_of(p.prefix), host.mounts_below(p.directory), list((p.directory / "pool/containers").iterdir()), list((p.directory / "lxc").iterdir())), ([], [], [], []), "nothing is left")
+    finally:
+        p.remove()
+    tap.done()
+
+
+main()
