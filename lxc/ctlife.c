@@ -5,6 +5,7 @@
 #include <lxc/lxccontainer.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -221,7 +222,10 @@ static int start(struct ctlife *l, struct err *err)
 	assert(c);
 	c->want_daemonize(c, true);
 	c->want_close_all_fds(c, true);
+	/* What is forked now stays: in ps and in the kernel's messages it goes by its own name. */
+	(void)prctl(PR_SET_NAME, "lxc-monitor");
 	ok = c->start(c, 0, NULL);
+	(void)prctl(PR_SET_NAME, program_invocation_short_name);
 	lxc_container_put(c);
 	if (!ok) {
 		char why[300];

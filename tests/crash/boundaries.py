@@ -3,7 +3,7 @@
 """SIGKILL to agent, courier and workers at every step boundary of create, start, stop and delete: for N = 1, 2, … until a tour ends without a hit.
 
 The agent at its N-th fdatasync (a commit of the journal, which is what a step begins and ends with) and N-th sendmsg (it tells a worker or the courier); a worker at the N-th call by which it changes the
-disk, a cgroup or a process, or reports; the courier at each of its sends and receives. What was killed has not done that call."""
+disk, a cgroup or a process, or reports, and what liblxc forks from it likewise; the courier at each of its sends and receives. What was killed has not done that call."""
 import os
 import pathlib
 import sys
@@ -18,7 +18,7 @@ LIMIT = int(os.environ.get("HOODY_ROUNDS", "400"))
 FAILNTH = harness.BUILD / "tests/tools/failnth"
 # (program, its calls, at least so many are hit, every so many-th only: a worker makes hundreds of links)
 KILLS = (("hoody-agent", "fdatasync", 8, 1), ("hoody-agent", "sendmsg", 8, 1), ("hoody-worker", "mkdirat,renameat,fchown,fsync,syncfs,clone,sendmsg", 20, 1),
-         ("hoody-worker", "symlinkat,unlinkat,write,rt_sigaction", 5, 41), ("hoody-courier", "sendmsg,recvmsg", 8, 1))
+         ("hoody-worker", "symlinkat,unlinkat,write,rt_sigaction", 5, 41), ("lxc-monitor", "mkdirat,clone,mount,write", 20, 3), ("hoody-courier", "sendmsg,recvmsg", 8, 1))
 
 
 def round_at(node, program, calls, n):
