@@ -38,15 +38,6 @@ enum ct_status desired_status_find(const char *name)
 	return CT_NONE;
 }
 
-static void must(int r)
-{
-	if (r < 0) {
-		(void)fprintf(stderr, "hoody-agent: the wanted state can't be written: %s\n",
-			strerror(-r));
-		abort();
-	}
-}
-
 /* Index of the first container whose id is not below @id. */
 static size_t lower_bound(const struct desired *d, const char *id)
 {
@@ -118,7 +109,7 @@ int desired_open(struct store *s, uint32_t id_base, struct desired **ret, struct
 			return err_add(err, r, "the wanted state");
 		}
 	}
-	must(r);
+	store_must(r);
 	*ret = d;
 	return 0;
 }
@@ -194,7 +185,7 @@ int desired_add(struct desired *d, const struct ctspec *spec, const uint8_t dige
 	memcpy(c->params_digest, digest, sizeof(c->params_digest));
 	json = ctspec_to_json(&c->spec);
 	text = jsonx_dump(json);
-	must(store_exec(d->store,
+	store_must(store_exec(d->store,
 		"INSERT INTO containers(id, project_id, id_slot, name, image, spec, params_digest, "
 		"status, created_ms, changed_ms) "
 		"VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9)",
@@ -210,7 +201,7 @@ void desired_remove(struct desired *d, struct container *c)
 	size_t i = lower_bound(d, c->spec.id);
 
 	assert(i < d->n && d->at[i] == c && !c->watch);
-	must(store_exec(d->store, "DELETE FROM containers WHERE id=?1", "t", c->spec.id));
+	store_must(store_exec(d->store, "DELETE FROM containers WHERE id=?1", "t", c->spec.id));
 	memmove(d->at + i, d->at + i + 1, (d->n - i - 1) * sizeof(*d->at));
 	d->n--;
 	free(c);
@@ -221,6 +212,7 @@ void desired_set_status(
 {
 	c->status = status;
 	c->changed_ms = now_ms;
-	must(store_exec(d->store, "UPDATE containers SET status=?2, changed_ms=?3 WHERE id=?1",
-		"tti", c->spec.id, status_names[status], now_ms));
+	store_must(
+		store_exec(d->store, "UPDATE containers SET status=?2, changed_ms=?3 WHERE id=?1",
+			"tti", c->spec.id, status_names[status], now_ms));
 }

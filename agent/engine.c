@@ -415,18 +415,6 @@ static void announce(struct engine *e)
 	}
 }
 
-static void commit(struct agent *a)
-{
-	int r = store_commit(a->store);
-
-	if (r < 0) {
-		LOG(LOG_CRIT, STORE_FAILED, FIELDS(.errnum = -r),
-			"the journal can't be committed: %s; starting over from what is durable",
-			strerror(-r));
-		abort();
-	}
-}
-
 void engine_turn(struct engine *e)
 {
 	struct agent *a = e->agent;
@@ -441,7 +429,7 @@ void engine_turn(struct engine *e)
 			journal_prune(a->store);
 		}
 		uplink_stage(a->uplink);
-		commit(a);
+		store_must(store_commit(a->store));
 		while ((op = pop(&e->acting)))
 			act(op);
 		uplink_kick(a->uplink);

@@ -30,21 +30,12 @@ void journal_entry_done(struct journal_entry *e)
 
 /* A write to the journal that fails leaves nothing to go on with (crash-only): recovery starts from
  * what is durable. */
-static void must(int r)
-{
-	if (r < 0) {
-		(void)fprintf(
-			stderr, "hoody-agent: the journal can't be written: %s\n", strerror(-r));
-		abort();
-	}
-}
-
 static int64_t meta_int(struct store *s, const char *key)
 {
 	_cleanup_(freep) char *text = NULL;
 	size_t size;
 
-	must(store_meta_get(s, key, &text, &size));
+	store_must(store_meta_get(s, key, &text, &size));
 	return text ? strtoll(text, NULL, 10) : 0;
 }
 
@@ -53,7 +44,7 @@ static void meta_set_int(struct store *s, const char *key, int64_t value)
 	char text[24];
 	int n = snprintf(text, sizeof(text), "%lld", (long long)value);
 
-	must(store_meta_set(s, key, text, (size_t)n));
+	store_must(store_meta_set(s, key, text, (size_t)n));
 }
 
 uint64_t journal_high_seq(struct store *s)
@@ -87,7 +78,7 @@ enum journal_lookup journal_lookup(
 	size_t size;
 	int r = store_step(q);
 
-	must(r);
+	store_must(r);
 	if (r == 0)
 		return JOURNAL_UNKNOWN;
 	known = store_blob(q, 1, &size);
@@ -107,7 +98,7 @@ int64_t journal_add(struct store *s, const struct order *o, const char *origin, 
 {
 	int64_t seq = (int64_t)o->seq;
 
-	must(store_exec(s,
+	store_must(store_exec(s,
 		"INSERT INTO orders(order_id, seq, op, operation_id, project_id, container_id, "
 		"origin, digest, payload, received_ms, state, error) "
 		"VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
@@ -123,7 +114,7 @@ int64_t journal_add(struct store *s, const struct order *o, const char *origin, 
 void journal_attempt(struct store *s, int64_t row, unsigned attempts, int64_t started_ms,
 	const char *prev_status)
 {
-	must(store_exec(s,
+	store_must(store_exec(s,
 		"UPDATE orders SET state='running', attempts=?2, started_ms=?3, prev_status=?4 "
 		"WHERE row=?1",
 		"iiit", row, (int64_t)attempts, started_ms, prev_status));
@@ -131,14 +122,14 @@ void journal_attempt(struct store *s, int64_t row, unsigned attempts, int64_t st
 
 void journal_position(struct store *s, int64_t row, unsigned step, bool undoing, const char *error)
 {
-	must(store_exec(s, "UPDATE orders SET step=?2, undoing=?3, error=?4 WHERE row=?1", "iiit",
-		row, (int64_t)step, (int64_t)undoing, error));
+	store_must(store_exec(s, "UPDATE orders SET step=?2, undoing=?3, error=?4 WHERE row=?1",
+		"iiit", row, (int64_t)step, (int64_t)undoing, error));
 }
 
 void journal_finish(struct store *s, int64_t row, enum journal_state state, int64_t now_ms,
 	const char *result, const char *error)
 {
-	must(store_exec(s,
+	store_must(store_exec(s,
 		"UPDATE orders SET state=?2, finished_ms=?3, result=?4, error=?5 WHERE row=?1 AND "
 		"state IN ('accepted','running')",
 		"ititt", row, state_names[state], now_ms, result, error));
@@ -182,12 +173,12 @@ void journal_unfinished(
 		read_entry(q, &e);
 		each(&e, userdata);
 	}
-	must(r);
+	store_must(r);
 }
 
 void journal_prune(struct store *s)
 {
-	must(store_exec(s,
+	store_must(store_exec(s,
 		"DELETE FROM orders WHERE state NOT IN ('accepted','running') AND row <= (SELECT "
 		"max(row) FROM orders) - ?1",
 		"i", (int64_t)JOURNAL_KEEP_ROWS));
@@ -241,7 +232,7 @@ json_t *journal_list(struct store *s, unsigned limit, int64_t before)
 		set_json(v, "result", store_text(q, 12));
 		(void)json_array_append_new(list, v);
 	}
-	must(r);
+	store_must(r);
 	return list;
 }
 
@@ -264,7 +255,7 @@ json_t *journal_row(struct store *s, int64_t row)
 	json_t *v;
 	int r = store_step(q);
 
-	must(r);
+	store_must(r);
 	if (r == 0)
 		return NULL;
 	v = json_object();
@@ -297,6 +288,6 @@ json_t *journal_counts(struct store *s)
 		(void)json_object_set_new(v, state_names[i], json_integer(0));
 	while ((r = store_step(q)) > 0)
 		(void)json_object_set_new(v, store_text(q, 0), json_integer(store_int(q, 1)));
-	must(r);
+	store_must(r);
 	return v;
 }

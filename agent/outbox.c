@@ -27,15 +27,6 @@ struct outbox {
 	uint8_t prev[32];
 };
 
-static void must(int r)
-{
-	if (r < 0) {
-		(void)fprintf(
-			stderr, "hoody-agent: the outbox can't be written: %s\n", strerror(-r));
-		abort();
-	}
-}
-
 static int load_meta(struct store *s, const char *key, void *ret, size_t size)
 {
 	_cleanup_(freep) char *value = NULL;
@@ -80,7 +71,7 @@ void outbox_add(struct outbox *o, const char *body)
 	assert(body[0] == '{');
 	if (o->max_bytes == 0)
 		return;
-	must(store_exec(o->store, "INSERT INTO outbox(body) VALUES(?1)", "t", body));
+	store_must(store_exec(o->store, "INSERT INTO outbox(body) VALUES(?1)", "t", body));
 	o->high_seq = (uint64_t)store_last_row(o->store);
 	o->reports++;
 	o->bytes += strlen(body);
@@ -128,9 +119,9 @@ bool outbox_stage(struct outbox *o, int64_t now_ms, const char *boot_id)
 			break;
 		o->fixed.last_seq = (uint64_t)store_int(q, 0);
 	}
-	must(r);
+	store_must(r);
 	store_reset(TAKE(q));
-	must(store_meta_set(o->store, META_FIXED, &o->fixed, sizeof(o->fixed)));
+	store_must(store_meta_set(o->store, META_FIXED, &o->fixed, sizeof(o->fixed)));
 	return true;
 }
 
@@ -158,7 +149,7 @@ char *outbox_envelope(
 		items[batch.n_items].body = xstrdup(store_text(q, 1));
 		items[batch.n_items++].seq = (uint64_t)store_int(q, 0);
 	}
-	must(r);
+	store_must(r);
 	envelope = report_batch_build(&batch, key, ret_size, o->fixed_digest);
 	o->has_digest = true;
 	for (size_t i = 0; i < batch.n_items; i++)
@@ -172,11 +163,11 @@ static void forget_fixed(struct outbox *o)
 		"SELECT count(*), coalesce(sum(length(body)), 0) FROM outbox WHERE seq <= ?1", "i",
 		(int64_t)o->fixed.last_seq);
 
-	must(store_step(q));
+	store_must(store_step(q));
 	o->reports -= (uint64_t)store_int(q, 0);
 	o->bytes -= (uint64_t)store_int(q, 1);
 	store_reset(TAKE(q));
-	must(store_exec(
+	store_must(store_exec(
 		o->store, "DELETE FROM outbox WHERE seq <= ?1", "i", (int64_t)o->fixed.last_seq));
 	o->fixed = (struct fixed){};
 }
@@ -189,7 +180,7 @@ int outbox_acked(struct outbox *o, uint64_t seq)
 		return 0; /* not the whole batch: it is sent again as it is */
 	forget_fixed(o);
 	memcpy(o->prev, o->fixed_digest, sizeof(o->prev));
-	must(store_meta_set(o->store, META_PREV, o->prev, sizeof(o->prev)));
-	must(store_meta_set(o->store, META_FIXED, &o->fixed, sizeof(o->fixed)));
+	store_must(store_meta_set(o->store, META_PREV, o->prev, sizeof(o->prev)));
+	store_must(store_meta_set(o->store, META_FIXED, &o->fixed, sizeof(o->fixed)));
 	return 0;
 }

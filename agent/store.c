@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <time.h>
 
+#include "agent/journald.h"
 #include "agent/store_file.h"
 
 #define STATEMENTS_MAX 256 /* of the program text: asserted */
@@ -113,6 +114,15 @@ int store_commit(struct store *s)
 	s->times.commit_max_us = MAX_OF(s->times.commit_max_us, s->times.commit_last_us);
 	s->times.commits++;
 	return 0;
+}
+
+void store_must(int r)
+{
+	if (r >= 0)
+		return;
+	LOG(LOG_CRIT, STORE_FAILED, FIELDS(.errnum = -r),
+		"the state can't be written: %s; starting over from what is durable", strerror(-r));
+	abort();
 }
 
 void store_rollback(struct store *s)

@@ -52,6 +52,9 @@ _must_check_ int store_begin(struct store *s);
  * statements must be done or reset. */
 _must_check_ int store_commit(struct store *s);
 void store_rollback(struct store *s);
+/* For a change that nothing can go on without: when it failed, say so and end the process, which
+ * recovers from what is durable. */
+void store_must(int r);
 /* A transaction is open. */
 bool store_is_dirty(const struct store *s);
 

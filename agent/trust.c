@@ -65,13 +65,8 @@ int trust_load(struct agent *a, struct err *err)
 void trust_adopt(struct agent *a, const struct keyset *next)
 {
 	_cleanup_(freep) char *text = keyset_format(next);
-	int r = store_meta_set(a->store, META_KEYSET, text, strlen(text));
 
-	if (r < 0) {
-		LOG(LOG_CRIT, STORE_FAILED, FIELDS(.errnum = -r),
-			"the new keyset can't be stored: %s", strerror(-r));
-		abort();
-	}
+	store_must(store_meta_set(a->store, META_KEYSET, text, strlen(text)));
 	a->keyset = *next;
 	a->has_keyset = true;
 	LOG(LOG_NOTICE, KEYSET_ADOPTED, NO_FIELDS, "keyset version %lld is in force, active key %s",
