@@ -38,6 +38,6 @@ enum opstep_action opstep_next(struct opstep *at, unsigned n, enum opstep_event 
 		at->undoing = true;
 		return at->step < n ? OPSTEP_UNDO : undo_one_less(at);
 	}
-	assert(!"an event without a rule");
+	assert(false); /* an event without a rule */
 	return OPSTEP_FAILED;
 }
