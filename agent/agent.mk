@@ -19,6 +19,7 @@ agent_hoody_agent_SOURCES = \
 	agent/engine.c agent/engine.h \
 	agent/intake.c agent/intake.h \
 	agent/journal.c agent/journal.h \
+	agent/leaf.c agent/leaf.h \
 	agent/ops.c agent/ops.h agent/ops_container.c agent/ops_node.c \
 	agent/outbox.c agent/outbox.h \
 	agent/spawn.c agent/spawn.h \

@@ -44,8 +44,9 @@ void journald_init(const char *identifier, int max_priority);
 
 void journald_log(const char *file, int line, const char *func, int priority, enum journald_id id,
 	const struct journald_fields *fields, const char *fmt, ...) _printf_(7, 8);
-#define LOG(priority, id, fields, ...) \
-	journald_log(__FILE__, __LINE__, __func__, (priority), JOURNALD_##id, (fields), __VA_ARGS__)
+#define LOG(priority, id, fields, ...) LOG_AS(priority, JOURNALD_##id, fields, __VA_ARGS__)
+#define LOG_AS(priority, id, fields, ...) \
+	journald_log(__FILE__, __LINE__, __func__, (priority), (id), (fields), __VA_ARGS__)
 
 /* A token bucket (pure): @burst lines at once, then one per @interval_ms. Zero-initialised but for
  * those two it is full. Returns true when the line may go out; *ret_dropped is then how many were

@@ -2,18 +2,15 @@
 #include "agent/uplink.h"
 
 #include <fcntl.h>
-#include <signal.h>
 #include <sodium.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 
 #include "agent/agent.h"
 #include "agent/backoff.h"
-#include "agent/channel.h"
 #include "agent/engine.h"
 #include "agent/intake.h"
 #include "agent/journald.h"
-#include "agent/spawn.h"
+#include "agent/leaf.h"
 #include "proto/jsonx.h"
 
 #define POLL_LIMIT  256
@@ -34,17 +31,12 @@ struct errand {
 
 struct uplink {
 	struct agent *agent;
-	struct channel *channel; /* NULL: no courier runs */
-	sd_event_source *child;
-	sd_event_source *respawn;
-	pid_t pid;
-	struct backoff spawn_backoff;
+	struct leaf *leaf;
 	struct errand poll, deliver;
 	uint64_t next_id;
 	uint64_t polled_after; /* the poll that is out asked for orders after this */
 	uint64_t head_seq;
 	bool withheld_told, full_told;
-	bool restart; /* start a new courier from the loop, not from within its handler */
 	enum frame_fail last_fail;
 	uint64_t last_status;
 	bool connected;
@@ -64,7 +56,8 @@ static void update_state(struct uplink *u)
 {
 	static const unsigned states[2][2] = { { IDLE, DELIVERING }, { POLLING, BOTH } };
 
-	channel_set_state(u->channel, states[u->poll.out][u->deliver.out]);
+	if (leaf_channel(u->leaf))
+		channel_set_state(leaf_channel(u->leaf), states[u->poll.out][u->deliver.out]);
 }
 
 /* --- waiting --- */
@@ -163,7 +156,7 @@ static void look_for_withheld(struct uplink *u, uint64_t head_seq, uint64_t coun
 
 static int on_orders(struct channel *ch, struct channel_message *m, void *userdata)
 {
-	struct uplink *u = userdata;
+	struct uplink *u = leaf_owner(userdata);
 	unsigned believed;
 	int r;
 
@@ -186,7 +179,7 @@ static int on_orders(struct channel *ch, struct channel_message *m, void *userda
 
 static int on_acked(struct channel *ch, struct channel_message *m, void *userdata)
 {
-	struct uplink *u = userdata;
+	struct uplink *u = leaf_owner(userdata);
 
 	if (m->frame.id != u->deliver.id)
 		return -EBADMSG;
@@ -205,7 +198,7 @@ static int on_acked(struct channel *ch, struct channel_message *m, void *userdat
 
 static int on_failed(struct channel *ch, struct channel_message *m, void *userdata)
 {
-	struct uplink *u = userdata;
+	struct uplink *u = leaf_owner(userdata);
 	struct errand *e = u->poll.out && u->poll.id == m->frame.id ? &u->poll : &u->deliver;
 
 	if (!e->out || e->id != m->frame.id || m->frame.c <= FRAME_FAIL_NONE ||
@@ -219,9 +212,9 @@ static int on_failed(struct channel *ch, struct channel_message *m, void *userda
 
 static int on_ready(struct channel *ch, struct channel_message *m, void *userdata)
 {
-	struct uplink *u = userdata;
+	struct uplink *u = leaf_owner(userdata);
 
-	backoff_succeeded(&u->spawn_backoff);
+	leaf_ready(u->leaf);
 	update_state(u);
 	return 0;
 }
@@ -236,57 +229,11 @@ static const struct channel_permit permits[] = {
 
 /* --- its life --- */
 
-static int spawn(struct uplink *u);
-
-static int on_respawn(sd_event_source *s, uint64_t usec, void *userdata)
+static void on_down(void *userdata)
 {
 	struct uplink *u = userdata;
 
-	if (u->child)
-		return 0; /* not reaped yet: on_courier_exit comes here again */
-	u->channel = channel_close(u->channel);
-	if (spawn(u) < 0) {
-		LOG(LOG_ERR, COURIER_FAILED, NO_FIELDS, "the courier can't be started");
-		return sd_event_add_time_relative(u->agent->event, &u->respawn, CLOCK_BOOTTIME,
-			backoff_failed(&u->spawn_backoff, 0, randombytes_random()) * 1000,
-			ACCURACY_US, on_respawn, u);
-	}
-	return 0;
-}
-
-static void respawn_later(struct uplink *u)
-{
 	u->poll.out = u->deliver.out = false;
-	u->respawn = sd_event_source_disable_unref(u->respawn);
-	(void)sd_event_add_time_relative(u->agent->event, &u->respawn, CLOCK_BOOTTIME,
-		backoff_failed(&u->spawn_backoff, 0, randombytes_random()) * 1000, ACCURACY_US,
-		on_respawn, u);
-}
-
-static void on_gone(struct channel *ch, int r, const char *why, void *userdata)
-{
-	struct uplink *u = userdata;
-
-	if (r < 0)
-		LOG(LOG_ALERT, COURIER_VIOLATION, FIELDS(.errnum = -r),
-			"the courier broke the channel's rules (%s) and is killed", why);
-	if (u->child)
-		(void)sd_event_source_send_child_signal(
-			u->child, SIGKILL, NULL, 0); /* dead already: fine */
-	else
-		respawn_later(u);
-}
-
-static int on_courier_exit(sd_event_source *s, const siginfo_t *si, void *userdata)
-{
-	struct uplink *u = userdata;
-
-	LOG(LOG_WARNING, COURIER_FAILED, NO_FIELDS,
-		"the courier ended (%s %d) and is started again",
-		si->si_code == CLD_EXITED ? "status" : "signal", si->si_status);
-	u->child = sd_event_source_unref(u->child);
-	respawn_later(u);
-	return 0;
 }
 
 static int read_ca(struct agent *a, json_t *setup, struct err *err)
@@ -314,8 +261,9 @@ static int read_ca(struct agent *a, json_t *setup, struct err *err)
 }
 
 /* Everything the courier needs to know, read while root; it sees no file. */
-static int send_setup(struct uplink *u, struct err *err)
+static int send_setup(struct channel *ch, void *userdata, struct err *err)
 {
+	struct uplink *u = userdata;
 	struct agent *a = u->agent;
 	_cleanup_(nodekey_token_freep) char *token = NULL;
 	_cleanup_(freep) char *keys = a->has_keyset ? keyset_format(&a->keyset) : NULL;
@@ -340,54 +288,22 @@ static int send_setup(struct uplink *u, struct err *err)
 	(void)json_object_set_new(setup, "keyset", keys ? json_loads(keys, 0, NULL) : json_null());
 	text = jsonx_dump(setup);
 	r = channel_send(
-		u->channel, &(struct frame){ .type = FRAME_COURIER_SETUP }, text, strlen(text), -1);
+		ch, &(struct frame){ .type = FRAME_COURIER_SETUP }, text, strlen(text), -1);
 	sodium_memzero(text, strlen(text));
 	free(text);
 	return r;
 }
 
-static int spawn_courier(struct uplink *u, int fd)
-{
-	_cleanup_(freep) char *program = agent_program(u->agent, "hoody-courier");
-
-	return spawn_program(program,
-		(char *[]){ (char[]){ "hoody-courier" }, (char[]){ "--user" },
-			u->agent->conf.courier.user, NULL },
-		fd, &u->pid);
-}
-
-static int spawn(struct uplink *u)
-{
-	struct err err = {};
-	int fds[2], r = channel_pair(fds);
-
-	if (r < 0)
-		return r;
-	r = spawn_courier(u, fds[1]);
-	closefd(fds[1]);
-	if (r < 0) {
-		closefd(fds[0]);
-		return r;
-	}
-	r = sd_event_add_child(u->agent->event, &u->child, u->pid, WEXITED, on_courier_exit, u);
-	if (r < 0) {
-		closefd(fds[0]);
-		(void)kill(u->pid, SIGKILL); /* not waited for: the pid is still its own */
-		return r;
-	}
-	r = channel_open(
-		u->agent->event, fds[0], permits, countof(permits), on_gone, u, &u->channel);
-	if (r < 0)
-		return r;
-	r = send_setup(u, &err);
-	if (r < 0) {
-		LOG(LOG_ERR, COURIER_FAILED, FIELDS(.err = &err), "the courier can't be set up: %s",
-			err.message);
-		(void)sd_event_source_send_child_signal(
-			u->child, SIGKILL, NULL, 0); /* on_courier_exit tries again later */
-	}
-	return 0;
-}
+static const struct leaf_kind courier = {
+	.name = "hoody-courier",
+	.what = "the courier",
+	.failed = JOURNALD_COURIER_FAILED,
+	.violation = JOURNALD_COURIER_VIOLATION,
+	.permits = permits,
+	.n_permits = countof(permits),
+	.set_up = send_setup,
+	.down = on_down,
+};
 
 int uplink_new(struct agent *a, struct uplink **ret, struct err *err)
 {
@@ -395,11 +311,10 @@ int uplink_new(struct agent *a, struct uplink **ret, struct err *err)
 	int r;
 
 	u->agent = a;
-	r = spawn(u);
+	r = leaf_new(a, &courier, u, &u->leaf, err);
 	if (r < 0) {
 		free(u);
-		return err_set(err, r, ERR_INTERNAL, NULL, "the courier can't be started: %s",
-			strerror(-r));
+		return r;
 	}
 	*ret = u;
 	return 0;
@@ -409,12 +324,7 @@ struct uplink *uplink_free(struct uplink *u)
 {
 	if (!u)
 		return NULL;
-	u->channel = channel_close(u->channel);
-	if (u->child) {
-		(void)sd_event_source_send_child_signal(u->child, SIGTERM, NULL, 0);
-		u->child = sd_event_source_disable_unref(u->child);
-	}
-	u->respawn = sd_event_source_disable_unref(u->respawn);
+	u->leaf = leaf_free(u->leaf);
 	u->poll.timer = sd_event_source_disable_unref(u->poll.timer);
 	u->deliver.timer = sd_event_source_disable_unref(u->deliver.timer);
 	free(u);
@@ -431,15 +341,16 @@ void uplink_stage(struct uplink *u)
 
 static bool may_send(const struct uplink *u, const struct errand *e)
 {
-	return u->channel && channel_fd(u->channel) >= 0 && channel_state(u->channel) != SETUP &&
-	       !e->out && !e->waiting;
+	const struct channel *ch = leaf_channel(u->leaf);
+
+	return ch && channel_state(ch) != SETUP && !e->out && !e->waiting;
 }
 
 static void send_errand(
 	struct uplink *u, struct errand *e, struct frame *f, const char *payload, size_t size)
 {
 	f->id = e->id = ++u->next_id;
-	e->out = channel_send(u->channel, f, payload, size, -1) >= 0;
+	e->out = channel_send(leaf_channel(u->leaf), f, payload, size, -1) >= 0;
 	if (!e->out)
 		wait_ms(u, e, backoff_failed(&e->backoff, 0, randombytes_random()));
 	update_state(u);
@@ -487,14 +398,12 @@ void uplink_keys_changed(struct uplink *u)
 {
 	_cleanup_(freep) char *keys = NULL;
 
-	if (!u || !u->channel || channel_fd(u->channel) < 0)
+	if (!u || !leaf_channel(u->leaf))
 		return;
 	keys = keyset_format(&u->agent->keyset);
-	if (channel_send(u->channel, &(struct frame){ .type = FRAME_COURIER_KEYS }, keys,
-		    strlen(keys), -1) < 0 &&
-		u->child)
-		(void)sd_event_source_send_child_signal(
-			u->child, SIGKILL, NULL, 0); /* a new one gets the new keys */
+	if (channel_send(leaf_channel(u->leaf), &(struct frame){ .type = FRAME_COURIER_KEYS }, keys,
+		    strlen(keys), -1) < 0)
+		leaf_kill(u->leaf); /* a new one gets the new keys */
 }
 
 void uplink_retry(struct uplink *u)
