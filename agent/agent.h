@@ -25,6 +25,9 @@ struct agent {
 	struct uplink *uplink; /* NULL when standalone */
 	struct worker_pool *workers;
 	struct ctlsrv *ctlsrv;
+	struct api *api;
+	struct portal *portal;
+	gid_t local_group; /* who may use the local sockets; 0 (root's) without Local.Group */
 	struct ctgroup *groups;
 	struct keyset keyset;
 	bool has_keyset;

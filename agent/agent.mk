@@ -13,15 +13,21 @@ agent_libengine_a_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 sbin_PROGRAMS += agent/hoody-agent
 agent_hoody_agent_SOURCES = \
 	agent/agent_main.c agent/agent.h \
+	agent/api.c agent/api.h agent/api_handlers.h agent/api_routes.c agent/api_routes.def \
+	agent/api_body.c agent/api_body.h agent/api_order.c agent/api_order.h agent/api_show.c agent/api_show.h \
+	agent/api_container.c agent/api_event.c agent/api_node.c agent/api_operation.c agent/api_project.c \
 	agent/ctlsrv.c agent/ctlsrv.h \
 	agent/ctwatch.c agent/ctwatch.h \
 	agent/desired.c agent/desired.h \
 	agent/engine.c agent/engine.h \
+	agent/event.c agent/event.h \
+	agent/history.c agent/history.h \
 	agent/intake.c agent/intake.h \
 	agent/journal.c agent/journal.h \
 	agent/leaf.c agent/leaf.h \
 	agent/ops.c agent/ops.h agent/ops_container.c agent/ops_node.c \
 	agent/outbox.c agent/outbox.h \
+	agent/portal.c agent/portal.h \
 	agent/spawn.c agent/spawn.h \
 	agent/tell.c agent/tell.h \
 	agent/trust.c agent/trust.h \
@@ -31,6 +37,15 @@ agent_hoody_agent_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(SODIUM_CFLAGS) $(SYS
 agent_hoody_agent_CPPFLAGS = $(AM_CPPFLAGS) -DPKGLIBEXECDIR='"$(pkglibexecdir)"'
 agent_hoody_agent_LDADD = agent/libengine.a agent/libagentbase.a agent/libchannel.a lxc/libct.a proto/libproto.a \
 	$(SYSTEMD_LIBS) $(SQLITE_LIBS) $(INIH_LIBS) $(JANSSON_LIBS) $(SODIUM_LIBS)
+
+nodist_agent_hoody_agent_SOURCES = agent/api_openapi.c
+BUILT_SOURCES += agent/api_openapi.c
+CLEANFILES += agent/api_openapi.c
+EXTRA_DIST += agent/api-openapi.json
+agent/api_openapi.c: $(srcdir)/agent/api-openapi.json
+	@$(MKDIR_P) agent
+	$(AM_V_GEN)( echo 'extern const char api_openapi_json[];'; echo 'const char api_openapi_json[] ='; \
+		sed 's/[\\"]/\\&/g; s/.*/"&\\n"/' $(srcdir)/agent/api-openapi.json; echo ';' ) >$@
 
 check_PROGRAMS += tests/unit/test-lane tests/unit/test-opstep
 TESTS += tests/unit/test-lane tests/unit/test-opstep

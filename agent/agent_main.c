@@ -2,6 +2,7 @@
 /* hoody-agent: the wiring. Everything that decides lies elsewhere; here the parts are made in
  * order, joined to one loop, and taken apart. */
 #include <getopt.h>
+#include <grp.h>
 #include <malloc.h>
 #include <signal.h>
 #include <sodium.h>
@@ -11,10 +12,12 @@
 
 #include "agent/agent.h"
 #include "agent/alive.h"
+#include "agent/api.h"
 #include "agent/ctlsrv.h"
 #include "agent/ctwatch.h"
 #include "agent/engine.h"
 #include "agent/journald.h"
+#include "agent/portal.h"
 #include "agent/tell.h"
 #include "agent/trust.h"
 #include "agent/uplink.h"
@@ -129,6 +132,18 @@ static int load_keys(struct agent *a, struct err *err)
 	return 0;
 }
 
+/* On a machine without the group, root alone has access: say so and go on. */
+static void find_local_group(struct agent *a)
+{
+	const char *name = a->conf.local.group;
+	const struct group *g = name[0] ? getgrnam(name) : NULL;
+
+	if (name[0] && !g)
+		LOG(LOG_NOTICE, NO_GROUP, NO_FIELDS,
+			"there is no group %s: only root can use the local sockets", name);
+	a->local_group = g ? g->gr_gid : 0;
+}
+
 static int start_parts(struct agent *a, struct err *err)
 {
 	_cleanup_(freep) char *worker = agent_program(a, "hoody-worker");
@@ -140,10 +155,14 @@ static int start_parts(struct agent *a, struct err *err)
 	if (r < 0)
 		return err_set(
 			err, r, ERR_INTERNAL, NULL, "can't use %s: %s", worker, strerror(-r));
+	a->api = api_new(a);
 	r = engine_new(a, &a->engine);
 	if (r < 0)
 		return r;
+	find_local_group(a);
 	r = ctlsrv_open(a, &a->ctlsrv, err);
+	if (r >= 0)
+		r = portal_new(a, &a->portal, err);
 	if (r < 0 || !a->conf.control.api_url[0])
 		return r;
 	return uplink_new(a, &a->uplink, err);
@@ -307,10 +326,12 @@ static int run(struct agent *a, struct err *err)
 
 static void tear_down(struct agent *a)
 {
+	a->portal = portal_free(a->portal);
 	a->ctlsrv = ctlsrv_close(a->ctlsrv);
 	a->uplink = uplink_free(a->uplink);
 	a->engine = engine_free(a->engine);
 	a->workers = worker_pool_free(a->workers);
+	a->api = api_free(a->api);
 	for (size_t i = 0; a->desired && i < desired_count(a->desired); i++)
 		ctwatch_detach(desired_at(a->desired, i));
 	if (a->groups)

@@ -314,7 +314,7 @@ static int confine(struct courier *c, const char *user, struct err *err)
 	if (strncmp(c->setup.api_url, "https", 5) == 0)
 		read_system_ca(&c->setup);
 	load_on_demand();
-	r = sandbox_enter(user, err);
+	r = sandbox_enter(SANDBOX_CLIENT, user, err);
 	return r;
 }
 

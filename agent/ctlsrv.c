@@ -2,7 +2,6 @@
 #include "agent/ctlsrv.h"
 
 #include <fcntl.h>
-#include <grp.h>
 #include <sys/epoll.h>
 #include <sys/file.h>
 #include <sys/socket.h>
@@ -171,17 +170,11 @@ static int on_connect(sd_event_source *source, int fd, uint32_t revents, void *u
 
 /* --- the socket --- */
 
-static int give_to_group(const char *path, const char *group, struct err *err)
+static int give_to_group(const char *path, gid_t group, struct err *err)
 {
-	const struct group *g = group[0] ? getgrnam(group) : NULL;
-
-	/* On a machine without the group, root alone has access: say so and go on. */
-	if (group[0] && !g)
-		LOG(LOG_NOTICE, NO_GROUP, NO_FIELDS, "there is no group %s: only root can use %s",
-			group, path);
-	if (lchown(path, 0, g ? g->gr_gid : 0) < 0 && geteuid() == 0)
+	if (lchown(path, 0, group) < 0 && geteuid() == 0)
 		return err_set(err, -errno, ERR_CONFIG, "Local.Group",
-			"can't give %s to group %s: %s", path, group, strerror(errno));
+			"can't give %s to group %d: %s", path, (int)group, strerror(errno));
 	if (chmod(path, 0660) < 0)
 		return err_set(err, -errno, ERR_INTERNAL, NULL, "can't set the mode of %s: %s",
 			path, strerror(errno));
@@ -213,7 +206,7 @@ int ctlsrv_open(struct agent *a, struct ctlsrv **ret, struct err *err)
 		(void)umask(umask_before);
 	}
 	if (r >= 0)
-		r = give_to_group(s->path, a->conf.local.group, err);
+		r = give_to_group(s->path, a->local_group, err);
 	if (r >= 0)
 		r = sd_event_add_io(a->event, &s->source, s->fd, EPOLLIN, on_connect, s);
 	if (r < 0) {

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/engine.h"
 
+#include "agent/api_order.h"
 #include "agent/ctwatch.h"
 #include "agent/journald.h"
+#include "agent/history.h"
 #include "agent/ops.h"
+#include "agent/portal.h"
 #include "agent/tell.h"
 #include "agent/uplink.h"
 #include "proto/jsonx.h"
@@ -153,6 +156,7 @@ static void end(struct engine *e, struct operation *op, enum journal_state state
 	op->finished_ms = agent_now_ms();
 	journal_finish(e->agent->store, op->row, state, op->finished_ms, result_text, error_text);
 	tell_operation(e->agent, op, state, NULL);
+	api_order_ended(e->agent, op, state);
 	log_end(op, state, op->started_ms ? op->finished_ms - op->started_ms : 0);
 	op->worker = worker_release(op->worker);
 	lane_leave(e->lanes, &op->ticket, on_lane_ready, e);
@@ -427,12 +431,14 @@ void engine_turn(struct engine *e)
 		if (e->ended >= PRUNE_EVERY) {
 			e->ended = 0;
 			journal_prune(a->store);
+			history_prune(a->store);
 		}
 		uplink_stage(a->uplink);
 		store_must(store_commit(a->store));
 		while ((op = pop(&e->acting)))
 			act(op);
 		uplink_kick(a->uplink);
+		portal_flush(a->portal);
 	} while (e->ready.head || store_is_dirty(a->store));
 	worker_pool_warm(a->workers);
 }

@@ -246,19 +246,10 @@ static void set_time(json_t *v, const char *key, struct store_stmt *q, int colum
 	(void)json_object_set_new(v, key, json_string(text));
 }
 
-json_t *journal_row(struct store *s, int64_t row)
+static json_t *row_json(struct store_stmt *q)
 {
-	_cleanup_stmt_ struct store_stmt *q = store_query(s,
-		"SELECT order_id, coalesce(seq, 0), operation_id, op, container_id, state, result, "
-		"error, started_ms, finished_ms FROM orders WHERE row=?1",
-		"i", row);
-	json_t *v;
-	int r = store_step(q);
+	json_t *v = json_object();
 
-	store_must(r);
-	if (r == 0)
-		return NULL;
-	v = json_object();
 	set_text(v, "order_id", store_text(q, 0));
 	set_int(v, "order_seq", q, 1);
 	set_text(v, "operation_id", store_text(q, 2));
@@ -274,6 +265,36 @@ json_t *journal_row(struct store *s, int64_t row)
 			json_integer(store_is_null(q, 8)
 					     ? 0
 					     : MAX_OF(store_int(q, 9) - store_int(q, 8), 0)));
+	return v;
+}
+
+#define ROW_COLUMNS                                                                          \
+	"order_id, coalesce(seq, 0), operation_id, op, container_id, state, result, error, " \
+	"started_ms, finished_ms, origin, project_id"
+
+json_t *journal_row(struct store *s, int64_t row)
+{
+	_cleanup_stmt_ struct store_stmt *q =
+		store_query(s, "SELECT " ROW_COLUMNS " FROM orders WHERE row=?1", "i", row);
+	int r = store_step(q);
+
+	store_must(r);
+	return r > 0 ? row_json(q) : NULL;
+}
+
+json_t *journal_find(struct store *s, const char *id)
+{
+	_cleanup_stmt_ struct store_stmt *q = store_query(s,
+		"SELECT " ROW_COLUMNS " FROM orders WHERE operation_id=?1 OR order_id=?1", "t", id);
+	int r = store_step(q);
+	json_t *v;
+
+	store_must(r);
+	if (r == 0)
+		return NULL;
+	v = row_json(q);
+	set_text(v, "origin", store_text(q, 10));
+	set_text(v, "project_id", store_text(q, 11));
 	return v;
 }
 

@@ -86,5 +86,7 @@ void journal_prune(struct store *s);
 json_t *journal_list(struct store *s, unsigned limit, int64_t before);
 /* One finished order, for reporting its state again. NULL when there is no such row. */
 json_t *journal_row(struct store *s, int64_t row);
+/* The same of one order by its operation id or its own; NULL when there is none. */
+json_t *journal_find(struct store *s, const char *id);
 /* {"accepted":n,…} */
 json_t *journal_counts(struct store *s);

@@ -3,5 +3,6 @@
 
 include agent/agent.mk
 include agent/courier.mk
+include agent/portal.mk
 include agent/ctl.mk
 include agent/worker.mk

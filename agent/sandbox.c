@@ -97,10 +97,12 @@ static int become(const struct passwd *pw, struct err *err)
 	return 0;
 }
 
-static void limit(void)
+static void limit(enum sandbox_role role)
 {
+	rlim_t files = role == SANDBOX_SERVER ? 1024 : 256;
+
 	(void)setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
-	(void)setrlimit(RLIMIT_NOFILE, &(struct rlimit){ 256, 256 });
+	(void)setrlimit(RLIMIT_NOFILE, &(struct rlimit){ files, files });
 	(void)setrlimit(
 		RLIMIT_FSIZE, &(struct rlimit){ 32 << 20,
 				      32 << 20 }); /* memfds count as files: reports are below it */
@@ -115,7 +117,6 @@ static const int allowed[] = {
 	SCMP_SYS(clock_gettime),
 	SCMP_SYS(clock_nanosleep),
 	SCMP_SYS(close),
-	SCMP_SYS(connect),
 	SCMP_SYS(dup),
 	SCMP_SYS(epoll_create1),
 	SCMP_SYS(epoll_ctl),
@@ -204,11 +205,22 @@ static const int refused[] = {
 	SCMP_SYS(name_to_handle_at),
 };
 
-static int filter_sockets(scmp_filter_ctx ctx)
+static int filter_server(scmp_filter_ctx ctx)
 {
-	int r = seccomp_rule_add(
-		ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, AF_INET));
+	int r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(accept4), 0);
 
+	if (r >= 0)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(accept), 0);
+	return r;
+}
+
+static int filter_client(scmp_filter_ctx ctx)
+{
+	int r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(connect), 0);
+
+	if (r >= 0)
+		r = seccomp_rule_add(
+			ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, AF_INET));
 	if (r >= 0)
 		r = seccomp_rule_add(
 			ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, AF_INET6));
@@ -223,9 +235,9 @@ static int filter_sockets(scmp_filter_ctx ctx)
 	return r;
 }
 
-static int filter(scmp_filter_ctx ctx)
+static int filter(enum sandbox_role role, scmp_filter_ctx ctx)
 {
-	int r = filter_sockets(ctx);
+	int r = role == SANDBOX_SERVER ? filter_server(ctx) : filter_client(ctx);
 
 	for (size_t i = 0; i < countof(allowed) && r >= 0; i++)
 		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, allowed[i], 0);
@@ -244,10 +256,10 @@ static int filter(scmp_filter_ctx ctx)
 	return r < 0 ? r : seccomp_load(ctx);
 }
 
-static int filter_system_calls(struct err *err)
+static int filter_system_calls(enum sandbox_role role, struct err *err)
 {
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
-	int r = ctx ? filter(ctx) : -ENOMEM;
+	int r = ctx ? filter(role, ctx) : -ENOMEM;
 
 	seccomp_release(ctx);
 	return r < 0 ? err_set(err, r, ERR_INTERNAL, NULL, "can't load the system call filter: %s",
@@ -255,7 +267,7 @@ static int filter_system_calls(struct err *err)
 		     : 0;
 }
 
-int sandbox_enter(const char *user, struct err *err)
+int sandbox_enter(enum sandbox_role role, const char *user, struct err *err)
 {
 	const struct passwd *pw = NULL;
 	int r = 0;
@@ -272,10 +284,10 @@ int sandbox_enter(const char *user, struct err *err)
 	}
 	if (r < 0)
 		return r;
-	limit();
+	limit(role);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return failed(err, "give up privileges for good");
 	/* The sanitizers' own system calls would kill us; the filter is tested in the build as it
 	 * is shipped. */
-	return SANITIZED ? 0 : filter_system_calls(err);
+	return SANITIZED ? 0 : filter_system_calls(role, err);
 }

@@ -14,4 +14,8 @@
 /* @user: whom to become, when root ("" or not root: stay who we are). The name service's files
  * (/etc/resolv.conf …) are carried along. Returns 0, or a negative errno: then nothing must go on.
  */
-_must_check_ int sandbox_enter(const char *user, struct err *err);
+enum sandbox_role {
+	SANDBOX_CLIENT, /* makes TCP connections (the courier) */
+	SANDBOX_SERVER, /* accepts on a socket that it was given (the portal) */
+};
+_must_check_ int sandbox_enter(enum sandbox_role role, const char *user, struct err *err);

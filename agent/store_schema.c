@@ -35,5 +35,20 @@ static const char version_1[] =
 	"STRICT;"
 	"CREATE INDEX status_log_container ON status_log(container_id, at_ms);";
 
-const char *const store_schema[] = { version_1 };
+/* The local API: projects that were made here, and what happened. An event's row is its id. */
+static const char version_2[] =
+	"CREATE TABLE projects("
+	"	id TEXT PRIMARY KEY, alias TEXT NOT NULL, color TEXT,"
+	"	created_ms INTEGER NOT NULL, changed_ms INTEGER NOT NULL) STRICT;"
+
+	"CREATE TABLE events("
+	"	row INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INTEGER NOT NULL, event_type TEXT NOT "
+	"NULL, resource_type TEXT NOT NULL,"
+	"	resource_id TEXT NOT NULL, project_id TEXT, payload TEXT NOT NULL) STRICT;"
+
+	"CREATE INDEX orders_operation ON orders(operation_id) WHERE operation_id IS NOT NULL;"
+	"DROP INDEX status_log_container;"
+	"CREATE INDEX status_log_container ON status_log(container_id, row);";
+
+const char *const store_schema[] = { version_1, version_2 };
 const size_t store_schema_version = countof(store_schema);

@@ -5,6 +5,7 @@
 #include <sys/utsname.h>
 
 #include "agent/ctwatch.h"
+#include "agent/event.h"
 #include "proto/jsonx.h"
 
 #define CAPABILITIES                                                                    \
@@ -47,6 +48,7 @@ static void send_report(struct agent *a, json_t *report_steals)
 	_cleanup_(freep) char *text = jsonx_dump(v);
 
 	outbox_add(a->outbox, text);
+	event_report(a, v);
 }
 
 json_t *tell_error(const struct err *err)

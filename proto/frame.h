@@ -54,6 +54,19 @@ enum frame_type {
 				      below (0: all) */
 	FRAME_CTL_ANSWER = 0x0381, /* payload: JSON */
 	FRAME_CTL_ERROR = 0x0382,  /* payload: JSON {code, message, field?} */
+
+	/* agent -> portal */
+	FRAME_PORTAL_SETUP = 0x0401,  /* carries the listening socket; once, first */
+	FRAME_PORTAL_ANSWER = 0x0402, /* id: the request's; a: HTTP status; payload: JSON {headers,
+					 body}, body a JSON value, or a string: sent as it is */
+	FRAME_PORTAL_STREAM = 0x0403, /* id: the request's; its answer is a stream of chunks */
+	FRAME_PORTAL_CHUNK = 0x0404,  /* id; a: 1 with the last one; payload: text */
+
+	/* portal -> agent */
+	FRAME_PORTAL_READY = 0x0481,
+	FRAME_PORTAL_REQUEST = 0x0482, /* id: of its choice; payload: JSON, see agent/api.h; carries
+					  the connection */
+	FRAME_PORTAL_GONE = 0x0483,    /* id: a stream's client has left */
 };
 
 /* Why a courier's request failed: enough to choose a back-off and a log line, nothing to be steered

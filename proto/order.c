@@ -53,10 +53,13 @@ static int read_time(const json_t *v, const char *key, int64_t *ret, struct err 
 	return 0;
 }
 
-static int read_seq(const json_t *v, uint64_t *ret, struct err *err)
+/* An order of local origin has none. */
+static int read_seq(const json_t *v, bool required, uint64_t *ret, struct err *err)
 {
 	const json_t *m = json_object_get(v, "seq");
 
+	if (!m && !required)
+		return 0;
 	if (!json_is_integer(m) || json_integer_value(m) < 1 ||
 		(uint64_t)json_integer_value(m) > IDENT_SEQ_MAX)
 		return malformed(err, "seq", "must be an integer from 1 to 2^53-1");
@@ -134,7 +137,7 @@ static void first(int *r, struct err *kept, int now, const struct err *err)
 	}
 }
 
-static int read_members(json_t *v, struct order *o, struct err *err)
+static int read_members(json_t *v, bool remote, struct order *o, struct err *err)
 {
 	const json_t *version = json_object_get(v, "v");
 	struct err e = { 0 }, kept = { 0 };
@@ -144,7 +147,7 @@ static int read_members(json_t *v, struct order *o, struct err *err)
 		first(&r, &kept, malformed(&e, "v", "must be an integer"), &e);
 	first(&r, &kept, read_id(v, "id", true, IDENT_ID_LEN, o->id, &e), &e);
 	first(&r, &kept, read_id(v, "node_id", true, IDENT_ID_LEN, o->node_id, &e), &e);
-	first(&r, &kept, read_seq(v, &o->seq, &e), &e);
+	first(&r, &kept, read_seq(v, remote, &o->seq, &e), &e);
 	first(&r, &kept, read_time(v, "issued_at", &o->issued_ms, &e), &e);
 	first(&r, &kept, read_time(v, "expires_at", &o->expires_ms, &e), &e);
 	first(&r, &kept, read_op(v, o, &e), &e);
@@ -162,7 +165,7 @@ static int read_members(json_t *v, struct order *o, struct err *err)
 }
 
 /* Shape, then version, of the payload that @o owns. */
-static int read_payload(struct order *o, struct err *err)
+static int read_payload(bool remote, struct order *o, struct err *err)
 {
 	_cleanup_json_ json_t *v = NULL;
 	int r;
@@ -173,7 +176,7 @@ static int read_payload(struct order *o, struct err *err)
 	if (!json_is_object(v))
 		return err_set(err, -EBADMSG, ERR_MALFORMED_ORDER, NULL,
 			"the order is malformed: it is not an object");
-	r = read_members(v, o, err);
+	r = read_members(v, remote, o, err);
 	if (r < 0)
 		return r;
 	if (json_integer_value(json_object_get(v, "v")) != ORDER_VERSION)
@@ -226,7 +229,7 @@ int order_open(const void *envelope, size_t size, const struct keyset *ks, const
 	ret->payload_size = e.payload_size;
 	ret->payload = (char *)TAKE(e.payload);
 
-	r = read_payload(ret, err);
+	r = read_payload(/* remote= */ true, ret, err);
 	ret_trail->ours = strcmp(ret->node_id, node_id) == 0;
 	if (r < 0)
 		return r;
@@ -244,7 +247,7 @@ int order_parse(const void *payload, size_t size, struct order *ret, struct err 
 	if (size > 0)
 		memcpy(ret->payload, payload, size);
 	(void)crypto_hash_sha256(ret->digest, (const uint8_t *)ret->payload, size);
-	return read_payload(ret, err);
+	return read_payload(/* remote= */ false, ret, err);
 }
 
 int order_check(const struct order *o, struct err *err)

@@ -55,6 +55,6 @@ _must_check_ int order_open(const void *envelope, size_t size, const struct keys
 _must_check_ int order_check(const struct order *o, struct err *err);
 
 /* Parse a payload that was verified before (from the journal, or of local origin): shape and
- * version, no node, no times.
+ * version, no node, no times; seq may be absent (0).
  * @ret must be order_done() either way, as above. */
 _must_check_ int order_parse(const void *payload, size_t size, struct order *ret, struct err *err);

@@ -31,7 +31,7 @@ static int attempt(bool (*act)(void))
 	int status;
 
 	if (pid == 0) {
-		if (sandbox_enter("nobody", &err) < 0)
+		if (sandbox_enter(SANDBOX_CLIENT, "nobody", &err) < 0)
 			_exit(NO_SANDBOX);
 		_exit(act() ? DONE : FAILED);
 	}
@@ -171,7 +171,7 @@ int main(void)
 		TAP_EQ(result, cases[i].allowed ? DONE : FAILED, "%s: %s", cases[i].what,
 			cases[i].allowed ? "it may" : "it may not");
 	}
-	TAP_OK(sandbox_enter("no-such-user-here", &err) == -ENOENT &&
+	TAP_OK(sandbox_enter(SANDBOX_CLIENT, "no-such-user-here", &err) == -ENOENT &&
 			strcmp(err.field, "Courier.User") == 0,
 		"a user that doesn't exist is an error that names the setting");
 	return tap_done();

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The handlers that the table of routes names, by the section of hoody-api.md that they answer. */
+#pragma once
+
+#include "agent/api.h"
+
+/* 5: projects */
+void api_project_list(struct api_call *c);
+void api_project_create(struct api_call *c);
+void api_project_get(struct api_call *c);
+void api_project_update(struct api_call *c);
+void api_project_delete(struct api_call *c);
+/* The project of the first argument is here: by its own row, or by a container of it. False:
+ * refused. */
+bool api_project_is_known(struct api_call *c);
+/* May something be made in it? A project of the control API is not made here, and needs no row. */
+bool api_project_may_have(struct api_call *c);
+
+/* 6: containers */
+void api_container_list(struct api_call *c);
+void api_container_list_project(struct api_call *c);
+void api_container_create(struct api_call *c);
+void api_container_get(struct api_call *c);
+void api_container_status_logs(struct api_call *c);
+void api_container_copy(struct api_call *c);
+
+/* 21: events; and operations */
+void api_event_list(struct api_call *c);
+void api_event_stats(struct api_call *c);
+void api_event_get(struct api_call *c);
+void api_event_delete(struct api_call *c);
+void api_event_delete_all(struct api_call *c);
+void api_event_cleanup(struct api_call *c);
+void api_operation_list(struct api_call *c);
+void api_operation_get(struct api_call *c);
+void api_operation_events(struct api_call *c);
+
+/* 23, 26.3: the node itself */
+void api_node_public_key(struct api_call *c);
+void api_node_ip(struct api_call *c);
+void api_node_commands(struct api_call *c);
+void api_node_execute(struct api_call *c);
+void api_node_openapi(struct api_call *c);
+
+/* What a later version of this agent answers, and what only the control plane does. */
+void api_node_later(struct api_call *c);
+void api_node_control_plane(struct api_call *c);

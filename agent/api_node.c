@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The node itself: keys, address, commands; and what it doesn't answer. */
+#include <sodium.h>
+
+#include "agent/api_handlers.h"
+#include "agent/api_order.h"
+
+/* The description is a file of the tree, made a string by the build. */
+extern const char api_openapi_json[];
+
+void api_node_openapi(struct api_call *c)
+{
+	api_text(c, "application/json", api_openapi_json);
+}
+
+static json_t *key_json(const struct keyset_key *k)
+{
+	char hex[65], b64[64], b64url[64];
+
+	(void)sodium_bin2hex(hex, sizeof(hex), k->public_key, sizeof(k->public_key));
+	(void)sodium_bin2base64(b64, sizeof(b64), k->public_key, sizeof(k->public_key),
+		sodium_base64_VARIANT_ORIGINAL);
+	(void)sodium_bin2base64(b64url, sizeof(b64url), k->public_key, sizeof(k->public_key),
+		sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+	return json_pack("{s:s, s:s, s:s, s:s, s:s}", "kid", k->kid, "algorithm", "ed25519",
+		"public_key_hex", hex, "public_key_b64", b64, "public_key_b64url", b64url);
+}
+
+/* The keys that this node trusts, and its own. */
+void api_node_public_key(struct api_call *c)
+{
+	const struct agent *a = c->agent;
+	json_t *keys = json_array();
+
+	for (size_t i = 0; a->has_keyset && i < a->keyset.n_keys; i++)
+		(void)json_array_append_new(keys, key_json(&a->keyset.keys[i]));
+	api_ok(c, 200, "public keys",
+		json_pack("{s:o, s:o, s:[s], s:{s:s, s:s}}", "keys", keys, "active_kid",
+			a->has_keyset ? json_string(a->keyset.keys[a->keyset.active].kid)
+				      : json_null(),
+			"usage", "orders", "node", "kid", a->nodekey->keyid, "public_key_hex",
+			a->nodekey->public_key_hex));
+}
+
+/* A Unix socket has no address: the caller is a user of this host. */
+void api_node_ip(struct api_call *c)
+{
+	api_ok(c, 200, "caller",
+		json_pack("{s:n, s:s, s:i, s:s}", "ip", "transport", "unix", "uid", (int)c->uid,
+			"hostname", c->agent->conf.node.name));
+}
+
+static const struct {
+	const char *slug, *name, *risk;
+} commands[] = {
+	{ "check-uptime", "Show how long the host has been up", "low" },
+	{ "check-memory", "Show the host's memory", "low" },
+	{ "kexec-reboot", "Reboot without the firmware", "high" },
+	{ "restart", "Reboot", "high" },
+};
+
+void api_node_commands(struct api_call *c)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < countof(commands); i++)
+		(void)json_array_append_new(
+			list, json_pack("{s:s, s:s, s:s, s:b}", "slug", commands[i].slug, "name",
+				      commands[i].name, "risk_level", commands[i].risk,
+				      "requires_confirmation", 0));
+	api_ok(c, 200, "commands",
+		json_pack("{s:o, s:{s:s, s:s, s:b}}", "commands", list, "server_info", "id",
+			c->agent->conf.node.node_id, "name", c->agent->conf.node.name, "is_ready",
+			1));
+}
+
+void api_node_execute(struct api_call *c)
+{
+	json_t *command = json_object_get(c->body, "command");
+
+	if (!command)
+		command = json_object_get(c->body, "command_slug");
+	if (!json_is_string(command)) {
+		api_refuse(c, ERR_INVALID_PARAMS, "command", "command must name one of the list");
+		return;
+	}
+	api_order(c, OP_NODE_COMMAND, NULL, NULL, json_pack("{s:O}", "command", command));
+}
+
+void api_node_later(struct api_call *c)
+{
+	api_refuse(c, ERR_NOT_IMPLEMENTED, NULL,
+		"%s %s is for a node, but this agent can't do it yet", c->method, c->route->path);
+}
+
+void api_node_control_plane(struct api_call *c)
+{
+	api_refuse(c, ERR_NOT_OF_THE_NODE, NULL,
+		"%s belongs to the control plane: ask the control API, not a node", c->route->path);
+}

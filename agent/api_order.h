@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A call that changes something becomes an order: made, checked, journaled and executed like one of
+ * the control API, but for its signature, which the caller's credentials stand for. */
+#pragma once
+
+#include "agent/api.h"
+
+/* What the route orders, of the container that is its first argument, with the body as parameters. */
+void api_order_container(struct api_call *c);
+/* The same for an op without a container; the body as parameters. */
+void api_order_plain(struct api_call *c);
+
+/* Order @params of @op, and let the call wait for the end. Ids may be NULL. */
+void api_order(struct api_call *c, enum op op, const char *container_id, const char *project_id,
+	json_t *params_steals);
+
+/* An order has ended: whoever waits for it gets its answer. In the open transaction. */
+void api_order_ended(struct agent *a, const struct operation *op, enum journal_state state);
+
+/* A new id. */
+void api_order_new_id(char ret[static IDENT_ID_LEN + 1]);

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/api_handlers.h"
+#include "agent/api_order.h"
+
+const struct api_route api_routes[] = {
+#define X(method, path, handle, op, summary) { method, path, handle, OP_##op, summary },
+#define C(method, path)                      { method, path, api_node_control_plane, OP_NONE, "" },
+#include "agent/api_routes.def"
+#undef X
+#undef C
+};
+const size_t api_routes_count = countof(api_routes);

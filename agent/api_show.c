@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/api_show.h"
+
+#include "agent/api.h"
+#include "agent/ctwatch.h"
+
+static json_t *limits(const struct ctspec_limits *l)
+{
+	json_t *v = json_object();
+
+	if (l->cpu_cores > 0)
+		(void)json_object_set_new(v, "cpu_cores", json_real(l->cpu_cores));
+	if (l->memory_bytes > 0)
+		(void)json_object_set_new(
+			v, "memory_bytes", json_integer((json_int_t)l->memory_bytes));
+	if (l->pids > 0)
+		(void)json_object_set_new(v, "pids", json_integer((json_int_t)l->pids));
+	return v;
+}
+
+json_t *api_show_container(const struct agent *a, const struct container *c)
+{
+	const struct ctspec *s = &c->spec;
+	pid_t pid = ctwatch_pid(c);
+
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:o, s:o?, s:{}, s:o, s:o}", "id",
+		s->id, "project_id", s->project_id, "name", s->name, "container_image", s->image,
+		"status", desired_status_name(c->status), "server_name", a->conf.node.name,
+		"autostart", s->autostart, "limits", limits(&s->limits), "pid",
+		pid > 0 ? json_integer(pid) : json_null(), "environment_vars", "created_at",
+		api_time(c->created_ms), "updated_at", api_time(c->changed_ms));
+}

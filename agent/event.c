@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/event.h"
+
+#include "agent/api.h"
+#include "agent/history.h"
+#include "proto/jsonx.h"
+
+static const char *text_of(const json_t *v, const char *key)
+{
+	return json_string_value(json_object_get(v, key));
+}
+
+/* Record it and give it to those who follow all events. */
+static void add(struct agent *a, const char *type, const char *container_id, const char *project_id,
+	json_t *payload_steals)
+{
+	_cleanup_json_ json_t *payload = payload_steals, *event = NULL;
+	_cleanup_(freep) char *text = jsonx_dump(payload);
+	int64_t row =
+		history_add_event(a->store, &(struct history_event){ agent_now_ms(), type,
+						    "container", container_id, project_id, text });
+
+	if (!api_is_followed(a))
+		return;
+	event = history_event(a->store, row);
+	api_publish(a, NULL, "event", event, false);
+}
+
+static void container_status(struct agent *a, const json_t *r)
+{
+	const char *id = text_of(r, "container_id"), *to = text_of(r, "to_status"),
+		   *project_id = text_of(r, "project_id");
+	const struct container *c = desired_find(a->desired, id);
+	_cleanup_(freep) char *metadata = jsonx_dump(json_object_get(r, "metadata"));
+	_cleanup_(freep) char *type = xasprintf("container.%s", to);
+
+	history_add_status(a->store,
+		&(struct history_status){ id, text_of(r, "from_status"), to, agent_now_ms(),
+			json_integer_value(json_object_get(r, "duration_ms")),
+			text_of(r, "triggered_by"), metadata });
+	add(a, type, id, project_id,
+		json_pack("{s:{s:s, s:s, s:s, s:s?}, s:s, s:O}", "container", "id", id, "name",
+			c ? c->spec.name : "", "status", to, "project_id", project_id,
+			"triggered_by", text_of(r, "triggered_by"), "metadata",
+			json_object_get(r, "metadata")));
+}
+
+json_t *event_operation(const json_t *order)
+{
+	static const struct {
+		const char *from, *to;
+	} members[] = { { "operation_id", "operation_id" }, { "order_id", "order_id" },
+		{ "op", "operation" }, { "container_id", "container_id" },
+		{ "project_id", "project_id" }, { "state", "status" }, { "origin", "origin" },
+		{ "progress", "progress" }, { "result", "result" }, { "error", "error" },
+		{ "started_at", "started_at" }, { "finished_at", "finished_at" },
+		{ "duration_ms", "duration_ms" } };
+	json_t *v = json_object();
+
+	for (size_t i = 0; i < countof(members); i++) {
+		json_t *m = json_object_get(order, members[i].from);
+
+		if (m)
+			(void)json_object_set(v, members[i].to, m);
+	}
+	return v;
+}
+
+static void operation(struct agent *a, const json_t *r)
+{
+	const char *state = text_of(r, "state"), *container_id = text_of(r, "container_id"),
+		   *operation_id = text_of(r, "operation_id");
+	bool completed = strcmp(state, "succeeded") == 0, failed = strcmp(state, "failed") == 0;
+	json_t *v;
+
+	if (operation_id && api_is_followed(a)) {
+		v = event_operation(r);
+		api_publish(a, operation_id, "operation", v, completed || failed);
+		json_decref(v);
+	}
+	if (container_id && (completed || failed))
+		add(a, completed ? "container.operation.completed" : "container.operation.failed",
+			container_id, NULL, event_operation(r));
+}
+
+void event_report(struct agent *a, const json_t *report)
+{
+	const char *type = text_of(report, "type");
+
+	if (strcmp(type, "container.status") == 0)
+		container_status(a, report);
+	else if (strcmp(type, "order") == 0)
+		operation(a, report);
+}

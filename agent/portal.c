@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/portal.h"
+
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <systemd/sd-daemon.h>
+
+#include "agent/api.h"
+#include "agent/channel.h"
+#include "agent/journald.h"
+#include "agent/leaf.h"
+#include "proto/jsonx.h"
+
+#define BACKLOG    128
+#define GROUPS_MAX 1024
+#define QUEUE_MAX  10000
+
+enum { SETUP, SERVING };
+
+struct message {
+	struct message *next;
+	struct frame frame;
+	char *text; /* or NULL */
+};
+
+struct portal {
+	struct agent *agent;
+	struct leaf *leaf;
+	int fd;                        /* listens */
+	bool is_ours;                  /* we made it, and remove it */
+	struct message *first, **last; /* to be sent after the commit */
+	size_t n;
+};
+
+/* --- who asks --- */
+
+static bool is_member(int fd, gid_t group)
+{
+	gid_t groups[GROUPS_MAX];
+	socklen_t size = sizeof(groups);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size) < 0)
+		return false;
+	for (size_t i = 0; i < size / sizeof(*groups); i++)
+		if (groups[i] == group)
+			return true;
+	return false;
+}
+
+/* A descriptor that the portal could have made itself (a socket pair, the channel) has not the local
+ * socket's name. */
+static bool is_local_connection(const struct portal *p, int fd)
+{
+	struct sockaddr_un name = {}, ours = {};
+	socklen_t name_size = sizeof(name), ours_size = sizeof(ours);
+
+	return getsockname(fd, (struct sockaddr *)&name, &name_size) == 0 &&
+	       getsockname(p->fd, (struct sockaddr *)&ours, &ours_size) == 0 &&
+	       name.sun_family == AF_UNIX && ours_size > offsetof(struct sockaddr_un, sun_path) &&
+	       name_size == ours_size && memcmp(&name, &ours, ours_size) == 0;
+}
+
+static bool may_ask(const struct portal *p, int fd, uid_t *ret_uid)
+{
+	struct ucred peer;
+	socklen_t size = sizeof(peer);
+
+	if (fd < 0 || !is_local_connection(p, fd) ||
+		getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+		return false;
+	*ret_uid = peer.uid;
+	return peer.uid == 0 || peer.gid == p->agent->local_group ||
+	       is_member(fd, p->agent->local_group);
+}
+
+/* --- what the portal says --- */
+
+static int on_ready(struct channel *ch, struct channel_message *m, void *userdata)
+{
+	channel_set_state(ch, SERVING);
+	leaf_ready(userdata);
+	return 0;
+}
+
+static int on_request(struct channel *ch, struct channel_message *m, void *userdata)
+{
+	struct portal *p = leaf_owner(userdata);
+	json_t *request = NULL;
+	struct err err = {};
+	uid_t uid = 0;
+	int r = jsonx_parse(m->payload, m->size, ERR_CHANNEL, &request, &err);
+
+	if (r < 0)
+		return r;
+	if (!json_is_string(json_object_get(request, "method")) ||
+		!json_is_array(json_object_get(request, "path"))) {
+		json_decref(request);
+		return -EBADMSG;
+	}
+	if (may_ask(p, m->fd, &uid)) {
+		api_request(p->agent, m->frame.id, uid, request);
+		return 0;
+	}
+	json_decref(request);
+	request = json_pack("{s:b, s:i, s:s, s:s}", "success", 0, "statusCode",
+		err_http(ERR_NOT_PERMITTED), "error", err_wire(ERR_NOT_PERMITTED), "message",
+		err_sentence(ERR_NOT_PERMITTED));
+	portal_answer(p, m->frame.id, err_http(ERR_NOT_PERMITTED), NULL, request);
+	json_decref(request);
+	return 0;
+}
+
+static int on_client_gone(struct channel *ch, struct channel_message *m, void *userdata)
+{
+	struct portal *p = leaf_owner(userdata);
+
+	api_gone(p->agent, m->frame.id);
+	return 0;
+}
+
+static const struct channel_permit permits[] = {
+	{ FRAME_PORTAL_READY, 1u << SETUP, .handler = on_ready },
+	{ FRAME_PORTAL_REQUEST, 1u << SERVING, .payload = true, .fd = true, .handler = on_request },
+	{ FRAME_PORTAL_GONE, 1u << SERVING, .handler = on_client_gone },
+};
+
+/* --- what it is told --- */
+
+static void enqueue(struct portal *p, const struct frame *f, char *text_takes)
+{
+	struct message *m = xcalloc(1, sizeof(*m));
+
+	m->frame = *f;
+	m->text = text_takes;
+	*p->last = m;
+	p->last = &m->next;
+	p->n++;
+}
+
+void portal_answer(
+	struct portal *p, uint64_t id, int status, const json_t *headers, const json_t *body)
+{
+	_cleanup_json_ json_t *v = json_pack("{s:O?, s:O?}", "headers", headers, "body", body);
+
+	enqueue(p, &(struct frame){ .type = FRAME_PORTAL_ANSWER, .id = id, .a = (uint64_t)status },
+		jsonx_dump(v));
+}
+
+void portal_stream(struct portal *p, uint64_t id)
+{
+	enqueue(p, &(struct frame){ .type = FRAME_PORTAL_STREAM, .id = id }, NULL);
+}
+
+void portal_chunk(struct portal *p, uint64_t id, const char *text, bool last)
+{
+	enqueue(p, &(struct frame){ .type = FRAME_PORTAL_CHUNK, .id = id, .a = last },
+		xstrdup(text));
+}
+
+static void drop_first(struct portal *p)
+{
+	struct message *m = p->first;
+
+	p->first = m->next;
+	if (!p->first)
+		p->last = &p->first;
+	p->n--;
+	free(m->text);
+	free(m);
+}
+
+void portal_flush(struct portal *p)
+{
+	struct message *m;
+
+	while (p && (m = p->first)) {
+		struct channel *ch = leaf_channel(p->leaf);
+
+		/* Full: the turn in which there is room again comes here. */
+		if (ch && channel_send(ch, &m->frame, m->text, m->text ? strlen(m->text) : 0, -1) ==
+				  -ENOBUFS)
+			break;
+		drop_first(p);
+	}
+	if (p && p->n > QUEUE_MAX)
+		leaf_kill(p->leaf); /* it has stopped reading: a new one will */
+}
+
+/* --- the socket --- */
+
+/* The first that systemd gives (sd_listen_fds(3)); hoody-agent.socket has set its mode. */
+static int inherited_socket(void)
+{
+	int n = sd_listen_fds(/* unset_environment= */ 1);
+
+	return n > 0 && sd_is_socket_unix(SD_LISTEN_FDS_START, SOCK_STREAM, 1, NULL, 0) > 0
+		       ? SD_LISTEN_FDS_START
+		       : -1;
+}
+
+static int make_socket(struct portal *p, struct err *err)
+{
+	const char *path = p->agent->conf.local.socket;
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	mode_t before;
+	int r;
+
+	if (strlen(path) >= sizeof(address.sun_path))
+		return err_set(err, -ENAMETOOLONG, ERR_CONFIG, "Local.Socket",
+			"%s is longer than the %zu bytes that a socket's path can have", path,
+			sizeof(address.sun_path) - 1);
+	strcpy(address.sun_path, path);
+	p->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	(void)unlink(path);   /* an earlier agent's: the state file's lock says that it is gone */
+	before = umask(0777); /* nobody, until it has its group and mode */
+	r = p->fd < 0 || bind(p->fd, (struct sockaddr *)&address, sizeof(address)) < 0 ? -errno : 0;
+	(void)umask(before);
+	p->is_ours = r >= 0;
+	if (r >= 0 && ((geteuid() == 0 && lchown(path, 0, p->agent->local_group) < 0) ||
+			      chmod(path, 0660) < 0 || listen(p->fd, BACKLOG) < 0))
+		r = -errno;
+	return r < 0 ? err_set(err, r, ERR_CONFIG, "Local.Socket", "can't listen on %s: %s", path,
+			       strerror(-r))
+		     : 0;
+}
+
+/* --- its life --- */
+
+static int set_up(struct channel *ch, void *userdata, struct err *err)
+{
+	struct portal *p = userdata;
+
+	return channel_send(ch, &(struct frame){ .type = FRAME_PORTAL_SETUP }, NULL, 0, p->fd);
+}
+
+static void on_down(void *userdata)
+{
+	struct portal *p = userdata;
+
+	while (p->first)
+		drop_first(p);
+	api_all_gone(p->agent);
+}
+
+static const struct leaf_kind kind = {
+	.name = "hoody-portal",
+	.what = "the portal",
+	.failed = JOURNALD_PORTAL_FAILED,
+	.violation = JOURNALD_PORTAL_VIOLATION,
+	.permits = permits,
+	.n_permits = countof(permits),
+	.set_up = set_up,
+	.down = on_down,
+};
+
+int portal_new(struct agent *a, struct portal **ret, struct err *err)
+{
+	struct portal *p = xcalloc(1, sizeof(*p));
+	int r;
+
+	p->agent = a;
+	p->last = &p->first;
+	p->fd = inherited_socket();
+	r = p->fd < 0 ? make_socket(p, err) : 0;
+	if (r >= 0)
+		r = leaf_new(a, &kind, p, &p->leaf, err);
+	if (r < 0) {
+		portal_free(p);
+		return r;
+	}
+	*ret = p;
+	return 0;
+}
+
+struct portal *portal_free(struct portal *p)
+{
+	if (!p)
+		return NULL;
+	p->leaf = leaf_free(p->leaf);
+	on_down(p);
+	closefd(p->fd);
+	if (p->is_ours)
+		(void)unlink(p->agent->conf.local.socket);
+	free(p);
+	return NULL;
+}

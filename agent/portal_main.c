@@ -1,0 +1,605 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* hoody-portal: HTTP/1.1 on the local socket, for local people, so that root parses none of it. It
+ * turns a request into JSON, passes it to the agent with the connection it came on, and what the
+ * agent answers into HTTP. It holds no authority: another user, confined, nothing but the listening
+ * socket and its channel.
+ *
+ * libmicrohttpd serves without threads on our loop. A connection is suspended while the agent
+ * works; it can take as long as it likes, and no other connection waits. */
+#include <fcntl.h>
+#include <malloc.h>
+#include <microhttpd.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <sys/epoll.h>
+
+#include "agent/channel.h"
+#include "agent/sandbox.h"
+#include "proto/jsonx.h"
+
+#define CHANNEL_FD         3
+#define SETUP_TIMEOUT_MS   10000
+#define CONNECTIONS_MAX    200
+#define IDLE_TIMEOUT_S     60
+#define HEADERS_MAX        (32 * 1024)
+#define BODY_MAX           (1024 * 1024)
+#define JSON_VALUES_MAX    20000
+#define STREAM_BUFFER_MAX  (1024 * 1024)
+#define STREAM_KEEPALIVE_S 15
+#define SEGMENTS_MAX       16
+
+struct request {
+	struct request *prev, *next;
+	struct MHD_Connection *connection;
+	uint64_t id;
+	char *body;
+	size_t size;
+	bool too_large;
+	bool asked;     /* the agent has it */
+	bool suspended; /* and libmicrohttpd waits */
+	struct MHD_Response *response;
+	int status;
+	bool streaming, ended;
+	char *buffer; /* of a stream, not sent yet */
+	size_t buffered;
+};
+
+struct portal {
+	sd_event *event;
+	struct channel *channel;
+	struct MHD_Daemon *daemon;
+	sd_event_source *timer, *keepalive;
+	struct request *requests;
+	uint64_t next_id;
+};
+
+/* --- requests come and go --- */
+
+static struct request *request_new(struct portal *p, struct MHD_Connection *connection)
+{
+	struct request *r = xcalloc(1, sizeof(*r));
+
+	r->connection = connection;
+	r->id = ++p->next_id;
+	r->next = p->requests;
+	if (r->next)
+		r->next->prev = r;
+	p->requests = r;
+	return r;
+}
+
+static void request_free(struct portal *p, struct request *r)
+{
+	if (r->prev)
+		r->prev->next = r->next;
+	else
+		p->requests = r->next;
+	if (r->next)
+		r->next->prev = r->prev;
+	if (r->response)
+		MHD_destroy_response(r->response);
+	free(r->body);
+	free(r->buffer);
+	free(r);
+}
+
+static struct request *find(struct portal *p, uint64_t id)
+{
+	struct request *r = p->requests;
+
+	while (r && r->id != id)
+		r = r->next;
+	return r;
+}
+
+static void resume(struct request *r)
+{
+	if (r->suspended)
+		MHD_resume_connection(r->connection);
+	r->suspended = false;
+}
+
+/* --- what is asked, as JSON --- */
+
+static int hex_digit(char c)
+{
+	return c >= '0' && c <= '9'   ? c - '0'
+	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
+	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
+				      : -1;
+}
+
+/* One segment or value with its %-escapes resolved; NULL when they are none, or make a NUL or what
+ * is no UTF-8. */
+static json_t *unescaped(const char *s, size_t len, bool plus_is_space)
+{
+	_cleanup_(freep) char *text = xcalloc(1, len + 1);
+	size_t n = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		int high, low;
+
+		if (s[i] != '%') {
+			text[n++] = plus_is_space && s[i] == '+' ? ' ' : s[i];
+			continue;
+		}
+		high = i + 2 < len ? hex_digit(s[i + 1]) : -1;
+		low = i + 2 < len ? hex_digit(s[i + 2]) : -1;
+		if (high < 0 || low < 0 || high * 16 + low == 0)
+			return NULL;
+		text[n++] = (char)(high * 16 + low);
+		i += 2;
+	}
+	return json_stringn(text, n);
+}
+
+/* "/api/v1/containers/" -> ["api","v1","containers",""] */
+static json_t *segments(const char *url)
+{
+	json_t *list = json_array();
+
+	for (const char *p = url; *p == '/' && json_array_size(list) < SEGMENTS_MAX;) {
+		size_t len = strcspn(++p, "/");
+		json_t *segment = unescaped(p, len, false);
+
+		if (!segment) {
+			json_decref(list);
+			return NULL;
+		}
+		(void)json_array_append_new(list, segment);
+		p += len;
+	}
+	return list;
+}
+
+struct arguments {
+	json_t *object;
+	bool bad;
+};
+
+static enum MHD_Result on_argument(void *cls, enum MHD_ValueKind kind, const char *key,
+	size_t key_size, const char *value, size_t value_size)
+{
+	struct arguments *a = cls;
+	json_t *name = unescaped(key, key_size, true),
+	       *text = unescaped(value ? value : "", value ? value_size : 0, true);
+
+	if (!name || !text)
+		a->bad = true;
+	else
+		(void)json_object_set(a->object, json_string_value(name), text);
+	json_decref(name);
+	json_decref(text);
+	return MHD_YES;
+}
+
+static const char *header(const struct request *r, const char *name)
+{
+	return MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, name);
+}
+
+static bool says(const struct request *r, const char *name, const char *word)
+{
+	const char *value = header(r, name);
+
+	return value && strcasestr(value, word);
+}
+
+/* What is wrong with the body is told by the agent: it knows first whether the path is one. */
+static const char *take_body(const struct request *r, json_t *v)
+{
+	json_t *body = NULL;
+	struct err err = {};
+
+	if (r->size == 0)
+		return NULL;
+	if (!jsonx_is_within(r->body, r->size, JSONX_DEPTH_MAX - 4, JSON_VALUES_MAX))
+		return "the body is nested too deeply, or has too many values";
+	if (jsonx_parse(r->body, r->size, ERR_INVALID_PARAMS, &body, &err) < 0)
+		return "the body is not well-formed JSON";
+	(void)json_object_set_new(v, "body", body);
+	return NULL;
+}
+
+/* NULL: the URL is none. */
+static json_t *as_json(const struct request *r, const char *method, const char *url)
+{
+	struct arguments arguments = { .object = json_object() };
+	json_t *path = segments(url), *v;
+	const char *if_match = header(r, "If-Match"), *complaint;
+
+	(void)MHD_get_connection_values_n(
+		r->connection, MHD_GET_ARGUMENT_KIND, on_argument, &arguments);
+	if (!path || arguments.bad) {
+		json_decref(path);
+		json_decref(arguments.object);
+		return NULL;
+	}
+	v = json_pack("{s:s, s:o, s:o, s:b, s:b}", "method", method, "path", path, "query",
+		arguments.object, "async", says(r, "Prefer", "respond-async"), "stream",
+		says(r, "Accept", "text/event-stream"));
+	if (v && if_match)
+		(void)json_object_set_new(v, "if_match", json_string(if_match));
+	complaint = v ? take_body(r, v) : NULL;
+	if (complaint)
+		(void)json_object_set_new(v, "complaint", json_string(complaint));
+	return v;
+}
+
+/* --- what is answered --- */
+
+static enum MHD_Result queue(struct request *r)
+{
+	enum MHD_Result queued =
+		MHD_queue_response(r->connection, (unsigned)r->status, r->response);
+
+	MHD_destroy_response(r->response);
+	r->response = NULL;
+	return queued;
+}
+
+static struct MHD_Response *response_of(const char *text, size_t size, const char *type)
+{
+	struct MHD_Response *response = MHD_create_response_from_buffer(
+		size, (void *)(uintptr_t)text, MHD_RESPMEM_MUST_COPY);
+
+	if (response)
+		(void)MHD_add_response_header(response, "Content-Type", type);
+	return response;
+}
+
+/* A refusal of our own. */
+static enum MHD_Result refuse(struct request *r, int status, const char *code, const char *message)
+{
+	_cleanup_json_ json_t *v = json_pack("{s:b, s:i, s:s, s:s}", "success", 0, "statusCode",
+		status, "error", code, "message", message);
+	_cleanup_(freep) char *text = jsonx_dump(v);
+
+	r->status = status;
+	r->response = response_of(text, strlen(text), "application/json");
+	return r->response ? queue(r) : MHD_NO;
+}
+
+static void add_headers(struct MHD_Response *response, const json_t *headers)
+{
+	json_t *value;
+	const char *name;
+
+	json_object_foreach((json_t *)headers, name, value)
+	{
+		if (strcmp(name, "Content-Type") != 0)
+			(void)MHD_add_response_header(response, name, json_string_value(value));
+	}
+}
+
+static void set_answer(struct request *r, int status, const json_t *v)
+{
+	const json_t *headers = json_object_get(v, "headers"), *body = json_object_get(v, "body");
+	const char *type = json_string_value(json_object_get(headers, "Content-Type"));
+	_cleanup_(freep) char *text =
+		json_is_string(body) ? xstrdup(json_string_value(body)) : jsonx_dump(body);
+
+	r->status = status;
+	r->response = response_of(text, strlen(text), type ? type : "application/json");
+	if (!r->response)
+		abort(); /* no memory */
+	add_headers(r->response, headers);
+}
+
+/* --- streams --- */
+
+static ssize_t on_stream_read(void *cls, uint64_t pos, char *buf, size_t max)
+{
+	struct request *r = cls;
+	size_t n = MIN_OF(max, r->buffered);
+
+	if (n == 0 && r->ended)
+		return MHD_CONTENT_READER_END_OF_STREAM;
+	if (n == 0) {
+		r->suspended = true;
+		MHD_suspend_connection(r->connection);
+		return 0;
+	}
+	memcpy(buf, r->buffer, n);
+	r->buffered -= n;
+	memmove(r->buffer, r->buffer + n, r->buffered);
+	return (ssize_t)n;
+}
+
+static void set_stream(struct request *r)
+{
+	r->streaming = true;
+	r->status = 200;
+	r->response = MHD_create_response_from_callback(
+		MHD_SIZE_UNKNOWN, 16 * 1024, on_stream_read, r, NULL);
+	if (!r->response)
+		abort();
+	(void)MHD_add_response_header(r->response, "Content-Type", "text/event-stream");
+	(void)MHD_add_response_header(r->response, "Cache-Control", "no-store");
+}
+
+/* A reader that doesn't keep up is let go. */
+static void append(struct request *r, const char *text, size_t size)
+{
+	if (r->buffered + size > STREAM_BUFFER_MAX) {
+		r->ended = true;
+	} else {
+		r->buffer = xrealloc(r->buffer, r->buffered + size, 1);
+		memcpy(r->buffer + r->buffered, text, size);
+		r->buffered += size;
+	}
+	resume(r);
+}
+
+static int keep_alive(struct portal *p);
+
+/* A suspended stream doesn't notice that its client has left: a comment now and then does. */
+static int on_keepalive(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct portal *p = userdata;
+	bool any = false;
+
+	for (struct request *r = p->requests; r; r = r->next)
+		if (r->streaming) {
+			any = true;
+			append(r, ":\n\n", 3);
+		}
+	if (any)
+		return keep_alive(p);
+	p->keepalive = sd_event_source_disable_unref(p->keepalive);
+	return 0;
+}
+
+static int keep_alive(struct portal *p)
+{
+	p->keepalive = sd_event_source_disable_unref(p->keepalive);
+	return sd_event_add_time_relative(p->event, &p->keepalive, CLOCK_MONOTONIC,
+		STREAM_KEEPALIVE_S * 1000000ULL, 1000000, on_keepalive, p);
+}
+
+/* --- what the agent says --- */
+
+static int on_answer(struct channel *ch, struct channel_message *m, void *userdata)
+{
+	struct request *r = find(userdata, m->frame.id);
+	_cleanup_json_ json_t *v = NULL;
+	struct err err = {};
+
+	if (m->frame.a < 200 || m->frame.a > 599 ||
+		jsonx_parse(m->payload, m->size, ERR_CHANNEL, &v, &err) < 0)
+		return -EBADMSG;
+	if (!r)
+		return 0; /* its client has left */
+	set_answer(r, (int)m->frame.a, v);
+	resume(r);
+	return 0;
+}
+
+static int on_stream(struct channel *ch, struct channel_message *m, void *userdata)
+{
+	struct portal *p = userdata;
+	struct request *r = find(p, m->frame.id);
+
+	if (!r)
+		return 0;
+	set_stream(r);
+	resume(r);
+	return p->keepalive ? 0 : keep_alive(p);
+}
+
+static int on_chunk(struct channel *ch, struct channel_message *m, void *userdata)
+{
+	struct request *r = find(userdata, m->frame.id);
+
+	if (!r || !r->streaming)
+		return 0;
+	r->ended = r->ended || m->frame.a;
+	append(r, m->payload, m->size);
+	return 0;
+}
+
+static const struct channel_permit permits[] = {
+	{ FRAME_PORTAL_ANSWER, 1, .payload = true, .handler = on_answer },
+	{ FRAME_PORTAL_STREAM, 1, .handler = on_stream },
+	{ FRAME_PORTAL_CHUNK, 1, .payload = true, .handler = on_chunk },
+};
+
+/* --- libmicrohttpd --- */
+
+/* What the agent can't be asked: everything else is its to answer. */
+static enum MHD_Result ask(struct portal *p, struct request *r, const char *method, const char *url)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	_cleanup_json_ json_t *v = NULL;
+	_cleanup_(freep) char *text = NULL;
+
+	if (r->too_large)
+		return refuse(r, 413, "PAYLOAD_TOO_LARGE", "the body is larger than 1 MiB");
+	v = as_json(r, method, url);
+	if (!v)
+		return refuse(r, 400, "VALIDATION_ERROR", "the URL is not well-formed");
+	text = jsonx_dump(v);
+	if (!info || channel_send(p->channel,
+			     &(struct frame){ .type = FRAME_PORTAL_REQUEST, .id = r->id }, text,
+			     strlen(text), info->connect_fd) < 0)
+		return refuse(r, 503, "BUSY", "the agent is busy: try again");
+	r->asked = true;
+	r->suspended = true;
+	MHD_suspend_connection(r->connection);
+	return MHD_YES;
+}
+
+static void take_upload(struct request *r, const char *data, size_t size)
+{
+	if (r->too_large || r->size + size > BODY_MAX) {
+		r->too_large = true;
+		return;
+	}
+	r->body = xrealloc(r->body, r->size + size + 1, 1);
+	memcpy(r->body + r->size, data, size);
+	r->size += size;
+	r->body[r->size] = '\0';
+}
+
+/* Called with the headers, with each part of the body, at its end, and once more when resumed. */
+static enum MHD_Result on_access(void *cls, struct MHD_Connection *connection, const char *url,
+	const char *method, const char *version, const char *data, size_t *size, void **state)
+{
+	struct portal *p = cls;
+	struct request *r = *state;
+
+	if (!r) {
+		*state = request_new(p, connection);
+		return MHD_YES;
+	}
+	if (*size > 0) {
+		take_upload(r, data, *size);
+		*size = 0;
+		return MHD_YES;
+	}
+	if (r->response)
+		return queue(r);
+	return r->asked ? MHD_YES : ask(p, r, method, url);
+}
+
+static void on_completed(void *cls, struct MHD_Connection *connection, void **state,
+	enum MHD_RequestTerminationCode how)
+{
+	struct portal *p = cls;
+	struct request *r = *state;
+
+	if (!r)
+		return;
+	if (r->streaming && !r->ended)
+		(void)!channel_send(p->channel,
+			&(struct frame){ .type = FRAME_PORTAL_GONE, .id = r->id }, NULL, 0, -1);
+	request_free(p, r);
+	*state = NULL;
+}
+
+/* The agent gets the path in segments, each unescaped by itself. */
+static size_t keep_escapes(void *cls, struct MHD_Connection *c, char *s)
+{
+	return strlen(s);
+}
+
+static void drop_log(void *cls, const char *fmt, va_list ap) {}
+
+static int run_daemon(struct portal *p);
+
+static int on_timer(sd_event_source *s, uint64_t usec, void *userdata)
+{
+	return run_daemon(userdata);
+}
+
+static int on_sockets(sd_event_source *s, int fd, uint32_t revents, void *userdata)
+{
+	return run_daemon(userdata);
+}
+
+static int run_daemon(struct portal *p)
+{
+	MHD_UNSIGNED_LONG_LONG ms;
+
+	if (MHD_run(p->daemon) != MHD_YES)
+		return -EIO;
+	if (MHD_get_timeout(p->daemon, &ms) != MHD_YES)
+		return p->timer ? sd_event_source_set_enabled(p->timer, SD_EVENT_OFF) : 0;
+	if (!p->timer)
+		return sd_event_add_time_relative(
+			p->event, &p->timer, CLOCK_MONOTONIC, ms * 1000, 0, on_timer, p);
+	(void)sd_event_source_set_time_relative(p->timer, ms * 1000);
+	return sd_event_source_set_enabled(p->timer, SD_EVENT_ONESHOT);
+}
+
+static int start_daemon(struct portal *p, int fd)
+{
+	const union MHD_DaemonInfo *info;
+
+	p->daemon = MHD_start_daemon(
+		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_ERROR_LOG, 0, NULL,
+		NULL, on_access, p, MHD_OPTION_EXTERNAL_LOGGER, drop_log, NULL,
+		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED, on_completed, p,
+		MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_CONNECTION_LIMIT,
+		(unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEADERS_MAX,
+		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+	if (!p->daemon)
+		return -EIO;
+	info = MHD_get_daemon_info(p->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+	if (!info)
+		return -EIO;
+	return sd_event_add_io(p->event, NULL, info->epoll_fd, EPOLLIN, on_sockets, p);
+}
+
+/* --- its life --- */
+
+static void on_gone(struct channel *ch, int r, const char *why, void *userdata)
+{
+	struct portal *p = userdata;
+
+	(void)sd_event_exit(p->event, r < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
+}
+
+/* After every turn: what was resumed goes on. */
+static int on_turn(sd_event_source *s, void *userdata)
+{
+	return run_daemon(userdata);
+}
+
+static int receive_socket(void)
+{
+	struct frame f;
+	void *payload = NULL;
+	int fd = -1, r = channel_recv_sync(CHANNEL_FD, SETUP_TIMEOUT_MS, &f, &payload, &fd);
+
+	free(payload);
+	if (r < 0 || f.type != FRAME_PORTAL_SETUP || fd < 0) {
+		closefd(fd);
+		return -EBADMSG;
+	}
+	return fd;
+}
+
+static int serve(struct portal *p, int fd)
+{
+	int r = sd_event_new(&p->event);
+
+	if (r >= 0)
+		r = channel_open(
+			p->event, CHANNEL_FD, permits, countof(permits), on_gone, p, &p->channel);
+	if (r >= 0)
+		r = start_daemon(p, fd);
+	if (r >= 0)
+		r = sd_event_add_post(p->event, NULL, on_turn, p);
+	if (r >= 0)
+		r = channel_send(
+			p->channel, &(struct frame){ .type = FRAME_PORTAL_READY }, NULL, 0, -1);
+	(void)malloc_trim(0);
+	return r < 0 ? r : sd_event_loop(p->event);
+}
+
+int main(int argc, char **argv)
+{
+	struct portal p = {};
+	struct err err = {};
+	int fd, r;
+
+	if (argc != 3 || strcmp(argv[1], "--user") != 0) {
+		(void)fputs("hoody-portal is started by hoody-agent\n", stderr);
+		return EXIT_FAILURE;
+	}
+	(void)signal(SIGPIPE, SIG_IGN);
+	if (fcntl(CHANNEL_FD, F_SETFD, FD_CLOEXEC) < 0)
+		return EXIT_FAILURE;
+	fd = receive_socket();
+	if (fd < 0)
+		return EXIT_FAILURE;
+	if (sandbox_enter(SANDBOX_SERVER, argv[2], &err) < 0) {
+		(void)fprintf(stderr, "hoody-portal: %s\n", err.message);
+		return EXIT_FAILURE;
+	}
+	r = serve(&p, fd);
+	return r < 0 ? EXIT_FAILURE : r;
+}
