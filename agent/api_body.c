@@ -62,7 +62,6 @@ static const struct field rule_fields[] = {
 };
 
 static const struct field network_fields[] = {
-	{ "mode", NULL, SKIP }, /* says "proxy" where type says which */
 	{ "blocking", "type", BLOCKING },
 	{},
 };
@@ -215,6 +214,22 @@ static json_t *with_name(const struct api_call *c, json_t *params)
 	return params;
 }
 
+/* {"mode":"proxy"} names no proxy: Network.DefaultProxy is meant. */
+static json_t *network_mode(const struct api_call *c, json_t *params)
+{
+	const char *mode = json_string_value(json_object_get(params, "mode")),
+		   *proxy = c->agent->conf.network.default_proxy;
+
+	if (!mode || strcmp(mode, "proxy") != 0)
+		return params;
+	(void)json_object_del(params, "mode");
+	if (!*proxy || json_object_get(params, "type"))
+		return params;
+	(void)json_object_set_new(params, "type", json_stringn(proxy, strcspn(proxy, ":")));
+	(void)json_object_set_new(params, "proxy", json_string(proxy));
+	return params;
+}
+
 static json_t *as_it_is(const struct api_call *c, json_t *params)
 {
 	return params;
@@ -243,7 +258,7 @@ static const struct row {
 	{ OP_FIREWALL_ADD, rule_fields, firewall_rule },
 	{ OP_FIREWALL_TOGGLE, rule_fields, firewall_change },
 	{ OP_FIREWALL_REMOVE, rule_fields, firewall_change },
-	{ OP_NETWORK_CONFIGURE, network_fields, as_it_is },
+	{ OP_NETWORK_CONFIGURE, network_fields, network_mode },
 	{ OP_SNAPSHOT_CREATE, snapshot_fields, as_it_is },
 	{ OP_SNAPSHOT_RESTORE, none, with_name },
 	{ OP_SNAPSHOT_DELETE, none, with_name },

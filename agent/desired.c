@@ -196,6 +196,20 @@ int desired_add(struct desired *d, const struct ctspec *spec, const uint8_t dige
 	return 0;
 }
 
+void desired_change(
+	struct desired *d, struct container *c, const struct ctspec *spec, int64_t now_ms)
+{
+	_cleanup_json_ json_t *json = ctspec_to_json(spec);
+	_cleanup_(freep) char *text = jsonx_dump(json);
+
+	assert(strcmp(c->spec.id, spec->id) == 0 && c->spec.id_base == spec->id_base);
+	c->spec = *spec;
+	c->changed_ms = now_ms;
+	store_must(store_exec(d->store,
+		"UPDATE containers SET name=?2, spec=?3, changed_ms=?4 WHERE id=?1", "ttti",
+		c->spec.id, c->spec.name, text, now_ms));
+}
+
 void desired_remove(struct desired *d, struct container *c)
 {
 	size_t i = lower_bound(d, c->spec.id);

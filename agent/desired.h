@@ -49,6 +49,9 @@ struct container *desired_at(struct desired *d, size_t i); /* sorted by id */
  * range is left. */
 _must_check_ int desired_add(struct desired *d, const struct ctspec *spec,
 	const uint8_t digest[static 32], int64_t now_ms, struct container **ret);
+/* Another wish for the same container: @spec has its id and id range. */
+void desired_change(
+	struct desired *d, struct container *c, const struct ctspec *spec, int64_t now_ms);
 void desired_remove(struct desired *d, struct container *c);
 void desired_set_status(
 	struct desired *d, struct container *c, enum ct_status status, int64_t now_ms);

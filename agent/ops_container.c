@@ -119,12 +119,17 @@ static bool is_text(const json_t *v)
 	return json_is_string(v);
 }
 
-static const struct {
+static bool is_anything(const json_t *v)
+{
+	return v != NULL;
+}
+
+static const struct wish {
 	const char *object; /* NULL: params itself */
 	const char *member;
 	bool (*asks)(const json_t *v);
 	enum errcode code;
-} not_yet[] = {
+} create_not_yet[] = {
 	{ NULL, "kvm", is_true, ERR_NOT_IMPLEMENTED },
 	{ NULL, "environment_vars", is_filled_object, ERR_NOT_IMPLEMENTED },
 	{ NULL, "ssh_public_key", is_text, ERR_NOT_IMPLEMENTED },
@@ -135,20 +140,25 @@ static const struct {
 	{ "limits", "net_bps", is_number, ERR_LIMIT_NOT_SUPPORTED },
 };
 
-static bool can_do_all(struct operation *op)
+static const struct wish update_not_yet[] = {
+	{ NULL, "ssh_public_key", is_anything, ERR_NOT_IMPLEMENTED },
+	{ NULL, "ramdisk", is_anything, ERR_NOT_IMPLEMENTED },
+	{ NULL, "ramdisk_scope", is_anything, ERR_NOT_IMPLEMENTED },
+	{ NULL, "limits", is_anything, ERR_NOT_IMPLEMENTED },
+};
+
+static bool can_do_all(struct operation *op, const struct wish *not_yet, size_t n)
 {
-	for (size_t i = 0; i < countof(not_yet); i++) {
-		const json_t *obj = not_yet[i].object
-					    ? json_object_get(op->order.params, not_yet[i].object)
-					    : op->order.params;
+	for (const struct wish *w = not_yet; w < not_yet + n; w++) {
+		const json_t *obj =
+			w->object ? json_object_get(op->order.params, w->object) : op->order.params;
 		char field[64];
 
-		if (!not_yet[i].asks(json_object_get(obj, not_yet[i].member)))
+		if (!w->asks(json_object_get(obj, w->member)))
 			continue;
-		(void)snprintf(field, sizeof(field), "%s%s%s",
-			not_yet[i].object ? not_yet[i].object : "", not_yet[i].object ? "." : "",
-			not_yet[i].member);
-		(void)err_set(&op->err, -ENOTSUP, not_yet[i].code, field,
+		(void)snprintf(field, sizeof(field), "%s%s%s", w->object ? w->object : "",
+			w->object ? "." : "", w->member);
+		(void)err_set(&op->err, -ENOTSUP, w->code, field,
 			"this agent can't do what %s asks for yet", field);
 		return false;
 	}
@@ -168,7 +178,8 @@ static enum ops_verdict create_check(struct agent *a, struct operation *op)
 	uint8_t digest[32];
 
 	if (!c)
-		return can_do_all(op) ? OPS_RUN : OPS_REFUSED;
+		return can_do_all(op, create_not_yet, countof(create_not_yet)) ? OPS_RUN
+									       : OPS_REFUSED;
 	params_digest(op, digest);
 	if (memcmp(digest, c->params_digest, sizeof(digest)) != 0)
 		return refuse(op, -EEXIST, ERR_CONTAINER_EXISTS,
@@ -244,6 +255,33 @@ static const struct ops_step create_steps[] = {
 	{ "rootfs", .has_undo = true },
 	{ "launch", .has_undo = true, .skip = create_without_start },
 };
+
+/* --- update --- */
+
+static enum ops_verdict update_check(struct agent *a, struct operation *op)
+{
+	enum ops_verdict verdict = check_status(a, op, ~(IN(DELETING) | IN(CREATING)));
+
+	if (verdict != OPS_RUN)
+		return verdict;
+	return can_do_all(op, update_not_yet, countof(update_not_yet)) ? OPS_RUN : OPS_REFUSED;
+}
+
+/* The name is what the container calls itself from its next start on; nothing of ours goes by it. */
+static void update_finish(struct agent *a, struct operation *op)
+{
+	struct container *c = container_of_op(a, op);
+	const json_t *autostart = json_object_get(op->order.params, "autostart");
+	struct ctspec spec = c->spec;
+
+	if (json_object_get(op->order.params, "name"))
+		copy_param(spec.name, sizeof(spec.name), op->order.params, "name");
+	if (autostart)
+		spec.autostart = json_is_true(autostart);
+	desired_change(a->desired, c, &spec, agent_now_ms());
+	op->result = json_pack("{s:s, s:s, s:b}", "status", desired_status_name(c->status), "name",
+		c->spec.name, "autostart", c->spec.autostart);
+}
 
 /* --- start, stop, restart --- */
 
@@ -348,6 +386,7 @@ static const struct ops_step delete_steps[] = {
 const struct opdef ops_container[] = {
 	{ OP_CONTAINER_CREATE, OPS_RESUME, create_check, create_begin, create_finish,
 		create_abandon, STEPS(create_steps) },
+	{ OP_CONTAINER_UPDATE, OPS_RESUME, update_check, NULL, update_finish, NULL, NULL, 0 },
 	{ OP_CONTAINER_START, OPS_RESUME, start_check, NULL, now_running, now_as_observed,
 		STEPS(start_steps) },
 	{ OP_CONTAINER_STOP, OPS_RESUME, stop_check, NULL, now_stopped, now_as_observed,

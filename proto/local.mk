@@ -78,7 +78,7 @@ TESTS += tests/unit/test-respsig
 tests_unit_test_respsig_SOURCES = tests/unit/test-respsig.c tests/unit/tap.h tests/unit/vector.h
 tests_unit_test_respsig_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(JANSSON_CFLAGS)
 tests_unit_test_respsig_LDADD = $(PROTO_LIBS)
-EXTRA_DIST += tests/vectors/orders.json tests/vectors/more-orders.json tests/vectors/params.json
+EXTRA_DIST += tests/vectors/hoody-api.md tests/vectors/orders.json tests/vectors/more-orders.json tests/vectors/params.json
 
 # --- fuzz targets: libFuzzer programs with --enable-fuzzing, else a replay of the kept corpus in make check ---
 fuzz_targets = tests/fuzz/fuzz-dsse tests/fuzz/fuzz-frame tests/fuzz/fuzz-keyset tests/fuzz/fuzz-order tests/fuzz/fuzz-respsig

@@ -30,6 +30,8 @@ SLOW = 3 if SANITIZED else 1 # what a bound on time is multiplied by
 PROJECT = "0123456789abcdef0123aaaa"
 NODE_ID = "0123456789abcdef01234567"
 IMAGE = "builtin:busybox"
+# No control API: the local API is the whole control surface.
+STANDALONE = {"Node": {"NodeId": None}, "Control": {"ApiUrl": None, "TokenFile": None, "TrustedKeys": None}}
 
 _counter = itertools.count(1)
 

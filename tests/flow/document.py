@@ -1,0 +1,167 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The user's document, replayed: every curl command of hoody-api.md is taken out of it, run as written (in its own shell, with jq and variables) against a standalone agent, and held against the table below."""
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+import harness
+import host
+import tap
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+LATER, CONTROL = "later", "control plane"
+CONTAINER = ("id", "project_id", "name", "status", "container_image", "created_at")
+OPERATION = ("operation", "container_id", "status", "operation_id")
+
+# What works: method and path, then the expected status and the members that data must have.
+WORKS = {
+    "GET /projects": (200, ("projects", "pagination")),
+    "POST /projects": (201, ("id", "alias")),
+    "GET /projects/{id}": (200, ("id", "alias")),
+    "PATCH /projects/{id}": (200, ("id", "alias", "color")),
+    "GET /projects/{id}/containers": (200, ("containers", "pagination")),
+    "GET /containers": (200, ("containers", "pagination")),
+    "GET /containers/{id}": (200, CONTAINER),
+    "PATCH /containers/{id}": (200, CONTAINER),
+    "DELETE /containers/{id}": (200, OPERATION),
+    "POST /containers/{id}/start": (200, OPERATION),
+    "POST /containers/{id}/stop": (200, OPERATION),
+    "POST /containers/{id}/restart": (200, OPERATION),
+    "GET /containers/{id}/status-logs": (200, ("logs", "pagination")),
+    "GET /events": (200, ("events", "pagination")),
+    "GET /events/stats": (200, ("total", "by_type")),
+    "GET /events/{id}": (200, ("id", "event_type", "payload", "created_at")),
+    "DELETE /events": (200, ("deleted_count",)),
+    "DELETE /events/{id}": (200, ("deleted_count",)),
+    "POST /events/cleanup": (200, ("deleted_count",)),
+    "GET /meta/public-key": (200, ("keys", "active_kid")),
+    "GET /ip": (200, ("ip",)),
+    "GET /servers/{id}/available-commands": (200, ("commands", "server_info")),
+}
+# Answered truly, but not by doing it: the image is not on this node.
+ABSENT = {"POST /projects/{id}/containers": (404, "IMAGE_NOT_FOUND")}
+# For a node, but to come: 501 NOT_IMPLEMENTED. This list only ever shrinks.
+TO_COME = """
+DELETE /projects/{id}
+GET /projects/{id}/stats
+GET /containers/{id}/stats
+POST /containers/{id}/copy
+POST /containers/{id}/sync
+GET /containers/{id}/env
+PUT /containers/{id}/env
+PUT /containers/{id}/env/{id}
+DELETE /containers/{id}/env/{id}
+GET /containers/{id}/firewall/rules
+POST /containers/{id}/firewall/ingress
+PATCH /containers/{id}/firewall/ingress
+DELETE /containers/{id}/firewall/ingress
+POST /containers/{id}/firewall/egress
+DELETE /containers/{id}/firewall/egress
+POST /containers/{id}/firewall/reset
+GET /containers/{id}/network
+PUT /containers/{id}/network
+DELETE /containers/{id}/network
+POST /containers/{id}/network/start
+POST /containers/{id}/network/stop
+GET /containers/{id}/snapshots
+POST /containers/{id}/snapshots
+PUT /containers/{id}/snapshots/pre-deploy-v2
+PATCH /containers/{id}/snapshots/pre-deploy-v2/alias
+GET /images/public
+GET /images/public/{id}
+GET /images/user
+POST /images/import/{id}
+GET /containers/{id}/storage/shares
+POST /containers/{id}/storage/shares
+GET /containers/{id}/storage/shares/{id}
+PATCH /containers/{id}/storage/shares/{id}
+DELETE /storage/shares/{id}
+GET /containers/{id}/storage/incoming
+GET /storage/incoming
+GET /storage/shares
+PATCH /containers/{id}/storage/incoming/{id}/mount
+POST /servers/{id}/execute-command
+""".split("\n")
+# … and everything of these.
+TO_COME_BELOW = ("/projects/{id}/proxy/", "/containers/{id}/proxy/", "/proxy/aliases")
+# The control plane's alone: 501 CONTROL_PLANE_ONLY.
+CONTROL_BELOW = ("/auth/", "/users/", "/vault", "/wallet/", "/notifications", "/ai/", "/realms", "/pools", "/rentals", "/projects/{id}/permissions", "/meta/social-stats")
+CONTROL_ONLY = ("POST /containers/{id}/authorize", "GET /images/{id}/icon", "POST /images/purchase/{id}", "POST /images/rate/{id}", "GET /servers", "GET /servers/{id}", "GET /servers/available",
+                "POST /servers/{id}/rent")
+
+
+def blocks(text):
+    """The document's code blocks that have a curl command."""
+    return [b for b in re.findall(r"^```\n(.*?)^```", text, re.M | re.S) if re.search(r"\bcurl\b", b)]
+
+
+def expected(key):
+    """(kind, status, words): None when the table lacks the command."""
+    path = key.split()[1]
+    if key in WORKS:
+        return ("worked", *WORKS[key])
+    if key in ABSENT:
+        return ("absent", *ABSENT[key])
+    if key in TO_COME or path.startswith(TO_COME_BELOW):
+        return (LATER, 501, "NOT_IMPLEMENTED")
+    if key in CONTROL_ONLY or path.startswith(CONTROL_BELOW):
+        return (CONTROL, 501, "CONTROL_PLANE_ONLY")
+    return None
+
+
+def judge(entry):
+    key = f"{entry['method']} {entry['path']}"
+    want = expected(key)
+    if not want:
+        return tap.ok(False, f"{key} is in the table", entry) and None
+    kind, status, words = want
+    try:
+        body = json.loads(entry["body"])
+    except ValueError:
+        body = {}
+    if kind == "worked":
+        good = body.get("success") is True and all(w in body.get("data", {}) for w in words)
+    else:
+        good = body.get("success") is False and body.get("error") == words and body.get("message")
+    tap.ok(entry["curl"] == 0 and entry["status"] == status and good, f"{key}: {kind}, {status}", entry)
+    return kind
+
+
+def main():
+    if os.geteuid() != 0:
+        tap.skip_all("needs root")
+    text = (TOP / "tests/vectors/hoody-api.md").read_text()
+    with harness.Node(start=False, conf=dict(harness.STANDALONE, Network={"DefaultProxy": "socks5://127.0.0.1:1080"})) as node:
+        node.start_agent()
+        doc = node.directory / "document"
+        (doc / "bin").mkdir(parents=True)
+        (doc / "socket").symlink_to(node.directory / "run" / "debug.sock")
+        shutil.copy(TOP / "tests/lib/doc_curl.py", doc / "bin" / "curl")
+        (doc / "bin" / "curl").chmod(0o755)
+        env = dict(os.environ, HOODY_DOC=str(doc), PATH=f"{doc / 'bin'}:{os.environ['PATH']}")
+        commands = sum(len(re.findall(r"\bcurl -s", b)) for b in blocks(text))
+        for block in blocks(text):
+            # Uppercase words stand for what the reader has; doc_curl fills them in.
+            done = subprocess.run(["bash", "-c", block], env=env, capture_output=True, text=True, timeout=120, cwd=doc)
+            if "Traceback" in done.stderr:
+                tap.ok(False, "a block runs", block, done.stderr)
+        record = [json.loads(line) for line in (doc / "record").read_text().splitlines()]
+        tap.eq(len(record), commands, f"all {commands} commands of the document were run")
+        kinds = [judge(entry) for entry in record]
+        count = {k: kinds.count(k) for k in ("worked", "absent", LATER, CONTROL)}
+        tap.figure(f"{commands} commands of the document: {count['worked']} worked, {count['absent']} asked for an image that is not on the node, {count[LATER]} are to come, "
+                   f"{count[CONTROL]} are the control plane's alone")
+        for c in json.loads(subprocess.run(["/usr/bin/curl", "-s", "--unix-socket", str(doc / "socket"), "http://node/api/v1/containers/"], capture_output=True, text=True).stdout)["data"]["containers"]:
+            subprocess.run(["/usr/bin/curl", "-s", "--unix-socket", str(doc / "socket"), "-X", "DELETE", "-d", '{"force":true}', f"http://node/api/v1/containers/{c['id']}"], capture_output=True)
+        host.poll(lambda: not node.leaks(), 3)
+        tap.eq((node.leaks(), node.sanitizer_words()), ([], []), "nothing is left, sanitizers are silent")
+    tap.done()
+
+
+main()

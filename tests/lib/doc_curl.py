@@ -1,0 +1,87 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Stands before curl while tests/flow/document.py runs the commands of hoody-api.md as they are written: sends them to the node's socket, fills their placeholders with what exists (and makes it first),
+and writes down what was asked and answered. HOODY_DOC is a directory: socket, state.json, record."""
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+HERE = pathlib.Path(os.environ["HOODY_DOC"])
+BASE = "http://node/api/v1"
+CURL = ["/usr/bin/curl", "-s", "--max-time", "60", "--unix-socket", str(HERE / "socket")]
+# What a container has to be before a command can do its work.
+BEFORE = {"start": "stopped", "stop": "running", "restart": "running", "pause": "running"}
+ID = re.compile(r"[0-9a-f]{24}")
+PLACEHOLDER = re.compile(r"\$?[A-Z][A-Z0-9]*(_[A-Z0-9]+)+")
+
+
+def call(method, path, body=None):
+    data = ["-d", json.dumps(body)] if body is not None else []
+    out = subprocess.run([*CURL, "-X", method, *data, BASE + path], capture_output=True, text=True, check=True).stdout
+    return json.loads(out)
+
+
+class Things:
+    """The project and the containers that placeholders mean; made when they are not there (any more)."""
+
+    def __init__(self):
+        self.path = HERE / "state.json"
+        self.ids = json.loads(self.path.read_text()) if self.path.exists() else {}
+
+    def project(self):
+        if "project" not in self.ids or not call("GET", f"/projects/{self.ids['project']}")["success"]:
+            self.ids["project"] = call("POST", "/projects/", {"alias": "document"})["data"]["id"]
+        self.path.write_text(json.dumps(self.ids))
+        return self.ids["project"]
+
+    def container(self, which, status=None):
+        cid = self.ids.get(which)
+        if not cid or not call("GET", f"/containers/{cid}")["success"]:
+            cid = call("POST", f"/projects/{self.project()}/containers", {"image": "builtin:busybox", "name": which.lower()})["data"]["id"]
+            self.ids[which] = cid
+            self.path.write_text(json.dumps(self.ids))
+        now = call("GET", f"/containers/{cid}")["data"]["status"]
+        if status and now != status:
+            call("POST", f"/containers/{cid}/{'start' if status == 'running' else 'stop'}", {})
+        return cid
+
+    def event(self):
+        self.container("CONTAINER_ID")
+        return call("GET", "/events?limit=1")["data"]["events"][0]["id"]
+
+    def fill(self, name, url, method):
+        last = url.rstrip("/").rsplit("/", 1)[-1]
+        if name.endswith("CONTAINER_ID"):
+            return self.container(name, "stopped" if method == "DELETE" and url.endswith(name) else BEFORE.get(last))
+        if name == "PROJECT_ID":
+            return self.project()
+        if name == "EVENT_ID":
+            return self.event()
+        if name == "YOUR_IP":
+            return "192.0.2.1"
+        return "0" * 23 + "1" if name.endswith("_ID") else name.lower()
+
+
+def main():
+    args = sys.argv[1:]
+    if "--output" in args: # what goes into a file is judged too
+        del args[args.index("--output"):args.index("--output") + 2]
+    at = next(i for i, a in enumerate(args) if a.startswith("https://"))
+    # The reader's own variables are "null" where the container could not be made, for want of its image.
+    url = args[at].replace("https://api.hoody.com", "http://node", 1).replace("/containers/null", "/containers/CONTAINER_ID")
+    method = args[args.index("-X") + 1] if "-X" in args else "GET"
+    template = PLACEHOLDER.sub("{id}", ID.sub("{id}", url.removeprefix(BASE).split("?")[0])).rstrip("/")
+    things = Things()
+    filled = [PLACEHOLDER.sub(lambda m: things.fill(m.group(0), url, method), a) if i == at or (i and args[i - 1] == "-d" and re.search(r'_ID"|YOUR_IP', a)) else a
+              for i, a in enumerate([*args[:at], url, *args[at + 1:]])]
+    done = subprocess.run([CURL[0], *CURL[2:], "-w", "\n%{http_code}", *filled], capture_output=True, text=True)
+    body, _, status = done.stdout.rpartition("\n")
+    with open(HERE / "record", "a") as f:
+        f.write(json.dumps({"method": method, "path": template, "status": int(status or 0), "body": body, "curl": done.returncode}) + "\n")
+    sys.stdout.write(body)
+
+
+main()
