@@ -332,6 +332,8 @@ void api_request(struct agent *a, uint64_t id, uid_t uid, json_t *request_steals
 	c->uid = uid;
 	c->request = request_steals;
 	c->method = json_string_value(json_object_get(request_steals, "method"));
+	if (strcmp(c->method, "HEAD") == 0)
+		c->method = "GET"; /* whose body libmicrohttpd leaves out */
 	c->query = json_object_get(request_steals, "query");
 	c->body = json_object_get(request_steals, "body");
 	c->if_match = json_string_value(json_object_get(request_steals, "if_match"));

@@ -1,0 +1,83 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A hundred clients at once on the local API, 100,000 requests in all: how many a second, what it costs in memory, and how long an order of somebody else waits meanwhile."""
+import os
+import pathlib
+import selectors
+import socket
+import sys
+import threading
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+import harness
+import host
+import local
+import tap
+
+CLIENTS, REQUESTS, WARM = 100, int(os.environ.get("HOODY_REQUESTS", "100000")), 10_000
+GET = b"GET /api/v1/containers/ HTTP/1.1\r\nHost: node\r\n\r\n"
+
+
+def storm(path, requests):
+    """Seconds that so many requests took, each client one at a time on a connection that it keeps."""
+    selector, sent, done = selectors.DefaultSelector(), 0, 0
+    for _ in range(CLIENTS):
+        sock = socket.socket(socket.AF_UNIX)
+        sock.connect(str(path))
+        selector.register(sock, selectors.EVENT_READ)
+        sock.sendall(GET)
+        sent += 1
+    began = time.monotonic()
+    while done < requests:
+        for key, _ in selector.select(10):
+            data = key.fileobj.recv(65536)
+            assert data.startswith(b"HTTP/1.1 200"), data[:200] # small enough to come in one piece
+            done += 1
+            if sent < requests:
+                key.fileobj.sendall(GET)
+                sent += 1
+    took = time.monotonic() - began
+    for key in list(selector.get_map().values()):
+        key.fileobj.close()
+    return took
+
+
+def slowest(node, cid, rounds, stop=None):
+    """The order path of the control API's own making: pause and resume, by signed orders."""
+    times = []
+    while len(times) < rounds and not (stop and stop.is_set()):
+        report = node.do("container." + ("pause", "resume")[len(times) % 2], cid)
+        times.append(report["duration_ms"])
+    if len(times) % 2:
+        node.do("container.resume", cid)
+    return max(times)
+
+
+def main():
+    if os.geteuid() != 0:
+        tap.skip_all("needs root")
+    with harness.Node() as node:
+        path, cid = node.directory / "run" / "debug.sock", node.new_id()
+        tap.eq(node.do("container.create", cid, image=harness.IMAGE)["state"], "succeeded", "a container runs")
+        local.Local(node).do("GET", "/containers")
+        portal = host.children(node.agent_pid(), "hoody-portal")[0]
+        alone = slowest(node, cid, 200)
+        storm(path, WARM)
+        before = {pid: host.memory(pid)["rss"] for pid in (portal, node.agent_pid())}
+        stop, seen = threading.Event(), []
+        other = threading.Thread(target=lambda: seen.append(slowest(node, cid, 100_000, stop)))
+        other.start()
+        took = storm(path, REQUESTS)
+        stop.set()
+        other.join()
+        grown = {pid: (host.memory(pid)["rss"] - rss) / 1024 for pid, rss in before.items()}
+        tap.figure(f"{REQUESTS} requests of {CLIENTS} clients: {REQUESTS / took:.0f} a second; meanwhile the slowest signed order took {seen[0]} ms, alone {alone} ms")
+        tap.figure(f"memory grew by {grown[portal]:.0f} KiB (portal, now {host.memory(portal)['rss'] / 1024:.0f} KiB resident) and {grown[node.agent_pid()]:.0f} KiB (agent)")
+        tap.ok(all(kib < 2048 for kib in grown.values()), "no leak", grown)
+        tap.ok(seen[0] - alone < 50, "orders go on", seen, alone) # the goal is 10 ms; a busy machine must not fail the test
+        tap.eq(node.do("container.delete", cid, force=True)["state"], "succeeded", "deleted")
+    tap.done()
+
+
+main()
