@@ -508,7 +508,7 @@ static int run_daemon(struct portal *p)
 		return p->timer ? sd_event_source_set_enabled(p->timer, SD_EVENT_OFF) : 0;
 	if (!p->timer)
 		return sd_event_add_time_relative(
-			p->event, &p->timer, CLOCK_MONOTONIC, ms * 1000, 0, on_timer, p);
+			p->event, &p->timer, CLOCK_MONOTONIC, ms * 1000, 1, on_timer, p);
 	(void)sd_event_source_set_time_relative(p->timer, ms * 1000);
 	return sd_event_source_set_enabled(p->timer, SD_EVENT_ONESHOT);
 }

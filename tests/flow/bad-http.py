@@ -148,7 +148,9 @@ def main():
         tap.ok(sum(s < 300 for s in once(path, both, then_close=True, most=3, timeout_s=5)) <= 1, "length and chunks together smuggle nothing")
 
         # --- the ways bytes come ---
+        began = time.monotonic()
         tap.eq(once(path, GET * 50, most=50), [200] * 50, "fifty at once are answered, each")
+        tap.ok(time.monotonic() - began < 2, "without a pause between them", time.monotonic() - began)
         client = Client(path)
         for i in range(len(GET)):
             client.send(GET[i:i + 1])
