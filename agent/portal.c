@@ -12,7 +12,7 @@
 #include "agent/leaf.h"
 #include "proto/jsonx.h"
 
-#define BACKLOG    128
+#define BACKLOG    512
 #define GROUPS_MAX 1024
 #define QUEUE_MAX  10000
 
