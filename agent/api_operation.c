@@ -64,7 +64,7 @@ void api_operation_list(struct api_call *c)
 
 	if (!api_page(c, LIST_LIMIT, LIST_MAX, &page, &limit))
 		return;
-	rows = journal_list(c->agent->store, (unsigned)limit, 0);
+	rows = journal_last(c->agent->store, (unsigned)limit);
 	list = json_array();
 	json_array_foreach(rows, i, row)(void) json_array_append_new(list, event_operation(row));
 	api_ok(c, 200, "operations", json_pack("{s:o}", "operations", list));

@@ -19,11 +19,16 @@ enum ctl_exit {
 	CTL_CONFIG = 4,      /* the configuration is not valid */
 };
 
+#define CTL_ARGS_MAX 1
+
 struct ctl {
 	/* options as given, NULL when not */
 	const char *socket, *config, *lines, *url, *token, *ca;
-	bool json, force, help, version, example, man, catalog;
-	bool colour; /* stdout is a terminal that wants it */
+	const char *project, *name, *memory, *cpus, *pids, *timeout;
+	bool json, force, help, version, example, man, catalog, quiet, async, follow, no_start;
+	const char *verb;               /* the command's last word */
+	const char *args[CTL_ARGS_MAX]; /* as many as the command has */
+	bool colour;                    /* stdout is a terminal that wants it */
 };
 
 /* Each returns an exit code, with @err filled when it isn't CTL_OK. */
@@ -32,6 +37,19 @@ enum ctl_exit ctl_orders(const struct ctl *ctl, struct err *err);
 enum ctl_exit ctl_keygen(const struct ctl *ctl, struct err *err);
 enum ctl_exit ctl_enroll(const struct ctl *ctl, struct err *err);
 enum ctl_exit ctl_config(const struct ctl *ctl, struct err *err);
+
+enum ctl_exit ctl_api_containers(const struct ctl *ctl, struct err *err);
+enum ctl_exit ctl_api_container(const struct ctl *ctl, struct err *err);
+enum ctl_exit ctl_api_create(const struct ctl *ctl, struct err *err);
+enum ctl_exit ctl_api_act(const struct ctl *ctl, struct err *err);
+enum ctl_exit ctl_api_logs(const struct ctl *ctl, struct err *err);
+enum ctl_exit ctl_api_projects(const struct ctl *ctl, struct err *err);
+enum ctl_exit ctl_api_project_create(const struct ctl *ctl, struct err *err);
+enum ctl_exit ctl_api_operations(const struct ctl *ctl, struct err *err);
+enum ctl_exit ctl_api_operation(const struct ctl *ctl, struct err *err);
+enum ctl_exit ctl_api_follow(const struct ctl *ctl, struct err *err);
+enum ctl_exit ctl_api_events(const struct ctl *ctl, struct err *err);
+enum ctl_exit ctl_order_verify(const struct ctl *ctl, struct err *err);
 
 /* The configuration as --config says, without the checks that need an enrolled node. With no
  * --config and no file at the default place: the defaults. Returns CTL_OK or CTL_CONFIG. */

@@ -30,11 +30,14 @@ tests_unit_test_journald_LDADD = agent/libagentbase.a proto/libproto.a $(SYSTEMD
 bin_PROGRAMS += agent/hoodyctl
 agent_hoodyctl_SOURCES = \
 	agent/ctl_main.c agent/ctl.h \
+	agent/ctl_api.c \
 	agent/ctl_ask.c agent/ctl_ask.h \
 	agent/ctl_config.c \
 	agent/ctl_enroll.c \
 	agent/ctl_file.c agent/ctl_file.h \
+	agent/ctl_http.c agent/ctl_http.h \
 	agent/ctl_keygen.c \
+	agent/ctl_order.c \
 	agent/ctl_orders.c \
 	agent/ctl_post.c agent/ctl_post.h \
 	agent/ctl_status.c \

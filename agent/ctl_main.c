@@ -6,14 +6,60 @@
 #include "agent/ctl.h"
 #include "agent/ctl_text.h"
 
-enum command_bit { STATUS = 1, ORDERS = 2, KEYGEN = 4, ENROLL = 8, CONFIG = 16, ANY = 31 };
+enum command_bit {
+	STATUS = 1,
+	ORDERS = 2,
+	KEYGEN = 4,
+	ENROLL = 8,
+	CONFIG = 16,
+	LIST = 32, /* of the local API, as all below */
+	SHOW = 64,
+	CREATE = 128,
+	ACT = 256,
+	DELETE = 512,
+	LOGS = 1024,
+	EVENTS = 2048,
+	MAKE = 4096, /* answered at once */
+	VERIFY = 8192,
+	API = LIST | SHOW | CREATE | ACT | DELETE | LOGS | EVENTS | MAKE,
+	ANY = 16383,
+};
 
 static const struct command {
-	const char *name;
+	const char *name; /* one word, or a noun and a verb */
 	unsigned bit;
 	enum ctl_exit (*run)(const struct ctl *ctl, struct err *err);
 	const char *summary, *help;
+	const char *argument; /* NULL: it takes none */
 } commands[] = {
+#define CONTAINER "A container goes by its id, its name, or the first characters of its id.\n"
+	{ "container list", LIST, ctl_api_containers, "list the containers of this node", "" },
+	{ "container info", SHOW, ctl_api_container, "show a container", CONTAINER, "CONTAINER" },
+	{ "container create", CREATE, ctl_api_create, "make a container and start it", "",
+		"IMAGE" },
+	{ "container start", ACT, ctl_api_act, "start a container", CONTAINER, "CONTAINER" },
+	{ "container stop", ACT, ctl_api_act, "ask a container to end", CONTAINER, "CONTAINER" },
+	{ "container force-stop", ACT, ctl_api_act, "end a container", CONTAINER, "CONTAINER" },
+	{ "container restart", ACT, ctl_api_act, "stop and start a container", CONTAINER,
+		"CONTAINER" },
+	{ "container pause", ACT, ctl_api_act, "freeze a container", CONTAINER, "CONTAINER" },
+	{ "container resume", ACT, ctl_api_act, "thaw a container", CONTAINER, "CONTAINER" },
+	{ "container copy", ACT, ctl_api_act, "copy a container", CONTAINER, "CONTAINER" },
+	{ "container sync", ACT, ctl_api_act, "bring a copy up to date", CONTAINER, "CONTAINER" },
+	{ "container delete", DELETE, ctl_api_act, "delete a container", CONTAINER, "CONTAINER" },
+	{ "container logs", LOGS, ctl_api_logs, "show what a container has been through", CONTAINER,
+		"CONTAINER" },
+	{ "project list", LIST, ctl_api_projects, "list projects", "" },
+	{ "project create", MAKE, ctl_api_project_create, "make a project (standalone nodes)", "",
+		"ALIAS" },
+	{ "operation list", LIST, ctl_api_operations, "list the last operations", "" },
+	{ "operation info", SHOW, ctl_api_operation, "show an operation", "", "OPERATION" },
+	{ "operation follow", SHOW, ctl_api_follow, "wait for an operation's end", "",
+		"OPERATION" },
+	{ "events", EVENTS, ctl_api_events, "show what happened, or happens", "" },
+	{ "order verify", VERIFY, ctl_order_verify, "is this signed order good for this node?",
+		"Reads a DSSE envelope, judges it as the agent would, and changes nothing.\n",
+		"FILE" },
 	{ "status", STATUS, ctl_status, "show the agent, its orders, and its containers", "" },
 	{ "orders", ORDERS, ctl_orders, "show the last orders and what became of them",
 		"The newest order stands last.\n" },
@@ -35,8 +81,20 @@ static const struct option {
 	const char *help;
 } options[] = {
 #define AT(member) offsetof(struct ctl, member)
-	{ "socket", 's', "PATH", AT(socket), STATUS | ORDERS,
-		"the agent's socket (default: agent.sock in Node.RuntimeDirectory)" },
+	{ "socket", 's', "PATH", AT(socket), STATUS | ORDERS | API,
+		"the agent's socket (default: Local.Socket; status and orders: agent.sock in "
+		"Node.RuntimeDirectory)" },
+	{ "quiet", 'q', NULL, AT(quiet), API, "print ids only" },
+	{ "async", 0, NULL, AT(async), CREATE | ACT | DELETE,
+		"print the operation's id and don't wait for its end" },
+	{ "follow", 'f', NULL, AT(follow), LOGS | EVENTS, "go on with what happens" },
+	{ "timeout", 't', "SECONDS", AT(timeout), ACT, "how long it may take, 1 to 600" },
+	{ "project", 'p', "ID", AT(project), CREATE, "the project that it belongs to" },
+	{ "name", 0, "NAME", AT(name), CREATE, "its name" },
+	{ "memory", 0, "SIZE", AT(memory), CREATE, "limit of memory; suffixes K, M, G" },
+	{ "cpus", 0, "N", AT(cpus), CREATE, "limit of processor time, in cores" },
+	{ "pids", 0, "N", AT(pids), CREATE, "limit of processes" },
+	{ "no-start", 0, NULL, AT(no_start), CREATE, "don't start it" },
 	{ "config", 'c', "FILE", AT(config), ANY,
 		"the configuration (default: " CONF_PATH_DEFAULT ")" },
 	{ "lines", 'n', "N", AT(lines), ORDERS, "how many, 1 to 1000 (default: 20)" },
@@ -45,7 +103,8 @@ static const struct option {
 		"the enrolment token; - reads it from standard input" },
 	{ "ca", 0, "FILE", AT(ca), ENROLL,
 		"PEM file of authorities to trust (default: Control.CaFile)" },
-	{ "force", 0, NULL, AT(force), ENROLL, "replace an enrolment and a keyset that are there" },
+	{ "force", 0, NULL, AT(force), ENROLL | DELETE,
+		"enroll: replace what is there; delete: also when it runs" },
 	{ "example", 0, NULL, AT(example), CONFIG, "print an example file with every key" },
 	{ "man", 0, NULL, AT(man), CONFIG, "print the list of keys of agent.conf(5)" },
 	{ "catalog", 0, NULL, AT(catalog), CONFIG, "print the journal catalog" },
@@ -83,14 +142,16 @@ static void print_help(FILE *f, const struct command *c, bool colour)
 	_cleanup_(ctl_text_freep) struct ctl_text *t = ctl_text_new(NULL, 2);
 
 	if (c) {
-		fprintf(f, "hoodyctl %s - %s\n\n%s%s", c->name, c->summary, c->help,
-			*c->help ? "\n" : "");
+		fprintf(f, "hoodyctl %s%s%s - %s\n\n%s%s", c->name, c->argument ? " " : "",
+			c->argument ? c->argument : "", c->summary, c->help, *c->help ? "\n" : "");
 		print_options(f, c->bit, colour);
 		return;
 	}
 	fprintf(f, "hoodyctl [OPTION...] COMMAND [OPTION...]\n\nCommands:\n");
 	for (size_t i = 0; i < countof(commands); i++) {
-		_cleanup_(freep) char *name = xasprintf("  %s", commands[i].name);
+		_cleanup_(freep) char *name =
+			xasprintf("  %s%s%s", commands[i].name, commands[i].argument ? " " : "",
+				commands[i].argument ? commands[i].argument : "");
 
 		ctl_text_cell(t, name, CTL_BOLD);
 		ctl_text_cell(t, commands[i].summary, CTL_PLAIN);
@@ -107,6 +168,7 @@ static void print_help(FILE *f, const struct command *c, bool colour)
 struct args {
 	char **next;
 	struct ctl *ctl;
+	const char *noun; /* of a command whose verb is to come */
 	const struct command *command;
 	unsigned given; /* bits of the commands that every given option suits */
 	const char *unsuited;
@@ -177,17 +239,46 @@ static int parse_letters(struct args *a, const char *letters, struct err *err)
 	return r;
 }
 
+static int take_argument(struct args *a, const char *word, struct err *err)
+{
+	if (!a->command->argument || a->ctl->args[0])
+		return complain(err, "%s: what is \"%.40s\"?", a->command->name, word);
+	a->ctl->args[0] = word;
+	return 0;
+}
+
+/* One word, or the noun and then the verb: "container" alone is none yet. */
 static int parse_command(struct args *a, const char *word, struct err *err)
 {
+	_cleanup_(freep) char *full = a->noun ? xasprintf("%s %s", a->noun, word) : xstrdup(word);
+	size_t len = strlen(full);
+
 	if (a->command)
-		return complain(err, "%s: what is \"%.40s\"?", a->command->name, word);
-	for (size_t i = 0; i < countof(commands); i++)
-		if (strcmp(commands[i].name, word) == 0)
+		return take_argument(a, word, err);
+	for (size_t i = 0; i < countof(commands); i++) {
+		if (strcmp(commands[i].name, full) == 0)
 			a->command = &commands[i];
+		else if (strncmp(commands[i].name, full, len) == 0 && commands[i].name[len] == ' ')
+			a->noun = word;
+	}
+	if (!a->command && a->noun == word)
+		return 0;
 	if (!a->command)
-		return complain(err, "there is no command %.40s", word);
+		return complain(err, "there is no command %.60s", full);
+	a->ctl->verb = word;
 	if (!(a->given & a->command->bit))
 		return complain(err, "--%s is no option of %s", a->unsuited, a->command->name);
+	return 0;
+}
+
+static int check_whole(const struct args *a, struct err *err)
+{
+	if (a->ctl->help || a->ctl->version)
+		return 0;
+	if (!a->command && a->noun)
+		return complain(err, "%s what?", a->noun);
+	if (a->command && a->command->argument && !a->ctl->args[0])
+		return complain(err, "%s needs a %s", a->command->name, a->command->argument);
 	return 0;
 }
 
@@ -205,7 +296,7 @@ static int parse(struct args *a, struct err *err)
 		else
 			r = parse_command(a, word, err);
 	}
-	return r;
+	return r < 0 ? r : check_whole(a, err);
 }
 
 /* --- shared by the commands --- */

@@ -282,20 +282,38 @@ json_t *journal_row(struct store *s, int64_t row)
 	return r > 0 ? row_json(q) : NULL;
 }
 
+/* For the local API: who asked, and for which project, too. */
+static json_t *whole_row_json(struct store_stmt *q)
+{
+	json_t *v = row_json(q);
+
+	set_text(v, "origin", store_text(q, 10));
+	set_text(v, "project_id", store_text(q, 11));
+	return v;
+}
+
 json_t *journal_find(struct store *s, const char *id)
 {
 	_cleanup_stmt_ struct store_stmt *q = store_query(s,
 		"SELECT " ROW_COLUMNS " FROM orders WHERE operation_id=?1 OR order_id=?1", "t", id);
 	int r = store_step(q);
-	json_t *v;
 
 	store_must(r);
-	if (r == 0)
-		return NULL;
-	v = row_json(q);
-	set_text(v, "origin", store_text(q, 10));
-	set_text(v, "project_id", store_text(q, 11));
-	return v;
+	return r > 0 ? whole_row_json(q) : NULL;
+}
+
+json_t *journal_last(struct store *s, unsigned limit)
+{
+	_cleanup_stmt_ struct store_stmt *q =
+		store_query(s, "SELECT " ROW_COLUMNS " FROM orders ORDER BY row DESC LIMIT ?1", "i",
+			(int64_t)limit);
+	json_t *list = json_array();
+	int r;
+
+	while ((r = store_step(q)) > 0)
+		(void)json_array_append_new(list, whole_row_json(q));
+	store_must(r);
+	return list;
 }
 
 json_t *journal_counts(struct store *s)

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* hoodyctl order verify: an envelope judged as the agent would judge it, but for what only its
+ * journal knows (was the id used, is seq above?). */
+#include <inttypes.h>
+#include <time.h>
+
+#include "agent/ctl.h"
+#include "agent/ctl_file.h"
+#include "agent/ctl_text.h"
+#include "proto/dsse.h"
+#include "proto/order.h"
+
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_REALTIME, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static int read_keys(const struct conf *c, struct keyset *ret, struct err *err)
+{
+	_cleanup_(freep) char *text = NULL;
+	size_t size;
+	int r = ctl_file_read(c->control.trusted_keys, KEYSET_FILE_MAX, &text, &size, err);
+
+	return r < 0 ? r : keyset_parse(text, size, ret, err);
+}
+
+static void print_order(const struct ctl *ctl, const struct order *o)
+{
+	char issued[IDENT_TIME_LEN + 1], expires[IDENT_TIME_LEN + 1];
+	json_t *v;
+
+	ident_time_format(o->issued_ms, issued);
+	ident_time_format(o->expires_ms, expires);
+	if (!ctl->json) {
+		printf("good: order %s, seq %" PRIu64 "\n\n  op          %s\n  container   %s\n  "
+		       "project     %s\n  issued      %s\n  expires     %s\n  signed by   %s\n",
+			o->id, o->seq, o->op_name, o->container_id[0] ? o->container_id : "-",
+			o->project_id[0] ? o->project_id : "-", issued, expires, o->kid);
+		return;
+	}
+	v = json_pack("{s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:O}", "id", o->id, "seq",
+		(json_int_t)o->seq, "op", o->op_name, "container_id", o->container_id, "project_id",
+		o->project_id, "issued_at", issued, "expires_at", expires, "kid", o->kid, "params",
+		o->params);
+	ctl_print_json(v);
+	json_decref(v);
+}
+
+enum ctl_exit ctl_order_verify(const struct ctl *ctl, struct err *err)
+{
+	_cleanup_conf_ struct conf c = { 0 };
+	_cleanup_(freep) char *text = NULL;
+	_cleanup_order_ struct order order = {};
+	struct order_trail trail;
+	struct keyset keys;
+	size_t size;
+	int r;
+
+	if (ctl_read_config(ctl, &c, err) != CTL_OK)
+		return CTL_CONFIG;
+	r = read_keys(&c, &keys, err);
+	if (r >= 0)
+		r = ctl_file_read(ctl->args[0], DSSE_ENVELOPE_MAX, &text, &size, err);
+	if (r < 0)
+		return CTL_FAILED;
+	r = order_open(text, size, &keys, c.node.node_id, now_ms(), &order, &trail, err);
+	if (r >= 0)
+		r = order_check(&order, err);
+	if (r < 0) {
+		(void)err_add(err, r, "not good (%s)", err_wire(err->code));
+		return CTL_FAILED;
+	}
+	print_order(ctl, &order);
+	return CTL_OK;
+}

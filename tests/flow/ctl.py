@@ -1,0 +1,132 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""hoodyctl's nouns against a standalone agent, on a pipe and on a terminal: names and prefixes, tables and JSON, exit codes, and an interrupt that lets go of an operation without ending it."""
+import json
+import os
+import pathlib
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+import harness
+import host
+import local
+import tap
+
+
+def on_terminal(node, *args, env=None, interrupt_at=None):
+    """(exit code, what a terminal showed); SIGINT once it shows `interrupt_at`."""
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.execve(harness.BUILD / "agent/hoodyctl", ["hoodyctl", "--config", str(node.directory / "agent.conf"), *args], dict(os.environ, TERM="xterm", **(env or {})))
+    shown, end = "", time.monotonic() + 30
+    while time.monotonic() < end:
+        if select.select([fd], [], [], 0.1)[0]:
+            try:
+                part = os.read(fd, 65536).decode(errors="replace")
+            except OSError:
+                break
+            if not part:
+                break
+            shown += part
+        if interrupt_at and interrupt_at in shown:
+            os.write(fd, b"\x03")
+            interrupt_at = None
+    os.close(fd)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), shown
+
+
+def gives(node, code, words, *args, **options):
+    got, out, err = node.ctl(*args, **options)
+    tap.ok(got == code and all(re.search(w, out + err) for w in words), f"hoodyctl {' '.join(args)}: exit {code}", got, out, err)
+    return out.strip()
+
+
+def main():
+    if os.geteuid() != 0:
+        tap.skip_all("needs root")
+    with harness.Node(start=False, conf=harness.STANDALONE) as node:
+        node.write_conf()
+        gives(node, 3, ["is the agent running"], "container", "list")
+        node.start_agent()
+        gives(node, 2, ["container what"], "container")
+        gives(node, 2, ["no command container fly"], "container", "fly")
+        gives(node, 2, ["needs a CONTAINER"], "container", "start")
+        gives(node, 2, ["no option of container list"], "container", "list", "--memory", "1M")
+        gives(node, 0, ["IMAGE", "--memory SIZE", "--async"], "container", "create", "--help")
+        gives(node, 1, ["no container \"nobody\"", "CONTAINER_NOT_FOUND"], "container", "info", "nobody")
+
+        project = gives(node, 0, ["^[0-9a-f]{24}$"], "project", "create", "shop")
+        gives(node, 2, ["want a project's id"], "container", "create", harness.IMAGE)
+        gives(node, 2, ["is no number"], "container", "create", harness.IMAGE, "--project", project, "--memory", "much")
+        cid = gives(node, 0, ["^[0-9a-f]{24}$"], "container", "create", harness.IMAGE, "--project", project, "--name", "web", "--memory", "64M", "--pids", "50", "-q")
+        info = json.loads(gives(node, 0, [cid], "container", "info", "web", "--json"))
+        tap.eq((info["id"], info["status"], info["limits"]), (cid, "running", {"memory_bytes": 64 << 20, "pids": 50}), "made as asked, found by its name")
+        gives(node, 0, ["web", "running"], "container", "info", cid[:8])
+        second = gives(node, 0, ["[0-9a-f]{24}"], "container", "create", harness.IMAGE, "--project", project, "--name", "data", "--no-start", "-q")
+        tap.eq(gives(node, 0, [], "container", "list", "-q").split(), [second, cid], "-q: ids alone, by name")
+        for verb, state in (("pause", "paused"), ("resume", "running"), ("restart", "running"), ("stop", "stopped"), ("start", "running"), ("force-stop", "stopped")):
+            gives(node, 0, [f"container.{verb} {cid}: done in"], "container", verb, "web")
+            tap.eq(node.state(cid), state, f"the host: {state}")
+        gives(node, 1, ["OPERATION_STATE_CONFLICT"], "container", "stop", "web")
+        operation = gives(node, 0, ["^[0-9a-f]{32}$"], "container", "start", "web", "--async")
+        gives(node, 0, ["container.start .* done in"], "operation", "follow", operation)
+        gives(node, 0, ["succeeded"], "operation", "info", operation)
+        gives(node, 0, [operation, "OPERATION_STATE_CONFLICT"], "operation", "list")
+        gives(node, 0, ["creating +running", "user"], "container", "logs", "web")
+        gives(node, 0, ["container.operation.completed"], "events")
+        gives(node, 1, ["NOT_IMPLEMENTED"], "container", "copy", "web")
+
+        # --- on a terminal ---
+        code, shown = on_terminal(node, "container", "list")
+        lines = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in shown.splitlines() if line.strip()]
+        tap.ok(code == 0 and "\x1b[" in shown and len({line.index(word) for line, word in zip(lines, ("STATUS", "stopped", "running"))}) == 1, "a terminal gets colours, and columns that align", shown)
+        code, shown = on_terminal(node, "container", "list", env={"NO_COLOR": "1"})
+        tap.ok(code == 0 and "\x1b[3" not in shown, "none with NO_COLOR", shown)
+        gives(node, 0, [], "container", "stop", "web")
+        policy = node.directory / "state" / "lxc" / cid / "seccomp"
+        policy.unlink()
+        os.mkfifo(policy) # the start hangs where it wants to write
+        code, shown = on_terminal(node, "container", "start", "web", "--timeout", "3", interrupt_at="container.start: running")
+        tap.ok("it goes on; follow it with: hoodyctl operation follow" in shown, "progress is drawn; an interrupt lets go", code, shown)
+        gives(node, 1, ["CONTAINER_OPERATION_IN_PROGRESS"], "container", "stop", "web")
+        api = local.Local(node)
+        tap.ok(host.poll(lambda: api.do("GET", "/operations")["operations"][0]["status"] != "running", 10 * harness.SLOW, 0.05), "the operation went on, to its own end")
+        policy.unlink()
+
+        # --- follow ---
+        command = [harness.BUILD / "agent/hoodyctl", "--config", node.directory / "agent.conf", "events", "--follow", "--json"]
+        live = subprocess.Popen([str(c) for c in command], stdout=subprocess.PIPE, text=True)
+        time.sleep(0.5)
+        gives(node, 0, [], "container", "start", "data")
+        line = live.stdout.readline()
+        tap.eq(json.loads(line)["resource_id"], second, "events --follow tells as it happens")
+        live.send_signal(signal.SIGINT)
+        tap.eq(live.wait(10), 0, "and ends when interrupted")
+        gives(node, 1, ["OPERATION_STATE_CONFLICT"], "container", "delete", "data")
+        for name in ("web", "data"):
+            gives(node, 0, ["done"], "container", "delete", name, "--force")
+        host.poll(lambda: not node.leaks(), 3)
+        tap.eq((node.leaks(), node.sanitizer_words()), ([], []), "nothing is left, sanitizers are silent")
+
+    # --- order verify, where there are keys ---
+    with harness.Node() as node:
+        path = node.directory / "order.json"
+        wish = {"op": "container.start", "container_id": node.new_id(), "project_id": harness.PROJECT, "params": {}}
+        for more, code, words in (({}, 0, ["good: order", "container.start"]), ({"sign_with": "stranger"}, 1, ["not good \\(unknown_key\\)"]), ({"node_id": "f" * 24}, 1, ["wrong_node"]),
+                                  ({"params": {"x": 1}}, 1, ["invalid_params"])):
+            envelope = node.api.ask("envelope", order={**wish, **{k: v for k, v in more.items() if k != "sign_with"}}, **{k: v for k, v in more.items() if k == "sign_with"})
+            path.write_text(envelope["envelope"] if isinstance(envelope.get("envelope"), str) else json.dumps(envelope["envelope"]))
+            gives(node, code, words, "order", "verify", str(path))
+        path.write_text("{}")
+        gives(node, 1, ["malformed_envelope"], "order", "verify", str(path))
+        tap.eq(node.hoodyctl("status")["orders"]["rejected"], 0, "and nothing of it reached the journal")
+    tap.done()
+
+
+main()
