@@ -32,6 +32,7 @@ agent_hoodyctl_SOURCES = \
 	agent/ctl_main.c agent/ctl.h \
 	agent/ctl_api.c \
 	agent/ctl_ask.c agent/ctl_ask.h \
+	agent/ctl_complete.c \
 	agent/ctl_config.c \
 	agent/ctl_enroll.c \
 	agent/ctl_file.c agent/ctl_file.h \
@@ -41,6 +42,7 @@ agent_hoodyctl_SOURCES = \
 	agent/ctl_orders.c \
 	agent/ctl_post.c agent/ctl_post.h \
 	agent/ctl_status.c \
+	agent/ctl_table.c agent/ctl_table.h \
 	agent/ctl_text.c agent/ctl_text.h
 agent_hoodyctl_CFLAGS = $(AM_CFLAGS) $(CURL_CFLAGS) $(JANSSON_CFLAGS) $(SODIUM_CFLAGS) $(SYSTEMD_CFLAGS)
 agent_hoodyctl_LDADD = agent/libagentbase.a agent/libchannel.a proto/libproto.a \

@@ -82,6 +82,16 @@ def main():
         gives(node, 0, ["container.operation.completed"], "events")
         gives(node, 1, ["NOT_IMPLEMENTED"], "container", "copy", "web")
 
+        # --- completions: the words that a shell would offer ---
+        script = gives(node, 0, ["complete -F _hoodyctl hoodyctl"], "completion", "bash")
+        probe = ('hoodyctl() { %s --config %s "$@"; }\n%s\nfor line in "con" "container st" "container info " "operation fo"; do IFS=" " read -ra COMP_WORDS <<<"hoodyctl $line"; '
+                 '[[ $line == *" " ]] && COMP_WORDS+=(""); COMP_CWORD=$((${#COMP_WORDS[@]}-1)); _hoodyctl; echo "${COMPREPLY[*]}"; done') % (harness.BUILD / "agent/hoodyctl", node.directory / "agent.conf", script)
+        offered = subprocess.run(["bash", "-c", probe], capture_output=True, text=True).stdout.splitlines()
+        tap.ok(offered[:2] == ["container config", "start stop"] and cid in offered[2] and offered[3:] == ["follow"], "a shell completes commands, and containers", offered)
+        gives(node, 0, ["^#compdef hoodyctl"], "completion", "zsh")
+        gives(node, 0, ["container force-stop"], "completion", "fish")
+        gives(node, 2, ["want bash, zsh or fish"], "completion", "csh")
+
         # --- on a terminal ---
         code, shown = on_terminal(node, "container", "list")
         lines = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in shown.splitlines() if line.strip()]
