@@ -6,6 +6,7 @@ dist_man_MANS = packaging/man/hoody-agent.8 packaging/man/hoodyctl.1 packaging/m
 catalogdir = $(prefix)/lib/systemd/catalog
 dist_catalog_DATA = packaging/hoody-agent.catalog
 systemdsystemunit_DATA = packaging/systemd/hoody-agent.service
+dist_systemdsystemunit_DATA = packaging/systemd/hoody-agent.socket
 dist_doc_DATA = README.md COPYING agent/ARCHITECTURE.md proto/PROTOCOL.md
 
 EXTRA_DIST += packaging/agent.conf packaging/deps.sh packaging/quickstart packaging/systemd/hoody-agent.service.in packaging/systemd/sysusers.conf

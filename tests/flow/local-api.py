@@ -4,6 +4,7 @@
 import os
 import pathlib
 import signal
+import socket
 import sys
 import threading
 import time
@@ -126,6 +127,23 @@ def main():
         os.kill(portal, signal.SIGKILL)
         tap.ok(host.poll(lambda: serves(api), 10, 0.1), "a portal that is killed is started again")
         tap.eq(next(o for o in api.do("GET", "/operations")["operations"])["origin"], "local:0", "the journal names who asked")
+
+        # --- a socket that systemd holds: who asks while there is no agent waits ---
+        node.stop_agent()
+        with socket.socket(socket.AF_UNIX) as held:
+            api.path.unlink(missing_ok=True)
+            held.bind(str(api.path))
+            held.listen(8)
+            early = []
+            waiter = threading.Thread(target=lambda: early.append(api.ask("GET", "/ip")[0]))
+            waiter.start()
+            time.sleep(0.2)
+            node.start_agent(listen=held)
+            waiter.join(10)
+            tap.eq(early, [200], "a call that came while there was no agent is answered by the next one")
+            node.stop_agent()
+        tap.ok(api.path.exists(), "a socket that is not the agent's own is left alone")
+        node.start_agent()
 
         # --- the end ---
         for c in (cid, *others):

@@ -162,8 +162,8 @@ class Node:
         text = "".join(f"[{s}]\n" + "".join(f"{k}={v}\n" for k, v in m.items() if v is not None) for s, m in sections.items())
         (self.directory / "agent.conf").write_text(text)
 
-    def start_agent(self, wrap=(), timeout_s=30, expect_ready=True):
-        """Start hoody-agent and wait until it says that it is ready; `wrap` is a command that runs it (tests/tools/failnth)."""
+    def start_agent(self, wrap=(), timeout_s=30, expect_ready=True, listen=None):
+        """Start hoody-agent and wait until it says that it is ready; `wrap` is a command that runs it (tests/tools/failnth), `listen` a socket that it is given as systemd gives one."""
         self.write_conf()
         path = self.directory / "notify"
         path.unlink(missing_ok=True)
@@ -171,7 +171,9 @@ class Node:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify, open(self.log, "ab") as log:
             notify.bind(str(path))
             command = [*wrap, BUILD / "agent/hoody-agent", "--config", self.directory / "agent.conf", "--foreground"]
-            self.agent = subprocess.Popen([str(c) for c in command], stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env)
+            if listen: # sd_listen_fds(3): descriptor 3, for this very process
+                command = ["/bin/sh", "-c", f'LISTEN_PID=$$ LISTEN_FDS=1 exec "$@" 3<&{listen.fileno()}', "sh", *command]
+            self.agent = subprocess.Popen([str(c) for c in command], stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env, pass_fds=[listen.fileno()] if listen else [])
             self.wrapped = bool(wrap)
             end = time.monotonic() + timeout_s
             notify.settimeout(0.05)
