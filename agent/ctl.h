@@ -50,6 +50,7 @@ enum ctl_exit ctl_api_operation(const struct ctl *ctl, struct err *err);
 enum ctl_exit ctl_api_follow(const struct ctl *ctl, struct err *err);
 enum ctl_exit ctl_api_events(const struct ctl *ctl, struct err *err);
 enum ctl_exit ctl_complete(const struct ctl *ctl, struct err *err);
+enum ctl_exit ctl_order_plan(const struct ctl *ctl, struct err *err);
 enum ctl_exit ctl_order_verify(const struct ctl *ctl, struct err *err);
 
 /* The configuration as --config says, without the checks that need an enrolled node. With no

@@ -6,8 +6,10 @@
 
 #include "agent/ctl.h"
 #include "agent/ctl_file.h"
+#include "agent/ctl_http.h"
 #include "agent/ctl_text.h"
 #include "proto/dsse.h"
+#include "proto/jsonx.h"
 #include "proto/order.h"
 
 static int64_t now_ms(void)
@@ -18,11 +20,18 @@ static int64_t now_ms(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
+static int read_whole(const char *path, size_t max, char **ret, size_t *ret_size, struct err *err)
+{
+	int r = ctl_file_read(path, max, ret, ret_size, err);
+
+	return r == -ENOENT ? err_set(err, r, ERR_CONFIG, path, "there is no %s", path) : r;
+}
+
 static int read_keys(const struct conf *c, struct keyset *ret, struct err *err)
 {
 	_cleanup_(freep) char *text = NULL;
 	size_t size;
-	int r = ctl_file_read(c->control.trusted_keys, KEYSET_FILE_MAX, &text, &size, err);
+	int r = read_whole(c->control.trusted_keys, KEYSET_FILE_MAX, &text, &size, err);
 
 	return r < 0 ? r : keyset_parse(text, size, ret, err);
 }
@@ -63,7 +72,7 @@ enum ctl_exit ctl_order_verify(const struct ctl *ctl, struct err *err)
 		return CTL_CONFIG;
 	r = read_keys(&c, &keys, err);
 	if (r >= 0)
-		r = ctl_file_read(ctl->args[0], DSSE_ENVELOPE_MAX, &text, &size, err);
+		r = read_whole(ctl->args[0], DSSE_ENVELOPE_MAX, &text, &size, err);
 	if (r < 0)
 		return CTL_FAILED;
 	r = order_open(text, size, &keys, c.node.node_id, now_ms(), &order, &trail, err);
@@ -75,4 +84,44 @@ enum ctl_exit ctl_order_verify(const struct ctl *ctl, struct err *err)
 	}
 	print_order(ctl, &order);
 	return CTL_OK;
+}
+
+/* --- plan --- */
+
+static void print_plan(const struct ctl *ctl, const json_t *v)
+{
+	const json_t *error = json_object_get(v, "error");
+	json_t *step;
+	size_t i;
+
+	if (ctl->json) {
+		ctl_print_json(v);
+		return;
+	}
+	printf("%s of %s would %s\n", ctl_text_of(v, "op"),
+		ctl_text_of(v, "container_id") ? ctl_text_of(v, "container_id") : "the node",
+		ctl_text_of(v, "would"));
+	if (error)
+		printf("  %s (%s)\n", ctl_text_of(error, "message"), ctl_text_of(error, "code"));
+	json_array_foreach(json_object_get(v, "steps"), i, step)
+		printf("  %zu. %s%s\n", i + 1, ctl_text_of(step, "job"),
+			json_is_true(json_object_get(step, "undone_on_failure"))
+				? " (undone if the order fails)"
+				: "");
+}
+
+enum ctl_exit ctl_order_plan(const struct ctl *ctl, struct err *err)
+{
+	_cleanup_(freep) char *text = NULL;
+	_cleanup_json_ json_t *envelope = NULL, *data = NULL;
+	size_t size;
+	enum ctl_exit e;
+
+	if (read_whole(ctl->args[0], DSSE_ENVELOPE_MAX, &text, &size, err) < 0 ||
+		jsonx_parse(text, size, ERR_MALFORMED_ENVELOPE, &envelope, err) < 0)
+		return CTL_FAILED;
+	e = ctl_http_ask(ctl, "POST", "/orders/plan", envelope, false, &data, err);
+	if (e == CTL_OK)
+		print_plan(ctl, data);
+	return e;
 }

@@ -133,7 +133,18 @@ def main():
             envelope = node.api.ask("envelope", order={**wish, **{k: v for k, v in more.items() if k != "sign_with"}}, **{k: v for k, v in more.items() if k == "sign_with"})
             path.write_text(envelope["envelope"] if isinstance(envelope.get("envelope"), str) else json.dumps(envelope["envelope"]))
             gives(node, code, words, "order", "verify", str(path))
+        cid = node.new_id()
+        tap.eq(node.do("container.create", cid, image=harness.IMAGE, start=False)["state"], "succeeded", "a container")
+        picture = node.picture()
+        for op, params, words in (("container.start", {}, ["would run", "1. launch \\(undone"]), ("container.stop", {}, ["would fail", "OPERATION_STATE_CONFLICT"]),
+                                  ("container.delete", {}, ["1. kill", "2. rootfs-remove"]), ("firewall.reset", {}, ["NOT_IMPLEMENTED"])):
+            envelope = node.api.ask("envelope", order={"op": op, "container_id": cid, "project_id": harness.PROJECT, "params": params})["envelope"]
+            path.write_text(envelope if isinstance(envelope, str) else json.dumps(envelope))
+            gives(node, 0, words, "order", "plan", str(path))
+        tap.eq(node.picture(), picture, "a plan does nothing")
         path.write_text("{}")
+        gives(node, 1, ["malformed_envelope"], "order", "plan", str(path))
+        gives(node, 1, ["there is no /nowhere"], "order", "plan", "/nowhere")
         gives(node, 1, ["malformed_envelope"], "order", "verify", str(path))
         tap.eq(node.hoodyctl("status")["orders"]["rejected"], 0, "and nothing of it reached the journal")
     tap.done()
