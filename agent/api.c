@@ -131,8 +131,8 @@ bool api_stream(struct api_call *c, const char *operation_id)
 	struct api *api = c->agent->api;
 
 	if (api->streams >= STREAMS_MAX) {
-		api_refuse(c, ERR_OPERATION_IN_PROGRESS, NULL,
-			"%d event streams are open, which is the most", STREAMS_MAX);
+		api_refuse(c, ERR_TOO_MANY, NULL, "%d event streams are open, which is the most",
+			STREAMS_MAX);
 		return false;
 	}
 	c->streaming = true;

@@ -17,8 +17,8 @@ static bool read_id(struct api_call *c, const char *id, int64_t *ret)
 	return false;
 }
 
-/* A client that comes back says which event it has had (after, or Last-Event-ID as a query): it gets
- * what it has missed first. */
+/* A client that comes back says which event it has had last (after): it gets what it has missed
+ * first. */
 static void follow(struct api_call *c)
 {
 	const char *after = api_query(c, "after");

@@ -24,7 +24,7 @@
 #define HEADERS_MAX        (32 * 1024)
 #define BODY_MAX           (1024 * 1024)
 #define JSON_VALUES_MAX    20000
-#define STREAM_BUFFER_MAX  (1024 * 1024)
+#define STREAM_BUFFER_MAX  (128 * 1024)
 #define STREAM_KEEPALIVE_S 15
 #define SEGMENTS_MAX       16
 
@@ -318,17 +318,25 @@ static void set_stream(struct request *r)
 	(void)MHD_add_response_header(r->response, "Cache-Control", "no-store");
 }
 
-/* A reader that doesn't keep up is let go. */
-static void append(struct request *r, const char *text, size_t size)
+/* False: its reader doesn't keep up, and is to be let go. */
+static bool append(struct request *r, const char *text, size_t size)
 {
-	if (r->buffered + size > STREAM_BUFFER_MAX) {
-		r->ended = true;
-	} else {
+	bool fits = r->buffered + size <= STREAM_BUFFER_MAX;
+
+	if (fits) {
 		r->buffer = xrealloc(r->buffer, r->buffered + size, 1);
 		memcpy(r->buffer + r->buffered, text, size);
 		r->buffered += size;
 	}
 	resume(r);
+	return fits;
+}
+
+/* The agent need send no more of it. */
+static void say_gone(struct portal *p, uint64_t id)
+{
+	(void)!channel_send(
+		p->channel, &(struct frame){ .type = FRAME_PORTAL_GONE, .id = id }, NULL, 0, -1);
 }
 
 static int keep_alive(struct portal *p);
@@ -342,7 +350,7 @@ static int on_keepalive(sd_event_source *source, uint64_t usec, void *userdata)
 	for (struct request *r = p->requests; r; r = r->next)
 		if (r->streaming) {
 			any = true;
-			append(r, ":\n\n", 3);
+			(void)append(r, ":\n\n", 3); /* full: it has enough to read */
 		}
 	if (any)
 		return keep_alive(p);
@@ -389,12 +397,18 @@ static int on_stream(struct channel *ch, struct channel_message *m, void *userda
 
 static int on_chunk(struct channel *ch, struct channel_message *m, void *userdata)
 {
-	struct request *r = find(userdata, m->frame.id);
+	struct portal *p = userdata;
+	struct request *r = find(p, m->frame.id);
 
-	if (!r || !r->streaming)
+	if (!r || !r->streaming || r->ended) {
+		say_gone(p, m->frame.id); /* if it was said before, it was lost */
 		return 0;
-	r->ended = r->ended || m->frame.a;
-	append(r, m->payload, m->size);
+	}
+	r->ended = m->frame.a;
+	if (!append(r, m->payload, m->size) && !r->ended) {
+		r->ended = true;
+		say_gone(p, r->id);
+	}
 	return 0;
 }
 
@@ -472,8 +486,7 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **st
 	if (!r)
 		return;
 	if (r->streaming && !r->ended)
-		(void)!channel_send(p->channel,
-			&(struct frame){ .type = FRAME_PORTAL_GONE, .id = r->id }, NULL, 0, -1);
+		say_gone(p, r->id);
 	request_free(p, r);
 	*state = NULL;
 }

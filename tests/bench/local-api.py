@@ -15,7 +15,7 @@ import host
 import local
 import tap
 
-CLIENTS, REQUESTS, WARM = 100, int(os.environ.get("HOODY_REQUESTS", "100000")), 10_000
+CLIENTS, REQUESTS = 100, int(os.environ.get("HOODY_REQUESTS", "100000"))
 GET = b"GET /api/v1/containers/ HTTP/1.1\r\nHost: node\r\n\r\n"
 
 
@@ -63,18 +63,19 @@ def main():
         local.Local(node).do("GET", "/containers")
         portal = host.children(node.agent_pid(), "hoody-portal")[0]
         alone = slowest(node, cid, 200)
-        storm(path, WARM)
-        before = {pid: host.memory(pid)["rss"] for pid in (portal, node.agent_pid())}
         stop, seen = threading.Event(), []
         other = threading.Thread(target=lambda: seen.append(slowest(node, cid, 100_000, stop)))
         other.start()
-        took = storm(path, REQUESTS)
+        # In halves: what the first makes of the heap is not a leak, what the second still adds may be.
+        took = storm(path, REQUESTS // 2)
+        before = {pid: host.memory(pid)["rss"] for pid in (portal, node.agent_pid())}
+        took += storm(path, REQUESTS // 2)
         stop.set()
         other.join()
         grown = {pid: (host.memory(pid)["rss"] - rss) / 1024 for pid, rss in before.items()}
         tap.figure(f"{REQUESTS} requests of {CLIENTS} clients: {REQUESTS / took:.0f} a second; meanwhile the slowest signed order took {seen[0]} ms, alone {alone} ms")
-        tap.figure(f"memory grew by {grown[portal]:.0f} KiB (portal, now {host.memory(portal)['rss'] / 1024:.0f} KiB resident) and {grown[node.agent_pid()]:.0f} KiB (agent)")
-        tap.ok(all(kib < 2048 for kib in grown.values()), "no leak", grown)
+        tap.figure(f"in the second half memory grew by {grown[portal]:.0f} KiB (portal, now {host.memory(portal)['rss'] / 1024:.0f} KiB resident) and {grown[node.agent_pid()]:.0f} KiB (agent)")
+        tap.ok(all(kib < 1024 for kib in grown.values()), "no leak", grown)
         tap.ok(seen[0] - alone < 50, "orders go on", seen, alone) # the goal is 10 ms; a busy machine must not fail the test
         tap.eq(node.do("container.delete", cid, force=True)["state"], "succeeded", "deleted")
     tap.done()
