@@ -31,7 +31,9 @@ struct engine {
 	struct queue ready;   /* first in all their lanes, or with a result to go on with */
 	struct queue starved; /* wait for a worker */
 	struct queue acting;  /* journaled in the open transaction: act once it is durable */
-	struct queue fresh;   /* accepted in this turn, not announced */
+	struct queue held;    /* not begun, as one on its last attempt must run alone */
+	struct operation *alone;
+	size_t n_last_attempts; /* unfinished ones that must run alone, e->alone among them */
 	uint64_t ended;
 	bool pruned;
 };
@@ -57,6 +59,14 @@ static struct operation *pop(struct queue *q)
 		op->queue_next = NULL;
 	}
 	return op;
+}
+
+static void append(struct queue *q, struct queue *from)
+{
+	struct operation *op;
+
+	while ((op = pop(from)))
+		push(q, op);
 }
 
 /* --- operations come and go --- */
@@ -90,6 +100,12 @@ static void operation_free(struct engine *e, struct operation *op)
 	op->worker = worker_release(op->worker);
 	order_done(&op->order);
 	json_decref(op->result);
+	if (op->last_attempt)
+		e->n_last_attempts--;
+	if (e->alone == op) {
+		e->alone = NULL;
+		append(&e->ready, &e->held);
+	}
 	free(op);
 }
 
@@ -393,9 +409,21 @@ static void begin(struct engine *e, struct operation *op)
 	walk(e, op, attempt(op));
 }
 
+/* What runs when the agent dies is suspect, most of it merely for having run beside the one that the
+ * agent dies of. So a last attempt is made alone: the innocent end well in it, and none is
+ * quarantined for another. */
+static bool must_wait(struct engine *e, const struct operation *op)
+{
+	return e->alone || (e->n_last_attempts > 0 && !op->last_attempt);
+}
+
 static void advance(struct engine *e, struct operation *op)
 {
-	if (!op->begun) {
+	if (!op->begun && must_wait(e, op)) {
+		push(&e->held, op);
+	} else if (!op->begun) {
+		if (op->last_attempt)
+			e->alone = op;
 		op->begun = true;
 		begin(e, op);
 	} else if (op->has_position) {
@@ -454,6 +482,17 @@ static void on_worker_free(void *userdata)
 
 /* --- life --- */
 
+/* An end that was asked for is no death: the attempt does not count towards quarantine. It was one
+ * all the same for what must not be repeated, so one stays. */
+static void forgive_attempts(struct engine *e)
+{
+	for (struct operation *op = e->all; op; op = op->next)
+		if (op->begun && !op->at.undoing && op->attempts > 1)
+			journal_attempt(e->agent->store, op->row, op->attempts - 1, op->started_ms,
+				desired_status_name(op->prev_status));
+	store_must(store_commit(e->agent->store));
+}
+
 int engine_new(struct agent *a, struct engine **ret)
 {
 	struct engine *e = xcalloc(1, sizeof(*e));
@@ -469,9 +508,11 @@ struct engine *engine_free(struct engine *e)
 {
 	if (!e)
 		return NULL;
+	forgive_attempts(e);
 	/* Unfinished operations stay in the journal; the next agent takes them up. Lanes die with
 	 * their table, so they are emptied in any order. */
 	e->starved = (struct queue){};
+	e->held = (struct queue){};
 	for (struct operation *op = e->all; op; op = op->next)
 		lane_forget(e->lanes, &op->ticket);
 	while (e->all)
@@ -502,6 +543,9 @@ static void recover_one(struct journal_entry *j, void *userdata)
 	op = operation_new(e, &order, j->origin);
 	op->row = j->row;
 	op->attempts = j->attempts;
+	op->last_attempt = !j->undoing && j->attempts + 1 == JOURNAL_ATTEMPTS_MAX;
+	if (op->last_attempt)
+		e->n_last_attempts++;
 	op->at = (struct opstep){ .step = j->step, .undoing = j->undoing };
 	op->received_ms = j->received_ms;
 	op->started_ms = j->started_ms;

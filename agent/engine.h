@@ -29,7 +29,8 @@ struct operation {
 	const struct opdef *def; /* NULL: not implemented */
 	struct opstep at;
 	unsigned attempts;
-	bool announced; /* a report has told that it was accepted or runs */
+	bool last_attempt; /* runs alone: one more death, and it is quarantined */
+	bool announced;    /* a report has told that it was accepted or runs */
 	int64_t received_ms, started_ms, finished_ms, progress_ms;
 	enum ct_status prev_status;
 	struct worker *worker;
