@@ -19,15 +19,18 @@ enum ctl_exit {
 	CTL_CONFIG = 4,      /* the configuration is not valid */
 };
 
-#define CTL_ARGS_MAX 1
+#define CTL_ARGS_MAX 3
 
 struct ctl {
 	/* options as given, NULL when not */
 	const char *socket, *config, *lines, *url, *token, *ca;
 	const char *project, *name, *memory, *cpus, *pids, *timeout;
 	bool json, force, help, version, example, man, catalog, quiet, async, follow, no_start;
-	const char *verb;               /* the command's last word */
+	bool no_terminal;
+	const char *command;            /* its full name */
+	const char *verb;               /* its last word */
 	const char *args[CTL_ARGS_MAX]; /* as many as the command has */
+	const char *const *rest;        /* the words behind them, when it takes any; or NULL */
 	bool colour;                    /* stdout is a terminal that wants it */
 };
 
@@ -49,6 +52,9 @@ enum ctl_exit ctl_api_operations(const struct ctl *ctl, struct err *err);
 enum ctl_exit ctl_api_operation(const struct ctl *ctl, struct err *err);
 enum ctl_exit ctl_api_follow(const struct ctl *ctl, struct err *err);
 enum ctl_exit ctl_api_events(const struct ctl *ctl, struct err *err);
+enum ctl_exit ctl_noun(const struct ctl *ctl, struct err *err);
+enum ctl_exit ctl_session_exec(const struct ctl *ctl, struct err *err);
+enum ctl_exit ctl_session_console(const struct ctl *ctl, struct err *err);
 enum ctl_exit ctl_complete(const struct ctl *ctl, struct err *err);
 enum ctl_exit ctl_order_plan(const struct ctl *ctl, struct err *err);
 enum ctl_exit ctl_order_verify(const struct ctl *ctl, struct err *err);

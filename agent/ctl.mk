@@ -32,15 +32,21 @@ agent_hoodyctl_SOURCES = \
 	agent/ctl_main.c agent/ctl.h \
 	agent/ctl_api.c \
 	agent/ctl_ask.c agent/ctl_ask.h \
+	agent/ctl_change.c agent/ctl_change.h \
 	agent/ctl_complete.c \
 	agent/ctl_config.c \
 	agent/ctl_enroll.c \
 	agent/ctl_file.c agent/ctl_file.h \
+	agent/ctl_find.c agent/ctl_find.h \
 	agent/ctl_http.c agent/ctl_http.h \
 	agent/ctl_keygen.c \
+	agent/ctl_noun.c \
 	agent/ctl_order.c \
 	agent/ctl_orders.c \
 	agent/ctl_post.c agent/ctl_post.h \
+	agent/ctl_pump.c agent/ctl_pump.h \
+	agent/ctl_session.c \
+	agent/ctl_show.c agent/ctl_show.h \
 	agent/ctl_status.c \
 	agent/ctl_table.c agent/ctl_table.h \
 	agent/ctl_text.c agent/ctl_text.h

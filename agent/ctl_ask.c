@@ -66,24 +66,40 @@ static enum ctl_exit read_answer(
 	return CTL_FAILED;
 }
 
-enum ctl_exit ctl_ask(
-	const struct ctl *ctl, enum frame_type type, uint64_t a, json_t **ret, struct err *err)
+static enum ctl_exit ask(const struct ctl *ctl, struct frame *f, const char *text, int fd,
+	json_t **ret, struct err *err)
 {
-	_cleanup_(closep) int fd = -1, extra = -1;
+	_cleanup_(closep) int socket = -1, extra = -1;
 	_cleanup_(freep) void *payload = NULL;
-	struct frame f = { .type = (uint16_t)type, .id = QUESTION_ID, .a = a };
-	enum ctl_exit e = connect_to(ctl, &fd, err);
+	enum ctl_exit e = connect_to(ctl, &socket, err);
 	int r;
 
 	if (e != CTL_OK)
 		return e;
-	r = channel_send_sync(fd, &f, NULL, 0, -1);
+	r = channel_send_sync(socket, f, text, text ? strlen(text) : 0, fd);
 	if (r == 0)
-		r = channel_recv_sync(fd, ANSWER_TIMEOUT_MS, &f, &payload, &extra);
+		r = channel_recv_sync(socket, ANSWER_TIMEOUT_MS, f, &payload, &extra);
 	if (r < 0) {
 		(void)err_set(err, r, ERR_CHANNEL, NULL, "the agent did not answer: %s",
 			r == -ENODATA ? "it hung up" : strerror(-r));
 		return CTL_UNREACHABLE;
 	}
-	return read_answer(&f, payload, ret, err);
+	return read_answer(f, payload, ret, err);
+}
+
+enum ctl_exit ctl_ask(
+	const struct ctl *ctl, enum frame_type type, uint64_t a, json_t **ret, struct err *err)
+{
+	struct frame f = { .type = (uint16_t)type, .id = QUESTION_ID, .a = a };
+
+	return ask(ctl, &f, NULL, -1, ret, err);
+}
+
+enum ctl_exit ctl_ask_with(const struct ctl *ctl, enum frame_type type, const json_t *payload,
+	int fd, json_t **ret, struct err *err)
+{
+	struct frame f = { .type = (uint16_t)type, .id = QUESTION_ID };
+	_cleanup_(freep) char *text = jsonx_dump(payload);
+
+	return ask(ctl, &f, text, fd, ret, err);
 }

@@ -10,3 +10,7 @@
  * CTL_CONFIG. */
 enum ctl_exit ctl_ask(
 	const struct ctl *ctl, enum frame_type type, uint64_t a, json_t **ret, struct err *err);
+
+/* The same with a payload and a descriptor, both borrowed. */
+enum ctl_exit ctl_ask_with(const struct ctl *ctl, enum frame_type type, const json_t *payload,
+	int fd, json_t **ret, struct err *err);

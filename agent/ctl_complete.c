@@ -35,7 +35,7 @@ static void print_options_of(const struct ctl_command *c)
 
 static bool wants_container(const struct ctl_command *c)
 {
-	return c->argument && strcmp(c->argument, "CONTAINER") == 0;
+	return c->argument && strncmp(c->argument, "CONTAINER", 9) == 0;
 }
 
 /* zsh has bash's way too (bashcompinit). */

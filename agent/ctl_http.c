@@ -8,6 +8,7 @@
 
 #define BASE         "http://node/api/v1"
 #define RESPONSE_MAX (16UL * 1024 * 1024)
+#define PAGE_SIZE    100
 #define EVENT_MAX    (1024UL * 1024)
 
 struct text {
@@ -171,6 +172,32 @@ enum ctl_exit ctl_http_ask(const struct ctl *ctl, const char *method, const char
 	curl_slist_free_all(headers);
 	free(answer.data);
 	return e;
+}
+
+enum ctl_exit ctl_http_list(
+	const struct ctl *ctl, const char *path, const char *name, json_t **ret, struct err *err)
+{
+	_cleanup_json_ json_t *all = json_array();
+	json_int_t total = 0;
+
+	for (unsigned page = 1; page == 1 || (json_int_t)json_array_size(all) < total; page++) {
+		_cleanup_(freep) char *url = xasprintf("%s%climit=%d&page=%u", path,
+			strchr(path, '?') ? '&' : '?', PAGE_SIZE, page);
+		_cleanup_json_ json_t *data = NULL;
+		enum ctl_exit e = ctl_http_ask(ctl, "GET", url, NULL, false, &data, err);
+		const json_t *rows;
+
+		if (e != CTL_OK)
+			return e;
+		rows = json_object_get(data, name);
+		total = json_integer_value(
+			json_object_get(json_object_get(data, "pagination"), "total"));
+		if (json_array_size(rows) == 0)
+			break; /* some went while we looked */
+		(void)json_array_extend(all, (json_t *)rows);
+	}
+	*ret = TAKE(all);
+	return CTL_OK;
 }
 
 enum ctl_exit ctl_http_follow(const struct ctl *ctl, const char *path, ctl_http_each each,

@@ -9,6 +9,11 @@
 enum ctl_exit ctl_http_ask(const struct ctl *ctl, const char *method, const char *path,
 	const json_t *body, bool async, json_t **ret_data, struct err *err);
 
+/* Every row of a list, page after page: an array, the caller's. @path without a query, or with one
+ * that names neither page nor limit; @name is the list's member. */
+enum ctl_exit ctl_http_list(
+	const struct ctl *ctl, const char *path, const char *name, json_t **ret, struct err *err);
+
 /* Follow a stream of server-sent events until it ends, @each has had enough (false), or the user
  * interrupts: *ret_interrupted then. */
 typedef bool (*ctl_http_each)(const json_t *data, void *userdata);

@@ -33,8 +33,9 @@ static void print_help(FILE *f, const struct ctl_command *c, bool colour)
 	_cleanup_(ctl_text_freep) struct ctl_text *t = ctl_text_new(NULL, 2);
 
 	if (c) {
-		fprintf(f, "hoodyctl %s%s%s - %s\n\n%s%s", c->name, c->argument ? " " : "",
-			c->argument ? c->argument : "", c->summary, c->help, *c->help ? "\n" : "");
+		fprintf(f, "hoodyctl %s%s%s%s%s%s - %s\n\n%s%s", c->name, c->argument ? " " : "",
+			c->argument ? c->argument : "", c->rest ? " [" : "", c->rest ? c->rest : "",
+			c->rest ? "]" : "", c->summary, c->help, *c->help ? "\n" : "");
 		print_options(f, c->bit, colour);
 		return;
 	}
@@ -61,6 +62,7 @@ struct args {
 	struct ctl *ctl;
 	const char *noun; /* of a command whose verb is to come */
 	const struct ctl_command *command;
+	size_t n_arguments;
 	unsigned given; /* bits of the commands that every given option suits */
 	const char *unsuited;
 };
@@ -133,12 +135,36 @@ static int parse_letters(struct args *a, const char *letters, struct err *err)
 	return r;
 }
 
+/* How many arguments does it name? */
+static size_t count_arguments(const struct ctl_command *c)
+{
+	size_t n = c->argument != NULL;
+
+	for (const char *at = c->argument; at && *at; at++)
+		n += *at == ' ';
+	return n;
+}
+
 static int take_argument(struct args *a, const char *word, struct err *err)
 {
-	if (!a->command->argument || a->ctl->args[0])
+	if (a->n_arguments == count_arguments(a->command))
 		return complain(err, "%s: what is \"%.40s\"?", a->command->name, word);
-	a->ctl->args[0] = word;
+	a->ctl->args[a->n_arguments++] = word;
 	return 0;
+}
+
+/* The words behind the last argument are the command's own, whatever they look like. */
+static bool take_rest(struct args *a)
+{
+	if (!a->command || !a->command->rest || a->n_arguments < count_arguments(a->command) ||
+		(*a->next && strcmp(a->command->rest, "COMMAND...") != 0 && **a->next == '-'))
+		return false;
+	if (*a->next && strcmp(*a->next, "--") == 0)
+		a->next++;
+	a->ctl->rest = (const char *const *)a->next;
+	while (*a->next)
+		a->next++;
+	return true;
 }
 
 /* One word, or the noun and then the verb: "container" alone is none yet. */
@@ -161,6 +187,7 @@ static int parse_command(struct args *a, const char *word, struct err *err)
 	if (!a->command)
 		return complain(err, "there is no command %.60s", full);
 	a->ctl->verb = word;
+	a->ctl->command = a->command->name;
 	if (!(a->given & a->command->bit))
 		return complain(err, "--%s is no option of %s", a->unsuited, a->command->name);
 	return 0;
@@ -172,7 +199,7 @@ static int check_whole(const struct args *a, struct err *err)
 		return 0;
 	if (!a->command && a->noun)
 		return complain(err, "%s what?", a->noun);
-	if (a->command && a->command->argument && !a->ctl->args[0])
+	if (a->command && a->n_arguments < count_arguments(a->command))
 		return complain(err, "%s needs a %s", a->command->name, a->command->argument);
 	return 0;
 }
@@ -181,7 +208,7 @@ static int parse(struct args *a, struct err *err)
 {
 	int r = 0;
 
-	while (r == 0 && *a->next) {
+	while (r == 0 && *a->next && !take_rest(a)) {
 		const char *word = *a->next++;
 
 		if (word[0] == '-' && word[1] == '-')
@@ -212,8 +239,11 @@ void ctl_print_json(const json_t *v)
 	putchar('\n');
 }
 
+/* A session's code is its command's, which has said itself what there was to say. */
 static enum ctl_exit fail(enum ctl_exit code, struct err *err)
 {
+	if (!err->message[0])
+		return code;
 	ctl_text_flatten(err->message);
 	fprintf(stderr, "hoodyctl: %s\n", err->message);
 	return code;

@@ -10,12 +10,13 @@ struct ctl_command {
 	unsigned bit;
 	enum ctl_exit (*run)(const struct ctl *ctl, struct err *err);
 	const char *summary, *help;
-	const char *argument; /* NULL: it takes none */
+	const char *argument; /* names of its arguments, a space between; NULL: it takes none */
+	const char *rest;     /* what may stand behind them: COMMAND, KEY=VALUE; NULL: nothing */
 };
 extern const struct ctl_command ctl_table_commands[];
 extern const size_t ctl_table_commands_count;
 
-#define CTL_ANY 32767u /* all of the commands' bits */
+#define CTL_ANY 0xffffffffu /* all of the commands' bits */
 
 struct ctl_option {
 	const char *name;

@@ -12,6 +12,9 @@
 #include "agent/ctwatch.h"
 #include "agent/journal.h"
 #include "agent/journald.h"
+#include "agent/tell.h"
+#include "agent/worker.h"
+#include "agent/desired.h"
 #include "agent/uplink.h"
 #include "proto/jsonx.h"
 
@@ -108,9 +111,71 @@ static int on_list_orders(struct channel *ch, struct channel_message *m, void *u
 				(int64_t)m->frame.b)));
 }
 
+static int refuse(struct channel *ch, const struct channel_message *m, int r, enum errcode code,
+	const char *sentence)
+{
+	_cleanup_(freep) char *text = NULL;
+	_cleanup_json_ json_t *v = NULL;
+	struct err err = {};
+
+	(void)err_set(&err, r, code, NULL, "%s", sentence);
+	v = tell_error(&err);
+	text = jsonx_dump(v);
+	return channel_send(ch, &(struct frame){ .type = FRAME_CTL_ERROR, .id = m->frame.id }, text,
+		strlen(text), -1);
+}
+
+static struct container *container_named(struct agent *a, const struct channel_message *m)
+{
+	_cleanup_json_ json_t *v = NULL;
+	struct err err;
+	const char *id;
+
+	if (jsonx_parse(m->payload, m->size, ERR_CHANNEL, &v, &err) < 0)
+		return NULL;
+	id = json_string_value(json_object_get(v, "container"));
+	return id ? desired_find(a->desired, id) : NULL;
+}
+
+static uid_t uid_of(const struct channel *ch)
+{
+	struct ucred cred = { .uid = (uid_t)-1 };
+	socklen_t size = sizeof(cred);
+
+	(void)getsockopt(channel_fd(ch), SOL_SOCKET, SO_PEERCRED, &cred, &size);
+	return cred.uid;
+}
+
+/* A session in a container: the agent judges whether it may be, and has no part in it then. */
+static int on_attach(struct channel *ch, struct channel_message *m, void *userdata)
+{
+	struct client *client = userdata;
+	struct agent *a = client->server->agent;
+	const struct container *c = container_named(a, m);
+	_cleanup_(freep) char *text = NULL;
+	int r;
+
+	if (!c)
+		return refuse(ch, m, -ENOENT, ERR_CONTAINER_NOT_FOUND,
+			"there is no such container on this node");
+	if (c->status != CT_RUNNING)
+		return refuse(
+			ch, m, -EPERM, ERR_OPERATION_STATE_CONFLICT, "the container does not run");
+	if (m->fd < 0)
+		return -EBADMSG;
+	text = worker_job_text(&a->conf, &c->spec, "session", "act", json_object());
+	r = worker_send_alone(a->workers, text, m->fd);
+	if (r < 0)
+		return refuse(ch, m, r, ERR_INTERNAL, "no worker is free for the session");
+	LOG(LOG_NOTICE, SESSION, FIELDS(.container_id = c->spec.id),
+		"uid %d opens a session in container %s", (int)uid_of(ch), c->spec.id);
+	return answer(ch, m, json_object());
+}
+
 static const struct channel_permit permits[] = {
 	{ FRAME_CTL_STATUS, 1, .handler = on_status },
 	{ FRAME_CTL_ORDERS, 1, .handler = on_list_orders },
+	{ FRAME_CTL_ATTACH, 1, .payload = true, .fd = true, .handler = on_attach },
 };
 
 /* --- clients --- */

@@ -228,21 +228,11 @@ static char *job_text(const struct operation *op, const struct ops_step *step)
 {
 	const struct agent *a = op->agent;
 	struct container *c = desired_find(a->desired, op->order.container_id);
-	_cleanup_(freep) char *lxc_path = xasprintf("%s/lxc", a->conf.node.state_directory);
-	_cleanup_json_ json_t *v = NULL;
 
 	assert(c); /* only check() lets an operation walk steps, and it has looked */
-	v = json_pack("{s:s, s:s, s:{s:s, s:s, s:s}, s:s, s:s, s:o, s:{s:I}}", "job", step->job,
-		"verb", op->at.undoing ? "undo" : "act", "paths", "lxc", lxc_path, "pool",
-		a->conf.storage.pool, "run", a->conf.node.runtime_directory, "driver",
-		a->conf.storage.driver == CONF_DRIVER_BTRFS ? "btrfs"
-		: a->conf.storage.driver == CONF_DRIVER_DIR ? "dir"
-							    : "auto",
-		"cgroup_prefix", a->conf.containers.cgroup_prefix, "container",
-		ctspec_to_json(&c->spec), "params", "timeout_ms",
-		(json_int_t)oprules_timeout_s(op->order.op, op->order.params) * 1000);
-	assert(v);
-	return jsonx_dump(v);
+	return worker_job_text(&a->conf, &c->spec, step->job, op->at.undoing ? "undo" : "act",
+		json_pack("{s:I}", "timeout_ms",
+			(json_int_t)oprules_timeout_s(op->order.op, op->order.params) * 1000));
 }
 
 /* Begin what the commit has just made durable. */

@@ -28,7 +28,8 @@ struct worker {
 struct worker_pool {
 	sd_event *event;
 	char *program;
-	unsigned max, busy;
+	unsigned max, busy, n_alone;
+	struct worker *alone[WORKER_ALONE_MAX];
 	struct worker *warm;
 	void (*freed)(void *userdata);
 	void *freed_userdata;
@@ -91,7 +92,26 @@ static int on_deadline(sd_event_source *s, uint64_t usec, void *userdata)
 	return 0;
 }
 
-/* --- what it says --- */
+/* --- what it is told, and what it says --- */
+
+char *worker_job_text(const struct conf *conf, const struct ctspec *container, const char *job,
+	const char *verb, json_t *params)
+{
+	static const char *const drivers[] = {
+		[CONF_DRIVER_AUTO] = "auto",
+		[CONF_DRIVER_BTRFS] = "btrfs",
+		[CONF_DRIVER_DIR] = "dir",
+	};
+	_cleanup_(freep) char *lxc_path = xasprintf("%s/lxc", conf->node.state_directory);
+	_cleanup_json_ json_t *v = json_pack("{s:s, s:s, s:{s:s, s:s, s:s}, s:s, s:s, s:o, s:o}",
+		"job", job, "verb", verb, "paths", "lxc", lxc_path, "pool", conf->storage.pool,
+		"run", conf->node.runtime_directory, "driver", drivers[conf->storage.driver],
+		"cgroup_prefix", conf->containers.cgroup_prefix, "container",
+		ctspec_to_json(container), "params", params);
+
+	assert(v);
+	return jsonx_dump(v);
+}
 
 static int on_progress(struct channel *ch, struct channel_message *m, void *userdata)
 {
@@ -140,15 +160,30 @@ static const struct channel_permit permits[] = {
 
 /* --- its birth --- */
 
+static struct worker *forget_alone(struct worker *w)
+{
+	struct worker_pool *p = w->pool;
+
+	for (unsigned i = 0; i < p->n_alone; i++) {
+		if (p->alone[i] != w)
+			continue;
+		p->alone[i] = p->alone[--p->n_alone];
+		sd_event_source_unref(w->child);
+		free(w);
+		return NULL;
+	}
+	return w;
+}
+
 /* Reaped. When its worker has been freed before (userdata is NULL), the source belongs to the loop
  * and goes now. */
 static int on_exit_reaped(sd_event_source *s, const siginfo_t *si, void *userdata)
 {
 	struct worker *w = userdata;
 
-	if (w) {
+	if (w && forget_alone(w)) {
 		w->child = sd_event_source_unref(w->child);
-	} else {
+	} else if (!w) {
 		(void)sd_event_source_set_floating(
 			s, false); /* gives up the loop's reference, the last one */
 	}
@@ -225,6 +260,8 @@ struct worker_pool *worker_pool_free(struct worker_pool *p)
 {
 	if (p) {
 		assert(p->busy == 0);
+		while (p->n_alone > 0)
+			(void)forget_alone(p->alone[0]); /* they outlive us */
 		worker_free(p->warm);
 		sd_event_unref(p->event);
 		free(p->program);
@@ -290,6 +327,29 @@ struct worker *worker_release(struct worker *w)
 	if (p->freed)
 		p->freed(p->freed_userdata);
 	return NULL;
+}
+
+int worker_send_alone(struct worker_pool *p, const char *text, int fd)
+{
+	struct worker *w = NULL;
+	int r;
+
+	if (p->n_alone >= WORKER_ALONE_MAX)
+		return -EBUSY;
+	if (p->warm && is_alive(p->warm))
+		w = TAKE(p->warm);
+	else if ((r = worker_new(p, &w)) < 0)
+		return r;
+	r = channel_send(
+		w->channel, &(struct frame){ .type = FRAME_WORKER_JOB }, text, strlen(text), fd);
+	if (r < 0) {
+		worker_free(w);
+		return r;
+	}
+	w->channel = channel_close(w->channel); /* what was sent is still read */
+	w->pool = p;
+	p->alone[p->n_alone++] = w;
+	return 0;
 }
 
 /* A job that could not even be sent fails from the loop, like any other. */

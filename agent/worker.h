@@ -10,6 +10,8 @@
 #include <jansson.h>
 #include <systemd/sd-event.h>
 
+#include "agent/conf.h"
+#include "lxc/ctspec.h"
 #include "proto/base.h"
 #include "proto/err.h"
 
@@ -36,10 +38,20 @@ struct worker *worker_take(struct worker_pool *p);
 void worker_pool_on_free(struct worker_pool *p, void (*freed)(void *userdata), void *userdata);
 struct worker *worker_release(struct worker *w); /* returns NULL; ends the process */
 
+/* What a job says (agent/worker_job.h), the caller's. Takes @params, of the job's kind. */
+char *worker_job_text(const struct conf *conf, const struct ctspec *container, const char *job,
+	const char *verb, json_t *params);
+
 /* Give a job; @done is called exactly once, from the loop, unless the worker is released before.
  * @text is JSON. */
 void worker_run(struct worker *w, const char *text, uint64_t deadline_ms, worker_done done,
 	worker_progress progress, void *userdata);
+
+/* Give a job with descriptor @fd (not taken) to a worker that is nobody's afterwards: it reports to
+ * @fd's other side, outlives the agent, and takes no operation's place. At most WORKER_ALONE_MAX at
+ * once: -EBUSY. */
+#define WORKER_ALONE_MAX 64
+_must_check_ int worker_send_alone(struct worker_pool *p, const char *text, int fd);
 
 /* Have a warm worker ready. Call when nothing urgent is to be done. */
 void worker_pool_warm(struct worker_pool *p);

@@ -24,6 +24,8 @@
  *   kill     nothing of it runs, wedged or not, and no cgroup is left   -
  *   freeze   all its processes are frozen                               thawed
  *   thaw     and the reverse                                            frozen
+ *   session  runs a command for whom the job's descriptor leads to         -
+ *            (agent/worker_session.h), and goes on without the agent
  *   rootfs-remove   its root, its directory and its lxc directory are gone   -
  */
 #pragma once

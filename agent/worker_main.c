@@ -7,6 +7,7 @@
 
 #include "agent/channel.h"
 #include "agent/worker_job.h"
+#include "agent/worker_session.h"
 #include "lxc/ctlife.h"
 #include "proto/jsonx.h"
 #include "storage/path.h"
@@ -18,6 +19,7 @@ struct job {
 	int64_t timeout_ms;
 	json_t *result;
 	int pidfd;
+	int fd; /* that came with the job, or -1 */
 };
 
 /* --- the jobs --- */
@@ -82,6 +84,12 @@ static int thaw_act(struct job *j, struct err *err)
 	return ctlife_thaw(&j->life, err);
 }
 
+static int session_act(struct job *j, struct err *err)
+{
+	worker_session(&j->life, j->fd);
+	return 0;
+}
+
 static const struct {
 	const char *name;
 	int (*act)(struct job *j, struct err *err);
@@ -94,6 +102,7 @@ static const struct {
 	{ "freeze", freeze_act, thaw_act },
 	{ "thaw", thaw_act, freeze_act },
 	{ "rootfs-remove", rootfs_remove, NULL },
+	{ "session", session_act, NULL },
 };
 
 /* --- reading one --- */
@@ -146,6 +155,7 @@ static void job_done(struct job *j)
 	j->life.groups = ctgroup_close(j->life.groups);
 	json_decref(j->result);
 	j->pidfd = closefd(j->pidfd);
+	j->fd = closefd(j->fd);
 }
 
 static int job_run(const json_t *v, struct job *j, struct err *err)
@@ -182,9 +192,9 @@ static int answer(const struct job *j, int r, const struct err *err)
 	return channel_send_sync(WORKER_JOB_FD, &f, text, strlen(text), r < 0 ? -1 : j->pidfd);
 }
 
-static int serve(const void *payload, size_t size)
+static int serve(const void *payload, size_t size, int fd)
 {
-	_cleanup_(job_done) struct job j = { .pidfd = -1 };
+	_cleanup_(job_done) struct job j = { .pidfd = -1, .fd = fd };
 	_cleanup_json_ json_t *v = NULL;
 	struct err err = {};
 	int r = jsonx_parse(payload, size, ERR_CHANNEL, &v, &err);
@@ -209,8 +219,7 @@ int main(void)
 		if (channel_recv_sync(WORKER_JOB_FD, -1, &f, &payload, &fd) < 0 ||
 			f.type != FRAME_WORKER_JOB)
 			return EXIT_SUCCESS; /* the agent has let go of us */
-		closefd(fd);
-		if (serve(payload, f.size) < 0)
+		if (serve(payload, f.size, fd) < 0)
 			return EXIT_FAILURE;
 	}
 }

@@ -206,6 +206,12 @@ int ctgroup_list(struct ctgroup *g, void (*found)(const char *id, void *userdata
 	return 0;
 }
 
+/* A group may well have a hidden name: liblxc attaches to one, ".lxc". */
+static bool is_group(const struct dirent *e)
+{
+	return e->d_type == DT_DIR && strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
+}
+
 /* Calls @each for every process in the directory and below until it returns true. Takes @fd. */
 static bool each_pid(
 	int fd, unsigned depth, bool (*each)(pid_t pid, void *userdata), void *userdata)
@@ -227,7 +233,7 @@ static bool each_pid(
 	if (procs)
 		(void)fclose(procs);
 	while (!stop && depth < DEPTH_MAX && (e = readdir(d)))
-		if (e->d_type == DT_DIR && e->d_name[0] != '.')
+		if (is_group(e))
 			stop = each_pid(openat(dirfd(d), e->d_name,
 						O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW),
 				depth + 1, each, userdata);
@@ -329,7 +335,7 @@ static int remove_below(int fd, unsigned depth)
 		return -errno;
 	}
 	while (depth < DEPTH_MAX && (e = readdir(d))) {
-		if (e->d_type != DT_DIR || e->d_name[0] == '.')
+		if (!is_group(e))
 			continue;
 		(void)remove_below(openat(dirfd(d), e->d_name,
 					   O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW),

@@ -52,8 +52,21 @@ enum frame_type {
 	FRAME_CTL_STATUS = 0x0301,
 	FRAME_CTL_ORDERS = 0x0302, /* a: at most so many, newest first; b: only those with row id
 				      below (0: all) */
+	FRAME_CTL_ATTACH = 0x0303, /* payload: JSON {container}; carries the worker's end of the
+				      session: a socket pair of the caller's */
 	FRAME_CTL_ANSWER = 0x0381, /* payload: JSON */
 	FRAME_CTL_ERROR = 0x0382,  /* payload: JSON {code, message, field?} */
+
+	/* hoodyctl -> worker, on the session's socket */
+	FRAME_SESSION_STDIO = 0x0501,   /* a: 0, 1 or 2; carries that descriptor */
+	FRAME_SESSION_RUN = 0x0502,     /* a: 1: with a terminal of b rows and c columns; payload:
+					   strings, each with its NUL: TERM, then the command */
+	FRAME_SESSION_CONSOLE = 0x0503, /* the container's console */
+
+	/* worker -> hoodyctl */
+	FRAME_SESSION_BEGUN = 0x0581,  /* carries the terminal's master side, when there is one */
+	FRAME_SESSION_ENDED = 0x0582,  /* a: exit status; b: the signal that ended it, or 0 */
+	FRAME_SESSION_FAILED = 0x0583, /* payload: JSON {code, message, field?} */
 
 	/* agent -> portal */
 	FRAME_PORTAL_SETUP = 0x0401,  /* carries the listening socket; once, first */

@@ -87,7 +87,7 @@ def main():
         probe = ('hoodyctl() { %s --config %s "$@"; }\n%s\nfor line in "con" "container st" "container info " "operation fo"; do IFS=" " read -ra COMP_WORDS <<<"hoodyctl $line"; '
                  '[[ $line == *" " ]] && COMP_WORDS+=(""); COMP_CWORD=$((${#COMP_WORDS[@]}-1)); _hoodyctl; echo "${COMPREPLY[*]}"; done') % (harness.BUILD / "agent/hoodyctl", node.directory / "agent.conf", script)
         offered = subprocess.run(["bash", "-c", probe], capture_output=True, text=True).stdout.splitlines()
-        tap.ok(offered[:2] == ["container config", "start stop"] and cid in offered[2] and offered[3:] == ["follow"], "a shell completes commands, and containers", offered)
+        tap.ok(offered[:2] == ["container console config", "start stop"] and cid in offered[2] and offered[3:] == ["follow"], "a shell completes commands, and containers", offered)
         gives(node, 0, ["^#compdef hoodyctl"], "completion", "zsh")
         gives(node, 0, ["container force-stop"], "completion", "fish")
         gives(node, 2, ["want bash, zsh or fish"], "completion", "csh")

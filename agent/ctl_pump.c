@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/ctl_pump.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <termios.h>
+
+#include "agent/channel.h"
+#include "proto/frame.h"
+
+#define FLOW_SIZE 65536
+
+/* One way. At its end @to is closed when it is the session's. */
+struct flow {
+	int from, to;
+	bool closes;
+	size_t start, end;
+	char data[FLOW_SIZE];
+};
+
+enum { IN, OUT, ERR, FLOWS };
+
+static volatile sig_atomic_t resized, ended_by;
+
+static void on_signal(int sig)
+{
+	if (sig == SIGWINCH)
+		resized = 1;
+	else
+		ended_by = sig;
+}
+
+static void pass_size(int terminal)
+{
+	struct winsize size;
+
+	if (terminal >= 0 && ioctl(STDIN_FILENO, TIOCGWINSZ, &size) == 0)
+		(void)ioctl(terminal, TIOCSWINSZ, &size);
+}
+
+/* Raw: what is typed is the container's business, Ctrl-C too. */
+static bool make_raw(struct termios *ret_before)
+{
+	struct termios t;
+
+	if (tcgetattr(STDIN_FILENO, ret_before) < 0)
+		return false;
+	t = *ret_before;
+	cfmakeraw(&t);
+	return tcsetattr(STDIN_FILENO, TCSADRAIN, &t) == 0;
+}
+
+/* --- flows --- */
+
+static void shut(struct flow *f)
+{
+	if (f->closes)
+		f->to = closefd(f->to);
+	f->from = -1;
+	f->to = -1;
+}
+
+/* False: nothing more will come. */
+static bool fill(struct flow *f)
+{
+	ssize_t n;
+
+	if (f->end == sizeof(f->data))
+		return true;
+	n = read(f->from, f->data + f->end, sizeof(f->data) - f->end);
+	if (n > 0)
+		f->end += (size_t)n;
+	return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
+}
+
+static bool drain(struct flow *f)
+{
+	ssize_t n = write(f->to, f->data + f->start, f->end - f->start);
+
+	if (n > 0)
+		f->start += (size_t)n;
+	if (f->start == f->end)
+		f->start = f->end = 0;
+	return n >= 0 || errno == EAGAIN || errno == EINTR;
+}
+
+/* What has been written already must not be lost with the command's end. */
+static void drain_all(struct flow *f)
+{
+	if (f->from < 0)
+		return;
+	(void)fcntl(f->from, F_SETFL, O_NONBLOCK);
+	do {
+		while (f->start < f->end)
+			if (!drain(f))
+				return;
+	} while (fill(f) && f->start < f->end);
+}
+
+/* Returns whether the escape was typed; everything before it goes through. */
+static bool find_escape(struct flow *in, int escape)
+{
+	char *at = escape < 0 ? NULL : memchr(in->data + in->start, escape, in->end - in->start);
+
+	if (at)
+		in->end = (size_t)(at - in->data);
+	return at;
+}
+
+static void prepare(struct ctl_pump *p, struct flow *flows)
+{
+	bool terminal = p->terminal >= 0;
+
+	flows[IN] = (struct flow){ .from = STDIN_FILENO,
+		.to = terminal ? p->terminal : p->pipes[0],
+		.closes = !terminal };
+	flows[OUT] =
+		(struct flow){ .from = terminal ? p->terminal : p->pipes[1], .to = STDOUT_FILENO };
+	flows[ERR] = (struct flow){ .from = terminal ? -1 : p->pipes[2], .to = STDERR_FILENO };
+	/* Only the way in may be full while the command waits for us to read: it must not hold us. */
+	(void)fcntl(flows[IN].to, F_SETFL, O_NONBLOCK);
+}
+
+/* One look at everything. 1: go on; 0: the session has ended. */
+static int turn(struct ctl_pump *p, struct flow *flows, struct frame *ret_end)
+{
+	struct pollfd fds[2 * FLOWS + 1];
+	_cleanup_(freep) void *payload = NULL;
+	_cleanup_(closep) int extra = -1;
+
+	for (size_t i = 0; i < FLOWS; i++) {
+		struct flow *f = &flows[i];
+		bool room = f->end < sizeof(f->data), full = f->start < f->end;
+
+		fds[2 * i] = (struct pollfd){ .fd = room ? f->from : -1, .events = POLLIN };
+		fds[2 * i + 1] = (struct pollfd){ .fd = full ? f->to : -1, .events = POLLOUT };
+	}
+	fds[2 * FLOWS] = (struct pollfd){ .fd = p->session, .events = POLLIN };
+	if (poll(fds, countof(fds), -1) < 0)
+		return errno == EINTR ? 1 : -errno;
+	for (size_t i = 0; i < FLOWS; i++) {
+		struct flow *f = &flows[i];
+		bool more = !fds[2 * i].revents || fill(f);
+
+		if (i == IN && find_escape(f, p->escape))
+			return 0;
+		if (fds[2 * i + 1].revents && !drain(f))
+			f->start = f->end = 0; /* nobody reads it any more */
+		if (!more && f->start == f->end)
+			shut(f);
+		else if (!more)
+			f->from = -1;
+		else if (f->from < 0 && f->to >= 0 && f->start == f->end)
+			shut(f);
+	}
+	if (!fds[2 * FLOWS].revents)
+		return 1;
+	if (channel_recv_sync(p->session, 0, ret_end, &payload, &extra) < 0 ||
+		ret_end->type != FRAME_SESSION_ENDED)
+		return -ECONNRESET;
+	return 0;
+}
+
+int ctl_pump(struct ctl_pump *p, int *ret_status)
+{
+	struct sigaction action = { .sa_handler = on_signal };
+	struct frame end = {};
+	struct termios before;
+	struct flow *flows = xcalloc(FLOWS, sizeof(*flows));
+	bool raw = p->terminal >= 0 && make_raw(&before);
+	int r;
+
+	for (size_t i = 0; i < 3; i++)
+		(void)sigaction((const int[]){ SIGWINCH, SIGTERM, SIGHUP }[i], &action, NULL);
+	(void)signal(SIGPIPE, SIG_IGN);
+	prepare(p, flows);
+	do {
+		if (resized)
+			pass_size(p->terminal);
+		resized = 0;
+		r = ended_by ? -ECONNRESET : turn(p, flows, &end);
+	} while (r > 0);
+	drain_all(&flows[OUT]);
+	drain_all(&flows[ERR]);
+	if (raw)
+		(void)tcsetattr(STDIN_FILENO, TCSADRAIN, &before);
+	*ret_status = end.b ? 128 + (int)end.b : (int)end.a;
+	free(flows);
+	return r;
+}

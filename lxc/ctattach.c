@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "lxc/ctattach.h"
+
+#include <fcntl.h>
+#include <lxc/attach_options.h>
+#include <lxc/lxccontainer.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+
+#include "lxc/ctprobe.h"
+#include "lxc/ctpty.h"
+
+static char path_variable[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+static char home_variable[] = "HOME=/root", user_variable[] = "USER=root";
+
+/* In the container, between fork and exec: only what signal-safety(7) allows, but for execvpe, which
+ * has nobody beside it here. */
+static int become_command(void *payload)
+{
+	const struct ctattach *c = payload;
+
+	(void)setsid(); /* liblxc may have done it */
+	if (c->terminal && ioctl(STDIN_FILENO, TIOCSCTTY, 0) < 0)
+		return CTATTACH_NOT_RUN;
+	if (close_range(STDERR_FILENO + 1, ~0u, 0) < 0) /* the worker's channel, liblxc's own */
+		return CTATTACH_NOT_RUN;
+	(void)execvp(c->argv[0], c->argv);
+	(void)dprintf(STDERR_FILENO, "%s: %s\n", c->argv[0], strerror(errno));
+	return errno == ENOENT ? CTATTACH_NOT_FOUND : CTATTACH_NOT_RUN;
+}
+
+static struct lxc_container *container_of(const struct ctlife *l, struct err *err)
+{
+	struct lxc_container *c = lxc_container_new(l->spec.id, l->paths.lxc);
+
+	if (!c)
+		(void)err_set(err, -ENOMEM, ERR_INTERNAL, NULL, "liblxc gives no container object");
+	return c;
+}
+
+/* Opened by pid and then checked by pidfd: what a recycled pid would lead to is not used. */
+static int open_root(struct ctlife *l, struct err *err)
+{
+	_cleanup_(closep) int pidfd = -1, root = -1;
+	char path[64];
+	pid_t pid;
+
+	if (ctprobe_look(l->groups, l->spec.id, &pid, &pidfd) != CTPROBE_RUNNING)
+		return err_set(err, -ESRCH, ERR_OPERATION_STATE_CONFLICT, NULL,
+			"the container does not run");
+	(void)snprintf(path, sizeof(path), "/proc/%d/root", (int)pid);
+	root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root < 0 || syscall(SYS_pidfd_send_signal, pidfd, 0, NULL, 0) < 0)
+		return err_set(err, -errno, ERR_INTERNAL, NULL,
+			"the container's root can't be opened: %s", strerror(errno));
+	return take_fd(&root);
+}
+
+static int make_terminal(struct ctlife *l, const struct ctattach *command, int *ret_master,
+	int *ret_slave, struct err *err)
+{
+	_cleanup_(closep) int root = open_root(l, err);
+	const struct winsize size = { .ws_row = command->rows, .ws_col = command->columns };
+	int r;
+
+	if (root < 0)
+		return root;
+	r = ctpty_open(root, l->spec.id_base, ret_master, ret_slave);
+	if (r < 0)
+		return err_set(err, r, ERR_INTERNAL, NULL, "the container gives no terminal: %s",
+			strerror(-r));
+	(void)ioctl(*ret_master, TIOCSWINSZ, &size);
+	return 0;
+}
+
+int ctattach_run(struct ctlife *l, const struct ctattach *command, pid_t *ret_pid, int *ret_master,
+	struct err *err)
+{
+	_cleanup_(freep) char *term = xasprintf("TERM=%s", command->term ? command->term : "dumb");
+	char *variables[] = { path_variable, home_variable, user_variable, term, NULL };
+	char home[] = "/root";
+	lxc_attach_options_t options = LXC_ATTACH_OPTIONS_DEFAULT;
+	_cleanup_(closep) int master = -1, slave = -1;
+	struct lxc_container *c;
+	int r = 0;
+
+	if (command->terminal)
+		r = make_terminal(l, command, &master, &slave, err);
+	c = r < 0 ? NULL : container_of(l, err);
+	if (!c)
+		return r < 0 ? r : -ENOMEM;
+	options.env_policy = LXC_ATTACH_CLEAR_ENV;
+	options.extra_env_vars = variables;
+	options.initial_cwd = home;
+	options.stdin_fd = command->terminal ? slave : command->stdio[0];
+	options.stdout_fd = command->terminal ? slave : command->stdio[1];
+	options.stderr_fd = command->terminal ? slave : command->stdio[2];
+	r = c->attach(c, become_command, (void *)command, &options, ret_pid);
+	lxc_container_put(c);
+	if (r < 0)
+		return err_set(err, -EIO, ERR_INTERNAL, NULL,
+			"liblxc can't run a command in the container");
+	*ret_master = take_fd(&master);
+	return 0;
+}
+
+int ctattach_console(struct ctlife *l, int *ret_master, int *ret_hold, struct err *err)
+{
+	struct lxc_container *c = container_of(l, err);
+	int number = 0; /* /dev/console */
+
+	if (!c)
+		return -ENOMEM;
+	*ret_hold = c->console_getfd(c, &number, ret_master);
+	lxc_container_put(c);
+	return *ret_hold < 0 ? err_set(err, -EBUSY, ERR_OPERATION_STATE_CONFLICT, NULL,
+				       "the console is not to be had: somebody else has it, or the "
+				       "container ends")
+			     : 0;
+}

@@ -1,0 +1,179 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""hoodyctl exec and console: pipes and a real terminal, sizes, signals and exit codes; what a session may see of the host; and what becomes of it when the agent, hoodyctl or the container goes."""
+import fcntl
+import os
+import pathlib
+import pty
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+import harness
+import host
+import tap
+
+
+class Terminal:
+    """hoodyctl on a terminal of 24 × 80."""
+
+    def __init__(self, node, *args):
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.environ["TERM"] = "vt220"
+            os.execv(harness.BUILD / "agent/hoodyctl", ["hoodyctl", "--config", str(node.directory / "agent.conf"), *args])
+        self.shown = ""
+
+    def size(self, rows, columns):
+        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def type(self, text):
+        os.write(self.fd, text.encode())
+
+    def until(self, words, timeout_s=10 * harness.SLOW):
+        """Read on; True when the words have been shown since the last call."""
+        end = time.monotonic() + timeout_s
+        while words not in self.shown and time.monotonic() < end:
+            if select.select([self.fd], [], [], 0.1)[0]:
+                try:
+                    self.shown += os.read(self.fd, 65536).decode(errors="replace")
+                except OSError:
+                    break
+        found, self.last = words in self.shown, self.shown
+        self.shown = self.shown.split(words, 1)[1] if found else self.shown
+        return found
+
+    def end(self):
+        self.until("\0never", 0.5)
+        if not host.poll(lambda: os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT), 10 * harness.SLOW):
+            os.kill(self.pid, signal.SIGKILL)
+        code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        os.close(self.fd)
+        return code
+
+
+def run(node, *args, **options):
+    command = [harness.BUILD / "agent/hoodyctl", "--config", node.directory / "agent.conf", *args]
+    got = subprocess.run(command, capture_output=True, timeout=60, check=False, **options)
+    return got.returncode, got.stdout, got.stderr
+
+
+def pipes(node):
+    tap.eq(run(node, "exec", "web", "echo", "-n", "a  b"), (0, b"a  b", b""), "a command's words arrive as they are")
+    tap.eq(run(node, "exec", "web", "--", "sh", "-c", "echo out; echo err >&2; exit 7"), (7, b"out\n", b"err\n"), "its output, its errors and its exit code")
+    tap.eq(run(node, "exec", "web", "sh", "-c", "kill -TERM $$")[0], 128 + signal.SIGTERM, "128 + n for signal n")
+    tap.eq(run(node, "exec", "web", "no-such")[0], 127, "127: there is no such command")
+    tap.eq(run(node, "exec", "web", "/etc")[0], 126, "126: it can't be executed")
+    blob = os.urandom(3_000_000)
+    tap.ok(run(node, "exec", "web", "cat", input=blob) == (0, blob, b""), "3 MB there and back, unharmed")
+    tap.eq(run(node, "exec", "web", "sh", "-c", "sleep 30 & echo on"), (0, b"on\n", b""), "what stays in the background holds nobody")
+    tap.eq(run(node, "exec", "web", input=b"echo $((6*7))\n")[:2], (0, b"42\n"), "without a command: a shell")
+    tap.eq((run(node, "exec", "nobody", "id")[0], run(node, "exec")[0]), (1, 2), "no such container, no container: refused")
+
+
+def confinement(node, cid):
+    script = "cat /proc/self/uid_map; echo; ls /proc/self/fd; echo; env; echo; grep -E 'Seccomp:|CapBnd' /proc/self/status; grep -E 'Seccomp:|CapBnd' /proc/1/status"
+    out = run(node, "exec", "web", "sh", "-c", script)[1].decode()
+    uids, fds, env, status = out.split("\n\n")
+    tap.ok(uids.split()[0] == "0" and uids.split()[1] != "0", "in the container's user namespace", uids)
+    tap.eq(fds.split()[:3] + [len(fds.split())], ["0", "1", "2", 4], "no descriptor but the three (and ls's own)")
+    tap.eq(sorted(v.split("=")[0] for v in env.split()), ["HOME", "PATH", "PWD", "SHLVL", "TERM", "USER", "container"], "an environment of its own")
+    lines = status.strip().split("\n")
+    tap.eq(lines[:2], lines[2:], "init's seccomp policy and bounding set")
+    holder = subprocess.Popen([harness.BUILD / "agent/hoodyctl", "--config", node.directory / "agent.conf", "exec", "web", "sleep", "4711"], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    found = lambda: [p for p in host.pids_of(node.prefix, cid, "payload") if host.status(p).get("Name") == "sleep" and b"4711" in pathlib.Path(f"/proc/{p}/cmdline").read_bytes()]
+    tap.ok(host.poll(found, 5 * harness.SLOW), "it is in the container's own groups")
+    holder.send_signal(signal.SIGTERM)
+    tap.eq(holder.wait(), 1, "hoodyctl is ended")
+    tap.ok(host.poll(lambda: not found(), 5 * harness.SLOW), "and its command is told by SIGHUP")
+
+
+def terminal(node):
+    t = Terminal(node, "exec", "web", "sh")
+    tap.ok(t.until("#"), "a shell shows its prompt", t.shown)
+    t.type("tty; echo $TERM\n")
+    tap.ok(t.until("/dev/pts/") and t.until("vt220"), "a terminal with a name, and the caller's TERM", t.shown)
+    t.size(33, 101)
+    t.type("sleep 0.2; stty size\n")
+    tap.ok(t.until("33 101"), "the window's new size arrives", t.shown)
+    t.type("sleep 60\n")
+    t.until("sleep 60")
+    time.sleep(0.3)
+    t.type("\x03echo int=$?\n")
+    tap.ok(t.until("int=130"), "Ctrl-C ends the command in it, not the session", t.shown)
+    before = termios.tcgetattr(t.fd)[3]
+    t.type("exit 9\n")
+    tap.eq(t.end(), 9, "its exit code")
+    tap.ok(not before & termios.ICANON, "raw while it lasted")
+    t = Terminal(node, "exec", "-T", "web", "tty")
+    tap.ok(t.until("not a tty"), "-T: pipes all the same", t.shown)
+    t.end()
+
+
+def ends(node, cid):
+    t = Terminal(node, "exec", "web", "sh")
+    t.until("#")
+    node.kill9("agent")
+    t.type("echo still $((40+2))\n")
+    tap.ok(t.until("still 42"), "a session outlives the agent", t.shown)
+    node.start_agent()
+    t.type("exit 3\n")
+    tap.eq(t.end(), 3, "with its exit code")
+    t = Terminal(node, "exec", "web", "sh")
+    t.until("#")
+    os.kill(t.pid, signal.SIGKILL)
+    t.end()
+    shells = lambda: [p for p in host.pids_of(node.prefix, cid, "payload") if host.status(p).get("Name") == "sh"]
+    tap.ok(host.poll(lambda: not shells(), 5 * harness.SLOW), "a killed hoodyctl hangs its terminal up", shells())
+    t, slow = Terminal(node, "exec", "web", "sh"), Terminal(node, "console", "web")
+    t.until("#")
+    tap.ok(slow.until("Ctrl-] leaves"), "the console says how to leave it")
+    time.sleep(0.3 * harness.SLOW)
+    tap.eq(run(node, "console", "web", stdin=subprocess.DEVNULL)[0], 1, "the console is one person's at a time")
+    slow.type("\x1d")
+    tap.eq(slow.end(), 0, "Ctrl-] leaves it")
+    slow = Terminal(node, "console", "web")
+    slow.until("leaves")
+    time.sleep(0.3 * harness.SLOW)
+    tap.eq(node.do("container.stop", cid)["state"], "succeeded", "sessions don't hold a stop up")
+    tap.eq((t.end(), slow.end()), (128 + signal.SIGKILL, 0), "and end with it")
+    tap.eq(run(node, "exec", "web", "id")[0], 1, "there is none in a stopped container")
+    tap.eq(node.do("container.start", cid)["state"], "succeeded", "started again")
+
+
+def hostile(node, cid):
+    init = host.init_of(node.prefix, cid)
+    for name, trick in (("a link", "umount /dev/ptmx /dev/pts 2>/dev/null; umount -l /dev/pts; rmdir /dev/pts; mkdir -p /tmp/pts; ln -s /proc/1/root/dev /dev/pts"),
+                        ("a fifo", "rm -f /dev/pts; mkdir /dev/pts; mkfifo /dev/pts/ptmx")):
+        run(node, "exec", "-T", "web", "sh", "-c", trick)
+        t = Terminal(node, "exec", "web", "sh")
+        tap.ok(t.until("gives no terminal"), f"{name} in place of the container's devpts leads nowhere", t.last)
+        tap.eq(t.end(), 1, "and says so")
+    tap.ok(host.init_of(node.prefix, cid) == init, "the container runs on")
+
+
+def main():
+    if os.geteuid() != 0:
+        tap.skip_all("needs root")
+    with harness.Node() as node:
+        cid = node.new_id()
+        tap.eq(node.do("container.create", cid, image=harness.IMAGE, name="web")["state"], "succeeded", "a container runs")
+        pipes(node)
+        confinement(node, cid)
+        terminal(node)
+        ends(node, cid)
+        hostile(node, cid)
+        tap.ok("opens a session" in node.log_tail(400), "the log names who opened them")
+        tap.eq(node.do("container.delete", cid, force=True)["state"], "succeeded", "deleted")
+        host.poll(lambda: not node.leaks(), 3)
+        tap.eq(node.leaks(), [], "nothing is left")
+        tap.eq(node.sanitizer_words(), [], "no sanitizer speaks")
+    tap.done()
+
+
+main()
