@@ -145,7 +145,9 @@ bool api_stream(struct api_call *c, const char *operation_id)
 void api_stream_send(struct api_call *c, const char *event, const json_t *data, bool last)
 {
 	_cleanup_(freep) char *json = jsonx_dump(data);
-	_cleanup_(freep) char *text = xasprintf("event: %s\ndata: %s\n\n", event, json);
+	const char *id = json_string_value(json_object_get(data, "id"));
+	_cleanup_(freep) char *text = xasprintf("event: %s\n%s%s%sdata: %s\n\n", event,
+		id ? "id: " : "", id ? id : "", id ? "\n" : "", json);
 
 	portal_chunk(c->agent->portal, c->id, text, last);
 	if (last)

@@ -6,11 +6,22 @@
 #include "agent/ctl_text.h"
 #include "proto/jsonx.h"
 
+#define BAR_WIDTH 24
+
 struct following {
 	const struct ctl *ctl;
 	bool draws; /* a line that is drawn over, on a terminal */
 	json_t *last;
 };
+
+static void draw_bar(json_int_t percent)
+{
+	char bar[BAR_WIDTH + 1] = "";
+
+	for (int i = 0; i < BAR_WIDTH; i++)
+		bar[i] = i * 100 < percent * BAR_WIDTH ? '#' : '.';
+	fprintf(stderr, " [%s] %" JSON_INTEGER_FORMAT " %%", bar, percent);
+}
 
 static bool on_step(const json_t *data, void *userdata)
 {
@@ -25,7 +36,7 @@ static bool on_step(const json_t *data, void *userdata)
 		fprintf(stderr, "\r\033[K%s: %s%s%s", ctl_text_of(data, "operation"), status,
 			stage ? ", " : "", stage ? stage : "");
 	if (f->draws && percent)
-		fprintf(stderr, " %" JSON_INTEGER_FORMAT " %%", json_integer_value(percent));
+		draw_bar(json_integer_value(percent));
 	return true;
 }
 

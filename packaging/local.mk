@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # What is installed beside the programs.
 
-dist_man_MANS = packaging/man/hoody-agent.8 packaging/man/hoodyctl.1 packaging/man/agent.conf.5
+dist_man_MANS = packaging/man/hoody-agent.8 packaging/man/hoodyctl.1 packaging/man/agent.conf.5 packaging/man/hoody-protocol.7
 
 catalogdir = $(prefix)/lib/systemd/catalog
 dist_catalog_DATA = packaging/hoody-agent.catalog
