@@ -63,7 +63,7 @@ static const struct {
 
 static int failed(struct err *err, int r, const char *what)
 {
-	return err_set(err, r, r == -ENOSPC ? ERR_NO_SPACE : ERR_INTERNAL, "Storage.Pool",
+	return err_set(err, r, r == -ENOSPC ? ERR_DISK_FULL : ERR_INTERNAL, "Storage.Pool",
 		"can't make %s: %s", what, strerror(-r));
 }
 

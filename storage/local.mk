@@ -5,4 +5,9 @@ noinst_LIBRARIES += storage/libstorage.a
 storage_libstorage_a_SOURCES = \
 	storage/image.c storage/image.h \
 	storage/path.c storage/path.h \
-	storage/pool.c storage/pool.h
+	storage/identity.c storage/identity.h \
+	storage/pool.c storage/pool.h storage/pool_driver.h \
+	storage/pool_btrfs.c storage/pool_dir.c \
+	storage/swap.c storage/swap.h \
+	storage/treecopy.c storage/treecopy.h
+storage_libstorage_a_CFLAGS = $(AM_CFLAGS) $(ARCHIVE_CFLAGS) $(BTRFSUTIL_CFLAGS)

@@ -7,7 +7,8 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-#define RACES_MAX 16 /* EAGAIN: somebody renamed under us */
+#define NAMES_GROW 64
+#define RACES_MAX  16 /* EAGAIN: somebody renamed under us */
 
 static int open_how(int root, const char *path, int flags, mode_t mode, uint64_t resolve)
 {
@@ -46,6 +47,46 @@ int path_open_in_root(int root, const char *path, int flags, mode_t mode, int *r
 		return fd;
 	*ret = fd;
 	return 0;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+int path_list(int dir, struct path_names *ret)
+{
+	int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r;
+	DIR *d = copy < 0 ? NULL : fdopendir(copy);
+	struct dirent *e;
+
+	if (!d) {
+		r = -errno;
+		closefd(copy);
+		return r;
+	}
+	for (errno = 0; (e = readdir(d)); errno = 0) {
+		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+			continue;
+		if (ret->n == ret->allocated) {
+			ret->allocated = ret->allocated ? ret->allocated * 2 : NAMES_GROW;
+			ret->at = xrealloc(ret->at, ret->allocated, sizeof(*ret->at));
+		}
+		ret->at[ret->n++] = xstrdup(e->d_name);
+	}
+	r = -errno;
+	(void)closedir(d);
+	if (ret->n > 1)
+		qsort(ret->at, ret->n, sizeof(*ret->at), compare_names);
+	return r;
+}
+
+void path_names_done(struct path_names *n)
+{
+	for (size_t i = 0; i < n->n; i++)
+		free(n->at[i]);
+	free(n->at);
+	*n = (struct path_names){};
 }
 
 /* Delete what can be deleted in @dir at once; move directories that are not empty up into @top, so

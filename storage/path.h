@@ -15,6 +15,14 @@ _must_check_ int path_open_beneath(int root, const char *path, int flags, mode_t
 /* Open @path as a process chrooted to @root would: links are followed, and end inside. */
 _must_check_ int path_open_in_root(int root, const char *path, int flags, mode_t mode, int *ret);
 
+/* The names in a directory but for "." and "..", sorted. */
+struct path_names {
+	char **at;
+	size_t n, allocated;
+};
+_must_check_ int path_list(int dir, struct path_names *ret); /* @ret is filled also on failure */
+void path_names_done(struct path_names *n);
+
 /* Remove the directory @name in @parent and all below it, never following a link nor entering
  * another mount. Gone already: success. A tree that is deeper than any path could name is removed
  * all the same: no recursion over foreign data. */

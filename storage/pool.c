@@ -2,20 +2,44 @@
 #include "storage/pool.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 
+#include "storage/identity.h"
 #include "storage/image.h"
 #include "storage/path.h"
+#include "storage/swap.h"
 
-static int open_below(int at, const char *name, mode_t mode, int *ret)
+#define ROOTFS    "rootfs"
+#define SNAPSHOTS "snapshots"
+#define BASE      ".base"
+#define NAME_SIZE 128 /* of a snapshot or container, and a prefix */
+
+static int fail(struct err *err, int r, const char *sentence)
+{
+	bool full = r == -ENOSPC || r == -EDQUOT;
+
+	return err_set(err, r, full ? ERR_DISK_FULL : ERR_INTERNAL, "Storage.Pool", "%s: %s",
+		sentence, strerror(-r));
+}
+
+static int open_dir(int at, const char *name)
+{
+	int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static int make_dir(int at, const char *name, mode_t mode, int *ret)
 {
 	int fd;
 
 	if (mkdirat(at, name, mode) < 0 && errno != EEXIST)
 		return -errno;
-	fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	fd = open_dir(at, name);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	if (fchmod(fd, mode) < 0) { /* whatever the umask made of it */
 		closefd(fd);
 		return -errno;
@@ -24,51 +48,9 @@ static int open_below(int at, const char *name, mode_t mode, int *ret)
 	return 0;
 }
 
-int pool_open(const char *path, const char *driver, struct pool *ret, struct err *err)
+static bool is_there(int at, const char *name)
 {
-	struct pool p = { .fd = -1, .containers = -1 };
-	int r = 0;
-
-	if (strcmp(driver, "auto") != 0 && strcmp(driver, "dir") != 0)
-		return err_set(err, -ENOTSUP, ERR_NOT_IMPLEMENTED, "Storage.Driver",
-			"the %s driver is not there yet: use dir", driver);
-	if (strlen(path) >= sizeof(p.path))
-		return err_set(err, -ENAMETOOLONG, ERR_CONFIG, "Storage.Pool",
-			"the pool's path is too long");
-	strcpy(p.path, path);
-	p.fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (p.fd < 0)
-		r = -errno;
-	if (r >= 0)
-		r = open_below(p.fd, "containers", 0711, &p.containers);
-	if (r < 0) {
-		pool_close(&p);
-		return err_set(err, r, ERR_INTERNAL, "Storage.Pool",
-			"the pool %s can't be used: %s", path, strerror(-r));
-	}
-	*ret = p;
-	return 0;
-}
-
-void pool_close(struct pool *p)
-{
-	p->containers = closefd(p->containers);
-	p->fd = closefd(p->fd);
-}
-
-char *pool_root_path(const struct pool *p, const char *id)
-{
-	return xasprintf("%s/containers/%s/rootfs", p->path, id);
-}
-
-static void staging_name(const char *id, char ret[static 48])
-{
-	(void)snprintf(ret, 48, ".new-%s", id);
-}
-
-static void trash_name(const char *id, char ret[static 48])
-{
-	(void)snprintf(ret, 48, ".trash-%s", id);
+	return faccessat(at, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 /* fsync of a directory: its names are durable then. */
@@ -77,70 +59,416 @@ static int settle(int dir)
 	return fsync(dir) < 0 ? -errno : 0;
 }
 
-static int fill(struct pool *p, const char *staging, const struct pool_root *what, struct err *err)
+static void name_of(const char *prefix, const char *id, char ret[static NAME_SIZE])
 {
-	_cleanup_(closep) int dir = -1, root = -1;
-	int r = open_below(p->containers, staging, 0700, &dir);
+	(void)snprintf(ret, NAME_SIZE, "%s%s", prefix, id);
+}
 
-	if (r >= 0)
-		r = open_below(dir, "rootfs", 0755, &root);
-	if (r >= 0 && (fchown(dir, 0, what->id_base) < 0 || fchmod(dir, 0710) < 0))
+/* --- the pool itself --- */
+
+static const struct pool_driver *choose(int fd, const char *name)
+{
+	struct statfs fs;
+	bool btrfs = fstatfs(fd, &fs) == 0 && fs.f_type == BTRFS_SUPER_MAGIC;
+
+	if (strcmp(name, "auto") == 0)
+		return btrfs ? &pool_btrfs : &pool_dir;
+	if (strcmp(name, "btrfs") == 0)
+		return btrfs ? &pool_btrfs : NULL;
+	return strcmp(name, "dir") == 0 ? &pool_dir : NULL;
+}
+
+int pool_open(const char *path, const char *driver, struct pool *ret, struct err *err)
+{
+	struct pool p = { .fd = -1, .containers = -1, .images = -1 };
+	int r = 0;
+
+	if (strlen(path) >= sizeof(p.path))
+		return err_set(err, -ENAMETOOLONG, ERR_CONFIG, "Storage.Pool",
+			"the pool's path is too long");
+	strcpy(p.path, path);
+	p.fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (p.fd < 0)
 		r = -errno;
-	if (r < 0)
-		return err_set(err, r, r == -ENOSPC ? ERR_NO_SPACE : ERR_INTERNAL, "Storage.Pool",
-			"can't make the root: %s", strerror(-r));
-	r = image_unpack(what->image, root, what->hostname, err);
-	if (r < 0)
+	if (r >= 0)
+		r = make_dir(p.fd, "containers", 0711, &p.containers);
+	if (r >= 0)
+		r = make_dir(p.fd, "images", 0700, &p.images);
+	if (r >= 0) {
+		p.driver = choose(p.fd, driver);
+		if (p.driver) {
+			*ret = p;
+			return 0;
+		}
+		r = err_set(err, -ENOTSUP, ERR_CONFIG, "Storage.Driver",
+			"the pool %s lies on no file system that the %s driver can use", path,
+			driver);
+		pool_close(&p);
 		return r;
-	r = syncfs(root) < 0 ? -errno : settle(dir);
-	if (r < 0)
-		return err_set(err, r, ERR_INTERNAL, "Storage.Pool",
-			"the new root can't be made durable: %s", strerror(-r));
-	return 0;
+	}
+	pool_close(&p);
+	return err_set(err, r, ERR_INTERNAL, "Storage.Pool", "the pool %s can't be used: %s", path,
+		strerror(-r));
+}
+
+void pool_close(struct pool *p)
+{
+	p->images = closefd(p->images);
+	p->containers = closefd(p->containers);
+	p->fd = closefd(p->fd);
+}
+
+static struct treecopy copy_of(struct pool *p, int from)
+{
+	return (struct treecopy){
+		.from = from, .to = -1, .progress = p->progress, .userdata = p->userdata
+	};
+}
+
+static int clone_tree(struct pool *p, int from, int at, const char *name,
+	const struct pool_hold *hold, struct err *err)
+{
+	struct treecopy t = copy_of(p, from);
+	int r = p->driver->clone(&t, at, name, hold, err);
+
+	p->bytes = t.allocated;
+	return r;
+}
+
+/* --- the making of a container's directory --- */
+
+/* .new-<id>, 0710 and its group's; what a killed predecessor left in it is there still. */
+static int open_staging(struct pool *p, const struct pool_root *root, int *ret, struct err *err)
+{
+	char staging[NAME_SIZE];
+	int r;
+
+	name_of(".new-", root->id, staging);
+	r = make_dir(p->containers, staging, 0700, ret);
+	if (r >= 0 && (fchown(*ret, 0, root->id_base) < 0 || fchmod(*ret, 0710) < 0))
+		r = -errno;
+	return r < 0 ? fail(err, r, "can't make the container's directory") : 0;
+}
+
+static int publish(struct pool *p, const char *id, int dir, struct err *err)
+{
+	char staging[NAME_SIZE];
+	int r = syncfs(dir) < 0 ? -errno : settle(dir);
+
+	name_of(".new-", id, staging);
+	if (r >= 0 && renameat(p->containers, staging, p->containers, id) < 0)
+		r = -errno;
+	if (r >= 0)
+		r = settle(p->containers);
+	return r < 0 ? fail(err, r, "the new root can't be made durable") : 0;
 }
 
 int pool_create_root(struct pool *p, const struct pool_root *root, struct err *err)
 {
-	const char *id = root->id;
-	char staging[48];
+	_cleanup_(closep) int dir = -1, tree = -1;
 	int r;
 
-	if (faccessat(p->containers, id, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+	if (is_there(p->containers, root->id))
 		return 0;
-	staging_name(id, staging);
-	r = path_remove_tree(p->containers, staging); /* a killed predecessor's */
-	if (r < 0)
-		return err_set(err, r, ERR_INTERNAL, "Storage.Pool",
-			"a half-made root can't be removed: %s", strerror(-r));
-	r = fill(p, staging, root, err);
+	r = open_staging(p, root, &dir, err);
 	if (r < 0)
 		return r;
-	if (renameat(p->containers, staging, p->containers, id) < 0)
-		return err_set(err, -errno, ERR_INTERNAL, "Storage.Pool",
-			"the new root can't be put in place: %s", strerror(errno));
-	r = settle(p->containers);
-	return r < 0 ? err_set(err, r, ERR_INTERNAL, "Storage.Pool",
-			       "the new root can't be made durable: %s", strerror(-r))
-		     : 0;
+	r = p->driver->remove(dir, ROOTFS);
+	if (r >= 0)
+		r = p->driver->make(dir, ROOTFS);
+	if (r >= 0)
+		r = tree = open_dir(dir, ROOTFS);
+	if (r < 0 || fchmod(tree, 0755) < 0)
+		return fail(err, r < 0 ? r : -errno, "can't make the root");
+	r = image_unpack(root->image, tree, root->hostname, err);
+	return r < 0 ? r : publish(p, root->id, dir, err);
+}
+
+/* --- removal --- */
+
+static int remove_trees(struct pool *p, int dir)
+{
+	static const char *const trees[] = { ROOTFS, BASE, SWAP_BUILDING, ".next", ".previous" };
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < countof(trees); i++)
+		r = p->driver->remove(dir, trees[i]);
+	return r;
+}
+
+static int each_name(
+	int dir, void *userdata, int (*each)(int dir, const char *name, void *userdata))
+{
+	struct path_names names = {};
+	int r = path_list(dir, &names);
+
+	for (size_t i = 0; r >= 0 && i < names.n; i++)
+		r = each(dir, names.at[i], userdata);
+	path_names_done(&names);
+	return r;
+}
+
+static int remove_one(int dir, const char *name, void *userdata)
+{
+	const struct pool *p = userdata;
+
+	return p->driver->remove(dir, name);
+}
+
+/* Trees first, by the driver; then what is left. */
+static int remove_container(struct pool *p, const char *name)
+{
+	_cleanup_(closep) int dir = open_dir(p->containers, name), snapshots = -1;
+	int r;
+
+	if (dir < 0)
+		return dir == -ENOENT ? 0 : dir;
+	snapshots = open_dir(dir, SNAPSHOTS);
+	r = snapshots < 0 ? 0 : each_name(snapshots, p, remove_one);
+	if (r >= 0)
+		r = remove_trees(p, dir);
+	return r < 0 ? r : path_remove_tree(p->containers, name);
 }
 
 int pool_remove_root(struct pool *p, const char *id, struct err *err)
 {
-	char staging[48], trash[48];
+	char staging[NAME_SIZE], trash[NAME_SIZE];
 	int r;
 
-	staging_name(id, staging);
-	trash_name(id, trash);
-	r = path_remove_tree(p->containers, trash);
+	name_of(".new-", id, staging);
+	name_of(".trash-", id, trash);
+	r = remove_container(p, trash);
 	if (r >= 0 && renameat(p->containers, id, p->containers, trash) < 0 && errno != ENOENT)
 		r = -errno;
 	if (r >= 0)
-		r = path_remove_tree(p->containers, trash);
+		r = remove_container(p, trash);
 	if (r >= 0)
-		r = path_remove_tree(p->containers, staging);
+		r = remove_container(p, staging);
 	if (r >= 0)
 		r = settle(p->containers);
-	return r < 0 ? err_set(err, r, ERR_INTERNAL, "Storage.Pool",
-			       "the root can't be removed: %s", strerror(-r))
-		     : 0;
+	return r < 0 ? fail(err, r, "the root can't be removed") : 0;
+}
+
+/* --- snapshots --- */
+
+static int open_container(struct pool *p, const char *id, struct err *err)
+{
+	int fd = open_dir(p->containers, id);
+
+	return fd < 0 ? fail(err, fd, "the container's root can't be opened") : fd;
+}
+
+static int open_tree(int dir, const char *name, struct err *err)
+{
+	int fd = open_dir(dir, name);
+
+	return fd < 0 ? fail(err, fd, "a tree of the pool can't be opened") : fd;
+}
+
+/* A tree under its name: whole, sealed and durable, or not there. */
+static int put_snapshot(struct pool *p, int from, int snapshots, const char *name,
+	const struct pool_hold *hold, struct err *err)
+{
+	char staging[NAME_SIZE];
+	int r;
+
+	name_of(".new-", name, staging);
+	if (is_there(snapshots, name))
+		return 0;
+	r = clone_tree(p, from, snapshots, staging, hold, err);
+	if (r < 0)
+		return r;
+	r = syncfs(snapshots) < 0 ? -errno : 0;
+	if (r >= 0 && renameat(snapshots, staging, snapshots, name) < 0)
+		r = -errno;
+	if (r >= 0)
+		r = p->driver->seal(snapshots, name);
+	if (r >= 0)
+		r = settle(snapshots);
+	return r < 0 ? fail(err, r, "the snapshot can't be made durable") : 0;
+}
+
+int pool_snapshot(struct pool *p, const char *id, const char *name, const struct pool_hold *hold,
+	struct err *err)
+{
+	_cleanup_(closep) int dir = open_container(p, id, err), snapshots = -1, tree = -1;
+	int r;
+
+	if (dir < 0)
+		return dir;
+	r = make_dir(dir, SNAPSHOTS, 0700, &snapshots);
+	if (r < 0)
+		return fail(err, r, "can't make the snapshots' directory");
+	tree = open_tree(dir, ROOTFS, err);
+	return tree < 0 ? tree : put_snapshot(p, tree, snapshots, name, hold, err);
+}
+
+int pool_remove_snapshot(struct pool *p, const char *id, const char *name, struct err *err)
+{
+	_cleanup_(closep) int dir = open_dir(p->containers, id), snapshots = -1;
+	char staging[NAME_SIZE], trash[NAME_SIZE];
+	int r;
+
+	snapshots = dir < 0 ? dir : open_dir(dir, SNAPSHOTS);
+	if (snapshots == -ENOENT)
+		return 0;
+	if (snapshots < 0)
+		return fail(err, snapshots, "the snapshots can't be opened");
+	name_of(".new-", name, staging);
+	name_of(".trash-", name, trash);
+	r = p->driver->remove(snapshots, trash);
+	if (r >= 0 && renameat(snapshots, name, snapshots, trash) < 0 && errno != ENOENT)
+		r = -errno;
+	if (r >= 0)
+		r = p->driver->remove(snapshots, trash);
+	if (r >= 0)
+		r = p->driver->remove(snapshots, staging);
+	if (r >= 0)
+		r = settle(snapshots);
+	return r < 0 ? fail(err, r, "the snapshot can't be removed") : 0;
+}
+
+/* --- copy --- */
+
+struct copying {
+	struct pool *p;
+	int to; /* the copy's snapshots */
+	struct err *err;
+};
+
+static int copy_snapshot(int dir, const char *name, void *userdata)
+{
+	const struct copying *c = userdata;
+	_cleanup_(closep) int tree = -1;
+
+	if (name[0] == '.')
+		return 0; /* half-made */
+	tree = open_tree(dir, name, c->err);
+	return tree < 0 ? tree : put_snapshot(c->p, tree, c->to, name, NULL, c->err);
+}
+
+static int copy_snapshots(struct pool *p, int source, int dir, struct err *err)
+{
+	struct copying c = { .p = p, .err = err };
+	_cleanup_(closep) int from = open_dir(source, SNAPSHOTS), to = -1;
+	int r;
+
+	if (from == -ENOENT)
+		return 0;
+	r = from < 0 ? from : make_dir(dir, SNAPSHOTS, 0700, &to);
+	if (r < 0)
+		return fail(err, r, "the snapshots can't be copied");
+	c.to = to;
+	return each_name(from, &c, copy_snapshot);
+}
+
+int pool_copy_root(struct pool *p, const struct pool_root *root, const char *source_id,
+	const char *snapshot, const struct pool_hold *hold, struct err *err)
+{
+	_cleanup_(closep) int source = -1, snapshots = -1, from = -1, dir = -1, tree = -1;
+	int r;
+
+	if (is_there(p->containers, root->id))
+		return 0;
+	source = open_container(p, source_id, err);
+	if (source < 0)
+		return source;
+	if (snapshot) {
+		snapshots = open_tree(source, SNAPSHOTS, err);
+		from = snapshots < 0 ? snapshots : open_tree(snapshots, snapshot, err);
+	} else {
+		from = open_tree(source, ROOTFS, err);
+	}
+	r = from < 0 ? from : open_staging(p, root, &dir, err);
+	if (r >= 0)
+		r = clone_tree(p, from, dir, ROOTFS, snapshot ? NULL : hold, err);
+	if (r >= 0)
+		r = tree = open_tree(dir, ROOTFS, err);
+	if (r >= 0)
+		r = identity_refresh(tree, root->hostname, err);
+	if (r >= 0)
+		r = copy_snapshots(p, source, dir, err);
+	return r < 0 ? r : publish(p, root->id, dir, err);
+}
+
+/* --- another root in its place --- */
+
+static struct swap swap_of(const struct pool *p, int dir)
+{
+	return (struct swap){ .dir = dir, .name = ROOTFS, .driver = p->driver };
+}
+
+int pool_restore(struct pool *p, const char *id, const char *snapshot, struct err *err)
+{
+	_cleanup_(closep) int dir = open_container(p, id, err), snapshots = -1, from = -1;
+	struct swap s = swap_of(p, dir);
+	int r = 0;
+
+	if (dir < 0)
+		return dir;
+	if (swap_wants_build(&s)) {
+		snapshots = open_tree(dir, SNAPSHOTS, err);
+		from = snapshots < 0 ? snapshots : open_tree(snapshots, snapshot, err);
+		r = from < 0 ? from : clone_tree(p, from, dir, SWAP_BUILDING, NULL, err);
+	}
+	return r < 0 ? r : swap_commit(&s, err);
+}
+
+/* From the base of the last time, where there is one, so that only what differs is written. */
+static int build_synced(struct pool *p, int dir, const char *source_id,
+	const struct pool_hold *hold, struct err *err)
+{
+	_cleanup_(closep) int source = open_container(p, source_id, err), from = -1, own = -1,
+			      tree = -1;
+	int r;
+
+	from = source < 0 ? source : open_tree(source, ROOTFS, err);
+	if (from < 0)
+		return from;
+	if (renameat(dir, BASE, dir, SWAP_BUILDING) < 0 && errno != ENOENT && errno != ENOTEMPTY &&
+		errno != EEXIST)
+		return fail(err, -errno, "the base of the last sync can't be used");
+	r = clone_tree(p, from, dir, SWAP_BUILDING, hold, err);
+	if (r < 0)
+		return r;
+	own = open_tree(dir, ROOTFS, err);
+	tree = own < 0 ? own : open_tree(dir, SWAP_BUILDING, err);
+	return tree < 0 ? tree : identity_carry(own, tree, err);
+}
+
+int pool_sync(struct pool *p, const char *id, const char *source_id, const struct pool_hold *hold,
+	struct err *err)
+{
+	_cleanup_(closep) int dir = open_container(p, id, err);
+	struct swap s = swap_of(p, dir);
+	int r = 0;
+
+	if (dir < 0)
+		return dir;
+	if (swap_wants_build(&s))
+		r = build_synced(p, dir, source_id, hold, err);
+	return r < 0 ? r : swap_commit(&s, err);
+}
+
+int pool_revert(struct pool *p, const char *id, struct err *err)
+{
+	_cleanup_(closep) int dir = open_container(p, id, err);
+	struct swap s = swap_of(p, dir);
+
+	return dir < 0 ? dir : swap_revert(&s, err);
+}
+
+int pool_settle(struct pool *p, const char *id, bool keep_base, struct err *err)
+{
+	_cleanup_(closep) int dir = open_container(p, id, err);
+	struct swap s = swap_of(p, dir);
+	int r;
+
+	if (dir < 0)
+		return dir;
+	/* What was a base has become the root; on an instant driver there is nothing to save. */
+	keep_base = keep_base && !p->driver->instant && !is_there(dir, BASE);
+	r = keep_base ? 0 : p->driver->remove(dir, BASE);
+	return r < 0 ? fail(err, r, "an old base can't be removed")
+		     : swap_settle(&s, keep_base ? BASE : NULL, err);
 }

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "storage/swap.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <sys/stat.h>
+
+#define NEXT     ".next"
+#define NEXT_ID  ".next.id"
+#define PREVIOUS ".previous"
+
+static int fail(struct err *err, int r, const char *what)
+{
+	bool full = r == -ENOSPC || r == -EDQUOT;
+
+	return err_set(err, r, full ? ERR_DISK_FULL : ERR_INTERNAL, "Storage.Pool", "can't %s: %s",
+		what, strerror(-r));
+}
+
+static bool is_there(const struct swap *s, const char *name)
+{
+	return faccessat(s->dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static int rename_to(const struct swap *s, const char *from, const char *to)
+{
+	return renameat(s->dir, from, s->dir, to) < 0 ? -errno : 0;
+}
+
+static int identify(const struct swap *s, const char *name, uint64_t *ret)
+{
+	_cleanup_(closep) int fd =
+		openat(s->dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	return fd < 0 ? -errno : s->driver->identify(fd, ret);
+}
+
+static int write_id(const struct swap *s, uint64_t id)
+{
+	_cleanup_(closep) int fd = openat(
+		s->dir, NEXT_ID, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	char text[32];
+	int n = snprintf(text, sizeof(text), "%" PRIu64 "\n", id);
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, (size_t)n) != n)
+		return errno ? -errno : -EIO;
+	return fsync(fd) < 0 || fsync(s->dir) < 0 ? -errno : 0;
+}
+
+static int read_id(const struct swap *s, uint64_t *ret)
+{
+	_cleanup_(closep) int fd = openat(s->dir, NEXT_ID, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	char text[32];
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+
+	if (n <= 0)
+		return -ENOENT;
+	text[n] = '\0';
+	return sscanf(text, "%" SCNu64, ret) == 1 ? 0 : -EBADMSG;
+}
+
+/* Does the new tree stand in the place? */
+static bool is_exchanged(const struct swap *s)
+{
+	uint64_t want, have;
+
+	return read_id(s, &want) == 0 && identify(s, s->name, &have) == 0 && want == have;
+}
+
+static int exchange(const struct swap *s, const char *with)
+{
+	if (renameat2(s->dir, s->name, s->dir, with, RENAME_EXCHANGE) < 0)
+		return -errno;
+	return fsync(s->dir) < 0 ? -errno : 0;
+}
+
+bool swap_wants_build(const struct swap *s)
+{
+	return !is_there(s, NEXT) && !is_there(s, PREVIOUS);
+}
+
+/* Its bytes first, then its name: what is called .next is whole. */
+static int complete(const struct swap *s)
+{
+	_cleanup_(closep) int fd =
+		openat(s->dir, SWAP_BUILDING, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	uint64_t id;
+	int r;
+
+	if (fd < 0 || syncfs(fd) < 0)
+		return -errno;
+	r = s->driver->identify(fd, &id);
+	if (r >= 0)
+		r = write_id(s, id);
+	if (r >= 0)
+		r = rename_to(s, SWAP_BUILDING, NEXT);
+	return r < 0 ? r : fsync(s->dir) < 0 ? -errno : 0;
+}
+
+int swap_commit(const struct swap *s, struct err *err)
+{
+	int r = 0;
+
+	if (swap_wants_build(s))
+		r = complete(s);
+	if (r >= 0 && !is_there(s, PREVIOUS)) {
+		if (!is_exchanged(s))
+			r = exchange(s, NEXT);
+		if (r >= 0)
+			r = rename_to(s, NEXT, PREVIOUS);
+	}
+	return r < 0 ? fail(err, r, "put the new tree in place") : 0;
+}
+
+static int forget(const struct swap *s)
+{
+	(void)unlinkat(s->dir, NEXT_ID, 0);
+	return fsync(s->dir) < 0 ? -errno : 0;
+}
+
+int swap_revert(const struct swap *s, struct err *err)
+{
+	const char *old = is_there(s, PREVIOUS) ? PREVIOUS : NEXT;
+	int r = 0;
+
+	if (is_there(s, old) && is_exchanged(s))
+		r = exchange(s, old);
+	/* From here on the old one stands in its place, and all else goes. */
+	if (r >= 0)
+		r = s->driver->remove(s->dir, PREVIOUS);
+	if (r >= 0)
+		r = s->driver->remove(s->dir, NEXT);
+	if (r >= 0)
+		r = s->driver->remove(s->dir, SWAP_BUILDING);
+	if (r >= 0)
+		r = forget(s);
+	return r < 0 ? fail(err, r, "put the old tree back") : 0;
+}
+
+int swap_settle(const struct swap *s, const char *keep, struct err *err)
+{
+	int r = 0;
+
+	if (keep && is_there(s, PREVIOUS))
+		r = rename_to(s, PREVIOUS, keep);
+	else
+		r = s->driver->remove(s->dir, PREVIOUS);
+	if (r >= 0)
+		r = forget(s);
+	return r < 0 ? fail(err, r, "remove the old tree") : 0;
+}

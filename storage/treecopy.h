@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Make one tree equal to another: the copy of a tree when there is nothing yet, and else only what
+ * differs. Faithful: owners, modes with setuid, times to the nanosecond, hard links, holes, device
+ * nodes, fifos, sockets, and all extended attributes, POSIX ACLs and file capabilities among them
+ * (xattr(7)). Data is shared where the file system can (ioctl_ficlone(2)).
+ *
+ * Both trees are walked by descriptors and no link is followed, so whoever changes the source
+ * meanwhile can spoil the copy and nothing else. Other file systems and nested subvolumes are not
+ * entered: an empty directory stands for them. A file is taken for unchanged when type, owner,
+ * mode, size, times of modification and attributes are equal, as rsync(1) does. */
+#pragma once
+
+#include "proto/base.h"
+#include "proto/err.h"
+
+struct treecopy {
+	int from, to; /* two directories; borrowed */
+	/* How far it is, every so many bytes or files; may be NULL. */
+	void (*progress)(const struct treecopy *t, void *userdata);
+	void *userdata;
+	/* What was done. */
+	uint64_t files;     /* looked at */
+	uint64_t changed;   /* made anew, their attributes included */
+	uint64_t bytes;     /* of data written or shared */
+	uint64_t allocated; /* of the whole source, as st_blocks has it */
+};
+
+/* Returns 0; -ENOSPC (DISK_FULL), -EDQUOT likewise. Stopped midway, @to is between the two and a
+ * second run completes it. Nothing is flushed to the disk: syncfs(2) is the caller's. */
+_must_check_ int treecopy_run(struct treecopy *t, struct err *err);
