@@ -27,6 +27,7 @@ struct agent {
 	struct ctlsrv *ctlsrv;
 	struct api *api;
 	struct portal *portal;
+	struct reaper *reaper;
 	gid_t local_group; /* who may use the local sockets; 0 (root's) without Local.Group */
 	struct ctgroup *groups;
 	struct keyset keyset;

@@ -18,6 +18,7 @@
 #include "agent/engine.h"
 #include "agent/journald.h"
 #include "agent/portal.h"
+#include "agent/reaper.h"
 #include "agent/tell.h"
 #include "agent/trust.h"
 #include "agent/uplink.h"
@@ -157,6 +158,9 @@ static int start_parts(struct agent *a, struct err *err)
 			err, r, ERR_INTERNAL, NULL, "can't use %s: %s", worker, strerror(-r));
 	a->api = api_new(a);
 	r = engine_new(a, &a->engine);
+	if (r < 0)
+		return r;
+	r = reaper_new(a, &a->reaper);
 	if (r < 0)
 		return r;
 	find_local_group(a);
@@ -330,6 +334,7 @@ static void tear_down(struct agent *a)
 	a->ctlsrv = ctlsrv_close(a->ctlsrv);
 	a->uplink = uplink_free(a->uplink);
 	a->engine = engine_free(a->engine);
+	a->reaper = reaper_free(a->reaper);
 	a->workers = worker_pool_free(a->workers);
 	a->api = api_free(a->api);
 	for (size_t i = 0; a->desired && i < desired_count(a->desired); i++)

@@ -5,6 +5,7 @@
 #include "agent/api_order.h"
 #include "agent/api_show.h"
 #include "agent/history.h"
+#include "agent/localorder.h"
 
 #define LIST_LIMIT   50
 #define LIST_MAX     100
@@ -159,7 +160,7 @@ void api_container_create(struct api_call *c)
 		api_fail(c, &err, NULL);
 		return;
 	}
-	api_order_new_id(id);
+	localorder_new_id(id);
 	api_order(c, OP_CONTAINER_CREATE, id, c->args[0], params);
 }
 
@@ -179,6 +180,6 @@ void api_container_copy(struct api_call *c)
 		return;
 	}
 	(void)json_object_set_new(params, "source_container_id", json_string(source->spec.id));
-	api_order_new_id(id);
+	localorder_new_id(id);
 	api_order(c, OP_CONTAINER_COPY, id, project ? project : source->spec.project_id, params);
 }

@@ -16,6 +16,3 @@ void api_order(struct api_call *c, enum op op, const char *container_id, const c
 
 /* An order has ended: whoever waits for it gets its answer. In the open transaction. */
 void api_order_ended(struct agent *a, const struct operation *op, enum journal_state state);
-
-/* A new id. */
-void api_order_new_id(char ret[static IDENT_ID_LEN + 1]);

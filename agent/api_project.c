@@ -3,6 +3,7 @@
  * made here, which only a standalone node does, has a row with its alias. */
 #include "agent/api_handlers.h"
 #include "agent/api_order.h"
+#include "agent/localorder.h"
 #include "agent/store.h"
 #include "proto/jsonx.h"
 
@@ -179,7 +180,7 @@ void api_project_create(struct api_call *c)
 	}
 	if (!read_alias(c, /* required= */ true, &alias) || !read_color(c, &color))
 		return;
-	api_order_new_id(id);
+	localorder_new_id(id);
 	store_must(store_exec(c->agent->store,
 		"INSERT INTO projects(id, alias, color, created_ms, changed_ms) VALUES(?1, ?2, ?3, "
 		"?4, ?4)",

@@ -3,6 +3,7 @@
 
 #include "agent/api.h"
 #include "agent/ctwatch.h"
+#include "agent/snaplist.h"
 
 static json_t *limits(const struct ctspec_limits *l)
 {
@@ -23,10 +24,14 @@ json_t *api_show_container(const struct agent *a, const struct container *c)
 	const struct ctspec *s = &c->spec;
 	pid_t pid = ctwatch_pid(c);
 
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:o, s:o?, s:{}, s:o, s:o}", "id",
-		s->id, "project_id", s->project_id, "name", s->name, "container_image", s->image,
-		"status", desired_status_name(c->status), "server_name", a->conf.node.name,
-		"autostart", s->autostart, "limits", limits(&s->limits), "pid",
-		pid > 0 ? json_integer(pid) : json_null(), "environment_vars", "created_at",
-		api_time(c->created_ms), "updated_at", api_time(c->changed_ms));
+	return json_pack(
+		"{s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:o, s:o?, s:{}, s:s?, s:I, s:o, s:o, s:o}",
+		"id", s->id, "project_id", s->project_id, "name", s->name, "container_image",
+		s->image, "status", desired_status_name(c->status), "server_name",
+		a->conf.node.name, "autostart", s->autostart, "limits", limits(&s->limits), "pid",
+		pid > 0 ? json_integer(pid) : json_null(), "environment_vars",
+		"source_container_id", s->source_id[0] ? s->source_id : NULL, "snapshot_count",
+		(json_int_t)snaplist_count(a->store, s->id), "last_used_snapshot",
+		snaplist_last_used(a->store, s->id), "created_at", api_time(c->created_ms),
+		"updated_at", api_time(c->changed_ms));
 }

@@ -100,6 +100,7 @@ static void operation_free(struct engine *e, struct operation *op)
 	op->worker = worker_release(op->worker);
 	order_done(&op->order);
 	json_decref(op->result);
+	json_decref(op->step_data);
 	if (op->last_attempt)
 		e->n_last_attempts--;
 	if (e->alone == op) {
@@ -123,6 +124,8 @@ static void join_lanes(struct engine *e, struct operation *op)
 
 	oprules_lanes(op->order.op, op->order.container_id, op->order.project_id, op->order.params,
 		&lanes);
+	if (op->def && op->def->lanes)
+		op->def->lanes(e->agent, &op->order, &lanes);
 	if (lane_join(e->lanes, &op->ticket, &lanes))
 		push(&e->ready, op);
 }
@@ -201,6 +204,10 @@ static void on_worker_done(struct worker_result *res, void *userdata)
 			res->err->message);
 	else if (res->r < 0)
 		op->err = *res->err;
+	else if (!op->at.undoing) {
+		json_decref(op->step_data);
+		op->step_data = json_incref(res->data);
+	}
 	if (res->r >= 0 && res->fd >= 0 && c)
 		ctwatch_attach(op->agent, c,
 			(pid_t)json_integer_value(json_object_get(res->data, "pid")),
@@ -229,10 +236,13 @@ static char *job_text(const struct operation *op, const struct ops_step *step)
 	const struct agent *a = op->agent;
 	struct container *c = desired_find(a->desired, op->order.container_id);
 
+	json_t *params = step->params ? step->params(op->agent, op) : json_object();
+
 	assert(c); /* only check() lets an operation walk steps, and it has looked */
-	return worker_job_text(&a->conf, &c->spec, step->job, op->at.undoing ? "undo" : "act",
-		json_pack("{s:I}", "timeout_ms",
-			(json_int_t)oprules_timeout_s(op->order.op, op->order.params) * 1000));
+	(void)json_object_set_new(params, "timeout_ms",
+		json_integer((json_int_t)oprules_timeout_s(op->order.op, op->order.params) * 1000));
+	return worker_job_text(
+		&a->conf, &c->spec, step->job, op->at.undoing ? "undo" : "act", params);
 }
 
 /* Begin what the commit has just made durable. */
@@ -557,6 +567,14 @@ bool engine_is_busy(const struct engine *e, const char *container_id)
 
 	(void)snprintf(lane, sizeof(lane), "container:%s", container_id);
 	return lane_is_busy(e->lanes, lane);
+}
+
+const struct order *engine_find(const struct engine *e, enum op op, const char *container_id)
+{
+	for (const struct operation *o = e->all; o; o = o->next)
+		if (o->order.op == op && strcmp(o->order.container_id, container_id) == 0)
+			return &o->order;
+	return NULL;
 }
 
 size_t engine_unfinished(const struct engine *e)

@@ -39,7 +39,8 @@ struct operation {
 	bool begun;        /* in this process */
 	bool has_position; /* waited for a worker with its next step decided */
 	json_t *result;
-	struct err err; /* why it failed, as far as it has */
+	json_t *step_data; /* what the last job gave back; lost in a crash */
+	struct err err;    /* why it failed, as far as it has */
 };
 
 _must_check_ int engine_new(struct agent *a, struct engine **ret);
@@ -57,6 +58,8 @@ void engine_turn(struct engine *e);
 /* Does an unfinished operation hold this container's lane? */
 bool engine_is_busy(const struct engine *e, const char *container_id);
 size_t engine_unfinished(const struct engine *e);
+/* The newest unfinished order of @op for the container, or NULL. */
+const struct order *engine_find(const struct engine *e, enum op op, const char *container_id);
 
 /* Record a container's new status, log it and report it. In the open transaction. */
 void engine_set_status(struct agent *a, struct container *c, enum ct_status to, int64_t since_ms,

@@ -83,6 +83,17 @@ static void operation(struct agent *a, const json_t *r)
 			container_id, NULL, event_operation(r));
 }
 
+static void snapshot(struct agent *a, const json_t *r)
+{
+	const char *event = text_of(r, "event");
+	_cleanup_(freep) char *type = xasprintf(
+		"container.snapshot.%s", strcmp(event, "expired") == 0 ? "deleted" : event);
+
+	add(a, type, text_of(r, "container_id"), text_of(r, "project_id"),
+		json_pack("{s:O, s:O}", "container_id", json_object_get(r, "container_id"),
+			"snapshot", json_object_get(r, "data")));
+}
+
 void event_report(struct agent *a, const json_t *report)
 {
 	const char *type = text_of(report, "type");
@@ -91,4 +102,6 @@ void event_report(struct agent *a, const json_t *report)
 		container_status(a, report);
 	else if (strcmp(type, "order") == 0)
 		operation(a, report);
+	else if (strcmp(type, "snapshot") == 0)
+		snapshot(a, report);
 }

@@ -11,7 +11,15 @@ static const struct opdef *find_in(const struct opdef *defs, size_t n, enum op o
 
 const struct opdef *ops_find(enum op op)
 {
-	const struct opdef *def = find_in(ops_container, ops_container_count, op);
+	const struct {
+		const struct opdef *defs;
+		size_t n;
+	} families[] = { { ops_container, ops_container_count },
+		{ ops_snapshot, ops_snapshot_count }, { ops_copy, ops_copy_count },
+		{ ops_node, ops_node_count } };
+	const struct opdef *def = NULL;
 
-	return def ? def : find_in(ops_node, ops_node_count, op);
+	for (size_t i = 0; !def && i < countof(families); i++)
+		def = find_in(families[i].defs, families[i].n, op);
+	return def;
 }

@@ -25,8 +25,11 @@ enum ops_recovery {
 struct ops_step {
 	const char *job; /* of hoody-worker */
 	bool has_undo;
-	bool (*skip)(const struct operation
-			*op); /* this operation doesn't need the step; NULL: it always does */
+	/* This operation doesn't need the step; NULL: it always does. */
+	bool (*skip)(const struct operation *op);
+	/* The job's parameters, beside timeout_ms; NULL: none. Of what is journaled alone, so that
+	 * they are the same after a crash. */
+	json_t *(*params)(struct agent *a, const struct operation *op);
 };
 
 struct opdef {
@@ -41,6 +44,8 @@ struct opdef {
 		struct operation *op); /* failure, everything undone; may be NULL */
 	const struct ops_step *steps;
 	unsigned n_steps;
+	/* Lanes that the order doesn't name and the node knows; may be NULL. */
+	void (*lanes)(struct agent *a, const struct order *o, struct oprules_lanes *l);
 };
 
 /* NULL: this op is valid but ends failed with NOT_IMPLEMENTED. */
@@ -49,5 +54,9 @@ const struct opdef *ops_find(enum op op);
 /* The rows of each family. */
 extern const struct opdef ops_container[];
 extern const size_t ops_container_count;
+extern const struct opdef ops_snapshot[];
+extern const size_t ops_snapshot_count;
+extern const struct opdef ops_copy[];
+extern const size_t ops_copy_count;
 extern const struct opdef ops_node[];
 extern const size_t ops_node_count;

@@ -3,92 +3,11 @@
  */
 #include <sodium.h>
 
-#include "agent/ctwatch.h"
 #include "agent/ops.h"
+#include "agent/opstate.h"
+#include "agent/snaplist.h"
 #include "agent/tell.h"
 #include "proto/jsonx.h"
-
-/* --- what they share --- */
-
-static struct container *container_of_op(struct agent *a, const struct operation *op)
-{
-	return desired_find(a->desired, op->order.container_id);
-}
-
-static enum ops_verdict refuse(struct operation *op, int r, enum errcode code, const char *sentence)
-{
-	(void)err_set(&op->err, r, code, NULL, "%s", sentence);
-	return OPS_REFUSED;
-}
-
-/* The statuses that allow an op, as bits. */
-#define IN(status) (1u << CT_##status)
-
-static enum ops_verdict check_status(struct agent *a, struct operation *op, unsigned allowed)
-{
-	struct container *c = container_of_op(a, op);
-
-	if (!c)
-		return refuse(op, -ENOENT, ERR_CONTAINER_NOT_FOUND,
-			"there is no such container on this node");
-	if (allowed & (1u << c->status))
-		return OPS_RUN;
-	(void)err_set(&op->err, -EPERM, ERR_OPERATION_STATE_CONFLICT, NULL,
-		"%s is not possible while the container is %s", op->order.op_name,
-		desired_status_name(c->status));
-	(void)snprintf(
-		op->err.status, sizeof(op->err.status), "%s", desired_status_name(c->status));
-	return OPS_REFUSED;
-}
-
-/* What an order's reports call the cause. */
-static const char *cause(const struct operation *op)
-{
-	return strcmp(op->origin, "agent") == 0 ? "autostart" : "user";
-}
-
-static void move_to(struct agent *a, struct operation *op, enum ct_status to)
-{
-	struct container *c = container_of_op(a, op);
-	const char *command = strchr(op->order.op_name, '.') + 1;
-
-	if (to == CT_STOPPED || to == CT_DELETED || to == CT_FAILED)
-		ctwatch_detach(c);
-	if (c->status != to)
-		engine_set_status(a, c, to, op->started_ms, cause(op),
-			json_pack("{s:s, s:s}", "command", command, "order_id", op->order.id));
-	json_decref(op->result);
-	op->result = json_pack("{s:s}", "status", desired_status_name(to));
-}
-
-static void now_running(struct agent *a, struct operation *op)
-{
-	move_to(a, op, CT_RUNNING);
-}
-
-static void now_stopped(struct agent *a, struct operation *op)
-{
-	move_to(a, op, CT_STOPPED);
-}
-
-static void now_paused(struct agent *a, struct operation *op)
-{
-	move_to(a, op, CT_PAUSED);
-}
-
-/* It failed: the status is what the kernel says. */
-static void now_as_observed(struct agent *a, struct operation *op)
-{
-	struct container *c = container_of_op(a, op);
-	enum ct_status observed;
-
-	if (!c)
-		return;
-	observed = ctwatch_observe(a, c);
-	if (c->status != observed)
-		engine_set_status(a, c, observed, op->started_ms, "system",
-			json_pack("{s:s}", "order_id", op->order.id));
-}
 
 /* --- create --- */
 
@@ -174,7 +93,7 @@ static void params_digest(const struct operation *op, uint8_t ret[static 32])
 
 static enum ops_verdict create_check(struct agent *a, struct operation *op)
 {
-	struct container *c = container_of_op(a, op);
+	struct container *c = opstate_container(a, op);
 	uint8_t digest[32];
 
 	if (!c)
@@ -182,7 +101,7 @@ static enum ops_verdict create_check(struct agent *a, struct operation *op)
 									       : OPS_REFUSED;
 	params_digest(op, digest);
 	if (memcmp(digest, c->params_digest, sizeof(digest)) != 0)
-		return refuse(op, -EEXIST, ERR_CONTAINER_EXISTS,
+		return opstate_refuse(op, -EEXIST, ERR_CONTAINER_EXISTS,
 			"a container of this id exists and was created with other parameters");
 	op->result = json_pack("{s:s}", "status", desired_status_name(c->status));
 	return OPS_NOTHING;
@@ -227,7 +146,7 @@ static int create_begin(struct agent *a, struct operation *op)
 	if (r < 0)
 		return err_set(&op->err, r, ERR_NO_SPACE, "IdBase",
 			"no range of user ids is left for another container");
-	tell_status(a, c, CT_NONE, CT_CREATING, 0, cause(op), NULL);
+	tell_status(a, c, CT_NONE, CT_CREATING, 0, opstate_cause(op), NULL);
 	return 0;
 }
 
@@ -238,16 +157,16 @@ static bool create_without_start(const struct operation *op)
 
 static void create_finish(struct agent *a, struct operation *op)
 {
-	move_to(a, op, create_without_start(op) ? CT_STOPPED : CT_RUNNING);
+	opstate_move(a, op, create_without_start(op) ? CT_STOPPED : CT_RUNNING);
 }
 
 static void create_abandon(struct agent *a, struct operation *op)
 {
-	struct container *c = container_of_op(a, op);
+	struct container *c = opstate_container(a, op);
 
 	if (!c)
 		return;
-	move_to(a, op, CT_FAILED);
+	opstate_move(a, op, CT_FAILED);
 	desired_remove(a->desired, c);
 }
 
@@ -260,7 +179,7 @@ static const struct ops_step create_steps[] = {
 
 static enum ops_verdict update_check(struct agent *a, struct operation *op)
 {
-	enum ops_verdict verdict = check_status(a, op, ~(IN(DELETING) | IN(CREATING)));
+	enum ops_verdict verdict = opstate_check(a, op, ~(OPSTATE(DELETING) | OPSTATE(CREATING)));
 
 	if (verdict != OPS_RUN)
 		return verdict;
@@ -270,7 +189,7 @@ static enum ops_verdict update_check(struct agent *a, struct operation *op)
 /* The name is what the container calls itself from its next start on; nothing of ours goes by it. */
 static void update_finish(struct agent *a, struct operation *op)
 {
-	struct container *c = container_of_op(a, op);
+	struct container *c = opstate_container(a, op);
 	const json_t *autostart = json_object_get(op->order.params, "autostart");
 	struct ctspec spec = c->spec;
 
@@ -287,7 +206,7 @@ static void update_finish(struct agent *a, struct operation *op)
 
 static enum ops_verdict start_check(struct agent *a, struct operation *op)
 {
-	return check_status(a, op, IN(STOPPED) | IN(FAILED));
+	return opstate_check(a, op, OPSTATE(STOPPED) | OPSTATE(FAILED));
 }
 
 static const struct ops_step start_steps[] = {
@@ -296,7 +215,7 @@ static const struct ops_step start_steps[] = {
 
 static enum ops_verdict stop_check(struct agent *a, struct operation *op)
 {
-	return check_status(a, op, IN(RUNNING));
+	return opstate_check(a, op, OPSTATE(RUNNING));
 }
 
 static const struct ops_step stop_steps[] = {
@@ -305,7 +224,7 @@ static const struct ops_step stop_steps[] = {
 
 static enum ops_verdict force_stop_check(struct agent *a, struct operation *op)
 {
-	return check_status(a, op, IN(RUNNING) | IN(PAUSED) | IN(FAILED));
+	return opstate_check(a, op, OPSTATE(RUNNING) | OPSTATE(PAUSED) | OPSTATE(FAILED));
 }
 
 static const struct ops_step force_stop_steps[] = {
@@ -314,7 +233,7 @@ static const struct ops_step force_stop_steps[] = {
 
 static enum ops_verdict restart_check(struct agent *a, struct operation *op)
 {
-	return check_status(a, op, IN(RUNNING) | IN(STOPPED) | IN(FAILED));
+	return opstate_check(a, op, OPSTATE(RUNNING) | OPSTATE(STOPPED) | OPSTATE(FAILED));
 }
 
 static bool was_not_running(const struct operation *op)
@@ -336,7 +255,7 @@ static const struct ops_step pause_steps[] = {
 
 static enum ops_verdict resume_check(struct agent *a, struct operation *op)
 {
-	return check_status(a, op, IN(PAUSED));
+	return opstate_check(a, op, OPSTATE(PAUSED));
 }
 
 static const struct ops_step resume_steps[] = {
@@ -349,29 +268,31 @@ static enum ops_verdict delete_check(struct agent *a, struct operation *op)
 {
 	bool force = json_is_true(json_object_get(op->order.params, "force"));
 
-	if (!container_of_op(a, op))
+	if (!opstate_container(a, op))
 		return OPS_NOTHING;
-	return check_status(
-		a, op, force ? ~0u : IN(STOPPED) | IN(FAILED) | IN(DELETING) | IN(CREATING));
+	return opstate_check(a, op,
+		force ? ~0u
+		      : OPSTATE(STOPPED) | OPSTATE(FAILED) | OPSTATE(DELETING) | OPSTATE(CREATING));
 }
 
 static int delete_begin(struct agent *a, struct operation *op)
 {
-	move_to(a, op, CT_DELETING);
+	opstate_move(a, op, CT_DELETING);
 	return 0;
 }
 
 static void delete_finish(struct agent *a, struct operation *op)
 {
-	struct container *c = container_of_op(a, op);
+	struct container *c = opstate_container(a, op);
 
-	move_to(a, op, CT_DELETED);
+	opstate_move(a, op, CT_DELETED);
+	snaplist_remove_all(a->store, c->spec.id);
 	desired_remove(a->desired, c);
 }
 
 static void delete_abandon(struct agent *a, struct operation *op)
 {
-	move_to(a, op, CT_FAILED);
+	opstate_move(a, op, CT_FAILED);
 }
 
 static const struct ops_step delete_steps[] = {
@@ -387,17 +308,17 @@ const struct opdef ops_container[] = {
 	{ OP_CONTAINER_CREATE, OPS_RESUME, create_check, create_begin, create_finish,
 		create_abandon, STEPS(create_steps) },
 	{ OP_CONTAINER_UPDATE, OPS_RESUME, update_check, NULL, update_finish, NULL, NULL, 0 },
-	{ OP_CONTAINER_START, OPS_RESUME, start_check, NULL, now_running, now_as_observed,
+	{ OP_CONTAINER_START, OPS_RESUME, start_check, NULL, opstate_running, opstate_as_observed,
 		STEPS(start_steps) },
-	{ OP_CONTAINER_STOP, OPS_RESUME, stop_check, NULL, now_stopped, now_as_observed,
+	{ OP_CONTAINER_STOP, OPS_RESUME, stop_check, NULL, opstate_stopped, opstate_as_observed,
 		STEPS(stop_steps) },
-	{ OP_CONTAINER_FORCE_STOP, OPS_RESUME, force_stop_check, NULL, now_stopped, now_as_observed,
-		STEPS(force_stop_steps) },
-	{ OP_CONTAINER_RESTART, OPS_RESUME, restart_check, NULL, now_running, now_as_observed,
-		STEPS(restart_steps) },
-	{ OP_CONTAINER_PAUSE, OPS_RESUME, stop_check, NULL, now_paused, now_as_observed,
+	{ OP_CONTAINER_FORCE_STOP, OPS_RESUME, force_stop_check, NULL, opstate_stopped,
+		opstate_as_observed, STEPS(force_stop_steps) },
+	{ OP_CONTAINER_RESTART, OPS_RESUME, restart_check, NULL, opstate_running,
+		opstate_as_observed, STEPS(restart_steps) },
+	{ OP_CONTAINER_PAUSE, OPS_RESUME, stop_check, NULL, opstate_paused, opstate_as_observed,
 		STEPS(pause_steps) },
-	{ OP_CONTAINER_RESUME, OPS_RESUME, resume_check, NULL, now_running, now_as_observed,
+	{ OP_CONTAINER_RESUME, OPS_RESUME, resume_check, NULL, opstate_running, opstate_as_observed,
 		STEPS(resume_steps) },
 	{ OP_CONTAINER_DELETE, OPS_RESUME, delete_check, delete_begin, delete_finish,
 		delete_abandon, STEPS(delete_steps) },

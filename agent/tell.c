@@ -158,6 +158,18 @@ void tell_status(struct agent *a, const struct container *c, enum ct_status from
 	send_report(a, v);
 }
 
+void tell_snapshot(
+	struct agent *a, const struct container *c, const char *event, json_t *data_steals)
+{
+	json_t *v = new_report("snapshot");
+
+	set(v, "container_id", json_string(c->spec.id));
+	set(v, "project_id", json_string(c->spec.project_id));
+	set(v, "event", json_string(event));
+	set(v, "data", data_steals);
+	send_report(a, v);
+}
+
 static json_t *pool_json(const struct agent *a)
 {
 	struct statvfs st;

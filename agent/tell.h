@@ -19,6 +19,11 @@ void tell_row(struct agent *a, int64_t row);
 void tell_status(struct agent *a, const struct container *c, enum ct_status from, enum ct_status to,
 	int64_t since_ms, const char *triggered_by, const json_t *metadata);
 
+/* What became of one of a container's snapshots: created, deleted, expired, restored, renamed. Takes
+ * @data. */
+void tell_snapshot(
+	struct agent *a, const struct container *c, const char *event, json_t *data_steals);
+
 /* node.hello and node.inventory. */
 void tell_hello(struct agent *a);
 

@@ -26,6 +26,14 @@
  *   thaw     and the reverse                                            frozen
  *   session  runs a command for whom the job's descriptor leads to         -
  *            (agent/worker_session.h), and goes on without the agent
+ *   copy     the root is another's: params {source, snapshot?, running?}    remove it
+ *   halt     as kill                                                        as launch
+ *   snapshot params {name, running?}; result {"size":bytes}               remove it
+ *   snapshot-remove   params {name}                                        -
+ *   restore  the root is the snapshot: params {name}                       the old root
+ *   sync-build   what will be the root is made: params {source, running?}  it is removed
+ *   sync     and takes its place                                           the old root
+ *   settle   the old root is gone: params {keep_base?}                     -
  *   rootfs-remove   its root, its directory and its lxc directory are gone   -
  */
 #pragma once

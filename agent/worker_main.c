@@ -1,108 +1,35 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* hoody-worker: does one operation's jobs and ends. What they are stands in agent/worker_job.h; it
  * knows nothing but what a job tells it. */
-#include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
 
 #include "agent/channel.h"
+#include "agent/worker_act.h"
 #include "agent/worker_job.h"
-#include "agent/worker_session.h"
-#include "lxc/ctlife.h"
 #include "proto/jsonx.h"
-#include "storage/path.h"
-#include "storage/pool.h"
 
-struct job {
-	struct ctlife life;
-	char *lxc, *pool, *run, *rootfs, *driver, *prefix;
-	int64_t timeout_ms;
-	json_t *result;
-	int pidfd;
-	int fd; /* that came with the job, or -1 */
-};
-
-/* --- the jobs --- */
-
-static int rootfs_act(struct job *j, struct err *err)
-{
-	_cleanup_pool_ struct pool pool = { .fd = -1, .containers = -1 };
-	const struct ctspec *s = &j->life.spec;
-	const struct pool_root root = { s->id, s->image, s->name[0] ? s->name : s->id, s->id_base };
-	int r = pool_open(j->pool, j->driver, &pool, err);
-
-	return r < 0 ? r : pool_create_root(&pool, &root, err);
-}
-
-static int remove_lxc_directory(const struct job *j, struct err *err)
-{
-	_cleanup_(closep) int dir = open(j->lxc, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int r = dir < 0 ? -errno : path_remove_tree(dir, j->life.spec.id);
-
-	return r < 0 && r != -ENOENT ? err_set(err, r, ERR_INTERNAL, "Node.StateDirectory",
-					       "can't clear %s: %s", j->lxc, strerror(-r))
-				     : 0;
-}
-
-static int rootfs_remove(struct job *j, struct err *err)
-{
-	_cleanup_pool_ struct pool pool = { .fd = -1, .containers = -1 };
-	int r = pool_open(j->pool, j->driver, &pool, err);
-
-	if (r >= 0)
-		r = pool_remove_root(&pool, j->life.spec.id, err);
-	return r < 0 ? r : remove_lxc_directory(j, err);
-}
-
-static int launch_act(struct job *j, struct err *err)
-{
-	pid_t pid;
-	int r = ctlife_launch(&j->life, &pid, &j->pidfd, err);
-
-	if (r >= 0)
-		j->result = json_pack("{s:I}", "pid", (json_int_t)pid);
-	return r;
-}
-
-static int kill_act(struct job *j, struct err *err)
-{
-	return ctlife_kill(&j->life, err);
-}
-
-static int shutdown_act(struct job *j, struct err *err)
-{
-	return ctlife_shutdown(&j->life, j->timeout_ms, err);
-}
-
-static int freeze_act(struct job *j, struct err *err)
-{
-	return ctlife_freeze(&j->life, err);
-}
-
-static int thaw_act(struct job *j, struct err *err)
-{
-	return ctlife_thaw(&j->life, err);
-}
-
-static int session_act(struct job *j, struct err *err)
-{
-	worker_session(&j->life, j->fd);
-	return 0;
-}
-
+/* Its undo, or NULL: there is none. */
 static const struct {
 	const char *name;
-	int (*act)(struct job *j, struct err *err);
-	int (*undo)(struct job *j, struct err *err); /* NULL: there is none */
+	worker_act act, undo;
 } jobs[] = {
-	{ "rootfs", rootfs_act, rootfs_remove },
-	{ "launch", launch_act, kill_act },
-	{ "shutdown", shutdown_act, NULL },
-	{ "kill", kill_act, NULL },
-	{ "freeze", freeze_act, thaw_act },
-	{ "thaw", thaw_act, freeze_act },
-	{ "rootfs-remove", rootfs_remove, NULL },
-	{ "session", session_act, NULL },
+	{ "rootfs", worker_tree_create, worker_tree_remove },
+	{ "copy", worker_tree_copy, worker_tree_remove },
+	{ "launch", worker_life_launch, worker_life_kill },
+	{ "shutdown", worker_life_shutdown, NULL },
+	{ "kill", worker_life_kill, NULL },
+	{ "halt", worker_life_kill, worker_life_launch },
+	{ "freeze", worker_life_freeze, worker_life_thaw },
+	{ "thaw", worker_life_thaw, worker_life_freeze },
+	{ "snapshot", worker_tree_snapshot, worker_tree_snapshot_remove },
+	{ "snapshot-remove", worker_tree_snapshot_remove, NULL },
+	{ "restore", worker_tree_restore, worker_tree_revert },
+	{ "sync-build", worker_tree_sync_build, worker_tree_revert },
+	{ "sync", worker_tree_sync, worker_tree_revert },
+	{ "settle", worker_tree_settle, NULL },
+	{ "rootfs-remove", worker_tree_remove, NULL },
+	{ "session", worker_life_session, NULL },
 };
 
 /* --- reading one --- */
@@ -133,8 +60,10 @@ static int job_read(const json_t *v, struct job *j, struct err *err)
 	if (r >= 0)
 		r = ctspec_from_json(json_object_get(v, "container"), &j->life.spec, err);
 	if (r >= 0)
-		r = jsonx_int(json_object_get(v, "params"), "timeout_ms", false, 0, INT32_MAX,
-			&j->timeout_ms, ERR_CHANNEL, err);
+		j->params = json_object_get(v, "params");
+	if (r >= 0)
+		r = jsonx_int(j->params, "timeout_ms", false, 0, INT32_MAX, &j->timeout_ms,
+			ERR_CHANNEL, err);
 	if (r >= 0)
 		r = ctgroup_open(j->prefix, &j->life.groups, err);
 	if (r < 0)

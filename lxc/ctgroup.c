@@ -13,6 +13,7 @@
 
 #define HIERARCHIES_MAX 24
 #define FILE_MAX        4096
+#define FREEZE_POLL_MS  2
 #define DEPTH_MAX       32    /* of a container's own cgroups below its payload */
 #define PIDS_MAX        65536 /* of one cgroup.procs that we look at */
 #define KILL_AGAIN_MS   10
@@ -270,6 +271,33 @@ bool ctgroup_is_frozen(struct ctgroup *g, const char *id)
 	return unified ? keyed(text, "frozen") == 1 : strncmp(text, "FROZEN", 6) == 0;
 }
 
+static int64_t monotonic_ms(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+int ctgroup_set_frozen(struct ctgroup *g, const char *id, bool frozen, int wait_ms)
+{
+	int64_t end_ms = monotonic_ms() + wait_ms;
+	bool unified;
+	_cleanup_(closep) int dir = ctgroup_dir(g, "freezer", id, "payload", &unified);
+	int r;
+
+	if (dir < 0)
+		return -errno;
+	r = write_file(dir, unified ? "cgroup.freeze" : "freezer.state",
+		unified ? (frozen ? "1" : "0") : (frozen ? "FROZEN" : "THAWED"));
+	while (r >= 0 && ctgroup_is_frozen(g, id) != frozen) {
+		if (wait_ms >= 0 && monotonic_ms() >= end_ms)
+			return -ETIMEDOUT;
+		(void)poll(NULL, 0, FREEZE_POLL_MS);
+	}
+	return r;
+}
+
 /* Frozen tasks of a v1 freezer don't even die before they are thawed; those of cgroup2 do. */
 static void thaw(struct ctgroup *g, const char *id)
 {
@@ -297,14 +325,6 @@ static void kill_all(struct ctgroup *g, const char *id)
 
 	if (dir >= 0 && write_file(dir, "cgroup.kill", "1") < 0)
 		(void)ctgroup_each_pid(g, id, NULL, kill_one, NULL); /* before Linux 5.14 */
-}
-
-static int64_t monotonic_ms(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
 int ctgroup_kill(struct ctgroup *g, const char *id, int wait_ms)

@@ -39,6 +39,11 @@ _must_check_ int ctgroup_kill(struct ctgroup *g, const char *id, int wait_ms);
 /* Is anything in the tree frozen by our freezer group? */
 bool ctgroup_is_frozen(struct ctgroup *g, const char *id);
 
+/* Write the freezer and wait until it is so, @wait_ms at most (< 0: for ever; a task in an
+ * uninterruptible wait can take its time). Returns 0, -ETIMEDOUT with the wish left standing, or
+ * what the write said. */
+_must_check_ int ctgroup_set_frozen(struct ctgroup *g, const char *id, bool frozen, int wait_ms);
+
 /* Does any process live in the container's tree? */
 bool ctgroup_is_populated(struct ctgroup *g, const char *id);
 

@@ -341,26 +341,14 @@ int ctlife_shutdown(struct ctlife *l, int64_t timeout_ms, struct err *err)
 /* --- pause --- */
 
 /* Straight to the freezer: liblxc's own way does the same after a talk with the monitor, which may
- * be stopped. */
+ * be stopped. Ends by the agent's deadline at the latest. */
 static int set_frozen(struct ctlife *l, bool frozen, struct err *err)
 {
-	bool unified;
-	_cleanup_(closep) int dir = ctgroup_dir(
-				      l->groups, "freezer", l->spec.id, "payload", &unified),
-			      fd = -1;
-	const char *text = unified ? (frozen ? "1" : "0") : (frozen ? "FROZEN" : "THAWED");
+	int r = ctgroup_set_frozen(l->groups, l->spec.id, frozen, -1);
 
-	fd = dir < 0 ? -1
-		     : openat(dir, unified ? "cgroup.freeze" : "freezer.state",
-			       O_WRONLY | O_CLOEXEC);
-	if (fd < 0 || write(fd, text, strlen(text)) < 0)
-		return err_set(err, -errno, ERR_INTERNAL, NULL,
-			"the container's freezer can't be written: %s", strerror(errno));
-	/* Ends by the agent's deadline at the latest: a task in an uninterruptible wait can take
-	 * its time. */
-	while (ctgroup_is_frozen(l->groups, l->spec.id) != frozen)
-		(void)poll(NULL, 0, POLL_MS);
-	return 0;
+	return r < 0 ? err_set(err, r, ERR_INTERNAL, NULL,
+			       "the container's freezer can't be written: %s", strerror(-r))
+		     : 0;
 }
 
 int ctlife_freeze(struct ctlife *l, struct err *err)

@@ -11,6 +11,8 @@ json_t *ctspec_to_json(const struct ctspec *s)
 		s->limits.cpu_cores, "memory_bytes", (json_int_t)s->limits.memory_bytes, "pids",
 		(json_int_t)s->limits.pids);
 
+	if (v && s->source_id[0])
+		(void)json_object_set_new(v, "source_container_id", json_string(s->source_id));
 	if (!v)
 		abort(); /* only for want of memory, or text that order's checks let no one in with
 			  */
@@ -26,12 +28,13 @@ static bool is_clean(const char *s)
 	return true;
 }
 
-static int copy_text(const json_t *v, const char *key, char *to, size_t size, struct err *err)
+static int copy_text(
+	const json_t *v, const char *key, bool required, char *to, size_t size, struct err *err)
 {
-	const char *s;
-	int r = jsonx_string(v, key, /* required= */ true, &s, ERR_INVALID_PARAMS, err);
+	const char *s = NULL;
+	int r = jsonx_string(v, key, required, &s, ERR_INVALID_PARAMS, err);
 
-	if (r < 0)
+	if (r < 0 || !s)
 		return r;
 	if (strlen(s) >= size || !is_clean(s))
 		return err_set(err, -EINVAL, ERR_INVALID_PARAMS, key,
@@ -56,14 +59,17 @@ int ctspec_from_json(const json_t *v, struct ctspec *ret, struct err *err)
 {
 	struct ctspec s = {};
 	int64_t id_base = 0;
-	int r = copy_text(v, "id", s.id, sizeof(s.id), err);
+	int r = copy_text(v, "id", true, s.id, sizeof(s.id), err);
 
 	if (r >= 0)
-		r = copy_text(v, "project_id", s.project_id, sizeof(s.project_id), err);
+		r = copy_text(v, "project_id", true, s.project_id, sizeof(s.project_id), err);
 	if (r >= 0)
-		r = copy_text(v, "name", s.name, sizeof(s.name), err);
+		r = copy_text(v, "name", true, s.name, sizeof(s.name), err);
 	if (r >= 0)
-		r = copy_text(v, "image", s.image, sizeof(s.image), err);
+		r = copy_text(v, "image", true, s.image, sizeof(s.image), err);
+	if (r >= 0)
+		r = copy_text(
+			v, "source_container_id", false, s.source_id, sizeof(s.source_id), err);
 	if (r >= 0)
 		r = jsonx_int(v, "id_base", true, 1, UINT32_MAX - CTSPEC_ID_RANGE + 1LL, &id_base,
 			ERR_INVALID_PARAMS, err);

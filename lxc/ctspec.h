@@ -26,7 +26,8 @@ struct ctspec {
 	char project_id[IDENT_ID_LEN + 1];
 	char name[CTSPEC_NAME_MAX + 1]; /* hostname; the id when empty */
 	char image[256];
-	uint32_t id_base; /* first host uid and gid */
+	char source_id[IDENT_ID_LEN + 1]; /* of a copy: what it was made from; or empty */
+	uint32_t id_base;                 /* first host uid and gid */
 	bool autostart;
 	struct ctspec_limits limits;
 };

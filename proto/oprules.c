@@ -547,7 +547,7 @@ int oprules_check(enum op op, const json_t *params, struct err *err)
 	return opschema_check(params, ops[op].schema, &timeout_param, err);
 }
 
-static void join(struct oprules_lanes *l, const char *kind, const char *id)
+void oprules_add_lane(struct oprules_lanes *l, const char *kind, const char *id)
 {
 	char *name;
 
@@ -569,12 +569,12 @@ static void join_plain(struct oprules_lanes *l, const char *name)
 
 static void join_share(struct oprules_lanes *l, const json_t *params)
 {
-	join(l, "share", text(params, "share_id"));
-	join(l, "container", text(params, "source_container_id"));
-	join(l, "container", text(params, "target_container_id"));
+	oprules_add_lane(l, "share", text(params, "share_id"));
+	oprules_add_lane(l, "container", text(params, "source_container_id"));
+	oprules_add_lane(l, "container", text(params, "target_container_id"));
 	if (!text(params, "target_container_id"))
-		join(l, "project", text(params, "target_project_id"));
-	join(l, "container", text(params, "container_id"));
+		oprules_add_lane(l, "project", text(params, "target_project_id"));
+	oprules_add_lane(l, "container", text(params, "container_id"));
 }
 
 void oprules_lanes(enum op op, const char *container_id, const char *project_id,
@@ -584,17 +584,17 @@ void oprules_lanes(enum op op, const char *container_id, const char *project_id,
 
 	switch (ops[op].lanes) {
 	case LANE_CONTAINER:
-		join(&l, "container", container_id);
+		oprules_add_lane(&l, "container", container_id);
 		break;
 	case LANE_COPY:
-		join(&l, "container", container_id);
-		join(&l, "container", text(params, "source_container_id"));
+		oprules_add_lane(&l, "container", container_id);
+		oprules_add_lane(&l, "container", text(params, "source_container_id"));
 		break;
 	case LANE_SHARE:
 		join_share(&l, params);
 		break;
 	case LANE_PROJECT:
-		join(&l, "project", project_id);
+		oprules_add_lane(&l, "project", project_id);
 		break;
 	case LANE_IMAGE:
 		join_plain(&l, "image");

@@ -93,6 +93,9 @@ _must_check_ int oprules_check(enum op op, const json_t *params, struct err *err
 /* The lanes that a valid order joins, each once. The ids may be empty where they are not required.
  * What an op touches beyond what its order names (a sync's source, a share's containers, a
  * project's containers) only the store knows: the caller adds it. */
+/* One more lane, unless it is there already; @id NULL or empty: none. */
+void oprules_add_lane(struct oprules_lanes *l, const char *kind, const char *id);
+
 void oprules_lanes(enum op op, const char *container_id, const char *project_id,
 	const json_t *params, struct oprules_lanes *ret);
 

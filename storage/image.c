@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "storage/filecopy.h"
+
 #define APPLETS_MAX_BYTES 65536
 
 static const char *const busybox_places[] = { "/bin/busybox", "/usr/bin/busybox", "/sbin/busybox" };
@@ -115,16 +117,13 @@ static int copy_file(int from, int root, const char *path)
 	_cleanup_(closep) int to =
 		openat(root, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	struct stat st;
-	off_t done = 0;
+	int r;
 
 	if (to < 0 || fstat(from, &st) < 0)
 		return -errno;
-	while (done < st.st_size) {
-		ssize_t n = copy_file_range(from, &done, to, NULL, (size_t)(st.st_size - done), 0);
-
-		if (n <= 0)
-			return n < 0 ? -errno : -EIO;
-	}
+	r = filecopy_data(from, to, st.st_size, NULL, NULL);
+	if (r < 0)
+		return r;
 	return fchmod(to, 0755) < 0 ? -errno : 0;
 }
 

@@ -5,6 +5,7 @@ noinst_LIBRARIES += storage/libstorage.a
 storage_libstorage_a_SOURCES = \
 	storage/image.c storage/image.h \
 	storage/path.c storage/path.h \
+	storage/filecopy.c storage/filecopy.h \
 	storage/identity.c storage/identity.h \
 	storage/pool.c storage/pool.h storage/pool_driver.h \
 	storage/pool_btrfs.c storage/pool_dir.c \

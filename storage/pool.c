@@ -415,38 +415,39 @@ int pool_restore(struct pool *p, const char *id, const char *snapshot, struct er
 }
 
 /* From the base of the last time, where there is one, so that only what differs is written. */
-static int build_synced(struct pool *p, int dir, const char *source_id,
+int pool_sync_build(struct pool *p, const char *id, const char *source_id,
 	const struct pool_hold *hold, struct err *err)
 {
-	_cleanup_(closep) int source = open_container(p, source_id, err), from = -1, own = -1,
-			      tree = -1;
-	int r;
+	_cleanup_(closep) int dir = open_container(p, id, err), source = -1, from = -1;
+	struct swap s = swap_of(p, dir);
 
+	if (dir < 0)
+		return dir;
+	if (!swap_wants_build(&s))
+		return 0;
+	source = open_container(p, source_id, err);
 	from = source < 0 ? source : open_tree(source, ROOTFS, err);
 	if (from < 0)
 		return from;
-	if (renameat(dir, BASE, dir, SWAP_BUILDING) < 0 && errno != ENOENT && errno != ENOTEMPTY &&
-		errno != EEXIST)
+	if (!is_there(dir, SWAP_BUILDING) && renameat(dir, BASE, dir, SWAP_BUILDING) < 0 &&
+		errno != ENOENT)
 		return fail(err, -errno, "the base of the last sync can't be used");
-	r = clone_tree(p, from, dir, SWAP_BUILDING, hold, err);
-	if (r < 0)
-		return r;
-	own = open_tree(dir, ROOTFS, err);
-	tree = own < 0 ? own : open_tree(dir, SWAP_BUILDING, err);
-	return tree < 0 ? tree : identity_carry(own, tree, err);
+	return clone_tree(p, from, dir, SWAP_BUILDING, hold, err);
 }
 
-int pool_sync(struct pool *p, const char *id, const char *source_id, const struct pool_hold *hold,
-	struct err *err)
+int pool_sync(struct pool *p, const char *id, struct err *err)
 {
-	_cleanup_(closep) int dir = open_container(p, id, err);
+	_cleanup_(closep) int dir = open_container(p, id, err), own = -1, tree = -1;
 	struct swap s = swap_of(p, dir);
 	int r = 0;
 
 	if (dir < 0)
 		return dir;
-	if (swap_wants_build(&s))
-		r = build_synced(p, dir, source_id, hold, err);
+	if (swap_wants_build(&s)) {
+		own = open_tree(dir, ROOTFS, err);
+		tree = own < 0 ? own : open_tree(dir, SWAP_BUILDING, err);
+		r = tree < 0 ? tree : identity_carry(own, tree, err);
+	}
 	return r < 0 ? r : swap_commit(&s, err);
 }
 

@@ -62,11 +62,13 @@ _must_check_ int pool_remove_snapshot(
 	struct pool *p, const char *id, const char *name, struct err *err);
 
 /* Replace the root of a container that does not run: by a snapshot of its own, or by another
- * container's root, under the identity that it has. Then either of the two below. */
+ * container's root, under the identity that it has. Then either of the two below. What takes long
+ * of a sync, its build, may be done while it runs. */
 _must_check_ int pool_restore(
 	struct pool *p, const char *id, const char *snapshot, struct err *err);
-_must_check_ int pool_sync(struct pool *p, const char *id, const char *source_id,
+_must_check_ int pool_sync_build(struct pool *p, const char *id, const char *source_id,
 	const struct pool_hold *hold, struct err *err);
+_must_check_ int pool_sync(struct pool *p, const char *id, struct err *err);
 _must_check_ int pool_revert(struct pool *p, const char *id, struct err *err);
 /* @keep_base: the old root stays, hidden, and the next sync writes what differs from it alone. */
 _must_check_ int pool_settle(struct pool *p, const char *id, bool keep_base, struct err *err);

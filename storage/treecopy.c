@@ -2,16 +2,15 @@
 #include "storage/treecopy.h"
 
 #include <fcntl.h>
-#include <linux/fs.h>
-#include <sys/ioctl.h>
+#include <limits.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 
+#include "storage/filecopy.h"
 #include "storage/path.h"
 
 #define LINK_BUCKETS   4096  /* a power of two */
 #define XATTR_MAX      65536 /* the kernel's bound for a value and for a list (xattr(7)) */
-#define CHUNK          (64UL * 1024 * 1024)
 #define PROGRESS_EVERY (16UL * 1024 * 1024)
 #define FILES_EVERY    1024
 
@@ -154,47 +153,12 @@ static void tell(struct walk *w)
 	t->progress(t, t->userdata);
 }
 
-static int copy_range(struct walk *w, int from, int to, off_t start, off_t end)
+static void on_data(uint64_t bytes, void *userdata)
 {
-	off_t out = start;
+	struct walk *w = userdata;
 
-	while (start < end) {
-		ssize_t n = copy_file_range(
-			from, &start, to, &out, MIN_OF((size_t)(end - start), CHUNK), 0);
-
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			break; /* it was cut under us */
-		w->t->bytes += (uint64_t)n;
-		tell(w);
-	}
-	return 0;
-}
-
-/* The whole by reference, or what isn't a hole by copy. */
-static int copy_data(struct walk *w, int from, int to, off_t size)
-{
-	off_t data = 0, hole;
-	int r = 0;
-
-	if (size == 0)
-		return 0;
-	if (ioctl(to, FICLONE, from) == 0) {
-		w->t->bytes += (uint64_t)size;
-		return 0;
-	}
-	while (r == 0 && data < size) {
-		data = lseek(from, data, SEEK_DATA);
-		if (data < 0 && errno == ENXIO)
-			break; /* nothing but a hole behind */
-		hole = data < 0 ? -1 : lseek(from, data, SEEK_HOLE);
-		if (data < 0 || hole < 0)
-			return -errno;
-		r = copy_range(w, from, to, data, MIN_OF(hole, size));
-		data = hole;
-	}
-	return r < 0 ? r : ftruncate(to, size) < 0 ? -errno : 0;
+	w->t->bytes += bytes;
+	tell(w);
 }
 
 static int make_file(struct walk *w, int from, int to, const char *name, struct stat *st)
@@ -210,7 +174,7 @@ static int make_file(struct walk *w, int from, int to, const char *name, struct 
 	out = openat(to, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (out < 0)
 		return -errno;
-	return copy_data(w, in, out, st->st_size);
+	return filecopy_data(in, out, st->st_size, on_data, w);
 }
 
 static int make_link(int from, int to, const char *name)

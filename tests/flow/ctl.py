@@ -80,7 +80,7 @@ def main():
         gives(node, 0, [operation, "OPERATION_STATE_CONFLICT"], "operation", "list")
         gives(node, 0, ["creating +running", "user"], "container", "logs", "web")
         gives(node, 0, ["container.operation.completed"], "events")
-        gives(node, 1, ["NOT_IMPLEMENTED"], "container", "copy", "web")
+        gives(node, 1, ["NOT_IMPLEMENTED"], "network", "start", "web")
 
         # --- completions: the words that a shell would offer ---
         script = gives(node, 0, ["complete -F _hoodyctl hoodyctl"], "completion", "bash")

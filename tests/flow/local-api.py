@@ -63,6 +63,10 @@ def main():
         if node.state(cid) != "running":
             api.do("POST", f"/containers/{cid}/start", {})
 
+        for c in api.do("GET", "/containers?limit=100")["containers"]:
+            if c["id"] != cid: # a copy
+                api.do("DELETE", f"/containers/{c['id']}", {"force": True})
+
         # --- refusals, before anything is journaled ---
         before = len(api.do("GET", "/operations?limit=500")["operations"])
         is_refused(api, (404, "CONTAINER_NOT_FOUND"), "POST", "/containers/" + "f" * 24 + "/start", {})

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/opstate.h"
+
+#include "agent/ctwatch.h"
+
+struct container *opstate_container(struct agent *a, const struct operation *op)
+{
+	return desired_find(a->desired, op->order.container_id);
+}
+
+enum ops_verdict opstate_refuse(
+	struct operation *op, int r, enum errcode code, const char *sentence)
+{
+	(void)err_set(&op->err, r, code, NULL, "%s", sentence);
+	return OPS_REFUSED;
+}
+
+enum ops_verdict opstate_check(struct agent *a, struct operation *op, unsigned allowed)
+{
+	struct container *c = opstate_container(a, op);
+
+	if (!c)
+		return opstate_refuse(op, -ENOENT, ERR_CONTAINER_NOT_FOUND,
+			"there is no such container on this node");
+	if (allowed & (1u << c->status))
+		return OPS_RUN;
+	(void)err_set(&op->err, -EPERM, ERR_OPERATION_STATE_CONFLICT, NULL,
+		"%s is not possible while the container is %s", op->order.op_name,
+		desired_status_name(c->status));
+	(void)snprintf(
+		op->err.status, sizeof(op->err.status), "%s", desired_status_name(c->status));
+	return OPS_REFUSED;
+}
+
+const char *opstate_cause(const struct operation *op)
+{
+	return strcmp(op->origin, "agent") == 0 ? "autostart" : "user";
+}
+
+void opstate_move(struct agent *a, struct operation *op, enum ct_status to)
+{
+	struct container *c = opstate_container(a, op);
+	const char *command = strchr(op->order.op_name, '.') + 1;
+
+	if (to == CT_STOPPED || to == CT_DELETED || to == CT_FAILED)
+		ctwatch_detach(c);
+	if (c->status != to)
+		engine_set_status(a, c, to, op->started_ms, opstate_cause(op),
+			json_pack("{s:s, s:s}", "command", command, "order_id", op->order.id));
+	json_decref(op->result);
+	op->result = json_pack("{s:s}", "status", desired_status_name(to));
+}
+
+void opstate_running(struct agent *a, struct operation *op)
+{
+	opstate_move(a, op, CT_RUNNING);
+}
+
+void opstate_stopped(struct agent *a, struct operation *op)
+{
+	opstate_move(a, op, CT_STOPPED);
+}
+
+void opstate_paused(struct agent *a, struct operation *op)
+{
+	opstate_move(a, op, CT_PAUSED);
+}
+
+void opstate_as_observed(struct agent *a, struct operation *op)
+{
+	struct container *c = opstate_container(a, op);
+	enum ct_status observed;
+
+	if (!c)
+		return;
+	observed = ctwatch_observe(a, c);
+	if (c->status != observed)
+		engine_set_status(a, c, observed, op->started_ms, "system",
+			json_pack("{s:s}", "order_id", op->order.id));
+}

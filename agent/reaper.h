@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Deletes what has an end when its end has come (snapshots), by orders of the agent's own: also
+ * while the control API is out of reach. Sleeps until the next end. */
+#pragma once
+
+#include "agent/agent.h"
+
+struct reaper;
+_must_check_ int reaper_new(struct agent *a, struct reaper **ret);
+struct reaper *reaper_free(struct reaper *r);
+
+/* Something with an end was made, or changed it. */
+void reaper_look(struct reaper *r);

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The worker's jobs: what each does stands in agent/worker_job.h. */
+#pragma once
+
+#include <jansson.h>
+
+#include "lxc/ctlife.h"
+
+struct job {
+	struct ctlife life;
+	char *lxc, *pool, *run, *rootfs, *driver, *prefix;
+	int64_t timeout_ms;
+	json_t *params; /* borrowed */
+	json_t *result;
+	int pidfd;
+	int fd; /* that came with the job, or -1 */
+};
+
+typedef int (*worker_act)(struct job *j, struct err *err);
+
+/* worker_life.c */
+int worker_life_launch(struct job *j, struct err *err);
+int worker_life_kill(struct job *j, struct err *err);
+int worker_life_shutdown(struct job *j, struct err *err);
+int worker_life_freeze(struct job *j, struct err *err);
+int worker_life_thaw(struct job *j, struct err *err);
+int worker_life_session(struct job *j, struct err *err);
+
+/* worker_tree.c */
+int worker_tree_create(struct job *j, struct err *err);
+int worker_tree_copy(struct job *j, struct err *err);
+int worker_tree_remove(struct job *j, struct err *err);
+int worker_tree_snapshot(struct job *j, struct err *err);
+int worker_tree_snapshot_remove(struct job *j, struct err *err);
+int worker_tree_restore(struct job *j, struct err *err);
+int worker_tree_sync_build(struct job *j, struct err *err);
+int worker_tree_sync(struct job *j, struct err *err);
+int worker_tree_revert(struct job *j, struct err *err);
+int worker_tree_settle(struct job *j, struct err *err);

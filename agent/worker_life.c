@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/worker_act.h"
+#include "agent/worker_session.h"
+
+int worker_life_launch(struct job *j, struct err *err)
+{
+	pid_t pid;
+	int r = ctlife_launch(&j->life, &pid, &j->pidfd, err);
+
+	if (r >= 0)
+		j->result = json_pack("{s:I}", "pid", (json_int_t)pid);
+	return r;
+}
+
+int worker_life_kill(struct job *j, struct err *err)
+{
+	return ctlife_kill(&j->life, err);
+}
+
+int worker_life_shutdown(struct job *j, struct err *err)
+{
+	return ctlife_shutdown(&j->life, j->timeout_ms, err);
+}
+
+int worker_life_freeze(struct job *j, struct err *err)
+{
+	return ctlife_freeze(&j->life, err);
+}
+
+int worker_life_thaw(struct job *j, struct err *err)
+{
+	return ctlife_thaw(&j->life, err);
+}
+
+int worker_life_session(struct job *j, struct err *err)
+{
+	worker_session(&j->life, j->fd);
+	return 0;
+}

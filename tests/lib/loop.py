@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""File systems on loop devices, made for one test and gone with it.
+
+    with loop.FileSystem("btrfs", megabytes=512) as fs:
+        fs.path                                    # a mounted directory"""
+import os
+import pathlib
+import subprocess
+import tempfile
+
+MAKE = {"btrfs": ["mkfs.btrfs", "-q", "-f"], "xfs": ["mkfs.xfs", "-q", "-f", "-m", "reflink=1"], "ext4": ["mkfs.ext4", "-q", "-F"]}
+
+
+class FileSystem:
+    def __init__(self, kind, megabytes=512, options=""):
+        self.kind, self.megabytes, self.options = kind, megabytes, options
+
+    def __enter__(self):
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix=f"hoody-t{os.getpid()}-{self.kind}-"))
+        self.image, self.path = self.directory / "image", self.directory / "mnt"
+        self.path.mkdir()
+        with open(self.image, "wb") as f:
+            f.truncate(self.megabytes * 1024 * 1024)
+        subprocess.run([*MAKE[self.kind], self.image], check=True, capture_output=True)
+        options = ["loop"] + [o for o in (self.options, "commit=1" if self.kind == "btrfs" else "") if o] # its cleaner wakes with each commit
+        subprocess.run(["mount", "-o", ",".join(options), self.image, self.path], check=True)
+        self.pool = self.path / "pool"
+        self.pool.mkdir(mode=0o711)
+        return self
+
+    def __exit__(self, kind, value, trace):
+        subprocess.run(["umount", self.path], check=True)
+        self.image.unlink()
+        self.path.rmdir()
+        self.directory.rmdir()
+
+    def free(self):
+        """Bytes, when all that was deleted is really gone."""
+        if self.kind == "btrfs":
+            subprocess.run(["btrfs", "subvolume", "sync", self.path], check=True, capture_output=True)
+        os.sync()
+        st = os.statvfs(self.path)
+        return st.f_bavail * st.f_frsize
