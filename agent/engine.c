@@ -16,7 +16,7 @@
 /* A worker that keeps a time of its own says so itself, a little before we kill it. */
 #define DEADLINE_MARGIN_MS 2000
 #define UNDO_ATTEMPTS_MAX  (2 * JOURNAL_ATTEMPTS_MAX)
-#define UNDO_FAILURES_MAX  3
+#define RETRIES_MAX        3
 #define PRUNE_EVERY        4096
 
 struct queue {
@@ -196,6 +196,7 @@ static void on_worker_done(struct worker_result *res, void *userdata)
 	struct container *c = desired_find(op->agent->desired, op->order.container_id);
 
 	op->last_r = res->r;
+	op->died = res->died;
 	if (res->r < 0 && op->at.undoing)
 		LOG(LOG_ERR, UNDO_FAILED,
 			FIELDS(.order_id = op->order.id, .container_id = op->order.container_id,
@@ -276,13 +277,14 @@ static bool get_worker(struct engine *e, struct operation *op)
 	return op->worker;
 }
 
-/* An undo is tried again before it is passed over: most often its worker died, and not its work. */
+/* An undo is tried again before it is passed over, and so is a step that has none (it lies behind the
+ * point of no return) when its worker died: most often that was not its work's fault. */
 static enum opstep_event patiently(struct operation *op, enum opstep_event event)
 {
-	bool again =
-		event == OPSTEP_ERROR && op->at.undoing && op->undo_failures < UNDO_FAILURES_MAX;
+	bool final = op->at.undoing || (op->died && !op->def->steps[op->at.step].has_undo),
+	     again = event == OPSTEP_ERROR && final && op->retries < RETRIES_MAX;
 
-	op->undo_failures = again ? op->undo_failures + 1 : 0;
+	op->retries = again ? op->retries + 1 : 0;
 	return again ? OPSTEP_BEGIN : event;
 }
 

@@ -34,8 +34,9 @@ struct operation {
 	int64_t received_ms, started_ms, finished_ms, progress_ms;
 	enum ct_status prev_status;
 	struct worker *worker;
-	int last_r; /* of the last act or undo */
-	unsigned undo_failures;
+	int last_r;        /* of the last act or undo */
+	unsigned retries;  /* of the present step: an undo's that failed, a worker's that died */
+	bool died;         /* the last worker did */
 	bool begun;        /* in this process */
 	bool has_position; /* waited for a worker with its next step decided */
 	json_t *result;

@@ -57,14 +57,15 @@ static void conclude(struct worker *w, struct worker_result *res)
 	closefd(res->fd);
 }
 
-static void conclude_error(struct worker *w, int r, enum errcode code, const char *sentence)
+static void conclude_error(
+	struct worker *w, int r, enum errcode code, bool died, const char *sentence)
 {
 	struct err err = {};
 
 	LOG(LOG_WARNING, WORKER_FAILED, FIELDS(.errnum = -r), "worker %d: %s", (int)w->pid,
 		sentence);
 	(void)err_set(&err, r, code, NULL, "%s", sentence);
-	conclude(w, &(struct worker_result){ .r = r, .fd = -1, .err = &err });
+	conclude(w, &(struct worker_result){ .r = r, .died = died, .fd = -1, .err = &err });
 }
 
 static void on_gone(struct channel *ch, int r, const char *why, void *userdata)
@@ -79,7 +80,7 @@ static void on_gone(struct channel *ch, int r, const char *why, void *userdata)
 		(void)snprintf(
 			sentence, sizeof(sentence), "the worker died before it had a result");
 	kill_worker(w);
-	conclude_error(w, -EIO, r < 0 ? ERR_CHANNEL : ERR_INTERNAL, sentence);
+	conclude_error(w, -EIO, r < 0 ? ERR_CHANNEL : ERR_INTERNAL, r >= 0, sentence);
 }
 
 static int on_deadline(sd_event_source *s, uint64_t usec, void *userdata)
@@ -87,7 +88,7 @@ static int on_deadline(sd_event_source *s, uint64_t usec, void *userdata)
 	struct worker *w = userdata;
 
 	kill_worker(w);
-	conclude_error(w, -ETIMEDOUT, ERR_TIMEOUT,
+	conclude_error(w, -ETIMEDOUT, ERR_TIMEOUT, false,
 		"the operation did not end within its time; its worker was killed");
 	return 0;
 }
@@ -355,7 +356,7 @@ int worker_send_alone(struct worker_pool *p, const char *text, int fd)
 /* A job that could not even be sent fails from the loop, like any other. */
 static int on_unsendable(sd_event_source *s, uint64_t usec, void *userdata)
 {
-	conclude_error(userdata, -EAGAIN, ERR_INTERNAL, "no worker could be started");
+	conclude_error(userdata, -EAGAIN, ERR_INTERNAL, false, "no worker could be started");
 	return 0;
 }
 

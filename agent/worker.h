@@ -20,6 +20,7 @@ struct worker_pool;
 
 struct worker_result {
 	int r;                 /* 0 or a negative errno */
+	bool died;             /* without a word, and not for its deadline */
 	json_t *data;          /* borrowed; the job's result, or NULL */
 	int fd;                /* a descriptor that came with it, or -1: take_fd to keep it */
 	const struct err *err; /* when r < 0 */

@@ -188,7 +188,8 @@ int pool_create_root(struct pool *p, const struct pool_root *root, struct err *e
 
 static int remove_trees(struct pool *p, int dir)
 {
-	static const char *const trees[] = { ROOTFS, BASE, SWAP_BUILDING, ".next", ".previous" };
+	static const char *const trees[] = { ROOTFS, BASE, SWAP_BUILDING, ".next", ".previous",
+		".trash" };
 	int r = 0;
 
 	for (size_t i = 0; r >= 0 && i < countof(trees); i++)
@@ -320,11 +321,12 @@ int pool_remove_snapshot(struct pool *p, const char *id, const char *name, struc
 	if (r >= 0 && renameat(snapshots, name, snapshots, trash) < 0 && errno != ENOENT)
 		r = -errno;
 	if (r >= 0)
-		r = p->driver->remove(snapshots, trash);
-	if (r >= 0)
 		r = p->driver->remove(snapshots, staging);
 	if (r >= 0)
 		r = settle(snapshots);
+	if (r >= 0)
+		(void)p->driver->remove(
+			snapshots, trash); /* litter at worst: the snapshot is gone */
 	return r < 0 ? fail(err, r, "the snapshot can't be removed") : 0;
 }
 

@@ -8,6 +8,7 @@
 #define NEXT     ".next"
 #define NEXT_ID  ".next.id"
 #define PREVIOUS ".previous"
+#define TRASH    ".trash"
 
 static int fail(struct err *err, int r, const char *what)
 {
@@ -141,13 +142,15 @@ int swap_revert(const struct swap *s, struct err *err)
 
 int swap_settle(const struct swap *s, const char *keep, struct err *err)
 {
-	int r = 0;
+	int r = s->driver->remove(s->dir, TRASH); /* of a predecessor */
 
-	if (keep && is_there(s, PREVIOUS))
-		r = rename_to(s, PREVIOUS, keep);
-	else
-		r = s->driver->remove(s->dir, PREVIOUS);
+	/* One rename, and there is no way back; what then can't be removed is litter, not damage. */
+	if (r >= 0 && is_there(s, PREVIOUS))
+		r = rename_to(s, PREVIOUS, keep ? keep : TRASH);
 	if (r >= 0)
 		r = forget(s);
-	return r < 0 ? fail(err, r, "remove the old tree") : 0;
+	if (r < 0)
+		return fail(err, r, "let go of the old tree");
+	(void)s->driver->remove(s->dir, TRASH);
+	return 0;
 }

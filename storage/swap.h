@@ -2,7 +2,8 @@
 /* A tree takes another's place, and can be put back: for restore and sync.
  *
  * In one directory: the tree itself (<name>), the one that is being built (.next.tmp), the whole one
- * (.next, with its identity in .next.id), and the one that stood there before (.previous). The two
+ * (.next, with its identity in .next.id), the one that stood there before (.previous), and what nobody
+ * wants any more (.trash). The two
  * are exchanged (RENAME_EXCHANGE), so that a crash shows one or the other; since the identity of
  * the new one is durable before, a successor knows on which side of the exchange it is. Every
  * function may be repeated after a crash in it. */
