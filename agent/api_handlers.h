@@ -27,6 +27,11 @@ void api_container_copy(struct api_call *c);
 /* 10: snapshots */
 void api_snapshot_list(struct api_call *c);
 
+/* 11: images */
+void api_image_list(struct api_call *c);
+void api_image_get(struct api_call *c);
+void api_image_import(struct api_call *c);
+
 /* 21: events; and operations */
 void api_event_list(struct api_call *c);
 void api_event_stats(struct api_call *c);

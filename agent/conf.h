@@ -72,6 +72,7 @@ struct conf {
 	struct {
 		char *pool;
 		int driver; /* enum conf_driver */
+		int64_t image_max_bytes, image_max_files;
 	} storage;
 	struct {
 		char *socket;

@@ -410,6 +410,11 @@ static const struct conf_key table[] = {
 	{ "Storage", "Driver", &choice, AT(storage.driver), "auto", .names = driver_names,
 		.help = "How the pool is kept. auto: btrfs where the pool lies on btrfs, else "
 			"dir." },
+	{ "Storage", "ImageMaxBytes", &bytes, AT(storage.image_max_bytes), "64G", 1 << 20,
+		1LL << 50, .reload = true,
+		.help = "How large an image may be, as an archive and unpacked." },
+	{ "Storage", "ImageMaxFiles", &number, AT(storage.image_max_files), "2000000", 100,
+		1000000000, .reload = true, .help = "How many files an image may have." },
 
 	{ "Local", "Socket", &socket_path, AT(local.socket), "<RuntimeDirectory>/debug.sock",
 		.help = "Socket of the local API." },

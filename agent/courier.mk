@@ -4,7 +4,9 @@
 pkglibexec_PROGRAMS += agent/hoody-courier
 agent_hoody_courier_SOURCES = \
 	agent/courier_main.c \
+	agent/fetch.c agent/fetch.h \
 	agent/http.c agent/http.h \
+	agent/http_rules.c agent/http_rules.h \
 	agent/sandbox.c agent/sandbox.h
 agent_hoody_courier_CFLAGS = $(AM_CFLAGS) $(CURL_CFLAGS) $(JANSSON_CFLAGS) $(SECCOMP_CFLAGS) $(SODIUM_CFLAGS) $(SYSTEMD_CFLAGS) $(ZLIB_CFLAGS)
 agent_hoody_courier_LDADD = agent/libchannel.a proto/libproto.a \

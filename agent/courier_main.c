@@ -6,12 +6,13 @@
 #include <curl/curl.h>
 #include <fcntl.h>
 #include <malloc.h>
-#include <netdb.h>
 #include <signal.h>
 #include <sodium.h>
 
 #include "agent/channel.h"
+#include "agent/fetch.h"
 #include "agent/http.h"
+#include "agent/http_rules.h"
 #include "agent/sandbox.h"
 #include "proto/ident.h"
 #include "proto/jsonx.h"
@@ -22,10 +23,6 @@
 #define POLL_WAIT_MAX_S   60
 #define POLL_LIMIT_MAX    256
 #define DELIVER_TIMEOUT_S 60
-#define CA_MAX            (4 * 1024 * 1024)
-
-static const char *const ca_bundles[] = { "/etc/ssl/certs/ca-certificates.crt",
-	"/etc/pki/tls/certs/ca-bundle.crt" };
 
 struct courier {
 	struct http_setup setup;
@@ -267,18 +264,6 @@ static int read_setup(const json_t *v, struct http_setup *ret, struct err *err)
 	return r;
 }
 
-static void read_system_ca(struct http_setup *setup)
-{
-	for (size_t i = 0; i < countof(ca_bundles) && !setup->ca_pem; i++) {
-		_cleanup_(closep) int fd = open(ca_bundles[i], O_RDONLY | O_CLOEXEC);
-		_cleanup_(freep) char *text = fd < 0 ? NULL : xcalloc(1, CA_MAX + 1);
-		ssize_t n = text ? read(fd, text, CA_MAX) : -1;
-
-		if (n > 0)
-			setup->ca_pem = xstrdup(text);
-	}
-}
-
 static int receive_setup(struct http_setup *ret, struct err *err)
 {
 	_cleanup_json_ json_t *v = NULL;
@@ -297,23 +282,13 @@ static int receive_setup(struct http_setup *ret, struct err *err)
 	return r < 0 ? r : read_setup(v, ret, err);
 }
 
-/* What glibc and libcurl load when first needed has to be loaded while files can still be seen. */
-static void load_on_demand(void)
-{
-	struct addrinfo *found = NULL;
-
-	if (getaddrinfo("localhost", "https", NULL, &found) == 0)
-		freeaddrinfo(found);
-	(void)curl_global_init(CURL_GLOBAL_DEFAULT);
-}
-
 static int confine(struct courier *c, const char *user, struct err *err)
 {
 	int r;
 
-	if (strncmp(c->setup.api_url, "https", 5) == 0)
-		read_system_ca(&c->setup);
-	load_on_demand();
+	if (!c->setup.ca_pem && strncmp(c->setup.api_url, "https", 5) == 0)
+		c->setup.ca_pem = http_rules_system_ca();
+	http_rules_load();
 	r = sandbox_enter(SANDBOX_CLIENT, user, err);
 	return r;
 }
@@ -351,17 +326,20 @@ static void setup_done(struct http_setup *s)
 int main(int argc, char **argv)
 {
 	struct courier c = {};
-	const char *user = argc == 3 && strcmp(argv[1], "--user") == 0 ? argv[2] : NULL;
+	const char *user = argc >= 3 && strcmp(argv[1], "--user") == 0 ? argv[2] : NULL;
+	bool fetch = argc == 4 && strcmp(argv[3], "--fetch") == 0;
 	struct err err = {};
 	int r;
 
-	if (!user) {
+	if (!user || (argc > 3 && !fetch)) {
 		(void)fputs("hoody-courier is started by hoody-agent\n", stderr);
 		return EXIT_FAILURE;
 	}
 	(void)signal(SIGPIPE, SIG_IGN);
 	if (sodium_init() < 0 || fcntl(CHANNEL_FD, F_SETFD, FD_CLOEXEC) < 0)
 		return EXIT_FAILURE;
+	if (fetch)
+		return fetch_run(user);
 	r = receive_setup(&c.setup, &err);
 	if (r >= 0)
 		r = confine(&c, user, &err);

@@ -239,11 +239,12 @@ static char *job_text(const struct operation *op, const struct ops_step *step)
 
 	json_t *params = step->params ? step->params(op->agent, op) : json_object();
 
-	assert(c); /* only check() lets an operation walk steps, and it has looked */
+	/* Only check() lets an operation walk steps, and it has looked. */
+	assert(c || !op->order.container_id[0]);
 	(void)json_object_set_new(params, "timeout_ms",
 		json_integer((json_int_t)oprules_timeout_s(op->order.op, op->order.params) * 1000));
 	return worker_job_text(
-		&a->conf, &c->spec, step->job, op->at.undoing ? "undo" : "act", params);
+		&a->conf, c ? &c->spec : NULL, step->job, op->at.undoing ? "undo" : "act", params);
 }
 
 /* Begin what the commit has just made durable. */

@@ -7,9 +7,9 @@
 #include <time.h>
 #include <zlib.h>
 
+#include "agent/http_rules.h"
 #include "proto/respsig.h"
 
-#define CONNECT_TIMEOUT_S 15
 #define LOW_SPEED_BYTES   16 /* per second, over LOW_SPEED_S, once the answer has begun */
 #define LOW_SPEED_S       60
 #define SIGNATURE_MAX     1024
@@ -376,31 +376,11 @@ static void set_request(struct http_job *job, const void *body, size_t size)
 
 static void set_rules(struct http_job *job, unsigned timeout_s)
 {
-	const struct http_setup *setup = job->http->setup;
 	CURL *c = job->easy;
-	bool tls = strncmp(job->url, "https", 5) == 0;
 
-	(void)curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, tls ? "https" : "http");
-	(void)curl_easy_setopt(c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-	(void)curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 1L);
-	(void)curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 2L);
-	(void)curl_easy_setopt(c, CURLOPT_CAINFO, NULL);
-	(void)curl_easy_setopt(c, CURLOPT_CAPATH, NULL);
-	if (setup->ca_pem) {
-		struct curl_blob ca = { setup->ca_pem, strlen(setup->ca_pem), CURL_BLOB_NOCOPY };
-
-		(void)curl_easy_setopt(c, CURLOPT_CAINFO_BLOB, &ca);
-	}
-	(void)curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
-	(void)curl_easy_setopt(c, CURLOPT_PROXY, "");
-	(void)curl_easy_setopt(c, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
-	(void)curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-	(void)curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-	(void)curl_easy_setopt(c, CURLOPT_TCP_KEEPALIVE, 1L);
-	(void)curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_TIMEOUT_S);
+	http_rules_set(c, job->url, job->http->setup->ca_pem);
 	(void)curl_easy_setopt(c, CURLOPT_TIMEOUT, (long)timeout_s);
 	(void)curl_easy_setopt(c, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)HTTP_BODY_MAX);
-	(void)curl_easy_setopt(c, CURLOPT_BUFFERSIZE, 32768L);
 	(void)curl_easy_setopt(c, CURLOPT_ACCEPT_ENCODING, "gzip");
 }
 

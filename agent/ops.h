@@ -58,5 +58,7 @@ extern const struct opdef ops_snapshot[];
 extern const size_t ops_snapshot_count;
 extern const struct opdef ops_copy[];
 extern const size_t ops_copy_count;
+extern const struct opdef ops_image[];
+extern const size_t ops_image_count;
 extern const struct opdef ops_node[];
 extern const size_t ops_node_count;

@@ -3,6 +3,7 @@
  */
 #include <sodium.h>
 
+#include "agent/imagelist.h"
 #include "agent/ops.h"
 #include "agent/opstate.h"
 #include "agent/snaplist.h"
@@ -91,14 +92,44 @@ static void params_digest(const struct operation *op, uint8_t ret[static 32])
 	(void)crypto_hash_sha256(ret, (const uint8_t *)text, strlen(text));
 }
 
+static void image_of(const struct operation *op, char ret[static IMAGELIST_NAME_MAX + 1])
+{
+	imagelist_normalise(json_string_value(json_object_get(op->order.params, "image")), ret);
+}
+
+/* Of a built-in one the worker says whether this host can make it. */
+static bool has_image(struct agent *a, struct operation *op)
+{
+	char name[IMAGELIST_NAME_MAX + 1], digest[IMAGELIST_DIGEST_LEN + 1];
+
+	image_of(op, name);
+	if (imagelist_is_builtin(name) || imagelist_digest(a->store, name, digest))
+		return true;
+	(void)err_set(&op->err, -ENOENT, ERR_IMAGE_NOT_FOUND, "image",
+		"image %s is not on this node", name);
+	return false;
+}
+
+static json_t *rootfs_params(struct agent *a, const struct operation *op)
+{
+	char name[IMAGELIST_NAME_MAX + 1], digest[IMAGELIST_DIGEST_LEN + 1];
+
+	image_of(op, name);
+	return json_pack("{s:s*}", "digest",
+		imagelist_is_builtin(name)                 ? NULL
+		: imagelist_digest(a->store, name, digest) ? digest
+							   : "none");
+}
+
 static enum ops_verdict create_check(struct agent *a, struct operation *op)
 {
 	struct container *c = opstate_container(a, op);
 	uint8_t digest[32];
 
 	if (!c)
-		return can_do_all(op, create_not_yet, countof(create_not_yet)) ? OPS_RUN
-									       : OPS_REFUSED;
+		return can_do_all(op, create_not_yet, countof(create_not_yet)) && has_image(a, op)
+			       ? OPS_RUN
+			       : OPS_REFUSED;
 	params_digest(op, digest);
 	if (memcmp(digest, c->params_digest, sizeof(digest)) != 0)
 		return opstate_refuse(op, -EEXIST, ERR_CONTAINER_EXISTS,
@@ -130,7 +161,7 @@ static void spec_from_params(const struct order *o, struct ctspec *ret)
 	strcpy(ret->id, o->container_id);
 	strcpy(ret->project_id, o->project_id);
 	copy_param(ret->name, sizeof(ret->name), o->params, "name");
-	copy_param(ret->image, sizeof(ret->image), o->params, "image");
+	imagelist_normalise(json_string_value(json_object_get(o->params, "image")), ret->image);
 }
 
 static int create_begin(struct agent *a, struct operation *op)
@@ -171,7 +202,7 @@ static void create_abandon(struct agent *a, struct operation *op)
 }
 
 static const struct ops_step create_steps[] = {
-	{ "rootfs", .has_undo = true },
+	{ "rootfs", .has_undo = true, .params = rootfs_params },
 	{ "launch", .has_undo = true, .skip = create_without_start },
 };
 

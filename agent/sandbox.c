@@ -205,6 +205,65 @@ static const int refused[] = {
 	SCMP_SYS(name_to_handle_at),
 };
 
+/* What makes files, and gives them owners, modes, times and attributes. */
+static const int allowed_unpack[] = {
+	SCMP_SYS(chdir),
+	SCMP_SYS(chmod),
+	SCMP_SYS(chown),
+	SCMP_SYS(fchdir),
+	SCMP_SYS(fchmod),
+	SCMP_SYS(fchmodat),
+	SCMP_SYS(fchown),
+	SCMP_SYS(fchownat),
+	SCMP_SYS(fgetxattr),
+	SCMP_SYS(flistxattr),
+	SCMP_SYS(fremovexattr),
+	SCMP_SYS(fsetxattr),
+	SCMP_SYS(fstatfs),
+	SCMP_SYS(futimesat),
+	SCMP_SYS(getdents64),
+	SCMP_SYS(lchown),
+	SCMP_SYS(lgetxattr),
+	SCMP_SYS(link),
+	SCMP_SYS(linkat),
+	SCMP_SYS(listxattr),
+	SCMP_SYS(llistxattr),
+	SCMP_SYS(lremovexattr),
+	SCMP_SYS(lsetxattr),
+	SCMP_SYS(lstat),
+	SCMP_SYS(mkdir),
+	SCMP_SYS(mkdirat),
+	SCMP_SYS(mknod),
+	SCMP_SYS(mknodat),
+	SCMP_SYS(openat2),
+	SCMP_SYS(pwrite64),
+	SCMP_SYS(readlink),
+	SCMP_SYS(readlinkat),
+	SCMP_SYS(rename),
+	SCMP_SYS(renameat),
+	SCMP_SYS(renameat2),
+	SCMP_SYS(rmdir),
+	SCMP_SYS(setxattr),
+	SCMP_SYS(statfs),
+	SCMP_SYS(symlink),
+	SCMP_SYS(symlinkat),
+	SCMP_SYS(umask),
+	SCMP_SYS(unlink),
+	SCMP_SYS(unlinkat),
+	SCMP_SYS(utime),
+	SCMP_SYS(utimensat),
+	SCMP_SYS(utimes),
+};
+
+static int filter_unpack(scmp_filter_ctx ctx)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < countof(allowed_unpack) && r >= 0; i++)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, allowed_unpack[i], 0);
+	return r;
+}
+
 static int filter_server(scmp_filter_ctx ctx)
 {
 	int r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(accept4), 0);
@@ -237,14 +296,21 @@ static int filter_client(scmp_filter_ctx ctx)
 
 static int filter(enum sandbox_role role, scmp_filter_ctx ctx)
 {
-	int r = role == SANDBOX_SERVER ? filter_server(ctx) : filter_client(ctx);
+	static int (*const own[])(scmp_filter_ctx ctx) = {
+		[SANDBOX_CLIENT] = filter_client,
+		[SANDBOX_SERVER] = filter_server,
+		[SANDBOX_UNPACK] = filter_unpack,
+	};
+	int r = own[role](ctx);
 
 	for (size_t i = 0; i < countof(allowed) && r >= 0; i++)
 		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, allowed[i], 0);
-	for (size_t i = 0; i < countof(refused) && r >= 0; i++)
+	for (size_t i = 0; i < countof(refused) && r >= 0; i++) {
 		r = seccomp_rule_add(ctx,
 			SCMP_ACT_ERRNO(refused[i] == SCMP_SYS(clone3) ? ENOSYS : EPERM), refused[i],
 			0);
+		r = r == -EEXIST ? 0 : r; /* allowed to this role */
+	}
 	/* Threads, for the resolver; never a process. */
 	if (r >= 0)
 		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
@@ -272,7 +338,7 @@ int sandbox_enter(enum sandbox_role role, const char *user, struct err *err)
 	const struct passwd *pw = NULL;
 	int r = 0;
 
-	if (geteuid() == 0 && user[0]) {
+	if (role != SANDBOX_UNPACK && geteuid() == 0 && user[0]) {
 		errno = 0;
 		pw = getpwnam(user);
 		if (!pw)
@@ -284,7 +350,8 @@ int sandbox_enter(enum sandbox_role role, const char *user, struct err *err)
 	}
 	if (r < 0)
 		return r;
-	limit(role);
+	if (role != SANDBOX_UNPACK)
+		limit(role);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return failed(err, "give up privileges for good");
 	/* The sanitizers' own system calls would kill us; the filter is tested in the build as it

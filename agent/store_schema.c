@@ -50,13 +50,17 @@ static const char version_2[] =
 	"DROP INDEX status_log_container;"
 	"CREATE INDEX status_log_container ON status_log(container_id, row);";
 
-/* Snapshots: what people call them and when they end; the trees lie in the pool. */
+/* Snapshots and images: what people call them; the trees lie in the pool. */
 static const char version_3[] =
 	"CREATE TABLE snapshots("
 	"	container_id TEXT NOT NULL, name TEXT NOT NULL, alias TEXT, created_ms INTEGER NOT "
 	"NULL,"
 	"	last_used_ms INTEGER, expires_ms INTEGER, size INTEGER NOT NULL,"
 	"	PRIMARY KEY(container_id, name)) STRICT, WITHOUT ROWID;"
+	"CREATE TABLE images("
+	"	name TEXT PRIMARY KEY, digest TEXT NOT NULL, url TEXT NOT NULL, size INTEGER NOT "
+	"NULL,"
+	"	created_ms INTEGER NOT NULL) STRICT;"
 	"CREATE INDEX snapshots_expiry ON snapshots(expires_ms) WHERE expires_ms IS NOT NULL;";
 
 const char *const store_schema[] = { version_1, version_2, version_3 };

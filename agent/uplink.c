@@ -236,15 +236,15 @@ static void on_down(void *userdata)
 	u->poll.out = u->deliver.out = false;
 }
 
-static int read_ca(struct agent *a, json_t *setup, struct err *err)
+int uplink_read_ca(const struct agent *a, char **ret, struct err *err)
 {
 	_cleanup_(closep) int fd = -1;
 	_cleanup_(freep) char *text = NULL;
 	struct stat st;
-	ssize_t n;
 
+	*ret = NULL;
 	if (!a->conf.control.ca_file[0])
-		return json_object_set_new(setup, "ca_pem", json_null());
+		return 0;
 	fd = open(a->conf.control.ca_file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_set(err, -errno, ERR_CONFIG, "Control.CaFile", "can't read %s: %s",
@@ -253,11 +253,11 @@ static int read_ca(struct agent *a, json_t *setup, struct err *err)
 		return err_set(err, -EINVAL, ERR_CONFIG, "Control.CaFile",
 			"%s is no certificate file", a->conf.control.ca_file);
 	text = xcalloc(1, (size_t)st.st_size + 1);
-	n = read(fd, text, (size_t)st.st_size);
-	if (n != st.st_size)
+	if (read(fd, text, (size_t)st.st_size) != st.st_size)
 		return err_set(err, -EIO, ERR_CONFIG, "Control.CaFile", "can't read %s whole",
 			a->conf.control.ca_file);
-	return json_object_set_new(setup, "ca_pem", json_string(text));
+	*ret = TAKE(text);
+	return 0;
 }
 
 /* Everything the courier needs to know, read while root; it sees no file. */
@@ -268,6 +268,7 @@ static int send_setup(struct channel *ch, void *userdata, struct err *err)
 	_cleanup_(nodekey_token_freep) char *token = NULL;
 	_cleanup_(freep) char *keys = a->has_keyset ? keyset_format(&a->keyset) : NULL;
 	_cleanup_json_ json_t *setup = NULL;
+	_cleanup_(freep) char *ca = NULL;
 	char *text;
 	int r = nodekey_token_read(a->conf.control.token_file, &token, err);
 
@@ -282,9 +283,10 @@ static int send_setup(struct channel *ch, void *userdata, struct err *err)
 	if (!setup)
 		return err_set(
 			err, -EINVAL, ERR_CONFIG, "Control", "the configuration is not UTF-8");
-	r = read_ca(a, setup, err);
+	r = uplink_read_ca(a, &ca, err);
 	if (r < 0)
 		return r;
+	(void)json_object_set_new(setup, "ca_pem", ca ? json_string(ca) : json_null());
 	(void)json_object_set_new(setup, "keyset", keys ? json_loads(keys, 0, NULL) : json_null());
 	text = jsonx_dump(setup);
 	r = channel_send(

@@ -26,7 +26,15 @@ int worker_life_freeze(struct job *j, struct err *err);
 int worker_life_thaw(struct job *j, struct err *err);
 int worker_life_session(struct job *j, struct err *err);
 
+/* worker_image.c */
+int worker_image_fetch(struct job *j, struct err *err);
+int worker_image_drop(struct job *j, struct err *err);
+int worker_image_unpack(struct job *j, struct err *err);
+int worker_image_remove(struct job *j, struct err *err);
+
 /* worker_tree.c */
+struct pool;
+int worker_tree_open_pool(const struct job *j, struct pool *ret, struct err *err);
 int worker_tree_create(struct job *j, struct err *err);
 int worker_tree_copy(struct job *j, struct err *err);
 int worker_tree_remove(struct job *j, struct err *err);

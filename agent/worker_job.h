@@ -24,6 +24,11 @@
  *   kill     nothing of it runs, wedged or not, and no cgroup is left   -
  *   freeze   all its processes are frozen                               thawed
  *   thaw     and the reverse                                            frozen
+ *   image-fetch   the archive is in the spool: params {url, digest, size?,  the spool is gone
+ *            max_bytes, courier, user, ca_pem?}; resumes what is there
+ *   image-unpack  the spool has become an image: params {digest,           -
+ *            max_bytes, max_files}; result {"size":bytes}
+ *   image-remove  params {digest}                                          -
  *   session  runs a command for whom the job's descriptor leads to         -
  *            (agent/worker_session.h), and goes on without the agent
  *   copy     the root is another's: params {source, snapshot?, running?}    remove it

@@ -30,6 +30,9 @@ static const struct {
 	{ "settle", worker_tree_settle, NULL },
 	{ "rootfs-remove", worker_tree_remove, NULL },
 	{ "session", worker_life_session, NULL },
+	{ "image-fetch", worker_image_fetch, worker_image_drop },
+	{ "image-unpack", worker_image_unpack, NULL },
+	{ "image-remove", worker_image_remove, NULL },
 };
 
 /* --- reading one --- */
@@ -58,7 +61,9 @@ static int job_read(const json_t *v, struct job *j, struct err *err)
 	if (r >= 0)
 		r = take_text(v, "cgroup_prefix", &j->prefix, err);
 	if (r >= 0)
-		r = ctspec_from_json(json_object_get(v, "container"), &j->life.spec, err);
+		r = json_object_get(v, "container")
+			    ? ctspec_from_json(json_object_get(v, "container"), &j->life.spec, err)
+			    : 0;
 	if (r >= 0)
 		j->params = json_object_get(v, "params");
 	if (r >= 0)

@@ -29,7 +29,7 @@ static void on_progress(const struct treecopy *t, void *userdata)
 		return; /* the agent is gone, and so are we in a moment */
 }
 
-static int open_pool(const struct job *j, struct pool *ret, struct err *err)
+int worker_tree_open_pool(const struct job *j, struct pool *ret, struct err *err)
 {
 	int r = pool_open(j->pool, j->driver, ret, err);
 
@@ -48,7 +48,8 @@ static struct pool_root root_of(const struct job *j)
 {
 	const struct ctspec *s = &j->life.spec;
 
-	return (struct pool_root){ s->id, s->image, s->name[0] ? s->name : s->id, s->id_base };
+	return (struct pool_root){ s->id, s->image, s->name[0] ? s->name : s->id, text(j, "digest"),
+		s->id_base };
 }
 
 /* Of the container whose files are read. NULL when it does not run. What a killed predecessor has
@@ -70,7 +71,7 @@ int worker_tree_create(struct job *j, struct err *err)
 {
 	_cleanup_pool_ struct pool pool = { .fd = -1, .containers = -1, .images = -1 };
 	const struct pool_root root = root_of(j);
-	int r = open_pool(j, &pool, err);
+	int r = worker_tree_open_pool(j, &pool, err);
 
 	return r < 0 ? r : pool_create_root(&pool, &root, err);
 }
@@ -82,7 +83,7 @@ int worker_tree_copy(struct job *j, struct err *err)
 	const char *source = text(j, "source");
 	struct pool_hold form;
 	struct cthold hold;
-	int r = open_pool(j, &pool, err);
+	int r = worker_tree_open_pool(j, &pool, err);
 
 	return r < 0 ? r
 		     : pool_copy_root(&pool, &root, source, text(j, "snapshot"),
@@ -102,7 +103,7 @@ static int remove_lxc_directory(const struct job *j, struct err *err)
 int worker_tree_remove(struct job *j, struct err *err)
 {
 	_cleanup_pool_ struct pool pool = { .fd = -1, .containers = -1, .images = -1 };
-	int r = open_pool(j, &pool, err);
+	int r = worker_tree_open_pool(j, &pool, err);
 
 	if (r >= 0)
 		r = pool_remove_root(&pool, j->life.spec.id, err);
@@ -117,7 +118,7 @@ int worker_tree_snapshot(struct job *j, struct err *err)
 	const char *id = j->life.spec.id;
 	struct pool_hold form;
 	struct cthold hold;
-	int r = open_pool(j, &pool, err);
+	int r = worker_tree_open_pool(j, &pool, err);
 
 	if (r >= 0)
 		r = pool_snapshot(&pool, id, text(j, "name"), hold_of(j, id, &hold, &form), err);
@@ -129,7 +130,7 @@ int worker_tree_snapshot(struct job *j, struct err *err)
 int worker_tree_snapshot_remove(struct job *j, struct err *err)
 {
 	_cleanup_pool_ struct pool pool = { .fd = -1, .containers = -1, .images = -1 };
-	int r = open_pool(j, &pool, err);
+	int r = worker_tree_open_pool(j, &pool, err);
 
 	return r < 0 ? r : pool_remove_snapshot(&pool, j->life.spec.id, text(j, "name"), err);
 }
@@ -139,7 +140,7 @@ int worker_tree_snapshot_remove(struct job *j, struct err *err)
 int worker_tree_restore(struct job *j, struct err *err)
 {
 	_cleanup_pool_ struct pool pool = { .fd = -1, .containers = -1, .images = -1 };
-	int r = open_pool(j, &pool, err);
+	int r = worker_tree_open_pool(j, &pool, err);
 
 	return r < 0 ? r : pool_restore(&pool, j->life.spec.id, text(j, "name"), err);
 }
@@ -150,7 +151,7 @@ int worker_tree_sync_build(struct job *j, struct err *err)
 	const char *source = text(j, "source");
 	struct pool_hold form;
 	struct cthold hold;
-	int r = open_pool(j, &pool, err);
+	int r = worker_tree_open_pool(j, &pool, err);
 
 	return r < 0 ? r
 		     : pool_sync_build(&pool, j->life.spec.id, source,
@@ -160,7 +161,7 @@ int worker_tree_sync_build(struct job *j, struct err *err)
 int worker_tree_sync(struct job *j, struct err *err)
 {
 	_cleanup_pool_ struct pool pool = { .fd = -1, .containers = -1, .images = -1 };
-	int r = open_pool(j, &pool, err);
+	int r = worker_tree_open_pool(j, &pool, err);
 
 	return r < 0 ? r : pool_sync(&pool, j->life.spec.id, err);
 }
@@ -168,7 +169,7 @@ int worker_tree_sync(struct job *j, struct err *err)
 int worker_tree_revert(struct job *j, struct err *err)
 {
 	_cleanup_pool_ struct pool pool = { .fd = -1, .containers = -1, .images = -1 };
-	int r = open_pool(j, &pool, err);
+	int r = worker_tree_open_pool(j, &pool, err);
 
 	return r < 0 ? r : pool_revert(&pool, j->life.spec.id, err);
 }
@@ -177,7 +178,7 @@ int worker_tree_settle(struct job *j, struct err *err)
 {
 	_cleanup_pool_ struct pool pool = { .fd = -1, .containers = -1, .images = -1 };
 	bool keep = json_is_true(json_object_get(j->params, "keep_base"));
-	int r = open_pool(j, &pool, err);
+	int r = worker_tree_open_pool(j, &pool, err);
 
 	return r < 0 ? r : pool_settle(&pool, j->life.spec.id, keep, err);
 }

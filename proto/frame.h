@@ -39,6 +39,12 @@ enum frame_type {
 	FRAME_COURIER_FAILED = 0x0184, /* a: HTTP status or 0, b: Retry-After in ms or 0, c: enum
 					  frame_fail; no text: the courier names nothing */
 
+	/* worker -> a courier of its own, for one download */
+	FRAME_FETCH_WISH = 0x0111,   /* payload: JSON {url, offset, max, ca_pem|null}; carries the
+					end of a pipe that it writes to */
+	FRAME_FETCH_DONE = 0x0191,   /* all of it has been written */
+	FRAME_FETCH_FAILED = 0x0192, /* as FRAME_COURIER_FAILED */
+
 	/* agent -> worker */
 	FRAME_WORKER_JOB = 0x0201, /* payload: JSON, see agent/worker.h; a: deadline in ms */
 

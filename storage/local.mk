@@ -6,9 +6,12 @@ storage_libstorage_a_SOURCES = \
 	storage/image.c storage/image.h \
 	storage/path.c storage/path.h \
 	storage/filecopy.c storage/filecopy.h \
+	storage/imagestore.c storage/imagestore.h \
+	storage/oci.c storage/oci.h \
 	storage/identity.c storage/identity.h \
 	storage/pool.c storage/pool.h storage/pool_driver.h \
 	storage/pool_btrfs.c storage/pool_dir.c \
 	storage/swap.c storage/swap.h \
-	storage/treecopy.c storage/treecopy.h
-storage_libstorage_a_CFLAGS = $(AM_CFLAGS) $(ARCHIVE_CFLAGS) $(BTRFSUTIL_CFLAGS)
+	storage/treecopy.c storage/treecopy.h \
+	storage/unpack.c storage/unpack.h
+storage_libstorage_a_CFLAGS = $(AM_CFLAGS) $(ARCHIVE_CFLAGS) $(BTRFSUTIL_CFLAGS) $(JANSSON_CFLAGS) $(SODIUM_CFLAGS)

@@ -8,6 +8,7 @@
 
 #include "storage/identity.h"
 #include "storage/image.h"
+#include "storage/imagestore.h"
 #include "storage/path.h"
 #include "storage/swap.h"
 
@@ -135,6 +136,20 @@ static int clone_tree(struct pool *p, int from, int at, const char *name,
 	return r;
 }
 
+static int open_container(struct pool *p, const char *id, struct err *err)
+{
+	int fd = open_dir(p->containers, id);
+
+	return fd < 0 ? fail(err, fd, "the container's root can't be opened") : fd;
+}
+
+static int open_tree(int dir, const char *name, struct err *err)
+{
+	int fd = open_dir(dir, name);
+
+	return fd < 0 ? fail(err, fd, "a tree of the pool can't be opened") : fd;
+}
+
 /* --- the making of a container's directory --- */
 
 /* .new-<id>, 0710 and its group's; what a killed predecessor left in it is there still. */
@@ -163,16 +178,18 @@ static int publish(struct pool *p, const char *id, int dir, struct err *err)
 	return r < 0 ? fail(err, r, "the new root can't be made durable") : 0;
 }
 
-int pool_create_root(struct pool *p, const struct pool_root *root, struct err *err)
+/* The ones that need no download are made; the others are cloned, and get a name of their own. */
+static int fill_root(struct pool *p, const struct pool_root *root, int dir, struct err *err)
 {
-	_cleanup_(closep) int dir = -1, tree = -1;
-	int r;
+	_cleanup_(closep) int tree = -1, image = -1;
+	int r = 0;
 
-	if (is_there(p->containers, root->id))
-		return 0;
-	r = open_staging(p, root, &dir, err);
-	if (r < 0)
-		return r;
+	if (root->digest) {
+		image = imagestore_open(p, root->digest, err);
+		r = image < 0 ? image : clone_tree(p, image, dir, ROOTFS, NULL, err);
+		tree = r < 0 ? r : open_tree(dir, ROOTFS, err);
+		return tree < 0 ? tree : identity_refresh(tree, root->hostname, err);
+	}
 	r = p->driver->remove(dir, ROOTFS);
 	if (r >= 0)
 		r = p->driver->make(dir, ROOTFS);
@@ -180,7 +197,19 @@ int pool_create_root(struct pool *p, const struct pool_root *root, struct err *e
 		r = tree = open_dir(dir, ROOTFS);
 	if (r < 0 || fchmod(tree, 0755) < 0)
 		return fail(err, r < 0 ? r : -errno, "can't make the root");
-	r = image_unpack(root->image, tree, root->hostname, err);
+	return image_unpack(root->image, tree, root->hostname, err);
+}
+
+int pool_create_root(struct pool *p, const struct pool_root *root, struct err *err)
+{
+	_cleanup_(closep) int dir = -1;
+	int r;
+
+	if (is_there(p->containers, root->id))
+		return 0;
+	r = open_staging(p, root, &dir, err);
+	if (r >= 0)
+		r = fill_root(p, root, dir, err);
 	return r < 0 ? r : publish(p, root->id, dir, err);
 }
 
@@ -251,20 +280,6 @@ int pool_remove_root(struct pool *p, const char *id, struct err *err)
 }
 
 /* --- snapshots --- */
-
-static int open_container(struct pool *p, const char *id, struct err *err)
-{
-	int fd = open_dir(p->containers, id);
-
-	return fd < 0 ? fail(err, fd, "the container's root can't be opened") : fd;
-}
-
-static int open_tree(int dir, const char *name, struct err *err)
-{
-	int fd = open_dir(dir, name);
-
-	return fd < 0 ? fail(err, fd, "a tree of the pool can't be opened") : fd;
-}
 
 /* A tree under its name: whole, sealed and durable, or not there. */
 static int put_snapshot(struct pool *p, int from, int snapshots, const char *name,

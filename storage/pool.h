@@ -40,7 +40,8 @@ void pool_close(struct pool *p);
 
 struct pool_root {
 	const char *id, *image, *hostname;
-	uint32_t id_base; /* of the container's id range */
+	const char *digest; /* of the image in the store; NULL: it is a built-in one */
+	uint32_t id_base;   /* of the container's id range */
 };
 
 /* Make the container's root from its image. There already: success. */

@@ -11,7 +11,7 @@ LONG = "n" * 255
 WEIRD = [b"new\nline", b"\xff\xfe not utf-8", b"tab\t", b" ", b"-rf", b"$(x)", "ü".encode(), "u\u0308".encode(), b"CASE", b"case", LONG.encode()]
 
 
-def build(root):
+def build(root, deep_levels=60):
     """Fill the directory."""
     root = pathlib.Path(root)
     root.mkdir(exist_ok=True)
@@ -71,7 +71,7 @@ def build(root):
     deep = root / "deep"
     deep.mkdir()
     fd = os.open(deep, os.O_RDONLY)
-    for n in range(60): # longer than any path can be
+    for n in range(deep_levels): # 60: longer than any path can be
         os.mkdir("d" * 200, dir_fd=fd)
         below = os.open("d" * 200, os.O_RDONLY, dir_fd=fd)
         os.close(fd)

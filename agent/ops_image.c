@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* image.pull and image.remove. They share a lane, so what several pull at once is fetched once. */
+#include "agent/agent.h"
+#include "agent/imagelist.h"
+#include "agent/ops.h"
+#include "agent/uplink.h"
+#include "proto/jsonx.h"
+
+static const char *param(const struct operation *op, const char *key)
+{
+	return json_string_value(json_object_get(op->order.params, key));
+}
+
+static void name_of(const struct operation *op, char ret[static IMAGELIST_NAME_MAX + 1])
+{
+	imagelist_normalise(param(op, "image"), ret);
+}
+
+/* --- pull --- */
+
+static bool is_here(const struct operation *op)
+{
+	return imagelist_is_used(op->agent->store, param(op, "sha256"), NULL);
+}
+
+static bool wants_refresh(const struct operation *op)
+{
+	return json_is_true(json_object_get(op->order.params, "refresh"));
+}
+
+static enum ops_verdict pull_check(struct agent *a, struct operation *op)
+{
+	char name[IMAGELIST_NAME_MAX + 1], digest[IMAGELIST_DIGEST_LEN + 1];
+
+	name_of(op, name);
+	if (imagelist_is_builtin(name)) {
+		(void)err_set(&op->err, -EINVAL, ERR_INVALID_PARAMS, "image",
+			"a built-in image is not pulled");
+		return OPS_REFUSED;
+	}
+	if (!wants_refresh(op) && imagelist_digest(a->store, name, digest) &&
+		strcmp(digest, param(op, "sha256")) == 0) {
+		op->result =
+			json_pack("{s:s, s:s, s:b}", "image", name, "sha256", digest, "cached", 1);
+		return OPS_NOTHING;
+	}
+	return OPS_RUN;
+}
+
+static json_t *fetch_params(struct agent *a, const struct operation *op)
+{
+	_cleanup_(freep) char *courier = agent_program(a, "hoody-courier");
+	_cleanup_(freep) char *ca = NULL;
+
+	(void)!uplink_read_ca(a, &ca, NULL); /* without it the server can't be authenticated */
+	return json_pack("{s:s, s:s, s:O*, s:I, s:s, s:s, s:s*}", "url", param(op, "url"), "digest",
+		param(op, "sha256"), "size", json_object_get(op->order.params, "size"), "max_bytes",
+		(json_int_t)a->conf.storage.image_max_bytes, "courier", courier, "user",
+		a->conf.courier.user, "ca_pem", ca);
+}
+
+static json_t *unpack_params(struct agent *a, const struct operation *op)
+{
+	return json_pack("{s:s, s:I, s:I}", "digest", param(op, "sha256"), "max_bytes",
+		(json_int_t)a->conf.storage.image_max_bytes, "max_files",
+		(json_int_t)a->conf.storage.image_max_files);
+}
+
+/* What the name meant before, when nothing else means it. */
+static bool old_digest(const struct operation *op, char ret[static IMAGELIST_DIGEST_LEN + 1])
+{
+	char name[IMAGELIST_NAME_MAX + 1];
+
+	name_of(op, name);
+	return imagelist_digest(op->agent->store, name, ret) &&
+	       strcmp(ret, param(op, "sha256")) != 0 &&
+	       !imagelist_is_used(op->agent->store, ret, name);
+}
+
+static bool has_no_old(const struct operation *op)
+{
+	char digest[IMAGELIST_DIGEST_LEN + 1];
+
+	return !old_digest(op, digest);
+}
+
+static json_t *old_params(struct agent *a, const struct operation *op)
+{
+	char digest[IMAGELIST_DIGEST_LEN + 1];
+
+	return json_pack("{s:s}", "digest", old_digest(op, digest) ? digest : "none");
+}
+
+static void pull_finish(struct agent *a, struct operation *op)
+{
+	char name[IMAGELIST_NAME_MAX + 1];
+	int64_t size = json_integer_value(json_object_get(op->step_data, "size"));
+
+	name_of(op, name);
+	if (size == 0) /* it was there, under another name */
+		size = imagelist_size(a->store, param(op, "sha256"));
+	imagelist_put(a->store, &(struct imagelist_entry){ name, param(op, "sha256"),
+					param(op, "url"), size, agent_now_ms() });
+	op->result = json_pack("{s:s, s:s, s:I, s:b}", "image", name, "sha256", param(op, "sha256"),
+		"size", (json_int_t)size, "cached", 0);
+}
+
+static const struct ops_step pull_steps[] = {
+	{ "image-fetch", .has_undo = true, .skip = is_here, .params = fetch_params },
+	{ "image-unpack", .skip = is_here, .params = unpack_params },
+	{ "image-remove", .skip = has_no_old, .params = old_params },
+};
+
+/* --- remove --- */
+
+static enum ops_verdict remove_check(struct agent *a, struct operation *op)
+{
+	char name[IMAGELIST_NAME_MAX + 1], digest[IMAGELIST_DIGEST_LEN + 1];
+
+	name_of(op, name);
+	return imagelist_digest(a->store, name, digest) ? OPS_RUN : OPS_NOTHING;
+}
+
+static bool is_shared(const struct operation *op)
+{
+	char name[IMAGELIST_NAME_MAX + 1], digest[IMAGELIST_DIGEST_LEN + 1];
+
+	name_of(op, name);
+	return !imagelist_digest(op->agent->store, name, digest) ||
+	       imagelist_is_used(op->agent->store, digest, name);
+}
+
+static json_t *remove_params(struct agent *a, const struct operation *op)
+{
+	char name[IMAGELIST_NAME_MAX + 1], digest[IMAGELIST_DIGEST_LEN + 1] = "none";
+
+	name_of(op, name);
+	(void)imagelist_digest(a->store, name, digest);
+	return json_pack("{s:s}", "digest", digest);
+}
+
+static void remove_finish(struct agent *a, struct operation *op)
+{
+	char name[IMAGELIST_NAME_MAX + 1];
+
+	name_of(op, name);
+	imagelist_remove(a->store, name);
+	op->result = json_pack("{s:s}", "image", name);
+}
+
+static const struct ops_step remove_steps[] = {
+	{ "image-remove", .skip = is_shared, .params = remove_params },
+};
+
+#define STEPS(list) (list), countof(list)
+
+const struct opdef ops_image[] = {
+	{ OP_IMAGE_PULL, OPS_RESUME, pull_check, NULL, pull_finish, NULL, STEPS(pull_steps) },
+	{ OP_IMAGE_REMOVE, OPS_RESUME, remove_check, NULL, remove_finish, NULL,
+		STEPS(remove_steps) },
+};
+const size_t ops_image_count = countof(ops_image);

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The jobs on images. A download is made by a courier of its own (agent/fetch.h), whose bytes are
+ * hashed as they come out of a pipe: it can write nothing anywhere, and say nothing that is believed
+ * but that more would come. */
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sodium.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "agent/channel.h"
+#include "agent/sandbox.h"
+#include "agent/spawn.h"
+#include "agent/worker_act.h"
+#include "agent/worker_job.h"
+#include "proto/jsonx.h"
+#include "storage/imagestore.h"
+
+#define BUFFER          (256UL * 1024)
+#define ATTEMPTS_MAX    6 /* in a row, without a byte between */
+#define BACKOFF_MS      500
+#define ANSWER_WAIT_MS  10000
+#define RETRY_AFTER_MAX 60000
+#define PROGRESS_EVERY  (4UL * 1024 * 1024)
+
+struct download {
+	const struct job *job;
+	const char *url, *digest, *courier, *user;
+	uint64_t size; /* as ordered; 0: not said */
+	uint64_t max;
+	int spool;
+	uint64_t have, told;
+	crypto_hash_sha256_state hash;
+	struct frame answer;
+};
+
+static const char *text(const struct job *j, const char *key)
+{
+	return json_string_value(json_object_get(j->params, key));
+}
+
+static uint64_t number(const struct job *j, const char *key)
+{
+	return (uint64_t)json_integer_value(json_object_get(j->params, key));
+}
+
+/* --- what is there already --- */
+
+static void tell_progress(struct download *d, bool always)
+{
+	struct frame f = { .type = FRAME_WORKER_PROGRESS,
+		.a = d->size ? MIN_OF(d->have * 100 / d->size, 100) : ~0ULL,
+		.b = d->have,
+		.c = d->size };
+
+	if (!always && d->have - d->told < PROGRESS_EVERY)
+		return;
+	d->told = d->have;
+	if (channel_send_sync(WORKER_JOB_FD, &f, NULL, 0, -1) < 0)
+		return; /* the agent is gone, and so are we in a moment */
+}
+
+static int hash_spool(struct download *d)
+{
+	_cleanup_(freep) uint8_t *buffer = xcalloc(1, BUFFER);
+	ssize_t n;
+
+	d->have = 0;
+	(void)crypto_hash_sha256_init(&d->hash);
+	if (lseek(d->spool, 0, SEEK_SET) < 0)
+		return -errno;
+	while ((n = read(d->spool, buffer, BUFFER)) > 0) {
+		(void)crypto_hash_sha256_update(&d->hash, buffer, (size_t)n);
+		d->have += (uint64_t)n;
+	}
+	return n < 0 ? -errno : 0;
+}
+
+static int begin_again(struct download *d)
+{
+	if (ftruncate(d->spool, 0) < 0)
+		return -errno;
+	return hash_spool(d);
+}
+
+static bool is_good(struct download *d)
+{
+	crypto_hash_sha256_state end = d->hash;
+	uint8_t digest[crypto_hash_sha256_BYTES];
+	char hex[2 * sizeof(digest) + 1];
+
+	(void)crypto_hash_sha256_final(&end, digest);
+	(void)sodium_bin2hex(hex, sizeof(hex), digest, sizeof(digest));
+	return strcmp(hex, d->digest) == 0;
+}
+
+/* --- one attempt --- */
+
+static int receive(struct download *d, int from)
+{
+	_cleanup_(freep) uint8_t *buffer = xcalloc(1, BUFFER);
+	ssize_t n;
+
+	while ((n = read(from, buffer, BUFFER)) != 0) {
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 || d->have + (uint64_t)n > d->max)
+			return n < 0 ? -errno : -EFBIG;
+		if (write(d->spool, buffer, (size_t)n) != n)
+			return errno ? -errno : -EIO;
+		(void)crypto_hash_sha256_update(&d->hash, buffer, (size_t)n);
+		d->have += (uint64_t)n;
+		tell_progress(d, false);
+	}
+	return 0;
+}
+
+static int send_wish(struct download *d, int channel, int pipe)
+{
+	_cleanup_json_ json_t *wish = json_pack("{s:s, s:I, s:I, s:s*}", "url", d->url, "offset",
+		(json_int_t)d->have, "max", (json_int_t)d->max, "ca_pem", text(d->job, "ca_pem"));
+	_cleanup_(freep) char *payload = jsonx_dump(wish);
+
+	return channel_send_sync(channel, &(struct frame){ .type = FRAME_FETCH_WISH }, payload,
+		strlen(payload), pipe);
+}
+
+static int start_courier(const struct download *d, int channel, pid_t *ret)
+{
+	char *argv[] = { (char[]){ "hoody-courier" }, (char[]){ "--user" }, (char *)d->user,
+		(char[]){ "--fetch" }, NULL };
+
+	return spawn_program(d->courier, argv, channel, ret);
+}
+
+/* Its answer stands in d->answer; one that says nothing sensible has failed. */
+static int attempt(struct download *d)
+{
+	_cleanup_(closep) int ours = -1, theirs = -1, out = -1, in = -1, extra = -1;
+	_cleanup_(freep) void *payload = NULL;
+	int channel[2], pipe[2], r;
+	pid_t pid;
+
+	d->answer = (struct frame){ .type = FRAME_FETCH_FAILED, .c = FRAME_FAIL_CONNECT };
+	if (channel_pair(channel) < 0 || pipe2(pipe, O_CLOEXEC) < 0)
+		return -errno;
+	ours = channel[0];
+	theirs = channel[1];
+	out = pipe[0];
+	in = pipe[1];
+	r = start_courier(d, theirs, &pid);
+	if (r < 0)
+		return r;
+	theirs = closefd(theirs);
+	r = send_wish(d, ours, in);
+	in = closefd(in);
+	if (r >= 0)
+		r = receive(d, out);
+	if (r >= 0 && channel_recv_sync(ours, ANSWER_WAIT_MS, &d->answer, &payload, &extra) < 0)
+		d->answer.type = FRAME_FETCH_FAILED;
+	(void)kill(pid, SIGKILL); /* not yet waited for: the pid is its own */
+	(void)waitpid(pid, NULL, 0);
+	return r;
+}
+
+/* --- until it is here --- */
+
+/* The server knows no ranges, or the offset lies behind its end. */
+static bool must_begin_again(const struct frame *f)
+{
+	return f->c == FRAME_FAIL_BODY || f->a == 416;
+}
+
+static bool is_final(const struct frame *f)
+{
+	return f->c == FRAME_FAIL_TLS || (f->c == FRAME_FAIL_HTTP && f->a >= 400 && f->a < 500 &&
+						 f->a != 408 && f->a != 416 && f->a != 429);
+}
+
+static int give_up(const struct download *d, struct err *err)
+{
+	if (d->answer.a == 413 && d->answer.c == FRAME_FAIL_BODY)
+		return err_set(err, -EFBIG, ERR_IMAGE_INVALID, "size",
+			"the image is larger than it may be (%llu bytes)",
+			(unsigned long long)d->max);
+	return err_set(err, -EIO, ERR_IMAGE_NOT_FOUND, "url",
+		"the image can't be had: %s (HTTP status %llu)",
+		d->answer.c == FRAME_FAIL_TLS       ? "the server could not be authenticated"
+		: d->answer.c == FRAME_FAIL_HTTP    ? "the server refuses"
+		: d->answer.c == FRAME_FAIL_TIMEOUT ? "no answer in time"
+						    : "no connection, or it broke off",
+		(unsigned long long)d->answer.a);
+}
+
+static int fetch(struct download *d, struct err *err)
+{
+	unsigned failures = 0;
+	int r = hash_spool(d);
+	uint64_t best = d->have;
+
+	while (r >= 0 && !is_good(d)) {
+		uint64_t wait_ms;
+
+		r = attempt(d);
+		if (r == -EFBIG) {
+			d->answer = (struct frame){ .a = 413, .c = FRAME_FAIL_BODY };
+			return give_up(d, err);
+		}
+		if (r < 0 || d->answer.type == FRAME_FETCH_DONE)
+			break;
+		failures = d->have > best ? 1 : failures + 1;
+		best = MAX_OF(best, d->have);
+		if (d->answer.a == 413 || is_final(&d->answer) || failures >= ATTEMPTS_MAX)
+			return give_up(d, err);
+		if (must_begin_again(&d->answer) && d->have > 0)
+			r = begin_again(d);
+		wait_ms = MAX_OF(d->answer.b, (uint64_t)BACKOFF_MS << MIN_OF(failures, 6u));
+		(void)poll(NULL, 0, (int)MIN_OF(wait_ms, (uint64_t)RETRY_AFTER_MAX));
+	}
+	if (r < 0)
+		return err_set(err, r, r == -ENOSPC ? ERR_DISK_FULL : ERR_INTERNAL, "Storage.Pool",
+			"the download can't be kept: %s", strerror(-r));
+	if (!is_good(d))
+		return err_set(err, -EBADMSG, ERR_IMAGE_CHECKSUM_MISMATCH, "sha256",
+			"what was downloaded has another checksum than the one ordered");
+	return 0;
+}
+
+int worker_image_fetch(struct job *j, struct err *err)
+{
+	_cleanup_pool_ struct pool pool = { .fd = -1, .containers = -1, .images = -1 };
+	struct download d = { .job = j,
+		.url = text(j, "url"),
+		.digest = text(j, "digest"),
+		.courier = text(j, "courier"),
+		.user = text(j, "user"),
+		.size = number(j, "size"),
+		.max = number(j, "size") ? number(j, "size") : number(j, "max_bytes"),
+		.spool = -1 };
+	int r = worker_tree_open_pool(j, &pool, err);
+
+	if (r >= 0 && sodium_init() < 0)
+		r = err_set(err, -EIO, ERR_INTERNAL, NULL, "libsodium does not start");
+	if (r >= 0)
+		r = d.spool = imagestore_spool(&pool, d.digest, err);
+	if (r >= 0)
+		r = fetch(&d, err);
+	if (r >= 0)
+		tell_progress(&d, true);
+	closefd(d.spool);
+	return r;
+}
+
+int worker_image_drop(struct job *j, struct err *err)
+{
+	_cleanup_pool_ struct pool pool = { .fd = -1, .containers = -1, .images = -1 };
+	int r = worker_tree_open_pool(j, &pool, err);
+
+	return r < 0 ? r : imagestore_drop_spool(&pool, text(j, "digest"), err);
+}
+
+/* --- unpacking, removing --- */
+
+static int confine(struct err *err)
+{
+	return sandbox_enter(SANDBOX_UNPACK, "", err);
+}
+
+int worker_image_unpack(struct job *j, struct err *err)
+{
+	_cleanup_pool_ struct pool pool = { .fd = -1, .containers = -1, .images = -1 };
+	const struct imagestore_limits limits = { number(j, "max_bytes"), number(j, "max_files"),
+		confine };
+	int r = worker_tree_open_pool(j, &pool, err);
+
+	if (r >= 0)
+		r = imagestore_unpack(&pool, text(j, "digest"), &limits, err);
+	if (r >= 0)
+		j->result = json_pack("{s:I}", "size", (json_int_t)pool.bytes);
+	return r;
+}
+
+int worker_image_remove(struct job *j, struct err *err)
+{
+	_cleanup_pool_ struct pool pool = { .fd = -1, .containers = -1, .images = -1 };
+	int r = worker_tree_open_pool(j, &pool, err);
+
+	return r < 0 ? r : imagestore_remove(&pool, text(j, "digest"), err);
+}

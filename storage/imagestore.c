@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "storage/imagestore.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include "storage/oci.h"
+#include "storage/path.h"
+#include "storage/unpack.h"
+
+#define ROOTFS    "rootfs"
+#define CONTENT   "content" /* the archive as it was */
+#define UNIFIED   ".hoody-rootfs"
+#define NAME_SIZE 96
+
+static int fail(struct err *err, int r, const char *sentence)
+{
+	bool full = r == -ENOSPC || r == -EDQUOT;
+
+	return err_set(err, r, full ? ERR_DISK_FULL : ERR_INTERNAL, "Storage.Pool", "%s: %s",
+		sentence, strerror(-r));
+}
+
+static int invalid(struct err *err, const char *sentence)
+{
+	return err_set(err, -EBADMSG, ERR_IMAGE_INVALID, "image", "%s", sentence);
+}
+
+static void name_of(const char *prefix, const char *digest, char ret[static NAME_SIZE])
+{
+	(void)snprintf(ret, NAME_SIZE, "%s%s", prefix, digest);
+}
+
+static int open_dir(int at, const char *name)
+{
+	int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static bool is_directory(int at, const char *name)
+{
+	struct stat st;
+
+	return fstatat(at, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
+}
+
+static bool is_file(int at, const char *name)
+{
+	struct stat st;
+
+	return fstatat(at, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode);
+}
+
+/* --- the spool --- */
+
+int imagestore_spool(struct pool *p, const char *digest, struct err *err)
+{
+	char name[NAME_SIZE];
+	int fd;
+
+	name_of(".fetch-", digest, name);
+	fd = openat(p->images, name, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
+	return fd < 0 ? fail(err, -errno, "can't open the image's spool") : fd;
+}
+
+static int remove_spool(struct pool *p, const char *digest)
+{
+	char name[NAME_SIZE];
+
+	name_of(".fetch-", digest, name);
+	return unlinkat(p->images, name, 0) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+int imagestore_drop_spool(struct pool *p, const char *digest, struct err *err)
+{
+	int r = remove_spool(p, digest);
+
+	return r < 0 ? fail(err, r, "can't remove the image's spool") : 0;
+}
+
+/* --- what it is --- */
+
+/* The root lies in rootfs/ of a unified image: its entries come up, and what else there was goes. */
+static int lift_root(int tree)
+{
+	_cleanup_(closep) int inner = -1;
+	struct timespec kept[2] = { { .tv_nsec = UTIME_OMIT } };
+	struct path_names names = {};
+	struct stat st;
+	int r = renameat(tree, ROOTFS, tree, UNIFIED) < 0 ? -errno : path_list(tree, &names);
+
+	for (size_t i = 0; r >= 0 && i < names.n; i++)
+		if (strcmp(names.at[i], UNIFIED) != 0 && unlinkat(tree, names.at[i], 0) < 0)
+			r = path_remove_tree(tree, names.at[i]);
+	path_names_done(&names);
+	if (r >= 0)
+		r = inner = open_dir(tree, UNIFIED);
+	if (r >= 0)
+		r = fstat(inner, &st) < 0 ? -errno : path_list(inner, &names);
+	for (size_t i = 0; r >= 0 && i < names.n; i++)
+		if (renameat(inner, names.at[i], tree, names.at[i]) < 0)
+			r = -errno;
+	path_names_done(&names);
+	if (r >= 0 && unlinkat(tree, UNIFIED, AT_REMOVEDIR) < 0)
+		r = -errno;
+	if (r < 0)
+		return r;
+	kept[1] = st.st_mtim;
+	if (fchown(tree, st.st_uid, st.st_gid) < 0 || fchmod(tree, st.st_mode & 07777) < 0 ||
+		futimens(tree, kept) < 0)
+		return -errno;
+	return 0;
+}
+
+static int lift(int tree, struct err *err)
+{
+	int r;
+
+	if (!is_file(tree, "metadata.yaml"))
+		return 0;
+	/* CVE-2026-48749: the entry itself may be a link. */
+	if (!is_directory(tree, ROOTFS))
+		return invalid(err, "metadata.yaml without a directory rootfs");
+	r = lift_root(tree);
+	return r < 0 ? fail(err, r, "can't take the root out of the image") : 0;
+}
+
+static int judge(int tree, struct err *err)
+{
+	return is_directory(tree, "etc") || is_directory(tree, "usr") || is_directory(tree, "bin")
+		       ? 0
+		       : invalid(err, "the archive holds no root file system: neither etc, usr "
+				      "nor bin");
+}
+
+/* --- making one --- */
+
+static void on_unpacked(uint64_t bytes, void *userdata)
+{
+	struct pool *p = userdata;
+	const struct treecopy t = { .bytes = bytes };
+
+	if (p->progress)
+		p->progress(&t, p->userdata);
+}
+
+static int make_tree(struct pool *p, int dir, const char *name, struct err *err)
+{
+	int fd, r = p->driver->make(dir, name);
+
+	fd = r < 0 ? r : open_dir(dir, name);
+	if (fd >= 0 && fchmod(fd, 0755) < 0) {
+		r = -errno;
+		closefd(fd);
+		fd = r;
+	}
+	return fd < 0 ? fail(err, fd, "can't make the image's tree") : fd;
+}
+
+static int fill(
+	struct pool *p, int dir, int archive, const struct imagestore_limits *l, struct err *err)
+{
+	_cleanup_(closep) int content = make_tree(p, dir, CONTENT, err), root = -1;
+	struct unpack u = { .archive = archive,
+		.tree = content,
+		.max_bytes = l->max_bytes,
+		.max_entries = l->max_entries,
+		.confine = l->confine,
+		.progress = on_unpacked,
+		.userdata = p };
+	int r = content < 0 ? content : unpack_archive(&u, err);
+
+	if (r < 0)
+		return r;
+	p->bytes = u.bytes;
+	if (!oci_is_layout(content)) {
+		r = lift(content, err);
+		if (r >= 0)
+			r = judge(content, err);
+		if (r >= 0 && renameat(dir, CONTENT, dir, ROOTFS) < 0)
+			r = fail(err, -errno, "can't put the image in place");
+		return r;
+	}
+	root = make_tree(p, dir, ROOTFS, err);
+	u.tree = root;
+	r = root < 0 ? root : oci_apply(content, &u, err);
+	p->bytes = u.bytes;
+	if (r >= 0)
+		r = judge(root, err);
+	return r < 0 ? r : p->driver->remove(dir, CONTENT);
+}
+
+static int remove_image(struct pool *p, const char *name)
+{
+	_cleanup_(closep) int dir = open_dir(p->images, name);
+	int r;
+
+	if (dir < 0)
+		return dir == -ENOENT ? 0 : dir;
+	r = p->driver->remove(dir, ROOTFS);
+	if (r >= 0)
+		r = p->driver->remove(dir, CONTENT);
+	return r < 0 ? r : path_remove_tree(p->images, name);
+}
+
+static int publish(struct pool *p, int dir, const char *staging, const char *digest)
+{
+	int r = syncfs(dir) < 0 ? -errno : p->driver->seal(dir, ROOTFS);
+
+	if (r >= 0 && renameat(p->images, staging, p->images, digest) < 0)
+		r = -errno;
+	return r < 0 ? r : fsync(p->images) < 0 ? -errno : 0;
+}
+
+int imagestore_unpack(
+	struct pool *p, const char *digest, const struct imagestore_limits *l, struct err *err)
+{
+	_cleanup_(closep) int archive = -1, dir = -1;
+	char staging[NAME_SIZE];
+	int r;
+
+	name_of(".new-", digest, staging);
+	if (faccessat(p->images, digest, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return imagestore_drop_spool(p, digest, err);
+	r = remove_image(p, staging); /* a killed predecessor's */
+	if (r >= 0 && mkdirat(p->images, staging, 0700) < 0)
+		r = -errno;
+	if (r >= 0)
+		r = dir = open_dir(p->images, staging);
+	if (r < 0)
+		return fail(err, r, "can't make the image's directory");
+	archive = imagestore_spool(p, digest, err);
+	r = archive < 0 ? archive : fill(p, dir, archive, l, err);
+	if (r >= 0) {
+		r = publish(p, dir, staging, digest);
+		if (r < 0)
+			(void)fail(err, r, "the image can't be made durable");
+	}
+	if (r < 0)
+		(void)remove_image(p, staging); /* the first error stands */
+	(void)remove_spool(p, digest);
+	return r;
+}
+
+/* --- using it --- */
+
+int imagestore_open(struct pool *p, const char *digest, struct err *err)
+{
+	_cleanup_(closep) int dir = open_dir(p->images, digest);
+	int fd = dir < 0 ? dir : open_dir(dir, ROOTFS);
+
+	if (fd >= 0 && flock(fd, LOCK_SH) < 0)
+		fd = closefd(fd);
+	return fd < 0 ? err_set(err, -ENOENT, ERR_IMAGE_NOT_FOUND, "image",
+				"the image is not in the pool")
+		      : fd;
+}
+
+int imagestore_remove(struct pool *p, const char *digest, struct err *err)
+{
+	_cleanup_(closep) int dir = open_dir(p->images, digest), tree = -1;
+	char trash[NAME_SIZE];
+	int r;
+
+	name_of(".trash-", digest, trash);
+	tree = dir < 0 ? -1 : open_dir(dir, ROOTFS);
+	if (tree >= 0)
+		(void)flock(tree, LOCK_EX);
+	r = remove_image(p, trash);
+	if (r >= 0 && renameat(p->images, digest, p->images, trash) < 0 && errno != ENOENT)
+		r = -errno;
+	closep(&tree);
+	closep(&dir);
+	if (r >= 0)
+		r = remove_image(p, trash);
+	return r < 0 ? fail(err, r, "the image can't be removed") : 0;
+}

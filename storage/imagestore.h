@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The images of a pool: <Pool>/images/<sha256 of the archive>/rootfs, read-only, root's alone. A
+ * container's root is a clone of one.
+ *
+ * What is known: a tarball of a root file system; LXC's and Incus' unified image (metadata.yaml,
+ * rootfs/); an OCI image layout or what `docker save` writes, layers with whiteouts. */
+#pragma once
+
+#include "storage/pool.h"
+
+struct imagestore_limits {
+	uint64_t max_bytes, max_entries;
+	int (*confine)(struct err *err); /* storage/unpack.h */
+};
+
+/* The spool of a download, to be appended to: .fetch-<digest>. The caller's descriptor. */
+_must_check_ int imagestore_spool(struct pool *p, const char *digest, struct err *err);
+/* Gone already: success. */
+_must_check_ int imagestore_drop_spool(struct pool *p, const char *digest, struct err *err);
+
+/* Unpack the spool. There already: success. It is gone afterwards, whether it was good or not, and
+ * nothing half-made stays. */
+_must_check_ int imagestore_unpack(
+	struct pool *p, const char *digest, const struct imagestore_limits *l, struct err *err);
+
+/* The tree, to be cloned; it isn't removed before the descriptor is closed. -ENOENT
+ * (IMAGE_NOT_FOUND). The caller's. */
+_must_check_ int imagestore_open(struct pool *p, const char *digest, struct err *err);
+
+/* Containers made of it are untouched. Gone already: success. Waits for those that clone it. */
+_must_check_ int imagestore_remove(struct pool *p, const char *digest, struct err *err);

@@ -1,0 +1,291 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Images: pulled over HTTP with breaks, unpacked from every form, faithful to the last attribute; and hostile ones, each a clear error with nothing written outside and nothing left."""
+import hashlib
+import io
+import json
+import os
+import pathlib
+import random
+import subprocess
+import sys
+import tarfile
+import tempfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+import harness
+import host
+import loop
+import tap
+import tree
+import webserver
+
+DIRTYPE, SYMTYPE, LNKTYPE, CHRTYPE, BLKTYPE = "DIRTYPE", "SYMTYPE", "LNKTYPE", "CHRTYPE", "BLKTYPE"
+MANY = 5000 # Storage.ImageMaxFiles here
+
+
+def tar(source, target, *more):
+    """GNU tar knows everything that it must, and is not the code under test."""
+    subprocess.run(["tar", "-C", source, "--xattrs", "--xattrs-include=*", "--acls", "--sparse", "--numeric-owner", "--format=posix", *more, "-cf", target, "."], check=True, capture_output=True)
+
+
+def make(path, entries, mode="w"):
+    """A tarball of (name, kind or bytes, link) by hand, for what tar would refuse to write."""
+    with tarfile.open(path, mode, format=tarfile.PAX_FORMAT) as t:
+        for name, what, *more in entries:
+            info = tarfile.TarInfo(name)
+            info.mode, info.mtime = 0o755, 1_700_000_000
+            if isinstance(what, bytes):
+                info.size = len(what)
+                t.addfile(info, io.BytesIO(what))
+                continue
+            info.type = getattr(tarfile, what)
+            if what in (SYMTYPE, LNKTYPE):
+                info.linkname = more[0]
+            elif what in (CHRTYPE, BLKTYPE):
+                info.devmajor, info.devminor = more
+            t.addfile(info)
+
+
+ROOT = [("etc", DIRTYPE), ("etc/os-release", b"ID=test\n")]
+
+
+class Images:
+    def __init__(self, node, server, pool):
+        self.node, self.server, self.pool = node, server, pool
+
+    def pull(self, name, file=None, **more):
+        file = file or name
+        digest = hashlib.sha256((self.server.directory / file).read_bytes()).hexdigest()
+        return self.node.do("image.pull", None, 120, **{"image": name, "url": self.server.url(file), "sha256": digest, **more})
+
+    def created(self, name):
+        """A container of it, and its root."""
+        cid = self.node.new_id()
+        report = self.node.do("container.create", cid, image=name, start=False, name="x" * 5)
+        return cid, self.pool / "containers" / cid / "rootfs", report
+
+    def litter(self):
+        return sorted(p.name for p in (self.pool / "images").iterdir() if p.name.startswith("."))
+
+
+def forms(images, work, kind):
+    """Every form and every packing gives the same root."""
+    source = work / "source"
+    source.mkdir()
+    tree.build(source / "srv", deep_levels=15) # libarchive ends where paths do (PATH_MAX), with an error
+    (source / "srv" / "socket").unlink() # tar has none,
+    (source / "srv" / "fifo2").unlink() # nor links to fifos
+    for d in ("etc", "dev", "root"):
+        (source / d).mkdir()
+    (source / "etc" / "machine-id").write_text("0" * 32 + "\n")
+    (source / "etc" / "os-release").write_text("ID=tree\n")
+    os.chmod(source, 0o755)
+    plain = work / "web" / "plain.tar"
+    tar(source, plain)
+    want = tree.picture(source / "srv")
+    packings = {"gzip": ["gzip", "-1"], "xz": ["xz", "-0"], "zstd": ["zstd", "-q", "-1"], "bzip2": ["bzip2", "-1"]}
+    for name, command in packings.items():
+        with open(work / "web" / name, "wb") as f:
+            subprocess.run([*command, "-c", plain], stdout=f, check=True)
+    unified = work / "unified"
+    (unified / "templates").mkdir(parents=True)
+    (unified / "metadata.yaml").write_text("architecture: x86_64\ncreation_date: 1\n")
+    (unified / "templates" / "hostname.tpl").write_text("{{ container.name }}\n")
+    source.rename(unified / "rootfs") # cp -a can't take paths that long
+    tar(unified, work / "web" / "unified.tar", "-z")
+    for n, name in enumerate(("plain.tar", "unified.tar", *packings)):
+        report = images.pull(f"tree:{n + 1}", name)
+        tap.eq(report["state"], "succeeded", f"{kind}: {name} is pulled")
+        cid, root, report = images.created(f"tree-{n + 1}")
+        tap.eq(report["state"], "succeeded", f"{kind}: a container of it, by another spelling of its name")
+        words = tree.differences(want, tree.picture(root / "srv"))
+        tap.ok(not words, f"{kind}: {name} is what was packed, in every respect", *words)
+        tap.eq(((root / "etc/hostname").read_text(), (root / "etc/machine-id").read_text(), sorted(os.listdir(root))), ("xxxxx\n", "", sorted(["srv", "etc", "dev", "root"])), f"{kind}: under a name of its own")
+        images.node.do("container.delete", cid)
+    return plain
+
+
+def blob(layout, data):
+    digest = hashlib.sha256(data).hexdigest()
+    (layout / "blobs" / "sha256" / digest).write_bytes(data)
+    return {"digest": f"sha256:{digest}", "size": len(data)}
+
+
+def layers(work):
+    """Three layers: files, replacements through a link of a lower layer, whiteouts."""
+    lists = ([("etc", DIRTYPE), ("etc/a", b"a1"), ("etc/b", b"b1"), ("usr", DIRTYPE), ("usr/lib", DIRTYPE), ("lib", SYMTYPE, "usr/lib"), ("usr/lib/x", b"x1"),
+              ("var", DIRTYPE), ("var/old", DIRTYPE), ("var/old/deep", DIRTYPE), ("var/old/deep/f", b"1"), ("opt", DIRTYPE), ("opt/one", b"1"), ("opt/two", b"2")],
+             [("etc/a", b"a2"), ("lib/y", b"y2"), ("etc/.wh.b", b""), ("var/.wh.old", b"")],
+             [("opt/.wh..wh..opq", b""), ("opt/three", b"3"), ("etc/b", DIRTYPE)])
+    found = []
+    for n, entries in enumerate(lists):
+        path = work / f"layer{n}.tar"
+        make(path, entries, "w:gz" if n else "w")
+        found.append(path.read_bytes())
+    return found
+
+
+def oci(images, work, kind):
+    layout = work / "layout"
+    (layout / "blobs" / "sha256").mkdir(parents=True)
+    (layout / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
+    data = layers(work)
+    config = blob(layout, b'{"architecture":"amd64","os":"linux"}')
+    manifest = blob(layout, json.dumps({"schemaVersion": 2, "config": config, "layers": [blob(layout, d) for d in data]}).encode())
+    other = {"digest": "sha256:" + "0" * 64, "size": 1, "platform": {"os": "plan9", "architecture": "amd64"}}
+    (layout / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [other, manifest]}))
+    tar(layout, work / "web" / "oci.tar")
+    docker = work / "docker"
+    docker.mkdir()
+    for n, d in enumerate(data):
+        (docker / f"l{n}").mkdir()
+        (docker / f"l{n}" / "layer.tar").write_bytes(d)
+    (docker / "manifest.json").write_text(json.dumps([{"Config": "c.json", "Layers": [f"l{n}/layer.tar" for n in range(3)]}]))
+    tar(docker, work / "web" / "docker.tar")
+    for name in ("oci.tar", "docker.tar"):
+        tap.eq(images.pull(name)["state"], "succeeded", f"{kind}: {name} is pulled")
+        cid, root, _ = images.created(name)
+        found = {str(p.relative_to(root)): p.read_text() for p in root.rglob("*") if p.is_file() and not p.is_symlink()}
+        found.pop("etc/hostname")
+        tap.eq((found, (root / "etc/b").is_dir(), os.readlink(root / "lib"), (root / "var/old").exists()), ({"etc/a": "a2", "usr/lib/x": "x1", "usr/lib/y": "y2", "opt/three": "3"}, True, "usr/lib", False),
+               f"{kind}: {name}: layers lie over each other, whiteouts take away")
+        images.node.do("container.delete", cid)
+    bad = json.loads((layout / "index.json").read_text())
+    target = layout / "blobs" / "sha256" / manifest["digest"][7:]
+    target.write_bytes(target.read_bytes().replace(b'"schemaVersion": 2', b'"schemaVersion": 3'))
+    tar(layout, work / "web" / "oci-bad.tar")
+    tap.eq(images.pull("oci-bad.tar")["error"]["code"], "IMAGE_INVALID", f"{kind}: a blob that is not what its digest says")
+    (layout / "index.json").write_text(json.dumps({**bad, "manifests": [other]}))
+    tar(layout, work / "web" / "oci-none.tar")
+    tap.eq(images.pull("oci-none.tar")["error"]["code"], "IMAGE_INVALID", f"{kind}: no manifest for this machine")
+
+
+def network(images, work):
+    """Breaks, refusals, checksums, sizes."""
+    server, web = images.server, work / "web"
+    make(web / "large.tar", ROOT + [("blob", random.Random(1).randbytes(6_000_000))])
+    size = (web / "large.tar").stat().st_size
+    server.break_after, server.requests = 1_000_000, []
+    report = images.pull("large", "large.tar", size=size)
+    ranges = [r for _, r in server.requests]
+    tap.ok(report["state"] == "succeeded" and ranges[0] is None and len(ranges) > 4 and all(ranges[1:]), "a download that breaks off time and again is resumed", report, ranges)
+    progress = [r["progress"] for r in images.node.reports(kind="order") if r.get("progress") and r["order_id"] == report["order_id"]]
+    tap.ok(all(p.get("stage", "").startswith("image-") for p in progress), "its progress is reported", progress)
+    tap.eq(images.node.do("image.remove", None, image="large")["state"], "succeeded", "removed")
+    server.ranges, server.requests, server.break_after = False, [], None
+    server.failures = 2
+    tap.eq(images.pull("large", "large.tar")["state"], "succeeded", "two refusals for now (503) are tried again")
+    requests = len(server.requests)
+    again = images.pull("large", "large.tar")
+    tap.eq((again["result"]["cached"], len(server.requests)), (True, requests), "what is there is not fetched again")
+    tap.eq((images.pull("other", "large.tar")["state"], len(server.requests)), ("succeeded", requests), "nor under another name")
+    tap.eq((images.node.do("image.remove", None, image="other")["state"], len(images.litter()), any(images.pool.joinpath("images").iterdir())), ("succeeded", 0, True), "one name less, and the image stays")
+    make(web / "fresh.tar", ROOT + [("fresh", b"new")])
+    orders = [images.node.issue({"op": "image.pull", "params": {"image": f"fresh{n}", "url": server.url("fresh.tar"), "sha256": hashlib.sha256((web / "fresh.tar").read_bytes()).hexdigest()}}) for n in range(5)]
+    server.requests = []
+    tap.eq(([images.node.wait(o)["state"] for o in orders], len(server.requests) <= 1), (["succeeded"] * 5, True), "five pulls of one image at once are one download")
+    wrong = images.pull("wrong", "large.tar", sha256="0" * 64)
+    tap.eq(wrong["error"]["code"], "IMAGE_CHECKSUM_MISMATCH", "another checksum than ordered")
+    tap.eq(images.pull("big", "large.tar", size=1000, sha256="1" * 64)["error"]["code"], "IMAGE_INVALID", "more bytes than ordered")
+    tap.eq(images.pull("gone", "large.tar", url=server.url("nothing"), sha256="2" * 64)["error"]["code"], "IMAGE_NOT_FOUND", "404")
+    tap.eq(images.node.do("container.create", images.node.new_id(), image="nowhere/1")["error"]["code"], "IMAGE_NOT_FOUND", "a container of an image that is not here")
+    tap.eq(images.litter(), [], "nothing half-made is left")
+
+
+def hostile(images, work):
+    web, outside = work / "web", work / "outside"
+    outside.mkdir()
+    (outside / "file").write_text("untouched")
+    out = str(outside)
+    cases = {
+        "dotdot": ROOT + [("../" * 12 + out.lstrip("/") + "/file", b"bad")],
+        "inner-dotdot": ROOT + [("etc/../../x", b"bad")],
+        "absolute": ROOT + [(f"{out}/file", b"bad")],
+        "link-then-through": ROOT + [("way", SYMTYPE, out), ("way/file", b"bad")],
+        "relative-link-then-through": ROOT + [("way", SYMTYPE, "../" * 12 + out.lstrip("/")), ("way/file", b"bad")],
+        "hard-link-out": ROOT + [("hard", LNKTYPE, f"{out}/file")],
+        "hard-link-dotdot": ROOT + [("hard", LNKTYPE, "../" * 12 + out.lstrip("/") + "/file"), ("hard", b"bad")],
+        "not-a-root": [("readme", b"x")],
+        "metadata-without-root": [("metadata.yaml", b"x: y")] + ROOT,
+        "root-is-a-link": [("metadata.yaml", b"x: y"), ("rootfs", SYMTYPE, "/"), ("rootfs/etc/passwd", b"bad")],
+        "root-is-a-link-alone": [("metadata.yaml", b"x: y"), ("rootfs", SYMTYPE, out)],
+        "many-files": ROOT + [(f"f{n}", b"") for n in range(MANY)],
+        "empty": [],
+    }
+    for name, entries in cases.items():
+        make(web / name, entries)
+    make(web / "whole.tar", ROOT + [("data", os.urandom(300_000))])
+    whole = (web / "whole.tar").read_bytes()
+    (web / "truncated").write_bytes(whole[:150_000])
+    # 3 GB of zeros in a hundred kilobytes.
+    info = tarfile.TarInfo("zeros")
+    info.size = 3 << 30
+    header = tarfile.TarInfo("etc")
+    header.type = tarfile.DIRTYPE
+    raw = header.tobuf() + info.tobuf()
+    with open(web / "bomb", "wb") as f:
+        p = subprocess.Popen(["zstd", "-q", "-3", "-c"], stdin=subprocess.PIPE, stdout=f)
+        p.stdin.write(raw)
+        for _ in range(3 << 6):
+            p.stdin.write(bytes(16 << 20))
+        p.stdin.write(bytes(1024))
+        p.stdin.close()
+        p.wait()
+    (web / "noise").write_bytes(os.urandom(200_000))
+    (web / "gzip-of-noise").write_bytes(subprocess.run(["gzip", "-c"], input=os.urandom(100_000), capture_output=True).stdout)
+    flipped = random.Random(7)
+    for n in range(12):
+        data = bytearray(subprocess.run(["xz", "-0", "-c"], input=whole, capture_output=True).stdout)
+        for _ in range(3):
+            data[flipped.randrange(len(data))] ^= 1 << flipped.randrange(8)
+        (web / f"flipped{n}").write_bytes(data)
+    for name in [*cases, "truncated", "bomb", "noise", "gzip-of-noise", *(f"flipped{n}" for n in range(12))]:
+        report = images.pull("bad", name)
+        code = (report.get("error") or {}).get("code")
+        tap.ok(report["state"] == "failed" and code == "IMAGE_INVALID" and report["error"]["message"] and not images.litter(), f"{name}: a clear error, and nothing is left", report, images.litter())
+    tap.eq(((outside / "file").read_text(), sorted(os.listdir(outside)), os.stat(outside / "file").st_nlink), ("untouched", ["file"], 1), "nothing was written outside")
+    make(web / "devices", ROOT + [("disk", BLKTYPE, 8, 0), ("mem", CHRTYPE, 1, 1), ("bin", DIRTYPE)])
+    tap.eq(images.pull("devices")["state"], "succeeded", "device nodes are files like others")
+
+
+def devices(images):
+    """… that a container can make no use of."""
+    cid = images.node.new_id()
+    images.node.do("container.create", cid, image=harness.IMAGE, name="dev")
+    root = images.pool / "containers" / cid / "rootfs"
+    st = next(os.stat(p) for p in pathlib.Path("/dev").iterdir() if p.is_block_device() and not p.is_symlink())
+    os.mknod(root / "disk", 0o60666, st.st_rdev)
+    os.mknod(root / "mem", 0o20666, os.makedev(1, 1))
+    os.chmod(root / "disk", 0o666)
+    os.chmod(root / "mem", 0o666)
+    code, out, err = images.node.ctl("exec", "dev", "sh", "-c", "head -c 1 /disk >/dev/null; echo $?; head -c 1 /mem >/dev/null; echo $?")
+    tap.ok(out.split() == ["1", "1"] and "not permitted" in err, "the host's disk and memory can't be opened by nodes that an image brings along", code, out, err)
+    images.node.do("container.delete", cid, force=True)
+
+
+def main():
+    if os.geteuid() != 0:
+        tap.skip_all("needs root")
+    with tempfile.TemporaryDirectory(prefix=f"hoody-t{os.getpid()}-images-") as directory:
+        for kind in ("btrfs", "ext4"):
+            work = pathlib.Path(directory) / kind
+            (work / "web").mkdir(parents=True)
+            server = webserver.Server(work / "web")
+            with loop.FileSystem(kind, 2048) as fs, harness.Node(conf={"Storage": {"Pool": fs.pool, "Driver": "auto", "ImageMaxFiles": MANY, "ImageMaxBytes": "256M"}}) as node:
+                images = Images(node, server, fs.pool)
+                forms(images, work, kind)
+                oci(images, work, kind)
+                if kind == "ext4":
+                    network(images, work)
+                    hostile(images, work)
+                    devices(images)
+                names = [f"tree/{n + 1}" for n in range(6)] + ["oci.tar", "docker.tar", "large", "devices"] + [f"fresh{n}" for n in range(5)]
+                tap.eq([node.do("image.remove", None, image=n)["state"] for n in names], ["succeeded"] * len(names), f"{kind}: images are removed")
+                host.poll(lambda: not node.leaks(), 3)
+                tap.eq((node.leaks(), os.listdir(fs.pool / "images"), os.listdir(fs.pool / "containers"), node.sanitizer_words()), ([], [], [], []), f"{kind}: nothing is left")
+            server.close()
+    tap.done()
+
+
+main()
