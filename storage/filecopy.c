@@ -33,10 +33,47 @@ static ssize_t copy_some(int from, int to, off_t at, size_t size)
 	return n;
 }
 
+/* From @at to @end, where there are no holes. 1: the source ends before. */
+static int copy_piece(int from, int to, off_t at, off_t end,
+	void (*done)(uint64_t bytes, void *userdata), void *userdata)
+{
+	while (at < end) {
+		ssize_t n = copy_some(from, to, at, (size_t)(end - at));
+
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			return 1;
+		at += n;
+		if (done)
+			done((uint64_t)n, userdata);
+	}
+	return 0;
+}
+
+static int copy_pieces(
+	int from, int to, off_t size, void (*done)(uint64_t bytes, void *userdata), void *userdata)
+{
+	off_t at = 0, hole;
+	int r = 0;
+
+	while (r == 0 && at < size) {
+		at = lseek(from, at, SEEK_DATA);
+		if (at < 0)
+			return errno == ENXIO ? 0 : -errno; /* ENXIO: a hole to the end */
+		hole = lseek(from, at, SEEK_HOLE);
+		if (hole < 0)
+			return -errno;
+		r = copy_piece(from, to, at, MIN_OF(hole, size), done, userdata);
+		at = hole;
+	}
+	return MIN_OF(r, 0);
+}
+
 int filecopy_data(
 	int from, int to, off_t size, void (*done)(uint64_t bytes, void *userdata), void *userdata)
 {
-	off_t at = 0;
+	int r;
 
 	if (size == 0)
 		return 0;
@@ -45,26 +82,6 @@ int filecopy_data(
 			done((uint64_t)size, userdata);
 		return 0;
 	}
-	while (at < size) {
-		off_t hole;
-
-		at = lseek(from, at, SEEK_DATA);
-		if (at < 0 && errno == ENXIO)
-			break; /* nothing but a hole behind */
-		hole = at < 0 ? -1 : MIN_OF(lseek(from, at, SEEK_HOLE), size);
-		if (at < 0 || hole < 0)
-			return -errno;
-		while (at < hole) {
-			ssize_t n = copy_some(from, to, at, (size_t)(hole - at));
-
-			if (n < 0)
-				return -errno;
-			if (n == 0)
-				return ftruncate(to, size) < 0 ? -errno : 0; /* it was cut */
-			at += n;
-			if (done)
-				done((uint64_t)n, userdata);
-		}
-	}
-	return ftruncate(to, size) < 0 ? -errno : 0;
+	r = copy_pieces(from, to, size, done, userdata);
+	return r < 0 ? r : ftruncate(to, size) < 0 ? -errno : 0;
 }

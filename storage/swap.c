@@ -65,7 +65,7 @@ static int read_id(const struct swap *s, uint64_t *ret)
 /* Does the new tree stand in the place? */
 static bool is_exchanged(const struct swap *s)
 {
-	uint64_t want, have;
+	uint64_t want = 0, have = 0;
 
 	return read_id(s, &want) == 0 && identify(s, s->name, &have) == 0 && want == have;
 }

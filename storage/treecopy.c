@@ -404,18 +404,19 @@ static int step(struct walk *w)
 	struct level *l = w->level;
 	const char *a = l->i < l->source.n ? l->source.at[l->i] : NULL,
 		   *b = l->k < l->target.n ? l->target.at[l->k] : NULL;
-	int order = !a ? 1 : !b ? -1 : strcmp(a, b);
+	bool both = a && b && strcmp(a, b) == 0;
 	struct stat st;
 	int r;
 
-	if (order > 0) {
-		l->k++;
-		r = fstatat(l->to, b, &st, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : clear(l->to, b, &st);
-		return r < 0 && r != -ENOENT ? fail(w, r, "remove", b) : 0;
+	if (a && (both || !b || strcmp(a, b) < 0)) {
+		l->i++;
+		l->k += both;
+		return visit(w, a, both);
 	}
-	l->i++;
-	l->k += order == 0;
-	return visit(w, a, order == 0);
+	assert(b);
+	l->k++;
+	r = fstatat(l->to, b, &st, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : clear(l->to, b, &st);
+	return r < 0 && r != -ENOENT ? fail(w, r, "remove", b) : 0;
 }
 
 int treecopy_run(struct treecopy *t, struct err *err)

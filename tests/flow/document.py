@@ -40,6 +40,8 @@ WORKS = {
     "POST /containers/{id}/snapshots": (200, ("container_id", "project_id", "snapshot")),
     "PUT /containers/{id}/snapshots/pre-deploy-v2": (200, ("container_id", "snapshot")),
     "PATCH /containers/{id}/snapshots/pre-deploy-v2/alias": (200, ("container_id", "snapshot")),
+    "GET /images/public": (200, ("images", "pagination")),
+    "GET /images/user": (200, ("images", "pagination")),
     "GET /events": (200, ("events", "pagination")),
     "GET /events/stats": (200, ("total", "by_type")),
     "GET /events/{id}": (200, ("id", "event_type", "payload", "created_at")),
@@ -51,7 +53,7 @@ WORKS = {
     "GET /servers/{id}/available-commands": (200, ("commands", "server_info")),
 }
 # Answered truly, but not by doing it: the image is not on this node, and what the document syncs first is no copy.
-ABSENT = {"POST /projects/{id}/containers": (404, "IMAGE_NOT_FOUND")}
+ABSENT = {"POST /projects/{id}/containers": (404, "IMAGE_NOT_FOUND"), "GET /images/public/{id}": (404, "IMAGE_NOT_FOUND"), "POST /images/import/{id}": (404, "IMAGE_NOT_FOUND")}
 TRULY = {"POST /containers/{id}/sync": (409, "CONTAINER_NOT_COPIED")}
 # For a node, but to come: 501 NOT_IMPLEMENTED. This list only ever shrinks.
 TO_COME = """
@@ -74,10 +76,6 @@ PUT /containers/{id}/network
 DELETE /containers/{id}/network
 POST /containers/{id}/network/start
 POST /containers/{id}/network/stop
-GET /images/public
-GET /images/public/{id}
-GET /images/user
-POST /images/import/{id}
 GET /containers/{id}/storage/shares
 POST /containers/{id}/storage/shares
 GET /containers/{id}/storage/shares/{id}
