@@ -97,20 +97,38 @@ static bool is_good(struct download *d)
 
 /* --- one attempt --- */
 
+/* A disk that is full takes a part first, and says why only then. */
+static int keep(struct download *d, const uint8_t *data, size_t size)
+{
+	size_t done = 0;
+
+	while (done < size) {
+		ssize_t n = write(d->spool, data + done, size - done);
+
+		if (n < 0)
+			return -errno;
+		done += (size_t)n;
+	}
+	(void)crypto_hash_sha256_update(&d->hash, data, size);
+	d->have += size;
+	return 0;
+}
+
 static int receive(struct download *d, int from)
 {
 	_cleanup_(freep) uint8_t *buffer = xcalloc(1, BUFFER);
 	ssize_t n;
 
 	while ((n = read(from, buffer, BUFFER)) != 0) {
+		int r;
+
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 || d->have + (uint64_t)n > d->max)
 			return n < 0 ? -errno : -EFBIG;
-		if (write(d->spool, buffer, (size_t)n) != n)
-			return errno ? -errno : -EIO;
-		(void)crypto_hash_sha256_update(&d->hash, buffer, (size_t)n);
-		d->have += (uint64_t)n;
+		r = keep(d, buffer, (size_t)n);
+		if (r < 0)
+			return r;
 		tell_progress(d, false);
 	}
 	return 0;

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "storage/diskerr.h"
 #include "storage/path.h"
 
 #define FILE_MAX   65536
@@ -22,10 +23,7 @@ static const struct {
 
 static int fail(struct err *err, int r, const char *name)
 {
-	bool full = r == -ENOSPC || r == -EDQUOT;
-
-	return err_set(err, r, full ? ERR_DISK_FULL : ERR_INTERNAL, "Storage.Pool",
-		"can't renew the container's %s: %s", name, strerror(-r));
+	return diskerr_set(err, r, "can't renew the container's %s", name);
 }
 
 /* -ENOENT is no failure to anybody here: a system without it has it not. */
@@ -44,7 +42,7 @@ static int replace(int folder, const char *name, const char *data, size_t size, 
 	if (fd < 0)
 		return -errno;
 	if (write(fd, data, size) != (ssize_t)size)
-		return errno ? -errno : -EIO;
+		return -ENOSPC; /* what else makes a short write of a few bytes */
 	if (fchmod(fd, mode) < 0 || renameat(folder, TEMPORARY, folder, name) < 0)
 		return -errno;
 	return 0;

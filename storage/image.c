@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "storage/diskerr.h"
 #include "storage/filecopy.h"
 
 #define APPLETS_MAX_BYTES 65536
@@ -65,8 +66,7 @@ static const struct {
 
 static int failed(struct err *err, int r, const char *what)
 {
-	return err_set(err, r, r == -ENOSPC ? ERR_DISK_FULL : ERR_INTERNAL, "Storage.Pool",
-		"can't make %s: %s", what, strerror(-r));
+	return diskerr_set(err, r, "can't make %s", what);
 }
 
 static int write_text(int root, const char *path, mode_t mode, const char *text)

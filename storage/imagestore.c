@@ -5,6 +5,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
+#include "storage/diskerr.h"
 #include "storage/oci.h"
 #include "storage/path.h"
 #include "storage/unpack.h"
@@ -13,14 +14,6 @@
 #define CONTENT   "content" /* the archive as it was */
 #define UNIFIED   ".hoody-rootfs"
 #define NAME_SIZE 96
-
-static int fail(struct err *err, int r, const char *sentence)
-{
-	bool full = r == -ENOSPC || r == -EDQUOT;
-
-	return err_set(err, r, full ? ERR_DISK_FULL : ERR_INTERNAL, "Storage.Pool", "%s: %s",
-		sentence, strerror(-r));
-}
 
 static int invalid(struct err *err, const char *sentence)
 {
@@ -62,7 +55,7 @@ int imagestore_spool(struct pool *p, const char *digest, struct err *err)
 
 	name_of(".fetch-", digest, name);
 	fd = openat(p->images, name, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
-	return fd < 0 ? fail(err, -errno, "can't open the image's spool") : fd;
+	return fd < 0 ? diskerr_set(err, -errno, "can't open the image's spool") : fd;
 }
 
 static int remove_spool(struct pool *p, const char *digest)
@@ -77,7 +70,7 @@ int imagestore_drop_spool(struct pool *p, const char *digest, struct err *err)
 {
 	int r = remove_spool(p, digest);
 
-	return r < 0 ? fail(err, r, "can't remove the image's spool") : 0;
+	return r < 0 ? diskerr_set(err, r, "can't remove the image's spool") : 0;
 }
 
 /* --- what it is --- */
@@ -124,7 +117,7 @@ static int lift(int tree, struct err *err)
 	if (!is_directory(tree, ROOTFS))
 		return invalid(err, "metadata.yaml without a directory rootfs");
 	r = lift_root(tree);
-	return r < 0 ? fail(err, r, "can't take the root out of the image") : 0;
+	return r < 0 ? diskerr_set(err, r, "can't take the root out of the image") : 0;
 }
 
 static int judge(int tree, struct err *err)
@@ -156,7 +149,7 @@ static int make_tree(struct pool *p, int dir, const char *name, struct err *err)
 		closefd(fd);
 		fd = r;
 	}
-	return fd < 0 ? fail(err, fd, "can't make the image's tree") : fd;
+	return fd < 0 ? diskerr_set(err, fd, "can't make the image's tree") : fd;
 }
 
 static int fill(
@@ -180,7 +173,7 @@ static int fill(
 		if (r >= 0)
 			r = judge(content, err);
 		if (r >= 0 && renameat(dir, CONTENT, dir, ROOTFS) < 0)
-			r = fail(err, -errno, "can't put the image in place");
+			r = diskerr_set(err, -errno, "can't put the image in place");
 		return r;
 	}
 	root = make_tree(p, dir, ROOTFS, err);
@@ -230,13 +223,13 @@ int imagestore_unpack(
 	if (r >= 0)
 		r = dir = open_dir(p->images, staging);
 	if (r < 0)
-		return fail(err, r, "can't make the image's directory");
+		return diskerr_set(err, r, "can't make the image's directory");
 	archive = imagestore_spool(p, digest, err);
 	r = archive < 0 ? archive : fill(p, dir, archive, l, err);
 	if (r >= 0) {
 		r = publish(p, dir, staging, digest);
 		if (r < 0)
-			(void)fail(err, r, "the image can't be made durable");
+			(void)diskerr_set(err, r, "the image can't be made durable");
 	}
 	if (r < 0)
 		(void)remove_image(p, staging); /* the first error stands */
@@ -275,5 +268,5 @@ int imagestore_remove(struct pool *p, const char *digest, struct err *err)
 	closep(&dir);
 	if (r >= 0)
 		r = remove_image(p, trash);
-	return r < 0 ? fail(err, r, "the image can't be removed") : 0;
+	return r < 0 ? diskerr_set(err, r, "the image can't be removed") : 0;
 }

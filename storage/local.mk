@@ -5,6 +5,7 @@ noinst_LIBRARIES += storage/libstorage.a
 storage_libstorage_a_SOURCES = \
 	storage/image.c storage/image.h \
 	storage/path.c storage/path.h \
+	storage/diskerr.c storage/diskerr.h \
 	storage/filecopy.c storage/filecopy.h \
 	storage/imagestore.c storage/imagestore.h \
 	storage/oci.c storage/oci.h \

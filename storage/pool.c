@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 
+#include "storage/diskerr.h"
 #include "storage/identity.h"
 #include "storage/image.h"
 #include "storage/imagestore.h"
@@ -16,14 +17,6 @@
 #define SNAPSHOTS "snapshots"
 #define BASE      ".base"
 #define NAME_SIZE 128 /* of a snapshot or container, and a prefix */
-
-static int fail(struct err *err, int r, const char *sentence)
-{
-	bool full = r == -ENOSPC || r == -EDQUOT;
-
-	return err_set(err, r, full ? ERR_DISK_FULL : ERR_INTERNAL, "Storage.Pool", "%s: %s",
-		sentence, strerror(-r));
-}
 
 static int open_dir(int at, const char *name)
 {
@@ -140,14 +133,14 @@ static int open_container(struct pool *p, const char *id, struct err *err)
 {
 	int fd = open_dir(p->containers, id);
 
-	return fd < 0 ? fail(err, fd, "the container's root can't be opened") : fd;
+	return fd < 0 ? diskerr_set(err, fd, "the container's root can't be opened") : fd;
 }
 
 static int open_tree(int dir, const char *name, struct err *err)
 {
 	int fd = open_dir(dir, name);
 
-	return fd < 0 ? fail(err, fd, "a tree of the pool can't be opened") : fd;
+	return fd < 0 ? diskerr_set(err, fd, "a tree of the pool can't be opened") : fd;
 }
 
 /* --- the making of a container's directory --- */
@@ -162,7 +155,7 @@ static int open_staging(struct pool *p, const struct pool_root *root, int *ret, 
 	r = make_dir(p->containers, staging, 0700, ret);
 	if (r >= 0 && (fchown(*ret, 0, root->id_base) < 0 || fchmod(*ret, 0710) < 0))
 		r = -errno;
-	return r < 0 ? fail(err, r, "can't make the container's directory") : 0;
+	return r < 0 ? diskerr_set(err, r, "can't make the container's directory") : 0;
 }
 
 static int publish(struct pool *p, const char *id, int dir, struct err *err)
@@ -175,7 +168,7 @@ static int publish(struct pool *p, const char *id, int dir, struct err *err)
 		r = -errno;
 	if (r >= 0)
 		r = settle(p->containers);
-	return r < 0 ? fail(err, r, "the new root can't be made durable") : 0;
+	return r < 0 ? diskerr_set(err, r, "the new root can't be made durable") : 0;
 }
 
 /* The ones that need no download are made; the others are cloned, and get a name of their own. */
@@ -196,7 +189,7 @@ static int fill_root(struct pool *p, const struct pool_root *root, int dir, stru
 	if (r >= 0)
 		r = tree = open_dir(dir, ROOTFS);
 	if (r < 0 || fchmod(tree, 0755) < 0)
-		return fail(err, r < 0 ? r : -errno, "can't make the root");
+		return diskerr_set(err, r < 0 ? r : -errno, "can't make the root");
 	return image_unpack(root->image, tree, root->hostname, err);
 }
 
@@ -276,7 +269,7 @@ int pool_remove_root(struct pool *p, const char *id, struct err *err)
 		r = remove_container(p, staging);
 	if (r >= 0)
 		r = settle(p->containers);
-	return r < 0 ? fail(err, r, "the root can't be removed") : 0;
+	return r < 0 ? diskerr_set(err, r, "the root can't be removed") : 0;
 }
 
 /* --- snapshots --- */
@@ -301,7 +294,7 @@ static int put_snapshot(struct pool *p, int from, int snapshots, const char *nam
 		r = p->driver->seal(snapshots, name);
 	if (r >= 0)
 		r = settle(snapshots);
-	return r < 0 ? fail(err, r, "the snapshot can't be made durable") : 0;
+	return r < 0 ? diskerr_set(err, r, "the snapshot can't be made durable") : 0;
 }
 
 int pool_snapshot(struct pool *p, const char *id, const char *name, const struct pool_hold *hold,
@@ -314,7 +307,7 @@ int pool_snapshot(struct pool *p, const char *id, const char *name, const struct
 		return dir;
 	r = make_dir(dir, SNAPSHOTS, 0700, &snapshots);
 	if (r < 0)
-		return fail(err, r, "can't make the snapshots' directory");
+		return diskerr_set(err, r, "can't make the snapshots' directory");
 	tree = open_tree(dir, ROOTFS, err);
 	return tree < 0 ? tree : put_snapshot(p, tree, snapshots, name, hold, err);
 }
@@ -329,7 +322,7 @@ int pool_remove_snapshot(struct pool *p, const char *id, const char *name, struc
 	if (snapshots == -ENOENT)
 		return 0;
 	if (snapshots < 0)
-		return fail(err, snapshots, "the snapshots can't be opened");
+		return diskerr_set(err, snapshots, "the snapshots can't be opened");
 	name_of(".new-", name, staging);
 	name_of(".trash-", name, trash);
 	r = p->driver->remove(snapshots, trash);
@@ -342,7 +335,7 @@ int pool_remove_snapshot(struct pool *p, const char *id, const char *name, struc
 	if (r >= 0)
 		(void)p->driver->remove(
 			snapshots, trash); /* litter at worst: the snapshot is gone */
-	return r < 0 ? fail(err, r, "the snapshot can't be removed") : 0;
+	return r < 0 ? diskerr_set(err, r, "the snapshot can't be removed") : 0;
 }
 
 /* --- copy --- */
@@ -374,7 +367,7 @@ static int copy_snapshots(struct pool *p, int source, int dir, struct err *err)
 		return 0;
 	r = from < 0 ? from : make_dir(dir, SNAPSHOTS, 0700, &to);
 	if (r < 0)
-		return fail(err, r, "the snapshots can't be copied");
+		return diskerr_set(err, r, "the snapshots can't be copied");
 	c.to = to;
 	return each_name(from, &c, copy_snapshot);
 }
@@ -448,7 +441,7 @@ int pool_sync_build(struct pool *p, const char *id, const char *source_id,
 		return from;
 	if (!is_there(dir, SWAP_BUILDING) && renameat(dir, BASE, dir, SWAP_BUILDING) < 0 &&
 		errno != ENOENT)
-		return fail(err, -errno, "the base of the last sync can't be used");
+		return diskerr_set(err, -errno, "the base of the last sync can't be used");
 	return clone_tree(p, from, dir, SWAP_BUILDING, hold, err);
 }
 
@@ -487,6 +480,6 @@ int pool_settle(struct pool *p, const char *id, bool keep_base, struct err *err)
 	/* What was a base has become the root; on an instant driver there is nothing to save. */
 	keep_base = keep_base && !p->driver->instant && !is_there(dir, BASE);
 	r = keep_base ? 0 : p->driver->remove(dir, BASE);
-	return r < 0 ? fail(err, r, "an old base can't be removed")
+	return r < 0 ? diskerr_set(err, r, "an old base can't be removed")
 		     : swap_settle(&s, keep_base ? BASE : NULL, err);
 }

@@ -3,6 +3,7 @@
 #include <btrfsutil.h>
 #include <fcntl.h>
 
+#include "storage/diskerr.h"
 #include "storage/path.h"
 #include "storage/pool_driver.h"
 
@@ -56,8 +57,7 @@ static int clone_tree(
 			return pool_dir.clone(t, at, name, hold, err);
 		}
 	}
-	return err_set(err, r, r == -ENOSPC || r == -EDQUOT ? ERR_DISK_FULL : ERR_INTERNAL,
-		"Storage.Pool", "btrfs can't make a snapshot: %s", strerror(-r));
+	return diskerr_set(err, r, "btrfs can't make a snapshot");
 }
 
 static int seal(int at, const char *name)

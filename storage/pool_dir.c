@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "storage/diskerr.h"
 #include "storage/path.h"
 #include "storage/pool_driver.h"
 
@@ -17,15 +18,16 @@ static int clone_tree(
 	struct treecopy *t, int at, const char *name, const struct pool_hold *hold, struct err *err)
 {
 	_cleanup_(closep) int to = -1;
-	int r;
+	int r = 0;
 
 	if (mkdirat(at, name, 0700) < 0 && errno != EEXIST)
 		r = -errno;
-	else
-		r = to = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (r >= 0)
+		to = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (r >= 0 && to < 0)
+		r = -errno;
 	if (r < 0)
-		return err_set(err, r == -1 ? -errno : r, ERR_INTERNAL, "Storage.Pool",
-			"can't make a directory in the pool: %s", strerror(errno));
+		return diskerr_set(err, r, "can't make a directory in the pool");
 	t->to = to;
 	r = treecopy_run(t, err);
 	if (r < 0 || !hold)

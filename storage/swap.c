@@ -5,18 +5,12 @@
 #include <inttypes.h>
 #include <sys/stat.h>
 
+#include "storage/diskerr.h"
+
 #define NEXT     ".next"
 #define NEXT_ID  ".next.id"
 #define PREVIOUS ".previous"
 #define TRASH    ".trash"
-
-static int fail(struct err *err, int r, const char *what)
-{
-	bool full = r == -ENOSPC || r == -EDQUOT;
-
-	return err_set(err, r, full ? ERR_DISK_FULL : ERR_INTERNAL, "Storage.Pool", "can't %s: %s",
-		what, strerror(-r));
-}
 
 static bool is_there(const struct swap *s, const char *name)
 {
@@ -46,7 +40,7 @@ static int write_id(const struct swap *s, uint64_t id)
 	if (fd < 0)
 		return -errno;
 	if (write(fd, text, (size_t)n) != n)
-		return errno ? -errno : -EIO;
+		return -ENOSPC; /* what else makes a short write of a few bytes */
 	return fsync(fd) < 0 || fsync(s->dir) < 0 ? -errno : 0;
 }
 
@@ -112,7 +106,7 @@ int swap_commit(const struct swap *s, struct err *err)
 		if (r >= 0)
 			r = rename_to(s, NEXT, PREVIOUS);
 	}
-	return r < 0 ? fail(err, r, "put the new tree in place") : 0;
+	return r < 0 ? diskerr_set(err, r, "can't put the new tree in place") : 0;
 }
 
 static int forget(const struct swap *s)
@@ -137,7 +131,7 @@ int swap_revert(const struct swap *s, struct err *err)
 		r = s->driver->remove(s->dir, SWAP_BUILDING);
 	if (r >= 0)
 		r = forget(s);
-	return r < 0 ? fail(err, r, "put the old tree back") : 0;
+	return r < 0 ? diskerr_set(err, r, "can't put the old tree back") : 0;
 }
 
 int swap_settle(const struct swap *s, const char *keep, struct err *err)
@@ -150,7 +144,7 @@ int swap_settle(const struct swap *s, const char *keep, struct err *err)
 	if (r >= 0)
 		r = forget(s);
 	if (r < 0)
-		return fail(err, r, "let go of the old tree");
+		return diskerr_set(err, r, "can't let go of the old tree");
 	(void)s->driver->remove(s->dir, TRASH);
 	return 0;
 }

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <sys/xattr.h>
 
+#include "storage/diskerr.h"
 #include "storage/filecopy.h"
 #include "storage/path.h"
 
@@ -43,10 +44,7 @@ struct walk {
 
 static int fail(struct walk *w, int r, const char *what, const char *name)
 {
-	bool full = r == -ENOSPC || r == -EDQUOT;
-
-	return err_set(w->err, r, full ? ERR_DISK_FULL : ERR_INTERNAL, full ? "Storage.Pool" : NULL,
-		"can't %s %.120s: %s", what, name, strerror(-r));
+	return diskerr_set(w->err, r, "can't %s %.120s", what, name);
 }
 
 /* --- attributes --- */

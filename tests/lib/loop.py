@@ -34,10 +34,10 @@ class FileSystem:
         self.path.rmdir()
         self.directory.rmdir()
 
-    def free(self):
-        """Bytes, when all that was deleted is really gone."""
+    def free(self, reserve=False):
+        """Bytes, when all that was deleted is really gone; with what root alone may use."""
         if self.kind == "btrfs":
             subprocess.run(["btrfs", "subvolume", "sync", self.path], check=True, capture_output=True)
         os.sync()
         st = os.statvfs(self.path)
-        return st.f_bavail * st.f_frsize
+        return (st.f_bfree if reserve else st.f_bavail) * st.f_frsize
