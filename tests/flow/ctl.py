@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """hoodyctl's nouns against a standalone agent, on a pipe and on a terminal: names and prefixes, tables and JSON, exit codes, and an interrupt that lets go of an operation without ending it."""
+import hashlib
+import io
 import json
 import os
 import pathlib
@@ -10,6 +12,7 @@ import select
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
@@ -17,6 +20,7 @@ import harness
 import host
 import local
 import tap
+import webserver
 
 
 def on_terminal(node, *args, env=None, interrupt_at=None):
@@ -45,6 +49,25 @@ def gives(node, code, words, *args, **options):
     got, out, err = node.ctl(*args, **options)
     tap.ok(got == code and all(re.search(w, out + err) for w in words), f"hoodyctl {' '.join(args)}: exit {code}", got, out, err)
     return out.strip()
+
+
+def image_of(node):
+    """A pull on a terminal."""
+    web = node.directory / "web"
+    web.mkdir()
+    with tarfile.open(web / "image.tar", "w") as t:
+        for name, data in (("etc/issue", b"x"), ("big", os.urandom(12_000_000))):
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            t.addfile(info, io.BytesIO(data))
+    server, size = webserver.Server(web), (web / "image.tar").stat().st_size
+    digest = hashlib.sha256((web / "image.tar").read_bytes()).hexdigest()
+    code, shown = on_terminal(node, "image", "pull", "test/1", f"url={server.url('image.tar')}", f"sha256={digest}", f"size={size}")
+    tap.ok(code == 0 and re.search(r"image-fetch \[#+\.*\] +\d+ %", shown) and "done in" in shown, "a pull draws its bar", code, shown)
+    server.close()
+    gives(node, 0, ["IMAGE +ID +BYTES", "test/1"], "image", "list")
+    gives(node, 0, [digest], "image", "info", "test-1")
+    gives(node, 1, ["IMAGE_NOT_FOUND"], "image", "info", "nothing/1")
 
 
 def main():
@@ -81,6 +104,16 @@ def main():
         gives(node, 0, ["creating +running", "user"], "container", "logs", "web")
         gives(node, 0, ["container.operation.completed"], "events")
         gives(node, 1, ["NOT_IMPLEMENTED"], "network", "start", "web")
+
+        # --- an image: the bar draws; snapshots, by nouns of one path each ---
+        image_of(node)
+        gives(node, 0, ["done in"], "snapshot", "create", "web", "alias=before")
+        gives(node, 0, ["SNAPSHOT +ALIAS", "before +before"], "snapshot", "list", "web")
+        gives(node, 1, ["SNAPSHOT_EXISTS"], "snapshot", "create", "web", "alias=before")
+        gives(node, 2, ["want KEY=VALUE"], "snapshot", "create", "web", "before")
+        gives(node, 2, ["needs a CONTAINER SNAPSHOT"], "snapshot", "restore", "web")
+        gives(node, 0, ["done in"], "snapshot", "restore", "web", "before")
+        gives(node, 0, ["done in"], "snapshot", "delete", "web", "before")
 
         # --- completions: the words that a shell would offer ---
         script = gives(node, 0, ["complete -F _hoodyctl hoodyctl"], "completion", "bash")
