@@ -52,7 +52,7 @@ static void print_node(const struct ctl *ctl, const json_t *v)
 {
 	_cleanup_(ctl_text_freep) struct ctl_text *t = ctl_text_new(NULL, 2);
 	const json_t *orders = json_object_get(v, "orders"), *outbox = json_object_get(v, "outbox");
-	const json_t *commit = json_object_get(v, "commit_us");
+	const json_t *commit = json_object_get(v, "commit_us"), *pool = json_object_get(v, "pool");
 	char a[CTL_TEXT_MAX], b[CTL_TEXT_MAX];
 	const char *id = ctl_text_of(v, "node_id");
 
@@ -74,6 +74,9 @@ static void print_node(const struct ctl *ctl, const json_t *v)
 	line(t, "Commit", CTL_PLAIN, "%s last, %s at most",
 		ctl_text_micro(number_of(commit, "last"), a),
 		ctl_text_micro(number_of(commit, "max"), b));
+	line(t, "Pool", CTL_PLAIN, "%s, %s free of %s", or_dash(ctl_text_of(pool, "driver")),
+		ctl_text_size(number_of(pool, "free_bytes"), a),
+		ctl_text_size(number_of(pool, "total_bytes"), b));
 	ctl_text_print(t, stdout, ctl->colour);
 }
 

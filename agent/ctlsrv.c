@@ -86,14 +86,15 @@ static int on_status(struct channel *ch, struct channel_message *m, void *userda
 	struct agent *a = client->server->agent;
 	struct store_times times = store_times(a->store);
 	json_t *v = json_pack(
-		"{s:s, s:s, s:s, s:s, s:I, s:o, s:o, s:{s:I, s:I}, s:o, s:I, s:{s:I, s:I}}",
+		"{s:s, s:s, s:s, s:s, s:I, s:o, s:o, s:{s:I, s:I}, s:o, s:I, s:{s:I, s:I}, s:o}",
 		"version", PACKAGE_VERSION, "node_id", a->conf.node.node_id, "name",
 		a->conf.node.name, "state", "running", "uptime_ms",
 		(json_int_t)(agent_now_ms() - a->started_ms), "control", uplink_status(a->uplink),
 		"orders", journal_counts(a->store), "outbox", "reports",
 		(json_int_t)outbox_reports(a->outbox), "bytes", (json_int_t)outbox_bytes(a->outbox),
 		"containers", containers_json(a), "rss_bytes", resident_bytes(), "commit_us",
-		"last", (json_int_t)times.commit_last_us, "max", (json_int_t)times.commit_max_us);
+		"last", (json_int_t)times.commit_last_us, "max", (json_int_t)times.commit_max_us,
+		"pool", tell_pool(a));
 
 	return answer(ch, m, v);
 }

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/tell.h"
 
-#include <sys/statvfs.h>
+#include <linux/magic.h>
+#include <sys/statfs.h>
 #include <sys/utsname.h>
 
 #include "agent/ctwatch.h"
 #include "agent/event.h"
+#include "agent/imagelist.h"
 #include "proto/jsonx.h"
 
 #define CAPABILITIES                                                                    \
@@ -170,18 +172,26 @@ void tell_snapshot(
 	send_report(a, v);
 }
 
-static json_t *pool_json(const struct agent *a)
+/* As storage/pool chooses it, which the agent doesn't link. */
+static const char *driver_name(const struct agent *a, const struct statfs *st)
 {
-	struct statvfs st;
-	json_t *v = json_object();
+	bool btrfs = st->f_type == BTRFS_SUPER_MAGIC;
 
-	set(v, "driver", json_string("dir"));
-	if (statvfs(a->conf.storage.pool, &st) == 0) {
-		set(v, "total_bytes",
-			json_integer((json_int_t)st.f_blocks * (json_int_t)st.f_frsize));
-		set(v, "free_bytes",
-			json_integer((json_int_t)st.f_bavail * (json_int_t)st.f_frsize));
-	}
+	if (a->conf.storage.driver == CONF_DRIVER_AUTO)
+		return btrfs ? "btrfs" : "dir";
+	return a->conf.storage.driver == CONF_DRIVER_BTRFS ? "btrfs" : "dir";
+}
+
+json_t *tell_pool(const struct agent *a)
+{
+	json_t *v = json_object();
+	struct statfs st;
+
+	if (statfs(a->conf.storage.pool, &st) < 0)
+		return v;
+	set(v, "driver", json_string(driver_name(a, &st)));
+	set(v, "total_bytes", json_integer((json_int_t)st.f_blocks * (json_int_t)st.f_frsize));
+	set(v, "free_bytes", json_integer((json_int_t)st.f_bavail * (json_int_t)st.f_frsize));
 	return v;
 }
 
@@ -203,7 +213,7 @@ static void tell_inventory(struct agent *a)
 		(void)json_array_append_new(containers, row);
 	}
 	set(v, "containers", containers);
-	set(v, "images", json_array());
+	set(v, "images", imagelist_json(a->store));
 	set(v, "shares", json_array());
 	send_report(a, v);
 }
@@ -222,7 +232,7 @@ void tell_hello(struct agent *a)
 	set(v, "hostname", json_string(uts.nodename));
 	set(v, "kernel", json_string(uts.release));
 	set(v, "lxc_version", json_string(LXC_VERSION_BUILT));
-	set(v, "pool", pool_json(a));
+	set(v, "pool", tell_pool(a));
 	set(v, "public_key_hex", json_string(a->nodekey->public_key_hex));
 	set(v, "capabilities", list);
 	set(v, "high_seq", json_integer((json_int_t)journal_high_seq(a->store)));

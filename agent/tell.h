@@ -27,6 +27,9 @@ void tell_snapshot(
 /* node.hello and node.inventory. */
 void tell_hello(struct agent *a);
 
+/* {driver, total_bytes, free_bytes} */
+json_t *tell_pool(const struct agent *a);
+
 /* An error as JSON {code, message, data?}. */
 json_t *tell_error(const struct err *err);
 /* The way back, for one that was journaled. */

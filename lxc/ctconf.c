@@ -17,7 +17,13 @@ const char ctconf_seccomp_policy[] = "2\n"
 				     "init_module errno 1\n"
 				     "finit_module errno 1\n"
 				     "delete_module errno 1\n"
-				     "reject_force_umount\n";
+				     "reject_force_umount\n"
+				     /* BTRFS_IOC_{SNAP,SUBVOL}_CREATE{,_V2}: a subvolume in a
+				      * root would be missing in its snapshots and copies. */
+				     "ioctl errno 1 [1,0x50009401,SCMP_CMP_EQ]\n"
+				     "ioctl errno 1 [1,0x5000940e,SCMP_CMP_EQ]\n"
+				     "ioctl errno 1 [1,0x50009417,SCMP_CMP_EQ]\n"
+				     "ioctl errno 1 [1,0x50009418,SCMP_CMP_EQ]\n";
 
 /* The same for every container. */
 static const struct {

@@ -3,6 +3,7 @@
 """Fidelity: everything that is hard to copy, through container → snapshot → restore → copy → sync, on btrfs, on xfs with reflink and on ext4; compared by a tool that is not the code under test."""
 import os
 import pathlib
+import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
@@ -92,6 +93,24 @@ def walk(kind):
         tap.ok(before - fs.free() < 16 << 20, f"{kind}: and the space is back", before, fs.free())
 
 
+def subvolumes():
+    """A subvolume that a container made in its root would be missing in every snapshot: it can make none."""
+    source = b"""#include <fcntl.h>
+#include <linux/btrfs.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+int main(void) { struct btrfs_ioctl_vol_args a = { .name = "sub" }; int fd = open("/srv", O_RDONLY); if (ioctl(fd, BTRFS_IOC_SUBVOL_CREATE, &a) < 0) perror("no"); else puts("made"); return 0; }
+"""
+    with loop.FileSystem("btrfs", 256) as fs, harness.Node(conf={"Storage": {"Pool": fs.pool}}) as node:
+        cid = node.new_id()
+        node.do("container.create", cid, image=harness.IMAGE, name="web")
+        (root_of(fs, cid) / "srv").mkdir()
+        os.chown(root_of(fs, cid) / "srv", 0, 0)
+        subprocess.run(["gcc", "-static", "-x", "c", "-", "-o", root_of(fs, cid) / "bin/try"], input=source, check=True)
+        tap.eq(node.ctl("exec", "web", "try"), (0, "", "no: Operation not permitted\n"), "btrfs: a container makes no subvolumes")
+        node.do("container.delete", cid, force=True)
+
+
 def change_again(root):
     (root / "srv" / "sub" / "hard3").unlink()
     os.link(root / "srv" / "hard2", root / "srv" / "sub" / "hard3b")
@@ -103,6 +122,7 @@ def main():
         tap.skip_all("needs root")
     for kind in ("btrfs", "xfs", "ext4"):
         walk(kind)
+    subvolumes()
     tap.done()
 
 
