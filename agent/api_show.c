@@ -16,6 +16,8 @@ static json_t *limits(const struct ctspec_limits *l)
 			v, "memory_bytes", json_integer((json_int_t)l->memory_bytes));
 	if (l->pids > 0)
 		(void)json_object_set_new(v, "pids", json_integer((json_int_t)l->pids));
+	if (l->disk_bytes > 0)
+		(void)json_object_set_new(v, "disk_bytes", json_integer((json_int_t)l->disk_bytes));
 	return v;
 }
 

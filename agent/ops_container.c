@@ -54,7 +54,6 @@ static const struct wish {
 	{ NULL, "environment_vars", is_filled_object, ERR_NOT_IMPLEMENTED },
 	{ NULL, "ssh_public_key", is_text, ERR_NOT_IMPLEMENTED },
 	{ NULL, "ramdisk_scope", is_project_scope, ERR_NOT_IMPLEMENTED },
-	{ "limits", "disk_bytes", is_number, ERR_LIMIT_NOT_SUPPORTED },
 	{ "limits", "io_read_bps", is_number, ERR_LIMIT_NOT_SUPPORTED },
 	{ "limits", "io_write_bps", is_number, ERR_LIMIT_NOT_SUPPORTED },
 	{ "limits", "net_bps", is_number, ERR_LIMIT_NOT_SUPPORTED },
@@ -156,6 +155,7 @@ static void spec_from_params(const struct order *o, struct ctspec *ret)
 			.cpu_cores = json_number_value(json_object_get(limits, "cpu_cores")),
 			.memory_bytes = json_integer_value(json_object_get(limits, "memory_bytes")),
 			.pids = json_integer_value(json_object_get(limits, "pids")),
+			.disk_bytes = json_integer_value(json_object_get(limits, "disk_bytes")),
 		},
 	};
 	strcpy(ret->id, o->container_id);

@@ -11,12 +11,12 @@
 #define AT_ONCE     32
 #define AGAIN_MS    60000   /* an order that failed is made again after this */
 #define LOOK_MS_MAX 3600000 /* a clock that was set is noticed after this */
-#define MS_PER_USEC 1000ULL
+#define USEC_PER_MS 1000ULL
 
 struct reaper {
 	struct agent *agent;
 	sd_event_source *timer;
-	int64_t not_before_ms; /* by CLOCK_BOOTTIME */
+	int64_t tried_ms; /* what ended until then has been ordered to go */
 };
 
 static int64_t boottime_ms(void)
@@ -36,6 +36,8 @@ static void order_deletion(struct agent *a, const json_t *snapshot)
 	_cleanup_order_ struct order order = {};
 	struct err err;
 
+	if (c && engine_find(a->engine, OP_SNAPSHOT_DELETE, id))
+		return; /* one after the other: the next look finds the rest */
 	if (c && localorder_make(
 			 a, OP_SNAPSHOT_DELETE, id, c->spec.project_id, params, &order, &err) == 0)
 		engine_accept(a->engine, &order, "agent");
@@ -44,28 +46,33 @@ static void order_deletion(struct agent *a, const json_t *snapshot)
 static int on_time(sd_event_source *s, uint64_t usec, void *userdata)
 {
 	struct reaper *r = userdata;
-	_cleanup_json_ json_t *expired =
-		snaplist_expired(r->agent->store, agent_trusted_now_ms(r->agent), AT_ONCE);
+	int64_t now_ms = agent_trusted_now_ms(r->agent);
+	_cleanup_json_ json_t *expired = snaplist_expired(r->agent->store, now_ms, AT_ONCE);
 	json_t *snapshot;
 	size_t i;
 
 	json_array_foreach(expired, i, snapshot) order_deletion(r->agent, snapshot);
-	r->not_before_ms = boottime_ms() + (json_array_size(expired) > 0 ? AGAIN_MS : 0);
+	r->tried_ms = now_ms;
 	reaper_look(r);
 	return 0;
 }
 
+/* At the next end, and now and then while something is there that should have gone. */
 void reaper_look(struct reaper *r)
 {
-	int64_t next_ms = snaplist_next_expiry(r->agent->store), now_ms = boottime_ms();
-	int64_t wait_ms = MAX_OF(next_ms - agent_trusted_now_ms(r->agent), 0);
+	struct store *s = r->agent->store;
+	int64_t next_ms = snaplist_next_expiry(s, r->tried_ms),
+		oldest_ms = snaplist_next_expiry(s, 0), wait_ms = LOOK_MS_MAX;
 
-	if (next_ms == 0) {
+	if (oldest_ms == 0) {
 		(void)sd_event_source_set_enabled(r->timer, SD_EVENT_OFF);
 		return;
 	}
-	wait_ms = MIN_OF(MAX_OF(wait_ms, r->not_before_ms - now_ms), LOOK_MS_MAX);
-	(void)sd_event_source_set_time(r->timer, (uint64_t)(now_ms + wait_ms) * MS_PER_USEC);
+	if (next_ms > 0)
+		wait_ms = MIN_OF(wait_ms, MAX_OF(next_ms - agent_trusted_now_ms(r->agent), 0));
+	if (oldest_ms <= r->tried_ms)
+		wait_ms = MIN_OF(wait_ms, AGAIN_MS);
+	(void)sd_event_source_set_time(r->timer, (uint64_t)(boottime_ms() + wait_ms) * USEC_PER_MS);
 	(void)sd_event_source_set_enabled(r->timer, SD_EVENT_ONESHOT);
 }
 

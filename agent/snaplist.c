@@ -126,10 +126,14 @@ json_t *snaplist_last_used(struct store *s, const char *container_id)
 	return r > 0 ? json_string(store_text(q, 0)) : json_null();
 }
 
-int64_t snaplist_next_expiry(struct store *s)
+int64_t snaplist_next_expiry(struct store *s, int64_t after_ms)
 {
-	return store_scalar(
-		s, "SELECT MIN(expires_ms) FROM snapshots WHERE expires_ms IS NOT NULL", 0);
+	_cleanup_stmt_ struct store_stmt *q = store_query(
+		s, "SELECT MIN(expires_ms) FROM snapshots WHERE expires_ms>?1", "i", after_ms);
+	int r = store_step(q);
+
+	store_must(MIN_OF(r, 0));
+	return r > 0 ? store_int(q, 0) : 0;
 }
 
 json_t *snaplist_expired(struct store *s, int64_t now_ms, int64_t limit)

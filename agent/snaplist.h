@@ -34,7 +34,7 @@ json_t *snaplist_one(struct store *s, const char *container_id, const char *name
 /* Name of the one that was restored last, or null. */
 json_t *snaplist_last_used(struct store *s, const char *container_id);
 
-/* The first that has an end: 0 when none has. */
-int64_t snaplist_next_expiry(struct store *s);
+/* The first end after @after_ms; 0: there is none. */
+int64_t snaplist_next_expiry(struct store *s, int64_t after_ms);
 /* Those whose end has come, at most @limit: an array of {container_id, name}. */
 json_t *snaplist_expired(struct store *s, int64_t now_ms, int64_t limit);

@@ -34,8 +34,10 @@ int worker_tree_open_pool(const struct job *j, struct pool *ret, struct err *err
 	int r = pool_open(j->pool, j->driver, ret, err);
 
 	raise_file_limit();
-	if (r >= 0)
+	if (r >= 0) {
 		ret->progress = on_progress;
+		ret->quota = (struct quota){ j->life.spec.id_base, j->life.spec.limits.disk_bytes };
+	}
 	return r;
 }
 

@@ -5,11 +5,11 @@
 
 json_t *ctspec_to_json(const struct ctspec *s)
 {
-	json_t *v = json_pack("{s:s, s:s, s:s, s:s, s:I, s:b, s:{s:f, s:I, s:I}}", "id", s->id,
+	json_t *v = json_pack("{s:s, s:s, s:s, s:s, s:I, s:b, s:{s:f, s:I, s:I, s:I}}", "id", s->id,
 		"project_id", s->project_id, "name", s->name, "image", s->image, "id_base",
 		(json_int_t)s->id_base, "autostart", s->autostart, "limits", "cpu_cores",
 		s->limits.cpu_cores, "memory_bytes", (json_int_t)s->limits.memory_bytes, "pids",
-		(json_int_t)s->limits.pids);
+		(json_int_t)s->limits.pids, "disk_bytes", (json_int_t)s->limits.disk_bytes);
 
 	if (v && s->source_id[0])
 		(void)json_object_set_new(v, "source_container_id", json_string(s->source_id));
@@ -51,6 +51,9 @@ static int read_limits(const json_t *v, struct ctspec_limits *ret, struct err *e
 
 	if (r >= 0)
 		r = jsonx_int(v, "pids", false, 0, INT32_MAX, &ret->pids, ERR_INVALID_PARAMS, err);
+	if (r >= 0)
+		r = jsonx_int(v, "disk_bytes", false, 0, INT64_MAX, &ret->disk_bytes,
+			ERR_INVALID_PARAMS, err);
 	ret->cpu_cores = json_number_value(cores);
 	return r;
 }

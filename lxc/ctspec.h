@@ -19,6 +19,7 @@ struct ctspec_limits {
 	double cpu_cores; /* 0: none, as all below */
 	int64_t memory_bytes;
 	int64_t pids;
+	int64_t disk_bytes;
 };
 
 struct ctspec {

@@ -8,6 +8,7 @@
 #include "storage/diskerr.h"
 #include "storage/oci.h"
 #include "storage/path.h"
+#include "storage/squash.h"
 #include "storage/unpack.h"
 
 #define ROOTFS    "rootfs"
@@ -152,6 +153,27 @@ static int make_tree(struct pool *p, int dir, const char *name, struct err *err)
 	return fd < 0 ? diskerr_set(err, fd, "can't make the image's tree") : fd;
 }
 
+/* Into the tree, under the limits of every image. */
+static int copy_squash(
+	struct pool *p, int archive, int tree, const struct imagestore_limits *l, struct err *err)
+{
+	_cleanup_(closep) int from = squash_open(archive, err);
+	struct treecopy t = { .from = from,
+		.to = tree,
+		.progress = p->progress,
+		.userdata = p->userdata,
+		.max_files = l->max_entries,
+		.max_bytes = l->max_bytes };
+	int r = from < 0 ? from : treecopy_run(&t, err);
+
+	p->bytes = t.bytes;
+	if (r == -EIO)
+		return invalid(err, "the squashfs is damaged");
+	return r == -EFBIG ? invalid(err, "it is larger than Storage.ImageMaxBytes, or has more "
+					  "files than Storage.ImageMaxFiles")
+			   : r;
+}
+
 static int fill(
 	struct pool *p, int dir, int archive, const struct imagestore_limits *l, struct err *err)
 {
@@ -163,11 +185,15 @@ static int fill(
 		.confine = l->confine,
 		.progress = on_unpacked,
 		.userdata = p };
-	int r = content < 0 ? content : unpack_archive(&u, err);
+	int r = content;
 
+	if (r >= 0 && squash_is_one(archive))
+		r = copy_squash(p, archive, content, l, err);
+	else if (r >= 0)
+		r = unpack_archive(&u, err);
 	if (r < 0)
 		return r;
-	p->bytes = u.bytes;
+	p->bytes = MAX_OF(p->bytes, u.bytes);
 	if (!oci_is_layout(content)) {
 		r = lift(content, err);
 		if (r >= 0)

@@ -2,8 +2,8 @@
 /* The images of a pool: <Pool>/images/<sha256 of the archive>/rootfs, read-only, root's alone. A
  * container's root is a clone of one.
  *
- * What is known: a tarball of a root file system; LXC's and Incus' unified image (metadata.yaml,
- * rootfs/); an OCI image layout or what `docker save` writes, layers with whiteouts. */
+ * What is known: a tarball or a squashfs of a root file system; LXC's and Incus' unified image
+ * (metadata.yaml, rootfs/); an OCI image layout or what `docker save` writes, layers with whiteouts. */
 #pragma once
 
 #include "storage/pool.h"

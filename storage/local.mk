@@ -12,6 +12,8 @@ storage_libstorage_a_SOURCES = \
 	storage/identity.c storage/identity.h \
 	storage/pool.c storage/pool.h storage/pool_driver.h \
 	storage/pool_btrfs.c storage/pool_dir.c \
+	storage/quota.c storage/quota.h \
+	storage/squash.c storage/squash.h \
 	storage/swap.c storage/swap.h \
 	storage/treecopy.c storage/treecopy.h \
 	storage/unpack.c storage/unpack.h

@@ -129,6 +129,37 @@ static int clone_tree(struct pool *p, int from, int at, const char *name,
 	return r;
 }
 
+static int limit(struct pool *p, int dir, const char *name, struct err *err)
+{
+	_cleanup_(closep) int tree = open_dir(dir, name);
+	int r = tree < 0 ? tree : p->driver->limit(tree, &p->quota);
+
+	if (r == -ENOTSUP)
+		return err_set(err, r, ERR_LIMIT_NOT_SUPPORTED, "limits.disk_bytes",
+			"the pool's file system has no quotas: %s",
+			p->driver == &pool_dir ? "it needs xfs or ext4, mounted with prjquota"
+					       : "btrfs refuses them");
+	return r < 0 ? diskerr_set(err, r, "the disk limit can't be set") : 0;
+}
+
+/* A tree that is to be a container's root. What is in a directory before its limit is not counted,
+ * and a subvolume has none before it is there. */
+static int clone_root(struct pool *p, int from, int dir, const char *name,
+	const struct pool_hold *hold, struct err *err)
+{
+	int r = 0;
+
+	if (!p->driver->instant && p->quota.bytes > 0 && !is_there(dir, name)) {
+		r = p->driver->make(dir, name);
+		if (r < 0)
+			return diskerr_set(err, r, "can't make the root");
+		r = limit(p, dir, name, err);
+	}
+	if (r >= 0)
+		r = clone_tree(p, from, dir, name, hold, err);
+	return r >= 0 && p->driver->instant ? limit(p, dir, name, err) : r;
+}
+
 static int open_container(struct pool *p, const char *id, struct err *err)
 {
 	int fd = open_dir(p->containers, id);
@@ -179,7 +210,7 @@ static int fill_root(struct pool *p, const struct pool_root *root, int dir, stru
 
 	if (root->digest) {
 		image = imagestore_open(p, root->digest, err);
-		r = image < 0 ? image : clone_tree(p, image, dir, ROOTFS, NULL, err);
+		r = image < 0 ? image : clone_root(p, image, dir, ROOTFS, NULL, err);
 		tree = r < 0 ? r : open_tree(dir, ROOTFS, err);
 		return tree < 0 ? tree : identity_refresh(tree, root->hostname, err);
 	}
@@ -190,6 +221,9 @@ static int fill_root(struct pool *p, const struct pool_root *root, int dir, stru
 		r = tree = open_dir(dir, ROOTFS);
 	if (r < 0 || fchmod(tree, 0755) < 0)
 		return diskerr_set(err, r < 0 ? r : -errno, "can't make the root");
+	r = limit(p, dir, ROOTFS, err);
+	if (r < 0)
+		return r;
 	return image_unpack(root->image, tree, root->hostname, err);
 }
 
@@ -391,7 +425,7 @@ int pool_copy_root(struct pool *p, const struct pool_root *root, const char *sou
 	}
 	r = from < 0 ? from : open_staging(p, root, &dir, err);
 	if (r >= 0)
-		r = clone_tree(p, from, dir, ROOTFS, snapshot ? NULL : hold, err);
+		r = clone_root(p, from, dir, ROOTFS, snapshot ? NULL : hold, err);
 	if (r >= 0)
 		r = tree = open_tree(dir, ROOTFS, err);
 	if (r >= 0)
@@ -419,7 +453,7 @@ int pool_restore(struct pool *p, const char *id, const char *snapshot, struct er
 	if (swap_wants_build(&s)) {
 		snapshots = open_tree(dir, SNAPSHOTS, err);
 		from = snapshots < 0 ? snapshots : open_tree(snapshots, snapshot, err);
-		r = from < 0 ? from : clone_tree(p, from, dir, SWAP_BUILDING, NULL, err);
+		r = from < 0 ? from : clone_root(p, from, dir, SWAP_BUILDING, NULL, err);
 	}
 	return r < 0 ? r : swap_commit(&s, err);
 }
@@ -442,7 +476,7 @@ int pool_sync_build(struct pool *p, const char *id, const char *source_id,
 	if (!is_there(dir, SWAP_BUILDING) && renameat(dir, BASE, dir, SWAP_BUILDING) < 0 &&
 		errno != ENOENT)
 		return diskerr_set(err, -errno, "the base of the last sync can't be used");
-	return clone_tree(p, from, dir, SWAP_BUILDING, hold, err);
+	return clone_root(p, from, dir, SWAP_BUILDING, hold, err);
 }
 
 int pool_sync(struct pool *p, const char *id, struct err *err)

@@ -28,6 +28,7 @@ struct pool {
 	/* For the figures of treecopy; set it after pool_open, or leave it. */
 	void (*progress)(const struct treecopy *t, void *userdata);
 	void *userdata;
+	struct quota quota; /* of the container's root; set it likewise */
 	uint64_t bytes; /* what the last tree that was copied takes, where the driver has looked */
 	char path[512];
 };

@@ -78,5 +78,5 @@ static int identify(int tree, uint64_t *ret)
 	return failed(btrfs_util_subvolume_id_fd(tree, ret));
 }
 
-const struct pool_driver pool_btrfs = { "btrfs", make, clone_tree, remove_tree, seal, identify,
-	true };
+const struct pool_driver pool_btrfs = { "btrfs", make, clone_tree, remove_tree, seal,
+	quota_limit_subvolume, identify, true };

@@ -61,4 +61,5 @@ static int identify(int tree, uint64_t *ret)
 	return 0;
 }
 
-const struct pool_driver pool_dir = { "dir", make, clone_tree, remove_tree, seal, identify, false };
+const struct pool_driver pool_dir = { "dir", make, clone_tree, remove_tree, seal,
+	quota_limit_project, identify, false };

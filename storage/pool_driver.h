@@ -5,6 +5,7 @@
 
 #include "proto/base.h"
 #include "proto/err.h"
+#include "storage/quota.h"
 #include "storage/treecopy.h"
 
 /* Stops the processes that write to a tree, for as long as its copy needs to be of one instant.
@@ -28,6 +29,8 @@ struct pool_driver {
 	int (*remove)(int at, const char *name);
 	/* No change from now on; a reminder rather than a defence against root. */
 	int (*seal)(int at, const char *name);
+	/* How much it may take; for dir, of an empty tree. -ENOTSUP: this file system can't. */
+	int (*limit)(int tree, const struct quota *q);
 	/* What tells this tree from all others of the pool. */
 	int (*identify)(int tree, uint64_t *ret);
 	bool instant; /* a clone costs no time and no space, however large the tree */

@@ -39,9 +39,9 @@ static int write_id(const struct swap *s, uint64_t id)
 
 	if (fd < 0)
 		return -errno;
-	if (write(fd, text, (size_t)n) != n)
-		return -ENOSPC; /* what else makes a short write of a few bytes */
-	return fsync(fd) < 0 || fsync(s->dir) < 0 ? -errno : 0;
+	return write(fd, text, (size_t)n) == n ? 0
+					       : -ENOSPC; /* what else makes a write of a few bytes
+								  short */
 }
 
 static int read_id(const struct swap *s, uint64_t *ret)
@@ -66,8 +66,11 @@ static bool is_exchanged(const struct swap *s)
 
 static int exchange(const struct swap *s, const char *with)
 {
-	if (renameat2(s->dir, s->name, s->dir, with, RENAME_EXCHANGE) < 0)
-		return -errno;
+	return renameat2(s->dir, s->name, s->dir, with, RENAME_EXCHANGE) < 0 ? -errno : 0;
+}
+
+static int flush(const struct swap *s)
+{
 	return fsync(s->dir) < 0 ? -errno : 0;
 }
 
@@ -76,22 +79,19 @@ bool swap_wants_build(const struct swap *s)
 	return !is_there(s, NEXT) && !is_there(s, PREVIOUS);
 }
 
-/* Its bytes first, then its name: what is called .next is whole. */
+/* Its bytes and its identity first, then its name: what is called .next is whole. From there on there
+ * are only renames, which every file system's journal keeps in their order: one flush at the end
+ * makes all of them durable. */
 static int complete(const struct swap *s)
 {
-	_cleanup_(closep) int fd =
-		openat(s->dir, SWAP_BUILDING, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	uint64_t id;
-	int r;
+	int r = identify(s, SWAP_BUILDING, &id);
 
-	if (fd < 0 || syncfs(fd) < 0)
-		return -errno;
-	r = s->driver->identify(fd, &id);
 	if (r >= 0)
 		r = write_id(s, id);
-	if (r >= 0)
-		r = rename_to(s, SWAP_BUILDING, NEXT);
-	return r < 0 ? r : fsync(s->dir) < 0 ? -errno : 0;
+	if (r >= 0 && syncfs(s->dir) < 0)
+		r = -errno;
+	return r < 0 ? r : rename_to(s, SWAP_BUILDING, NEXT);
 }
 
 int swap_commit(const struct swap *s, struct err *err)
@@ -105,6 +105,8 @@ int swap_commit(const struct swap *s, struct err *err)
 			r = exchange(s, NEXT);
 		if (r >= 0)
 			r = rename_to(s, NEXT, PREVIOUS);
+		if (r >= 0)
+			r = flush(s);
 	}
 	return r < 0 ? diskerr_set(err, r, "can't put the new tree in place") : 0;
 }
@@ -112,7 +114,7 @@ int swap_commit(const struct swap *s, struct err *err)
 static int forget(const struct swap *s)
 {
 	(void)unlinkat(s->dir, NEXT_ID, 0);
-	return fsync(s->dir) < 0 ? -errno : 0;
+	return flush(s);
 }
 
 int swap_revert(const struct swap *s, struct err *err)
@@ -120,8 +122,11 @@ int swap_revert(const struct swap *s, struct err *err)
 	const char *old = is_there(s, PREVIOUS) ? PREVIOUS : NEXT;
 	int r = 0;
 
-	if (is_there(s, old) && is_exchanged(s))
+	if (is_there(s, old) && is_exchanged(s)) {
 		r = exchange(s, old);
+		if (r >= 0)
+			r = flush(s); /* before what stands behind it now is removed */
+	}
 	/* From here on the old one stands in its place, and all else goes. */
 	if (r >= 0)
 		r = s->driver->remove(s->dir, PREVIOUS);

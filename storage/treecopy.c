@@ -350,6 +350,13 @@ static bool is_race(int r)
 	return r == -ENOENT || r == -ESTALE || r == -ENOTDIR || r == -ELOOP;
 }
 
+static bool is_beyond(const struct treecopy *t, const struct stat *st)
+{
+	return (t->max_files > 0 && t->files > t->max_files) ||
+	       (t->max_bytes > 0 && S_ISREG(st->st_mode) &&
+		       t->bytes + (uint64_t)st->st_size > t->max_bytes);
+}
+
 static int visit(struct walk *w, const char *name, bool has_target)
 {
 	struct level *l = w->level;
@@ -363,6 +370,8 @@ static int visit(struct walk *w, const char *name, bool has_target)
 	w->t->files++;
 	w->t->allocated += (uint64_t)st.st_blocks * 512;
 	tell(w);
+	if (is_beyond(w->t, &st))
+		return fail(w, -EFBIG, "copy", name);
 	r = bring(w, name, &st, has_target ? &target : NULL);
 	if (is_race(r) && w->level == l) {
 		r = fstatat(l->to, name, &target, AT_SYMLINK_NOFOLLOW) < 0

@@ -18,6 +18,7 @@ struct treecopy {
 	/* How far it is, every so many bytes or files; may be NULL. */
 	void (*progress)(const struct treecopy *t, void *userdata);
 	void *userdata;
+	uint64_t max_files, max_bytes; /* -EFBIG beyond; 0: no bound */
 	/* What was done. */
 	uint64_t files;     /* looked at */
 	uint64_t changed;   /* made anew, their attributes included */

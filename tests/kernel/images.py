@@ -94,6 +94,7 @@ def forms(images, work, kind):
     (unified / "templates" / "hostname.tpl").write_text("{{ container.name }}\n")
     source.rename(unified / "rootfs") # cp -a can't take paths that long
     tar(unified, work / "web" / "unified.tar", "-z")
+    squashes(images, unified / "rootfs", work, kind)
     for n, name in enumerate(("plain.tar", "unified.tar", *packings)):
         report = images.pull(f"tree:{n + 1}", name)
         tap.eq(report["state"], "succeeded", f"{kind}: {name} is pulled")
@@ -104,6 +105,26 @@ def forms(images, work, kind):
         tap.eq(((root / "etc/hostname").read_text(), (root / "etc/machine-id").read_text(), sorted(os.listdir(root))), ("xxxxx\n", "", sorted(["srv", "etc", "dev", "root"])), f"{kind}: under a name of its own")
         images.node.do("container.delete", cid)
     return plain
+
+
+def squashes(images, source, work, kind):
+    """As faithful as squashfs is: whole seconds, no ACLs."""
+    subprocess.run(["mksquashfs", source, work / "web" / "squash", "-quiet", "-no-progress", "-comp", "zstd"], check=True, capture_output=True)
+    tap.eq(images.pull("squash:1", "squash")["state"], "succeeded", f"{kind}: a squashfs is pulled")
+    cid, root, _ = images.created("squash-1")
+    pictures = [tree.picture(p, ignore=(b"attrs",)) for p in (source / "srv", root / "srv")]
+    for p in pictures:
+        for facts in p.values():
+            facts[4] //= 1_000_000_000
+            if len(facts) == 12:
+                facts[11] = None # it decides by itself what is a hole
+    words = tree.differences(*pictures)
+    tap.ok(not words, f"{kind}: the root is what it held", *words)
+    tap.ok("images" not in subprocess.run(["losetup", "-a"], capture_output=True, text=True).stdout, f"{kind}: no loop device stays")
+    images.node.do("container.delete", cid)
+    whole = (work / "web" / "squash").read_bytes()
+    (work / "web" / "squash-cut").write_bytes(whole[: len(whole) // 3])
+    tap.eq(images.pull("squash:2", "squash-cut")["error"]["code"], "IMAGE_INVALID", f"{kind}: half a squashfs is none")
 
 
 def blob(layout, data):
@@ -280,7 +301,7 @@ def main():
                     network(images, work)
                     hostile(images, work)
                     devices(images)
-                names = [f"tree/{n + 1}" for n in range(6)] + ["oci.tar", "docker.tar", "large", "devices"] + [f"fresh{n}" for n in range(5)]
+                names = ["squash/1"] + [f"tree/{n + 1}" for n in range(6)] + ["oci.tar", "docker.tar", "large", "devices"] + [f"fresh{n}" for n in range(5)]
                 tap.eq([node.do("image.remove", None, image=n)["state"] for n in names], ["succeeded"] * len(names), f"{kind}: images are removed")
                 host.poll(lambda: not node.leaks(), 3)
                 tap.eq((node.leaks(), os.listdir(fs.pool / "images"), os.listdir(fs.pool / "containers"), node.sanitizer_words()), ([], [], [], []), f"{kind}: nothing is left")

@@ -11,6 +11,15 @@ import tempfile
 MAKE = {"btrfs": ["mkfs.btrfs", "-q", "-f"], "xfs": ["mkfs.xfs", "-q", "-f", "-m", "reflink=1"], "ext4": ["mkfs.ext4", "-q", "-F"]}
 
 
+def can_mount(kind, options):
+    """Does this kernel know it?"""
+    try:
+        with FileSystem(kind, 512, options):
+            return True
+    except subprocess.CalledProcessError:
+        return False
+
+
 class FileSystem:
     def __init__(self, kind, megabytes=512, options=""):
         self.kind, self.megabytes, self.options = kind, megabytes, options
@@ -21,15 +30,23 @@ class FileSystem:
         self.path.mkdir()
         with open(self.image, "wb") as f:
             f.truncate(self.megabytes * 1024 * 1024)
-        subprocess.run([*MAKE[self.kind], self.image], check=True, capture_output=True)
+        quotas = ["-O", "quota,project", "-E", "quotatype=prjquota"] if self.kind == "ext4" and "prjquota" in self.options else []
+        subprocess.run([*MAKE[self.kind], *quotas, self.image], check=True, capture_output=True)
         options = ["loop"] + [o for o in (self.options, "commit=1" if self.kind == "btrfs" else "") if o] # its cleaner wakes with each commit
-        subprocess.run(["mount", "-o", ",".join(options), self.image, self.path], check=True)
+        try:
+            subprocess.run(["mount", "-o", ",".join(options), self.image, self.path], check=True, capture_output=True)
+        except subprocess.CalledProcessError:
+            self.clear()
+            raise
         self.pool = self.path / "pool"
         self.pool.mkdir(mode=0o711)
         return self
 
     def __exit__(self, kind, value, trace):
         subprocess.run(["umount", self.path], check=True)
+        self.clear()
+
+    def clear(self):
         self.image.unlink()
         self.path.rmdir()
         self.directory.rmdir()

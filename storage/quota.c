@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "storage/quota.h"
+
+#include <btrfsutil.h>
+#include <linux/btrfs.h>
+#include <linux/fs.h>
+#include <linux/quota.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+
+#define BLOCK 1024 /* if_dqblk counts in these (quotactl(2)) */
+
+static int quota_call(int fd, unsigned command, uint32_t id, void *data)
+{
+	return syscall(SYS_quotactl_fd, fd, QCMD(command, PRJQUOTA), id, data) < 0 ? -errno : 0;
+}
+
+static bool is_off(int r)
+{
+	return r == -ESRCH || r == -ENOTSUP || r == -EOPNOTSUPP || r == -ENOSYS || r == -EINVAL ||
+	       r == -ENOTTY;
+}
+
+int quota_limit_project(int dir, const struct quota *q)
+{
+	struct if_dqblk limits = { .dqb_bhardlimit = (uint64_t)(q->bytes + BLOCK - 1) / BLOCK,
+		.dqb_valid = QIF_BLIMITS };
+	struct fsxattr attributes;
+	int r;
+
+	if (q->bytes == 0)
+		return 0;
+	r = quota_call(dir, Q_SETQUOTA, q->project, &limits);
+	if (r >= 0 && ioctl(dir, FS_IOC_FSGETXATTR, &attributes) < 0)
+		r = -errno;
+	if (r >= 0) {
+		attributes.fsx_projid = q->project;
+		attributes.fsx_xflags |= FS_XFLAG_PROJINHERIT;
+		if (ioctl(dir, FS_IOC_FSSETXATTR, &attributes) < 0)
+			r = -errno;
+	}
+	return is_off(r) ? -ENOTSUP : r;
+}
+
+static int limit(int subvolume, uint64_t id, int64_t bytes)
+{
+	struct btrfs_ioctl_qgroup_limit_args args = { .qgroupid = id,
+		.lim = { .flags = BTRFS_QGROUP_LIMIT_MAX_RFER, .max_rfer = (uint64_t)bytes } };
+
+	return ioctl(subvolume, BTRFS_IOC_QGROUP_LIMIT, &args) < 0 ? -errno : 0;
+}
+
+static int turn_on(int fd)
+{
+	struct btrfs_ioctl_quota_ctl_args args = { .cmd = BTRFS_QUOTA_CTL_ENABLE };
+
+	if (ioctl(fd, BTRFS_IOC_QUOTA_CTL, &args) < 0)
+		return -errno;
+	return ioctl(fd, BTRFS_IOC_QUOTA_RESCAN_WAIT) < 0 ? -errno : 0;
+}
+
+int quota_limit_subvolume(int subvolume, const struct quota *q)
+{
+	uint64_t id;
+	int r;
+
+	if (q->bytes == 0)
+		return 0;
+	if (btrfs_util_subvolume_id_fd(subvolume, &id) != BTRFS_UTIL_OK)
+		return -ENOTSUP;
+	r = limit(subvolume, id, q->bytes);
+	if (r == -ENOTCONN) { /* quotas are off */
+		r = turn_on(subvolume);
+		if (r >= 0)
+			r = limit(subvolume, id, q->bytes);
+	}
+	return is_off(r) ? -ENOTSUP : r;
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* How much a container's root may take on the disk, as the kernel counts and enforces it. */
+#pragma once
+
+#include "proto/base.h"
+
+struct quota {
+	uint32_t project; /* the container's own number: the first id of its range */
+	int64_t bytes;    /* 0: no limit */
+};
+
+/* A project quota (xfs, ext4 with prjquota): the empty directory and all that will be made in it
+ * belong to the project. Returns 0; -ENOTSUP where project quotas are off. */
+_must_check_ int quota_limit_project(int dir, const struct quota *q);
+
+/* A limit on what the subvolume refers to, shared or not. Quotas are turned on where they are off. */
+_must_check_ int quota_limit_subvolume(int subvolume, const struct quota *q);

@@ -1,0 +1,98 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Disk limits: enforced by btrfs, and by xfs and ext4 with project quotas, also after restore, copy and sync; refused where the file system can't; and the snapshots' expiry, limit and reaper."""
+import os
+import pathlib
+import sqlite3
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+import harness
+import host
+import loop
+import tap
+
+LIMIT = 40 << 20
+
+
+def writes(node, name):
+    """Megabytes that the container could write, and why no more."""
+    code, _, err = node.ctl("exec", name, "sh", "-c", "rm -f /f; sync; dd if=/dev/zero of=/f bs=1M count=100 conv=fsync")
+    size = node.ctl("exec", name, "sh", "-c", "wc -c </f")[1].strip()
+    node.ctl("exec", name, "rm", "-f", "/f")
+    return code, int(size or 0) >> 20, err
+
+
+def is_limited(node, name, what):
+    code, size, err = writes(node, name)
+    tap.ok(code != 0 and 20 <= size < 40 and ("quota" in err or "space" in err), f"{what}: no more than its limit", code, size, err)
+
+
+def walk(kind, options=""):
+    with loop.FileSystem(kind, 512, options) as fs, harness.Node(conf={"Storage": {"Pool": fs.pool, "Driver": "auto"}}) as node:
+        cid, copy, free = node.new_id(), node.new_id(), node.new_id()
+        what = f"{kind}{' ' + options if options else ''}"
+        tap.eq(node.do("container.create", cid, image=harness.IMAGE, name="web", limits={"disk_bytes": LIMIT})["state"], "succeeded", f"{what}: a container with a disk limit")
+        is_limited(node, "web", what)
+        tap.eq(node.do("snapshot.create", cid, alias="s")["state"], "succeeded", f"{what}: a snapshot")
+        tap.eq(node.do("snapshot.restore", cid, name="s")["state"], "succeeded", f"{what}: restored")
+        is_limited(node, "web", f"{what}, restored")
+        tap.eq(node.do("container.copy", copy, source_container_id=cid, name="copy")["state"], "succeeded", f"{what}: a copy")
+        is_limited(node, "copy", f"{what}, the copy")
+        tap.eq(node.do("container.sync", copy)["state"], "succeeded", f"{what}: synced")
+        is_limited(node, "copy", f"{what}, synced")
+        tap.eq(node.do("container.create", free, image=harness.IMAGE, name="free")["state"], "succeeded", f"{what}: one without a limit")
+        tap.eq(writes(node, "free")[:2], (0, 100), f"{what}: has none")
+        for c in (free, copy, cid):
+            tap.eq(node.do("container.delete", c, force=True)["state"], "succeeded", f"{what}: deleted")
+        host.poll(lambda: not node.leaks(), 3)
+        tap.eq((node.leaks(), node.sanitizer_words()), ([], []), f"{what}: nothing is left")
+
+
+def refused():
+    with loop.FileSystem("ext4", 128) as fs, harness.Node(conf={"Storage": {"Pool": fs.pool, "Driver": "auto"}}) as node:
+        report = node.do("container.create", node.new_id(), image=harness.IMAGE, limits={"disk_bytes": LIMIT})
+        tap.eq((report["state"], report["error"]["code"], report["error"]["data"]["field"]), ("failed", "LIMIT_NOT_SUPPORTED", "limits.disk_bytes"), "ext4 without quotas: refused, not ignored")
+        tap.eq(os.listdir(fs.pool / "containers"), [], "and nothing is left")
+
+
+def expiry():
+    """Ends that have come, while the agent was away and while it is there."""
+    with harness.Node() as node:
+        cid = node.new_id()
+        node.do("container.create", cid, image=harness.IMAGE, start=False)
+        for n in range(3):
+            tap.eq(node.do("snapshot.create", cid, alias=f"s{n}", expiry_days=n + 1, limit=3)["state"], "succeeded", f"snapshot {n + 1} of 3")
+        full = node.do("snapshot.create", cid, alias="s3", limit=3)
+        tap.eq((full["error"]["code"], full["error"]["data"]["field"]), ("CONTAINER_SNAPSHOT_LIMIT", "container_snapshot_limit"), "and no fourth")
+        node.stop_agent()
+        snapshots = node.directory / "pool" / "containers" / cid / "snapshots"
+        with sqlite3.connect(node.directory / "state" / "state.db") as db: # the days go by
+            db.execute("UPDATE snapshots SET expires_ms = expires_ms - 86400000 - 1000 WHERE name = 's0'")
+            db.execute("UPDATE snapshots SET expires_ms = expires_ms - 2 * 86400000 + 2000 WHERE name = 's1'")
+        db.close()
+        node.start_agent()
+        tap.ok(host.poll(lambda: sorted(os.listdir(snapshots)) == ["s1", "s2"], 5 * harness.SLOW), "what ended while the agent was away goes at its start", os.listdir(snapshots))
+        tap.ok(host.poll(lambda: sorted(os.listdir(snapshots)) == ["s2"], 30, 0.1), "what ends now goes now", os.listdir(snapshots))
+        events = [(r["event"], r["data"]["name"]) for r in node.reports(kind="snapshot")]
+        tap.ok(("expired", "s0") in events and ("expired", "s1") in events, "both are reported", events)
+        orders = [o for o in node.hoodyctl("orders")["orders"] if o["origin"] == "agent"]
+        tap.eq({(o["op"], o["state"]) for o in orders}, {("snapshot.delete", "succeeded")}, "by orders of the agent's own")
+        node.do("container.delete", cid)
+
+
+def main():
+    if os.geteuid() != 0:
+        tap.skip_all("needs root")
+    walk("btrfs")
+    for kind in ("xfs", "ext4"):
+        if loop.can_mount(kind, "prjquota"):
+            walk(kind, "prjquota")
+        else:
+            tap.skip(f"{kind} with project quotas", "this kernel is built without them")
+    refused()
+    expiry()
+    tap.done()
+
+
+main()
