@@ -144,8 +144,11 @@ static int turn(struct ctl_pump *p, struct flow *flows, struct frame *ret_end)
 		struct flow *f = &flows[i];
 		bool more = !fds[2 * i].revents || fill(f);
 
-		if (i == IN && find_escape(f, p->escape))
+		if (i == IN && find_escape(f, p->escape)) {
+			while (f->start < f->end && drain(f))
+				;
 			return 0;
+		}
 		if (fds[2 * i + 1].revents && !drain(f))
 			f->start = f->end = 0; /* nobody reads it any more */
 		if (!more && f->start == f->end)

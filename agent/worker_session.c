@@ -14,7 +14,6 @@
 
 #define ASK_TIMEOUT_MS  5000
 #define START_TIMEOUT_S 30
-#define WORDS_MAX       4096
 
 struct session {
 	struct ctlife *life;
@@ -79,16 +78,16 @@ static int read_ask(struct session *s, struct err *err)
 	}
 }
 
-/* The first string is TERM's value, the command are those behind it. */
-static size_t split(char *text, size_t size, char *words[static WORDS_MAX + 1])
+/* The first string is TERM's value, the command are those behind it: a list that ends with NULL, the
+ * caller's, its words not. */
+static char **split(char *text, size_t size)
 {
+	char **words = xcalloc(size + 1, sizeof(*words)); /* no word is shorter than its NUL */
 	size_t n = 0;
 
-	for (char *at = text + strlen(text) + 1; at < text + size && n < WORDS_MAX;
-		at += strlen(at) + 1)
+	for (char *at = text + strlen(text) + 1; at < text + size; at += strlen(at) + 1)
 		words[n++] = at;
-	words[n] = NULL;
-	return n;
+	return words;
 }
 
 /* --- to its end --- */
@@ -119,7 +118,7 @@ static void wait_for(const struct session *s, pid_t pid, int pidfd)
 
 static void run(struct session *s)
 {
-	char *words[WORDS_MAX + 1];
+	_cleanup_(freep) char **words = split(s->text, s->ask.size);
 	struct ctattach command = {
 		.argv = words,
 		.term = s->text,
@@ -134,7 +133,7 @@ static void run(struct session *s)
 	pid_t pid;
 	int r = 0;
 
-	if (split(s->text, s->ask.size, words) == 0 ||
+	if (!words[0] ||
 		(!command.terminal && (s->stdio[0] < 0 || s->stdio[1] < 0 || s->stdio[2] < 0)))
 		r = err_set(&err, -EBADMSG, ERR_CHANNEL, NULL, "a session without a command");
 	(void)alarm(START_TIMEOUT_S);

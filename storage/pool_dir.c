@@ -18,6 +18,7 @@ static int clone_tree(
 	struct treecopy *t, int at, const char *name, const struct pool_hold *hold, struct err *err)
 {
 	_cleanup_(closep) int to = -1;
+	struct timespec began;
 	int r = 0;
 
 	if (mkdirat(at, name, 0700) < 0 && errno != EEXIST)
@@ -28,6 +29,7 @@ static int clone_tree(
 		r = -errno;
 	if (r < 0)
 		return diskerr_set(err, r, "can't make a directory in the pool");
+	(void)clock_gettime(CLOCK_REALTIME, &began);
 	t->to = to;
 	r = treecopy_run(t, err);
 	if (r < 0 || !hold)
@@ -36,6 +38,8 @@ static int clone_tree(
 	(void)syncfs(to);
 	hold->freeze(hold->userdata);
 	t->files = t->allocated = 0;
+	began.tv_sec -= 1; /* a tick is 10 ms at most: this is plenty, and few files are so new */
+	t->distrust = began;
 	r = treecopy_run(t, err);
 	hold->thaw(hold->userdata);
 	return r;

@@ -84,7 +84,7 @@ bool swap_wants_build(const struct swap *s)
  * makes all of them durable. */
 static int complete(const struct swap *s)
 {
-	uint64_t id;
+	uint64_t id = 0;
 	int r = identify(s, SWAP_BUILDING, &id);
 
 	if (r >= 0)

@@ -280,13 +280,21 @@ static void links_done(struct walk *w)
 
 /* --- one entry --- */
 
+static bool is_distrusted(const struct treecopy *t, const struct stat *st)
+{
+	return t->distrust.tv_sec != 0 && S_ISREG(st->st_mode) &&
+	       (st->st_ctim.tv_sec > t->distrust.tv_sec ||
+		       (st->st_ctim.tv_sec == t->distrust.tv_sec &&
+			       st->st_ctim.tv_nsec >= t->distrust.tv_nsec));
+}
+
 static bool same(struct walk *w, int from, int to, const char *name, const struct stat *a,
 	const struct stat *b)
 {
 	if (a->st_mode != b->st_mode || a->st_uid != b->st_uid || a->st_gid != b->st_gid ||
 		a->st_mtim.tv_sec != b->st_mtim.tv_sec ||
 		a->st_mtim.tv_nsec != b->st_mtim.tv_nsec || a->st_rdev != b->st_rdev ||
-		(!S_ISDIR(a->st_mode) && a->st_size != b->st_size))
+		(!S_ISDIR(a->st_mode) && a->st_size != b->st_size) || is_distrusted(w->t, a))
 		return false;
 	if (!S_ISDIR(a->st_mode) && (a->st_nlink > 1 ? is_claimed(w, b->st_ino) : b->st_nlink > 1))
 		return false; /* shares its data with a name that it must not share it with */
@@ -446,8 +454,9 @@ int treecopy_run(struct treecopy *t, struct err *err)
 
 		r = l->i < l->source.n || l->k < l->target.n ? step(w) : leave(w);
 	}
+	w->err = NULL; /* the first error stands */
 	while (w->level)
-		(void)leave(w); /* the first error stands */
+		(void)leave(w);
 	links_done(w);
 	free(w);
 	return r;

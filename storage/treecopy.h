@@ -10,6 +10,8 @@
  * mode, size, times of modification and attributes are equal, as rsync(1) does. */
 #pragma once
 
+#include <time.h>
+
 #include "proto/base.h"
 #include "proto/err.h"
 
@@ -18,6 +20,9 @@ struct treecopy {
 	/* How far it is, every so many bytes or files; may be NULL. */
 	void (*progress)(const struct treecopy *t, void *userdata);
 	void *userdata;
+	/* A file that has changed since then is not taken for unchanged whatever else is equal: its
+	 * time may be of the same tick of the kernel's clock as that of an earlier copy. */
+	struct timespec distrust;      /* {0}: never */
 	uint64_t max_files, max_bytes; /* -EFBIG beyond; 0: no bound */
 	/* What was done. */
 	uint64_t files;     /* looked at */

@@ -111,6 +111,48 @@ int main(void) { struct btrfs_ioctl_vol_args a = { .name = "sub" }; int fd = ope
         node.do("container.delete", cid, force=True)
 
 
+COUNTER = "i=0; while :; do i=$((i+1)); printf %09d $i | dd of=/srv/a conv=notrunc; printf %09d $i | dd of=/srv/b conv=notrunc; done 2>/dev/null"
+
+
+def instant(kind):
+    """A container counts in two files, one after the other: whoever sees them at one instant sees the same number, or one more in the first."""
+    with loop.FileSystem(kind, 2048) as fs, harness.Node(conf={"Storage": {"Pool": fs.pool, "Driver": "auto"}}) as node:
+        cid = node.new_id()
+        node.do("container.create", cid, image=harness.IMAGE, name="web")
+        (root_of(fs, cid) / "srv" / "many").mkdir(parents=True)
+        for n in range(3000):
+            (root_of(fs, cid) / "srv" / "many" / str(n)).write_text(str(n))
+        counter = subprocess.Popen([harness.BUILD / "agent/hoodyctl", "--config", node.directory / "agent.conf", "exec", "web", "sh", "-c", COUNTER], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        host.poll(lambda: (root_of(fs, cid) / "srv/b").exists(), 5 * harness.SLOW)
+        seen = []
+        for n in range(12):
+            node.do("snapshot.create", cid, alias=f"s{n}")
+            a, b = ((fs.pool / "containers" / cid / "snapshots" / f"s{n}" / "srv" / f).read_text() for f in "ab")
+            seen.append((int(a or 0), int(b or 0)))
+        tap.ok(all(a in (b, b + 1) for a, b in seen) and seen[-1][0] > seen[0][0], f"{kind}: each snapshot of a running container is of one instant", seen)
+        if kind != "btrfs":
+            held_and_killed(fs, node, cid, kind)
+        counter.kill()
+        counter.wait()
+        node.do("container.delete", cid, force=True)
+
+
+def held_and_killed(fs, node, cid, kind):
+    """Whoever dies while a container is held: it goes on."""
+    for who in ("worker", "agent"):
+        order = node.order("snapshot.create", cid, alias=f"killed-{who}")
+        caught = host.poll(lambda: host.is_frozen(node.prefix, cid), 10, 0.0005)
+        node.kill9(who)
+        thawed = host.poll(lambda: not host.is_frozen(node.prefix, cid), 3)
+        before = (root_of(fs, cid) / "srv/a").read_text()
+        going = host.poll(lambda: (root_of(fs, cid) / "srv/a").read_text() != before, 3)
+        tap.ok(caught and thawed and going, f"{kind}: the {who} dies while the container is held, and it goes on", caught, thawed, going)
+        if who == "agent":
+            node.start_agent()
+        node.wait(order)
+        tap.ok(not host.is_frozen(node.prefix, cid), f"{kind}: also after that")
+
+
 def change_again(root):
     (root / "srv" / "sub" / "hard3").unlink()
     os.link(root / "srv" / "hard2", root / "srv" / "sub" / "hard3b")
@@ -123,6 +165,8 @@ def main():
     for kind in ("btrfs", "xfs", "ext4"):
         walk(kind)
     subvolumes()
+    for kind in ("btrfs", "ext4"):
+        instant(kind)
     tap.done()
 
 
