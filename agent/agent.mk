@@ -22,6 +22,7 @@ agent_hoody_agent_SOURCES = \
 	agent/engine.c agent/engine.h \
 	agent/event.c agent/event.h \
 	agent/history.c agent/history.h \
+	agent/imagejob.c agent/imagejob.h \
 	agent/imagelist.c agent/imagelist.h \
 	agent/intake.c agent/intake.h \
 	agent/journal.c agent/journal.h \

@@ -335,8 +335,8 @@ static void tear_down(struct agent *a)
 	a->uplink = uplink_free(a->uplink);
 	a->engine = engine_free(a->engine);
 	a->reaper = reaper_free(a->reaper);
+	a->api = api_free(a->api); /* with what looks something up for its calls */
 	a->workers = worker_pool_free(a->workers);
-	a->api = api_free(a->api);
 	for (size_t i = 0; a->desired && i < desired_count(a->desired); i++)
 		ctwatch_detach(desired_at(a->desired, i));
 	if (a->groups)

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 
 #include "agent/portal.h"
+#include "agent/worker.h"
 #include "proto/jsonx.h"
 
 #define STREAMS_MAX 64
@@ -30,6 +31,7 @@ static void call_free(struct api_call *c)
 		c->next->prev = c->prev;
 	api->streams -= c->streaming;
 	json_decref(c->request);
+	c->worker = worker_release(c->worker);
 	free(c);
 }
 

@@ -40,6 +40,7 @@ struct api_call {
 	char order_id[IDENT_ID_LEN + 1];       /* waits for its end; empty: for none */
 	char follows[IDENT_OPERATION_LEN + 1]; /* stream: this operation, or every event */
 	bool streaming;
+	struct worker *worker; /* looks something up for it, and goes with it; or NULL */
 };
 
 struct api_route {

@@ -2,10 +2,13 @@
 /* Images of this node (hoody-api.md section 11): list, one, and the pull that "import" means here. */
 #include "agent/api_handlers.h"
 #include "agent/api_order.h"
+#include "agent/imagejob.h"
 #include "agent/imagelist.h"
+#include "agent/worker.h"
 
-#define LIST_LIMIT 20
-#define LIST_MAX   100
+#define RESOLVE_TIMEOUT_MS 60000
+#define LIST_LIMIT         20
+#define LIST_MAX           100
 
 void api_image_list(struct api_call *c)
 {
@@ -37,20 +40,63 @@ void api_image_get(struct api_call *c)
 			c, ERR_IMAGE_NOT_FOUND, NULL, "image %s is not on this node", c->args[0]);
 }
 
-/* A catalog of where images come from is the control plane's: the body says it. */
-void api_image_import(struct api_call *c)
-{
-	json_t *params = json_is_object(c->body) ? json_deep_copy(c->body) : json_object();
+/* --- import: a pull, of what the body says, or of what an image server has under the name --- */
 
-	if (!json_object_get(params, "url") || !json_object_get(params, "sha256")) {
-		json_decref(params);
-		api_refuse(c, ERR_IMAGE_NOT_FOUND, "url",
-			"image %s is not on this node, and the body does not say its url and "
-			"sha256",
-			c->args[0]);
+static void pull(struct api_call *c, json_t *params_steals)
+{
+	if (!json_object_get(params_steals, "image"))
+		(void)json_object_set_new(params_steals, "image", json_string(c->args[0]));
+	api_order(c, OP_IMAGE_PULL, NULL, NULL, params_steals);
+}
+
+static void on_resolved(struct worker_result *res, void *userdata)
+{
+	struct api_call *c = userdata;
+	json_t *params;
+
+	c->worker = worker_release(c->worker);
+	if (res->r < 0) {
+		api_fail(c, res->err, NULL);
 		return;
 	}
-	if (!json_object_get(params, "image"))
-		(void)json_object_set_new(params, "image", json_string(c->args[0]));
-	api_order(c, OP_IMAGE_PULL, NULL, NULL, params);
+	params = json_is_object(c->body) ? json_deep_copy(c->body) : json_object();
+	(void)json_object_update(params, res->data);
+	pull(c, params);
+}
+
+static void resolve(struct api_call *c, const char *server)
+{
+	struct agent *a = c->agent;
+	char name[IMAGELIST_NAME_MAX + 1];
+	json_t *params = imagejob_courier(a), *own;
+	_cleanup_(freep) char *job = NULL;
+
+	imagelist_normalise(c->args[0], name);
+	own = json_pack("{s:s, s:s, s:s}", "server", server, "name", name, "architecture",
+		imagelist_architecture());
+	(void)json_object_update(params, own);
+	json_decref(own);
+	job = worker_job_text(&a->conf, NULL, "image-resolve", "act", params);
+	c->worker = worker_take(a->workers);
+	if (c->worker)
+		worker_run(c->worker, job, RESOLVE_TIMEOUT_MS, on_resolved, NULL, c);
+	else
+		api_refuse(c, ERR_TOO_MANY, NULL, "all workers are busy: try again");
+}
+
+void api_image_import(struct api_call *c)
+{
+	const char *url = json_string_value(json_object_get(c->body, "url")),
+		   *server = url ? url : c->agent->conf.storage.image_server;
+
+	if (json_object_get(c->body, "sha256")) {
+		pull(c, json_deep_copy(c->body));
+	} else if (*server) {
+		resolve(c, server);
+	} else {
+		api_refuse(c, ERR_IMAGE_NOT_FOUND, "url",
+			"image %s is not on this node, Storage.ImageServer names no server, and "
+			"the body has no url",
+			c->args[0]);
+	}
 }

@@ -71,7 +71,8 @@ struct conf {
 	} network;
 	struct {
 		char *pool;
-		int driver; /* enum conf_driver */
+		int driver;         /* enum conf_driver */
+		char *image_server; /* a URL, or "" */
 		int64_t image_max_bytes, image_max_files;
 	} storage;
 	struct {

@@ -410,6 +410,9 @@ static const struct conf_key table[] = {
 	{ "Storage", "Driver", &choice, AT(storage.driver), "auto", .names = driver_names,
 		.help = "How the pool is kept. auto: btrfs where the pool lies on btrfs, else "
 			"dir." },
+	{ "Storage", "ImageServer", &api_url, AT(storage.image_server), "", .reload = true,
+		.help = "Base of a simple streams server (as of LXC and Incus), where the local "
+			"API looks images up by name." },
 	{ "Storage", "ImageMaxBytes", &bytes, AT(storage.image_max_bytes), "64G", 1 << 20,
 		1LL << 50, .reload = true,
 		.help = "How large an image may be, as an archive and unpacked." },

@@ -123,6 +123,33 @@ static void prepare(struct ctl_pump *p, struct flow *flows)
 	(void)fcntl(flows[IN].to, F_SETFL, O_NONBLOCK);
 }
 
+static void watch(const struct flow *f, struct pollfd fds[static 2])
+{
+	bool room = f->end < sizeof(f->data), full = f->start < f->end;
+
+	fds[0] = (struct pollfd){ .fd = room ? f->from : -1, .events = POLLIN };
+	fds[1] = (struct pollfd){ .fd = full ? f->to : -1, .events = POLLOUT };
+}
+
+/* False: the escape was typed. */
+static bool move(struct flow *f, const struct pollfd fds[static 2], int escape)
+{
+	bool more = !fds[0].revents || fill(f);
+
+	if (find_escape(f, escape)) {
+		while (f->start < f->end && drain(f))
+			;
+		return false;
+	}
+	if (fds[1].revents && !drain(f))
+		f->start = f->end = 0; /* nobody reads it any more */
+	if (!more)
+		f->from = -1;
+	if (f->from < 0 && f->to >= 0 && f->start == f->end)
+		shut(f);
+	return true;
+}
+
 /* One look at everything. 1: go on; 0: the session has ended. */
 static int turn(struct ctl_pump *p, struct flow *flows, struct frame *ret_end)
 {
@@ -130,34 +157,14 @@ static int turn(struct ctl_pump *p, struct flow *flows, struct frame *ret_end)
 	_cleanup_(freep) void *payload = NULL;
 	_cleanup_(closep) int extra = -1;
 
-	for (size_t i = 0; i < FLOWS; i++) {
-		struct flow *f = &flows[i];
-		bool room = f->end < sizeof(f->data), full = f->start < f->end;
-
-		fds[2 * i] = (struct pollfd){ .fd = room ? f->from : -1, .events = POLLIN };
-		fds[2 * i + 1] = (struct pollfd){ .fd = full ? f->to : -1, .events = POLLOUT };
-	}
+	for (size_t i = 0; i < FLOWS; i++)
+		watch(&flows[i], &fds[2 * i]);
 	fds[2 * FLOWS] = (struct pollfd){ .fd = p->session, .events = POLLIN };
 	if (poll(fds, countof(fds), -1) < 0)
 		return errno == EINTR ? 1 : -errno;
-	for (size_t i = 0; i < FLOWS; i++) {
-		struct flow *f = &flows[i];
-		bool more = !fds[2 * i].revents || fill(f);
-
-		if (i == IN && find_escape(f, p->escape)) {
-			while (f->start < f->end && drain(f))
-				;
+	for (size_t i = 0; i < FLOWS; i++)
+		if (!move(&flows[i], &fds[2 * i], i == IN ? p->escape : -1))
 			return 0;
-		}
-		if (fds[2 * i + 1].revents && !drain(f))
-			f->start = f->end = 0; /* nobody reads it any more */
-		if (!more && f->start == f->end)
-			shut(f);
-		else if (!more)
-			f->from = -1;
-		else if (f->from < 0 && f->to >= 0 && f->start == f->end)
-			shut(f);
-	}
 	if (!fds[2 * FLOWS].revents)
 		return 1;
 	if (channel_recv_sync(p->session, 0, ret_end, &payload, &extra) < 0 ||

@@ -130,6 +130,8 @@ static enum ctl_exit see_through(struct session *s, int escape, struct err *err)
 
 	if (e != CTL_OK)
 		return e;
+	if (escape >= 0 && isatty(STDERR_FILENO))
+		fputs("Console; Ctrl-] leaves it.\n", stderr);
 	for (size_t i = 0; i < 3; i++)
 		pump.pipes[i] = take_fd(&s->pipes[i]);
 	if (ctl_pump(&pump, &status) < 0) {
@@ -176,12 +178,9 @@ enum ctl_exit ctl_session_exec(const struct ctl *ctl, struct err *err)
 
 enum ctl_exit ctl_session_console(const struct ctl *ctl, struct err *err)
 {
-	enum ctl_exit e;
+	enum ctl_exit e = session(ctl, NULL, ESCAPE, err);
 
-	if (isatty(STDERR_FILENO))
-		fputs("Console; Ctrl-] leaves it.\n", stderr);
-	e = session(ctl, NULL, ESCAPE, err);
-	if (isatty(STDERR_FILENO))
+	if (e == CTL_OK && isatty(STDERR_FILENO))
 		fputs("\n", stderr);
 	return e;
 }

@@ -71,7 +71,7 @@ void imagelist_remove(struct store *s, const char *name)
 	store_must(store_exec(s, "DELETE FROM images WHERE name=?1", "t", name));
 }
 
-static const char *architecture(void)
+const char *imagelist_architecture(void)
 {
 	static struct utsname u;
 
@@ -97,7 +97,7 @@ static json_t *row_json(struct store_stmt *q)
 			   : NULL;
 	return json_pack("{s:s, s:s, s:s, s:s%, s:s?, s:s, s:s, s:s, s:I, s:s, s:s}", "id", id,
 		"alias", name, "image_name", name, "os", name, os, "release", release, "variant",
-		"default", "architecture", architecture(), "sha256", digest, "size",
+		"default", "architecture", imagelist_architecture(), "sha256", digest, "size",
 		(json_int_t)store_int(q, 3), "added_date", added, "url", store_text(q, 2));
 }
 

@@ -11,6 +11,9 @@
 #define IMAGELIST_NAME_MAX   255
 #define IMAGELIST_DIGEST_LEN 64
 
+/* This machine's, as Debian names it. */
+const char *imagelist_architecture(void);
+
 /* As names are kept: "debian-13", "debian:13" and "debian 13" are debian/13 (hoody-schema.md section
  * 5.1); built-in ones (builtin:…) are as they are. */
 void imagelist_normalise(const char *name, char ret[static IMAGELIST_NAME_MAX + 1]);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* image.pull and image.remove. They share a lane, so what several pull at once is fetched once. */
 #include "agent/agent.h"
+#include "agent/imagejob.h"
 #include "agent/imagelist.h"
 #include "agent/ops.h"
-#include "agent/uplink.h"
 #include "proto/jsonx.h"
 
 static const char *param(const struct operation *op, const char *key)
@@ -49,14 +49,14 @@ static enum ops_verdict pull_check(struct agent *a, struct operation *op)
 
 static json_t *fetch_params(struct agent *a, const struct operation *op)
 {
-	_cleanup_(freep) char *courier = agent_program(a, "hoody-courier");
-	_cleanup_(freep) char *ca = NULL;
-
-	(void)!uplink_read_ca(a, &ca, NULL); /* without it the server can't be authenticated */
-	return json_pack("{s:s, s:s, s:O*, s:I, s:s, s:s, s:s*}", "url", param(op, "url"), "digest",
+	json_t *v = imagejob_courier(a);
+	json_t *own = json_pack("{s:s, s:s, s:O*, s:I}", "url", param(op, "url"), "digest",
 		param(op, "sha256"), "size", json_object_get(op->order.params, "size"), "max_bytes",
-		(json_int_t)a->conf.storage.image_max_bytes, "courier", courier, "user",
-		a->conf.courier.user, "ca_pem", ca);
+		(json_int_t)a->conf.storage.image_max_bytes);
+
+	(void)json_object_update(v, own);
+	json_decref(own);
+	return v;
 }
 
 static json_t *unpack_params(struct agent *a, const struct operation *op)

@@ -27,6 +27,7 @@ int worker_life_thaw(struct job *j, struct err *err);
 int worker_life_session(struct job *j, struct err *err);
 
 /* worker_image.c */
+int worker_image_resolve(struct job *j, struct err *err);
 int worker_image_fetch(struct job *j, struct err *err);
 int worker_image_drop(struct job *j, struct err *err);
 int worker_image_unpack(struct job *j, struct err *err);

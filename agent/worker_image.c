@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sodium.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -16,23 +17,27 @@
 #include "agent/worker_job.h"
 #include "proto/jsonx.h"
 #include "storage/imagestore.h"
+#include "storage/streams.h"
 
 #define BUFFER          (256UL * 1024)
 #define ATTEMPTS_MAX    6 /* in a row, without a byte between */
 #define BACKOFF_MS      500
 #define ANSWER_WAIT_MS  10000
 #define RETRY_AFTER_MAX 60000
+#define DOCUMENT_MAX    (64UL * 1024 * 1024)
 #define PROGRESS_EVERY  (4UL * 1024 * 1024)
 
 struct download {
 	const struct job *job;
-	const char *url, *digest, *courier, *user;
-	uint64_t size; /* as ordered; 0: not said */
+	const char *url, *courier, *user;
+	const char *digest; /* NULL: what comes is believed for where it comes from (TLS) */
+	uint64_t size;      /* as ordered; 0: not said */
 	uint64_t max;
 	int spool;
 	uint64_t have, told;
 	crypto_hash_sha256_state hash;
 	struct frame answer;
+	bool done;
 };
 
 static const char *text(const struct job *j, const char *key)
@@ -90,6 +95,8 @@ static bool is_good(struct download *d)
 	uint8_t digest[crypto_hash_sha256_BYTES];
 	char hex[2 * sizeof(digest) + 1];
 
+	if (!d->digest)
+		return d->done;
 	(void)crypto_hash_sha256_final(&end, digest);
 	(void)sodium_bin2hex(hex, sizeof(hex), digest, sizeof(digest));
 	return strcmp(hex, d->digest) == 0;
@@ -225,7 +232,8 @@ static int fetch(struct download *d, struct err *err)
 			d->answer = (struct frame){ .a = 413, .c = FRAME_FAIL_BODY };
 			return give_up(d, err);
 		}
-		if (r < 0 || d->answer.type == FRAME_FETCH_DONE)
+		d->done = r >= 0 && d->answer.type == FRAME_FETCH_DONE;
+		if (r < 0 || d->done)
 			break;
 		failures = d->have > best ? 1 : failures + 1;
 		best = MAX_OF(best, d->have);
@@ -268,6 +276,56 @@ int worker_image_fetch(struct job *j, struct err *err)
 		tell_progress(&d, true);
 	closefd(d.spool);
 	return r;
+}
+
+/* --- from a name to an archive --- */
+
+static int fetch_document(struct job *j, const char *path, json_t **ret, struct err *err)
+{
+	_cleanup_(freep) char *url = xasprintf("%s/%s", text(j, "server"), path), *data = NULL;
+	_cleanup_(closep) int fd = memfd_create("hoody-document", MFD_CLOEXEC);
+	struct download d = { .job = j,
+		.url = url,
+		.courier = text(j, "courier"),
+		.user = text(j, "user"),
+		.max = DOCUMENT_MAX,
+		.spool = fd };
+	int r = fd < 0 ? err_set(err, -errno, ERR_INTERNAL, NULL, "no memory for a document")
+		       : fetch(&d, err);
+
+	if (r < 0)
+		return r;
+	data = xcalloc(1, d.have + 1);
+	if (pread(fd, data, d.have, 0) != (ssize_t)d.have)
+		return err_set(err, -EIO, ERR_INTERNAL, NULL, "a document can't be read again");
+	*ret = json_loadb(data, d.have, JSON_REJECT_DUPLICATES, NULL);
+	return *ret ? 0
+		    : err_set(err, -EBADMSG, ERR_IMAGE_NOT_FOUND, "url",
+			      "%s is no index of an image server", url);
+}
+
+int worker_image_resolve(struct job *j, struct err *err)
+{
+	_cleanup_json_ json_t *index = NULL, *images = NULL;
+	struct streams_item item;
+	const char *path;
+	int r = sodium_init() < 0 ? -EIO : fetch_document(j, "streams/v1/index.json", &index, err);
+
+	if (r < 0)
+		return r;
+	path = streams_images_path(index);
+	if (!path)
+		return err_set(err, -ENOENT, ERR_IMAGE_NOT_FOUND, "url",
+			"the image server's index lists no images");
+	r = fetch_document(j, path, &images, err);
+	if (r >= 0)
+		r = streams_find(images, text(j, "name"), text(j, "architecture"), &item, err);
+	if (r < 0)
+		return r;
+	j->result = json_pack("{s:o, s:s, s:I}", "url",
+		json_sprintf("%s/%s", text(j, "server"), item.path), "sha256", item.sha256, "size",
+		(json_int_t)item.size);
+	return 0;
 }
 
 int worker_image_drop(struct job *j, struct err *err)

@@ -24,6 +24,8 @@
  *   kill     nothing of it runs, wedged or not, and no cgroup is left   -
  *   freeze   all its processes are frozen                               thawed
  *   thaw     and the reverse                                            frozen
+ *   image-resolve  result {"url","sha256","size"} of params {server, name,  -
+ *            architecture, courier, user, ca_pem?}, by simple streams
  *   image-fetch   the archive is in the spool: params {url, digest, size?,  the spool is gone
  *            max_bytes, courier, user, ca_pem?}; resumes what is there
  *   image-unpack  the spool has become an image: params {digest,           -

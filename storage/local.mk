@@ -14,7 +14,14 @@ storage_libstorage_a_SOURCES = \
 	storage/pool_btrfs.c storage/pool_dir.c \
 	storage/quota.c storage/quota.h \
 	storage/squash.c storage/squash.h \
+	storage/streams.c storage/streams.h \
 	storage/swap.c storage/swap.h \
 	storage/treecopy.c storage/treecopy.h \
 	storage/unpack.c storage/unpack.h
 storage_libstorage_a_CFLAGS = $(AM_CFLAGS) $(ARCHIVE_CFLAGS) $(BTRFSUTIL_CFLAGS) $(JANSSON_CFLAGS) $(SODIUM_CFLAGS)
+
+check_PROGRAMS += tests/unit/test-streams
+TESTS += tests/unit/test-streams
+tests_unit_test_streams_SOURCES = tests/unit/test-streams.c tests/unit/tap.h
+tests_unit_test_streams_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+tests_unit_test_streams_LDADD = storage/libstorage.a proto/libproto.a $(JANSSON_LIBS)

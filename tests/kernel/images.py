@@ -15,6 +15,7 @@ import tempfile
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 import harness
 import host
+import local
 import loop
 import tap
 import tree
@@ -214,6 +215,25 @@ def network(images, work):
     tap.eq(images.litter(), [], "nothing half-made is left")
 
 
+def streams(images, work):
+    """A name that an image server knows, by the local API."""
+    web, api = work / "web", local.Local(images.node)
+    (web / "streams" / "v1").mkdir(parents=True)
+    make(web / "root.tar.xz", ROOT + [("streamed", b"yes")], "w:xz")
+    data = (web / "root.tar.xz").read_bytes()
+    item = {"ftype": "root.tar.xz", "path": "root.tar.xz", "sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
+    arch = subprocess.run(["dpkg", "--print-architecture"], capture_output=True, text=True).stdout.strip()
+    (web / "streams/v1/index.json").write_text(json.dumps({"index": {"images": {"datatype": "image-downloads", "path": "streams/v1/images.json"}}}))
+    (web / "streams/v1/images.json").write_text(json.dumps({"products": {f"debian:trixie:{arch}:default": {"aliases": "debian/13,debian/trixie", "arch": arch, "versions": {"20251120_05:24": {"items": {"root.tar.xz": item}}}}}}))
+    got = api.do("POST", "/images/import/debian-13", {"url": images.server.url("").rstrip("/")})
+    tap.eq((got["image"], got["sha256"]), ("debian/13", item["sha256"]), "debian-13 resolves on an image server")
+    tap.eq([i["image_name"] for i in api.do("GET", "/images/public")["images"] if i["os"] == "debian"], ["debian/13"], "and is listed")
+    for body, status, code in (({"url": images.server.url("").rstrip("/")}, 404, "IMAGE_NOT_FOUND"), ({}, 404, "IMAGE_NOT_FOUND"), ({"url": images.server.url("nothing")}, 404, "IMAGE_NOT_FOUND")):
+        answer = api.ask("POST", "/images/import/plan9-4", body)
+        tap.eq((answer[0], answer[2]["error"]), (status, code), f"a name that is not there: {status}, {answer[2]['message']}")
+    images.node.do("image.remove", None, image="debian:13")
+
+
 def hostile(images, work):
     web, outside = work / "web", work / "outside"
     outside.mkdir()
@@ -299,6 +319,7 @@ def main():
                 oci(images, work, kind)
                 if kind == "ext4":
                     network(images, work)
+                    streams(images, work)
                     hostile(images, work)
                     devices(images)
                 names = ["squash/1"] + [f"tree/{n + 1}" for n in range(6)] + ["oci.tar", "docker.tar", "large", "devices"] + [f"fresh{n}" for n in range(5)]

@@ -69,7 +69,7 @@ def expiry():
         snapshots = node.directory / "pool" / "containers" / cid / "snapshots"
         with sqlite3.connect(node.directory / "state" / "state.db") as db: # the days go by
             db.execute("UPDATE snapshots SET expires_ms = expires_ms - 86400000 - 1000 WHERE name = 's0'")
-            db.execute("UPDATE snapshots SET expires_ms = expires_ms - 2 * 86400000 + 2000 WHERE name = 's1'")
+            db.execute("UPDATE snapshots SET expires_ms = expires_ms - 2 * 86400000 + 8000 WHERE name = 's1'")
         db.close()
         node.start_agent()
         tap.ok(host.poll(lambda: sorted(os.listdir(snapshots)) == ["s1", "s2"], 5 * harness.SLOW), "what ended while the agent was away goes at its start", os.listdir(snapshots))
