@@ -9,14 +9,22 @@ static const char index_text[] =
 	"\"images\":{\"datatype\":\"image-downloads\",\"path\":\"streams/v1/images.json\"}}}";
 static const char images_text[] =
 	"{\"products\":{"
-	"\"debian:trixie:amd64:default\":{\"aliases\":\"debian/13,debian/trixie\",\"arch\":\"amd64\",\"versions\":{"
-	"\"20251101_05:24\":{\"items\":{\"root.tar.xz\":{\"ftype\":\"root.tar.xz\",\"path\":\"old\",\"sha256\":\"o\",\"size\":1}}},"
-	"\"20251120_05:24\":{\"items\":{\"lxd.tar.xz\":{\"ftype\":\"lxd.tar.xz\",\"path\":\"meta\",\"sha256\":\"m\",\"size\":2},"
-	"\"root.squashfs\":{\"ftype\":\"squashfs\",\"path\":\"squash\",\"sha256\":\"s\",\"size\":3},"
-	"\"root.tar.xz\":{\"ftype\":\"root.tar.xz\",\"path\":\"new\",\"sha256\":\"n\",\"size\":4}}}}},"
-	"\"debian:trixie:arm64:default\":{\"aliases\":\"debian/13\",\"arch\":\"arm64\",\"versions\":{"
-	"\"20251120_05:24\":{\"items\":{\"root.squashfs\":{\"ftype\":\"squashfs\",\"path\":\"arm\",\"sha256\":\"a\",\"size\":5}}}}},"
-	"\"alpine:3:amd64\":{\"aliases\":\"alpine/3\",\"arch\":\"amd64\",\"versions\":{\"1\":{\"items\":{}}}},"
+	"\"debian:trixie:amd64:default\":{\"aliases\":\"debian/13,debian/"
+	"trixie\",\"arch\":\"amd64\",\"versions\":{"
+	"\"20251101_05:24\":{\"items\":{\"root.tar.xz\":{\"ftype\":\"root.tar.xz\",\"path\":"
+	"\"old\",\"sha256\":\"o\",\"size\":1}}},"
+	"\"20251120_05:24\":{\"items\":{\"lxd.tar.xz\":{\"ftype\":\"lxd.tar.xz\",\"path\":\"meta\","
+	"\"sha256\":\"m\",\"size\":2},"
+	"\"root.squashfs\":{\"ftype\":\"squashfs\",\"path\":\"squash\",\"sha256\":\"s\",\"size\":3}"
+	","
+	"\"root.tar.xz\":{\"ftype\":\"root.tar.xz\",\"path\":\"new\",\"sha256\":\"n\",\"size\":4}}}"
+	"}},"
+	"\"debian:trixie:arm64:default\":{\"aliases\":\"debian/"
+	"13\",\"arch\":\"arm64\",\"versions\":{"
+	"\"20251120_05:24\":{\"items\":{\"root.squashfs\":{\"ftype\":\"squashfs\",\"path\":\"arm\","
+	"\"sha256\":\"a\",\"size\":5}}}}},"
+	"\"alpine:3:amd64\":{\"aliases\":\"alpine/"
+	"3\",\"arch\":\"amd64\",\"versions\":{\"1\":{\"items\":{}}}},"
 	"\"void\":{\"aliases\":\"void/1\",\"arch\":\"amd64\"},\"odd\":7}}";
 
 static const struct {
