@@ -91,6 +91,9 @@ void api_image_import(struct api_call *c)
 
 	if (json_object_get(c->body, "sha256")) {
 		pull(c, json_deep_copy(c->body));
+	} else if (*server && !conf_is_api_url(server)) {
+		api_refuse(c, ERR_INVALID_PARAMS, "url",
+			"an image server's URL is https, or http to loopback");
 	} else if (*server) {
 		resolve(c, server);
 	} else {

@@ -12,10 +12,10 @@
 
 #define FLOW_SIZE 65536
 
-/* One way. At its end @to is closed when it is the session's. */
+/* One way. With its end goes what is the session's of it, so that the other side hears of it. */
 struct flow {
 	int from, to;
-	bool closes;
+	bool owns_from, owns_to;
 	size_t start, end;
 	char data[FLOW_SIZE];
 };
@@ -56,7 +56,9 @@ static bool make_raw(struct termios *ret_before)
 
 static void shut(struct flow *f)
 {
-	if (f->closes)
+	if (f->owns_from)
+		f->from = closefd(f->from);
+	if (f->owns_to)
 		f->to = closefd(f->to);
 	f->from = -1;
 	f->to = -1;
@@ -115,10 +117,13 @@ static void prepare(struct ctl_pump *p, struct flow *flows)
 
 	flows[IN] = (struct flow){ .from = STDIN_FILENO,
 		.to = terminal ? p->terminal : p->pipes[0],
-		.closes = !terminal };
-	flows[OUT] =
-		(struct flow){ .from = terminal ? p->terminal : p->pipes[1], .to = STDOUT_FILENO };
-	flows[ERR] = (struct flow){ .from = terminal ? -1 : p->pipes[2], .to = STDERR_FILENO };
+		.owns_to = !terminal };
+	flows[OUT] = (struct flow){ .from = terminal ? p->terminal : p->pipes[1],
+		.owns_from = !terminal,
+		.to = STDOUT_FILENO };
+	flows[ERR] = (struct flow){
+		.from = terminal ? -1 : p->pipes[2], .owns_from = !terminal, .to = STDERR_FILENO
+	};
 	/* Only the way in may be full while the command waits for us to read: it must not hold us. */
 	(void)fcntl(flows[IN].to, F_SETFL, O_NONBLOCK);
 }
@@ -141,9 +146,13 @@ static bool move(struct flow *f, const struct pollfd fds[static 2], int escape)
 			;
 		return false;
 	}
-	if (fds[1].revents && !drain(f))
-		f->start = f->end = 0; /* nobody reads it any more */
-	if (!more)
+	if (fds[1].revents && !drain(f)) {
+		f->start = f->end = 0;
+		shut(f); /* nobody reads it any more: let the command know */
+	}
+	if (!more && f->owns_from)
+		f->from = closefd(f->from);
+	else if (!more)
 		f->from = -1;
 	if (f->from < 0 && f->to >= 0 && f->start == f->end)
 		shut(f);
@@ -151,7 +160,8 @@ static bool move(struct flow *f, const struct pollfd fds[static 2], int escape)
 }
 
 /* One look at everything. 1: go on; 0: the session has ended. */
-static int turn(struct ctl_pump *p, struct flow *flows, struct frame *ret_end)
+static int turn(
+	struct ctl_pump *p, struct flow *flows, const sigset_t *signals, struct frame *ret_end)
 {
 	struct pollfd fds[2 * FLOWS + 1];
 	_cleanup_(freep) void *payload = NULL;
@@ -160,7 +170,7 @@ static int turn(struct ctl_pump *p, struct flow *flows, struct frame *ret_end)
 	for (size_t i = 0; i < FLOWS; i++)
 		watch(&flows[i], &fds[2 * i]);
 	fds[2 * FLOWS] = (struct pollfd){ .fd = p->session, .events = POLLIN };
-	if (poll(fds, countof(fds), -1) < 0)
+	if (ppoll(fds, countof(fds), NULL, signals) < 0)
 		return errno == EINTR ? 1 : -errno;
 	for (size_t i = 0; i < FLOWS; i++)
 		if (!move(&flows[i], &fds[2 * i], i == IN ? p->escape : -1))
@@ -175,22 +185,30 @@ static int turn(struct ctl_pump *p, struct flow *flows, struct frame *ret_end)
 
 int ctl_pump(struct ctl_pump *p, int *ret_status)
 {
+	static const int heard[] = { SIGWINCH, SIGTERM, SIGHUP };
 	struct sigaction action = { .sa_handler = on_signal };
+	sigset_t mask, before_mask;
 	struct frame end = {};
 	struct termios before;
 	struct flow *flows = xcalloc(FLOWS, sizeof(*flows));
 	bool raw = p->terminal >= 0 && make_raw(&before);
 	int r;
 
-	for (size_t i = 0; i < 3; i++)
-		(void)sigaction((const int[]){ SIGWINCH, SIGTERM, SIGHUP }[i], &action, NULL);
+	/* Heard in ppoll alone, so that none comes between a look and the wait. */
+	(void)sigemptyset(&mask);
+	for (size_t i = 0; i < countof(heard); i++) {
+		(void)sigaddset(&mask, heard[i]);
+		(void)sigaction(heard[i], &action, NULL);
+	}
+	(void)sigprocmask(SIG_BLOCK, &mask, &before_mask);
 	(void)signal(SIGPIPE, SIG_IGN);
+	pass_size(p->terminal);
 	prepare(p, flows);
 	do {
 		if (resized)
 			pass_size(p->terminal);
 		resized = 0;
-		r = ended_by ? -ECONNRESET : turn(p, flows, &end);
+		r = ended_by ? -ECONNRESET : turn(p, flows, &before_mask, &end);
 	} while (r > 0);
 	drain_all(&flows[OUT]);
 	drain_all(&flows[ERR]);

@@ -113,6 +113,9 @@ static int read_wish(struct fetch *f, struct err *err)
 		r = jsonx_int(f->wish, "offset", true, 0, INT64_MAX, &f->offset, ERR_CHANNEL, err);
 	if (r >= 0)
 		r = jsonx_int(f->wish, "max", true, 1, INT64_MAX, &f->max, ERR_CHANNEL, err);
+	if (r >= 0 && !http_rules_allow(f->url))
+		r = err_set(err, -EINVAL, ERR_INVALID_PARAMS, "url",
+			"the URL has not the form it must have");
 	f->ca_pem = ca_pem ? xstrdup(ca_pem) : NULL;
 	return r;
 }

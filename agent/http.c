@@ -42,24 +42,9 @@ struct http_job {
 	void *userdata;
 };
 
-static bool is_loopback(const char *host, size_t n)
-{
-	static const char *const names[] = { "localhost", "127.0.0.1", "[::1]" };
-
-	for (size_t i = 0; i < countof(names); i++)
-		if (strlen(names[i]) == n && strncasecmp(names[i], host, n) == 0)
-			return true;
-	return false;
-}
-
 bool http_is_allowed(const char *url)
 {
-	if (strncmp(url, "https://", 8) == 0)
-		return strpbrk(url, " \t\r\n@?#") == NULL;
-	if (strncmp(url, "http://", 7) != 0 || strpbrk(url, " \t\r\n@?#"))
-		return false;
-	url += 7;
-	return is_loopback(url, url[0] == '[' ? strcspn(url, "]") + 1 : strcspn(url, ":/"));
+	return http_rules_allow(url) && !strchr(url, '?');
 }
 
 /* --- what comes in --- */

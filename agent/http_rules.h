@@ -4,6 +4,10 @@
 #pragma once
 
 #include <curl/curl.h>
+#include <stdbool.h>
+
+/* Has this URL a form that we talk to: https, or http to loopback; no user, blank or fragment? */
+bool http_rules_allow(const char *url);
 
 /* @ca_pem: the only authorities; borrowed for as long as the handle. */
 void http_rules_set(CURL *c, const char *url, const char *ca_pem);

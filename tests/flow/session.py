@@ -72,6 +72,8 @@ def pipes(node):
     blob = os.urandom(3_000_000)
     tap.ok(run(node, "exec", "web", "cat", input=blob) == (0, blob, b""), "3 MB there and back, unharmed")
     tap.eq(run(node, "exec", "web", "sh", "-c", "sleep 30 & echo on"), (0, b"on\n", b""), "what stays in the background holds nobody")
+    piped = subprocess.run(f"timeout 20 {harness.BUILD / 'agent/hoodyctl'} --config {node.directory / 'agent.conf'} exec web yes | head -n 1; echo ${{PIPESTATUS[0]}}", shell=True, executable="/bin/bash", capture_output=True, text=True)
+    tap.eq(piped.stdout.split(), ["y", str(128 + signal.SIGPIPE)], "a reader that has had enough ends the command by SIGPIPE")
     tap.eq(run(node, "exec", "web", input=b"echo $((6*7))\n")[:2], (0, b"42\n"), "without a command: a shell")
     tap.eq((run(node, "exec", "nobody", "id")[0], run(node, "exec")[0]), (1, 2), "no such container, no container: refused")
 

@@ -228,9 +228,9 @@ def streams(images, work):
     got = api.do("POST", "/images/import/debian-13", {"url": images.server.url("").rstrip("/")})
     tap.eq((got["image"], got["sha256"]), ("debian/13", item["sha256"]), "debian-13 resolves on an image server")
     tap.eq([i["image_name"] for i in api.do("GET", "/images/public")["images"] if i["os"] == "debian"], ["debian/13"], "and is listed")
-    for body, status, code in (({"url": images.server.url("").rstrip("/")}, 404, "IMAGE_NOT_FOUND"), ({}, 404, "IMAGE_NOT_FOUND"), ({"url": images.server.url("nothing")}, 404, "IMAGE_NOT_FOUND")):
+    for body, status, code in (({"url": images.server.url("").rstrip("/")}, 404, "IMAGE_NOT_FOUND"), ({}, 404, "IMAGE_NOT_FOUND"), ({"url": images.server.url("nothing")}, 404, "IMAGE_NOT_FOUND"), ({"url": "http://192.0.2.1"}, 400, "VALIDATION_ERROR"), ({"url": "ftp://127.0.0.1"}, 400, "VALIDATION_ERROR")):
         answer = api.ask("POST", "/images/import/plan9-4", body)
-        tap.eq((answer[0], answer[2]["error"]), (status, code), f"a name that is not there: {status}, {answer[2]['message']}")
+        tap.eq((answer[0], answer[2]["error"]), (status, code), f"what is not there, or not to be asked: {status}, {answer[2]['message']}")
     images.node.do("image.remove", None, image="debian:13")
 
 
