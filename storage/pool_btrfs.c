@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Trees as subvolumes of btrfs(5): a clone is a snapshot, at one instant and whatever the size. */
+/* Trees as subvolumes of btrfs(5): a clone is a snapshot, whatever the size. */
 #include <btrfsutil.h>
 #include <fcntl.h>
 
@@ -39,6 +39,23 @@ static int remove_tree(int at, const char *name)
 		btrfs_util_delete_subvolume_fd(at, name, BTRFS_UTIL_DELETE_SUBVOLUME_RECURSIVE));
 }
 
+/* The kernel writes out what is dirty file by file before it makes a snapshot, while others write
+ * on: without a hold one file may be of a later moment than another. Most of it goes out before, so
+ * that the hold is short. */
+static int snapshot(int tree, int at, const char *name, const struct pool_hold *hold)
+{
+	int r;
+
+	if (hold) {
+		(void)syncfs(tree);
+		hold->freeze(hold->userdata);
+	}
+	r = failed(btrfs_util_create_snapshot_fd2(tree, at, name, 0, NULL, NULL));
+	if (hold)
+		hold->thaw(hold->userdata);
+	return r;
+}
+
 static int clone_tree(
 	struct treecopy *t, int at, const char *name, const struct pool_hold *hold, struct err *err)
 {
@@ -46,7 +63,7 @@ static int clone_tree(
 	int r = remove_tree(at, name);
 
 	if (r >= 0 && btrfs_util_is_subvolume_fd(t->from) == BTRFS_UTIL_OK) {
-		r = failed(btrfs_util_create_snapshot_fd2(t->from, at, name, 0, NULL, NULL));
+		r = snapshot(t->from, at, name, hold);
 		if (r >= 0)
 			return 0;
 	} else if (r >= 0) { /* a root of before the pool had this driver */

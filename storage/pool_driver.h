@@ -33,7 +33,7 @@ struct pool_driver {
 	int (*limit)(int tree, const struct quota *q);
 	/* What tells this tree from all others of the pool. */
 	int (*identify)(int tree, uint64_t *ret);
-	bool instant; /* a clone costs no time and no space, however large the tree */
+	bool instant; /* a clone costs next to no time and no space, however large the tree */
 };
 
 extern const struct pool_driver pool_dir, pool_btrfs;
