@@ -69,6 +69,11 @@ static void reset_limits(void)
 		set_limit(wanted[i].resource, wanted[i].soft, wanted[i].hard);
 }
 
+static bool has_apparmor(void)
+{
+	return access("/sys/kernel/security/apparmor/profiles", F_OK) == 0;
+}
+
 static void write_self(const char *path, const char *text)
 {
 	_cleanup_(closep) int fd = open(path, O_WRONLY | O_CLOEXEC);
@@ -87,8 +92,9 @@ void ctlife_reset(void)
 	if (chdir("/") < 0)
 		abort();
 	(void)clearenv();
-	/* No newuidmap to be found: liblxc then writes the id maps itself, as root may. */
-	(void)setenv("PATH", "/nonexistent", 1);
+	/* No newuidmap to be found (it is in /usr/bin): liblxc then writes the id maps itself, as root
+	 * may. What it does need is apparmor_parser, for the generated profile. */
+	(void)setenv("PATH", has_apparmor() ? "/usr/sbin:/sbin" : "/nonexistent", 1);
 }
 
 /* --- configuration --- */
@@ -107,7 +113,7 @@ static struct ctconf_host look_at_host(const struct ctgroup *g)
 		.v1_cpu = ctgroup_has_v1(g, "cpu"),
 		.v1_pids = ctgroup_has_v1(g, "pids"),
 		.v1_devices = ctgroup_has_v1(g, "devices"),
-		.apparmor = access("/sys/kernel/security/apparmor/profiles", F_OK) == 0,
+		.apparmor = has_apparmor(),
 	};
 }
 
@@ -146,7 +152,10 @@ static int make_container(struct ctlife *l, struct lxc_container **ret, struct e
 		return err_set(
 			err, -ENOMEM, ERR_INTERNAL, NULL, "liblxc gives no container object");
 	c->clear_config(c);
-	r = ctconf_each(&l->spec, &l->paths, &host, set_item, c);
+	/* Loading, though of nothing, is what gives the configuration its name, by which the AppArmor
+	 * profile goes (load_config_locked in liblxc's lxccontainer.c). */
+	r = c->load_config(c, "/dev/null") ? ctconf_each(&l->spec, &l->paths, &host, set_item, c)
+					   : -EINVAL;
 	if (r < 0) {
 		lxc_container_put(c);
 		return err_set(

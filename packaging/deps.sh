@@ -8,7 +8,7 @@ HOODY_BUILD_DEPS="autoconf automake make gcc pkg-config libc6-dev git
 	libarchive-dev libbtrfsutil-dev libmicrohttpd-dev zlib1g-dev"
 HOODY_RUN_DEPS="busybox-static"
 HOODY_TEST_DEPS="python3 openssl lxc procps clang clang-tidy clang-format shellcheck binutils xz-utils curl jq mandoc
-	btrfs-progs xfsprogs e2fsprogs rsync attr acl libcap2-bin mmdebstrap zstd squashfs-tools"
+	btrfs-progs xfsprogs e2fsprogs rsync attr acl libcap2-bin mmdebstrap zstd squashfs-tools qemu-system-x86"
 
 # hoody_install PACKAGE…: install what is missing, without a question; nothing when all is there.
 hoody_install() {

@@ -28,23 +28,28 @@ def is_limited(node, name, what):
     tap.ok(code != 0 and 20 <= size < 40 and ("quota" in err or "space" in err), f"{what}: no more than its limit", code, size, err)
 
 
+def done(node, what, op, cid, **params):
+    report = node.do(op, cid, **params)
+    tap.ok(report["state"] == "succeeded", what, report.get("error"))
+
+
 def walk(kind, options=""):
     with loop.FileSystem(kind, 512, options) as fs, harness.Node(conf={"Storage": {"Pool": fs.pool, "Driver": "auto"}}) as node:
         cid, copy, free = node.new_id(), node.new_id(), node.new_id()
         what = f"{kind}{' ' + options if options else ''}"
-        tap.eq(node.do("container.create", cid, image=harness.IMAGE, name="web", limits={"disk_bytes": LIMIT})["state"], "succeeded", f"{what}: a container with a disk limit")
+        done(node, f"{what}: a container with a disk limit", "container.create", cid, image=harness.IMAGE, name="web", limits={"disk_bytes": LIMIT})
         is_limited(node, "web", what)
-        tap.eq(node.do("snapshot.create", cid, alias="s")["state"], "succeeded", f"{what}: a snapshot")
-        tap.eq(node.do("snapshot.restore", cid, name="s")["state"], "succeeded", f"{what}: restored")
+        done(node, f"{what}: a snapshot", "snapshot.create", cid, alias="s")
+        done(node, f"{what}: restored", "snapshot.restore", cid, name="s")
         is_limited(node, "web", f"{what}, restored")
-        tap.eq(node.do("container.copy", copy, source_container_id=cid, name="copy")["state"], "succeeded", f"{what}: a copy")
+        done(node, f"{what}: a copy", "container.copy", copy, source_container_id=cid, name="copy")
         is_limited(node, "copy", f"{what}, the copy")
-        tap.eq(node.do("container.sync", copy)["state"], "succeeded", f"{what}: synced")
+        done(node, f"{what}: synced", "container.sync", copy)
         is_limited(node, "copy", f"{what}, synced")
-        tap.eq(node.do("container.create", free, image=harness.IMAGE, name="free")["state"], "succeeded", f"{what}: one without a limit")
+        done(node, f"{what}: one without a limit", "container.create", free, image=harness.IMAGE, name="free")
         tap.eq(writes(node, "free")[:2], (0, 100), f"{what}: has none")
         for c in (free, copy, cid):
-            tap.eq(node.do("container.delete", c, force=True)["state"], "succeeded", f"{what}: deleted")
+            done(node, f"{what}: deleted", "container.delete", c, force=True)
         host.poll(lambda: not node.leaks(), 3)
         tap.eq((node.leaks(), node.sanitizer_words()), ([], []), f"{what}: nothing is left")
 
