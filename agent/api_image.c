@@ -5,6 +5,7 @@
 #include "agent/imagejob.h"
 #include "agent/imagelist.h"
 #include "agent/worker.h"
+#include "proto/jsonx.h"
 
 #define RESOLVE_TIMEOUT_MS 60000
 #define LIST_LIMIT         20
@@ -84,13 +85,29 @@ static void resolve(struct api_call *c, const char *server)
 		api_refuse(c, ERR_TOO_MANY, NULL, "all workers are busy: try again");
 }
 
+/* What this node has under the name, with what it came from: to be looked through again. */
+static json_t *known(struct api_call *c)
+{
+	_cleanup_json_ json_t *image = imagelist_one(c->agent->store, c->args[0]);
+	const char *url = json_string_value(json_object_get(image, "url"));
+
+	return url && *url ? json_pack("{s:O, s:s, s:O, s:b}", "image",
+				     json_object_get(image, "image_name"), "url", url, "sha256",
+				     json_object_get(image, "sha256"), "refresh", 1)
+			   : NULL;
+}
+
 void api_image_import(struct api_call *c)
 {
 	const char *url = json_string_value(json_object_get(c->body, "url")),
 		   *server = url ? url : c->agent->conf.storage.image_server;
+	bool refresh = json_is_true(json_object_get(c->body, "refresh"));
+	json_t *again = refresh && !*server ? known(c) : NULL;
 
 	if (json_object_get(c->body, "sha256")) {
 		pull(c, json_deep_copy(c->body));
+	} else if (again) {
+		pull(c, again);
 	} else if (*server && !conf_is_api_url(server)) {
 		api_refuse(c, ERR_INVALID_PARAMS, "url",
 			"an image server's URL is https, or http to loopback");

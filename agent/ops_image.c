@@ -18,14 +18,30 @@ static void name_of(const struct operation *op, char ret[static IMAGELIST_NAME_M
 
 /* --- pull --- */
 
-static bool is_here(const struct operation *op)
+static bool wants_refresh(const struct operation *op)
+{
+	return json_is_true(json_object_get(op->order.params, "refresh"));
+}
+
+/* Has the step before seen that the tree is what was unpacked? Lost in a crash: then it is fetched. */
+static bool is_intact(const struct operation *op)
+{
+	return json_is_true(json_object_get(op->step_data, "intact"));
+}
+
+static bool is_known(const struct operation *op)
 {
 	return imagelist_is_used(op->agent->store, param(op, "sha256"), NULL);
 }
 
-static bool wants_refresh(const struct operation *op)
+static bool needs_no_look(const struct operation *op)
 {
-	return json_is_true(json_object_get(op->order.params, "refresh"));
+	return !wants_refresh(op) || !is_known(op);
+}
+
+static bool is_here(const struct operation *op)
+{
+	return is_known(op) && (!wants_refresh(op) || is_intact(op));
 }
 
 static enum ops_verdict pull_check(struct agent *a, struct operation *op)
@@ -61,9 +77,14 @@ static json_t *fetch_params(struct agent *a, const struct operation *op)
 
 static json_t *unpack_params(struct agent *a, const struct operation *op)
 {
-	return json_pack("{s:s, s:I, s:I}", "digest", param(op, "sha256"), "max_bytes",
+	return json_pack("{s:s, s:I, s:I, s:b}", "digest", param(op, "sha256"), "max_bytes",
 		(json_int_t)a->conf.storage.image_max_bytes, "max_files",
-		(json_int_t)a->conf.storage.image_max_files);
+		(json_int_t)a->conf.storage.image_max_files, "replace", wants_refresh(op));
+}
+
+static json_t *verify_params(struct agent *a, const struct operation *op)
+{
+	return json_pack("{s:s}", "digest", param(op, "sha256"));
 }
 
 /* What the name meant before, when nothing else means it. */
@@ -101,11 +122,13 @@ static void pull_finish(struct agent *a, struct operation *op)
 		size = imagelist_size(a->store, param(op, "sha256"));
 	imagelist_put(a->store, &(struct imagelist_entry){ name, param(op, "sha256"),
 					param(op, "url"), size, agent_now_ms() });
-	op->result = json_pack("{s:s, s:s, s:I, s:b}", "image", name, "sha256", param(op, "sha256"),
-		"size", (json_int_t)size, "cached", 0);
+	op->result =
+		json_pack("{s:s, s:s, s:I, s:b, s:b}", "image", name, "sha256", param(op, "sha256"),
+			"size", (json_int_t)size, "cached", is_intact(op), "verified", 1);
 }
 
 static const struct ops_step pull_steps[] = {
+	{ "image-verify", .skip = needs_no_look, .params = verify_params },
 	{ "image-fetch", .has_undo = true, .skip = is_here, .params = fetch_params },
 	{ "image-unpack", .skip = is_here, .params = unpack_params },
 	{ "image-remove", .skip = has_no_old, .params = old_params },

@@ -347,13 +347,26 @@ int worker_image_unpack(struct job *j, struct err *err)
 {
 	_cleanup_pool_ struct pool pool = { .fd = -1, .containers = -1, .images = -1 };
 	const struct imagestore_limits limits = { number(j, "max_bytes"), number(j, "max_files"),
-		confine };
+		confine, json_is_true(json_object_get(j->params, "replace")) };
 	int r = worker_tree_open_pool(j, &pool, err);
 
 	if (r >= 0)
 		r = imagestore_unpack(&pool, text(j, "digest"), &limits, err);
 	if (r >= 0)
 		j->result = json_pack("{s:I}", "size", (json_int_t)pool.bytes);
+	return r;
+}
+
+int worker_image_verify(struct job *j, struct err *err)
+{
+	_cleanup_pool_ struct pool pool = { .fd = -1, .containers = -1, .images = -1 };
+	bool intact = false;
+	int r = worker_tree_open_pool(j, &pool, err);
+
+	if (r >= 0)
+		r = imagestore_verify(&pool, text(j, "digest"), &intact, err);
+	if (r >= 0)
+		j->result = json_pack("{s:b}", "intact", intact);
 	return r;
 }
 

@@ -29,7 +29,8 @@
  *   image-fetch   the archive is in the spool: params {url, digest, size?,  the spool is gone
  *            max_bytes, courier, user, ca_pem?}; resumes what is there
  *   image-unpack  the spool has become an image: params {digest,           -
- *            max_bytes, max_files}; result {"size":bytes}
+ *            max_bytes, max_files, replace?}; result {"size":bytes}
+ *   image-verify  params {digest}; result {"intact":bool}                  -
  *   image-remove  params {digest}                                          -
  *   session  runs a command for whom the job's descriptor leads to         -
  *            (agent/worker_session.h), and goes on without the agent

@@ -33,6 +33,7 @@ static const struct {
 	{ "image-resolve", worker_image_resolve, NULL },
 	{ "image-fetch", worker_image_fetch, worker_image_drop },
 	{ "image-unpack", worker_image_unpack, NULL },
+	{ "image-verify", worker_image_verify, NULL },
 	{ "image-remove", worker_image_remove, NULL },
 };
 

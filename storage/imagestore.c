@@ -9,10 +9,12 @@
 #include "storage/oci.h"
 #include "storage/path.h"
 #include "storage/squash.h"
+#include "storage/treedigest.h"
 #include "storage/unpack.h"
 
 #define ROOTFS    "rootfs"
-#define CONTENT   "content" /* the archive as it was */
+#define CONTENT   "content"     /* the archive as it was */
+#define DIGEST    "tree-digest" /* of rootfs, by storage/treedigest */
 #define UNIFIED   ".hoody-rootfs"
 #define NAME_SIZE 96
 
@@ -72,6 +74,14 @@ int imagestore_drop_spool(struct pool *p, const char *digest, struct err *err)
 	int r = remove_spool(p, digest);
 
 	return r < 0 ? diskerr_set(err, r, "can't remove the image's spool") : 0;
+}
+
+static bool has_spool(struct pool *p, const char *digest)
+{
+	char name[NAME_SIZE];
+
+	name_of(".fetch-", digest, name);
+	return faccessat(p->images, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 /* --- what it is --- */
@@ -224,13 +234,38 @@ static int remove_image(struct pool *p, const char *name)
 	return r < 0 ? r : path_remove_tree(p->images, name);
 }
 
-static int publish(struct pool *p, int dir, const char *staging, const char *digest)
+/* What imagestore_verify will hold the tree against. */
+static int note_digest(int dir, struct err *err)
 {
-	int r = syncfs(dir) < 0 ? -errno : p->driver->seal(dir, ROOTFS);
+	_cleanup_(closep) int tree = open_dir(dir, ROOTFS), fd = -1;
+	char text[TREEDIGEST_HEX + 1];
+	int r = tree < 0 ? diskerr_set(err, tree, "the image can't be opened")
+			 : treedigest_run(tree, text, err);
 
+	if (r < 0)
+		return r;
+	fd = openat(dir, DIGEST, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0 || write(fd, text, TREEDIGEST_HEX) != TREEDIGEST_HEX)
+		return diskerr_set(
+			err, fd < 0 ? -errno : -ENOSPC, "the image's digest can't be kept");
+	return 0;
+}
+
+static int publish(
+	struct pool *p, int dir, const char *staging, const char *digest, struct err *err)
+{
+	int r = note_digest(dir, err);
+
+	if (r < 0)
+		return r;
+	r = syncfs(dir) < 0 ? -errno : p->driver->seal(dir, ROOTFS);
+	if (r >= 0 && imagestore_remove(p, digest, err) < 0) /* a damaged one */
+		return -EIO;
 	if (r >= 0 && renameat(p->images, staging, p->images, digest) < 0)
 		r = -errno;
-	return r < 0 ? r : fsync(p->images) < 0 ? -errno : 0;
+	if (r >= 0 && fsync(p->images) < 0)
+		r = -errno;
+	return r < 0 ? diskerr_set(err, r, "the image can't be made durable") : 0;
 }
 
 int imagestore_unpack(
@@ -241,7 +276,8 @@ int imagestore_unpack(
 	int r;
 
 	name_of(".new-", digest, staging);
-	if (faccessat(p->images, digest, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+	if ((!l->replace || !has_spool(p, digest)) && /* no spool: it has been replaced already */
+		faccessat(p->images, digest, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		return imagestore_drop_spool(p, digest, err);
 	r = remove_image(p, staging); /* a killed predecessor's */
 	if (r >= 0 && mkdirat(p->images, staging, 0700) < 0)
@@ -252,11 +288,8 @@ int imagestore_unpack(
 		return diskerr_set(err, r, "can't make the image's directory");
 	archive = imagestore_spool(p, digest, err);
 	r = archive < 0 ? archive : fill(p, dir, archive, l, err);
-	if (r >= 0) {
-		r = publish(p, dir, staging, digest);
-		if (r < 0)
-			(void)diskerr_set(err, r, "the image can't be made durable");
-	}
+	if (r >= 0)
+		r = publish(p, dir, staging, digest, err);
 	if (r < 0)
 		(void)remove_image(p, staging); /* the first error stands */
 	(void)remove_spool(p, digest);
@@ -275,6 +308,23 @@ int imagestore_open(struct pool *p, const char *digest, struct err *err)
 	return fd < 0 ? err_set(err, -ENOENT, ERR_IMAGE_NOT_FOUND, "image",
 				"the image is not in the pool")
 		      : fd;
+}
+
+int imagestore_verify(struct pool *p, const char *digest, bool *ret, struct err *err)
+{
+	_cleanup_(closep) int dir = open_dir(p->images, digest), tree = -1, fd = -1;
+	char was[TREEDIGEST_HEX], is[TREEDIGEST_HEX + 1];
+	int r;
+
+	*ret = false;
+	tree = dir < 0 ? -1 : open_dir(dir, ROOTFS);
+	fd = dir < 0 ? -1 : openat(dir, DIGEST, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (tree < 0 || fd < 0 || read(fd, was, sizeof(was)) != sizeof(was))
+		return 0;
+	r = treedigest_run(tree, is, err);
+	/* What the disk can't read back is damaged too (btrfs' checksums). */
+	*ret = r >= 0 && memcmp(was, is, sizeof(was)) == 0;
+	return r == -EIO ? 0 : r;
 }
 
 int imagestore_remove(struct pool *p, const char *digest, struct err *err)

@@ -11,6 +11,7 @@
 struct imagestore_limits {
 	uint64_t max_bytes, max_entries;
 	int (*confine)(struct err *err); /* storage/unpack.h */
+	bool replace;                    /* what is there is damaged */
 };
 
 /* The spool of a download, to be appended to: .fetch-<digest>. The caller's descriptor. */
@@ -18,14 +19,18 @@ _must_check_ int imagestore_spool(struct pool *p, const char *digest, struct err
 /* Gone already: success. */
 _must_check_ int imagestore_drop_spool(struct pool *p, const char *digest, struct err *err);
 
-/* Unpack the spool. There already: success. It is gone afterwards, whether it was good or not, and
- * nothing half-made stays. */
+/* Unpack the spool. There already: success, unless it is to be replaced. It is gone afterwards, whether it was
+ * good or not, and nothing half-made stays. */
 _must_check_ int imagestore_unpack(
 	struct pool *p, const char *digest, const struct imagestore_limits *l, struct err *err);
 
 /* The tree, to be cloned; it isn't removed before the descriptor is closed. -ENOENT
  * (IMAGE_NOT_FOUND). The caller's. */
 _must_check_ int imagestore_open(struct pool *p, const char *digest, struct err *err);
+
+/* Is the tree what was unpacked, to the last byte? @ret is false also when it is gone, or was
+ * unpacked by an agent that kept no digest of it. */
+_must_check_ int imagestore_verify(struct pool *p, const char *digest, bool *ret, struct err *err);
 
 /* Containers made of it are untouched. Gone already: success. Waits for those that clone it. */
 _must_check_ int imagestore_remove(struct pool *p, const char *digest, struct err *err);

@@ -17,6 +17,7 @@ storage_libstorage_a_SOURCES = \
 	storage/streams.c storage/streams.h \
 	storage/swap.c storage/swap.h \
 	storage/treecopy.c storage/treecopy.h \
+	storage/treedigest.c storage/treedigest.h \
 	storage/unpack.c storage/unpack.h
 storage_libstorage_a_CFLAGS = $(AM_CFLAGS) $(ARCHIVE_CFLAGS) $(BTRFSUTIL_CFLAGS) $(JANSSON_CFLAGS) $(SODIUM_CFLAGS)
 

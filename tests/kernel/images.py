@@ -215,6 +215,40 @@ def network(images, work):
     tap.eq(images.litter(), [], "nothing half-made is left")
 
 
+def verified(images, work, kind):
+    """What a disk, or somebody, did to an image since it was unpacked is found when asked for, and mended."""
+    web, server = work / "web", images.server
+    make(web / "kept.tar", ROOT + [("usr", DIRTYPE), ("usr/file", b"x" * 100_000), ("usr/link", SYMTYPE, "file")])
+    images.pull("kept", "kept.tar")
+    root = images.pool / "images" / hashlib.sha256((web / "kept.tar").read_bytes()).hexdigest() / "rootfs"
+    before = tree.picture(root / "usr")
+
+    def spoil(what):
+        if kind == "btrfs":
+            subprocess.run(["btrfs", "property", "set", "-f", root, "ro", "false"], check=True)
+        what()
+
+    def flip():
+        st = os.stat(root / "usr/file")
+        with open(root / "usr/file", "r+b") as f:
+            f.seek(50_000)
+            f.write(b"y")
+        os.utime(root / "usr/file", ns=(st.st_atime_ns, st.st_mtime_ns))
+
+    server.requests = []
+    report = images.pull("kept", "kept.tar", refresh=True)
+    tap.eq((report["state"], report["result"]["cached"], report["result"]["verified"], server.requests), ("succeeded", True, True, []), f"{kind}: an image that is whole is looked through, and not fetched")
+    for what, how in (("one byte, with the old times", flip), ("a mode", lambda: os.chmod(root / "usr/file", 0o4755)), ("a name more", lambda: (root / "usr/more").touch()),
+                      ("an attribute", lambda: os.setxattr(root / "usr/file", "user.a", b"1")), ("a link elsewhere", lambda: ((root / "usr/link").unlink(), (root / "usr/link").symlink_to("elif"))),
+                      ("all of it gone", lambda: subprocess.run(["btrfs", "subvolume", "delete", root] if kind == "btrfs" else ["rm", "-rf", root], check=True, capture_output=True))):
+        spoil(how)
+        server.requests = []
+        answer = local.Local(images.node).do("POST", "/images/import/kept", {"refresh": True}) # no URL: the one that it came from
+        tap.eq((answer["cached"], len(server.requests), tree.picture(root / "usr") == before), (False, 1, True), f"{kind}: {what}: seen, fetched and mended")
+    tap.eq((images.litter(), images.created("kept")[2]["state"]), ([], "succeeded"), f"{kind}: nothing is left, and a container can be made of it")
+    images.node.do("container.delete", sorted(os.listdir(images.pool / "containers"))[0], force=True)
+
+
 def streams(images, work):
     """A name that an image server knows, by the local API."""
     web, api = work / "web", local.Local(images.node)
@@ -317,12 +351,13 @@ def main():
                 images = Images(node, server, fs.pool)
                 forms(images, work, kind)
                 oci(images, work, kind)
+                verified(images, work, kind)
                 if kind == "ext4":
                     network(images, work)
                     streams(images, work)
                     hostile(images, work)
                     devices(images)
-                names = ["squash/1"] + [f"tree/{n + 1}" for n in range(6)] + ["oci.tar", "docker.tar", "large", "devices"] + [f"fresh{n}" for n in range(5)]
+                names = ["squash/1"] + [f"tree/{n + 1}" for n in range(6)] + ["oci.tar", "docker.tar", "kept", "large", "devices"] + [f"fresh{n}" for n in range(5)]
                 tap.eq([node.do("image.remove", None, image=n)["state"] for n in names], ["succeeded"] * len(names), f"{kind}: images are removed")
                 host.poll(lambda: not node.leaks(), 3)
                 tap.eq((node.leaks(), os.listdir(fs.pool / "images"), os.listdir(fs.pool / "containers"), node.sanitizer_words()), ([], [], [], []), f"{kind}: nothing is left")
