@@ -8,6 +8,11 @@ tests_tools_failnth_SOURCES = tests/tools/failnth.c
 tests_tools_failnth_CFLAGS = $(AM_CFLAGS) $(SECCOMP_CFLAGS)
 tests_tools_failnth_LDADD = $(SECCOMP_LIBS)
 
+noinst_PROGRAMS += tests/tools/fwdrive
+tests_tools_fwdrive_SOURCES = tests/tools/fwdrive.c
+tests_tools_fwdrive_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(SODIUM_CFLAGS) $(NFTNL_CFLAGS) $(MNL_CFLAGS)
+tests_tools_fwdrive_LDADD = netfilter/libnetfilter.a proto/libproto.a $(NFTNL_LIBS) $(MNL_LIBS) $(JANSSON_LIBS) $(SODIUM_LIBS)
+
 noinst_PROGRAMS += tests/bench/bare-start
 tests_bench_bare_start_SOURCES = tests/bench/bare-start.c
 tests_bench_bare_start_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(LXC_CFLAGS)

@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "netfilter/fwbase.h"
+
+#include <arpa/inet.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_conntrack_common.h>
+#include <linux/netfilter/nf_tables.h>
+#include <netinet/ip_icmp.h>
+#include <netinet/tcp.h>
+
+#include "netfilter/nfexpr.h"
+
+/* Beside what others use: before the filters at 0, after conntrack (-200) and its defragmentation
+ * (-400). The source is judged before conntrack makes an entry. */
+#define PRIORITY_SOURCE (-301)
+#define PRIORITY_FILTER (-7)
+#define PRIORITY_NAT    101
+
+/* nf_conntrack_common.h has these for the kernel alone. */
+#define STATE_INVALID     (1 << 0)
+#define STATE_ESTABLISHED (1 << 1)
+#define STATE_RELATED     (1 << 2)
+#define STATE_NEW         (1 << 3)
+
+/* nft(8)'s numbers of data types. */
+enum {
+	TYPE_BITS = 6,
+	TYPE_NFPROTO = 2,
+	TYPE_IPADDR = 7,
+	TYPE_ETHERADDR = 9,
+	TYPE_MARK = 19,
+	TYPE_IFNAME = 41,
+};
+
+#define PROXIES "proxies" /* family, IPv4 ranges */
+#define FROM    "from"
+#define TO      "to"
+
+const char *const fwbase_maps[FW_DIRECTIONS] = { [FW_INGRESS] = "ingress", [FW_EGRESS] = "egress" };
+
+static void copy_name(char to[static FWTABLE_IFNAME_MAX], const char *ifname)
+{
+	size_t n = strnlen(ifname, FWTABLE_IFNAME_MAX - 1);
+
+	memcpy(to, ifname, n); /* the rest is zero already */
+}
+
+struct fwbase_family_key fwbase_family_key(uint8_t family, const char *ifname)
+{
+	struct fwbase_family_key k = { .family = family };
+
+	copy_name(k.ifname, ifname);
+	return k;
+}
+
+struct fwbase_address_key fwbase_address_key(const struct fwport *p)
+{
+	struct fwbase_address_key k = { .address = htonl(p->address) };
+
+	copy_name(k.ifname, p->ifname);
+	memcpy(k.mac, p->mac, sizeof(k.mac));
+	return k;
+}
+
+struct fwbase_member_key fwbase_member_key(const struct fwport *p)
+{
+	struct fwbase_member_key k = { .project = p->project };
+
+	copy_name(k.ifname, p->ifname);
+	return k;
+}
+
+/* --- sets --- */
+
+static void add_sets(struct nfbatch *b)
+{
+	static const uint8_t of_address[] = { 16, 6, 4, 0 }, of_member[] = { 4, 16, 0 },
+			     of_project[] = { 16, 0 }, of_family[] = { 1, 16, 0 },
+			     of_proxy[] = { 1, 4, 0 };
+	const struct nfbatch_set sets[] = {
+		{ FWBASE_ADDRESSES, 0,
+			(TYPE_IFNAME << TYPE_BITS | TYPE_ETHERADDR) << TYPE_BITS | TYPE_IPADDR, 0,
+			0, of_address, false },
+		{ FWBASE_MEMBERS, 0, TYPE_MARK << TYPE_BITS | TYPE_IFNAME, 0, 0, of_member, false },
+		{ FWBASE_PROJECTS, NFT_SET_MAP, TYPE_IFNAME, TYPE_MARK, 4, of_project, false },
+		{ fwbase_maps[FW_INGRESS], NFT_SET_MAP, TYPE_NFPROTO << TYPE_BITS | TYPE_IFNAME,
+			NFT_DATA_VERDICT, 0, of_family, false },
+		{ fwbase_maps[FW_EGRESS], NFT_SET_MAP, TYPE_NFPROTO << TYPE_BITS | TYPE_IFNAME,
+			NFT_DATA_VERDICT, 0, of_family, false },
+		{ PROXIES, NFT_SET_INTERVAL, TYPE_NFPROTO << TYPE_BITS | TYPE_IPADDR, 0, 0,
+			of_proxy, false },
+	};
+
+	for (size_t i = 0; i < countof(sets); i++)
+		nfbatch_add_set(b, &sets[i]);
+}
+
+struct proxy_key {
+	uint8_t family, pad[3];
+	uint32_t address;
+};
+
+static void add_proxies(struct nfbatch *b, const struct fwranges *proxies)
+{
+	_cleanup_(freep) struct proxy_key *keys = xcalloc(2 * proxies->n, sizeof(*keys));
+	_cleanup_(freep) struct nfbatch_element *at = xcalloc(proxies->n, sizeof(*at));
+
+	for (size_t i = 0; i < proxies->n; i++) {
+		struct proxy_key *low = &keys[2 * i], *high = low + 1;
+
+		*low = (struct proxy_key){ NFPROTO_IPV4, {}, htonl(proxies->at[i].low) };
+		*high = (struct proxy_key){ NFPROTO_IPV4, {}, htonl(proxies->at[i].high) };
+		at[i] = (struct nfbatch_element){
+			.key = low, .key_end = high, .size = sizeof(*low)
+		};
+	}
+	nfbatch_elements(b, PROXIES, false, false, at, proxies->n);
+}
+
+/* --- words that several rules begin with --- */
+
+static struct nftnl_rule *of_ours(uint32_t key, const char *prefix, bool ours)
+{
+	struct nftnl_rule *r = nfexpr_rule();
+
+	nfexpr_meta(r, key, 0);
+	if (ours)
+		nfexpr_is(r, 0, prefix, (uint32_t)strlen(prefix));
+	else
+		nfexpr_is_not(r, 0, prefix, (uint32_t)strlen(prefix));
+	return r;
+}
+
+static void is_family(struct nftnl_rule *r, uint8_t family)
+{
+	nfexpr_meta(r, NFT_META_NFPROTO, 0);
+	nfexpr_is(r, 0, &family, sizeof(family));
+}
+
+static void is_protocol(struct nftnl_rule *r, uint8_t protocol)
+{
+	nfexpr_meta(r, NFT_META_L4PROTO, 0);
+	nfexpr_is(r, 0, &protocol, sizeof(protocol));
+}
+
+static void is_port(struct nftnl_rule *r, uint16_t port, bool is)
+{
+	const uint16_t wire = htons(port);
+
+	nfexpr_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, 2, sizeof(wire), 0);
+	if (is)
+		nfexpr_is(r, 0, &wire, sizeof(wire));
+	else
+		nfexpr_is_not(r, 0, &wire, sizeof(wire));
+}
+
+static void end(struct nfbatch *b, const char *chain, struct nftnl_rule *r, int verdict)
+{
+	nfexpr_verdict(r, verdict, NULL);
+	nfbatch_add_rule(b, chain, r);
+}
+
+static void end_at(
+	struct nfbatch *b, const char *chain, struct nftnl_rule *r, int verdict, const char *target)
+{
+	nfexpr_verdict(r, verdict, target);
+	nfbatch_add_rule(b, chain, r);
+}
+
+/* --- chains --- */
+
+static void build_prerouting(struct nfbatch *b, const char *prefix)
+{
+	static const char chain[] = "prerouting";
+	struct nftnl_rule *r;
+
+	end(b, chain, of_ours(NFT_META_IIFNAME, prefix, false), NF_ACCEPT);
+	r = nfexpr_rule();
+	is_family(r, NFPROTO_IPV4);
+	nfexpr_meta(r, NFT_META_IIFNAME, 0);
+	nfexpr_payload(r, NFT_PAYLOAD_LL_HEADER, 6, 6, 4);
+	nfexpr_payload(r, NFT_PAYLOAD_NETWORK_HEADER, 12, 4, 6);
+	nfexpr_in(r, 0, FWBASE_ADDRESSES, false);
+	end(b, chain, r, NF_ACCEPT);
+	end(b, chain, nfexpr_rule(), NF_DROP);
+}
+
+static void add_known_flows(struct nfbatch *b, const char *chain)
+{
+	struct nftnl_rule *r = nfexpr_rule();
+
+	nfexpr_ct_state(r, STATE_ESTABLISHED | STATE_RELATED);
+	end(b, chain, r, NF_ACCEPT);
+}
+
+/* Conntrack takes up a TCP flow in its middle, from either side; then a flow that we have cut would
+ * live on by its answers. */
+static void add_no_middles(struct nfbatch *b, const char *chain)
+{
+	const uint8_t mask = TH_FIN | TH_SYN | TH_RST | TH_ACK, syn = TH_SYN;
+	struct nftnl_rule *r = nfexpr_rule();
+
+	nfexpr_ct_state(r, STATE_INVALID);
+	end(b, chain, r, NF_DROP);
+	r = nfexpr_rule();
+	nfexpr_ct_state(r, STATE_NEW);
+	is_protocol(r, IPPROTO_TCP);
+	nfexpr_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, 13, 1, 0);
+	nfexpr_mask(r, 0, &mask, sizeof(mask));
+	nfexpr_is_not(r, 0, &syn, sizeof(syn));
+	end_at(b, chain, r, NFT_GOTO, FWBASE_REJECT);
+}
+
+static void add_dispatch(struct nfbatch *b, const char *chain, uint32_t key, enum fwdirection d)
+{
+	struct nftnl_rule *r = nfexpr_rule();
+
+	nfexpr_meta(r, NFT_META_NFPROTO, 0);
+	nfexpr_meta(r, key, 1);
+	nfexpr_verdict_map(r, 0, fwbase_maps[d]);
+	nfbatch_add_rule(b, chain, r);
+}
+
+/* A lookup that finds nothing ends the rule. */
+static void add_known(struct nfbatch *b, const char *chain, uint32_t key, int verdict)
+{
+	struct nftnl_rule *r = nfexpr_rule();
+
+	nfexpr_meta(r, key, 0);
+	nfexpr_map(r, 0, FWBASE_PROJECTS, 4);
+	end(b, chain, r, verdict);
+}
+
+static void build_from(struct nfbatch *b)
+{
+	add_dispatch(b, FROM, NFT_META_IIFNAME, FW_EGRESS);
+	add_known(b, FROM, NFT_META_IIFNAME, NFT_RETURN);
+	end(b, FROM, nfexpr_rule(), NF_DROP);
+}
+
+static struct nftnl_rule *from_proxies(void)
+{
+	struct nftnl_rule *r = nfexpr_rule();
+
+	nfexpr_meta(r, NFT_META_NFPROTO, 0);
+	nfexpr_payload(r, NFT_PAYLOAD_NETWORK_HEADER, 12, 4, 1);
+	nfexpr_in(r, 0, PROXIES, false);
+	return r;
+}
+
+static void add_proxy_exemption(struct nfbatch *b)
+{
+	const uint8_t tcp = IPPROTO_TCP;
+	struct nftnl_rule *r = from_proxies();
+
+	nfexpr_meta(r, NFT_META_L4PROTO, 0);
+	nfexpr_is_not(r, 0, &tcp, sizeof(tcp));
+	end(b, TO, r, NF_ACCEPT);
+	r = from_proxies();
+	is_protocol(r, IPPROTO_TCP);
+	is_port(r, 22, false);
+	end(b, TO, r, NF_ACCEPT);
+}
+
+static void build_to(struct nfbatch *b, const struct fwtable_conf *conf)
+{
+	struct nftnl_rule *r = nfexpr_rule();
+
+	if (conf->proxies.n > 0)
+		add_proxy_exemption(b);
+	add_dispatch(b, TO, NFT_META_OIFNAME, FW_INGRESS);
+	/* Of one project? The packet's mark carries the number from one lookup to the next, and is
+	 * what it was afterwards: a key that begins with what a map gave is more than nft(8) can
+	 * list (1.0.6 aborts). */
+	nfexpr_meta(r, NFT_META_MARK, 8);
+	nfexpr_meta(r, NFT_META_IIFNAME, 0);
+	nfexpr_map(r, 0, FWBASE_PROJECTS, 4);
+	nfexpr_set_meta(r, NFT_META_MARK, 4);
+	nfexpr_meta(r, NFT_META_MARK, 0);
+	nfexpr_meta(r, NFT_META_OIFNAME, 1);
+	nfexpr_in(r, 0, FWBASE_MEMBERS, false);
+	nfexpr_set_meta(r, NFT_META_MARK, 8);
+	end(b, TO, r, NF_ACCEPT);
+	end(b, TO, of_ours(NFT_META_IIFNAME, conf->prefix, true), NF_DROP);
+	add_known(b, TO, NFT_META_OIFNAME, NF_ACCEPT);
+	end(b, TO, nfexpr_rule(), NF_DROP);
+}
+
+static void build_forward(struct nfbatch *b, const char *prefix)
+{
+	static const char chain[] = "forward";
+	struct nftnl_rule *r = of_ours(NFT_META_IIFNAME, prefix, false);
+
+	nfexpr_meta(r, NFT_META_OIFNAME, 0);
+	nfexpr_is_not(r, 0, prefix, (uint32_t)strlen(prefix));
+	end(b, chain, r, NF_ACCEPT);
+	add_known_flows(b, chain);
+	add_no_middles(b, chain);
+	end_at(b, chain, of_ours(NFT_META_IIFNAME, prefix, true), NFT_JUMP, FROM);
+	end_at(b, chain, of_ours(NFT_META_OIFNAME, prefix, true), NFT_GOTO, TO);
+}
+
+static void build_input(struct nfbatch *b, const char *prefix)
+{
+	static const uint8_t dns[] = { IPPROTO_UDP, IPPROTO_TCP }, echo = ICMP_ECHO;
+	static const char chain[] = "input";
+	struct nftnl_rule *r;
+
+	end(b, chain, of_ours(NFT_META_IIFNAME, prefix, false), NF_ACCEPT);
+	add_known_flows(b, chain);
+	add_no_middles(b, chain);
+	end_at(b, chain, nfexpr_rule(), NFT_JUMP, FROM);
+	r = nfexpr_rule();
+	is_protocol(r, IPPROTO_ICMP);
+	nfexpr_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1, 0);
+	nfexpr_is(r, 0, &echo, sizeof(echo));
+	end(b, chain, r, NF_ACCEPT);
+	for (size_t i = 0; i < countof(dns); i++) {
+		r = nfexpr_rule();
+		is_protocol(r, dns[i]);
+		is_port(r, 53, true);
+		end(b, chain, r, NF_ACCEPT);
+	}
+	end(b, chain, nfexpr_rule(), NF_DROP);
+}
+
+static void build_output(struct nfbatch *b, const char *prefix)
+{
+	static const char chain[] = "output";
+
+	end(b, chain, of_ours(NFT_META_OIFNAME, prefix, false), NF_ACCEPT);
+	add_known_flows(b, chain);
+	end_at(b, chain, nfexpr_rule(), NFT_GOTO, TO);
+}
+
+static void build_postrouting(struct nfbatch *b, const struct fwtable_conf *conf)
+{
+	const uint32_t mask = htonl(~(conf->subnet.high - conf->subnet.low)),
+		       net = htonl(conf->subnet.low);
+	struct nftnl_rule *r = of_ours(NFT_META_OIFNAME, conf->prefix, false);
+
+	is_family(r, NFPROTO_IPV4);
+	nfexpr_payload(r, NFT_PAYLOAD_NETWORK_HEADER, 12, 4, 0);
+	nfexpr_mask(r, 0, &mask, sizeof(mask));
+	nfexpr_is(r, 0, &net, sizeof(net));
+	nfexpr_masquerade(r);
+	nfbatch_add_rule(b, "postrouting", r);
+}
+
+static void build_reject(struct nfbatch *b)
+{
+	struct nftnl_rule *r = nfexpr_rule();
+
+	is_protocol(r, IPPROTO_TCP);
+	nfexpr_reject(r, NFT_REJECT_TCP_RST, 0);
+	nfbatch_add_rule(b, FWBASE_REJECT, r);
+	r = nfexpr_rule();
+	nfexpr_reject(r, NFT_REJECT_ICMPX_UNREACH, NFT_REJECT_ICMPX_PORT_UNREACH);
+	nfbatch_add_rule(b, FWBASE_REJECT, r);
+}
+
+void fwbase_build(struct nfbatch *b, const struct fwtable_conf *conf)
+{
+	static const struct {
+		const char *name;
+		unsigned hook;
+		int priority;
+	} bases[] = {
+		{ "prerouting", NF_INET_PRE_ROUTING, PRIORITY_SOURCE },
+		{ "forward", NF_INET_FORWARD, PRIORITY_FILTER },
+		{ "input", NF_INET_LOCAL_IN, PRIORITY_FILTER },
+		{ "output", NF_INET_LOCAL_OUT, PRIORITY_FILTER },
+	};
+
+	add_sets(b);
+	add_proxies(b, &conf->proxies);
+	for (size_t i = 0; i < countof(bases); i++)
+		nfbatch_add_base_chain(
+			b, bases[i].name, "filter", bases[i].hook, bases[i].priority);
+	nfbatch_add_chain(b, FWBASE_REJECT);
+	nfbatch_add_chain(b, FROM);
+	nfbatch_add_chain(b, TO);
+	build_reject(b);
+	build_prerouting(b, conf->prefix);
+	build_from(b);
+	build_to(b, conf);
+	build_forward(b, conf->prefix);
+	build_input(b, conf->prefix);
+	build_output(b, conf->prefix);
+	if (conf->masquerade) {
+		nfbatch_add_base_chain(b, "postrouting", "nat", NF_INET_POST_ROUTING, PRIORITY_NAT);
+		build_postrouting(b, conf);
+	}
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The part of the table that all containers share: base chains, dispatch, and the forms of its keys.
+ * What a packet meets in which order stands in netfilter/fwtable.h. */
+#pragma once
+
+#include "netfilter/fwtable.h"
+#include "netfilter/nfbatch.h"
+
+/* Chains and sets that a container's part names. */
+#define FWBASE_REJECT    "refuse"
+#define FWBASE_ADDRESSES "addresses" /* interface, MAC, IPv4 address: who may speak as whom */
+#define FWBASE_PROJECTS  "projects"  /* interface → project */
+#define FWBASE_MEMBERS   "members"   /* project, interface */
+extern const char *const fwbase_maps[FW_DIRECTIONS]; /* family, interface → verdict */
+
+/* Keys, as registers have them: interfaces padded with NULs to 16 bytes, all else to 4. */
+struct fwbase_family_key {
+	uint8_t family, pad[3];
+	char ifname[FWTABLE_IFNAME_MAX];
+};
+struct fwbase_address_key {
+	char ifname[FWTABLE_IFNAME_MAX];
+	uint8_t mac[6], pad[2];
+	uint32_t address; /* network byte order */
+};
+struct fwbase_member_key {
+	uint32_t project;
+	char ifname[FWTABLE_IFNAME_MAX];
+};
+
+struct fwbase_family_key fwbase_family_key(uint8_t family, const char *ifname);
+struct fwbase_address_key fwbase_address_key(const struct fwport *p);
+struct fwbase_member_key fwbase_member_key(const struct fwport *p);
+
+void fwbase_build(struct nfbatch *b, const struct fwtable_conf *conf);

@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "netfilter/fwport.h"
+
+#include <arpa/inet.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+
+#include "netfilter/fwbase.h"
+#include "netfilter/nfexpr.h"
+
+static const char letters[FW_DIRECTIONS] = { [FW_INGRESS] = 'i', [FW_EGRESS] = 'e' };
+static const char *const words[FW_DIRECTIONS] = {
+	[FW_INGRESS] = "ingress", [FW_EGRESS] = "egress"
+};
+
+struct fwport_state *fwport_new(const struct fwport *port, struct fwplan *take[FW_DIRECTIONS])
+{
+	struct fwport_state *p = xcalloc(1, sizeof(*p));
+
+	p->port = *port;
+	for (int d = 0; d < FW_DIRECTIONS; d++) {
+		if (!take[d])
+			continue;
+		p->side[d].is_attached = true;
+		p->side[d].plan = *take[d];
+		*take[d] = (struct fwplan){};
+	}
+	return p;
+}
+
+void fwport_give_back(struct fwport_state *p, struct fwplan *take[FW_DIRECTIONS])
+{
+	for (int d = 0; d < FW_DIRECTIONS; d++) {
+		if (!take[d])
+			continue;
+		*take[d] = p->side[d].plan;
+		p->side[d].plan = (struct fwplan){};
+	}
+}
+
+void fwport_free(struct fwport_state *p)
+{
+	for (int d = 0; d < FW_DIRECTIONS; d++)
+		fwplan_done(&p->side[d].plan);
+	free(p);
+}
+
+bool fwport_is_same(const struct fwport *a, const struct fwport *b)
+{
+	return strcmp(a->ifname, b->ifname) == 0 && memcmp(a->mac, b->mac, sizeof(a->mac)) == 0 &&
+	       a->address == b->address && a->project == b->project;
+}
+
+static void chain_name(
+	const struct fwport *p, enum fwdirection direction, char ret[static FWPORT_NAME_MAX])
+{
+	(void)snprintf(ret, FWPORT_NAME_MAX, "%s-%c", p->ifname, letters[direction]);
+}
+
+void fwport_set_name(const struct fwport *p, enum fwdirection direction, size_t i,
+	char ret[static FWPORT_NAME_MAX])
+{
+	(void)snprintf(ret, FWPORT_NAME_MAX, "%s-%c%zu", p->ifname, letters[direction], i);
+}
+
+/* --- a shape in the kernel's terms --- */
+
+/* nft(8)'s numbers of data types (its src/datatype.c), with which it lists what we make. */
+enum {
+	TYPE_BITS = 6,
+	TYPE_IPADDR = 7,
+	TYPE_INET_PROTOCOL = 12,
+	TYPE_INET_SERVICE = 13,
+	TYPE_ICMP_TYPE = 14,
+	TYPE_ICMP_CODE = 32,
+};
+
+/* Where a field is found: [0] ingress, [1] egress. Offsets by RFC 791, 9293, 768 and 792. */
+static const struct field {
+	unsigned bit;
+	uint32_t type, base, offset[FW_DIRECTIONS];
+	uint8_t size;
+} fields[] = {
+	{ FWSHAPE_ADDRESS, TYPE_IPADDR, NFT_PAYLOAD_NETWORK_HEADER, { 12, 16 }, 4 },
+	{ FWSHAPE_PORT, TYPE_INET_SERVICE, NFT_PAYLOAD_TRANSPORT_HEADER, { 2, 2 }, 2 },
+	{ FWSHAPE_SOURCE_PORT, TYPE_INET_SERVICE, NFT_PAYLOAD_TRANSPORT_HEADER, { 0, 0 }, 2 },
+	{ FWSHAPE_ICMP_TYPE, TYPE_ICMP_TYPE, NFT_PAYLOAD_TRANSPORT_HEADER, { 0, 0 }, 1 },
+	{ FWSHAPE_ICMP_CODE, TYPE_ICMP_CODE, NFT_PAYLOAD_TRANSPORT_HEADER, { 1, 1 }, 1 },
+};
+
+static void put(uint8_t *to, uint32_t value, uint8_t size)
+{
+	for (uint8_t i = 0; i < size; i++)
+		to[i] = (uint8_t)(value >> (8 * (size - 1 - i)));
+}
+
+struct fwport_key fwport_key_of(const struct fwset *set, const struct fwelement *e)
+{
+	struct fwport_key k = { .size = 4 };
+	size_t n = 1;
+
+	put(k.low, e->field[0].low, 1);
+	put(k.high, e->field[0].high, 1);
+	for (size_t i = 0; i < countof(fields); i++) {
+		if (!(set->shape & fields[i].bit))
+			continue;
+		put(k.low + k.size, e->field[n].low, fields[i].size);
+		put(k.high + k.size, e->field[n].high, fields[i].size);
+		k.size += 4;
+		n++;
+	}
+	return k;
+}
+
+static void add_set(struct nfbatch *b, const char *name, const struct fwset *set)
+{
+	uint8_t sizes[FWPLAN_FIELDS + 1] = { 1 };
+	struct nfbatch_set s = { .name = name,
+		.flags = set->shape & FWSHAPE_RANGES ? NFT_SET_INTERVAL : 0,
+		.key_type = TYPE_INET_PROTOCOL,
+		.fields = sizes,
+		.counts = true };
+	size_t n = 1;
+
+	for (size_t i = 0; i < countof(fields); i++) {
+		if (!(set->shape & fields[i].bit))
+			continue;
+		sizes[n++] = fields[i].size;
+		s.key_type = s.key_type << TYPE_BITS | fields[i].type;
+	}
+	nfbatch_add_set(b, &s);
+}
+
+static void change_elements(struct nfbatch *b, const char *name, const struct fwset *set,
+	const struct fwelement *const *at, size_t n, bool delete)
+{
+	_cleanup_(freep) struct fwport_key *keys = xcalloc(n, sizeof(*keys));
+	_cleanup_(freep) struct nfbatch_element *elements = xcalloc(n, sizeof(*elements));
+
+	for (size_t i = 0; i < n; i++) {
+		keys[i] = fwport_key_of(set, at[i]);
+		elements[i] = (struct nfbatch_element){ .key = keys[i].low,
+			.key_end = set->shape & FWSHAPE_RANGES ? keys[i].high : NULL,
+			.size = keys[i].size };
+	}
+	nfbatch_elements(b, name, false, delete, elements, n);
+}
+
+static void fill_set(struct nfbatch *b, const char *name, const struct fwset *set)
+{
+	_cleanup_(freep) const struct fwelement **at = xcalloc(set->n, sizeof(*at));
+
+	for (size_t i = 0; i < set->n; i++)
+		at[i] = &set->at[i];
+	change_elements(b, name, set, at, set->n, false);
+}
+
+/* Egress goes on to where the packet is going; ingress has the last word. */
+static void add_verdict(struct nftnl_rule *r, enum fwdirection direction, enum fwverdict verdict)
+{
+	if (verdict == FW_REJECT)
+		nfexpr_verdict(r, NFT_GOTO, FWBASE_REJECT);
+	else if (verdict == FW_DROP)
+		nfexpr_verdict(r, NF_DROP, NULL);
+	else
+		nfexpr_verdict(r, direction == FW_EGRESS ? NFT_RETURN : NF_ACCEPT, NULL);
+}
+
+static void add_set_rule(struct nfbatch *b, const char *chain, const char *name,
+	const struct fwset *set, enum fwdirection direction)
+{
+	struct nftnl_rule *r = nfexpr_rule();
+	unsigned reg = 0;
+
+	nfexpr_meta(r, NFT_META_L4PROTO, reg++);
+	for (size_t i = 0; i < countof(fields); i++)
+		if (set->shape & fields[i].bit)
+			nfexpr_payload(r, fields[i].base, fields[i].offset[direction],
+				fields[i].size, reg++);
+	nfexpr_in(r, 0, name, false);
+	add_verdict(r, direction, set->verdict);
+	nfbatch_add_rule(b, chain, r);
+}
+
+/* --- a direction --- */
+
+static void fill_chain(struct nfbatch *b, const struct fwport_state *p, enum fwdirection direction)
+{
+	const struct fwplan *plan = &p->side[direction].plan;
+	struct nftnl_rule *last = nfexpr_rule();
+	char chain[FWPORT_NAME_MAX], name[FWPORT_NAME_MAX];
+
+	chain_name(&p->port, direction, chain);
+	for (size_t i = 0; i < plan->n; i++) {
+		fwport_set_name(&p->port, direction, i, name);
+		add_set(b, name, &plan->at[i]);
+		fill_set(b, name, &plan->at[i]);
+		add_set_rule(b, chain, name, &plan->at[i], direction);
+	}
+	nfexpr_verdict(last, NFT_GOTO, FWBASE_REJECT);
+	nfbatch_add_rule(b, chain, last);
+}
+
+static void empty_chain(struct nfbatch *b, const struct fwport_state *p, enum fwdirection direction)
+{
+	char chain[FWPORT_NAME_MAX], name[FWPORT_NAME_MAX];
+
+	chain_name(&p->port, direction, chain);
+	nfbatch_flush_chain(b, chain);
+	for (size_t i = 0; i < p->side[direction].plan.n; i++) {
+		fwport_set_name(&p->port, direction, i, name);
+		nfbatch_delete_set(b, name);
+	}
+}
+
+static void map_direction(
+	struct nfbatch *b, const struct fwport *p, enum fwdirection direction, bool delete)
+{
+	char chain[FWPORT_NAME_MAX];
+	const struct fwbase_family_key v4 = fwbase_family_key(NFPROTO_IPV4, p->ifname),
+				       v6 = fwbase_family_key(NFPROTO_IPV6, p->ifname);
+	const struct nfbatch_element elements[] = {
+		{ .key = &v4, .size = sizeof(v4), .jump = chain },
+		{ .key = &v6, .size = sizeof(v6) },
+	};
+
+	chain_name(p, direction, chain);
+	nfbatch_elements(b, fwbase_maps[direction], true, delete, elements, countof(elements));
+}
+
+static void attach(struct nfbatch *b, const struct fwport_state *p, enum fwdirection direction)
+{
+	char chain[FWPORT_NAME_MAX];
+
+	chain_name(&p->port, direction, chain);
+	nfbatch_add_chain(b, chain);
+	fill_chain(b, p, direction);
+	map_direction(b, &p->port, direction, false);
+}
+
+static void detach(struct nfbatch *b, const struct fwport_state *p, enum fwdirection direction)
+{
+	char chain[FWPORT_NAME_MAX];
+
+	chain_name(&p->port, direction, chain);
+	map_direction(b, &p->port, direction, true);
+	empty_chain(b, p, direction);
+	nfbatch_delete_chain(b, chain);
+}
+
+/* What one has and the other has not; the rest keeps its counters. */
+static void change_one_way(struct nfbatch *b, const char *name, const struct fwset *has,
+	const struct fwset *lacks, bool delete)
+{
+	_cleanup_(freep) const struct fwelement **at = xcalloc(has->n, sizeof(*at));
+	size_t n = 0;
+
+	for (size_t i = 0; i < has->n; i++) {
+		bool both = false;
+
+		for (size_t k = 0; !both && k < lacks->n; k++)
+			both = fwelement_is_equal(&has->at[i], &lacks->at[k]);
+		if (!both)
+			at[n++] = &has->at[i];
+	}
+	change_elements(b, name, has, at, n, delete);
+}
+
+static void change_sets(struct nfbatch *b, const struct fwport_state *old,
+	const struct fwport_state *new, enum fwdirection direction)
+{
+	const struct fwplan *was = &old->side[direction].plan, *is = &new->side[direction].plan;
+	char name[FWPORT_NAME_MAX];
+
+	for (size_t i = 0; i < is->n; i++) {
+		fwport_set_name(&new->port, direction, i, name);
+		change_one_way(b, name, &was->at[i], &is->at[i], true);
+		change_one_way(b, name, &is->at[i], &was->at[i], false);
+	}
+}
+
+/* --- a port --- */
+
+void fwport_change(
+	struct nfbatch *b, const struct fwport_state *old, const struct fwport_state *new)
+{
+	for (int d = 0; d < FW_DIRECTIONS; d++) {
+		enum fwdirection direction = (enum fwdirection)d;
+		bool was = old->side[d].is_attached, is = new->side[d].is_attached;
+
+		nfbatch_about(b, "%s rules of interface %s", words[d], new->port.ifname);
+		if (was && !is) {
+			detach(b, old, direction);
+		} else if (!was && is) {
+			attach(b, new, direction);
+		} else if (is && fwplan_is_alike(&old->side[d].plan, &new->side[d].plan)) {
+			change_sets(b, old, new, direction);
+		} else if (is) {
+			empty_chain(b, old, direction);
+			fill_chain(b, new, direction);
+		}
+	}
+}
+
+static void add_or_remove(struct nfbatch *b, const struct fwport *p, bool delete)
+{
+	const struct fwbase_address_key address = fwbase_address_key(p);
+	const struct fwbase_member_key member = fwbase_member_key(p);
+	const struct nfbatch_element at_address = { .key = &address, .size = sizeof(address) },
+				     at_member = { .key = &member, .size = sizeof(member) },
+				     at_project = { .key = member.ifname,
+					     .size = sizeof(member.ifname),
+					     .value = &p->project };
+
+	nfbatch_about(b, "interface %s", p->ifname);
+	nfbatch_elements(b, FWBASE_ADDRESSES, false, delete, &at_address, 1);
+	nfbatch_elements(b, FWBASE_MEMBERS, false, delete, &at_member, 1);
+	nfbatch_elements(b, FWBASE_PROJECTS, false, delete, &at_project, 1);
+}
+
+void fwport_add(struct nfbatch *b, const struct fwport_state *p)
+{
+	for (int d = 0; d < FW_DIRECTIONS; d++) {
+		nfbatch_about(b, "%s rules of interface %s", words[d], p->port.ifname);
+		if (p->side[d].is_attached)
+			attach(b, p, (enum fwdirection)d);
+	}
+	add_or_remove(b, &p->port, false);
+}
+
+void fwport_remove(struct nfbatch *b, const struct fwport_state *p)
+{
+	add_or_remove(b, &p->port, true);
+	for (int d = 0; d < FW_DIRECTIONS; d++)
+		if (p->side[d].is_attached)
+			detach(b, p, (enum fwdirection)d);
+}

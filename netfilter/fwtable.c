@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "netfilter/fwtable.h"
+
+#include <arpa/inet.h>
+#include <libnftnl/common.h>
+#include <libnftnl/expr.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+
+#include "netfilter/fwbase.h"
+#include "netfilter/fwport.h"
+
+#define TRIES_MAX 5
+
+/* Sorted by interface. */
+struct fwtable {
+	struct nfsock *sock;
+	char *table, *prefix;
+	struct fwtable_conf conf;
+	struct fwport_state **at;
+	size_t n, allocated;
+};
+
+static struct fwranges copy_ranges(const struct fwranges *r)
+{
+	struct fwranges copy = { r->n, xcalloc(r->n, sizeof(*r->at)) };
+
+	if (r->n > 0)
+		memcpy(copy.at, r->at, r->n * sizeof(*r->at));
+	return copy;
+}
+
+int fwtable_open(const struct fwtable_conf *conf, struct fwtable **ret, struct err *err)
+{
+	struct fwtable *t = xcalloc(1, sizeof(*t));
+	int r = nfsock_open(&t->sock);
+
+	if (r < 0) {
+		free(t);
+		return err_set(err, r, ERR_FIREWALL_HOST_UNAVAILABLE, NULL,
+			"the kernel has no netfilter socket for us: %s", strerror(-r));
+	}
+	t->table = xstrdup(conf->table);
+	t->prefix = xstrdup(conf->prefix);
+	t->conf = *conf;
+	t->conf.table = t->table;
+	t->conf.prefix = t->prefix;
+	t->conf.proxies = copy_ranges(&conf->proxies);
+	*ret = t;
+	return 0;
+}
+
+struct fwtable *fwtable_close(struct fwtable *t)
+{
+	if (t) {
+		for (size_t i = 0; i < t->n; i++)
+			fwport_free(t->at[i]);
+		free(t->at);
+		free(t->table);
+		free(t->prefix);
+		free(t->conf.proxies.at);
+		nfsock_close(t->sock);
+		free(t);
+	}
+	return NULL;
+}
+
+uint32_t fwtable_netlink_port(const struct fwtable *t)
+{
+	return nfsock_port(t->sock);
+}
+
+/* --- the ports that we know --- */
+
+static size_t lower_bound(const struct fwtable *t, const char *ifname)
+{
+	size_t low = 0, high = t->n;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (strcmp(t->at[mid]->port.ifname, ifname) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+static struct fwport_state *find(const struct fwtable *t, const char *ifname)
+{
+	size_t i = lower_bound(t, ifname);
+
+	return i < t->n && strcmp(t->at[i]->port.ifname, ifname) == 0 ? t->at[i] : NULL;
+}
+
+bool fwtable_has(const struct fwtable *t, const char *ifname)
+{
+	return find(t, ifname);
+}
+
+static void insert(struct fwtable *t, struct fwport_state *p)
+{
+	size_t i = lower_bound(t, p->port.ifname);
+
+	if (t->n == t->allocated) {
+		t->allocated = t->allocated ? 2 * t->allocated : 16;
+		t->at = xrealloc(t->at, t->allocated, sizeof(*t->at));
+	}
+	memmove(t->at + i + 1, t->at + i, (t->n - i) * sizeof(*t->at));
+	t->at[i] = p;
+	t->n++;
+}
+
+static void forget(struct fwtable *t, struct fwport_state *p)
+{
+	size_t i = lower_bound(t, p->port.ifname);
+
+	memmove(t->at + i, t->at + i + 1, (t->n - i - 1) * sizeof(*t->at));
+	t->n--;
+	fwport_free(p);
+}
+
+void fwtable_expect(
+	struct fwtable *t, const struct fwport *port, struct fwplan *take[FW_DIRECTIONS])
+{
+	struct fwport_state *old = find(t, port->ifname);
+
+	if (old)
+		forget(t, old);
+	insert(t, fwport_new(port, take));
+}
+
+/* --- the kernel's --- */
+
+int fwtable_load(struct fwtable *t, struct err *err)
+{
+	_cleanup_nfbatch_ struct nfbatch *b = nfbatch_new(t->table);
+
+	nfbatch_about(b, "table %s", t->table);
+	nfbatch_add_table(b); /* so that there is one to delete */
+	nfbatch_delete_table(b);
+	nfbatch_add_table(b);
+	fwbase_build(b, &t->conf);
+	for (size_t i = 0; i < t->n; i++)
+		fwport_add(b, t->at[i]);
+	return nfbatch_commit(b, t->sock, err);
+}
+
+int fwtable_put(struct fwtable *t, const struct fwport *port, struct fwplan *take[FW_DIRECTIONS],
+	struct err *err)
+{
+	_cleanup_nfbatch_ struct nfbatch *b = nfbatch_new(t->table);
+	struct fwport_state *old = find(t, port->ifname), *new = fwport_new(port, take);
+	int r;
+
+	if (!old)
+		fwport_add(b, new);
+	else if (fwport_is_same(&old->port, port))
+		fwport_change(b, old, new);
+	else {
+		fwport_remove(b, old);
+		fwport_add(b, new);
+	}
+	r = nfbatch_commit(b, t->sock, err);
+	if (r < 0) {
+		fwport_give_back(new, take);
+		fwport_free(new);
+		return r;
+	}
+	if (old)
+		forget(t, old);
+	insert(t, new);
+	return 0;
+}
+
+int fwtable_remove(struct fwtable *t, const char *ifname, struct err *err)
+{
+	_cleanup_nfbatch_ struct nfbatch *b = nfbatch_new(t->table);
+	struct fwport_state *p = find(t, ifname);
+	int r;
+
+	if (!p)
+		return 0;
+	fwport_remove(b, p);
+	r = nfbatch_commit(b, t->sock, err);
+	if (r < 0)
+		return r;
+	forget(t, p);
+	return 0;
+}
+
+/* --- counters --- */
+
+struct count {
+	const struct fwset *set;
+	uint64_t *packets, *bytes;
+	size_t n;
+};
+
+static uint32_t rule_of(const struct fwset *set, const void *key, size_t size)
+{
+	for (size_t i = 0; i < set->n; i++) {
+		struct fwport_key k = fwport_key_of(set, &set->at[i]);
+
+		if (k.size == size && memcmp(k.low, key, size) == 0)
+			return set->at[i].rule;
+	}
+	return UINT32_MAX; /* somebody else's: will be healed */
+}
+
+static int count_element(struct nftnl_set_elem *e, void *userdata)
+{
+	struct count *c = userdata;
+	uint32_t size, rule;
+	const void *key = nftnl_set_elem_get(e, NFTNL_SET_ELEM_KEY, &size);
+	const struct nftnl_expr *counter =
+		nftnl_set_elem_is_set(e, NFTNL_SET_ELEM_EXPR)
+			? nftnl_set_elem_get(e, NFTNL_SET_ELEM_EXPR, &(uint32_t){ 0 })
+			: NULL;
+
+	rule = key ? rule_of(c->set, key, size) : UINT32_MAX;
+	if (counter && rule < c->n) {
+		c->packets[rule] += nftnl_expr_get_u64(counter, NFTNL_EXPR_CTR_PACKETS);
+		c->bytes[rule] += nftnl_expr_get_u64(counter, NFTNL_EXPR_CTR_BYTES);
+	}
+	return 0;
+}
+
+static void on_elements(const struct nlmsghdr *m, void *userdata)
+{
+	struct nftnl_set *s = nftnl_set_alloc();
+
+	if (!s)
+		abort();
+	if (nftnl_set_elems_nlmsg_parse(m, s) == 0)
+		(void)nftnl_set_elem_foreach(s, count_element, userdata);
+	nftnl_set_free(s);
+}
+
+static int dump_set(struct fwtable *t, const char *name, struct count *c)
+{
+	_Alignas(struct nlmsghdr) char buffer[4096];
+	struct nlmsghdr *m = nftnl_nlmsg_build_hdr(
+		buffer, NFT_MSG_GETSETELEM, NFPROTO_INET, NLM_F_DUMP, nfsock_next_seq(t->sock));
+	struct nftnl_set *s = nftnl_set_alloc();
+
+	if (!s)
+		abort();
+	nftnl_set_set_str(s, NFTNL_SET_TABLE, t->table);
+	nftnl_set_set_str(s, NFTNL_SET_NAME, name);
+	nftnl_set_elems_nlmsg_build_payload(m, s);
+	nftnl_set_free(s);
+	return nfsock_dump(t->sock, m, on_elements, c);
+}
+
+static int count_once(struct fwtable *t, const struct fwport_state *p, enum fwdirection direction,
+	struct count *c)
+{
+	const struct fwplan *plan = &p->side[direction].plan;
+	char name[FWPORT_NAME_MAX];
+	int r = 0;
+
+	memset(c->packets, 0, c->n * sizeof(*c->packets));
+	memset(c->bytes, 0, c->n * sizeof(*c->bytes));
+	for (size_t i = 0; r == 0 && i < plan->n; i++) {
+		c->set = &plan->at[i];
+		fwport_set_name(&p->port, direction, i, name);
+		r = dump_set(t, name, c);
+	}
+	return r;
+}
+
+int fwtable_count(struct fwtable *t, const char *ifname, enum fwdirection direction,
+	uint64_t *ret_packets, uint64_t *ret_bytes, size_t n)
+{
+	struct count c = { .packets = ret_packets, .bytes = ret_bytes, .n = n };
+	const struct fwport_state *p = find(t, ifname);
+	int r = -EINTR;
+
+	memset(ret_packets, 0, n * sizeof(*ret_packets));
+	memset(ret_bytes, 0, n * sizeof(*ret_bytes));
+	for (int i = 0; p && i < TRIES_MAX && r == -EINTR; i++)
+		r = count_once(t, p, direction, &c);
+	return p ? r : 0;
+}
+
+/* --- the same in words --- */
+
+/* Ports are few against packets of a table walk; but thousands of both are not. */
+static const struct fwport_state *by_address(const struct fwtable *t, uint32_t address)
+{
+	for (size_t i = 0; i < t->n; i++)
+		if (t->at[i]->port.address == address)
+			return t->at[i];
+	return NULL;
+}
+
+static bool side_allows(const struct fwport_side *side, const struct fwflow *f, uint32_t peer)
+{
+	const struct fwpacket packet = { f->protocol, peer, f->port, f->source_port, f->icmp_type,
+		f->icmp_code };
+
+	return fwplan_judge(&side->plan, &packet) == FW_ALLOW;
+}
+
+static bool is_proxy(const struct fwtable *t, const struct fwflow *f)
+{
+	if (f->protocol == IPPROTO_TCP && f->port == 22)
+		return false;
+	for (size_t i = 0; i < t->conf.proxies.n; i++)
+		if (f->source >= t->conf.proxies.at[i].low &&
+			f->source <= t->conf.proxies.at[i].high)
+			return true;
+	return false;
+}
+
+bool fwtable_allows(const struct fwtable *t, const struct fwflow *f)
+{
+	const struct fwrange *ours = &t->conf.subnet;
+	const struct fwport_state *from = NULL, *to = NULL;
+
+	if (f->source >= ours->low && f->source <= ours->high)
+		from = by_address(t, f->source);
+	if (f->destination >= ours->low && f->destination <= ours->high)
+		to = by_address(t, f->destination);
+	if (from && from->side[FW_EGRESS].is_attached &&
+		!side_allows(&from->side[FW_EGRESS], f, f->destination))
+		return false;
+	if (!to || is_proxy(t, f))
+		return true;
+	if (to->side[FW_INGRESS].is_attached)
+		return side_allows(&to->side[FW_INGRESS], f, f->source);
+	return !from || from->port.project == to->port.project;
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The agent's nftables table: what of it is wanted is kept here, and the kernel's is made equal.
+ *
+ * A packet's way (chains):
+ *
+ *   prerouting   from a container's interface: only with its own address and MAC (addresses)
+ *   forward      of a known flow: pass. A TCP flow that does not begin with a SYN: reject, so that a
+ *                flow that was cut is not taken up again in its middle. Then `from` and `to`
+ *   from         the container's egress rules, by the verdict map `egress`; unknown interface: drop
+ *   to           the proxies' addresses pass, but to port 22; the container's ingress rules, by the
+ *                verdict map `ingress`; from another project's container: drop
+ *   input        from a container to the host: `from`, then only DNS and echo requests
+ *   output       from the host to a container: `to`
+ *   postrouting  masquerade
+ *
+ * So what a packet costs does not grow with the number of containers. A direction without rules
+ * attached is in no verdict map. One that is has a chain <interface>-i or -e, with a rule per set of
+ * its plan (netfilter/fwplan), and rejects in the end; of IPv6 it carries nothing.
+ *
+ * Every change is one transaction. A change that fails has changed nothing, neither there nor here. */
+#pragma once
+
+#include "netfilter/fwplan.h"
+#include "netfilter/nfsock.h"
+
+#define FWTABLE_IFNAME_MAX 16
+
+struct fwtable;
+
+struct fwtable_conf {
+	const char *table, *prefix;
+	bool masquerade;
+	struct fwrange subnet;   /* of all containers; host byte order */
+	struct fwranges proxies; /* exempt from ingress rules, but for TCP port 22; copied */
+};
+
+/* A container's interface. */
+struct fwport {
+	char ifname[FWTABLE_IFNAME_MAX];
+	uint8_t mac[6]; /* of the container's end */
+	uint32_t address,
+		project; /* host byte order; any number that the project's others have too */
+};
+
+_must_check_ int fwtable_open(
+	const struct fwtable_conf *conf, struct fwtable **ret, struct err *err);
+/* The kernel's table stays: containers outlive us. */
+struct fwtable *fwtable_close(struct fwtable *t);
+
+/* Know a port without telling the kernel: before fwtable_load. Plans as for fwtable_put. */
+void fwtable_expect(
+	struct fwtable *t, const struct fwport *port, struct fwplan *take[FW_DIRECTIONS]);
+
+/* Replace the kernel's table by what is wanted, whatever it holds: in one transaction, so that no
+ * packet passes in between. At start, and when somebody else has changed it. */
+_must_check_ int fwtable_load(struct fwtable *t, struct err *err);
+
+/* Add a port, or change its rules. @take: a plan of each direction; NULL: detached. They are taken
+ * (and emptied) on success only. */
+_must_check_ int fwtable_put(struct fwtable *t, const struct fwport *port,
+	struct fwplan *take[FW_DIRECTIONS], struct err *err);
+/* Not there: success. */
+_must_check_ int fwtable_remove(struct fwtable *t, const char *ifname, struct err *err);
+bool fwtable_has(const struct fwtable *t, const char *ifname);
+
+/* How often each rule of a direction has decided; @n of them. The kernel counts by element, and an
+ * element belongs to the first rule that asks for it. All zero when detached. */
+_must_check_ int fwtable_count(struct fwtable *t, const char *ifname, enum fwdirection direction,
+	uint64_t *ret_packets, uint64_t *ret_bytes, size_t n);
+
+/* Would a new flow like this pass? For flows that are under way when rules change. Addresses in host
+ * byte order. Masquerading and the anti-spoofing are not looked at. */
+struct fwflow {
+	uint32_t source, destination;
+	uint8_t protocol, icmp_type, icmp_code;
+	uint16_t source_port, port;
+};
+bool fwtable_allows(const struct fwtable *t, const struct fwflow *flow);
+
+/* Our own netlink address: changes by any other are foreign. */
+uint32_t fwtable_netlink_port(const struct fwtable *t);

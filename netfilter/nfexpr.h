@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The expressions that our rules are made of, each appended to a rule. Registers are the 32-bit ones,
+ * by number: a key of several fields lies in neighbouring ones. */
+#pragma once
+
+#include <libnftnl/rule.h>
+
+#include "proto/base.h"
+
+struct nftnl_rule *nfexpr_rule(void);
+
+void nfexpr_meta(struct nftnl_rule *r, uint32_t key, unsigned to); /* NFT_META_… */
+void nfexpr_set_meta(struct nftnl_rule *r, uint32_t key, unsigned from);
+void nfexpr_ct_state(struct nftnl_rule *r, uint32_t any_of); /* go on if one of them */
+void nfexpr_payload(
+	struct nftnl_rule *r, uint32_t base, uint32_t offset, uint32_t size, unsigned to);
+void nfexpr_mask(struct nftnl_rule *r, unsigned reg, const void *mask, uint32_t size);
+/* Go on if the register is (not) that. */
+void nfexpr_is(struct nftnl_rule *r, unsigned reg, const void *value, uint32_t size);
+void nfexpr_is_not(struct nftnl_rule *r, unsigned reg, const void *value, uint32_t size);
+void nfexpr_in(struct nftnl_rule *r, unsigned reg, const char *set, bool invert);
+void nfexpr_map(struct nftnl_rule *r, unsigned reg, const char *map, unsigned to);
+void nfexpr_verdict_map(struct nftnl_rule *r, unsigned reg, const char *map);
+void nfexpr_verdict(struct nftnl_rule *r, int verdict, const char *chain); /* NF_…, NFT_… */
+void nfexpr_reject(struct nftnl_rule *r, uint32_t type, uint8_t code);
+void nfexpr_masquerade(struct nftnl_rule *r);

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "netfilter/nfsock.h"
+
+#include <linux/netfilter/nfnetlink.h>
+#include <sys/socket.h>
+
+#define RECEIVE_SIZE ((size_t)256 * 1024)
+#define QUEUE_MAX    (64 * 1024 * 1024)
+
+struct nfsock {
+	struct mnl_socket *nl;
+	uint32_t seq;
+	uint8_t buffer[RECEIVE_SIZE];
+};
+
+int nfsock_open(struct nfsock **ret)
+{
+	struct nfsock *s = xcalloc(1, sizeof(*s));
+	const int size = QUEUE_MAX, on = 1;
+	int fd;
+
+	s->nl = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
+	if (!s->nl || mnl_socket_bind(s->nl, 0, MNL_SOCKET_AUTOPID) < 0) {
+		int r = -errno;
+
+		nfsock_close(s);
+		return r;
+	}
+	fd = mnl_socket_get_fd(s->nl);
+	/* A batch goes in one piece, and thousands of refusals may come back. */
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size));
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
+	(void)setsockopt(
+		fd, SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof(on)); /* answers without our bytes */
+	*ret = s;
+	return 0;
+}
+
+struct nfsock *nfsock_close(struct nfsock *s)
+{
+	if (s) {
+		if (s->nl)
+			(void)mnl_socket_close(s->nl);
+		free(s);
+	}
+	return NULL;
+}
+
+uint32_t nfsock_port(const struct nfsock *s)
+{
+	return mnl_socket_get_portid(s->nl);
+}
+
+uint32_t nfsock_next_seq(struct nfsock *s)
+{
+	return ++s->seq;
+}
+
+static int send_all(struct nfsock *s, const void *data, size_t size)
+{
+	ssize_t n;
+
+	do
+		n = mnl_socket_sendto(s->nl, data, size);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : 0;
+}
+
+/* The kernel has done its work within the send: all answers are in the queue. */
+static ssize_t receive(struct nfsock *s, int flags)
+{
+	ssize_t n;
+
+	do
+		n = recv(mnl_socket_get_fd(s->nl), s->buffer, sizeof(s->buffer), flags);
+	while (n < 0 && errno == EINTR);
+	return n;
+}
+
+int nfsock_talk(struct nfsock *s, const void *data, size_t size, uint32_t last_seq,
+	void (*on_error)(uint32_t seq, int errnum, void *userdata), void *userdata)
+{
+	bool acknowledged = false;
+	int result = send_all(s, data, size);
+	ssize_t n;
+
+	if (result < 0)
+		return result;
+	while ((n = receive(s, MSG_DONTWAIT)) > 0) {
+		int left = (int)n;
+
+		for (const struct nlmsghdr *m = (const void *)s->buffer; mnl_nlmsg_ok(m, left);
+			m = mnl_nlmsg_next(m, &left)) {
+			const struct nlmsgerr *e = mnl_nlmsg_get_payload(m);
+
+			if (m->nlmsg_type != NLMSG_ERROR)
+				continue;
+			if (e->error == 0) {
+				acknowledged = acknowledged || m->nlmsg_seq == last_seq;
+				continue;
+			}
+			if (result == 0)
+				result = e->error;
+			if (on_error)
+				on_error(m->nlmsg_seq, -e->error, userdata);
+		}
+	}
+	if (result == 0 && n < 0 && errno != EAGAIN)
+		result = -errno;
+	return result == 0 && !acknowledged ? -EPROTO : result;
+}
+
+int nfsock_dump(struct nfsock *s, const struct nlmsghdr *request,
+	void (*on_message)(const struct nlmsghdr *m, void *userdata), void *userdata)
+{
+	bool interrupted = false, done = false;
+	int r = send_all(s, request, request->nlmsg_len);
+
+	while (r == 0 && !done) {
+		ssize_t n = receive(s, 0);
+		int left = (int)n;
+
+		if (n < 0)
+			return -errno;
+		for (const struct nlmsghdr *m = (const void *)s->buffer; mnl_nlmsg_ok(m, left);
+			m = mnl_nlmsg_next(m, &left)) {
+			if (m->nlmsg_seq != request->nlmsg_seq)
+				continue; /* an answer that nobody waits for any more */
+			interrupted = interrupted || (m->nlmsg_flags & NLM_F_DUMP_INTR);
+			if (m->nlmsg_type == NLMSG_DONE) {
+				done = true;
+			} else if (m->nlmsg_type == NLMSG_ERROR) {
+				r = ((const struct nlmsgerr *)mnl_nlmsg_get_payload(m))->error;
+				done = true;
+			} else {
+				on_message(m, userdata);
+			}
+		}
+	}
+	return r < 0 ? r : interrupted ? -EINTR : 0;
+}
