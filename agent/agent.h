@@ -28,6 +28,7 @@ struct agent {
 	struct api *api;
 	struct portal *portal;
 	struct reaper *reaper;
+	struct ctnet *net;
 	gid_t local_group; /* who may use the local sockets; 0 (root's) without Local.Group */
 	struct ctgroup *groups;
 	struct keyset keyset;

@@ -15,12 +15,14 @@ agent_hoody_agent_SOURCES = \
 	agent/agent_main.c agent/agent.h \
 	agent/api.c agent/api.h agent/api_handlers.h agent/api_routes.c agent/api_routes.def \
 	agent/api_body.c agent/api_body.h agent/api_order.c agent/api_order.h agent/api_show.c agent/api_show.h \
-	agent/api_container.c agent/api_event.c agent/api_image.c agent/api_node.c agent/api_operation.c agent/api_plan.c agent/api_project.c agent/api_snapshot.c \
+	agent/api_container.c agent/api_event.c agent/api_firewall.c agent/api_image.c agent/api_node.c agent/api_operation.c agent/api_plan.c agent/api_project.c agent/api_snapshot.c \
 	agent/ctlsrv.c agent/ctlsrv.h \
+	agent/ctnet.c agent/ctnet.h \
 	agent/ctwatch.c agent/ctwatch.h \
 	agent/desired.c agent/desired.h \
 	agent/engine.c agent/engine.h \
 	agent/event.c agent/event.h \
+	agent/fwlist.c agent/fwlist.h \
 	agent/history.c agent/history.h \
 	agent/imagejob.c agent/imagejob.h \
 	agent/imagelist.c agent/imagelist.h \
@@ -28,7 +30,7 @@ agent_hoody_agent_SOURCES = \
 	agent/journal.c agent/journal.h \
 	agent/leaf.c agent/leaf.h \
 	agent/localorder.c agent/localorder.h \
-	agent/ops.c agent/ops.h agent/ops_container.c agent/ops_copy.c agent/ops_image.c agent/ops_node.c agent/ops_snapshot.c \
+	agent/ops.c agent/ops.h agent/ops_container.c agent/ops_copy.c agent/ops_firewall.c agent/ops_image.c agent/ops_node.c agent/ops_snapshot.c \
 	agent/opstate.c agent/opstate.h \
 	agent/outbox.c agent/outbox.h \
 	agent/portal.c agent/portal.h \
@@ -41,8 +43,8 @@ agent_hoody_agent_SOURCES = \
 	agent/worker.c agent/worker.h
 agent_hoody_agent_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(SODIUM_CFLAGS) $(SYSTEMD_CFLAGS)
 agent_hoody_agent_CPPFLAGS = $(AM_CPPFLAGS) -DPKGLIBEXECDIR='"$(pkglibexecdir)"'
-agent_hoody_agent_LDADD = agent/libengine.a agent/libagentbase.a agent/libchannel.a lxc/libct.a proto/libproto.a \
-	$(SYSTEMD_LIBS) $(SQLITE_LIBS) $(INIH_LIBS) $(JANSSON_LIBS) $(SODIUM_LIBS)
+agent_hoody_agent_LDADD = agent/libengine.a agent/libagentbase.a agent/libchannel.a lxc/libct.a netfilter/libnetfilter.a netns/libnetns.a proto/libproto.a \
+	$(NFTNL_LIBS) $(MNL_LIBS) $(SYSTEMD_LIBS) $(SQLITE_LIBS) $(INIH_LIBS) $(JANSSON_LIBS) $(SODIUM_LIBS)
 
 nodist_agent_hoody_agent_SOURCES = agent/api_openapi.c
 BUILT_SOURCES += agent/api_openapi.c

@@ -14,6 +14,7 @@
 #include "agent/alive.h"
 #include "agent/api.h"
 #include "agent/ctlsrv.h"
+#include "agent/ctnet.h"
 #include "agent/ctwatch.h"
 #include "agent/engine.h"
 #include "agent/journald.h"
@@ -97,6 +98,24 @@ static int make_directories(struct agent *a, struct err *err)
 	return r;
 }
 
+/* The network's own address and its last one are no container's (RFC 922). */
+static int open_desired(struct agent *a, struct err *err)
+{
+	const char *subnet = a->conf.network.subnet4;
+	struct desired_ranges ranges = { .id_base = (uint32_t)a->conf.containers.id_base };
+	unsigned prefix = 0;
+	uint32_t address = 0, mask;
+
+	if (ident_cidr4_parse(subnet, strlen(subnet), &address, &prefix) < 0 || prefix < 8 ||
+		prefix > 30)
+		return err_set(err, -EINVAL, ERR_INVALID_PARAMS, "Network.Subnet4",
+			"Network.Subnet4 must be a network of 4 to 16777216 addresses");
+	mask = ~0u << (32 - prefix);
+	ranges.first_address = (address & mask) + 1;
+	ranges.last_address = (address | ~mask) - 1;
+	return desired_open(a->store, &ranges, &a->desired, err);
+}
+
 static int open_state(struct agent *a, struct err *err)
 {
 	_cleanup_(freep) char *path = xasprintf("%s/state.db", a->conf.node.state_directory);
@@ -105,7 +124,7 @@ static int open_state(struct agent *a, struct err *err)
 
 	if (r < 0)
 		return r;
-	r = desired_open(a->store, (uint32_t)a->conf.containers.id_base, &a->desired, err);
+	r = open_desired(a, err);
 	if (r < 0)
 		return r;
 	return outbox_open(a->store, standalone ? 0 : (uint64_t)a->conf.control.outbox_max_bytes,
@@ -161,6 +180,8 @@ static int start_parts(struct agent *a, struct err *err)
 	if (r < 0)
 		return r;
 	r = reaper_new(a, &a->reaper);
+	if (r >= 0)
+		r = ctnet_new(a, &a->net, err);
 	if (r < 0)
 		return r;
 	find_local_group(a);
@@ -222,6 +243,7 @@ static int recover(struct agent *a, struct err *err)
 			strerror(-r));
 	engine_recover(a->engine);
 	adopt_containers(a, boot_before && strcmp(boot_before, a->boot_id) != 0);
+	ctnet_start(a);
 	if (ctgroup_list(a->groups, log_leftover, a) < 0)
 		LOG(LOG_WARNING, LEFTOVER, NO_FIELDS, "the cgroup directories can't be listed");
 	tell_hello(a);
@@ -334,6 +356,7 @@ static void tear_down(struct agent *a)
 	a->ctlsrv = ctlsrv_close(a->ctlsrv);
 	a->uplink = uplink_free(a->uplink);
 	a->engine = engine_free(a->engine);
+	a->net = ctnet_free(a->net);
 	a->reaper = reaper_free(a->reaper);
 	a->api = api_free(a->api); /* with what looks something up for its calls */
 	a->workers = worker_pool_free(a->workers);

@@ -7,7 +7,9 @@
 
 struct desired {
 	struct store *store;
-	uint32_t id_base;
+	struct desired_ranges ranges;
+	uint32_t next_address;
+	int64_t newest_ms;
 	size_t n, allocated;
 	struct container **at; /* sorted by id */
 };
@@ -67,6 +69,44 @@ static void insert(struct desired *d, struct container *c)
 	d->n++;
 }
 
+/* Its project's others have it, or it is the next that nobody has. */
+static uint32_t number_project(const struct desired *d, const char *project_id)
+{
+	uint32_t highest = 0;
+
+	for (size_t i = 0; i < d->n; i++) {
+		if (strcmp(d->at[i]->spec.project_id, project_id) == 0)
+			return d->at[i]->project;
+		highest = MAX_OF(highest, d->at[i]->project);
+	}
+	return highest + 1;
+}
+
+static bool has_address(const struct desired *d, uint32_t address)
+{
+	for (size_t i = 0; i < d->n; i++)
+		if (d->at[i]->spec.ipv4 == address)
+			return true;
+	return false;
+}
+
+/* The one after the newest container's, and so on around. */
+static int free_address(struct desired *d, uint32_t *ret)
+{
+	const struct desired_ranges *r = &d->ranges;
+
+	for (uint64_t i = 0; i <= (uint64_t)r->last_address - r->first_address; i++) {
+		uint32_t address = d->next_address;
+
+		d->next_address = address >= r->last_address ? r->first_address : address + 1;
+		if (!has_address(d, address)) {
+			*ret = address;
+			return 0;
+		}
+	}
+	return -ENOSPC;
+}
+
 static int read_container(struct desired *d, struct store_stmt *q, struct err *err)
 {
 	_cleanup_json_ json_t *spec = json_loads(store_text(q, 0), 0, NULL);
@@ -87,11 +127,18 @@ static int read_container(struct desired *d, struct store_stmt *q, struct err *e
 	c->id_slot = (uint32_t)store_int(q, 2);
 	c->created_ms = store_int(q, 4);
 	c->changed_ms = store_int(q, 5);
+	c->project = number_project(d, c->spec.project_id);
 	insert(d, c);
+	if (c->spec.ipv4 >= d->ranges.first_address && c->spec.ipv4 < d->ranges.last_address &&
+		c->created_ms >= d->newest_ms) {
+		d->newest_ms = c->created_ms;
+		d->next_address = c->spec.ipv4 + 1;
+	}
 	return 0;
 }
 
-int desired_open(struct store *s, uint32_t id_base, struct desired **ret, struct err *err)
+int desired_open(
+	struct store *s, const struct desired_ranges *ranges, struct desired **ret, struct err *err)
 {
 	struct desired *d = xcalloc(1, sizeof(*d));
 	_cleanup_stmt_ struct store_stmt *q = store_query(s,
@@ -101,7 +148,8 @@ int desired_open(struct store *s, uint32_t id_base, struct desired **ret, struct
 	int r;
 
 	d->store = s;
-	d->id_base = id_base;
+	d->ranges = *ranges;
+	d->next_address = ranges->first_address;
 	while ((r = store_step(q)) > 0) {
 		r = read_container(d, q, err);
 		if (r < 0) {
@@ -153,7 +201,7 @@ static int free_slot(const struct desired *d, uint32_t *ret)
 	for (size_t i = 0; i < d->n; i++)
 		taken[d->at[i]->id_slot] = 1;
 	for (uint32_t i = 0; i < CONTAINERS_MAX; i++) {
-		uint64_t end = d->id_base + (i + 1ULL) * CTSPEC_ID_RANGE;
+		uint64_t end = d->ranges.id_base + (i + 1ULL) * CTSPEC_ID_RANGE;
 
 		if (end > UINT32_MAX)
 			break;
@@ -171,14 +219,18 @@ int desired_add(struct desired *d, const struct ctspec *spec, const uint8_t dige
 	_cleanup_json_ json_t *json = NULL;
 	_cleanup_(freep) char *text = NULL;
 	struct container *c;
-	uint32_t slot;
+	uint32_t slot, address;
 	int r = free_slot(d, &slot);
 
+	if (r >= 0)
+		r = free_address(d, &address);
 	if (r < 0)
 		return r;
 	c = xcalloc(1, sizeof(*c));
 	c->spec = *spec;
-	c->spec.id_base = d->id_base + slot * CTSPEC_ID_RANGE;
+	c->spec.id_base = d->ranges.id_base + slot * CTSPEC_ID_RANGE;
+	c->spec.ipv4 = address;
+	c->project = number_project(d, spec->project_id);
 	c->id_slot = slot;
 	c->status = CT_CREATING;
 	c->created_ms = c->changed_ms = now_ms;

@@ -30,14 +30,21 @@ struct container {
 	uint8_t params_digest[32]; /* of container.create's params, canonical: same again is success
 				    */
 	uint32_t id_slot;
+	uint32_t project; /* a number that its project's containers share; of this run alone */
 	int64_t created_ms, changed_ms;
 	struct ctwatch *watch; /* ctwatch.c's; NULL while nothing runs */
 };
 
 struct desired;
 
-_must_check_ int desired_open(
-	struct store *s, uint32_t id_base, struct desired **ret, struct err *err);
+/* What containers have their ids and addresses from. */
+struct desired_ranges {
+	uint32_t id_base;
+	uint32_t first_address, last_address; /* host byte order; of containers */
+};
+
+_must_check_ int desired_open(struct store *s, const struct desired_ranges *ranges,
+	struct desired **ret, struct err *err);
 struct desired *desired_close(struct desired *d);
 
 /* NULL when there is none. Borrowed until it is removed. */
@@ -45,8 +52,9 @@ struct container *desired_find(struct desired *d, const char *id);
 size_t desired_count(const struct desired *d);
 struct container *desired_at(struct desired *d, size_t i); /* sorted by id */
 
-/* Add a container with the lowest free id range; @spec's id_base is filled in. -ENOSPC when no
- * range is left. */
+/* Add a container with the lowest free id range and the next free address; @spec's id_base and ipv4
+ * are filled in. -ENOSPC when none is left of either. An address is not given again before all others
+ * have been. */
 _must_check_ int desired_add(struct desired *d, const struct ctspec *spec,
 	const uint8_t digest[static 32], int64_t now_ms, struct container **ret);
 /* Another wish for the same container: @spec has its id and id range. */

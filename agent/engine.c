@@ -247,16 +247,33 @@ static char *job_text(const struct operation *op, const struct ops_step *step)
 		&a->conf, c ? &c->spec : NULL, step->job, op->at.undoing ? "undo" : "act", params);
 }
 
+/* What the agent does itself. Negative when that is the step's end. */
+static int act_here(struct operation *op, int (*here)(struct agent *a, struct operation *op))
+{
+	int r = here ? here(op->agent, op) : 0;
+
+	op->last_r = r;
+	op->died = false;
+	return r;
+}
+
 /* Begin what the commit has just made durable. */
 static void act(struct operation *op)
 {
 	const struct ops_step *step = &op->def->steps[op->at.step];
-	_cleanup_(freep) char *text = job_text(op, step);
+	_cleanup_(freep) char *text = NULL;
 	uint64_t deadline_ms =
 		op->at.undoing ? UNDO_TIMEOUT_MS
 			       : oprules_timeout_s(op->order.op, op->order.params) * 1000ULL +
 					 DEADLINE_MARGIN_MS;
 
+	if ((!op->at.undoing && act_here(op, step->here) < 0) || !step->job) {
+		if (op->at.undoing)
+			(void)act_here(op, step->undo_here);
+		push(&op->agent->engine->ready, op);
+		return;
+	}
+	text = job_text(op, step);
 	worker_run(op->worker, text, deadline_ms, on_worker_done, on_worker_progress, op);
 }
 
@@ -299,7 +316,9 @@ static void walk(struct engine *e, struct operation *op, enum opstep_event event
 	switch (action) {
 	case OPSTEP_ACT:
 	case OPSTEP_UNDO:
-		if (!get_worker(e, op)) {
+		if (!op->def->steps[op->at.step].job)
+			op->last_r = 0;
+		if (op->def->steps[op->at.step].job && !get_worker(e, op)) {
 			op->has_position = true;
 			push(&e->starved, op);
 			return;

@@ -23,14 +23,22 @@ enum ops_recovery {
 };
 
 struct ops_step {
-	const char *job; /* of hoody-worker */
+	const char *job; /* of hoody-worker; NULL: none */
 	bool has_undo;
 	/* This operation doesn't need the step; NULL: it always does. */
 	bool (*skip)(const struct operation *op);
 	/* The job's parameters, beside timeout_ms; NULL: none. Of what is journaled alone, so that
 	 * they are the same after a crash. */
 	json_t *(*params)(struct agent *a, const struct operation *op);
+	/* What the agent does itself, before the job, or instead of it when @job is NULL; quick and
+	 * idempotent. Negative: op->err says why, and there is no job. @undo_here: after the job's
+	 * undo. */
+	int (*here)(struct agent *a, struct operation *op);
+	int (*undo_here)(struct agent *a, struct operation *op);
 };
+
+/* A container's init runs, and the firewall knows it before. */
+#define OPS_LAUNCH .job = "launch", .has_undo = true, .here = ctnet_before_launch
 
 struct opdef {
 	enum op op;
@@ -60,5 +68,7 @@ extern const struct opdef ops_copy[];
 extern const size_t ops_copy_count;
 extern const struct opdef ops_image[];
 extern const size_t ops_image_count;
+extern const struct opdef ops_firewall[];
+extern const size_t ops_firewall_count;
 extern const struct opdef ops_node[];
 extern const size_t ops_node_count;

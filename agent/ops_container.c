@@ -3,7 +3,9 @@
  */
 #include <sodium.h>
 
+#include "agent/fwlist.h"
 #include "agent/imagelist.h"
+#include "agent/ctnet.h"
 #include "agent/ops.h"
 #include "agent/opstate.h"
 #include "agent/snaplist.h"
@@ -56,7 +58,6 @@ static const struct wish {
 	{ NULL, "ramdisk_scope", is_project_scope, ERR_NOT_IMPLEMENTED },
 	{ "limits", "io_read_bps", is_number, ERR_LIMIT_NOT_SUPPORTED },
 	{ "limits", "io_write_bps", is_number, ERR_LIMIT_NOT_SUPPORTED },
-	{ "limits", "net_bps", is_number, ERR_LIMIT_NOT_SUPPORTED },
 };
 
 static const struct wish update_not_yet[] = {
@@ -156,6 +157,7 @@ static void spec_from_params(const struct order *o, struct ctspec *ret)
 			.memory_bytes = json_integer_value(json_object_get(limits, "memory_bytes")),
 			.pids = json_integer_value(json_object_get(limits, "pids")),
 			.disk_bytes = json_integer_value(json_object_get(limits, "disk_bytes")),
+			.net_bps = json_integer_value(json_object_get(limits, "net_bps")),
 		},
 	};
 	strcpy(ret->id, o->container_id);
@@ -203,7 +205,7 @@ static void create_abandon(struct agent *a, struct operation *op)
 
 static const struct ops_step create_steps[] = {
 	{ "rootfs", .has_undo = true, .params = rootfs_params },
-	{ "launch", .has_undo = true, .skip = create_without_start },
+	{ OPS_LAUNCH, .skip = create_without_start },
 };
 
 /* --- update --- */
@@ -241,7 +243,7 @@ static enum ops_verdict start_check(struct agent *a, struct operation *op)
 }
 
 static const struct ops_step start_steps[] = {
-	{ "launch", .has_undo = true },
+	{ OPS_LAUNCH },
 };
 
 static enum ops_verdict stop_check(struct agent *a, struct operation *op)
@@ -275,7 +277,7 @@ static bool was_not_running(const struct operation *op)
 /* Between its halves the old init's end is ordered: it must not be taken for the new one's. */
 static const struct ops_step restart_steps[] = {
 	{ "shutdown", .skip = was_not_running },
-	{ "launch", .has_undo = true },
+	{ OPS_LAUNCH },
 };
 
 /* --- pause, resume --- */
@@ -318,6 +320,7 @@ static void delete_finish(struct agent *a, struct operation *op)
 
 	opstate_move(a, op, CT_DELETED);
 	snaplist_remove_all(a->store, c->spec.id);
+	fwlist_remove_all(a->store, c->spec.id);
 	desired_remove(a->desired, c);
 }
 

@@ -2,6 +2,8 @@
 /* container.copy and container.sync: one container's root out of another's. The source goes on. */
 #include <sodium.h>
 
+#include "agent/ctnet.h"
+#include "agent/fwlist.h"
 #include "agent/ops.h"
 #include "agent/opstate.h"
 #include "agent/reaper.h"
@@ -109,6 +111,8 @@ static int copy_begin(struct agent *a, struct operation *op)
 	if (r < 0)
 		return err_set(&op->err, r, ERR_NO_SPACE, "IdBase",
 			"no range of user ids is left for another container");
+	if (json_is_true(json_object_get(op->order.params, "copy_firewall_rules")))
+		fwlist_copy(a->store, source->spec.id, c->spec.id);
 	engine_set_status(a, c, CT_COPYING, 0, opstate_cause(op),
 		json_pack("{s:s, s:s}", "command", "copy", "order_id", op->order.id));
 	return 0;
@@ -141,12 +145,13 @@ static void copy_abandon(struct agent *a, struct operation *op)
 	if (!c)
 		return;
 	opstate_move(a, op, CT_FAILED);
+	fwlist_remove_all(a->store, c->spec.id);
 	desired_remove(a->desired, c);
 }
 
 static const struct ops_step copy_steps[] = {
 	{ "copy", .has_undo = true, .params = copy_params },
-	{ "launch", .has_undo = true, .skip = copy_without_start },
+	{ OPS_LAUNCH, .skip = copy_without_start },
 };
 
 /* --- sync --- */
@@ -226,7 +231,7 @@ static const struct ops_step sync_steps[] = {
 	{ "sync-build", .has_undo = true, .params = sync_params },
 	{ "halt", .has_undo = true, .skip = was_at_rest },
 	{ "sync", .has_undo = true },
-	{ "launch", .has_undo = true, .skip = was_at_rest },
+	{ OPS_LAUNCH, .skip = was_at_rest },
 	{ "freeze", .has_undo = true, .skip = was_not_paused },
 	{ "settle", .params = settle_params },
 };

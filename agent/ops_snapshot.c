@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <time.h>
 
+#include "agent/ctnet.h"
 #include "agent/ops.h"
 #include "agent/opstate.h"
 #include "agent/reaper.h"
@@ -144,7 +145,7 @@ static void restore_finish(struct agent *a, struct operation *op)
 static const struct ops_step restore_steps[] = {
 	{ "halt", .has_undo = true, .skip = was_at_rest },
 	{ "restore", .has_undo = true, .params = named },
-	{ "launch", .has_undo = true },
+	{ OPS_LAUNCH },
 	{ "settle" },
 };
 

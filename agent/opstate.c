@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/opstate.h"
 
+#include "agent/ctnet.h"
 #include "agent/ctwatch.h"
 
 struct container *opstate_container(struct agent *a, const struct operation *op)
@@ -47,6 +48,7 @@ void opstate_move(struct agent *a, struct operation *op, enum ct_status to)
 	if (c->status != to)
 		engine_set_status(a, c, to, op->started_ms, opstate_cause(op),
 			json_pack("{s:s, s:s}", "command", command, "order_id", op->order.id));
+	ctnet_settle(a, c);
 	json_decref(op->result);
 	op->result = json_pack("{s:s}", "status", desired_status_name(to));
 }
@@ -77,4 +79,5 @@ void opstate_as_observed(struct agent *a, struct operation *op)
 	if (c->status != observed)
 		engine_set_status(a, c, observed, op->started_ms, "system",
 			json_pack("{s:s}", "order_id", op->order.id));
+	ctnet_settle(a, c);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/tell.h"
 
+#include <arpa/inet.h>
+
 #include <linux/magic.h>
 #include <sys/statfs.h>
 #include <sys/utsname.h>
@@ -160,16 +162,30 @@ void tell_status(struct agent *a, const struct container *c, enum ct_status from
 	send_report(a, v);
 }
 
-void tell_snapshot(
-	struct agent *a, const struct container *c, const char *event, json_t *data_steals)
+static void tell_event(struct agent *a, const char *type, const struct container *c,
+	const char *event, json_t *data_steals)
 {
-	json_t *v = new_report("snapshot");
+	json_t *v = new_report(type);
 
-	set(v, "container_id", json_string(c->spec.id));
-	set(v, "project_id", json_string(c->spec.project_id));
+	if (c) {
+		set(v, "container_id", json_string(c->spec.id));
+		set(v, "project_id", json_string(c->spec.project_id));
+	}
 	set(v, "event", json_string(event));
 	set(v, "data", data_steals);
 	send_report(a, v);
+}
+
+void tell_snapshot(
+	struct agent *a, const struct container *c, const char *event, json_t *data_steals)
+{
+	tell_event(a, "snapshot", c, event, data_steals);
+}
+
+void tell_firewall(
+	struct agent *a, const struct container *c, const char *event, json_t *data_steals)
+{
+	tell_event(a, "firewall", c, event, data_steals);
 }
 
 /* As storage/pool chooses it, which the agent doesn't link. */
@@ -195,6 +211,14 @@ json_t *tell_pool(const struct agent *a)
 	return v;
 }
 
+static json_t *address_json(uint32_t address)
+{
+	const uint32_t wire = htonl(address);
+	char text[INET_ADDRSTRLEN];
+
+	return address ? json_string(inet_ntop(AF_INET, &wire, text, sizeof(text))) : json_null();
+}
+
 static void tell_inventory(struct agent *a)
 {
 	json_t *v = new_report("node.inventory"), *containers = json_array();
@@ -208,7 +232,7 @@ static void tell_inventory(struct agent *a)
 		set(row, "name", json_string(c->spec.name));
 		set(row, "status", json_string(desired_status_name(c->status)));
 		set(row, "image", json_string(c->spec.image));
-		set(row, "ipv4", json_null());
+		set(row, "ipv4", address_json(c->spec.ipv4));
 		set(row, "ipv6", json_null());
 		(void)json_array_append_new(containers, row);
 	}

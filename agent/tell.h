@@ -24,6 +24,11 @@ void tell_status(struct agent *a, const struct container *c, enum ct_status from
 void tell_snapshot(
 	struct agent *a, const struct container *c, const char *event, json_t *data_steals);
 
+/* What became of a container's firewall, or (@c NULL) of the node's: added, removed, updated, enabled,
+ * disabled, healed, failed. Takes @data. */
+void tell_firewall(
+	struct agent *a, const struct container *c, const char *event, json_t *data_steals);
+
 /* node.hello and node.inventory. */
 void tell_hello(struct agent *a);
 

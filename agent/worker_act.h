@@ -10,7 +10,7 @@ struct job {
 	struct ctlife life;
 	char *lxc, *pool, *run, *rootfs, *driver, *prefix;
 	int64_t timeout_ms;
-	json_t *params; /* borrowed */
+	const json_t *params, *link; /* borrowed; link NULL: the job is about no container */
 	json_t *result;
 	int pidfd;
 	int fd; /* that came with the job, or -1 */
@@ -25,6 +25,13 @@ int worker_life_shutdown(struct job *j, struct err *err);
 int worker_life_freeze(struct job *j, struct err *err);
 int worker_life_thaw(struct job *j, struct err *err);
 int worker_life_session(struct job *j, struct err *err);
+int worker_life_sweep(struct job *j, struct err *err);
+
+/* worker_net.c: the container's link, there before its init and gone after it. */
+int worker_net_make(struct job *j, struct err *err);
+int worker_net_remove(struct job *j, struct err *err);
+/* What its root has to say of the network. @fresh: whatever stands there. */
+int worker_net_write_files(struct job *j, bool fresh, struct err *err);
 
 /* worker_image.c */
 int worker_image_resolve(struct job *j, struct err *err);

@@ -9,6 +9,7 @@
  *    "paths":{"lxc":"<StateDirectory>/lxc","pool":"<Pool>","run":"<RuntimeDirectory>"},
  *    "driver":"auto","cgroup_prefix":"hoody",
  *    "container":{<ctspec, see lxc/ctspec.h>},
+ *    "link":{name, peer, mac, address, gateway, limit_bps, dns},
  *    "params":{…of the job…}}
  *
  * verb "act" brings the job's effect about and is idempotent: it first asks the kernel or the disk
@@ -41,6 +42,8 @@
  *   restore  the root is the snapshot: params {name}                       the old root
  *   sync-build   what will be the root is made: params {source, running?}  it is removed
  *   sync     and takes its place                                           the old root
+ *   net-sweep     links that begin with params.prefix and are not in keep  -
+ *            are gone: params {prefix, keep:[names]}
  *   settle   the old root is gone: params {keep_base?}                     -
  *   rootfs-remove   its root, its directory and its lxc directory are gone   -
  */

@@ -1,12 +1,28 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/worker_act.h"
 #include "agent/worker_session.h"
+#include "lxc/ctprobe.h"
+
+/* Running already: its link is in use. */
+static int prepare_network(struct job *j, struct err *err)
+{
+	int r;
+
+	if (ctprobe_look(j->life.groups, j->life.spec.id, NULL, NULL) >= CTPROBE_RUNNING)
+		return 0;
+	r = ctlife_kill(&j->life, err); /* what a killed predecessor left may hold the old link */
+	if (r >= 0)
+		r = worker_net_write_files(j, false, err);
+	return r < 0 ? r : worker_net_make(j, err);
+}
 
 int worker_life_launch(struct job *j, struct err *err)
 {
 	pid_t pid;
-	int r = ctlife_launch(&j->life, &pid, &j->pidfd, err);
+	int r = prepare_network(j, err);
 
+	if (r >= 0)
+		r = ctlife_launch(&j->life, &pid, &j->pidfd, err);
 	if (r >= 0)
 		j->result = json_pack("{s:I}", "pid", (json_int_t)pid);
 	return r;
@@ -14,12 +30,16 @@ int worker_life_launch(struct job *j, struct err *err)
 
 int worker_life_kill(struct job *j, struct err *err)
 {
-	return ctlife_kill(&j->life, err);
+	int r = ctlife_kill(&j->life, err);
+
+	return r < 0 ? r : worker_net_remove(j, err);
 }
 
 int worker_life_shutdown(struct job *j, struct err *err)
 {
-	return ctlife_shutdown(&j->life, j->timeout_ms, err);
+	int r = ctlife_shutdown(&j->life, j->timeout_ms, err);
+
+	return r < 0 ? r : worker_net_remove(j, err);
 }
 
 int worker_life_freeze(struct job *j, struct err *err)

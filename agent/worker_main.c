@@ -30,6 +30,7 @@ static const struct {
 	{ "settle", worker_tree_settle, NULL },
 	{ "rootfs-remove", worker_tree_remove, NULL },
 	{ "session", worker_life_session, NULL },
+	{ "net-sweep", worker_life_sweep, NULL },
 	{ "image-resolve", worker_image_resolve, NULL },
 	{ "image-fetch", worker_image_fetch, worker_image_drop },
 	{ "image-unpack", worker_image_unpack, NULL },
@@ -66,8 +67,10 @@ static int job_read(const json_t *v, struct job *j, struct err *err)
 		r = json_object_get(v, "container")
 			    ? ctspec_from_json(json_object_get(v, "container"), &j->life.spec, err)
 			    : 0;
-	if (r >= 0)
+	if (r >= 0) {
 		j->params = json_object_get(v, "params");
+		j->link = json_object_get(v, "link");
+	}
 	if (r >= 0)
 		r = jsonx_int(j->params, "timeout_ms", false, 0, INT32_MAX, &j->timeout_ms,
 			ERR_CHANNEL, err);

@@ -75,7 +75,9 @@ int worker_tree_create(struct job *j, struct err *err)
 	const struct pool_root root = root_of(j);
 	int r = worker_tree_open_pool(j, &pool, err);
 
-	return r < 0 ? r : pool_create_root(&pool, &root, err);
+	if (r >= 0)
+		r = pool_create_root(&pool, &root, err);
+	return r < 0 ? r : worker_net_write_files(j, true, err);
 }
 
 int worker_tree_copy(struct job *j, struct err *err)

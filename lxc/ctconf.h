@@ -10,11 +10,17 @@
 #include "proto/base.h"
 #include "proto/err.h"
 
+/* The container's end of its link: an interface that the host has until then. */
+struct ctconf_link {
+	const char *peer, *address, *gateway; /* peer NULL: no network but the loopback */
+};
+
 struct ctconf_paths {
 	const char *lxc;    /* <StateDirectory>/lxc */
 	const char *rootfs; /* <Pool>/containers/<id>/rootfs */
 	const char *run;    /* <RuntimeDirectory> */
 	const char *cgroup_prefix;
+	struct ctconf_link link;
 };
 
 /* What this host has: a key for a hierarchy that is not there is either refused by liblxc or,

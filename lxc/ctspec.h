@@ -20,6 +20,7 @@ struct ctspec_limits {
 	int64_t memory_bytes;
 	int64_t pids;
 	int64_t disk_bytes;
+	int64_t net_bps; /* towards the container */
 };
 
 struct ctspec {
@@ -29,6 +30,7 @@ struct ctspec {
 	char image[256];
 	char source_id[IDENT_ID_LEN + 1]; /* of a copy: what it was made from; or empty */
 	uint32_t id_base;                 /* first host uid and gid */
+	uint32_t ipv4;                    /* host byte order */
 	bool autostart;
 	struct ctspec_limits limits;
 };

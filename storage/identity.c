@@ -6,10 +6,8 @@
 #include <sys/stat.h>
 
 #include "storage/diskerr.h"
-#include "storage/path.h"
+#include "storage/rootfile.h"
 
-#define FILE_MAX   65536
-#define TEMPORARY  ".hoody-new"
 #define HOST_KEYS  "ssh_host_"
 #define SSH_FOLDER "etc/ssh"
 
@@ -24,28 +22,6 @@ static const struct {
 static int fail(struct err *err, int r, const char *name)
 {
 	return diskerr_set(err, r, "can't renew the container's %s", name);
-}
-
-/* -ENOENT is no failure to anybody here: a system without it has it not. */
-static int open_folder(int root, const char *folder, int *ret)
-{
-	return path_open_in_root(root, folder, O_RDONLY | O_DIRECTORY, 0, ret);
-}
-
-/* Beside and then over it, whatever stood there. */
-static int replace(int folder, const char *name, const char *data, size_t size, mode_t mode)
-{
-	_cleanup_(closep) int fd = -1;
-
-	(void)unlinkat(folder, TEMPORARY, 0);
-	fd = openat(folder, TEMPORARY, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return -errno;
-	if (write(fd, data, size) != (ssize_t)size)
-		return -ENOSPC; /* what else makes a short write of a few bytes */
-	if (fchmod(fd, mode) < 0 || renameat(folder, TEMPORARY, folder, name) < 0)
-		return -errno;
-	return 0;
 }
 
 static int remove_name(int folder, const char *name)
@@ -79,7 +55,7 @@ static int remove_key(int folder, const char *name, void *userdata)
 static int remove_host_keys(int root)
 {
 	_cleanup_(closep) int folder = -1;
-	int r = open_folder(root, SSH_FOLDER, &folder);
+	int r = rootfile_open_folder(root, SSH_FOLDER, &folder);
 
 	if (r == -ENOENT)
 		return 0;
@@ -91,14 +67,14 @@ static int empty_machine_id(int root)
 {
 	_cleanup_(closep) int folder = -1;
 	struct stat st;
-	int r = open_folder(root, "etc", &folder);
+	int r = rootfile_open_folder(root, "etc", &folder);
 
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
 	if (fstatat(folder, "machine-id", &st, AT_SYMLINK_NOFOLLOW) == 0)
-		r = replace(folder, "machine-id", "", 0, 0444);
+		r = rootfile_replace(folder, "machine-id", "", 0, 0444);
 	closep(&folder);
-	if (r >= 0 && open_folder(root, "var/lib/dbus", &folder) == 0 &&
+	if (r >= 0 && rootfile_open_folder(root, "var/lib/dbus", &folder) == 0 &&
 		fstatat(folder, "machine-id", &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
 		r = remove_name(folder, "machine-id");
 	return r;
@@ -108,9 +84,11 @@ static int set_hostname(int root, const char *hostname)
 {
 	_cleanup_(freep) char *line = xasprintf("%s\n", hostname);
 	_cleanup_(closep) int folder = -1;
-	int r = open_folder(root, "etc", &folder);
+	int r = rootfile_open_folder(root, "etc", &folder);
 
-	return r == -ENOENT ? 0 : r < 0 ? r : replace(folder, "hostname", line, strlen(line), 0644);
+	return r == -ENOENT ? 0
+	       : r < 0      ? r
+			    : rootfile_replace(folder, "hostname", line, strlen(line), 0644);
 }
 
 int identity_refresh(int root, const char *hostname, struct err *err)
@@ -133,7 +111,7 @@ static int carry_file(int from, int to, const char *name)
 {
 	_cleanup_(closep) int fd =
 		openat(from, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	_cleanup_(freep) char *data = xcalloc(1, FILE_MAX);
+	_cleanup_(freep) char *data = xcalloc(1, ROOTFILE_MAX);
 	struct stat st;
 	ssize_t n;
 
@@ -142,10 +120,10 @@ static int carry_file(int from, int to, const char *name)
 									   : -errno;
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	if (!S_ISREG(st.st_mode) || st.st_size > FILE_MAX)
+	if (!S_ISREG(st.st_mode) || st.st_size > ROOTFILE_MAX)
 		return 0;
-	n = read(fd, data, FILE_MAX);
-	return n < 0 ? -errno : replace(to, name, data, (size_t)n, st.st_mode & 0777);
+	n = read(fd, data, ROOTFILE_MAX);
+	return n < 0 ? -errno : rootfile_replace(to, name, data, (size_t)n, st.st_mode & 0777);
 }
 
 static int carry_key(int folder, const char *name, void *userdata)
@@ -158,7 +136,8 @@ static int carry_host_keys(int from, int root)
 	_cleanup_(closep) int a = -1, b = -1;
 	int r = remove_host_keys(root);
 
-	if (r < 0 || open_folder(from, SSH_FOLDER, &a) < 0 || open_folder(root, SSH_FOLDER, &b) < 0)
+	if (r < 0 || rootfile_open_folder(from, SSH_FOLDER, &a) < 0 ||
+		rootfile_open_folder(root, SSH_FOLDER, &b) < 0)
 		return r;
 	return each_host_key(a, carry_key, &b);
 }
@@ -170,9 +149,9 @@ int identity_carry(int from, int root, struct err *err)
 	for (size_t i = 0; i < countof(own_files); i++) {
 		_cleanup_(closep) int a = -1, b = -1;
 
-		if (open_folder(root, own_files[i].folder, &b) < 0)
+		if (rootfile_open_folder(root, own_files[i].folder, &b) < 0)
 			continue;
-		r = open_folder(from, own_files[i].folder, &a) < 0
+		r = rootfile_open_folder(from, own_files[i].folder, &a) < 0
 			    ? remove_name(b, own_files[i].name)
 			    : carry_file(a, b, own_files[i].name);
 		if (r < 0)

@@ -8,11 +8,13 @@ storage_libstorage_a_SOURCES = \
 	storage/diskerr.c storage/diskerr.h \
 	storage/filecopy.c storage/filecopy.h \
 	storage/imagestore.c storage/imagestore.h \
+	storage/netfiles.c storage/netfiles.h \
 	storage/oci.c storage/oci.h \
 	storage/identity.c storage/identity.h \
 	storage/pool.c storage/pool.h storage/pool_driver.h \
 	storage/pool_btrfs.c storage/pool_dir.c \
 	storage/quota.c storage/quota.h \
+	storage/rootfile.c storage/rootfile.h \
 	storage/squash.c storage/squash.h \
 	storage/streams.c storage/streams.h \
 	storage/swap.c storage/swap.h \

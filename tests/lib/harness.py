@@ -21,6 +21,7 @@ import tempfile
 import time
 
 import host
+import netns
 
 TOP = pathlib.Path(os.environ.get("top_srcdir") or pathlib.Path(__file__).resolve().parents[2]).resolve()
 BUILD = pathlib.Path(os.environ.get("top_builddir") or TOP / "build-plain").resolve()
@@ -33,6 +34,10 @@ IMAGE = "builtin:busybox"
 # No control API: the local API is the whole control surface.
 STANDALONE = {"Node": {"NodeId": None}, "Control": {"ApiUrl": None, "TokenFile": None, "TrustedKeys": None}}
 
+# All that a test does to networks stays in a namespace of its own and goes with it; netns.Namespace(OUTSIDE) is the way back.
+OUTSIDE = os.open("/proc/self/ns/net", os.O_RDONLY) if os.geteuid() == 0 else -1
+if os.geteuid() == 0:
+    netns.unshare()
 _counter = itertools.count(1)
 
 

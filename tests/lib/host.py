@@ -3,6 +3,7 @@
 import os
 import pathlib
 import signal
+import socket
 import time
 
 
@@ -86,7 +87,7 @@ def mounts_below(path):
 
 
 def links():
-    return sorted(os.listdir("/sys/class/net"))
+    return sorted(name for _, name in socket.if_nameindex())
 
 
 def children(pid, comm=None):

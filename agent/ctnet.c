@@ -1,0 +1,480 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/ctnet.h"
+
+#include <arpa/inet.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+#include "agent/ctwatch.h"
+#include "agent/fwlist.h"
+#include "agent/journald.h"
+#include "agent/tell.h"
+#include "netfilter/ctcut.h"
+#include "netfilter/fwjson.h"
+#include "netfilter/nfwatch.h"
+#include "netns/ifsysctl.h"
+#include "netns/rtname.h"
+#include "proto/ident.h"
+#include "proto/jsonx.h"
+
+#define HEAL_AGAIN_US    50000 /* after one that failed, or that somebody else undid at once */
+#define SWEEP_TIMEOUT_MS 60000
+#define ALL              0 /* an address that no container has */
+
+struct ctnet {
+	struct agent *agent;
+	struct fwtable *table;
+	struct nfwatch *watch;
+	sd_event_source *input, *heal, *child;
+	uint64_t healed_us;
+	/* Flows to cut: one child at a time, and what is asked for meanwhile is one walk of all. */
+	bool cutting, cut_again;
+	struct worker *sweeper;
+	bool swept_again;
+	struct err broken; /* why there is no table */
+};
+
+/* --- from the configuration --- */
+
+static int range_of(const char *cidr, size_t len, struct fwrange *ret)
+{
+	uint32_t address, mask;
+	unsigned prefix;
+
+	if (ident_cidr4_parse(cidr, len, &address, &prefix) < 0)
+		return -EINVAL;
+	mask = prefix == 0 ? 0 : ~0u << (32 - prefix);
+	*ret = (struct fwrange){ address & mask, (address & mask) | ~mask };
+	return 0;
+}
+
+/* IPv6 ones are nobody's yet. */
+static struct fwranges proxies_of(const struct conf *conf)
+{
+	struct fwranges r = {};
+
+	for (const char *s = conf->network.proxy_addresses; *s;) {
+		size_t len = strcspn(s, " ");
+
+		r.at = xrealloc(r.at, r.n + 1, sizeof(*r.at));
+		if (range_of(s, len, &r.at[r.n]) == 0)
+			r.n++;
+		s += len + strspn(s + len, " ");
+	}
+	return r;
+}
+
+static int open_table(struct ctnet *n, struct err *err)
+{
+	const struct conf *conf = &n->agent->conf;
+	struct fwtable_conf c = { .table = conf->network.table,
+		.prefix = conf->network.interface_prefix,
+		.masquerade = conf->network.masquerade,
+		.proxies = proxies_of(conf) };
+	int r = range_of(conf->network.subnet4, strlen(conf->network.subnet4), &c.subnet);
+
+	assert(r == 0); /* the configuration has been judged */
+	r = fwtable_open(&c, &n->table, err);
+	free(c.proxies.at);
+	return r;
+}
+
+json_t *ctnet_link(const struct conf *conf, const struct ctspec *spec)
+{
+	struct rtlink l = {};
+	char mac[18], address[INET_ADDRSTRLEN];
+	const uint32_t wire = htonl(spec->ipv4);
+
+	rtname_fill(conf->network.interface_prefix, spec->id, &l);
+	(void)snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", l.mac[0], l.mac[1],
+		l.mac[2], l.mac[3], l.mac[4], l.mac[5]);
+	(void)inet_ntop(AF_INET, &wire, address, sizeof(address));
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:s}", "name", l.name, "peer", l.peer,
+		"mac", mac, "address", address, "gateway", RTLINK_GATEWAY, "limit_bps",
+		(json_int_t)spec->limits.net_bps, "dns", conf->network.dns);
+}
+
+/* --- a container's place --- */
+
+static struct fwport port_of(struct agent *a, const struct container *c)
+{
+	struct fwport port = { .address = c->spec.ipv4, .project = c->project };
+	struct rtlink l = {};
+
+	rtname_fill(a->conf.network.interface_prefix, c->spec.id, &l);
+	strcpy(port.ifname, l.name);
+	memcpy(port.mac, l.mac, sizeof(port.mac));
+	return port;
+}
+
+struct plans {
+	struct fwplan at[FW_DIRECTIONS], *take[FW_DIRECTIONS];
+};
+
+static void plans_done(struct plans *p)
+{
+	for (int d = 0; d < FW_DIRECTIONS; d++)
+		fwplan_done(&p->at[d]);
+}
+#define _cleanup_plans_ _cleanup_(plans_done)
+
+static int make_plans(const json_t *const rules[FW_DIRECTIONS], struct plans *ret, struct err *err)
+{
+	int r = 0;
+
+	for (int d = 0; r >= 0 && d < FW_DIRECTIONS; d++) {
+		if (!rules[d])
+			continue;
+		r = fwjson_plan(rules[d], (enum fwdirection)d, &ret->at[d], err);
+		ret->take[d] = &ret->at[d];
+	}
+	return r;
+}
+
+static int stored_plans(
+	struct agent *a, const struct container *c, struct plans *ret, struct err *err)
+{
+	_cleanup_json_ json_t *ingress = fwlist_get(a->store, c->spec.id, FW_INGRESS);
+	_cleanup_json_ json_t *egress = fwlist_get(a->store, c->spec.id, FW_EGRESS);
+
+	return make_plans(
+		(const json_t *const[]){ [FW_INGRESS] = ingress, [FW_EGRESS] = egress }, ret, err);
+}
+
+static int no_table(const struct ctnet *n, struct err *err)
+{
+	*err = n->broken;
+	return n->broken.errnum ? -n->broken.errnum : -EIO;
+}
+
+int ctnet_before_launch(struct agent *a, struct operation *op)
+{
+	const struct container *c = desired_find(a->desired, op->order.container_id);
+	_cleanup_plans_ struct plans plans = {};
+	struct fwport port = port_of(a, c);
+	int r;
+
+	if (!a->net->table)
+		return no_table(a->net, &op->err);
+	r = stored_plans(a, c, &plans, &op->err);
+	if (r >= 0)
+		r = fwtable_put(a->net->table, &port, plans.take, &op->err);
+	return r;
+}
+
+int ctnet_apply(struct agent *a, const struct container *c,
+	const json_t *const rules[FW_DIRECTIONS], struct err *err)
+{
+	_cleanup_plans_ struct plans plans = {};
+	struct fwport port = port_of(a, c);
+	int r = make_plans(rules, &plans, err);
+
+	if (r < 0 || !a->net->table || !fwtable_has(a->net->table, port.ifname))
+		return r;
+	return fwtable_put(a->net->table, &port, plans.take, err);
+}
+
+void ctnet_count(struct agent *a, const struct container *c, enum fwdirection direction,
+	uint64_t *ret_packets, uint64_t *ret_bytes, size_t n)
+{
+	struct fwport port = port_of(a, c);
+
+	memset(ret_packets, 0, n * sizeof(*ret_packets));
+	memset(ret_bytes, 0, n * sizeof(*ret_bytes));
+	/* Figures only: what can't be asked is none. */
+	if (a->net->table && fwtable_count(a->net->table, port.ifname, direction, ret_packets,
+				     ret_bytes, n) < 0)
+		memset(ret_packets, 0, n * sizeof(*ret_packets));
+}
+
+/* --- links that nobody needs any more --- */
+
+static void sweep(struct ctnet *n);
+
+static void on_swept(struct worker_result *res, void *userdata)
+{
+	struct ctnet *n = userdata;
+	bool again = n->swept_again;
+
+	n->sweeper = worker_release(n->sweeper);
+	n->swept_again = false;
+	if (res->r < 0)
+		LOG(LOG_WARNING, LEFTOVER, FIELDS(.err = res->err),
+			"links of containers that are gone can't be removed: %s",
+			res->err->message);
+	if (again)
+		sweep(n);
+}
+
+/* Of what has ended without being asked: liblxc's monitor gives the other end of the link back. */
+static void sweep(struct ctnet *n)
+{
+	struct agent *a = n->agent;
+	_cleanup_(freep) char *job = NULL;
+	json_t *keep;
+
+	if (n->sweeper) {
+		n->swept_again = true;
+		return;
+	}
+	keep = json_array();
+	for (size_t i = 0; i < desired_count(a->desired); i++) {
+		const struct container *c = desired_at(a->desired, i);
+		struct rtlink l = {};
+
+		rtname_fill(a->conf.network.interface_prefix, c->spec.id, &l);
+		if (c->status != CT_RUNNING && c->status != CT_PAUSED &&
+			!engine_is_busy(a->engine, c->spec.id))
+			continue;
+		(void)json_array_append_new(keep, json_string(l.name));
+		(void)json_array_append_new(keep, json_string(l.peer));
+	}
+	job = worker_job_text(&a->conf, NULL, "net-sweep", "act",
+		json_pack("{s:s, s:o}", "prefix", a->conf.network.interface_prefix, "keep", keep));
+	n->sweeper = worker_take(a->workers);
+	if (n->sweeper)
+		worker_run(n->sweeper, job, SWEEP_TIMEOUT_MS, on_swept, NULL, n);
+}
+
+/* --- ends --- */
+
+static void forget(struct agent *a, const struct container *c)
+{
+	struct rtlink l = {};
+	struct err err = {};
+
+	rtname_fill(a->conf.network.interface_prefix, c->spec.id, &l);
+	if (a->net->table && fwtable_remove(a->net->table, l.name, &err) < 0)
+		LOG(LOG_ERR, FIREWALL_FAILED, FIELDS(.container_id = c->spec.id, .err = &err),
+			"container %s can't leave the firewall: %s", c->spec.id, err.message);
+}
+
+void ctnet_settle(struct agent *a, const struct container *c)
+{
+	if (c->status == CT_STOPPED || c->status == CT_FAILED || c->status == CT_DELETED)
+		forget(a, c);
+}
+
+void ctnet_ended(struct agent *a, const struct container *c)
+{
+	ctnet_settle(a, c);
+	sweep(a->net);
+}
+
+/* --- flows under way --- */
+
+static void start_child(struct ctnet *n, uint32_t address);
+
+static int on_child(sd_event_source *s, const siginfo_t *si, void *userdata)
+{
+	struct ctnet *n = userdata;
+
+	n->child = sd_event_source_disable_unref(n->child);
+	n->cutting = false;
+	if (si->si_code != CLD_EXITED || si->si_status != 0)
+		LOG(LOG_ERR, FIREWALL_FAILED, NO_FIELDS,
+			"flows that the rules no longer allow could not be cut");
+	if (n->cut_again) {
+		n->cut_again = false;
+		start_child(n, ALL);
+	}
+	return 0;
+}
+
+/* A fork of ours, which has no threads: it knows the table, opens a socket of its own, and touches
+ * nothing else. */
+static _Noreturn void be_child(struct ctnet *n, uint32_t address)
+{
+	struct nfsock *s = NULL;
+	int r;
+
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	(void)prctl(PR_SET_NAME, "hoody-ctcut");
+	r = nfsock_open(&s);
+	if (r >= 0)
+		r = ctcut_run(n->table, s, address, NULL);
+	_exit(r < 0);
+}
+
+static void start_child(struct ctnet *n, uint32_t address)
+{
+	pid_t pid;
+
+	if (n->cutting) {
+		n->cut_again = true;
+		return;
+	}
+	pid = fork();
+	if (pid == 0)
+		be_child(n, address);
+	if (pid < 0 ||
+		sd_event_add_child(n->agent->event, &n->child, pid, WEXITED, on_child, n) < 0) {
+		LOG(LOG_ERR, FIREWALL_FAILED, NO_FIELDS,
+			"flows that the rules no longer allow could not be cut: %s",
+			strerror(errno));
+		return;
+	}
+	n->cutting = true;
+}
+
+void ctnet_cut(struct agent *a, const struct container *c)
+{
+	if (a->net->table && (c->status == CT_RUNNING || c->status == CT_PAUSED))
+		start_child(a->net, c->spec.ipv4);
+}
+
+/* --- equal to what is wanted --- */
+
+static uint64_t now_us(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+static int load(struct ctnet *n, struct err *err)
+{
+	int r;
+
+	nfwatch_pause(n->watch, true);
+	r = fwtable_load(n->table, err);
+	nfwatch_pause(n->watch, false);
+	n->healed_us = now_us();
+	return r;
+}
+
+static void heal(struct ctnet *n)
+{
+	struct err err = {};
+	int r = load(n, &err);
+
+	if (r < 0)
+		LOG(LOG_CRIT, FIREWALL_FAILED, FIELDS(.err = &err),
+			"somebody has changed the firewall's table, and it can't be restored: %s",
+			err.message);
+	else
+		LOG(LOG_WARNING, FIREWALL_HEALED, NO_FIELDS,
+			"somebody has changed the firewall's table %s: it is as it was",
+			n->agent->conf.network.table);
+	tell_firewall(n->agent, NULL, r < 0 ? "failed" : "healed",
+		json_pack("{s:s}", "table", n->agent->conf.network.table));
+	start_child(n, ALL); /* what has passed meanwhile */
+	if (r < 0) {
+		(void)sd_event_source_set_time(n->heal, now_us() + HEAL_AGAIN_US);
+		(void)sd_event_source_set_enabled(n->heal, SD_EVENT_ONESHOT);
+	}
+}
+
+static int on_heal(sd_event_source *s, uint64_t usec, void *userdata)
+{
+	heal(userdata);
+	return 0;
+}
+
+/* At once, unless somebody makes a habit of it. */
+static int on_change(sd_event_source *s, int fd, uint32_t revents, void *userdata)
+{
+	struct ctnet *n = userdata;
+
+	if (!nfwatch_read(n->watch, fwtable_netlink_port(n->table)))
+		return 0;
+	if (now_us() - n->healed_us > HEAL_AGAIN_US) {
+		heal(n);
+		return 0;
+	}
+	(void)sd_event_source_set_time(n->heal, now_us() + HEAL_AGAIN_US);
+	(void)sd_event_source_set_enabled(n->heal, SD_EVENT_ONESHOT);
+	return 0;
+}
+
+/* --- beginning and end --- */
+
+static int watch(struct ctnet *n)
+{
+	int r = nfwatch_open(n->agent->conf.network.table, &n->watch);
+
+	if (r >= 0)
+		r = sd_event_add_io(
+			n->agent->event, &n->input, nfwatch_fd(n->watch), EPOLLIN, on_change, n);
+	if (r >= 0)
+		r = sd_event_add_time(n->agent->event, &n->heal, CLOCK_MONOTONIC, 0, 1, on_heal, n);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(n->heal, SD_EVENT_OFF);
+	return r;
+}
+
+int ctnet_new(struct agent *a, struct ctnet **ret, struct err *err)
+{
+	struct ctnet *n = xcalloc(1, sizeof(*n));
+	int r;
+
+	n->agent = a;
+	*ret = n;
+	r = watch(n);
+	if (r < 0)
+		(void)err_set(&n->broken, r, ERR_FIREWALL_HOST_UNAVAILABLE, NULL,
+			"nftables can't be watched: %s", strerror(-r));
+	else
+		r = open_table(n, &n->broken);
+	if (r < 0)
+		LOG(LOG_CRIT, FIREWALL_FAILED, FIELDS(.err = &n->broken),
+			"no container can be started: %s", n->broken.message);
+	return 0;
+}
+
+static void expect_container(struct ctnet *n, const struct container *c)
+{
+	_cleanup_plans_ struct plans plans = {};
+	struct fwport port = port_of(n->agent, c);
+	struct err err = {};
+
+	if (stored_plans(n->agent, c, &plans, &err) < 0) { /* closed rather than open */
+		LOG(LOG_ERR, FIREWALL_FAILED, FIELDS(.container_id = c->spec.id, .err = &err),
+			"container %s is closed, its rules can't be understood: %s", c->spec.id,
+			err.message);
+		for (int d = 0; d < FW_DIRECTIONS; d++)
+			plans.take[d] = &plans.at[d];
+	}
+	fwtable_expect(n->table, &port, plans.take);
+}
+
+void ctnet_start(struct agent *a)
+{
+	struct ctnet *n = a->net;
+	struct err err = {};
+
+	for (size_t i = 0; i < desired_count(a->desired); i++) {
+		const struct container *c = desired_at(a->desired, i);
+
+		if (n->table && ctwatch_pid(c) > 0)
+			expect_container(n, c);
+	}
+	if (n->table && load(n, &err) < 0) {
+		LOG(LOG_CRIT, FIREWALL_FAILED, FIELDS(.err = &err),
+			"the firewall can't be set up, so no container can be started: %s",
+			err.message);
+		n->broken = err;
+		n->table = fwtable_close(n->table);
+	}
+	if (n->table)
+		start_child(n, ALL);
+	ifsysctl_forward_uplinks(a->conf.network.interface_prefix);
+	sweep(n);
+}
+
+struct ctnet *ctnet_free(struct ctnet *n)
+{
+	if (n) {
+		n->input = sd_event_source_disable_unref(n->input);
+		n->heal = sd_event_source_disable_unref(n->heal);
+		n->child = sd_event_source_disable_unref(n->child);
+		n->sweeper = worker_release(n->sweeper);
+		n->watch = nfwatch_close(n->watch);
+		n->table = fwtable_close(n->table);
+		free(n);
+	}
+	return NULL;
+}

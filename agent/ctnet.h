@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The containers' network: what nftables has to know of them, kept equal to the wanted state.
+ *
+ * A container's place in the firewall is there before its link is (agent/worker_life makes that) and
+ * goes when it has ended. Somebody else's change of our table is undone at once and reported.
+ * Flows that a change forbids are cut by a child that walks the conntrack table, since
+ * that takes longer than anybody may wait for the agent.
+ *
+ * Without nftables the agent runs, and every start of a container fails with the reason. */
+#pragma once
+
+#include <jansson.h>
+
+#include "agent/agent.h"
+#include "agent/engine.h"
+#include "netfilter/fwrule.h"
+
+struct ctnet;
+
+_must_check_ int ctnet_new(struct agent *a, struct ctnet **ret, struct err *err);
+struct ctnet *ctnet_free(struct ctnet *n);
+
+/* Once, when the containers' states are known: the whole table, in one transaction, and links of
+ * containers that are gone are removed. */
+void ctnet_start(struct agent *a);
+
+/* Of a launch step: its place in the firewall, before anything runs. Idempotent. */
+_must_check_ int ctnet_before_launch(struct agent *a, struct operation *op);
+/* Does it still run? If not, it leaves the firewall. Its rules stay, for the next start. */
+void ctnet_settle(struct agent *a, const struct container *c);
+/* It ended without being asked: its link may be left, too. */
+void ctnet_ended(struct agent *a, const struct container *c);
+
+/* Put these rules in force (arrays, or NULL: detached) if it is up; else see whether they could be. */
+_must_check_ int ctnet_apply(struct agent *a, const struct container *c,
+	const json_t *const rules[FW_DIRECTIONS], struct err *err);
+/* Flows of this container that are no longer allowed: cut them, soon. */
+void ctnet_cut(struct agent *a, const struct container *c);
+
+/* How often each rule has decided since it came into force. */
+void ctnet_count(struct agent *a, const struct container *c, enum fwdirection direction,
+	uint64_t *ret_packets, uint64_t *ret_bytes, size_t n);
+
+/* What a worker has to know of the container's link: {"name","peer","mac","address",…}. */
+json_t *ctnet_link(const struct conf *conf, const struct ctspec *spec);

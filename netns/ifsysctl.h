@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The switches of single interfaces below /proc/sys/net/<family>/conf. */
+#pragma once
+
+#include "proto/base.h"
+
+/* @family "ipv4" or "ipv6". What can't be written (a key that this kernel hasn't) is passed over: the
+ * firewall's rules rely on none of them. */
+void ifsysctl_write(const char *family, const char *name, const char *key, const char *value);
+
+/* Let what comes in by the interfaces of the default routes be forwarded: there alone, not globally.
+ * Those that begin with @prefix are containers'. */
+void ifsysctl_forward_uplinks(const char *prefix);

@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "netns/rtlink.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <linux/if_ether.h>
+#include <linux/rtnetlink.h>
+#include <netlink/netlink.h>
+#include <netlink/route/addr.h>
+#include <netlink/route/link.h>
+#include <netlink/route/link/veth.h>
+#include <netlink/route/neighbour.h>
+#include <netlink/route/qdisc.h>
+#include <netlink/route/qdisc/tbf.h>
+#include <netlink/route/route.h>
+#include <sys/socket.h>
+
+#include "netns/ifsysctl.h"
+
+#define BURST_MS   5
+#define BURST_MIN  (64 * 1024) /* a GSO packet must fit */
+#define LATENCY_US 50000
+
+/* The host's ends need no identity: every container sees the same gateway. */
+static const uint8_t gateway_mac[6] = { 0xee, 0xee, 0xee, 0xee, 0xee, 0xee };
+
+/* --- libnl's words --- */
+
+static int errno_of(int r)
+{
+	switch (-r) {
+	case 0:
+		return 0;
+	case NLE_EXIST:
+		return -EEXIST;
+	case NLE_NODEV:
+	case NLE_OBJ_NOTFOUND:
+		return -ENODEV;
+	case NLE_PERM:
+		return -EPERM;
+	case NLE_NOMEM:
+		return -ENOMEM;
+	case NLE_OPNOTSUPP:
+		return -EOPNOTSUPP;
+	case NLE_BUSY:
+		return -EBUSY;
+	default:
+		return -EIO;
+	}
+}
+
+static int fail(struct err *err, int r, const char *what, const char *name)
+{
+	return err_set(err, errno_of(r), ERR_INTERNAL, "Network.InterfacePrefix", "can't %s %s: %s",
+		what, name, nl_geterror(r));
+}
+
+static void sock_freep(struct nl_sock **s)
+{
+	if (*s)
+		nl_socket_free(*s);
+}
+#define _cleanup_sock_ _cleanup_(sock_freep)
+
+static int connect_route(struct nl_sock **ret, struct err *err)
+{
+	struct nl_sock *s = nl_socket_alloc();
+	int r = s ? nl_connect(s, NETLINK_ROUTE) : -NLE_NOMEM;
+
+	if (r < 0) {
+		if (s)
+			nl_socket_free(s);
+		return fail(err, r, "talk to", "rtnetlink");
+	}
+	(void)fcntl(nl_socket_get_fd(s), F_SETFD, FD_CLOEXEC);
+	*ret = s;
+	return 0;
+}
+
+static void addr_putp(struct nl_addr **a)
+{
+	if (*a)
+		nl_addr_put(*a);
+}
+#define _cleanup_addr_ _cleanup_(addr_putp)
+
+/* Out of memory ends the process, like everywhere. */
+static void *must(void *object)
+{
+	if (!object)
+		abort();
+	return object;
+}
+
+static struct nl_addr *address_of(uint32_t address)
+{
+	const uint32_t wire = htonl(address);
+	struct nl_addr *a = must(nl_addr_build(AF_INET, &wire, sizeof(wire)));
+
+	nl_addr_set_prefixlen(a, 32);
+	return a;
+}
+
+/* --- making one --- */
+
+static int add_pair(struct nl_sock *s, const struct rtlink *l)
+{
+	struct rtnl_link *link = must(rtnl_link_veth_alloc()),
+			 *peer = rtnl_link_veth_get_peer(link);
+	_cleanup_addr_ struct nl_addr *ours = must(nl_addr_build(AF_LLC, gateway_mac, ETH_ALEN));
+	_cleanup_addr_ struct nl_addr *theirs = must(nl_addr_build(AF_LLC, l->mac, ETH_ALEN));
+	int r;
+
+	rtnl_link_set_name(link, l->name);
+	rtnl_link_set_addr(link, ours);
+	rtnl_link_set_name(peer, l->peer);
+	rtnl_link_set_addr(peer, theirs);
+	r = rtnl_link_add(s, link, NLM_F_CREATE | NLM_F_EXCL);
+	rtnl_link_put(peer);
+	rtnl_link_put(link);
+	return r;
+}
+
+static void set_sysctls(const char *name)
+{
+	static const struct {
+		const char *key, *value;
+	} wanted[] = {
+		{ "forwarding", "1" },
+		{ "rp_filter", "1" }, /* RFC 3704, strict */
+		{ "accept_redirects", "0" },
+		{ "secure_redirects", "0" },
+		{ "send_redirects", "0" },
+		{ "accept_source_route", "0" },
+		{ "proxy_arp", "0" },
+		{ "arp_ignore", "1" }, /* answer for the gateway's address alone */
+		{ "arp_announce", "2" },
+		{ "arp_accept", "0" },
+	};
+
+	for (size_t i = 0; i < countof(wanted); i++)
+		ifsysctl_write("ipv4", name, wanted[i].key, wanted[i].value);
+	ifsysctl_write("ipv6", name, "disable_ipv6", "1");
+}
+
+static int add_gateway(struct nl_sock *s, int ifindex)
+{
+	_cleanup_addr_ struct nl_addr *a = address_of(ntohl(inet_addr(RTLINK_GATEWAY)));
+	struct rtnl_addr *address = must(rtnl_addr_alloc());
+	int r;
+
+	rtnl_addr_set_ifindex(address, ifindex);
+	rtnl_addr_set_scope(address, RT_SCOPE_LINK);
+	r = rtnl_addr_set_local(address, a);
+	if (r == 0)
+		r = rtnl_addr_add(s, address, NLM_F_REPLACE);
+	rtnl_addr_put(address);
+	return r;
+}
+
+static int add_route(struct nl_sock *s, int ifindex, uint32_t address)
+{
+	_cleanup_addr_ struct nl_addr *a = address_of(address);
+	struct rtnl_route *route = must(rtnl_route_alloc());
+	struct rtnl_nexthop *hop = must(rtnl_route_nh_alloc());
+	int r;
+
+	rtnl_route_nh_set_ifindex(hop, ifindex);
+	rtnl_route_add_nexthop(route, hop);
+	(void)rtnl_route_set_dst(route, a);
+	rtnl_route_set_scope(route, RT_SCOPE_LINK);
+	rtnl_route_set_table(route, RT_TABLE_MAIN);
+	rtnl_route_set_protocol(route, RTPROT_STATIC);
+	r = rtnl_route_add(s, route, NLM_F_REPLACE);
+	rtnl_route_put(route);
+	return r;
+}
+
+static int add_neighbour(struct nl_sock *s, int ifindex, const struct rtlink *l)
+{
+	_cleanup_addr_ struct nl_addr *a = address_of(l->address);
+	_cleanup_addr_ struct nl_addr *mac = must(nl_addr_build(AF_LLC, l->mac, ETH_ALEN));
+	struct rtnl_neigh *neighbour = must(rtnl_neigh_alloc());
+	int r;
+
+	rtnl_neigh_set_ifindex(neighbour, ifindex);
+	rtnl_neigh_set_state(neighbour, NUD_PERMANENT);
+	(void)rtnl_neigh_set_dst(neighbour, a);
+	rtnl_neigh_set_lladdr(neighbour, mac);
+	r = rtnl_neigh_add(s, neighbour, NLM_F_CREATE | NLM_F_REPLACE);
+	rtnl_neigh_put(neighbour);
+	return r;
+}
+
+/* A token bucket: what it lets through at once must not be less than one packet. */
+static int add_limit(struct nl_sock *s, int ifindex, uint64_t bps)
+{
+	struct rtnl_qdisc *q = must(rtnl_qdisc_alloc());
+	uint64_t bytes = MIN_OF(bps / 8, (uint64_t)INT32_MAX);
+	int r;
+
+	rtnl_tc_set_ifindex(TC_CAST(q), ifindex);
+	rtnl_tc_set_parent(TC_CAST(q), TC_H_ROOT);
+	r = rtnl_tc_set_kind(TC_CAST(q), "tbf");
+	if (r == 0) {
+		rtnl_qdisc_tbf_set_rate(q, (int)bytes,
+			(int)MAX_OF(bytes * BURST_MS / 1000, (uint64_t)BURST_MIN), 0);
+		r = rtnl_qdisc_tbf_set_limit_by_latency(q, LATENCY_US);
+	}
+	if (r == 0)
+		r = rtnl_qdisc_add(s, q, NLM_F_CREATE | NLM_F_REPLACE);
+	rtnl_qdisc_put(q);
+	return r;
+}
+
+static int raise_link(struct nl_sock *s, int ifindex)
+{
+	struct rtnl_link *link = must(rtnl_link_alloc()), *change = must(rtnl_link_alloc());
+	int r;
+
+	rtnl_link_set_ifindex(link, ifindex);
+	rtnl_link_set_flags(change, IFF_UP);
+	r = rtnl_link_change(s, link, change, 0);
+	rtnl_link_put(link);
+	rtnl_link_put(change);
+	return r;
+}
+
+static int dress(struct nl_sock *s, const struct rtlink *l, struct err *err)
+{
+	int ifindex = (int)if_nametoindex(l->name), r;
+
+	set_sysctls(l->name);
+	r = add_gateway(s, ifindex);
+	if (r == 0)
+		r = raise_link(s, ifindex);
+	if (r == 0)
+		r = add_route(s, ifindex, l->address);
+	if (r == 0)
+		r = add_neighbour(s, ifindex, l);
+	if (r == 0 && l->limit_bps > 0)
+		r = add_limit(s, ifindex, l->limit_bps);
+	return r < 0 ? fail(err, r, "set up", l->name) : 0;
+}
+
+static int remove_one(struct nl_sock *s, const char *name)
+{
+	struct rtnl_link *link = must(rtnl_link_alloc());
+	int r;
+
+	rtnl_link_set_name(link, name);
+	r = if_nametoindex(name) == 0 ? 0 : rtnl_link_delete(s, link);
+	rtnl_link_put(link);
+	return r == -NLE_NODEV || r == -NLE_OBJ_NOTFOUND ? 0 : r;
+}
+
+int rtlink_make(const struct rtlink *l, struct err *err)
+{
+	_cleanup_sock_ struct nl_sock *s = NULL;
+	int r = connect_route(&s, err);
+
+	if (r < 0)
+		return r;
+	r = add_pair(s, l);
+	if (r == -NLE_EXIST) { /* a killed predecessor's, of which either end may be left */
+		r = remove_one(s, l->name);
+		if (r == 0)
+			r = remove_one(s, l->peer);
+		if (r == 0)
+			r = add_pair(s, l);
+	}
+	if (r < 0)
+		return fail(err, r, "make", l->name);
+	r = dress(s, l, err);
+	if (r < 0)
+		(void)remove_one(s, l->name);
+	return r;
+}
+
+int rtlink_remove(const char *name, struct err *err)
+{
+	_cleanup_sock_ struct nl_sock *s = NULL;
+	int r = connect_route(&s, err);
+
+	if (r < 0)
+		return r;
+	r = remove_one(s, name);
+	return r < 0 ? fail(err, r, "remove", name) : 0;
+}
+
+int rtlink_sweep(const char *prefix, bool (*keep)(const char *name, void *userdata), void *userdata,
+	struct err *err)
+{
+	_cleanup_sock_ struct nl_sock *s = NULL;
+	struct if_nameindex *all = if_nameindex();
+	int r = connect_route(&s, err);
+
+	for (const struct if_nameindex *i = all; r == 0 && i && i->if_index != 0; i++) {
+		if (strncmp(i->if_name, prefix, strlen(prefix)) != 0 || keep(i->if_name, userdata))
+			continue;
+		r = remove_one(s, i->if_name);
+		if (r < 0)
+			r = fail(err, r, "remove", i->if_name);
+	}
+	if (all)
+		if_freenameindex(all);
+	return r;
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "storage/netfiles.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "storage/diskerr.h"
+#include "storage/rootfile.h"
+
+#define MARK        "# hoody-agent writes this file at every start, as long as it has this line\n"
+#define SERVERS_MAX 3                 /* resolv.conf(5): MAXNS */
+#define FALLBACK    "1.1.1.1 8.8.8.8" /* hoody-schema.md section 12.1 */
+
+/* A loopback resolver of the host is none to a container. */
+static bool is_reachable(const char *address)
+{
+	struct in_addr a;
+
+	return inet_pton(AF_INET, address, &a) == 1 && ntohl(a.s_addr) >> 24 != 127 &&
+	       a.s_addr != 0;
+}
+
+static char *host_servers(void)
+{
+	char *list = xstrdup(""), line[512], address[64];
+	FILE *f = fopen("/etc/resolv.conf", "re");
+	unsigned n = 0;
+
+	while (f && n < SERVERS_MAX && fgets(line, sizeof(line), f)) {
+		char *longer;
+
+		if (sscanf(line, " nameserver %63s", address) != 1 || !is_reachable(address))
+			continue;
+		longer = xasprintf("%s%s%s", list, n++ ? " " : "", address);
+		free(list);
+		list = longer;
+	}
+	if (f)
+		(void)fclose(f);
+	return list;
+}
+
+static char *resolv_conf(const char *dns)
+{
+	_cleanup_(freep) char *host = *dns ? NULL : host_servers();
+	const char *list = *dns ? dns : *host ? host : FALLBACK;
+	char *text = xstrdup(MARK);
+
+	for (unsigned n = 0; *list && n < SERVERS_MAX; n++) {
+		int len = (int)strcspn(list, " ");
+		char *longer = xasprintf("%snameserver %.*s\n", text, len, list);
+
+		free(text);
+		text = longer;
+		list += len;
+		list += strspn(list, " ");
+	}
+	return text;
+}
+
+static char *hosts(const struct netfiles *n)
+{
+	return xasprintf(MARK
+		"127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n%s %s\n",
+		n->address, n->hostname);
+}
+
+/* Not a link, and of our hand or nobody's. */
+static bool is_ours(int folder, const char *name, bool fresh, const char *text, bool *ret_same)
+{
+	_cleanup_(freep) char *data = NULL;
+	size_t size;
+	int r = rootfile_read(folder, name, &data, &size);
+
+	*ret_same = r == 0 && strcmp(data, text) == 0;
+	return r == -ENOENT || (r == 0 && (fresh || strncmp(data, MARK, strlen(MARK)) == 0));
+}
+
+static int write_one(int folder, const char *name, bool fresh, const char *text)
+{
+	bool same;
+
+	if (!is_ours(folder, name, fresh, text, &same) || same)
+		return 0;
+	return rootfile_replace(folder, name, text, strlen(text), 0644);
+}
+
+int netfiles_write(int root, const struct netfiles *n, bool fresh, struct err *err)
+{
+	_cleanup_(freep) char *servers = resolv_conf(n->dns);
+	_cleanup_(freep) char *names = hosts(n);
+	_cleanup_(closep) int folder = -1;
+	int r = rootfile_open_folder(root, "etc", &folder);
+
+	if (r < 0)
+		return r == -ENOENT ? 0
+				    : diskerr_set(err, r, "the container's /etc can't be opened");
+	r = write_one(folder, "resolv.conf", fresh, servers);
+	if (r >= 0)
+		r = write_one(folder, "hosts", fresh, names);
+	return r < 0 ? diskerr_set(err, r, "the container's resolv.conf or hosts can't be written")
+		     : 0;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "storage/rootfile.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "storage/path.h"
+
+#define TEMPORARY ".hoody-new"
+
+int rootfile_open_folder(int root, const char *folder, int *ret)
+{
+	return path_open_in_root(root, folder, O_RDONLY | O_DIRECTORY, 0, ret);
+}
+
+/* Beside and then over it, whatever stood there. */
+int rootfile_replace(int folder, const char *name, const char *data, size_t size, mode_t mode)
+{
+	_cleanup_(closep) int fd = -1;
+
+	(void)unlinkat(folder, TEMPORARY, 0);
+	fd = openat(folder, TEMPORARY, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	if (write(fd, data, size) != (ssize_t)size)
+		return -ENOSPC; /* what else makes a short write of a few bytes */
+	if (fchmod(fd, mode) < 0 || renameat(folder, TEMPORARY, folder, name) < 0)
+		return -errno;
+	return 0;
+}
+
+int rootfile_read(int folder, const char *name, char **ret, size_t *ret_size)
+{
+	_cleanup_(closep) int fd =
+		openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	_cleanup_(freep) char *data = NULL;
+	struct stat st;
+	ssize_t n;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode) || st.st_size > ROOTFILE_MAX)
+		return -EINVAL;
+	data = xcalloc(1, ROOTFILE_MAX + 1);
+	n = read(fd, data, ROOTFILE_MAX);
+	if (n < 0)
+		return -errno;
+	*ret_size = (size_t)n;
+	*ret = TAKE(data);
+	return 0;
+}
