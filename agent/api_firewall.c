@@ -43,7 +43,7 @@ void api_firewall_rules(struct api_call *c)
 	egress = with_counters(c->agent, found, FW_EGRESS, &bytes);
 	api_ok(c, 200, "firewall rules",
 		json_pack("{s:I, s:I, s:I, s:I, s:o, s:o}", "rule_count",
-			(json_int_t)(json_array_size(ingress) + json_array_size(egress)),
+			(json_int_t)json_array_size(ingress) + (json_int_t)json_array_size(egress),
 			"byte_count", (json_int_t)bytes, "max_rules", (json_int_t)FWLIST_RULES_MAX,
 			"max_bytes", (json_int_t)FWLIST_BYTES_MAX, "ingress", ingress, "egress",
 			egress));

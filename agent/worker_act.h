@@ -25,7 +25,7 @@ int worker_life_shutdown(struct job *j, struct err *err);
 int worker_life_freeze(struct job *j, struct err *err);
 int worker_life_thaw(struct job *j, struct err *err);
 int worker_life_session(struct job *j, struct err *err);
-int worker_life_sweep(struct job *j, struct err *err);
+int worker_net_sweep(struct job *j, struct err *err);
 
 /* worker_net.c: the container's link, there before its init and gone after it. */
 int worker_net_make(struct job *j, struct err *err);

@@ -30,7 +30,7 @@ static const struct {
 	{ "settle", worker_tree_settle, NULL },
 	{ "rootfs-remove", worker_tree_remove, NULL },
 	{ "session", worker_life_session, NULL },
-	{ "net-sweep", worker_life_sweep, NULL },
+	{ "net-sweep", worker_net_sweep, NULL },
 	{ "image-resolve", worker_image_resolve, NULL },
 	{ "image-fetch", worker_image_fetch, worker_image_drop },
 	{ "image-unpack", worker_image_unpack, NULL },

@@ -76,7 +76,7 @@ static bool is_kept(const char *name, void *userdata)
 	return false;
 }
 
-int worker_life_sweep(struct job *j, struct err *err)
+int worker_net_sweep(struct job *j, struct err *err)
 {
 	const char *prefix = json_string_value(json_object_get(j->params, "prefix"));
 

@@ -8,7 +8,7 @@ unsigned fwplan_fields(unsigned shape)
 	return 1 + (unsigned)__builtin_popcount(shape & ~(unsigned)FWSHAPE_RANGES);
 }
 
-bool fwelement_is_equal(const struct fwelement *a, const struct fwelement *b)
+bool fwplan_is_same_element(const struct fwelement *a, const struct fwelement *b)
 {
 	return memcmp(a->field, b->field, sizeof(a->field)) == 0;
 }

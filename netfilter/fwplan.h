@@ -54,7 +54,7 @@ unsigned fwplan_fields(unsigned shape);
 /* The same sets in the same order, whatever they hold? */
 bool fwplan_is_alike(const struct fwplan *a, const struct fwplan *b);
 
-bool fwelement_is_equal(const struct fwelement *a, const struct fwelement *b);
+bool fwplan_is_same_element(const struct fwelement *a, const struct fwelement *b);
 
 struct fwpacket {
 	uint8_t protocol;

@@ -109,6 +109,8 @@ struct fwport_key fwport_key_of(const struct fwset *set, const struct fwelement 
 		k.size += 4;
 		n++;
 	}
+	if (n == 1)
+		k.size = 1; /* only parts of a key are padded */
 	return k;
 }
 
@@ -259,7 +261,7 @@ static void change_one_way(struct nfbatch *b, const char *name, const struct fws
 		bool both = false;
 
 		for (size_t k = 0; !both && k < lacks->n; k++)
-			both = fwelement_is_equal(&has->at[i], &lacks->at[k]);
+			both = fwplan_is_same_element(&has->at[i], &lacks->at[k]);
 		if (!both)
 			at[n++] = &has->at[i];
 	}

@@ -191,6 +191,8 @@ void nfbatch_add_set(struct nfbatch *b, const struct nfbatch_set *set)
 
 	for (; set->fields[n]; n++)
 		size += (set->fields[n] + 3U) / 4 * 4;
+	if (n == 1)
+		size = set->fields[0]; /* only parts of a key are padded */
 	nftnl_set_set_u32(s, NFTNL_SET_ID, ++b->set_id);
 	nftnl_set_set_u32(s, NFTNL_SET_FLAGS, set->flags | (n > 1 ? NFT_SET_CONCAT : 0));
 	nftnl_set_set_u32(s, NFTNL_SET_KEY_TYPE, set->key_type);

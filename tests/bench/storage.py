@@ -15,6 +15,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 import harness
 import loop
+import netns
 import tap
 import tree
 import webserver
@@ -26,7 +27,8 @@ OWN = (b"etc/machine-id", b"etc/hostname", b"etc/ssh", b"var/lib/dbus")
 def debian(directory):
     """A tarball, or None where there is no mirror."""
     path = directory / "debian.tar"
-    made = subprocess.run(["mmdebstrap", "--quiet", "--variant=apt", "--include=perl,python3-minimal,vim-tiny,iproute2,openssh-client,systemd-sysv,git,python3,locales,gpg", "bookworm", path], capture_output=True, text=True)
+    with netns.Namespace(os.dup(harness.OUTSIDE)):
+        made = subprocess.run(["mmdebstrap", "--quiet", "--variant=apt", "--include=perl,python3-minimal,vim-tiny,iproute2,openssh-client,systemd-sysv,git,python3,locales,gpg", "bookworm", path], capture_output=True, text=True)
     if made.returncode != 0:
         tap.note(made.stderr[-400:])
     return path if made.returncode == 0 else None

@@ -45,6 +45,11 @@ class Failure(Exception):
     """The test can't go on."""
 
 
+def interfaces(number):
+    """What the host ends of a node's links begin with."""
+    return "h" + "".join("0123456789abcdefghijklmnopqrstuvwxyz"[d] for d in divmod(number % 1296, 36))
+
+
 def _options(directory, prefix, number, url):
     """agent.conf, by section; a test's own wishes come on top."""
     return {
@@ -52,6 +57,7 @@ def _options(directory, prefix, number, url):
         "Control": {"ApiUrl": url, "TokenFile": directory / "token", "TrustedKeys": directory / "trusted-keys.json", "StatsIntervalSec": 0},
         "Courier": {"User": "nobody"},
         "Containers": {"IdBase": 100_000_000 + (os.getpid() * 4 + number) % 600 * 6_553_600, "CgroupPrefix": prefix},
+        "Network": {"Table": f"hoody{number}", "InterfacePrefix": interfaces(number), "Subnet4": f"10.{100 + number % 100}.0.0/16"},
         "Storage": {"Pool": directory / "pool", "Driver": "dir"},
         "Local": {"Group": "root"},
     }
@@ -136,6 +142,7 @@ class Node:
     def __init__(self, https=False, conf=None, api_options=(), start=True, wrap=()):
         self.number = next(_counter)
         self.prefix = f"hoody-t{os.getpid()}-{self.number}"
+        self.table, self.interfaces = f"hoody{self.number}", interfaces(self.number)
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix=f"{self.prefix}-", dir="/tmp"))
         self.directory.chmod(0o755) # the courier, who is nobody, looks for its own file
         self.log = self.directory / "agent.log"
@@ -238,7 +245,7 @@ class Node:
 
     def order(self, op, cid=None, **params):
         """Issue an order; its id."""
-        return self.issue({"op": op, "container_id": cid, "project_id": PROJECT, "params": params})
+        return self.issue({"op": op, "container_id": cid, "project_id": params.pop("project_id", PROJECT), "params": params})
 
     def issue(self, wish):
         answer = self.api.ask("order", **{k: v for k, v in wish.items() if v is not None})
@@ -307,6 +314,7 @@ class Node:
         """What is there though every container is gone. The agent may run; its own empty cgroup is then no leak."""
         found = [f"process {p} ({host.status(p).get('Name')})" for p in host.pids_of(self.prefix)]
         found += [f"cgroup {d}" for d in host.cgroup_dirs(self.prefix) if not (self.agent and d.name == self.prefix)]
+        found += [f"link {n}" for n in host.links() if n.startswith(self.interfaces)]
         found += [f"mount {m}" for m in host.mounts_below(self.directory)]
         found += [str(p) for place in ("pool/containers", "state/lxc") for p in (self.directory / place).glob("*")]
         return found

@@ -1,0 +1,403 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Containers on the network: addresses, routes, names, isolation, masquerading, the firewall by orders, live flows, healing, restarts, what root inside can try, and that nothing is left."""
+import functools
+import os
+import pathlib
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+import harness
+import host
+import local
+import netns
+import tap
+
+OTHER_PROJECT = "0123456789abcdef0123bbbb"
+OUTSIDE = "198.51.100.2"
+
+
+def nft(*words, check=True):
+    return subprocess.run(["nft", *words], check=check, capture_output=True, text=True)
+
+
+class Outside:
+    """A host beyond the uplink, with whatever servers a test asks for."""
+    def __init__(self):
+        self.ns = netns.Namespace()
+        here = netns.Namespace.current()
+        here.ip("link add up0 type veth peer name up1")
+        here.ip(f"link set up1 netns {self.ns.path()}")
+        here.ip("addr add 198.51.100.1/24 dev up0")
+        here.ip("link set up0 up")
+        self.ns.ip(f"addr add {OUTSIDE}/24 dev up1")
+        self.ns.ip("link set up1 up")
+        here.ip(f"route add default via {OUTSIDE}")
+        here.sysctl(ipv4__icmp_ratelimit=0, ipv4__icmp_ratemask=0)
+
+    def listen(self, port, kind=socket.SOCK_STREAM):
+        with self.ns:
+            s = socket.socket(socket.AF_INET, kind)
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            s.bind((OUTSIDE, port))
+            if kind == socket.SOCK_STREAM:
+                s.listen(16)
+            s.settimeout(5 * harness.SLOW)
+            return s
+
+
+class Box:
+    def __init__(self, node, name, project=harness.PROJECT, **more):
+        self.node, self.name, self.id, self.project = node, name, node.new_id(), project
+        report = node.do("container.create", self.id, image=harness.IMAGE, name=name, project_id=project, **more)
+        if report["state"] != "succeeded":
+            raise harness.Failure(report)
+
+    def sh(self, script):
+        return self.node.ctl("exec", self.name, "sh", "-c", script)
+
+    def says(self, script):
+        return self.sh(script)[1].strip()
+
+    @functools.cached_property
+    def ip(self):
+        return self.says("ip -4 -o addr show eth0").split()[3].split("/")[0]
+
+    def pid(self):
+        return host.init_of(self.node.prefix, self.id)
+
+    def ns(self):
+        return netns.Namespace(os.open(f"/proc/{self.pid()}/ns/net", os.O_RDONLY))
+
+    def do(self, op, **params):
+        report = self.node.do(op, self.id, **params)
+        if report["state"] != "succeeded":
+            raise harness.Failure(report)
+        return report
+
+    def connects(self, address, port, timeout_s=0.4):
+        """What a client in it sees: "open", "refused" or "silence"."""
+        with self.ns() as _:
+            s = socket.socket()
+        s.settimeout(timeout_s)
+        try:
+            s.connect((address, port))
+            return "open"
+        except ConnectionRefusedError:
+            return "refused"
+        except OSError as e:
+            return "silence" if isinstance(e, TimeoutError) else e.strerror
+        finally:
+            s.close()
+
+    def serves(self, port):
+        with self.ns():
+            s = socket.socket()
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            s.bind(("0.0.0.0", port))
+            s.listen(8)
+            return s
+
+
+def pings(box, address):
+    return box.sh(f"ping -c1 -W1 {address} >/dev/null")[0] == 0
+
+
+def addresses(node, a, b, c, outside):
+    tap.eq(a.says("ip -4 -o addr show eth0 | wc -l"), "1", "one address")
+    tap.ok("/32" in a.says("ip -4 -o addr show eth0"), "a /32")
+    tap.ok("default via 169.254.1.1 dev eth0" in a.says("ip route"), "a default route to a link-local gateway", a.says("ip route"))
+    tap.ok(len({a.ip, b.ip, c.ip}) == 3, "each its own", a.ip, b.ip, c.ip)
+    text = a.says("cat /etc/resolv.conf")
+    tap.ok("nameserver 192.0.2.53" in text and "hoody" in text.splitlines()[0], "resolv.conf names Network.Dns", text)
+    tap.ok(f"{a.ip} alpha" in a.says("cat /etc/hosts"), "hosts knows it by name")
+    tap.ok(pings(a, "169.254.1.1"), "the gateway answers")
+    tap.ok(pings(a, b.ip), "containers of one project reach each other")
+    tap.ok(not pings(a, c.ip) and not pings(c, a.ip), "those of another don't")
+    with outside.listen(8000) as s:
+        tap.eq(a.connects(OUTSIDE, 8000), "open", "the world outside is reached")
+        peer = s.accept()[1]
+        tap.eq(peer[0], "198.51.100.1", "with the host's address (masquerade)")
+    with socket.socket() as s: # on the host itself
+        s.bind(("198.51.100.1", 7000))
+        s.listen(1)
+        tap.eq(a.connects("198.51.100.1", 7000), "silence", "no port of the host is reached")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.bind(("198.51.100.1", 53))
+        s.settimeout(2)
+        with a.ns():
+            client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        client.sendto(b"?", ("198.51.100.1", 53))
+        tap.eq(s.recv(10), b"?", "but DNS")
+        client.close()
+    with b.serves(9000), socket.socket() as s:
+        s.settimeout(1)
+        tap.eq(s.connect_ex((b.ip, 9000)), 0, "the host reaches them")
+
+
+def orders(node, a, b, c, outside):
+    api = local.Local(node)
+    rules = f"/containers/{b.id}/firewall"
+    with b.serves(80), b.serves(81):
+        tap.eq((a.connects(b.ip, 80), a.connects(b.ip, 81)), ("open", "open"), "detached: both ports are open")
+        b.do("firewall.add", direction="ingress", rule={"action": "allow", "protocol": "tcp", "destination_port": "80"})
+        tap.eq((a.connects(b.ip, 80), a.connects(b.ip, 81)), ("open", "refused"), "one rule: the other port is closed, and says so")
+        again = b.do("firewall.add", direction="ingress", rule={"action": "allow", "protocol": "tcp", "destination_port": "80"})
+        tap.eq((again["result"]["duplicate"], again["result"]["duplicate_of"]), (True, {"direction": "ingress", "index": 0}), "the same again is a duplicate")
+        b.do("firewall.add", direction="ingress", rule={"action": "drop", "protocol": "tcp", "destination_port": "81"})
+        tap.eq(a.connects(b.ip, 81), "silence", "drop is silent")
+        tap.eq(c.connects(b.ip, 80), "open", "a rule lets another project in")
+        got = api.do("GET", rules + "/rules")
+        tap.eq((got["rule_count"], [(r["action"], r["packets"] > 0, r["state"]) for r in got["ingress"]], got["egress"]), (2, [("allow", True, "enabled"), ("drop", True, "enabled")], []), "the rules are shown with what they have decided")
+        b.do("firewall.toggle", direction="ingress", filters={"destination_port": "80"}, state="disabled")
+        tap.eq(a.connects(b.ip, 80), "refused", "a disabled rule decides nothing")
+        report = node.do("firewall.toggle", b.id, direction="ingress", filters={"destination_port": "82"}, state="disabled")
+        tap.eq(report["error"]["code"], "FIREWALL_RULE_NOT_FOUND", "a toggle that matches none")
+        b.do("firewall.toggle", direction="ingress", filters={"destination_port": "80"}, state="enabled")
+        api.do("PATCH", rules + "/ingress", {"filters": {"port": 81}, "state": "disabled"})
+        tap.eq(a.connects(b.ip, 81), "refused", "by the local API too")
+        b.do("container.restart", timeout_s=60)
+        with b.serves(80), b.serves(81):
+            tap.eq((a.connects(b.ip, 80), a.connects(b.ip, 81)), ("open", "refused"), "rules outlive a restart of the container")
+            node.stop_agent()
+            tap.eq((a.connects(b.ip, 80), a.connects(b.ip, 81)), ("open", "refused"), "they hold without the agent")
+            node.start_agent()
+            tap.eq((a.connects(b.ip, 80), a.connects(b.ip, 81)), ("open", "refused"), "and with another one")
+            removed = b.do("firewall.remove", direction="ingress", all=True)["result"]
+            tap.eq((removed["removed_count"], a.connects(b.ip, 80)), (2, "refused"), "without any rule it is closed")
+            b.do("firewall.replace", ingress=[{"action": "allow", "protocol": "tcp", "destination_port": "81", "source": a.ip}])
+            tap.eq((a.connects(b.ip, 81), c.connects(b.ip, 81)), ("open", "refused"), "the whole list at once; by source address")
+            b.do("firewall.reset")
+            tap.eq((a.connects(b.ip, 80), c.connects(b.ip, 80)), ("open", "silence"), "reset opens it, to its own project")
+    b.do("firewall.add", direction="egress", rule={"action": "allow", "protocol": "tcp", "destination_port": "8000", "destination": OUTSIDE})
+    with outside.listen(8000), outside.listen(8001):
+        tap.eq((b.connects(OUTSIDE, 8000), b.connects(OUTSIDE, 8001)), ("open", "refused"), "egress rules")
+    many = [{"action": "allow", "protocol": "tcp", "destination_port": str(1000 + n)} for n in range(501)]
+    report = node.do("firewall.replace", b.id, ingress=many)
+    tap.eq(report["error"]["code"], "CONTAINER_FIREWALL_RULE_LIMIT", "more rules than a container may have")
+    copy = node.new_id()
+    tap.eq(node.do("container.copy", copy, source_container_id=b.id, name="copy", copy_firewall_rules=True)["state"], "succeeded", "a copy with the rules")
+    got = api.do("GET", f"/containers/{copy}/firewall/rules")
+    tap.eq([r["destination_port"] for r in got["egress"]], ["8000"], "has them")
+    node.do("container.delete", copy, force=True)
+    b.do("firewall.reset")
+
+
+def flows(node, a, b, outside):
+    """A live stream is cut when a rule forbids it; the one beside it goes on."""
+    with outside.listen(8000) as s, outside.listen(8001) as t:
+        with a.ns():
+            one, two = socket.create_connection((OUTSIDE, 8000)), socket.create_connection((OUTSIDE, 8001))
+        far, far2 = s.accept()[0], t.accept()[0]
+        stop, counts = threading.Event(), {"one": 0, "two": 0}
+
+        def pump(sock, name):
+            try:
+                while not stop.is_set():
+                    sock.send(b"x")
+                    counts[name] += 1
+                    time.sleep(0.002)
+            except OSError:
+                counts[name + " ended"] = time.monotonic()
+
+        threads = [threading.Thread(target=pump, args=x) for x in ((one, "one"), (two, "two"))]
+        for x in threads:
+            x.start()
+        time.sleep(0.2)
+        began = time.monotonic()
+        a.do("firewall.replace", egress=[{"action": "reject", "protocol": "tcp", "destination_port": "8000"}, {"action": "allow", "protocol": "tcp"}])
+        ordered = time.monotonic()
+        far.settimeout(2)
+        last = ordered
+        try:
+            while far.recv(1 << 16):
+                last = time.monotonic()
+        except OSError:
+            pass
+        cut_ms = (last - ordered) * 1000
+        tap.ok(cut_ms < 100 * harness.SLOW, f"of a live stream nothing arrives {max(cut_ms, 0):.0f} ms after the order is done ({(ordered - began) * 1000:.0f} ms)", counts)
+        tap.ok(host.poll(lambda: "one ended" in counts, 2), "and its sender hears of it")
+        before = counts["two"]
+        time.sleep(0.2)
+        tap.ok(counts["two"] > before and "two ended" not in counts, "the allowed one beside it goes on", counts)
+        tap.figure(f"a live stream was cut within {max(cut_ms, 0):.1f} ms of the order's end")
+        stop.set()
+        for x in threads:
+            x.join()
+        for x in (one, two, far, far2):
+            x.close()
+    a.do("firewall.reset")
+
+
+def healing(node, a, b, table):
+    b.do("firewall.replace", ingress=[{"action": "drop", "protocol": "tcp", "destination_port": "81"}, {"action": "allow", "protocol": "tcp"}])
+    interface = [n for n in host.links() if n.startswith(node.interfaces) and nft("list", "chain", "inet", table, f"{n}-i", check=False).returncode == 0][0]
+    attacks = {
+        "nft flush ruleset": ("flush", "ruleset"),
+        "a chain is emptied": ("flush", "chain", "inet", table, f"{interface}-i"),
+        "an accept rule by hand": ("insert", "rule", "inet", table, "forward", "accept"),
+        "an element is deleted": ("delete", "element", "inet", table, "ingress", f"{{ ipv4 . {interface} }}"),
+        "the table is deleted": ("delete", "table", "inet", table),
+    }
+    with b.serves(81):
+        wanted = nft("list", "table", "inet", table).stdout
+        import re
+        plain = lambda text: re.sub(r"packets \d+ bytes \d+", "", text)
+        for what, command in attacks.items():
+            time.sleep(0.1)
+            nft(*command)
+            began = time.monotonic()
+            host.poll(lambda: plain(nft("list", "table", "inet", table, check=False).stdout) == plain(wanted), 2, 0.005)
+            took = (time.monotonic() - began) * 1000
+            tap.ok(took < 100 * harness.SLOW, f"{what}: healed in {took:.0f} ms (nft's own listing included)", nft("list", "table", "inet", table, check=False).stdout[-500:] if took > 1000 else "")
+            tap.eq(a.connects(b.ip, 81), "silence", f"{what}: what was forbidden is")
+    events = [r["event"] for r in node.reports(kind="firewall") if r["event"] == "healed"]
+    tap.ok(len(events) >= len(attacks) - 1, "and reported", events)
+    nft("add", "table", "ip", "foreign")
+    time.sleep(0.2)
+    tap.ok("foreign" in nft("list", "tables").stdout, "other tables are never touched")
+    nft("delete", "table", "ip", "foreign")
+    b.do("firewall.reset")
+
+
+def restart(node, a, b):
+    """A stream of datagrams across an end and a new beginning of the agent."""
+    with b.ns():
+        sink = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        sink.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
+        sink.bind(("0.0.0.0", 5000))
+    b.do("firewall.replace", ingress=[{"action": "allow", "protocol": "udp", "destination_port": "5000"}, {"action": "drop", "protocol": "udp"}])
+    address, forbidden, stop, sent = b.ip, [], threading.Event(), [0]
+    with b.ns():
+        closed = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        closed.bind(("0.0.0.0", 5001))
+        closed.setblocking(False)
+
+    def send():
+        with a.ns(): # of this thread alone
+            while not stop.is_set():
+                s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM) # a new flow each: judged by the rules, not by conntrack
+                s.sendto(b"x", (address, 5000))
+                s.sendto(b"x", (address, 5001))
+                s.close()
+                sent[0] += 1
+                time.sleep(0.001)
+
+    t = threading.Thread(target=send)
+    t.start()
+    for sig in (signal.SIGTERM, signal.SIGKILL, signal.SIGTERM):
+        time.sleep(0.2)
+        node.stop_agent(sig)
+        time.sleep(0.1)
+        node.start_agent()
+    time.sleep(0.2)
+    stop.set()
+    t.join()
+    got = 0
+    sink.setblocking(False)
+    while select.select([sink], [], [], 0.1)[0]:
+        sink.recv(10)
+        got += 1
+    tap.eq((got, select.select([closed], [], [], 0)[0]), (sent[0], []), f"three restarts of the agent under {sent[0]} new flows: none is lost, and none passes that may not")
+    sink.close()
+    closed.close()
+    b.do("firewall.reset")
+
+
+def tricks(node, a, b, c):
+    """What root inside can try."""
+    mine, theirs = a.ip, b.ip
+    with b.serves(82):
+        tap.eq(a.connects(b.ip, 82), "open", "as itself it may")
+        a.sh(f"ip addr add {c.ip}/32 dev eth0; ip addr del {mine}/32 dev eth0; ip route replace default via 169.254.1.1 dev eth0 onlink src {c.ip}")
+        tap.eq(a.connects(b.ip, 82), "silence", "with another container's address it is not heard")
+        a.sh(f"ip addr add {mine}/32 dev eth0; ip addr del {c.ip}/32 dev eth0; ip route replace default via 169.254.1.1 dev eth0 onlink src {mine}")
+        tap.eq(a.connects(b.ip, 82), "open", "(back)")
+        mac = a.says("cat /sys/class/net/eth0/address")
+        a.sh("ip link set eth0 down; ip link set eth0 address 02:aa:aa:aa:aa:aa; ip link set eth0 up; ip route replace 169.254.1.1 dev eth0; ip route replace default via 169.254.1.1 dev eth0")
+        tap.eq(a.connects(b.ip, 82), "silence", "nor with another MAC")
+        a.sh(f"ip link set eth0 down; ip link set eth0 address {mac}; ip link set eth0 up; ip route replace 169.254.1.1 dev eth0; ip route replace default via 169.254.1.1 dev eth0")
+        tap.eq(a.connects(b.ip, 82), "open", "(back)")
+        arp = subprocess.run(["ip", "-4", "neigh"], capture_output=True, text=True).stdout
+        tap.ok(sum("PERMANENT" in line for line in arp.splitlines()) >= 3, "the host's neighbours are fixed: ARP tells it nothing", arp)
+        a.sh("arping -c1 -w1 -I eth0 198.51.100.1 || true")
+        tap.ok("198.51.100.1" not in a.says("ip neigh"), "nor does the host answer ARP for its other addresses")
+    with a.ns():
+        six = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    try:
+        six.sendto(b"x", ("fe80::ecee:eeff:feee:eeee", 5353, 0, socket.if_nametoindex("lo") + 1))
+    except OSError:
+        pass
+    six.close()
+
+
+def ends(node, a, b, c):
+    interface = {n for n in host.links() if n.startswith(node.interfaces)}
+    tap.eq(len(interface), 3, "a link each")
+    os.kill(a.pid(), signal.SIGKILL)
+    tap.ok(host.poll(lambda: len([n for n in host.links() if n.startswith(node.interfaces)]) == 2, 5), "the link of one that was killed goes", host.links())
+    tap.ok(host.poll(lambda: nft("list", "set", "inet", node.table, "addresses").stdout.count(node.interfaces) == 2, 5), "and its place in the firewall")
+    before = c.ip
+    c.do("container.force-stop")
+    tap.eq(len([n for n in host.links() if n.startswith(node.interfaces)]), 1, "so does that of one that is stopped")
+    c.do("container.start")
+    tap.ok(before in c.says("ip addr show eth0"), "started again it has its old address", c.says("ip addr"))
+    for box in (a, b, c):
+        box.do("container.delete", force=True)
+    tap.eq([n for n in host.links() if n.startswith(node.interfaces)], [], "deleted: no link is left")
+    left = nft("list", "table", "inet", node.table).stdout
+    tap.ok(node.interfaces + "0" not in left and left.count("elements") == left.count("elements = { ipv4 . 203"), "and nothing in the table", left)
+    fresh = Box(node, "fresh")
+    tap.ok(fresh.ip not in (before,), "an address is not given again at once", fresh.ip)
+    fresh.do("container.delete", force=True)
+
+
+def limit(node, outside):
+    box = Box(node, "slow", limits={"net_bps": 8_000_000})
+    with box.serves(9000) as s:
+        client = socket.create_connection((box.ip, 9000))
+        far = s.accept()[0]
+        client.settimeout(20)
+
+        def receive():
+            while far.recv(1 << 16):
+                pass
+
+        t = threading.Thread(target=receive)
+        t.start()
+        client.sendall(b"x" * 300_000) # what the bucket holds at first
+        began = time.monotonic()
+        client.sendall(b"x" * 2_000_000)
+        client.close()
+        t.join()
+        rate = 2_000_000 * 8 / (time.monotonic() - began)
+    tap.ok(5e6 < rate < 12e6, f"limits.net_bps of 8 Mbit/s: {rate / 1e6:.1f} Mbit/s")
+    box.do("container.delete", force=True)
+
+
+def main():
+    if os.geteuid() != 0:
+        tap.skip_all("needs root")
+    outside = Outside()
+    with harness.Node(conf={"Network": {"Dns": "192.0.2.53", "ProxyAddresses": "203.0.113.9"}}) as node:
+        a, b, c = Box(node, "alpha"), Box(node, "beta"), Box(node, "gamma", OTHER_PROJECT)
+        addresses(node, a, b, c, outside)
+        orders(node, a, b, c, outside)
+        flows(node, a, b, outside)
+        healing(node, a, b, node.table)
+        restart(node, a, b)
+        tricks(node, a, b, c)
+        ends(node, a, b, c)
+        limit(node, outside)
+        host.poll(lambda: not node.leaks(), 3)
+        tap.eq((node.leaks(), node.sanitizer_words()), ([], []), "nothing is left")
+    tap.done()
+
+
+main()
