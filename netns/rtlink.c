@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 
 #include "netns/ifsysctl.h"
+#include "netns/rtsock.h"
 
 #define BURST_MS   5
 #define BURST_MIN  (64 * 1024) /* a GSO packet must fit */
@@ -24,91 +25,16 @@
 /* The host's ends need no identity: every container sees the same gateway. */
 static const uint8_t gateway_mac[6] = { 0xee, 0xee, 0xee, 0xee, 0xee, 0xee };
 
-/* --- libnl's words --- */
-
-static int errno_of(int r)
-{
-	switch (-r) {
-	case 0:
-		return 0;
-	case NLE_EXIST:
-		return -EEXIST;
-	case NLE_NODEV:
-	case NLE_OBJ_NOTFOUND:
-		return -ENODEV;
-	case NLE_PERM:
-		return -EPERM;
-	case NLE_NOMEM:
-		return -ENOMEM;
-	case NLE_OPNOTSUPP:
-		return -EOPNOTSUPP;
-	case NLE_BUSY:
-		return -EBUSY;
-	default:
-		return -EIO;
-	}
-}
-
-static int fail(struct err *err, int r, const char *what, const char *name)
-{
-	return err_set(err, errno_of(r), ERR_INTERNAL, "Network.InterfacePrefix", "can't %s %s: %s",
-		what, name, nl_geterror(r));
-}
-
-static void sock_freep(struct nl_sock **s)
-{
-	if (*s)
-		nl_socket_free(*s);
-}
-#define _cleanup_sock_ _cleanup_(sock_freep)
-
-static int connect_route(struct nl_sock **ret, struct err *err)
-{
-	struct nl_sock *s = nl_socket_alloc();
-	int r = s ? nl_connect(s, NETLINK_ROUTE) : -NLE_NOMEM;
-
-	if (r < 0) {
-		if (s)
-			nl_socket_free(s);
-		return fail(err, r, "talk to", "rtnetlink");
-	}
-	(void)fcntl(nl_socket_get_fd(s), F_SETFD, FD_CLOEXEC);
-	*ret = s;
-	return 0;
-}
-
-static void addr_putp(struct nl_addr **a)
-{
-	if (*a)
-		nl_addr_put(*a);
-}
-#define _cleanup_addr_ _cleanup_(addr_putp)
-
-/* Out of memory ends the process, like everywhere. */
-static void *must(void *object)
-{
-	if (!object)
-		abort();
-	return object;
-}
-
-static struct nl_addr *address_of(uint32_t address)
-{
-	const uint32_t wire = htonl(address);
-	struct nl_addr *a = must(nl_addr_build(AF_INET, &wire, sizeof(wire)));
-
-	nl_addr_set_prefixlen(a, 32);
-	return a;
-}
-
 /* --- making one --- */
 
 static int add_pair(struct nl_sock *s, const struct rtlink *l)
 {
-	struct rtnl_link *link = must(rtnl_link_veth_alloc()),
+	struct rtnl_link *link = rtsock_must(rtnl_link_veth_alloc()),
 			 *peer = rtnl_link_veth_get_peer(link);
-	_cleanup_addr_ struct nl_addr *ours = must(nl_addr_build(AF_LLC, gateway_mac, ETH_ALEN));
-	_cleanup_addr_ struct nl_addr *theirs = must(nl_addr_build(AF_LLC, l->mac, ETH_ALEN));
+	_cleanup_addr_ struct nl_addr *ours =
+		rtsock_must(nl_addr_build(AF_LLC, gateway_mac, ETH_ALEN));
+	_cleanup_addr_ struct nl_addr *theirs =
+		rtsock_must(nl_addr_build(AF_LLC, l->mac, ETH_ALEN));
 	int r;
 
 	rtnl_link_set_name(link, l->name);
@@ -145,8 +71,8 @@ static void set_sysctls(const char *name)
 
 static int add_gateway(struct nl_sock *s, int ifindex)
 {
-	_cleanup_addr_ struct nl_addr *a = address_of(ntohl(inet_addr(RTLINK_GATEWAY)));
-	struct rtnl_addr *address = must(rtnl_addr_alloc());
+	_cleanup_addr_ struct nl_addr *a = rtsock_address(ntohl(inet_addr(RTLINK_GATEWAY)));
+	struct rtnl_addr *address = rtsock_must(rtnl_addr_alloc());
 	int r;
 
 	rtnl_addr_set_ifindex(address, ifindex);
@@ -160,9 +86,9 @@ static int add_gateway(struct nl_sock *s, int ifindex)
 
 static int add_route(struct nl_sock *s, int ifindex, uint32_t address)
 {
-	_cleanup_addr_ struct nl_addr *a = address_of(address);
-	struct rtnl_route *route = must(rtnl_route_alloc());
-	struct rtnl_nexthop *hop = must(rtnl_route_nh_alloc());
+	_cleanup_addr_ struct nl_addr *a = rtsock_address(address);
+	struct rtnl_route *route = rtsock_must(rtnl_route_alloc());
+	struct rtnl_nexthop *hop = rtsock_must(rtnl_route_nh_alloc());
 	int r;
 
 	rtnl_route_nh_set_ifindex(hop, ifindex);
@@ -178,9 +104,9 @@ static int add_route(struct nl_sock *s, int ifindex, uint32_t address)
 
 static int add_neighbour(struct nl_sock *s, int ifindex, const struct rtlink *l)
 {
-	_cleanup_addr_ struct nl_addr *a = address_of(l->address);
-	_cleanup_addr_ struct nl_addr *mac = must(nl_addr_build(AF_LLC, l->mac, ETH_ALEN));
-	struct rtnl_neigh *neighbour = must(rtnl_neigh_alloc());
+	_cleanup_addr_ struct nl_addr *a = rtsock_address(l->address);
+	_cleanup_addr_ struct nl_addr *mac = rtsock_must(nl_addr_build(AF_LLC, l->mac, ETH_ALEN));
+	struct rtnl_neigh *neighbour = rtsock_must(rtnl_neigh_alloc());
 	int r;
 
 	rtnl_neigh_set_ifindex(neighbour, ifindex);
@@ -195,7 +121,7 @@ static int add_neighbour(struct nl_sock *s, int ifindex, const struct rtlink *l)
 /* A token bucket: what it lets through at once must not be less than one packet. */
 static int add_limit(struct nl_sock *s, int ifindex, uint64_t bps)
 {
-	struct rtnl_qdisc *q = must(rtnl_qdisc_alloc());
+	struct rtnl_qdisc *q = rtsock_must(rtnl_qdisc_alloc());
 	uint64_t bytes = MIN_OF(bps / 8, (uint64_t)INT32_MAX);
 	int r;
 
@@ -215,7 +141,8 @@ static int add_limit(struct nl_sock *s, int ifindex, uint64_t bps)
 
 static int raise_link(struct nl_sock *s, int ifindex)
 {
-	struct rtnl_link *link = must(rtnl_link_alloc()), *change = must(rtnl_link_alloc());
+	struct rtnl_link *link = rtsock_must(rtnl_link_alloc()),
+			 *change = rtsock_must(rtnl_link_alloc());
 	int r;
 
 	rtnl_link_set_ifindex(link, ifindex);
@@ -240,12 +167,12 @@ static int dress(struct nl_sock *s, const struct rtlink *l, struct err *err)
 		r = add_neighbour(s, ifindex, l);
 	if (r == 0 && l->limit_bps > 0)
 		r = add_limit(s, ifindex, l->limit_bps);
-	return r < 0 ? fail(err, r, "set up", l->name) : 0;
+	return r < 0 ? rtsock_fail(err, r, "set up", l->name) : 0;
 }
 
 static int remove_one(struct nl_sock *s, const char *name)
 {
-	struct rtnl_link *link = must(rtnl_link_alloc());
+	struct rtnl_link *link = rtsock_must(rtnl_link_alloc());
 	int r;
 
 	rtnl_link_set_name(link, name);
@@ -257,7 +184,7 @@ static int remove_one(struct nl_sock *s, const char *name)
 int rtlink_make(const struct rtlink *l, struct err *err)
 {
 	_cleanup_sock_ struct nl_sock *s = NULL;
-	int r = connect_route(&s, err);
+	int r = rtsock_open(&s, err);
 
 	if (r < 0)
 		return r;
@@ -270,7 +197,7 @@ int rtlink_make(const struct rtlink *l, struct err *err)
 			r = add_pair(s, l);
 	}
 	if (r < 0)
-		return fail(err, r, "make", l->name);
+		return rtsock_fail(err, r, "make", l->name);
 	r = dress(s, l, err);
 	if (r < 0)
 		(void)remove_one(s, l->name);
@@ -280,29 +207,25 @@ int rtlink_make(const struct rtlink *l, struct err *err)
 int rtlink_remove(const char *name, struct err *err)
 {
 	_cleanup_sock_ struct nl_sock *s = NULL;
-	int r = connect_route(&s, err);
+	int r = rtsock_open(&s, err);
 
 	if (r < 0)
 		return r;
 	r = remove_one(s, name);
-	return r < 0 ? fail(err, r, "remove", name) : 0;
+	return r < 0 ? rtsock_fail(err, r, "remove", name) : 0;
 }
 
-int rtlink_sweep(const char *prefix, bool (*keep)(const char *name, void *userdata), void *userdata,
-	struct err *err)
+int rtlink_remove_index(int ifindex, struct err *err)
 {
 	_cleanup_sock_ struct nl_sock *s = NULL;
-	struct if_nameindex *all = if_nameindex();
-	int r = connect_route(&s, err);
+	struct rtnl_link *link = rtsock_must(rtnl_link_alloc());
+	int r = rtsock_open(&s, err);
 
-	for (const struct if_nameindex *i = all; r == 0 && i && i->if_index != 0; i++) {
-		if (strncmp(i->if_name, prefix, strlen(prefix)) != 0 || keep(i->if_name, userdata))
-			continue;
-		r = remove_one(s, i->if_name);
-		if (r < 0)
-			r = fail(err, r, "remove", i->if_name);
-	}
-	if (all)
-		if_freenameindex(all);
-	return r;
+	rtnl_link_set_ifindex(link, ifindex);
+	if (r == 0)
+		r = rtnl_link_delete(s, link);
+	rtnl_link_put(link);
+	if (r == -NLE_NODEV || r == -NLE_OBJ_NOTFOUND)
+		return 0;
+	return s && r < 0 ? rtsock_fail(err, r, "remove", "a link that nobody needs") : r;
 }

@@ -19,6 +19,5 @@ _must_check_ int rtlink_make(const struct rtlink *l, struct err *err);
 /* Not there: success. */
 _must_check_ int rtlink_remove(const char *name, struct err *err);
 
-/* Remove every link whose name begins with @prefix and that @keep doesn't want. */
-_must_check_ int rtlink_sweep(const char *prefix, bool (*keep)(const char *name, void *userdata),
-	void *userdata, struct err *err);
+/* The same by its index, which no later link has. */
+_must_check_ int rtlink_remove_index(int ifindex, struct err *err);
