@@ -13,6 +13,7 @@
 /* Beside what others use: before the filters at 0, after conntrack (-200) and its defragmentation
  * (-400). The source is judged before conntrack makes an entry. */
 #define PRIORITY_SOURCE (-301)
+#define PRIORITY_DIVERT (-151) /* after conntrack, before NAT and routing */
 #define PRIORITY_FILTER (-7)
 #define PRIORITY_NAT    101
 
@@ -28,6 +29,7 @@ enum {
 	TYPE_NFPROTO = 2,
 	TYPE_IPADDR = 7,
 	TYPE_ETHERADDR = 9,
+	TYPE_INET_SERVICE = 13,
 	TYPE_MARK = 19,
 	TYPE_IFNAME = 41,
 };
@@ -75,14 +77,17 @@ struct fwbase_member_key fwbase_member_key(const struct fwport *p)
 static void add_sets(struct nfbatch *b)
 {
 	static const uint8_t of_address[] = { 16, 6, 4, 0 }, of_member[] = { 4, 16, 0 },
-			     of_project[] = { 16, 0 }, of_family[] = { 1, 16, 0 },
+			     of_interface[] = { 16, 0 }, of_family[] = { 1, 16, 0 },
 			     of_proxy[] = { 1, 4, 0 };
 	const struct nfbatch_set sets[] = {
 		{ FWBASE_ADDRESSES, 0,
 			(TYPE_IFNAME << TYPE_BITS | TYPE_ETHERADDR) << TYPE_BITS | TYPE_IPADDR, 0,
 			0, of_address, false },
 		{ FWBASE_MEMBERS, 0, TYPE_MARK << TYPE_BITS | TYPE_IFNAME, 0, 0, of_member, false },
-		{ FWBASE_PROJECTS, NFT_SET_MAP, TYPE_IFNAME, TYPE_MARK, 4, of_project, false },
+		{ FWBASE_PROJECTS, NFT_SET_MAP, TYPE_IFNAME, TYPE_MARK, 4, of_interface, false },
+		{ FWBASE_CLOSED, 0, TYPE_IFNAME, 0, 0, of_interface, false },
+		{ FWBASE_PROXIED, NFT_SET_MAP, TYPE_IFNAME, TYPE_INET_SERVICE, 2, of_interface,
+			false },
 		{ fwbase_maps[FW_INGRESS], NFT_SET_MAP, TYPE_NFPROTO << TYPE_BITS | TYPE_IFNAME,
 			NFT_DATA_VERDICT, 0, of_family, false },
 		{ fwbase_maps[FW_EGRESS], NFT_SET_MAP, TYPE_NFPROTO << TYPE_BITS | TYPE_IFNAME,
@@ -231,6 +236,46 @@ static void add_known(struct nfbatch *b, const char *chain, uint32_t key, int ve
 	end(b, chain, r, verdict);
 }
 
+/* In block and proxy mode: flows that it begins, or has begun before, end here. What is on its way to
+ * its forwarder has the mark; nothing of it is ever forwarded. */
+static void add_closed(struct nfbatch *b, const char *chain, bool has_forwarder)
+{
+	const uint32_t mark = FWTABLE_PROXY_MARK;
+	struct nftnl_rule *r = nfexpr_rule();
+
+	nfexpr_ct_original(r);
+	if (has_forwarder) {
+		nfexpr_meta(r, NFT_META_MARK, 0);
+		nfexpr_is_not(r, 0, &mark, sizeof(mark));
+	}
+	nfexpr_meta(r, NFT_META_IIFNAME, 0);
+	nfexpr_in(r, 0, FWBASE_CLOSED, false);
+	end(b, chain, r, NF_DROP);
+}
+
+/* Where no forwarder listens the rule ends without a verdict, and what follows drops. */
+static void build_divert(struct nfbatch *b)
+{
+	static const uint8_t protocols[] = { IPPROTO_TCP, IPPROTO_UDP };
+	const uint32_t mark = FWTABLE_PROXY_MARK, local = htonl(INADDR_LOOPBACK);
+
+	for (size_t i = 0; i < countof(protocols); i++) {
+		struct nftnl_rule *r = nfexpr_rule();
+
+		is_family(r, NFPROTO_IPV4);
+		is_protocol(r, protocols[i]);
+		if (protocols[i] == IPPROTO_UDP)
+			is_port(r, 53, true);
+		nfexpr_meta(r, NFT_META_IIFNAME, 4);
+		nfexpr_map(r, 4, FWBASE_PROXIED, 1);
+		nfexpr_immediate(r, 0, &local, sizeof(local));
+		nfexpr_tproxy(r, 0, 1);
+		nfexpr_immediate(r, 2, &mark, sizeof(mark));
+		nfexpr_set_meta(r, NFT_META_MARK, 2);
+		end(b, "divert", r, NF_ACCEPT);
+	}
+}
+
 static void build_from(struct nfbatch *b)
 {
 	add_dispatch(b, FROM, NFT_META_IIFNAME, FW_EGRESS);
@@ -294,6 +339,7 @@ static void build_forward(struct nfbatch *b, const char *prefix)
 	nfexpr_meta(r, NFT_META_OIFNAME, 0);
 	nfexpr_is_not(r, 0, prefix, (uint32_t)strlen(prefix));
 	end(b, chain, r, NF_ACCEPT);
+	add_closed(b, chain, false);
 	add_known_flows(b, chain);
 	add_no_middles(b, chain);
 	end_at(b, chain, of_ours(NFT_META_IIFNAME, prefix, true), NFT_JUMP, FROM);
@@ -304,12 +350,18 @@ static void build_input(struct nfbatch *b, const char *prefix)
 {
 	static const uint8_t dns[] = { IPPROTO_UDP, IPPROTO_TCP }, echo = ICMP_ECHO;
 	static const char chain[] = "input";
+	const uint32_t mark = FWTABLE_PROXY_MARK;
 	struct nftnl_rule *r;
 
 	end(b, chain, of_ours(NFT_META_IIFNAME, prefix, false), NF_ACCEPT);
+	add_closed(b, chain, true);
 	add_known_flows(b, chain);
 	add_no_middles(b, chain);
 	end_at(b, chain, nfexpr_rule(), NFT_JUMP, FROM);
+	r = nfexpr_rule();
+	nfexpr_meta(r, NFT_META_MARK, 0);
+	nfexpr_is(r, 0, &mark, sizeof(mark));
+	end(b, chain, r, NF_ACCEPT);
 	r = nfexpr_rule();
 	is_protocol(r, IPPROTO_ICMP);
 	nfexpr_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1, 0);
@@ -367,6 +419,7 @@ void fwbase_build(struct nfbatch *b, const struct fwtable_conf *conf)
 		int priority;
 	} bases[] = {
 		{ "prerouting", NF_INET_PRE_ROUTING, PRIORITY_SOURCE },
+		{ "divert", NF_INET_PRE_ROUTING, PRIORITY_DIVERT },
 		{ "forward", NF_INET_FORWARD, PRIORITY_FILTER },
 		{ "input", NF_INET_LOCAL_IN, PRIORITY_FILTER },
 		{ "output", NF_INET_LOCAL_OUT, PRIORITY_FILTER },
@@ -382,6 +435,7 @@ void fwbase_build(struct nfbatch *b, const struct fwtable_conf *conf)
 	nfbatch_add_chain(b, TO);
 	build_reject(b);
 	build_prerouting(b, conf->prefix);
+	build_divert(b);
 	build_from(b);
 	build_to(b, conf);
 	build_forward(b, conf->prefix);

@@ -11,6 +11,8 @@
 #define FWBASE_ADDRESSES "addresses" /* interface, MAC, IPv4 address: who may speak as whom */
 #define FWBASE_PROJECTS  "projects"  /* interface → project */
 #define FWBASE_MEMBERS   "members"   /* project, interface */
+#define FWBASE_CLOSED    "closed"    /* interfaces in block or proxy mode */
+#define FWBASE_PROXIED   "proxied"   /* interface → port of its forwarder */
 extern const char *const fwbase_maps[FW_DIRECTIONS]; /* family, interface → verdict */
 
 /* Keys, as registers have them: interfaces padded with NULs to 16 bytes, all else to 4. */

@@ -48,7 +48,8 @@ void fwport_free(struct fwport_state *p)
 bool fwport_is_same(const struct fwport *a, const struct fwport *b)
 {
 	return strcmp(a->ifname, b->ifname) == 0 && memcmp(a->mac, b->mac, sizeof(a->mac)) == 0 &&
-	       a->address == b->address && a->project == b->project;
+	       a->address == b->address && a->project == b->project && a->mode == b->mode &&
+	       a->proxy_port == b->proxy_port;
 }
 
 static void chain_name(
@@ -312,12 +313,24 @@ static void add_or_remove(struct nfbatch *b, const struct fwport *p, bool delete
 				     at_member = { .key = &member, .size = sizeof(member) },
 				     at_project = { .key = member.ifname,
 					     .size = sizeof(member.ifname),
-					     .value = &p->project };
+					     .value = &p->project,
+					     .value_size = sizeof(p->project) };
+	const uint16_t port = htons(p->proxy_port);
+	const struct nfbatch_element at_closed = { .key = member.ifname,
+		.size = sizeof(member.ifname) },
+				     at_proxied = { .key = member.ifname,
+					     .size = sizeof(member.ifname),
+					     .value = &port,
+					     .value_size = sizeof(port) };
 
 	nfbatch_about(b, "interface %s", p->ifname);
 	nfbatch_elements(b, FWBASE_ADDRESSES, false, delete, &at_address, 1);
 	nfbatch_elements(b, FWBASE_MEMBERS, false, delete, &at_member, 1);
 	nfbatch_elements(b, FWBASE_PROJECTS, false, delete, &at_project, 1);
+	if (p->mode != FWMODE_DIRECT)
+		nfbatch_elements(b, FWBASE_CLOSED, false, delete, &at_closed, 1);
+	if (p->mode == FWMODE_PROXY)
+		nfbatch_elements(b, FWBASE_PROXIED, false, delete, &at_proxied, 1);
 }
 
 void fwport_add(struct nfbatch *b, const struct fwport_state *p)

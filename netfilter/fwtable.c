@@ -327,6 +327,11 @@ bool fwtable_allows(const struct fwtable *t, const struct fwflow *f)
 	if (from && from->side[FW_EGRESS].is_attached &&
 		!side_allows(&from->side[FW_EGRESS], f, f->destination))
 		return false;
+	if (from && from->port.mode == FWMODE_BLOCK)
+		return false;
+	if (from &&
+		from->port.mode == FWMODE_PROXY) /* what the forwarder has taken is not forwarded */
+		return f->protocol == IPPROTO_TCP || (f->protocol == IPPROTO_UDP && f->port == 53);
 	if (!to || is_proxy(t, f))
 		return true;
 	if (to->side[FW_INGRESS].is_attached)

@@ -4,12 +4,15 @@
  * A packet's way (chains):
  *
  *   prerouting   from a container's interface: only with its own address and MAC (addresses)
+ *   divert       from a container in proxy mode, TCP and DNS: to its forwarder's socket (tproxy)
  *   forward      of a known flow: pass. A TCP flow that does not begin with a SYN: reject, so that a
  *                flow that was cut is not taken up again in its middle. Then `from` and `to`
  *   from         the container's egress rules, by the verdict map `egress`; unknown interface: drop
  *   to           the proxies' addresses pass, but to port 22; the container's ingress rules, by the
  *                verdict map `ingress`; from another project's container: drop
- *   input        from a container to the host: `from`, then only DNS and echo requests
+ *                From a container in block or proxy mode: drop
+ *   input        from a container to the host: `from`; to its forwarder; then only DNS and echo
+ *                requests, but none of them in block or proxy mode
  *   output       from the host to a container: `to`
  *   postrouting  masquerade
  *
@@ -34,12 +37,25 @@ struct fwtable_conf {
 	struct fwranges proxies; /* exempt from ingress rules, but for TCP port 22; copied */
 };
 
+/* Where what a container sends may go, before its egress rules are asked. Answers within flows that
+ * others began go their way in every mode. */
+enum fwmode {
+	FWMODE_DIRECT,
+	FWMODE_BLOCK, /* nowhere */
+	FWMODE_PROXY, /* TCP and DNS to the forwarder's socket on this host, all else nowhere */
+};
+
+/* A packet for a forwarder has this mark, by which it is routed to this host (netns/forwarding). */
+#define FWTABLE_PROXY_MARK 0x686f6f64 /* "hood" */
+
 /* A container's interface. */
 struct fwport {
 	char ifname[FWTABLE_IFNAME_MAX];
-	uint8_t mac[6]; /* of the container's end */
-	uint32_t address,
-		project; /* host byte order; any number that the project's others have too */
+	uint8_t mac[6];   /* of the container's end */
+	uint32_t address; /* host byte order */
+	uint32_t project; /* any number that the project's others have too */
+	enum fwmode mode;
+	uint16_t proxy_port; /* of 127.0.0.1, where the forwarder listens */
 };
 
 _must_check_ int fwtable_open(

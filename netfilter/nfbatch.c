@@ -234,7 +234,7 @@ static struct nftnl_set_elem *element(const struct nfbatch_element *e, bool verd
 			nftnl_set_elem_set_str(x, NFTNL_SET_ELEM_CHAIN, e->jump);
 	}
 	if (e->value && !delete)
-		nftnl_set_elem_set(x, NFTNL_SET_ELEM_DATA, e->value, sizeof(*e->value));
+		nftnl_set_elem_set(x, NFTNL_SET_ELEM_DATA, e->value, e->value_size);
 	return x;
 }
 

@@ -55,8 +55,9 @@ void nfbatch_delete_set(struct nfbatch *b, const char *name);
 struct nfbatch_element {
 	const void *key, *key_end; /* key_end NULL: a single value */
 	size_t size;
-	const char *jump;      /* verdict maps: to this chain; NULL: drop */
-	const uint32_t *value; /* maps of values; NULL: none */
+	const char *jump;  /* verdict maps: to this chain; NULL: drop */
+	const void *value; /* maps of values; NULL: none */
+	uint32_t value_size;
 };
 /* Adds to, or deletes from, the set; messages are cut where netlink's 16-bit lengths end. */
 void nfbatch_elements(struct nfbatch *b, const char *set, bool verdicts, bool delete,

@@ -2,7 +2,8 @@
 #include "netfilter/nfexpr.h"
 
 #include <libnftnl/expr.h>
-#include <linux/netfilter/nf_conntrack_common.h>
+#include <linux/netfilter/nf_conntrack_tuple_common.h>
+#include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 
 #define REG(n) (NFT_REG32_00 + (n))
@@ -97,6 +98,16 @@ void nfexpr_ct_state(struct nftnl_rule *r, uint32_t any_of)
 	nfexpr_is_not(r, 0, &none, sizeof(none));
 }
 
+void nfexpr_ct_original(struct nftnl_rule *r)
+{
+	struct nftnl_expr *e = add(r, "ct");
+	const uint8_t original = IP_CT_DIR_ORIGINAL;
+
+	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_KEY, NFT_CT_DIRECTION);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_DREG, REG(0));
+	nfexpr_is(r, 0, &original, sizeof(original));
+}
+
 static struct nftnl_expr *lookup(struct nftnl_rule *r, unsigned reg, const char *set)
 {
 	struct nftnl_expr *e = add(r, "lookup");
@@ -132,6 +143,23 @@ void nfexpr_verdict(struct nftnl_rule *r, int verdict, const char *chain)
 	nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_VERDICT, (uint32_t)verdict);
 	if (chain)
 		nftnl_expr_set_str(e, NFTNL_EXPR_IMM_CHAIN, chain);
+}
+
+void nfexpr_immediate(struct nftnl_rule *r, unsigned to, const void *value, uint32_t size)
+{
+	struct nftnl_expr *e = add(r, "immediate");
+
+	nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_DREG, REG(to));
+	nftnl_expr_set(e, NFTNL_EXPR_IMM_DATA, value, size);
+}
+
+void nfexpr_tproxy(struct nftnl_rule *r, unsigned address, unsigned port)
+{
+	struct nftnl_expr *e = add(r, "tproxy");
+
+	nftnl_expr_set_u32(e, NFTNL_EXPR_TPROXY_FAMILY, NFPROTO_IPV4);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_TPROXY_REG_ADDR, REG(address));
+	nftnl_expr_set_u32(e, NFTNL_EXPR_TPROXY_REG_PORT, REG(port));
 }
 
 void nfexpr_reject(struct nftnl_rule *r, uint32_t type, uint8_t code)

@@ -12,6 +12,7 @@ struct nftnl_rule *nfexpr_rule(void);
 void nfexpr_meta(struct nftnl_rule *r, uint32_t key, unsigned to); /* NFT_META_… */
 void nfexpr_set_meta(struct nftnl_rule *r, uint32_t key, unsigned from);
 void nfexpr_ct_state(struct nftnl_rule *r, uint32_t any_of); /* go on if one of them */
+void nfexpr_ct_original(struct nftnl_rule *r); /* go on if it goes the way that its flow began */
 void nfexpr_payload(
 	struct nftnl_rule *r, uint32_t base, uint32_t offset, uint32_t size, unsigned to);
 void nfexpr_mask(struct nftnl_rule *r, unsigned reg, const void *mask, uint32_t size);
@@ -22,5 +23,8 @@ void nfexpr_in(struct nftnl_rule *r, unsigned reg, const char *set, bool invert)
 void nfexpr_map(struct nftnl_rule *r, unsigned reg, const char *map, unsigned to);
 void nfexpr_verdict_map(struct nftnl_rule *r, unsigned reg, const char *map);
 void nfexpr_verdict(struct nftnl_rule *r, int verdict, const char *chain); /* NF_…, NFT_… */
+void nfexpr_immediate(struct nftnl_rule *r, unsigned to, const void *value, uint32_t size);
+/* IPv4, to the socket of that address and port; goes on only if there is one. */
+void nfexpr_tproxy(struct nftnl_rule *r, unsigned address, unsigned port);
 void nfexpr_reject(struct nftnl_rule *r, uint32_t type, uint8_t code);
 void nfexpr_masquerade(struct nftnl_rule *r);
