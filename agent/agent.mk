@@ -15,7 +15,7 @@ agent_hoody_agent_SOURCES = \
 	agent/agent_main.c agent/agent.h \
 	agent/api.c agent/api.h agent/api_handlers.h agent/api_routes.c agent/api_routes.def \
 	agent/api_body.c agent/api_body.h agent/api_order.c agent/api_order.h agent/api_show.c agent/api_show.h \
-	agent/api_container.c agent/api_event.c agent/api_firewall.c agent/api_image.c agent/api_node.c agent/api_operation.c agent/api_plan.c agent/api_project.c agent/api_snapshot.c \
+	agent/api_container.c agent/api_event.c agent/api_firewall.c agent/api_image.c agent/api_network.c agent/api_node.c agent/api_operation.c agent/api_plan.c agent/api_project.c agent/api_snapshot.c \
 	agent/ctlsrv.c agent/ctlsrv.h \
 	agent/ctnet.c agent/ctnet.h \
 	agent/ctwatch.c agent/ctwatch.h \
@@ -30,7 +30,8 @@ agent_hoody_agent_SOURCES = \
 	agent/journal.c agent/journal.h \
 	agent/leaf.c agent/leaf.h \
 	agent/localorder.c agent/localorder.h \
-	agent/ops.c agent/ops.h agent/ops_container.c agent/ops_copy.c agent/ops_firewall.c agent/ops_image.c agent/ops_node.c agent/ops_snapshot.c \
+	agent/ops.c agent/ops.h agent/ops_container.c agent/ops_copy.c agent/ops_firewall.c agent/ops_image.c agent/ops_network.c agent/ops_node.c agent/ops_snapshot.c \
+	agent/netlist.c agent/netlist.h \
 	agent/opstate.c agent/opstate.h \
 	agent/outbox.c agent/outbox.h \
 	agent/portal.c agent/portal.h \

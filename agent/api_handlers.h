@@ -27,6 +27,9 @@ void api_container_copy(struct api_call *c);
 /* 8: the firewall */
 void api_firewall_rules(struct api_call *c);
 
+/* 9: network modes */
+void api_network_get(struct api_call *c);
+
 /* 10: snapshots */
 void api_snapshot_list(struct api_call *c);
 

@@ -10,6 +10,7 @@
 #include "agent/ctwatch.h"
 #include "agent/fwlist.h"
 #include "agent/journald.h"
+#include "agent/netlist.h"
 #include "agent/tell.h"
 #include "netfilter/ctcut.h"
 #include "netfilter/fwjson.h"
@@ -98,6 +99,7 @@ json_t *ctnet_link(const struct conf *conf, const struct ctspec *spec)
 
 /* --- a container's place --- */
 
+/* Without its mode. */
 static struct fwport port_of(struct agent *a, const struct container *c)
 {
 	struct fwport port = { .address = c->spec.ipv4, .project = c->project };
@@ -107,6 +109,30 @@ static struct fwport port_of(struct agent *a, const struct container *c)
 	strcpy(port.ifname, l.name);
 	memcpy(port.mac, l.mac, sizeof(port.mac));
 	return port;
+}
+
+/* What it needs beside the table is started; @mode NULL: direct. */
+static int add_mode(struct agent *a, const struct container *c, const json_t *mode,
+	struct fwport *port, struct err *err)
+{
+	const char *type = json_string_value(json_object_get(mode, "type"));
+
+	port->mode = FWMODE_DIRECT;
+	if (!type)
+		return 0;
+	port->mode = FWMODE_BLOCK;
+	if (strcmp(type, "block") == 0)
+		return 0;
+	return err_set(err, -ENOTSUP, ERR_NOT_IMPLEMENTED, "type",
+		"this agent can't put the mode %s in force yet", type);
+}
+
+static int stored_mode(
+	struct agent *a, const struct container *c, struct fwport *port, struct err *err)
+{
+	_cleanup_json_ json_t *mode = netlist_active(a->store, c->spec.id);
+
+	return add_mode(a, c, mode, port, err);
 }
 
 struct plans {
@@ -160,6 +186,8 @@ int ctnet_before_launch(struct agent *a, struct operation *op)
 		return no_table(a->net, &op->err);
 	r = stored_plans(a, c, &plans, &op->err);
 	if (r >= 0)
+		r = stored_mode(a, c, &port, &op->err);
+	if (r >= 0)
 		r = fwtable_put(a->net->table, &port, plans.take, &op->err);
 	return r;
 }
@@ -173,7 +201,29 @@ int ctnet_apply(struct agent *a, const struct container *c,
 
 	if (r < 0 || !a->net->table || !fwtable_has(a->net->table, port.ifname))
 		return r;
-	return fwtable_put(a->net->table, &port, plans.take, err);
+	r = stored_mode(a, c, &port, err);
+	return r < 0 ? r : fwtable_put(a->net->table, &port, plans.take, err);
+}
+
+int ctnet_set_mode(struct agent *a, const struct container *c, const json_t *mode, struct err *err)
+{
+	_cleanup_plans_ struct plans plans = {};
+	struct fwport port = port_of(a, c);
+	int r;
+
+	if (!a->net->table || !fwtable_has(a->net->table, port.ifname))
+		return 0;
+	r = add_mode(a, c, mode, &port, err);
+	if (r >= 0)
+		r = stored_plans(a, c, &plans, err);
+	return r < 0 ? r : fwtable_put(a->net->table, &port, plans.take, err);
+}
+
+json_t *ctnet_show(struct agent *a, const struct container *c)
+{
+	_cleanup_json_ json_t *active = netlist_active(a->store, c->spec.id);
+
+	return netlist_show(a->store, c->spec.id, active != NULL, NULL);
 }
 
 void ctnet_count(struct agent *a, const struct container *c, enum fwdirection direction,
@@ -208,31 +258,51 @@ static void on_swept(struct worker_result *res, void *userdata)
 		sweep(n);
 }
 
-/* Of what has ended without being asked: liblxc's monitor gives the other end of the link back. */
-static void sweep(struct ctnet *n)
+static bool is_needed(struct agent *a, const char *ifname)
 {
-	struct agent *a = n->agent;
-	_cleanup_(freep) char *job = NULL;
-	json_t *keep;
-
-	if (n->sweeper) {
-		n->swept_again = true;
-		return;
-	}
-	keep = json_array();
 	for (size_t i = 0; i < desired_count(a->desired); i++) {
 		const struct container *c = desired_at(a->desired, i);
 		struct rtlink l = {};
 
 		rtname_fill(a->conf.network.interface_prefix, c->spec.id, &l);
-		if (c->status != CT_RUNNING && c->status != CT_PAUSED &&
-			!engine_is_busy(a->engine, c->spec.id))
-			continue;
-		(void)json_array_append_new(keep, json_string(l.name));
-		(void)json_array_append_new(keep, json_string(l.peer));
+		if (strcmp(ifname, l.name) == 0 || strcmp(ifname, l.peer) == 0)
+			return c->status == CT_RUNNING || c->status == CT_PAUSED ||
+			       engine_is_busy(a->engine, c->spec.id);
 	}
-	job = worker_job_text(&a->conf, NULL, "net-sweep", "act",
-		json_pack("{s:s, s:o}", "prefix", a->conf.network.interface_prefix, "keep", keep));
+	return false;
+}
+
+/* By their indices: a link of the same name that is made meanwhile has another one. */
+static json_t *unneeded(struct agent *a)
+{
+	const char *prefix = a->conf.network.interface_prefix;
+	struct if_nameindex *all = if_nameindex();
+	json_t *list = json_array();
+
+	for (const struct if_nameindex *i = all; i && i->if_index != 0; i++)
+		if (strncmp(i->if_name, prefix, strlen(prefix)) == 0 && !is_needed(a, i->if_name))
+			(void)json_array_append_new(list, json_integer(i->if_index));
+	if (all)
+		if_freenameindex(all);
+	return list;
+}
+
+/* Of what has ended without being asked: liblxc's monitor gives the other end of the link back. */
+static void sweep(struct ctnet *n)
+{
+	struct agent *a = n->agent;
+	_cleanup_(freep) char *job = NULL;
+	_cleanup_json_ json_t *links = NULL;
+
+	if (n->sweeper) {
+		n->swept_again = true;
+		return;
+	}
+	links = unneeded(a);
+	if (json_array_size(links) == 0)
+		return;
+	job = worker_job_text(
+		&a->conf, NULL, "net-sweep", "act", json_pack("{s:O}", "links", links));
 	n->sweeper = worker_take(a->workers);
 	if (n->sweeper)
 		worker_run(n->sweeper, job, SWEEP_TIMEOUT_MS, on_swept, NULL, n);
@@ -431,7 +501,9 @@ static void expect_container(struct ctnet *n, const struct container *c)
 	struct fwport port = port_of(n->agent, c);
 	struct err err = {};
 
-	if (stored_plans(n->agent, c, &plans, &err) < 0) { /* closed rather than open */
+	if (stored_mode(n->agent, c, &port, &err) < 0 ||
+		stored_plans(n->agent, c, &plans, &err) < 0) { /* closed rather than open */
+		port.mode = FWMODE_BLOCK;
 		LOG(LOG_ERR, FIREWALL_FAILED, FIELDS(.container_id = c->spec.id, .err = &err),
 			"container %s is closed, its rules can't be understood: %s", c->spec.id,
 			err.message);

@@ -34,6 +34,13 @@ void ctnet_ended(struct agent *a, const struct container *c);
 /* Put these rules in force (arrays, or NULL: detached) if it is up; else see whether they could be. */
 _must_check_ int ctnet_apply(struct agent *a, const struct container *c,
 	const json_t *const rules[FW_DIRECTIONS], struct err *err);
+/* Put this network mode in force (as agent/netlist has it; NULL: direct), if the container is up; the
+ * launch does it else. */
+_must_check_ int ctnet_set_mode(
+	struct agent *a, const struct container *c, const json_t *mode, struct err *err);
+/* The mode as the public API shows it. */
+json_t *ctnet_show(struct agent *a, const struct container *c);
+
 /* Flows of this container that are no longer allowed: cut them, soon. */
 void ctnet_cut(struct agent *a, const struct container *c);
 

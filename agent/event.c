@@ -94,6 +94,27 @@ static void snapshot(struct agent *a, const json_t *r)
 			"snapshot", json_object_get(r, "data")));
 }
 
+/* The API's words for what happens to rules are container.… 's too. What heals itself is the node's. */
+static void firewall(struct agent *a, const json_t *r)
+{
+	const char *event = text_of(r, "event");
+	_cleanup_(freep) char *type = xasprintf("firewall.rule.%s", event);
+
+	if (text_of(r, "container_id"))
+		add(a, type, text_of(r, "container_id"), text_of(r, "project_id"),
+			json_pack("{s:O, s:O}", "container_id", json_object_get(r, "container_id"),
+				"firewall", json_object_get(r, "data")));
+}
+
+static void network(struct agent *a, const json_t *r)
+{
+	_cleanup_(freep) char *type = xasprintf("container.network.%s", text_of(r, "event"));
+
+	add(a, type, text_of(r, "container_id"), text_of(r, "project_id"),
+		json_pack("{s:O, s:O}", "container_id", json_object_get(r, "container_id"),
+			"network", json_object_get(r, "data")));
+}
+
 void event_report(struct agent *a, const json_t *report)
 {
 	const char *type = text_of(report, "type");
@@ -104,4 +125,8 @@ void event_report(struct agent *a, const json_t *report)
 		operation(a, report);
 	else if (strcmp(type, "snapshot") == 0)
 		snapshot(a, report);
+	else if (strcmp(type, "firewall") == 0)
+		firewall(a, report);
+	else if (strcmp(type, "network") == 0)
+		network(a, report);
 }

@@ -70,5 +70,7 @@ extern const struct opdef ops_image[];
 extern const size_t ops_image_count;
 extern const struct opdef ops_firewall[];
 extern const size_t ops_firewall_count;
+extern const struct opdef ops_network[];
+extern const size_t ops_network_count;
 extern const struct opdef ops_node[];
 extern const size_t ops_node_count;

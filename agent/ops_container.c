@@ -5,6 +5,7 @@
 
 #include "agent/fwlist.h"
 #include "agent/imagelist.h"
+#include "agent/netlist.h"
 #include "agent/ctnet.h"
 #include "agent/ops.h"
 #include "agent/opstate.h"
@@ -321,6 +322,7 @@ static void delete_finish(struct agent *a, struct operation *op)
 	opstate_move(a, op, CT_DELETED);
 	snaplist_remove_all(a->store, c->spec.id);
 	fwlist_remove_all(a->store, c->spec.id);
+	netlist_remove(a->store, c->spec.id);
 	desired_remove(a->desired, c);
 }
 

@@ -4,6 +4,7 @@
 
 #include "agent/ctnet.h"
 #include "agent/fwlist.h"
+#include "agent/netlist.h"
 #include "agent/ops.h"
 #include "agent/opstate.h"
 #include "agent/reaper.h"
@@ -113,6 +114,8 @@ static int copy_begin(struct agent *a, struct operation *op)
 			"no range of user ids is left for another container");
 	if (json_is_true(json_object_get(op->order.params, "copy_firewall_rules")))
 		fwlist_copy(a->store, source->spec.id, c->spec.id);
+	if (json_is_true(json_object_get(op->order.params, "copy_network_rules")))
+		netlist_copy(a->store, source->spec.id, c->spec.id, agent_now_ms());
 	engine_set_status(a, c, CT_COPYING, 0, opstate_cause(op),
 		json_pack("{s:s, s:s}", "command", "copy", "order_id", op->order.id));
 	return 0;
@@ -146,6 +149,7 @@ static void copy_abandon(struct agent *a, struct operation *op)
 		return;
 	opstate_move(a, op, CT_FAILED);
 	fwlist_remove_all(a->store, c->spec.id);
+	netlist_remove(a->store, c->spec.id);
 	desired_remove(a->desired, c);
 }
 

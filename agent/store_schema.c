@@ -63,11 +63,16 @@ static const char version_3[] =
 	"	created_ms INTEGER NOT NULL) STRICT;"
 	"CREATE INDEX snapshots_expiry ON snapshots(expires_ms) WHERE expires_ms IS NOT NULL;";
 
-/* Firewall rules: a direction that has no row is detached. */
+/* Firewall rules: a direction that has no row is detached. Network modes: none without a row, none in
+ * force without active. */
 static const char version_4[] =
 	"CREATE TABLE firewall("
 	"	container_id TEXT NOT NULL, direction TEXT NOT NULL, rules TEXT NOT NULL,"
-	"	PRIMARY KEY(container_id, direction)) STRICT, WITHOUT ROWID;";
+	"	PRIMARY KEY(container_id, direction)) STRICT, WITHOUT ROWID;"
+	"CREATE TABLE network("
+	"	container_id TEXT PRIMARY KEY, config TEXT NOT NULL, active TEXT, status TEXT NOT "
+	"NULL,"
+	"	configured_ms INTEGER NOT NULL, changed_ms INTEGER) STRICT;";
 
 const char *const store_schema[] = { version_1, version_2, version_3, version_4 };
 const size_t store_schema_version = countof(store_schema);

@@ -188,6 +188,12 @@ void tell_firewall(
 	tell_event(a, "firewall", c, event, data_steals);
 }
 
+void tell_network(
+	struct agent *a, const struct container *c, const char *event, json_t *data_steals)
+{
+	tell_event(a, "network", c, event, data_steals);
+}
+
 /* As storage/pool chooses it, which the agent doesn't link. */
 static const char *driver_name(const struct agent *a, const struct statfs *st)
 {

@@ -29,6 +29,10 @@ void tell_snapshot(
 void tell_firewall(
 	struct agent *a, const struct container *c, const char *event, json_t *data_steals);
 
+/* What became of a container's network mode: created, running, stopped, failed, deleted. Takes @data. */
+void tell_network(
+	struct agent *a, const struct container *c, const char *event, json_t *data_steals);
+
 /* node.hello and node.inventory. */
 void tell_hello(struct agent *a);
 

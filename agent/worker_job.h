@@ -42,8 +42,7 @@
  *   restore  the root is the snapshot: params {name}                       the old root
  *   sync-build   what will be the root is made: params {source, running?}  it is removed
  *   sync     and takes its place                                           the old root
- *   net-sweep     links that begin with params.prefix and are not in keep  -
- *            are gone: params {prefix, keep:[names]}
+ *   net-sweep     links are gone: params {links:[indices]}                -
  *   settle   the old root is gone: params {keep_base?}                     -
  *   rootfs-remove   its root, its directory and its lxc directory are gone   -
  */

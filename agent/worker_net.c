@@ -4,7 +4,9 @@
 #include <sodium.h>
 
 #include "agent/worker_act.h"
+#include "netfilter/fwtable.h"
 #include "netns/rtlink.h"
+#include "netns/rtpolicy.h"
 #include "storage/netfiles.h"
 
 static const char *text(const struct job *j, const char *key)
@@ -42,7 +44,8 @@ int worker_net_make(struct job *j, struct err *err)
 		return r;
 	j->life.paths.link =
 		(struct ctconf_link){ text(j, "peer"), text(j, "address"), text(j, "gateway") };
-	return rtlink_make(&l, err);
+	r = rtpolicy_make(FWTABLE_PROXY_MARK, err);
+	return r < 0 ? r : rtlink_make(&l, err);
 }
 
 int worker_net_remove(struct job *j, struct err *err)
@@ -67,20 +70,17 @@ int worker_net_write_files(struct job *j, bool fresh, struct err *err)
 	return netfiles_write(root, &n, fresh, err);
 }
 
-static bool is_kept(const char *name, void *userdata)
-{
-	const json_t *keep = userdata, *v;
-	size_t i;
-
-	json_array_foreach(keep, i, v) if (strcmp(json_string_value(v), name) == 0) return true;
-	return false;
-}
-
 int worker_net_sweep(struct job *j, struct err *err)
 {
-	const char *prefix = json_string_value(json_object_get(j->params, "prefix"));
+	const json_t *links = json_object_get(j->params, "links"), *v;
+	size_t i;
+	int r = 0;
 
-	if (!prefix || strlen(prefix) < 2)
-		return err_set(err, -EINVAL, ERR_CHANNEL, "prefix", "a sweep of everything");
-	return rtlink_sweep(prefix, is_kept, json_object_get(j->params, "keep"), err);
+	json_array_foreach(links, i, v)
+	{
+		r = rtlink_remove_index((int)json_integer_value(v), err);
+		if (r < 0)
+			break;
+	}
+	return r;
 }

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The network.* ops: where what a container sends may go. Configured is one thing, in force another. */
+#include "agent/ctnet.h"
+#include "agent/netlist.h"
+#include "agent/ops.h"
+#include "agent/opstate.h"
+#include "agent/tell.h"
+#include "proto/jsonx.h"
+
+static enum ops_verdict any_check(struct agent *a, struct operation *op)
+{
+	return opstate_check(a, op, ~(OPSTATE(DELETING) | OPSTATE(CREATING)));
+}
+
+static enum ops_verdict configured_check(struct agent *a, struct operation *op)
+{
+	enum ops_verdict v = any_check(a, op);
+	_cleanup_json_ json_t *config = NULL;
+
+	if (v != OPS_RUN)
+		return v;
+	config = netlist_config(a->store, op->order.container_id);
+	return config ? OPS_RUN
+		      : opstate_refuse(op, -ENOENT, ERR_NETWORK_NOT_CONFIGURED,
+				"the container's network is not configured");
+}
+
+static void finish(struct agent *a, struct operation *op, const char *event)
+{
+	struct container *c = opstate_container(a, op);
+
+	json_decref(op->result);
+	op->result = ctnet_show(a, c);
+	tell_network(a, c, event, json_incref(op->result));
+}
+
+/* --- configure --- */
+
+static void configure_finish(struct agent *a, struct operation *op)
+{
+	netlist_configure(a->store, op->order.container_id, op->order.params, agent_now_ms());
+	finish(a, op, "created");
+}
+
+/* --- start, stop, remove --- */
+
+static int put_config(struct agent *a, struct operation *op)
+{
+	_cleanup_json_ json_t *config = netlist_config(a->store, op->order.container_id);
+
+	return ctnet_set_mode(a, opstate_container(a, op), config, &op->err);
+}
+
+static int put_active(struct agent *a, struct operation *op)
+{
+	_cleanup_json_ json_t *active = netlist_active(a->store, op->order.container_id);
+
+	return ctnet_set_mode(a, opstate_container(a, op), active, &op->err);
+}
+
+static int put_none(struct agent *a, struct operation *op)
+{
+	return ctnet_set_mode(a, opstate_container(a, op), NULL, &op->err);
+}
+
+static void start_finish(struct agent *a, struct operation *op)
+{
+	_cleanup_json_ json_t *config = netlist_config(a->store, op->order.container_id);
+
+	netlist_activate(a->store, op->order.container_id, config, agent_now_ms());
+	ctnet_cut(a, opstate_container(a, op));
+	finish(a, op, "running");
+}
+
+static void stop_finish(struct agent *a, struct operation *op)
+{
+	netlist_activate(a->store, op->order.container_id, NULL, agent_now_ms());
+	finish(a, op, "stopped");
+}
+
+static void remove_finish(struct agent *a, struct operation *op)
+{
+	netlist_remove(a->store, op->order.container_id);
+	finish(a, op, "deleted");
+}
+
+static const struct ops_step start_steps[] = {
+	{ .has_undo = true, .here = put_config, .undo_here = put_active },
+};
+
+static const struct ops_step stop_steps[] = {
+	{ .has_undo = true, .here = put_none, .undo_here = put_active },
+};
+
+#define STEPS(list) (list), countof(list)
+
+const struct opdef ops_network[] = {
+	{ OP_NETWORK_CONFIGURE, OPS_RESUME, any_check, NULL, configure_finish, NULL, NULL, 0 },
+	{ OP_NETWORK_START, OPS_RESUME, configured_check, NULL, start_finish, NULL,
+		STEPS(start_steps) },
+	{ OP_NETWORK_STOP, OPS_RESUME, configured_check, NULL, stop_finish, NULL,
+		STEPS(stop_steps) },
+	{ OP_NETWORK_REMOVE, OPS_RESUME, configured_check, NULL, remove_finish, NULL,
+		STEPS(stop_steps) },
+};
+const size_t ops_network_count = countof(ops_network);
