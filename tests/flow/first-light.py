@@ -35,7 +35,7 @@ def look_inside(node, cid):
     tap.eq(limit(node, cid, "pids", "pids.max", "pids.max"), "40", "its pids limit")
     tap.eq(limit(node, cid, "cpu", "cpu.cfs_quota_us", "cpu.max"), "50000", "its cpu limit")
     links = {line.split(":")[0].strip() for line in pathlib.Path(f"/proc/{pid}/net/dev").read_text().splitlines()[2:]}
-    tap.ok("lo" in links and not any(l.startswith("eth") for l in links), "it has loopback and no link of the host", links)
+    tap.eq(links, {"lo", "eth0"}, "it has loopback and a link of its own, and none of the host")
     tap.eq(open(f"/proc/{pid}/environ").read().count("HOODY"), 0, "it inherits no environment of ours")
     monitor = host.monitor_of(node.prefix, cid)
     mst = host.status(monitor)
