@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # hoody-agent: root, one thread; links neither liblxc, libcurl nor libmicrohttpd.
 
-noinst_LIBRARIES += agent/libengine.a agent/libchannel.a
-agent_libchannel_a_SOURCES = agent/channel.c agent/channel.h agent/backoff.c agent/backoff.h
-agent_libchannel_a_CFLAGS = $(AM_CFLAGS) $(SYSTEMD_CFLAGS)
-
+noinst_LIBRARIES += agent/libengine.a
 agent_libengine_a_SOURCES = \
+	agent/backoff.c agent/backoff.h \
 	agent/lane.c agent/lane.h \
 	agent/opstep.c agent/opstep.h
 agent_libengine_a_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
@@ -22,6 +20,7 @@ agent_hoody_agent_SOURCES = \
 	agent/desired.c agent/desired.h \
 	agent/engine.c agent/engine.h \
 	agent/event.c agent/event.h \
+	agent/forwarder.c agent/forwarder.h \
 	agent/fwlist.c agent/fwlist.h \
 	agent/history.c agent/history.h \
 	agent/imagejob.c agent/imagejob.h \
@@ -44,7 +43,7 @@ agent_hoody_agent_SOURCES = \
 	agent/worker.c agent/worker.h
 agent_hoody_agent_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(SODIUM_CFLAGS) $(SYSTEMD_CFLAGS)
 agent_hoody_agent_CPPFLAGS = $(AM_CPPFLAGS) -DPKGLIBEXECDIR='"$(pkglibexecdir)"'
-agent_hoody_agent_LDADD = agent/libengine.a agent/libagentbase.a agent/libchannel.a lxc/libct.a netfilter/libnetfilter.a netns/libnetns.a proto/libproto.a \
+agent_hoody_agent_LDADD = agent/libengine.a agent/libagentbase.a proto/libchannel.a lxc/libct.a netfilter/libnetfilter.a netns/libnetns.a proto/libproto.a \
 	$(NFTNL_LIBS) $(MNL_LIBS) $(SYSTEMD_LIBS) $(SQLITE_LIBS) $(INIH_LIBS) $(JANSSON_LIBS) $(SODIUM_LIBS)
 
 nodist_agent_hoody_agent_SOURCES = agent/api_openapi.c
@@ -64,10 +63,7 @@ tests_unit_test_lane_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 tests_unit_test_opstep_SOURCES = tests/unit/test-opstep.c tests/unit/tap.h
 tests_unit_test_opstep_LDADD = agent/libengine.a
 
-check_PROGRAMS += tests/unit/test-backoff tests/unit/test-channel
-TESTS += tests/unit/test-backoff tests/unit/test-channel
+check_PROGRAMS += tests/unit/test-backoff
+TESTS += tests/unit/test-backoff
 tests_unit_test_backoff_SOURCES = tests/unit/test-backoff.c tests/unit/tap.h
-tests_unit_test_backoff_LDADD = agent/libchannel.a
-tests_unit_test_channel_SOURCES = tests/unit/test-channel.c tests/unit/tap.h
-tests_unit_test_channel_CFLAGS = $(AM_CFLAGS) $(SYSTEMD_CFLAGS)
-tests_unit_test_channel_LDADD = agent/libchannel.a proto/libproto.a $(SYSTEMD_LIBS)
+tests_unit_test_backoff_LDADD = agent/libengine.a

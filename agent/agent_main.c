@@ -17,6 +17,7 @@
 #include "agent/ctnet.h"
 #include "agent/ctwatch.h"
 #include "agent/engine.h"
+#include "agent/forwarder.h"
 #include "agent/journald.h"
 #include "agent/portal.h"
 #include "agent/reaper.h"
@@ -41,11 +42,15 @@ int64_t agent_trusted_now_ms(const struct agent *a)
 
 char *agent_program(const struct agent *a, const char *name)
 {
-	char *beside = xasprintf("%s/%s", a->program_dir, name);
+	const char *const folders[] = { "", "/../netns" }; /* of a build tree */
 
-	if (access(beside, X_OK) == 0)
-		return beside;
-	free(beside);
+	for (size_t i = 0; i < countof(folders); i++) {
+		char *beside = xasprintf("%s%s/%s", a->program_dir, folders[i], name);
+
+		if (access(beside, X_OK) == 0)
+			return beside;
+		free(beside);
+	}
 	return xasprintf("%s/%s", PKGLIBEXECDIR, name);
 }
 
@@ -180,6 +185,8 @@ static int start_parts(struct agent *a, struct err *err)
 	if (r < 0)
 		return r;
 	r = reaper_new(a, &a->reaper);
+	if (r >= 0)
+		r = forwarders_new(a, &a->forwarders, err);
 	if (r >= 0)
 		r = ctnet_new(a, &a->net, err);
 	if (r < 0)
@@ -357,6 +364,7 @@ static void tear_down(struct agent *a)
 	a->uplink = uplink_free(a->uplink);
 	a->engine = engine_free(a->engine);
 	a->net = ctnet_free(a->net);
+	a->forwarders = forwarders_free(a->forwarders);
 	a->reaper = reaper_free(a->reaper);
 	a->api = api_free(a->api); /* with what looks something up for its calls */
 	a->workers = worker_pool_free(a->workers);

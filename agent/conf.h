@@ -67,6 +67,7 @@ struct conf {
 		bool masquerade;
 		char *dns;             /* addresses with one space between them, or "" */
 		char *proxy_addresses; /* the same; each may be a CIDR */
+		char *proxy_ca_file;   /* or "" */
 		char *default_proxy;   /* socks5:// or http(s):// URL, or "" */
 	} network;
 	struct {

@@ -401,6 +401,9 @@ static const struct conf_key table[] = {
 	{ "Network", "ProxyAddresses", &networks, AT(network.proxy_addresses), "", .reload = true,
 		.help = "Where the node's reverse proxy comes from: exempt from ingress rules, "
 			"except for TCP port 22." },
+	{ "Network", "ProxyCaFile", &path, AT(network.proxy_ca_file), "",
+		.help = "Certificates (PEM) that an https upstream proxy's is held against. Unset: "
+			"those of the system." },
 	{ "Network", "DefaultProxy", &proxy, AT(network.default_proxy), "", .reload = true,
 		.help = "The upstream for containers whose network configuration names a mode but "
 			"no proxy." },

@@ -6,14 +6,8 @@ agent_hoody_courier_SOURCES = \
 	agent/courier_main.c \
 	agent/fetch.c agent/fetch.h \
 	agent/http.c agent/http.h \
-	agent/http_rules.c agent/http_rules.h \
-	agent/sandbox.c agent/sandbox.h
+	agent/http_rules.c agent/http_rules.h
 agent_hoody_courier_CFLAGS = $(AM_CFLAGS) $(CURL_CFLAGS) $(JANSSON_CFLAGS) $(SECCOMP_CFLAGS) $(SODIUM_CFLAGS) $(SYSTEMD_CFLAGS) $(ZLIB_CFLAGS)
-agent_hoody_courier_LDADD = agent/libchannel.a proto/libproto.a \
+agent_hoody_courier_LDADD = proto/libsandbox.a proto/libchannel.a proto/libproto.a \
 	$(CURL_LIBS) $(JANSSON_LIBS) $(SECCOMP_LIBS) $(SODIUM_LIBS) $(SYSTEMD_LIBS) $(ZLIB_LIBS)
 
-check_PROGRAMS += tests/unit/test-sandbox
-TESTS += tests/unit/test-sandbox
-tests_unit_test_sandbox_SOURCES = tests/unit/test-sandbox.c tests/unit/tap.h agent/sandbox.c agent/sandbox.h
-tests_unit_test_sandbox_CFLAGS = $(AM_CFLAGS) $(SECCOMP_CFLAGS)
-tests_unit_test_sandbox_LDADD = proto/libproto.a $(SECCOMP_LIBS)

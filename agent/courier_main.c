@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* hoody-courier: carries polls and report batches between the agent and the control API, and names
  * nothing. It sees orders as opaque bytes; what it is told comes by channel (descriptor 3), what it
- * may do is what agent/sandbox leaves. The agent decides when; the courier answers every POLL with
+ * may do is what proto/sandbox leaves. The agent decides when; the courier answers every POLL with
  * one ORDERS or FAILED, and every DELIVER with one ACKED or FAILED. */
 #include <curl/curl.h>
 #include <fcntl.h>
@@ -9,11 +9,11 @@
 #include <signal.h>
 #include <sodium.h>
 
-#include "agent/channel.h"
+#include "proto/channel.h"
 #include "agent/fetch.h"
 #include "agent/http.h"
 #include "agent/http_rules.h"
-#include "agent/sandbox.h"
+#include "proto/sandbox.h"
 #include "proto/ident.h"
 #include "proto/jsonx.h"
 

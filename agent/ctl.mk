@@ -51,7 +51,7 @@ agent_hoodyctl_SOURCES = \
 	agent/ctl_table.c agent/ctl_table.h \
 	agent/ctl_text.c agent/ctl_text.h
 agent_hoodyctl_CFLAGS = $(AM_CFLAGS) $(CURL_CFLAGS) $(JANSSON_CFLAGS) $(SODIUM_CFLAGS) $(SYSTEMD_CFLAGS)
-agent_hoodyctl_LDADD = agent/libagentbase.a agent/libchannel.a proto/libproto.a \
+agent_hoodyctl_LDADD = agent/libagentbase.a proto/libchannel.a proto/libproto.a \
 	$(CURL_LIBS) $(INIH_LIBS) $(JANSSON_LIBS) $(SODIUM_LIBS) $(SYSTEMD_LIBS)
 
 
@@ -60,5 +60,5 @@ check_PROGRAMS += tests/unit/test-ctl
 TESTS += tests/unit/test-ctl
 tests_unit_test_ctl_SOURCES = tests/unit/test-ctl.c tests/unit/tap.h
 tests_unit_test_ctl_CFLAGS = $(AM_CFLAGS) $(SYSTEMD_CFLAGS)
-tests_unit_test_ctl_LDADD = agent/libagentbase.a agent/libchannel.a proto/libproto.a $(INIH_LIBS) $(SYSTEMD_LIBS)
+tests_unit_test_ctl_LDADD = agent/libagentbase.a proto/libchannel.a proto/libproto.a $(INIH_LIBS) $(SYSTEMD_LIBS)
 EXTRA_tests_unit_test_ctl_DEPENDENCIES = agent/hoodyctl

@@ -4,7 +4,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include "agent/channel.h"
+#include "proto/channel.h"
 #include "proto/jsonx.h"
 
 #define ANSWER_TIMEOUT_MS 10000

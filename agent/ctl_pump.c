@@ -7,7 +7,7 @@
 #include <sys/ioctl.h>
 #include <termios.h>
 
-#include "agent/channel.h"
+#include "proto/channel.h"
 #include "proto/frame.h"
 
 #define FLOW_SIZE 65536

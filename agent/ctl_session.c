@@ -4,7 +4,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-#include "agent/channel.h"
+#include "proto/channel.h"
 #include "agent/ctl_ask.h"
 #include "agent/ctl_find.h"
 #include "agent/ctl_pump.h"

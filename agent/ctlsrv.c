@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
-#include "agent/channel.h"
+#include "proto/channel.h"
 #include "agent/ctwatch.h"
 #include "agent/journal.h"
 #include "agent/journald.h"

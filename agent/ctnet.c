@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "agent/ctwatch.h"
+#include "agent/forwarder.h"
 #include "agent/fwlist.h"
 #include "agent/journald.h"
 #include "agent/netlist.h"
@@ -123,8 +124,8 @@ static int add_mode(struct agent *a, const struct container *c, const json_t *mo
 	port->mode = FWMODE_BLOCK;
 	if (strcmp(type, "block") == 0)
 		return 0;
-	return err_set(err, -ENOTSUP, ERR_NOT_IMPLEMENTED, "type",
-		"this agent can't put the mode %s in force yet", type);
+	port->mode = FWMODE_PROXY;
+	return forwarder_run(a, c->spec.id, mode, &port->proxy_port, err);
 }
 
 static int stored_mode(
@@ -216,14 +217,40 @@ int ctnet_set_mode(struct agent *a, const struct container *c, const json_t *mod
 	r = add_mode(a, c, mode, &port, err);
 	if (r >= 0)
 		r = stored_plans(a, c, &plans, err);
-	return r < 0 ? r : fwtable_put(a->net->table, &port, plans.take, err);
+	if (r >= 0)
+		r = fwtable_put(a->net->table, &port, plans.take, err);
+	if (r >= 0 && port.mode != FWMODE_PROXY)
+		forwarder_stop(a, c->spec.id);
+	return r;
+}
+
+int ctnet_refresh(struct agent *a, const char *container_id, struct err *err)
+{
+	const struct container *c = desired_find(a->desired, container_id);
+	_cleanup_json_ json_t *mode = c ? netlist_active(a->store, container_id) : NULL;
+
+	return c ? ctnet_set_mode(a, c, mode, err) : 0;
 }
 
 json_t *ctnet_show(struct agent *a, const struct container *c)
 {
 	_cleanup_json_ json_t *active = netlist_active(a->store, c->spec.id);
+	const char *type = json_string_value(json_object_get(active, "type"));
+	struct forwarder_state f = { .is_running =
+					     c->status == CT_RUNNING || c->status == CT_PAUSED };
 
-	return netlist_show(a->store, c->spec.id, active != NULL, NULL);
+	if (type && strcmp(type, "block") != 0)
+		f = forwarder_look(a, c->spec.id);
+	return netlist_show(a->store, c->spec.id, active && f.is_running, f.fault);
+}
+
+void ctnet_forwarder_changed(struct agent *a, const char *container_id)
+{
+	const struct container *c = desired_find(a->desired, container_id);
+
+	if (c)
+		tell_network(a, c, forwarder_look(a, container_id).fault ? "failed" : "running",
+			ctnet_show(a, c));
 }
 
 void ctnet_count(struct agent *a, const struct container *c, enum fwdirection direction,
@@ -315,6 +342,7 @@ static void forget(struct agent *a, const struct container *c)
 	struct rtlink l = {};
 	struct err err = {};
 
+	forwarder_stop(a, c->spec.id);
 	rtname_fill(a->conf.network.interface_prefix, c->spec.id, &l);
 	if (a->net->table && fwtable_remove(a->net->table, l.name, &err) < 0)
 		LOG(LOG_ERR, FIREWALL_FAILED, FIELDS(.container_id = c->spec.id, .err = &err),
@@ -534,6 +562,7 @@ void ctnet_start(struct agent *a)
 	if (n->table)
 		start_child(n, ALL);
 	ifsysctl_forward_uplinks(a->conf.network.interface_prefix);
+	forwarders_sweep(a);
 	sweep(n);
 }
 

@@ -4,9 +4,9 @@
 #include <curl/curl.h>
 #include <stdlib.h>
 
-#include "agent/channel.h"
+#include "proto/channel.h"
 #include "agent/http_rules.h"
-#include "agent/sandbox.h"
+#include "proto/sandbox.h"
 #include "agent/spawn.h"
 #include "proto/frame.h"
 #include "proto/jsonx.h"

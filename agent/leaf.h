@@ -6,7 +6,7 @@
 
 #include <systemd/sd-event.h>
 
-#include "agent/channel.h"
+#include "proto/channel.h"
 #include "agent/journald.h"
 #include "proto/base.h"
 #include "proto/err.h"

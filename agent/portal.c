@@ -7,7 +7,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "agent/api.h"
-#include "agent/channel.h"
+#include "proto/channel.h"
 #include "agent/journald.h"
 #include "agent/leaf.h"
 #include "proto/jsonx.h"

@@ -3,8 +3,7 @@
 
 pkglibexec_PROGRAMS += agent/hoody-portal
 agent_hoody_portal_SOURCES = \
-	agent/portal_main.c \
-	agent/sandbox.c agent/sandbox.h
+	agent/portal_main.c
 agent_hoody_portal_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(MICROHTTPD_CFLAGS) $(SECCOMP_CFLAGS) $(SYSTEMD_CFLAGS)
-agent_hoody_portal_LDADD = agent/libchannel.a proto/libproto.a \
+agent_hoody_portal_LDADD = proto/libsandbox.a proto/libchannel.a proto/libproto.a \
 	$(JANSSON_LIBS) $(MICROHTTPD_LIBS) $(SECCOMP_LIBS) $(SYSTEMD_LIBS)

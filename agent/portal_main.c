@@ -13,8 +13,8 @@
 #include <stdarg.h>
 #include <sys/epoll.h>
 
-#include "agent/channel.h"
-#include "agent/sandbox.h"
+#include "proto/channel.h"
+#include "proto/sandbox.h"
 #include "proto/jsonx.h"
 
 #define CHANNEL_FD         3

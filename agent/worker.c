@@ -4,7 +4,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-#include "agent/channel.h"
+#include "proto/channel.h"
 #include "agent/ctnet.h"
 #include "agent/journald.h"
 #include "agent/spawn.h"

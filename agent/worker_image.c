@@ -10,8 +10,8 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "agent/channel.h"
-#include "agent/sandbox.h"
+#include "proto/channel.h"
+#include "proto/sandbox.h"
 #include "agent/spawn.h"
 #include "agent/worker_act.h"
 #include "agent/worker_job.h"

@@ -4,7 +4,7 @@
 #include <signal.h>
 #include <sys/prctl.h>
 
-#include "agent/channel.h"
+#include "proto/channel.h"
 #include "agent/worker_act.h"
 #include "agent/worker_job.h"
 #include "proto/jsonx.h"

@@ -7,7 +7,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#include "agent/channel.h"
+#include "proto/channel.h"
 #include "lxc/ctattach.h"
 #include "lxc/ctprobe.h"
 #include "proto/jsonx.h"

@@ -3,7 +3,7 @@
 #include <fcntl.h>
 #include <sys/resource.h>
 
-#include "agent/channel.h"
+#include "proto/channel.h"
 #include "agent/worker_act.h"
 #include "agent/worker_job.h"
 #include "lxc/cthold.h"

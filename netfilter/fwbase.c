@@ -7,12 +7,14 @@
 #include <linux/netfilter/nf_tables.h>
 #include <netinet/ip_icmp.h>
 #include <netinet/tcp.h>
+#include <netinet/udp.h>
 
 #include "netfilter/nfexpr.h"
 
 /* Beside what others use: before the filters at 0, after conntrack (-200) and its defragmentation
  * (-400). The source is judged before conntrack makes an entry. */
 #define PRIORITY_SOURCE (-301)
+#define PRIORITY_ANSWERS (-301) /* before conntrack, which knows the query's flow */
 #define PRIORITY_DIVERT (-151) /* after conntrack, before NAT and routing */
 #define PRIORITY_FILTER (-7)
 #define PRIORITY_NAT    101
@@ -276,6 +278,23 @@ static void build_divert(struct nfbatch *b)
 	}
 }
 
+/* Unbound sockets could answer from port 53 themselves, but need a privilege for it that forwarders don't
+ * have. */
+static void build_answers(struct nfbatch *b)
+{
+	const uint32_t mark = FWTABLE_ANSWER_MARK;
+	const uint16_t port = htons(53);
+	struct nftnl_rule *r = nfexpr_rule();
+
+	nfexpr_meta(r, NFT_META_MARK, 0);
+	nfexpr_is(r, 0, &mark, sizeof(mark));
+	is_protocol(r, IPPROTO_UDP);
+	nfexpr_immediate(r, 0, &port, sizeof(port));
+	nfexpr_set_transport(r, offsetof(struct udphdr, source), sizeof(port), 0,
+		offsetof(struct udphdr, check));
+	nfbatch_add_rule(b, "answers", r);
+}
+
 static void build_from(struct nfbatch *b)
 {
 	add_dispatch(b, FROM, NFT_META_IIFNAME, FW_EGRESS);
@@ -420,6 +439,7 @@ void fwbase_build(struct nfbatch *b, const struct fwtable_conf *conf)
 	} bases[] = {
 		{ "prerouting", NF_INET_PRE_ROUTING, PRIORITY_SOURCE },
 		{ "divert", NF_INET_PRE_ROUTING, PRIORITY_DIVERT },
+		{ "answers", NF_INET_LOCAL_OUT, PRIORITY_ANSWERS },
 		{ "forward", NF_INET_FORWARD, PRIORITY_FILTER },
 		{ "input", NF_INET_LOCAL_IN, PRIORITY_FILTER },
 		{ "output", NF_INET_LOCAL_OUT, PRIORITY_FILTER },
@@ -436,6 +456,7 @@ void fwbase_build(struct nfbatch *b, const struct fwtable_conf *conf)
 	build_reject(b);
 	build_prerouting(b, conf->prefix);
 	build_divert(b);
+	build_answers(b);
 	build_from(b);
 	build_to(b, conf);
 	build_forward(b, conf->prefix);

@@ -5,6 +5,7 @@
  *
  *   prerouting   from a container's interface: only with its own address and MAC (addresses)
  *   divert       from a container in proxy mode, TCP and DNS: to its forwarder's socket (tproxy)
+ *   answers      from a forwarder's socket for DNS: from port 53, as it was asked
  *   forward      of a known flow: pass. A TCP flow that does not begin with a SYN: reject, so that a
  *                flow that was cut is not taken up again in its middle. Then `from` and `to`
  *   from         the container's egress rules, by the verdict map `egress`; unknown interface: drop
@@ -45,8 +46,11 @@ enum fwmode {
 	FWMODE_PROXY, /* TCP and DNS to the forwarder's socket on this host, all else nowhere */
 };
 
-/* A packet for a forwarder has this mark, by which it is routed to this host (netns/forwarding). */
+/* A packet for a forwarder has this mark, by which it is routed to this host (netns/rtpolicy). */
 #define FWTABLE_PROXY_MARK 0x686f6f64 /* "hood" */
+
+/* And a forwarder's answer to a DNS query has this one, by which its source port becomes 53. */
+#define FWTABLE_ANSWER_MARK 0x686f6f65 /* "hooe" */
 
 /* A container's interface. */
 struct fwport {

@@ -54,6 +54,19 @@ void nfexpr_payload(
 	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_DREG, REG(to));
 }
 
+void nfexpr_set_transport(
+	struct nftnl_rule *r, uint32_t offset, uint32_t size, unsigned from, uint32_t sum)
+{
+	struct nftnl_expr *e = add(r, "payload");
+
+	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_BASE, NFT_PAYLOAD_TRANSPORT_HEADER);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_OFFSET, offset);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_LEN, size);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_SREG, REG(from));
+	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_CSUM_TYPE, NFT_PAYLOAD_CSUM_INET);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_CSUM_OFFSET, sum);
+}
+
 void nfexpr_mask(struct nftnl_rule *r, unsigned reg, const void *mask, uint32_t size)
 {
 	struct nftnl_expr *e = add(r, "bitwise");

@@ -15,6 +15,9 @@ void nfexpr_ct_state(struct nftnl_rule *r, uint32_t any_of); /* go on if one of 
 void nfexpr_ct_original(struct nftnl_rule *r); /* go on if it goes the way that its flow began */
 void nfexpr_payload(
 	struct nftnl_rule *r, uint32_t base, uint32_t offset, uint32_t size, unsigned to);
+/* Write the register into a transport header whose 16-bit checksum stands at @sum; it is mended. */
+void nfexpr_set_transport(
+	struct nftnl_rule *r, uint32_t offset, uint32_t size, unsigned from, uint32_t sum);
 void nfexpr_mask(struct nftnl_rule *r, unsigned reg, const void *mask, uint32_t size);
 /* Go on if the register is (not) that. */
 void nfexpr_is(struct nftnl_rule *r, unsigned reg, const void *value, uint32_t size);

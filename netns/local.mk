@@ -9,3 +9,19 @@ netns_libnetns_a_SOURCES = \
 	netns/rtpolicy.c netns/rtpolicy.h \
 	netns/rtsock.c netns/rtsock.h
 netns_libnetns_a_CFLAGS = $(AM_CFLAGS) $(NL_CFLAGS) $(SODIUM_CFLAGS)
+
+# hoody-netproxy: one per container whose traffic goes through an upstream proxy.
+pkglibexec_PROGRAMS += netns/hoody-netproxy
+netns_hoody_netproxy_SOURCES = \
+	netns/netproxy_main.c \
+	netns/dnsmsg.c netns/dnsmsg.h \
+	netns/dnsrelay.c netns/dnsrelay.h \
+	netns/relay.c netns/relay.h \
+	netns/upstream.c netns/upstream.h
+netns_hoody_netproxy_CFLAGS = $(AM_CFLAGS) $(CURL_CFLAGS) $(JANSSON_CFLAGS) $(SYSTEMD_CFLAGS)
+netns_hoody_netproxy_LDADD = proto/libsandbox.a proto/libchannel.a proto/libproto.a \
+	$(CURL_LIBS) $(JANSSON_LIBS) $(SECCOMP_LIBS) $(SYSTEMD_LIBS)
+
+check_PROGRAMS += tests/unit/test-dnsmsg
+TESTS += tests/unit/test-dnsmsg
+tests_unit_test_dnsmsg_SOURCES = tests/unit/test-dnsmsg.c tests/unit/tap.h netns/dnsmsg.c netns/dnsmsg.h

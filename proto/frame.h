@@ -3,7 +3,7 @@
  * of 64 bytes in little-endian order on SOCK_SEQPACKET; a payload, when there is one, lies in a
  * memfd that its sender has sealed (F_SEAL_WRITE|SHRINK|GROW|SEAL), so that the bytes that are
  * verified cannot change before they are parsed, and no size cliff exists (default SEQPACKET
- * buffers stop at about 208 KiB, unix(7)). Pure codec: descriptors travel in agent/channel.
+ * buffers stop at about 208 KiB, unix(7)). Pure codec: descriptors travel in proto/channel.
  *
  *   0 magic "HFRM"  4 version u16  6 type u16  8 flags u32  12 reserved u32 (0)
  *  16 id u64  24 a u64  32 b u64  40 c u64  48 size u64 (payload bytes)  56 reserved u64 (0)
@@ -74,6 +74,14 @@ enum frame_type {
 	FRAME_SESSION_ENDED = 0x0582,  /* a: exit status; b: the signal that ended it, or 0 */
 	FRAME_SESSION_FAILED = 0x0583, /* payload: JSON {code, message, field?} */
 
+	/* agent -> netproxy */
+	FRAME_NETPROXY_SOCKET = 0x0601, /* a: enum frame_netproxy_socket; carries it; each once, first */
+	FRAME_NETPROXY_CONFIG = 0x0602, /* payload: JSON {proxy, dns_servers}; any time later */
+
+	/* netproxy -> agent, whichever was the last to connect */
+	FRAME_NETPROXY_STATUS = 0x0681, /* a: connections; payload, when the upstream is at fault:
+					   text that says how */
+
 	/* agent -> portal */
 	FRAME_PORTAL_SETUP = 0x0401,  /* carries the listening socket; once, first */
 	FRAME_PORTAL_ANSWER = 0x0402, /* id: the request's; a: HTTP status; payload: JSON {headers,
@@ -86,6 +94,13 @@ enum frame_type {
 	FRAME_PORTAL_REQUEST = 0x0482, /* id: of its choice; payload: JSON, see agent/api.h; carries
 					  the connection */
 	FRAME_PORTAL_GONE = 0x0483,    /* id: a stream's client has left */
+};
+
+enum frame_netproxy_socket {
+	FRAME_NETPROXY_CONTROL, /* Unix, listening: the agent comes here when it has been restarted */
+	FRAME_NETPROXY_TCP,     /* transparent, listening */
+	FRAME_NETPROXY_UDP,     /* transparent, for DNS */
+	FRAME_NETPROXY_SOCKETS
 };
 
 /* Why a courier's request failed: enough to choose a back-off and a log line, nothing to be steered

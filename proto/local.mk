@@ -20,9 +20,21 @@ proto_libproto_a_SOURCES = \
 proto_libproto_a_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(JANSSON_CFLAGS)
 PROTO_LIBS = proto/libproto.a $(SODIUM_LIBS) $(JANSSON_LIBS)
 
+# What programs that talk to each other, or that are confined, need beside the words.
+noinst_LIBRARIES += proto/libchannel.a proto/libsandbox.a
+proto_libchannel_a_SOURCES = proto/channel.c proto/channel.h
+proto_libchannel_a_CFLAGS = $(AM_CFLAGS) $(SYSTEMD_CFLAGS)
+proto_libsandbox_a_SOURCES = proto/sandbox.c proto/sandbox.h
+proto_libsandbox_a_CFLAGS = $(AM_CFLAGS) $(SECCOMP_CFLAGS)
+
 EXTRA_DIST += proto/PROTOCOL.md
 
 # --- unit tests ---
+check_PROGRAMS += tests/unit/test-channel
+TESTS += tests/unit/test-channel
+tests_unit_test_channel_SOURCES = tests/unit/test-channel.c tests/unit/tap.h
+tests_unit_test_channel_CFLAGS = $(AM_CFLAGS) $(SYSTEMD_CFLAGS)
+tests_unit_test_channel_LDADD = proto/libchannel.a proto/libproto.a $(SYSTEMD_LIBS)
 check_PROGRAMS += tests/unit/test-dsse
 TESTS += tests/unit/test-dsse
 tests_unit_test_dsse_SOURCES = tests/unit/test-dsse.c tests/unit/tap.h tests/unit/vector.h
@@ -79,6 +91,12 @@ tests_unit_test_respsig_SOURCES = tests/unit/test-respsig.c tests/unit/tap.h tes
 tests_unit_test_respsig_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(JANSSON_CFLAGS)
 tests_unit_test_respsig_LDADD = $(PROTO_LIBS)
 EXTRA_DIST += tests/vectors/hoody-api.md tests/vectors/orders.json tests/vectors/more-orders.json tests/vectors/params.json
+
+check_PROGRAMS += tests/unit/test-sandbox
+TESTS += tests/unit/test-sandbox
+tests_unit_test_sandbox_SOURCES = tests/unit/test-sandbox.c tests/unit/tap.h
+tests_unit_test_sandbox_CFLAGS = $(AM_CFLAGS) $(SECCOMP_CFLAGS)
+tests_unit_test_sandbox_LDADD = proto/libsandbox.a proto/libproto.a $(SECCOMP_LIBS)
 
 # --- fuzz targets: libFuzzer programs with --enable-fuzzing, else a replay of the kept corpus in make check ---
 fuzz_targets = tests/fuzz/fuzz-dsse tests/fuzz/fuzz-frame tests/fuzz/fuzz-keyset tests/fuzz/fuzz-order tests/fuzz/fuzz-respsig

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Channels over real socket pairs: what is permitted arrives whole; whatever is not ends the
  * channel, once, and leaks no descriptor. */
-#include "agent/channel.h"
+#include "proto/channel.h"
 
 #include <dirent.h>
 #include <fcntl.h>

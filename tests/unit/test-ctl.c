@@ -11,7 +11,7 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 
-#include "agent/channel.h"
+#include "proto/channel.h"
 #include "agent/conf.h"
 #include "tests/unit/tap.h"
 

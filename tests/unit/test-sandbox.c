@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The sandbox from inside: each attempt runs in a child of its own that enters it first. Refused
  * means: the call fails, or the child is killed by SIGSYS. */
-#include "agent/sandbox.h"
+#include "proto/sandbox.h"
 
 #include <fcntl.h>
 #include <netinet/in.h>

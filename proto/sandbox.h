@@ -17,6 +17,7 @@
 enum sandbox_role {
 	SANDBOX_CLIENT, /* makes TCP connections (the courier) */
 	SANDBOX_SERVER, /* accepts on a socket that it was given (the portal) */
+	SANDBOX_PROXY,  /* both of them, and moves bytes between sockets (hoody-netproxy) */
 	SANDBOX_UNPACK, /* makes files of every kind below the root that it is in, and nothing else */
 };
 /* SANDBOX_UNPACK changes neither user nor root: the caller has put the process where it belongs. */

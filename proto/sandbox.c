@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "agent/sandbox.h"
+#include "proto/sandbox.h"
 
 #include <fcntl.h>
 #include <grp.h>
@@ -90,16 +90,19 @@ static int become(const struct passwd *pw, struct err *err)
 			0); /* those that this kernel doesn't know fail */
 	if (setgroups(0, NULL) < 0 || setresgid(pw->pw_gid, pw->pw_gid, pw->pw_gid) < 0 ||
 		setresuid(pw->pw_uid, pw->pw_uid, pw->pw_uid) < 0)
-		return failed(err, "become the courier's user");
+		return failed(err, "become the leaves' user");
 	if (getuid() == 0 || setuid(0) == 0)
 		return err_set(
-			err, -EPERM, ERR_CONFIG, "Courier.User", "the courier must not be root");
+			err, -EPERM, ERR_CONFIG, "Courier.User", "the leaves must not be root");
 	return 0;
 }
 
 static void limit(enum sandbox_role role)
 {
-	rlim_t files = role == SANDBOX_SERVER ? 1024 : 256;
+	static const rlim_t of_role[] = { [SANDBOX_CLIENT] = 256,
+		[SANDBOX_SERVER] = 1024,
+		[SANDBOX_PROXY] = 16384 };
+	const rlim_t files = of_role[role];
 
 	(void)setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
 	(void)setrlimit(RLIMIT_NOFILE, &(struct rlimit){ files, files });
@@ -294,11 +297,21 @@ static int filter_client(scmp_filter_ctx ctx)
 	return r;
 }
 
+static int filter_proxy(scmp_filter_ctx ctx)
+{
+	int r = filter_client(ctx);
+
+	if (r >= 0)
+		r = filter_server(ctx);
+	return r < 0 ? r : seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(splice), 0);
+}
+
 static int filter(enum sandbox_role role, scmp_filter_ctx ctx)
 {
 	static int (*const own[])(scmp_filter_ctx ctx) = {
 		[SANDBOX_CLIENT] = filter_client,
 		[SANDBOX_SERVER] = filter_server,
+		[SANDBOX_PROXY] = filter_proxy,
 		[SANDBOX_UNPACK] = filter_unpack,
 	};
 	int r = own[role](ctx);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "agent/channel.h"
+#include "proto/channel.h"
 
 #include <fcntl.h>
 #include <poll.h>

@@ -1,0 +1,520 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/forwarder.h"
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sodium.h>
+#include <sys/pidfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+#include "agent/backoff.h"
+#include "agent/ctnet.h"
+#include "agent/journald.h"
+#include "agent/spawn.h"
+#include "netfilter/fwtable.h"
+#include "proto/channel.h"
+#include "proto/ident.h"
+#include "proto/jsonx.h"
+
+#define BACKLOG     512
+#define PORT_TRIES  16
+#define ACCURACY_US (100 * 1000)
+#define RECORD_MAX  1024
+#define FAULT_MAX   200
+
+struct forwarder {
+	struct forwarder *next;
+	struct agent *agent;
+	char container_id[IDENT_ID_LEN + 1];
+	pid_t pid; /* 0: none runs */
+	int pidfd;
+	uint16_t port;
+	struct channel *channel;
+	sd_event_source *ended, *respawn;
+	struct backoff backoff;
+	char fault[FAULT_MAX];
+};
+
+struct forwarders {
+	struct forwarder *first;
+	char *directory;
+};
+
+static struct forwarder *find(struct agent *a, const char *container_id)
+{
+	struct forwarder *f = a->forwarders->first;
+
+	while (f && strcmp(f->container_id, container_id) != 0)
+		f = f->next;
+	return f;
+}
+
+static char *path_of(struct agent *a, const char *container_id, const char *suffix)
+{
+	return xasprintf("%s/%s%s", a->forwarders->directory, container_id, suffix);
+}
+
+/* --- processes that may be another agent's children: a pid alone is not enough --- */
+
+/* When it began, in clock ticks since boot (proc_pid_stat(5), field 22); 0: there is none. */
+static int64_t start_time(pid_t pid)
+{
+	_cleanup_(freep) char *path = xasprintf("/proc/%d/stat", (int)pid);
+	_cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char text[RECORD_MAX], *at;
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+
+	if (n <= 0)
+		return 0;
+	text[n] = '\0';
+	at = strrchr(text, ')'); /* of the name, which may have blanks */
+	for (int field = 2; at && field < 22; field++)
+		at = strchr(at + 1, ' ');
+	return at ? strtoll(at + 1, NULL, 10) : 0;
+}
+
+/* A descriptor of the process that was started then, or -1. */
+static int find_process(pid_t pid, int64_t started)
+{
+	int fd = pid > 0 && started > 0 ? pidfd_open(pid, 0) : -1;
+
+	return fd >= 0 && start_time(pid) != started ? closefd(fd) : fd;
+}
+
+/* --- the record --- */
+
+static int write_record(struct forwarder *f)
+{
+	_cleanup_(freep) char *path = path_of(f->agent, f->container_id, ".json");
+	_cleanup_json_ json_t *v = json_pack("{s:i, s:I, s:i}", "pid", (int)f->pid, "started",
+		(json_int_t)start_time(f->pid), "port", (int)f->port);
+	_cleanup_(freep) char *text = jsonx_dump(v);
+	_cleanup_(closep) int fd = -1;
+
+	(void)unlink(path);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	return write(fd, text, strlen(text)) == (ssize_t)strlen(text) ? 0 : -EIO;
+}
+
+static void remove_files(struct agent *a, const char *container_id)
+{
+	_cleanup_(freep) char *record = path_of(a, container_id, ".json"),
+			      *control = path_of(a, container_id, "");
+
+	(void)unlink(record);
+	(void)unlink(control);
+}
+
+/* Its process, or -1. */
+static int read_record(struct agent *a, const char *container_id, pid_t *ret_pid, uint16_t *ret_port)
+{
+	_cleanup_(freep) char *path = path_of(a, container_id, ".json");
+	_cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	char text[RECORD_MAX];
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text));
+	_cleanup_json_ json_t *v = NULL;
+	int64_t pid = 0, started = 0, port = 0;
+	struct err err = {};
+
+	if (n <= 0 || jsonx_parse(text, (size_t)n, ERR_CHANNEL, &v, &err) < 0 ||
+		jsonx_int(v, "pid", true, 1, INT32_MAX, &pid, ERR_CHANNEL, &err) < 0 ||
+		jsonx_int(v, "started", true, 1, INT64_MAX, &started, ERR_CHANNEL, &err) < 0 ||
+		jsonx_int(v, "port", true, 1, UINT16_MAX, &port, ERR_CHANNEL, &err) < 0)
+		return -1;
+	*ret_pid = (pid_t)pid;
+	*ret_port = (uint16_t)port;
+	return find_process(*ret_pid, started);
+}
+
+/* --- its end --- */
+
+static void let_go(struct forwarder *f)
+{
+	f->channel = channel_close(f->channel);
+	f->ended = sd_event_source_disable_unref(f->ended);
+	f->pidfd = closefd(f->pidfd);
+	f->pid = 0;
+}
+
+/* Nothing of it is worth a farewell. */
+static void kill_process(struct forwarder *f)
+{
+	if (f->pidfd < 0)
+		return;
+	(void)pidfd_send_signal(f->pidfd, SIGKILL, NULL, 0);
+	/* Ours, or reparented to init. A killed process is soon gone. */
+	(void)waitid(P_PIDFD, (id_t)f->pidfd, &(siginfo_t){}, WEXITED);
+}
+
+static struct forwarder *forwarder_free(struct forwarder *f)
+{
+	let_go(f);
+	f->respawn = sd_event_source_disable_unref(f->respawn);
+	free(f);
+	return NULL;
+}
+
+void forwarder_stop(struct agent *a, const char *container_id)
+{
+	struct forwarder **at = &a->forwarders->first, *f;
+
+	while (*at && strcmp((*at)->container_id, container_id) != 0)
+		at = &(*at)->next;
+	f = *at;
+	if (!f)
+		return;
+	*at = f->next;
+	kill_process(f);
+	remove_files(a, container_id);
+	forwarder_free(f);
+}
+
+static int on_respawn(sd_event_source *s, uint64_t usec, void *userdata);
+
+static void run_again_later(struct forwarder *f)
+{
+	f->respawn = sd_event_source_disable_unref(f->respawn);
+	(void)sd_event_add_time_relative(f->agent->event, &f->respawn, CLOCK_BOOTTIME,
+		backoff_failed(&f->backoff, 0, randombytes_random()) * 1000, ACCURACY_US,
+		on_respawn, f);
+}
+
+static void set_fault(struct forwarder *f, const char *fault)
+{
+	if (strcmp(f->fault, fault) == 0)
+		return;
+	(void)snprintf(f->fault, sizeof(f->fault), "%s", fault);
+	ctnet_forwarder_changed(f->agent, f->container_id);
+}
+
+static void has_ended(struct forwarder *f, const char *why)
+{
+	LOG(LOG_WARNING, NETPROXY_FAILED, FIELDS(.container_id = f->container_id),
+		"the forwarder of container %s %s and is started again", f->container_id, why);
+	kill_process(f);
+	let_go(f);
+	set_fault(f, "the forwarder has ended");
+	run_again_later(f);
+}
+
+static int on_ended(sd_event_source *s, int fd, uint32_t revents, void *userdata)
+{
+	has_ended(userdata, "has ended");
+	return 0;
+}
+
+static void on_gone(struct channel *ch, int r, const char *why, void *userdata)
+{
+	has_ended(userdata, r < 0 ? "broke the channel's rules" : "has closed its channel");
+}
+
+/* The table has to know the new one's port. */
+static int on_respawn(sd_event_source *s, uint64_t usec, void *userdata)
+{
+	struct forwarder *f = userdata;
+	struct err err = {};
+
+	if (ctnet_refresh(f->agent, f->container_id, &err) >= 0)
+		return 0;
+	LOG(LOG_ERR, NETPROXY_FAILED, FIELDS(.container_id = f->container_id, .err = &err),
+		"the forwarder of container %s can't be started: %s", f->container_id, err.message);
+	run_again_later(f);
+	return 0;
+}
+
+/* --- what it says --- */
+
+static int on_status(struct channel *ch, struct channel_message *m, void *userdata)
+{
+	struct forwarder *f = userdata;
+	char fault[FAULT_MAX] = "";
+
+	if (m->size >= sizeof(fault))
+		return -EMSGSIZE;
+	if (m->size > 0)
+		memcpy(fault, m->payload, m->size);
+	for (const char *p = fault; p < fault + m->size; p++)
+		if (*p < ' ' || *p > '~')
+			return -EBADMSG;
+	if (m->size == 0)
+		backoff_succeeded(&f->backoff);
+	set_fault(f, fault);
+	return 0;
+}
+
+static const struct channel_permit permits[] = {
+	{ FRAME_NETPROXY_STATUS, 1, .payload_optional = true, .handler = on_status },
+};
+
+/* --- what it is told --- */
+
+static char *config_text(const json_t *mode)
+{
+	json_t *dns = json_object_get(mode, "dns_servers");
+	_cleanup_json_ json_t *v = json_pack("{s:O, s:o}", "proxy", json_object_get(mode, "proxy"),
+		"dns_servers", dns ? json_incref(dns) : json_pack("[s, s]", "1.1.1.1", "8.8.8.8"));
+
+	return jsonx_dump(v);
+}
+
+static int join(struct forwarder *f, int fd_takes, const char *config)
+{
+	struct agent *a = f->agent;
+	int r = channel_open(
+		a->event, fd_takes, permits, countof(permits), on_gone, f, &f->channel);
+
+	if (r >= 0)
+		r = sd_event_add_io(a->event, &f->ended, f->pidfd, EPOLLIN, on_ended, f);
+	if (r >= 0)
+		r = channel_send(f->channel, &(struct frame){ .type = FRAME_NETPROXY_CONFIG },
+			config, strlen(config), -1);
+	return r;
+}
+
+/* --- one of an earlier agent --- */
+
+static int address_of(const char *path, struct sockaddr_un *ret)
+{
+	*ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	if (strlen(path) >= sizeof(ret->sun_path))
+		return -ENAMETOOLONG;
+	strcpy(ret->sun_path, path);
+	return 0;
+}
+
+static int find_again(struct forwarder *f, const char *config)
+{
+	_cleanup_(freep) char *path = path_of(f->agent, f->container_id, "");
+	struct sockaddr_un address;
+	int fd, r;
+
+	f->pidfd = read_record(f->agent, f->container_id, &f->pid, &f->port);
+	if (f->pidfd < 0)
+		return -ESRCH;
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	r = fd < 0 ? -errno : address_of(path, &address);
+	if (r >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+		r = -errno;
+	if (r >= 0)
+		r = join(f, take_fd(&fd), config);
+	closefd(fd);
+	if (r < 0) {
+		kill_process(f);
+		let_go(f);
+	}
+	return r;
+}
+
+/* --- a new one --- */
+
+static int make_transparent(int type, uint16_t port, int *ret)
+{
+	const struct sockaddr_in address = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+		.sin_port = htons(port) };
+	const int on = 1, mark = FWTABLE_ANSWER_MARK;
+	_cleanup_(closep) int fd = socket(AF_INET, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0 || setsockopt(fd, IPPROTO_IP, IP_TRANSPARENT, &on, sizeof(on)) < 0 ||
+		bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
+		return -errno;
+	if (type == SOCK_STREAM && listen(fd, BACKLOG) < 0)
+		return -errno;
+	if (type == SOCK_DGRAM &&
+		(setsockopt(fd, IPPROTO_IP, IP_RECVORIGDSTADDR, &on, sizeof(on)) < 0 ||
+			setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) < 0))
+		return -errno;
+	*ret = take_fd(&fd);
+	return 0;
+}
+
+/* Of one port, any that is free. */
+static int make_sockets(int fd[static FRAME_NETPROXY_SOCKETS], uint16_t *ret_port)
+{
+	int r = -EADDRINUSE;
+
+	for (int i = 0; i < PORT_TRIES && r == -EADDRINUSE; i++) {
+		struct sockaddr_in address = {};
+		socklen_t size = sizeof(address);
+
+		fd[FRAME_NETPROXY_TCP] = closefd(fd[FRAME_NETPROXY_TCP]);
+		r = make_transparent(SOCK_STREAM, 0, &fd[FRAME_NETPROXY_TCP]);
+		if (r < 0)
+			break;
+		if (getsockname(fd[FRAME_NETPROXY_TCP], (struct sockaddr *)&address, &size) < 0)
+			return -errno;
+		*ret_port = ntohs(address.sin_port);
+		r = make_transparent(SOCK_DGRAM, *ret_port, &fd[FRAME_NETPROXY_UDP]);
+	}
+	return r;
+}
+
+static int make_control(struct forwarder *f, int *ret)
+{
+	_cleanup_(freep) char *path = path_of(f->agent, f->container_id, "");
+	_cleanup_(closep) int fd =
+		socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct sockaddr_un address;
+	int r = fd < 0 ? -errno : address_of(path, &address);
+
+	if (r < 0)
+		return r;
+	(void)unlink(path);
+	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, 4) < 0)
+		return -errno;
+	*ret = take_fd(&fd);
+	return 0;
+}
+
+static int spawn(struct forwarder *f, int fd)
+{
+	struct agent *a = f->agent;
+	_cleanup_(freep) char *program = agent_program(a, "hoody-netproxy");
+	char name[] = "hoody-netproxy", user[] = "--user";
+	int r = spawn_program(program,
+		(char *[]){ name, user, a->conf.courier.user, a->conf.network.proxy_ca_file, NULL },
+		fd, &f->pid);
+
+	if (r < 0)
+		return r;
+	f->pidfd = pidfd_open(f->pid, 0);
+	return f->pidfd < 0 ? -errno : 0;
+}
+
+/* Its record is there before it has anything to do: one that an agent leaves without any ends. */
+static int start(struct forwarder *f, const char *config)
+{
+	int sockets[FRAME_NETPROXY_SOCKETS] = { -1, -1, -1 }, ends[2] = { -1, -1 };
+	int r = make_sockets(sockets, &f->port);
+
+	if (r >= 0)
+		r = make_control(f, &sockets[FRAME_NETPROXY_CONTROL]);
+	if (r >= 0)
+		r = channel_pair(ends);
+	if (r >= 0)
+		r = spawn(f, ends[1]);
+	if (r >= 0)
+		r = write_record(f);
+	for (int i = 0; i < FRAME_NETPROXY_SOCKETS && r >= 0; i++)
+		r = channel_send_sync(ends[0],
+			&(struct frame){ .type = FRAME_NETPROXY_SOCKET, .a = (uint64_t)i }, NULL, 0,
+			sockets[i]);
+	if (r >= 0)
+		r = join(f, take_fd(&ends[0]), config);
+	for (int i = 0; i < FRAME_NETPROXY_SOCKETS; i++)
+		closefd(sockets[i]);
+	closefd(ends[0]);
+	closefd(ends[1]);
+	if (r < 0) {
+		kill_process(f);
+		let_go(f);
+	}
+	return r;
+}
+
+static struct forwarder *add(struct agent *a, const char *container_id)
+{
+	struct forwarder *f = xcalloc(1, sizeof(*f));
+
+	f->agent = a;
+	f->pidfd = -1;
+	strcpy(f->container_id, container_id);
+	f->next = a->forwarders->first;
+	a->forwarders->first = f;
+	return f;
+}
+
+int forwarder_run(struct agent *a, const char *container_id, const json_t *mode, uint16_t *ret_port,
+	struct err *err)
+{
+	_cleanup_(freep) char *config = config_text(mode);
+	struct forwarder *f = find(a, container_id);
+	int r = -ESRCH;
+
+	if (!f)
+		f = add(a, container_id);
+	f->respawn = sd_event_source_disable_unref(f->respawn);
+	if (f->pid == 0)
+		r = find_again(f, config);
+	else
+		r = channel_send(f->channel, &(struct frame){ .type = FRAME_NETPROXY_CONFIG },
+			config, strlen(config), -1);
+	if (r < 0 && f->pid == 0)
+		r = start(f, config);
+	if (r < 0)
+		return err_set(err, r, ERR_INTERNAL, "type",
+			"the container's forwarder can't be started: %s", strerror(-r));
+	*ret_port = f->port;
+	return 0;
+}
+
+struct forwarder_state forwarder_look(struct agent *a, const char *container_id)
+{
+	const struct forwarder *f = find(a, container_id);
+
+	return (struct forwarder_state){ .is_running = f && f->pid > 0 && !f->fault[0],
+		.fault = f && f->fault[0] ? f->fault : NULL };
+}
+
+/* --- all of them --- */
+
+/* Of an earlier agent, and nobody's any more. */
+static void end_leftover(struct agent *a, const char *container_id)
+{
+	struct forwarder f = { .agent = a, .pidfd = -1 };
+
+	f.pidfd = read_record(a, container_id, &f.pid, &f.port);
+	kill_process(&f);
+	f.pidfd = closefd(f.pidfd);
+	remove_files(a, container_id);
+}
+
+void forwarders_sweep(struct agent *a)
+{
+	DIR *d = opendir(a->forwarders->directory);
+	const struct dirent *entry;
+
+	while (d && (entry = readdir(d))) {
+		char id[IDENT_ID_LEN + 1];
+
+		if (sscanf(entry->d_name, "%24[0-9a-f]", id) != 1 || strlen(id) != IDENT_ID_LEN)
+			continue;
+		if (!find(a, id))
+			end_leftover(a, id);
+	}
+	if (d)
+		(void)closedir(d);
+}
+
+int forwarders_new(struct agent *a, struct forwarders **ret, struct err *err)
+{
+	struct forwarders *s = xcalloc(1, sizeof(*s));
+
+	s->directory = xasprintf("%s/netproxy", a->conf.node.runtime_directory);
+	*ret = s;
+	if (mkdir(s->directory, 0700) < 0 && errno != EEXIST)
+		return err_set(err, -errno, ERR_CONFIG, "Node.RuntimeDirectory",
+			"can't make %s: %s", s->directory, strerror(errno));
+	return 0;
+}
+
+struct forwarders *forwarders_free(struct forwarders *s)
+{
+	while (s && s->first) {
+		struct forwarder *next = s->first->next;
+
+		forwarder_free(s->first);
+		s->first = next;
+	}
+	if (s)
+		free(s->directory);
+	free(s);
+	return NULL;
+}

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* hoody-netproxy: the forwarder of one container in proxy mode. The table diverts its TCP connections
+ * and DNS queries to our two transparent sockets; we take them to the upstream proxy, and there is no
+ * other way out. The agent has made the sockets, so that we need no privilege for them, and which
+ * container we serve is settled by them: we are told neither its name nor its address.
+ *
+ * We outlive the agent. A new one connects to the control socket, and is told how things are. */
+#include <arpa/inet.h>
+#include <curl/curl.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <netdb.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "netns/dnsrelay.h"
+#include "netns/relay.h"
+#include "proto/channel.h"
+#include "proto/jsonx.h"
+#include "proto/sandbox.h"
+
+#define CHANNEL_FD       3
+#define SETUP_TIMEOUT_MS 10000
+#define CA_MAX           (4 * 1024 * 1024)
+#define TELL_US          (1000 * 1000) /* a fault that comes and goes is not told each time */
+
+struct netproxy {
+	sd_event *event;
+	int socket[FRAME_NETPROXY_SOCKETS];
+	struct channel *agent; /* or NULL */
+	sd_event_source *tell;
+	struct upstreams *upstreams;
+	struct relays *relays;
+	struct dnsrelay *dns;
+	char *ca_pem, *config, *fault;
+};
+
+/* --- to the agent --- */
+
+static void tell(struct netproxy *p)
+{
+	const size_t n = p->relays ? relays_count(p->relays) : 0;
+
+	if (p->agent) /* full or gone: the next one asks anew */
+		(void)!channel_send(p->agent,
+			&(struct frame){ .type = FRAME_NETPROXY_STATUS, .a = n }, p->fault,
+			p->fault ? strlen(p->fault) : 0, -1);
+}
+
+static int on_tell(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	tell(userdata);
+	return 0;
+}
+
+static void on_fault(const char *fault, void *userdata)
+{
+	struct netproxy *p = userdata;
+	int enabled = SD_EVENT_OFF;
+
+	free(p->fault);
+	p->fault = fault ? xstrdup(fault) : NULL;
+	(void)sd_event_source_get_enabled(p->tell, &enabled);
+	if (enabled != SD_EVENT_OFF)
+		return;
+	(void)sd_event_source_set_time_relative(p->tell, TELL_US);
+	(void)sd_event_source_set_enabled(p->tell, SD_EVENT_ONESHOT);
+}
+
+/* --- from the agent --- */
+
+static size_t read_servers(const json_t *list, uint32_t ret[static DNSRELAY_SERVERS_MAX])
+{
+	const json_t *v;
+	struct in_addr address;
+	size_t i, n = 0;
+
+	json_array_foreach(list, i, v)
+	{
+		if (n < DNSRELAY_SERVERS_MAX && json_is_string(v) &&
+			inet_pton(AF_INET, json_string_value(v), &address) == 1)
+			ret[n++] = ntohl(address.s_addr);
+	}
+	return n;
+}
+
+/* The same again, from an agent that was restarted: nothing is disturbed. */
+static int on_config(struct channel *ch, struct channel_message *m, void *userdata)
+{
+	struct netproxy *p = userdata;
+	_cleanup_json_ json_t *v = NULL;
+	_cleanup_(freep) char *canonical = NULL;
+	uint32_t servers[DNSRELAY_SERVERS_MAX];
+	const char *url = NULL;
+	struct err err = {};
+	size_t n;
+
+	if (jsonx_parse(m->payload, m->size, ERR_CHANNEL, &v, &err) < 0 ||
+		jsonx_string(v, "proxy", true, &url, ERR_CHANNEL, &err) < 0)
+		return -EBADMSG;
+	n = read_servers(json_object_get(v, "dns_servers"), servers);
+	if (n == 0)
+		return -EBADMSG;
+	canonical = jsonx_canonical(v);
+	if (!p->config || strcmp(p->config, canonical) != 0) {
+		free(p->config);
+		p->config = TAKE(canonical);
+		relays_reset(p->relays);
+		upstreams_configure(p->upstreams, url, p->ca_pem);
+		dnsrelay_configure(p->dns, servers, n);
+	}
+	tell(p);
+	return 0;
+}
+
+static const struct channel_permit permits[] = {
+	{ FRAME_NETPROXY_CONFIG, 1, .payload = true, .handler = on_config },
+};
+
+static void on_agent_gone(struct channel *ch, int r, const char *why, void *userdata)
+{
+	struct netproxy *p = userdata;
+
+	if (!p->config) /* it has died before there was anything to do */
+		(void)sd_event_exit(p->event, EXIT_FAILURE);
+}
+
+static int take_agent(struct netproxy *p, int fd_takes)
+{
+	p->agent = channel_close(p->agent);
+	return channel_open(
+		p->event, fd_takes, permits, countof(permits), on_agent_gone, p, &p->agent);
+}
+
+static int on_agent(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+	int agent = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (agent >= 0)
+		(void)!take_agent(userdata, agent);
+	return 0;
+}
+
+/* --- beginning --- */
+
+static int receive_sockets(struct netproxy *p)
+{
+	for (int i = 0; i < FRAME_NETPROXY_SOCKETS; i++)
+		p->socket[i] = -1;
+	for (int i = 0; i < FRAME_NETPROXY_SOCKETS; i++) {
+		_cleanup_(freep) void *payload = NULL;
+		_cleanup_(closep) int fd = -1;
+		struct frame f;
+		int r = channel_recv_sync(CHANNEL_FD, SETUP_TIMEOUT_MS, &f, &payload, &fd);
+
+		if (r < 0 || f.type != FRAME_NETPROXY_SOCKET || f.a >= FRAME_NETPROXY_SOCKETS ||
+			fd < 0 || p->socket[f.a] >= 0)
+			return -EBADMSG;
+		p->socket[f.a] = take_fd(&fd);
+	}
+	return 0;
+}
+
+static char *read_file(const char *path)
+{
+	_cleanup_(closep) int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	_cleanup_(freep) char *text = fd < 0 ? NULL : xcalloc(1, CA_MAX + 1);
+
+	return text && read(fd, text, CA_MAX) > 0 ? xstrdup(text) : NULL;
+}
+
+/* What glibc and the libraries load on demand, before there is nothing to load it from. */
+static void load(void)
+{
+	struct addrinfo *found = NULL;
+
+	if (getaddrinfo("localhost", "https", NULL, &found) == 0)
+		freeaddrinfo(found);
+	(void)curl_global_init(CURL_GLOBAL_DEFAULT);
+}
+
+static uint32_t dns_server(void *userdata)
+{
+	return dnsrelay_server(((struct netproxy *)userdata)->dns);
+}
+
+static int begin(struct netproxy *p)
+{
+	int r = sd_event_new(&p->event);
+
+	if (r >= 0)
+		r = sd_event_add_time(
+			p->event, &p->tell, CLOCK_MONOTONIC, 0, TELL_US / 10, on_tell, p);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(p->tell, SD_EVENT_OFF);
+	if (r >= 0)
+		r = upstreams_new(p->event, on_fault, p, &p->upstreams);
+	if (r >= 0)
+		r = dnsrelay_new(
+			p->event, p->upstreams, p->socket[FRAME_NETPROXY_UDP], &p->dns);
+	if (r >= 0)
+		r = relays_new(p->event, p->upstreams, p->socket[FRAME_NETPROXY_TCP], dns_server,
+			p, &p->relays);
+	if (r >= 0)
+		r = sd_event_add_io(p->event, NULL, p->socket[FRAME_NETPROXY_CONTROL], EPOLLIN,
+			on_agent, p);
+	return r;
+}
+
+/* Until there is a configuration, nothing is taken: it is the first thing that comes. */
+static int serve(struct netproxy *p)
+{
+	struct frame f;
+	_cleanup_(freep) void *payload = NULL;
+	_cleanup_(closep) int fd = -1;
+	struct channel_message m;
+	int r = channel_recv_sync(CHANNEL_FD, SETUP_TIMEOUT_MS, &f, &payload, &fd);
+
+	if (r < 0 || f.type != FRAME_NETPROXY_CONFIG)
+		return -EBADMSG;
+	m = (struct channel_message){ .frame = f, .payload = payload, .size = f.size, .fd = -1 };
+	r = begin(p);
+	if (r >= 0)
+		r = on_config(NULL, &m, p);
+	if (r >= 0)
+		r = take_agent(p, CHANNEL_FD);
+	if (r >= 0)
+		tell(p);
+	(void)malloc_trim(0);
+	return r < 0 ? r : sd_event_loop(p->event);
+}
+
+int main(int argc, char **argv)
+{
+	struct netproxy p = {};
+	struct err err = {};
+
+	if (argc != 4 || strcmp(argv[1], "--user") != 0) {
+		(void)fputs("hoody-netproxy is started by hoody-agent\n", stderr);
+		return EXIT_FAILURE;
+	}
+	(void)signal(SIGPIPE, SIG_IGN);
+	if (fcntl(CHANNEL_FD, F_SETFD, FD_CLOEXEC) < 0 || receive_sockets(&p) < 0)
+		return EXIT_FAILURE;
+	p.ca_pem = read_file(argv[3][0] ? argv[3] : curl_version_info(CURLVERSION_NOW)->cainfo);
+	load();
+	if (sandbox_enter(SANDBOX_PROXY, argv[2], &err) < 0) {
+		(void)fprintf(stderr, "hoody-netproxy: %s\n", err.message);
+		return EXIT_FAILURE;
+	}
+	return serve(&p) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}

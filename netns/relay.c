@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "netns/relay.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#define RELAYS_MAX   2000 /* then no more are accepted until one ends */
+#define BUFFER_SIZE  (16 * 1024)
+#define SPLICE_MAX   (64 * 1024) /* a pipe's */
+#define ROUNDS_MAX   16          /* then the others have their turn */
+#define PORT_DNS     53
+#define KEEPALIVE_S  60
+#define LINGER_US    (30 * 1000000ULL)
+#define ACCURACY_US  1000000
+
+/* One direction: what has been taken and not been given yet lies in a pipe, or in a buffer. */
+struct flow {
+	int pipe[2];
+	uint8_t *buffer;
+	size_t begin, fill;
+	bool ended; /* its source has */
+	bool shut;  /* and its sink knows */
+};
+
+enum { UP, DOWN, FLOWS };
+
+struct relay {
+	struct relays *all;
+	struct relay *prev, *next;
+	int client;
+	struct upstream *upstream;
+	sd_event_source *of_client, *of_upstream, *again, *linger;
+	uint32_t client_events, upstream_events;
+	struct flow flow[FLOWS];
+};
+
+struct relays {
+	sd_event *event;
+	struct upstreams *upstreams;
+	sd_event_source *accepting;
+	uint32_t (*dns)(void *userdata);
+	void *userdata;
+	struct relay *first;
+	size_t n;
+};
+
+/* --- its end --- */
+
+static void flow_done(struct flow *f)
+{
+	f->pipe[0] = closefd(f->pipe[0]);
+	f->pipe[1] = closefd(f->pipe[1]);
+	free(f->buffer);
+}
+
+static void relay_free(struct relay *c)
+{
+	struct relays *s = c->all;
+
+	c->of_client = sd_event_source_disable_unref(c->of_client);
+	c->of_upstream = sd_event_source_disable_unref(c->of_upstream);
+	c->again = sd_event_source_disable_unref(c->again);
+	c->linger = sd_event_source_disable_unref(c->linger);
+	c->upstream = upstream_close(c->upstream);
+	closefd(c->client);
+	flow_done(&c->flow[UP]);
+	flow_done(&c->flow[DOWN]);
+	if (c->prev)
+		c->prev->next = c->next;
+	else
+		s->first = c->next;
+	if (c->next)
+		c->next->prev = c->prev;
+	if (s->n-- == RELAYS_MAX)
+		(void)sd_event_source_set_enabled(s->accepting, SD_EVENT_ON);
+	free(c);
+}
+
+/* The client sees a reset: its connection did not end, it failed. */
+static void relay_reset(struct relay *c)
+{
+	(void)setsockopt(c->client, SOL_SOCKET, SO_LINGER, &(struct linger){ 1, 0 },
+		sizeof(struct linger));
+	relay_free(c);
+}
+
+/* --- moving bytes; each returns how many, 0 at the end, or a negative errno --- */
+
+static ssize_t or_errno(ssize_t n)
+{
+	return n < 0 ? -errno : n;
+}
+
+static ssize_t take(struct relay *c, int way)
+{
+	struct flow *f = &c->flow[way];
+	int from = way == UP ? c->client : upstream_fd(c->upstream);
+	ssize_t n;
+
+	if (!f->buffer)
+		return or_errno(splice(from, NULL, f->pipe[1], NULL, SPLICE_MAX,
+			SPLICE_F_MOVE | SPLICE_F_NONBLOCK));
+	n = way == UP ? or_errno(recv(from, f->buffer, BUFFER_SIZE, MSG_DONTWAIT))
+		      : upstream_recv(c->upstream, f->buffer, BUFFER_SIZE);
+	f->begin = 0;
+	return n;
+}
+
+static ssize_t give(struct relay *c, int way)
+{
+	struct flow *f = &c->flow[way];
+	int to = way == UP ? upstream_fd(c->upstream) : c->client;
+	ssize_t n;
+
+	if (!f->buffer)
+		return or_errno(splice(f->pipe[0], NULL, to, NULL, f->fill,
+			SPLICE_F_MOVE | SPLICE_F_NONBLOCK));
+	n = way == UP ? upstream_send(c->upstream, f->buffer + f->begin, f->fill)
+		      : or_errno(send(to, f->buffer + f->begin, f->fill,
+				MSG_DONTWAIT | MSG_NOSIGNAL));
+	f->begin += n > 0 ? (size_t)n : 0;
+	return n;
+}
+
+static int on_linger(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	relay_free(userdata);
+	return 0;
+}
+
+/* TLS has no half-closed connections that proxies bear: the upstream hears nothing of the client's
+ * end, and has a while to finish. */
+static void linger(struct relay *c)
+{
+	(void)sd_event_add_time_relative(c->all->event, &c->linger, CLOCK_MONOTONIC, LINGER_US,
+		ACCURACY_US, on_linger, c);
+}
+
+static void shut(struct relay *c, int way)
+{
+	c->flow[way].shut = true;
+	if (way == DOWN)
+		(void)shutdown(c->client, SHUT_WR);
+	else if (upstream_is_plain(c->upstream))
+		(void)shutdown(upstream_fd(c->upstream), SHUT_WR);
+	else
+		linger(c);
+}
+
+/* Until neither side goes on, or for so many rounds. 1: there may be more; 0; a negative errno: one
+ * side is gone. */
+static int pump_flow(struct relay *c, int way)
+{
+	struct flow *f = &c->flow[way];
+
+	for (int i = 0; i < ROUNDS_MAX; i++) {
+		ssize_t n = 0;
+
+		if (f->fill == 0 && f->ended)
+			break;
+		if (f->fill == 0) {
+			n = take(c, way);
+			if (n < 0)
+				return n == -EAGAIN ? 0 : (int)n;
+			f->ended = n == 0;
+			f->fill = (size_t)n;
+			continue;
+		}
+		n = give(c, way);
+		if (n < 0)
+			return n == -EAGAIN ? 0 : (int)n;
+		f->fill -= (size_t)n;
+	}
+	if (f->fill == 0 && f->ended) {
+		if (!f->shut)
+			shut(c, way);
+		return 0;
+	}
+	return 1;
+}
+
+/* Of one side: @from comes from it, @to goes there. One that has said and heard all would be reported
+ * as hung up, over and over. */
+static int watch_side(sd_event_source *source, uint32_t *present, const struct flow *from,
+	const struct flow *to)
+{
+	uint32_t wanted = (from->fill == 0 && !from->ended ? EPOLLIN : 0u) |
+			  (to->fill > 0 ? EPOLLOUT : 0u);
+
+	if (from->ended && to->shut)
+		return sd_event_source_set_enabled(source, SD_EVENT_OFF);
+	if (*present == wanted)
+		return 0;
+	*present = wanted;
+	return sd_event_source_set_io_events(source, wanted);
+}
+
+static int on_again(sd_event_source *source, void *userdata);
+
+static int go_on_later(struct relay *c)
+{
+	if (!c->again)
+		return sd_event_add_defer(c->all->event, &c->again, on_again, c);
+	return sd_event_source_set_enabled(c->again, SD_EVENT_ONESHOT);
+}
+
+/* False: it is gone. */
+static bool pump(struct relay *c)
+{
+	struct flow *up = &c->flow[UP], *down = &c->flow[DOWN];
+	int r_up = pump_flow(c, UP), r_down = r_up < 0 ? r_up : pump_flow(c, DOWN), r = 0;
+
+	if (r_down < 0) {
+		relay_reset(c);
+		return false;
+	}
+	if (up->shut && down->shut) {
+		relay_free(c);
+		return false;
+	}
+	if (r_up > 0 || r_down > 0)
+		r = go_on_later(c);
+	if (r >= 0)
+		r = watch_side(c->of_client, &c->client_events, up, down);
+	if (r >= 0)
+		r = watch_side(c->of_upstream, &c->upstream_events, down, up);
+	if (r < 0)
+		relay_reset(c);
+	return r >= 0;
+}
+
+static int on_again(sd_event_source *source, void *userdata)
+{
+	(void)pump(userdata);
+	return 0;
+}
+
+/* A hang-up that no end of its bytes explains is a failure. */
+static int on_bytes(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+	struct relay *c = userdata;
+	bool is_client = source == c->of_client;
+	uint32_t asked = is_client ? c->client_events : c->upstream_events;
+
+	if (revents & EPOLLERR || (revents & EPOLLHUP && !(asked & EPOLLIN)))
+		relay_reset(c);
+	else
+		(void)pump(c);
+	return 0;
+}
+
+/* --- its beginning --- */
+
+static int prepare(struct relay *c)
+{
+	for (int way = 0; way < FLOWS; way++) {
+		struct flow *f = &c->flow[way];
+
+		if (!upstream_is_plain(c->upstream))
+			f->buffer = xcalloc(1, BUFFER_SIZE);
+		else if (pipe2(f->pipe, O_CLOEXEC | O_NONBLOCK) < 0)
+			return -errno;
+	}
+	return 0;
+}
+
+static void on_ready(struct upstream *u, int r, void *userdata)
+{
+	struct relay *c = userdata;
+
+	if (r >= 0)
+		r = prepare(c);
+	c->of_client = sd_event_source_disable_unref(c->of_client);
+	c->client_events = c->upstream_events = EPOLLIN;
+	if (r >= 0)
+		r = sd_event_add_io(
+			c->all->event, &c->of_client, c->client, EPOLLIN, on_bytes, c);
+	if (r >= 0)
+		r = sd_event_add_io(
+			c->all->event, &c->of_upstream, upstream_fd(u), EPOLLIN, on_bytes, c);
+	if (r < 0)
+		relay_reset(c);
+	else
+		(void)pump(c);
+}
+
+/* It does not wait until there is an upstream. */
+static int on_impatience(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+	relay_free(userdata);
+	return 0;
+}
+
+static void begin(struct relays *s, int client, uint32_t address, uint16_t port)
+{
+	struct relay *c = xcalloc(1, sizeof(*c));
+
+	c->all = s;
+	c->client = client;
+	for (int way = 0; way < FLOWS; way++)
+		c->flow[way].pipe[0] = c->flow[way].pipe[1] = -1;
+	c->next = s->first;
+	if (c->next)
+		c->next->prev = c;
+	s->first = c;
+	if (++s->n == RELAYS_MAX)
+		(void)sd_event_source_set_enabled(s->accepting, SD_EVENT_OFF);
+	c->upstream = upstream_open(s->upstreams, address, port, on_ready, c);
+	if (sd_event_add_io(s->event, &c->of_client, client, 0, on_impatience, c) < 0)
+		relay_reset(c);
+}
+
+static void keep_alive(int fd)
+{
+	const int on = 1, idle = KEEPALIVE_S;
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+}
+
+/* A transparent socket's own address is the one that the client asked for (tproxy, ip(7)). */
+static int on_accept(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+	struct relays *s = userdata;
+	struct sockaddr_in to = {};
+	socklen_t size = sizeof(to);
+	int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	uint16_t port;
+
+	if (client < 0)
+		return 0;
+	if (getsockname(client, (struct sockaddr *)&to, &size) < 0 || to.sin_family != AF_INET) {
+		closefd(client);
+		return 0;
+	}
+	keep_alive(client);
+	port = ntohs(to.sin_port);
+	begin(s, client, port == PORT_DNS ? s->dns(s->userdata) : ntohl(to.sin_addr.s_addr), port);
+	return 0;
+}
+
+int relays_new(sd_event *event, struct upstreams *upstreams, int listener,
+	uint32_t (*dns)(void *userdata), void *userdata, struct relays **ret)
+{
+	struct relays *s = xcalloc(1, sizeof(*s));
+	int r;
+
+	s->event = event;
+	s->upstreams = upstreams;
+	s->dns = dns;
+	s->userdata = userdata;
+	r = sd_event_add_io(event, &s->accepting, listener, EPOLLIN, on_accept, s);
+	if (r < 0) {
+		free(s);
+		return r;
+	}
+	*ret = s;
+	return 0;
+}
+
+struct relays *relays_free(struct relays *s)
+{
+	if (s) {
+		relays_reset(s);
+		s->accepting = sd_event_source_disable_unref(s->accepting);
+		free(s);
+	}
+	return NULL;
+}
+
+void relays_reset(struct relays *s)
+{
+	while (s->first)
+		relay_reset(s->first);
+}
+
+size_t relays_count(const struct relays *s)
+{
+	return s->n;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Connections through an upstream proxy (socks5, http, https), by libcurl's CONNECT_ONLY: it resolves
+ * the proxy's name, connects, speaks TLS, authenticates and asks for the destination; the bytes are
+ * then ours to move. For one sd-event loop; nothing blocks. */
+#pragma once
+
+#include <systemd/sd-event.h>
+
+#include "proto/base.h"
+#include "proto/err.h"
+
+struct upstreams; /* what all connections of the process share */
+struct upstream;  /* one of them */
+
+/* Called when the upstream begins to be at fault (a sentence without secrets), or is so no more
+ * (NULL). A destination that refuses is not the upstream's fault. */
+typedef void (*upstream_fault)(const char *fault, void *userdata);
+
+_must_check_ int upstreams_new(
+	sd_event *event, upstream_fault fault, void *userdata, struct upstreams **ret);
+struct upstreams *upstreams_free(struct upstreams *s); /* every upstream is closed before */
+/* @url: scheme://[user[:password]@]host:port, copied. @ca_pem: whom an https proxy's certificate is
+ * held against; must stay. For connections that are opened from now on. */
+void upstreams_configure(struct upstreams *s, const char *url, const char *ca_pem);
+
+/* @r 0: connected; else a negative errno, and all that may be done is upstream_close. */
+typedef void (*upstream_ready)(struct upstream *u, int r, void *userdata);
+
+/* To this IPv4 address and port, host byte order. Never NULL; @ready is called once, later. */
+struct upstream *upstream_open(struct upstreams *s, uint32_t address, uint16_t port,
+	upstream_ready ready, void *userdata);
+struct upstream *upstream_close(struct upstream *u); /* NULL in, NULL out */
+
+/* When connected. */
+int upstream_fd(const struct upstream *u);        /* to poll; stays its own */
+bool upstream_is_plain(const struct upstream *u); /* the descriptor's bytes are the stream's */
+/* As send(2) and recv(2) on a nonblocking socket; a negative errno, -EAGAIN among them; 0 from recv:
+ * the end. */
+ssize_t upstream_send(struct upstream *u, const void *data, size_t n);
+ssize_t upstream_recv(struct upstream *u, void *data, size_t n);
