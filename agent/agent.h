@@ -37,8 +37,6 @@ struct agent {
 	struct nodekey *nodekey;
 	struct report_key *report_key; /* sodium_malloc'ed */
 	char boot_id[33];
-	char program_dir[256]; /* where the agent's own file lies: the others lie beside it or in
-				  the libexec directory */
 	int64_t started_ms;
 };
 
@@ -46,5 +44,3 @@ struct agent {
 int64_t agent_now_ms(void);
 /* The node's idea of now: the later of its clock and the latest authenticated time. */
 int64_t agent_trusted_now_ms(const struct agent *a);
-/* The path of one of our programs. The caller's. */
-char *agent_program(const struct agent *a, const char *name);

@@ -42,7 +42,6 @@ agent_hoody_agent_SOURCES = \
 	agent/uplink.c agent/uplink.h \
 	agent/worker.c agent/worker.h
 agent_hoody_agent_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(SODIUM_CFLAGS) $(SYSTEMD_CFLAGS)
-agent_hoody_agent_CPPFLAGS = $(AM_CPPFLAGS) -DPKGLIBEXECDIR='"$(pkglibexecdir)"'
 agent_hoody_agent_LDADD = agent/libengine.a agent/libagentbase.a proto/libchannel.a lxc/libct.a netfilter/libnetfilter.a netns/libnetns.a proto/libproto.a \
 	$(NFTNL_LIBS) $(MNL_LIBS) $(SYSTEMD_LIBS) $(SQLITE_LIBS) $(INIH_LIBS) $(JANSSON_LIBS) $(SODIUM_LIBS)
 

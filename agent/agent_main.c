@@ -21,6 +21,7 @@
 #include "agent/journald.h"
 #include "agent/portal.h"
 #include "agent/reaper.h"
+#include "agent/spawn.h"
 #include "agent/tell.h"
 #include "agent/trust.h"
 #include "agent/uplink.h"
@@ -38,31 +39,6 @@ int64_t agent_now_ms(void)
 int64_t agent_trusted_now_ms(const struct agent *a)
 {
 	return MAX_OF(agent_now_ms(), journal_latest_time(a->store));
-}
-
-char *agent_program(const struct agent *a, const char *name)
-{
-	const char *const folders[] = { "", "/../netns" }; /* of a build tree */
-
-	for (size_t i = 0; i < countof(folders); i++) {
-		char *beside = xasprintf("%s%s/%s", a->program_dir, folders[i], name);
-
-		if (access(beside, X_OK) == 0)
-			return beside;
-		free(beside);
-	}
-	return xasprintf("%s/%s", PKGLIBEXECDIR, name);
-}
-
-static void find_program_dir(struct agent *a)
-{
-	ssize_t n = readlink("/proc/self/exe", a->program_dir, sizeof(a->program_dir) - 1);
-	char *slash;
-
-	a->program_dir[n > 0 ? n : 0] = '\0';
-	slash = strrchr(a->program_dir, '/');
-	if (slash)
-		*slash = '\0';
 }
 
 /* --- set-up, in order --- */
@@ -171,7 +147,7 @@ static void find_local_group(struct agent *a)
 
 static int start_parts(struct agent *a, struct err *err)
 {
-	_cleanup_(freep) char *worker = agent_program(a, "hoody-worker");
+	_cleanup_(freep) char *worker = spawn_find("hoody-worker");
 	int r = ctgroup_open(a->conf.containers.cgroup_prefix, &a->groups, err);
 
 	if (r < 0)
@@ -459,7 +435,6 @@ int main(int argc, char **argv)
 	(void)prctl(PR_SET_DUMPABLE, 0); /* a core file would hold the node's key */
 	prepare_signals();
 	a.started_ms = agent_now_ms();
-	find_program_dir(&a);
 	if (sodium_init() < 0 || sd_event_default(&a.event) < 0)
 		return EXIT_FAILURE;
 	r = conf_load(a.conf_path, &a.conf, &err);

@@ -23,18 +23,18 @@
 
 #define HEAL_AGAIN_US    50000 /* after one that failed, or that somebody else undid at once */
 #define SWEEP_TIMEOUT_MS 60000
-#define ALL              0 /* an address that no container has */
+#define SWEEP_LATER_US   500000 /* then the kernel has cleared away what it will */
+#define ALL              0      /* an address that no container has */
 
 struct ctnet {
 	struct agent *agent;
 	struct fwtable *table;
 	struct nfwatch *watch;
-	sd_event_source *input, *heal, *child;
+	sd_event_source *input, *heal, *child, *sweep;
 	uint64_t healed_us;
 	/* Flows to cut: one child at a time, and what is asked for meanwhile is one walk of all. */
 	bool cutting, cut_again;
 	struct worker *sweeper;
-	bool swept_again;
 	struct err broken; /* why there is no table */
 };
 
@@ -93,9 +93,8 @@ json_t *ctnet_link(const struct conf *conf, const struct ctspec *spec)
 	(void)snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", l.mac[0], l.mac[1],
 		l.mac[2], l.mac[3], l.mac[4], l.mac[5]);
 	(void)inet_ntop(AF_INET, &wire, address, sizeof(address));
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:s}", "name", l.name, "peer", l.peer,
-		"mac", mac, "address", address, "gateway", RTLINK_GATEWAY, "limit_bps",
-		(json_int_t)spec->limits.net_bps, "dns", conf->network.dns);
+	return json_pack("{s:s, s:s, s:s, s:I, s:s}", "name", l.name, "mac", mac, "address",
+		address, "limit_bps", (json_int_t)spec->limits.net_bps, "dns", conf->network.dns);
 }
 
 /* --- a container's place --- */
@@ -268,21 +267,21 @@ void ctnet_count(struct agent *a, const struct container *c, enum fwdirection di
 
 /* --- links that nobody needs any more --- */
 
-static void sweep(struct ctnet *n);
+static void sweep_later(struct ctnet *n)
+{
+	(void)sd_event_source_set_time_relative(n->sweep, SWEEP_LATER_US);
+	(void)sd_event_source_set_enabled(n->sweep, SD_EVENT_ONESHOT);
+}
 
 static void on_swept(struct worker_result *res, void *userdata)
 {
 	struct ctnet *n = userdata;
-	bool again = n->swept_again;
 
 	n->sweeper = worker_release(n->sweeper);
-	n->swept_again = false;
 	if (res->r < 0)
 		LOG(LOG_WARNING, LEFTOVER, FIELDS(.err = res->err),
 			"links of containers that are gone can't be removed: %s",
 			res->err->message);
-	if (again)
-		sweep(n);
 }
 
 static bool is_needed(struct agent *a, const char *ifname)
@@ -292,7 +291,7 @@ static bool is_needed(struct agent *a, const char *ifname)
 		struct rtlink l = {};
 
 		rtname_fill(a->conf.network.interface_prefix, c->spec.id, &l);
-		if (strcmp(ifname, l.name) == 0 || strcmp(ifname, l.peer) == 0)
+		if (strcmp(ifname, l.name) == 0)
 			return c->status == CT_RUNNING || c->status == CT_PAUSED ||
 			       engine_is_busy(a->engine, c->spec.id);
 	}
@@ -314,25 +313,28 @@ static json_t *unneeded(struct agent *a)
 	return list;
 }
 
-/* Of what has ended without being asked: liblxc's monitor gives the other end of the link back. */
-static void sweep(struct ctnet *n)
+/* A link goes with its container's namespace, but that lives on for as long as the kernel still says
+ * farewell for one of its connections: minutes. And a launch may have died half-way. */
+static int on_sweep(sd_event_source *s, uint64_t usec, void *userdata)
 {
+	struct ctnet *n = userdata;
 	struct agent *a = n->agent;
 	_cleanup_(freep) char *job = NULL;
 	_cleanup_json_ json_t *links = NULL;
 
-	if (n->sweeper) {
-		n->swept_again = true;
-		return;
+	links = n->sweeper ? NULL : unneeded(a);
+	if (links && json_array_size(links) == 0)
+		return 0;
+	if (links)
+		n->sweeper = worker_take(a->workers);
+	if (!links || !n->sweeper) { /* all are busy */
+		sweep_later(n);
+		return 0;
 	}
-	links = unneeded(a);
-	if (json_array_size(links) == 0)
-		return;
 	job = worker_job_text(
 		&a->conf, NULL, "net-sweep", "act", json_pack("{s:O}", "links", links));
-	n->sweeper = worker_take(a->workers);
-	if (n->sweeper)
-		worker_run(n->sweeper, job, SWEEP_TIMEOUT_MS, on_swept, NULL, n);
+	worker_run(n->sweeper, job, SWEEP_TIMEOUT_MS, on_swept, NULL, n);
+	return 0;
 }
 
 /* --- ends --- */
@@ -351,14 +353,10 @@ static void forget(struct agent *a, const struct container *c)
 
 void ctnet_settle(struct agent *a, const struct container *c)
 {
-	if (c->status == CT_STOPPED || c->status == CT_FAILED || c->status == CT_DELETED)
-		forget(a, c);
-}
-
-void ctnet_ended(struct agent *a, const struct container *c)
-{
-	ctnet_settle(a, c);
-	sweep(a->net);
+	if (c->status != CT_STOPPED && c->status != CT_FAILED && c->status != CT_DELETED)
+		return;
+	forget(a, c);
+	sweep_later(a->net);
 }
 
 /* --- flows under way --- */
@@ -504,6 +502,14 @@ static int watch(struct ctnet *n)
 	return r;
 }
 
+static int prepare_sweep(struct ctnet *n)
+{
+	int r = sd_event_add_time(
+		n->agent->event, &n->sweep, CLOCK_MONOTONIC, 0, SWEEP_LATER_US / 10, on_sweep, n);
+
+	return r < 0 ? r : sd_event_source_set_enabled(n->sweep, SD_EVENT_OFF);
+}
+
 int ctnet_new(struct agent *a, struct ctnet **ret, struct err *err)
 {
 	struct ctnet *n = xcalloc(1, sizeof(*n));
@@ -511,6 +517,9 @@ int ctnet_new(struct agent *a, struct ctnet **ret, struct err *err)
 
 	n->agent = a;
 	*ret = n;
+	r = prepare_sweep(n);
+	if (r < 0)
+		return r;
 	r = watch(n);
 	if (r < 0)
 		(void)err_set(&n->broken, r, ERR_FIREWALL_HOST_UNAVAILABLE, NULL,
@@ -563,7 +572,7 @@ void ctnet_start(struct agent *a)
 		start_child(n, ALL);
 	ifsysctl_forward_uplinks(a->conf.network.interface_prefix);
 	forwarders_sweep(a);
-	sweep(n);
+	sweep_later(n);
 }
 
 struct ctnet *ctnet_free(struct ctnet *n)
@@ -571,6 +580,7 @@ struct ctnet *ctnet_free(struct ctnet *n)
 	if (n) {
 		n->input = sd_event_source_disable_unref(n->input);
 		n->heal = sd_event_source_disable_unref(n->heal);
+		n->sweep = sd_event_source_disable_unref(n->sweep);
 		n->child = sd_event_source_disable_unref(n->child);
 		n->sweeper = worker_release(n->sweeper);
 		n->watch = nfwatch_close(n->watch);

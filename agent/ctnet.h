@@ -28,8 +28,6 @@ void ctnet_start(struct agent *a);
 _must_check_ int ctnet_before_launch(struct agent *a, struct operation *op);
 /* Does it still run? If not, it leaves the firewall. Its rules stay, for the next start. */
 void ctnet_settle(struct agent *a, const struct container *c);
-/* It ended without being asked: its link may be left, too. */
-void ctnet_ended(struct agent *a, const struct container *c);
 
 /* Put these rules in force (arrays, or NULL: detached) if it is up; else see whether they could be. */
 _must_check_ int ctnet_apply(struct agent *a, const struct container *c,
@@ -52,5 +50,5 @@ void ctnet_cut(struct agent *a, const struct container *c);
 void ctnet_count(struct agent *a, const struct container *c, enum fwdirection direction,
 	uint64_t *ret_packets, uint64_t *ret_bytes, size_t n);
 
-/* What a worker has to know of the container's link: {"name","peer","mac","address",…}. */
+/* What a worker has to know of the container's link: {"name","mac","address",…}. */
 json_t *ctnet_link(const struct conf *conf, const struct ctspec *spec);

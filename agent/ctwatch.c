@@ -59,7 +59,7 @@ static void report_end(struct agent *a, struct container *c, int64_t ended_ms)
 	LOG(LOG_WARNING, CONTAINER_ENDED, FIELDS(.container_id = c->spec.id),
 		"container %s ended, which nobody ordered", c->spec.id);
 	engine_set_status(a, c, CT_STOPPED, ended_ms, "crash", metadata);
-	ctnet_ended(a, c);
+	ctnet_settle(a, c);
 	if (ctgroup_remove(a->groups, c->spec.id) < 0)
 		return; /* what is busy yet goes with the next order */
 }

@@ -113,7 +113,8 @@ static void remove_files(struct agent *a, const char *container_id)
 }
 
 /* Its process, or -1. */
-static int read_record(struct agent *a, const char *container_id, pid_t *ret_pid, uint16_t *ret_port)
+static int read_record(
+	struct agent *a, const char *container_id, pid_t *ret_pid, uint16_t *ret_port)
 {
 	_cleanup_(freep) char *path = path_of(a, container_id, ".json");
 	_cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
@@ -376,7 +377,7 @@ static int make_control(struct forwarder *f, int *ret)
 static int spawn(struct forwarder *f, int fd)
 {
 	struct agent *a = f->agent;
-	_cleanup_(freep) char *program = agent_program(a, "hoody-netproxy");
+	_cleanup_(freep) char *program = spawn_find("hoody-netproxy");
 	char name[] = "hoody-netproxy", user[] = "--user";
 	int r = spawn_program(program,
 		(char *[]){ name, user, a->conf.courier.user, a->conf.network.proxy_ca_file, NULL },

@@ -31,6 +31,7 @@ void forwarders_sweep(struct agent *a);
 
 struct forwarder_state {
 	bool is_running;
-	const char *fault; /* or NULL; the forwarder's own, or its upstream's; until the loop's next turn */
+	const char *
+		fault; /* or NULL; the forwarder's own, or its upstream's; until the loop's next turn */
 };
 struct forwarder_state forwarder_look(struct agent *a, const char *container_id);

@@ -80,7 +80,7 @@ static int on_exit_reaped(sd_event_source *s, const siginfo_t *si, void *userdat
 /* All leaves are the same user: neither can trace or signal, and neither has a file. */
 static int spawn_leaf(struct leaf *l, int fd, pid_t *ret_pid)
 {
-	_cleanup_(freep) char *program = agent_program(l->agent, l->kind->name);
+	_cleanup_(freep) char *program = spawn_find(l->kind->name);
 	_cleanup_(freep) char *name = xstrdup(l->kind->name);
 
 	return spawn_program(program,

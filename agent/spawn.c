@@ -1,8 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/spawn.h"
 
+#include <limits.h>
 #include <signal.h>
 #include <spawn.h>
+
+char *spawn_find(const char *name)
+{
+	static const char *const folders[] = { ".", "../netns", "../agent" };
+	char own[PATH_MAX] = "";
+	ssize_t n = readlink("/proc/self/exe", own, sizeof(own) - 1);
+	char *slash = n > 0 ? strrchr(own, '/') : NULL;
+
+	for (size_t i = 0; slash && i < countof(folders); i++) {
+		char *beside = xasprintf("%.*s/%s/%s", (int)(slash - own), own, folders[i], name);
+
+		if (access(beside, X_OK) == 0)
+			return beside;
+		free(beside);
+	}
+	return xasprintf("%s/%s", PKGLIBEXECDIR, name);
+}
 
 int spawn_program(const char *program, char *const argv[], int fd, pid_t *ret_pid)
 {

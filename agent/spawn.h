@@ -9,6 +9,10 @@
 
 #define SPAWN_CHANNEL_FD 3
 
+/* The path of one of our programs: beside our own, in the build tree's other folder, or in the libexec
+ * directory. The caller's. */
+char *spawn_find(const char *name);
+
 /* @fd is the child's end, still the caller's afterwards. The caller reaps. Returns 0 or a negative
  * errno. */
 _must_check_ int spawn_program(const char *program, char *const argv[], int fd, pid_t *ret_pid);

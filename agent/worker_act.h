@@ -8,9 +8,9 @@
 
 struct job {
 	struct ctlife life;
-	char *lxc, *pool, *run, *rootfs, *driver, *prefix;
+	char *lxc, *pool, *run, *rootfs, *driver, *prefix, *netup;
 	int64_t timeout_ms;
-	const json_t *params, *link; /* borrowed; link NULL: the job is about no container */
+	const json_t *params, *link; /* borrowed; link NULL: it has none */
 	json_t *result;
 	int pidfd;
 	int fd; /* that came with the job, or -1 */
@@ -27,9 +27,8 @@ int worker_life_thaw(struct job *j, struct err *err);
 int worker_life_session(struct job *j, struct err *err);
 int worker_net_sweep(struct job *j, struct err *err);
 
-/* worker_net.c: the container's link, there before its init and gone after it. */
-int worker_net_make(struct job *j, struct err *err);
-int worker_net_remove(struct job *j, struct err *err);
+/* worker_net.c: what has to be there before a launch; the link itself is made by netns/hoody-netup. */
+int worker_net_prepare(struct job *j, struct err *err);
 /* What its root has to say of the network. @fresh: whatever stands there. */
 int worker_net_write_files(struct job *j, bool fresh, struct err *err);
 

@@ -3,17 +3,14 @@
 #include "agent/worker_session.h"
 #include "lxc/ctprobe.h"
 
-/* Running already: its link is in use. */
 static int prepare_network(struct job *j, struct err *err)
 {
 	int r;
 
 	if (ctprobe_look(j->life.groups, j->life.spec.id, NULL, NULL) >= CTPROBE_RUNNING)
 		return 0;
-	r = ctlife_kill(&j->life, err); /* what a killed predecessor left may hold the old link */
-	if (r >= 0)
-		r = worker_net_write_files(j, false, err);
-	return r < 0 ? r : worker_net_make(j, err);
+	r = worker_net_write_files(j, false, err);
+	return r < 0 ? r : worker_net_prepare(j, err);
 }
 
 int worker_life_launch(struct job *j, struct err *err)
@@ -30,16 +27,12 @@ int worker_life_launch(struct job *j, struct err *err)
 
 int worker_life_kill(struct job *j, struct err *err)
 {
-	int r = ctlife_kill(&j->life, err);
-
-	return r < 0 ? r : worker_net_remove(j, err);
+	return ctlife_kill(&j->life, err);
 }
 
 int worker_life_shutdown(struct job *j, struct err *err)
 {
-	int r = ctlife_shutdown(&j->life, j->timeout_ms, err);
-
-	return r < 0 ? r : worker_net_remove(j, err);
+	return ctlife_shutdown(&j->life, j->timeout_ms, err);
 }
 
 int worker_life_freeze(struct job *j, struct err *err)

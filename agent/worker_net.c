@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include <arpa/inet.h>
 #include <fcntl.h>
-#include <sodium.h>
+#include <inttypes.h>
 
+#include "agent/spawn.h"
 #include "agent/worker_act.h"
 #include "netfilter/fwtable.h"
 #include "netns/rtlink.h"
@@ -16,43 +16,19 @@ static const char *text(const struct job *j, const char *key)
 	return s ? s : "";
 }
 
-static int read_link(const struct job *j, struct rtlink *ret, struct err *err)
+/* Its words come from the agent alone, and none of them needs quoting. */
+int worker_net_prepare(struct job *j, struct err *err)
 {
-	const char *mac = text(j, "mac");
-	struct in_addr address;
-	size_t size = 0;
+	_cleanup_(freep) char *program = spawn_find("hoody-netup");
 
-	*ret = (struct rtlink){ .limit_bps = (uint64_t)json_integer_value(
-					json_object_get(j->link, "limit_bps")) };
-	(void)snprintf(ret->name, sizeof(ret->name), "%s", text(j, "name"));
-	(void)snprintf(ret->peer, sizeof(ret->peer), "%s", text(j, "peer"));
-	if (inet_pton(AF_INET, text(j, "address"), &address) != 1 ||
-		sodium_hex2bin(ret->mac, sizeof(ret->mac), mac, strlen(mac), ":", &size, NULL) <
-			0 ||
-		size != sizeof(ret->mac))
-		return err_set(err, -EINVAL, ERR_CHANNEL, "link", "the job's link is none");
-	ret->address = ntohl(address.s_addr);
-	return 0;
-}
-
-int worker_net_make(struct job *j, struct err *err)
-{
-	struct rtlink l;
-	int r = read_link(j, &l, err);
-
-	if (r < 0)
-		return r;
-	j->life.paths.link =
-		(struct ctconf_link){ text(j, "peer"), text(j, "address"), text(j, "gateway") };
-	r = rtpolicy_make(FWTABLE_PROXY_MARK, err);
-	return r < 0 ? r : rtlink_make(&l, err);
-}
-
-int worker_net_remove(struct job *j, struct err *err)
-{
-	int r = rtlink_remove(text(j, "name"), err);
-
-	return r < 0 ? r : rtlink_remove(text(j, "peer"), err);
+	if (!j->link)
+		return 0;
+	free(j->netup);
+	j->netup = xasprintf("%s %s %s %s %" PRId64, program, text(j, "name"), text(j, "mac"),
+		text(j, "address"),
+		(int64_t)json_integer_value(json_object_get(j->link, "limit_bps")));
+	j->life.paths.netup = j->netup;
+	return rtpolicy_make(FWTABLE_PROXY_MARK, err);
 }
 
 int worker_net_write_files(struct job *j, bool fresh, struct err *err)

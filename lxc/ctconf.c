@@ -121,20 +121,6 @@ static void limits(struct walk *w, const struct ctspec *s, const struct ctconf_h
 	}
 }
 
-/* The one address has no subnet, so the gateway is on the link by a route of its own: liblxc adds
- * that when it finds it missing. */
-static void network(struct walk *w, const struct ctconf_link *l)
-{
-	item(w, "lxc.net.0.type", "%s", l->peer ? "phys" : "empty");
-	if (!l->peer)
-		return;
-	item(w, "lxc.net.0.link", "%s", l->peer);
-	item(w, "lxc.net.0.name", "eth0");
-	item(w, "lxc.net.0.flags", "up");
-	item(w, "lxc.net.0.ipv4.address", "%s/32", l->address);
-	item(w, "lxc.net.0.ipv4.gateway", "%s", l->gateway);
-}
-
 int ctconf_each(const struct ctspec *s, const struct ctconf_paths *p, const struct ctconf_host *h,
 	int (*set)(const char *key, const char *value, void *userdata), void *userdata)
 {
@@ -143,7 +129,9 @@ int ctconf_each(const struct ctspec *s, const struct ctconf_paths *p, const stru
 	for (size_t i = 0; i < countof(fixed); i++)
 		item(&w, fixed[i].key, "%s", fixed[i].value);
 	item(&w, "lxc.uts.name", "%s", s->name[0] ? s->name : s->id);
-	network(&w, &p->link);
+	item(&w, "lxc.net.0.type", "empty"); /* of its own */
+	if (p->netup)
+		item(&w, "lxc.hook.start-host", "%s", p->netup);
 	item(&w, "lxc.rootfs.path", "dir:%s", p->rootfs);
 	item(&w, "lxc.idmap", "u 0 %u %u", s->id_base, (unsigned)CTSPEC_ID_RANGE);
 	item(&w, "lxc.idmap", "g 0 %u %u", s->id_base, (unsigned)CTSPEC_ID_RANGE);

@@ -2,25 +2,21 @@
 /* The liblxc configuration of a container: generated whole, never parsed back
  * (lxc.container.conf(5)). Pure.
  *
- * No includes (distributions' bring hooks that cost as much as the start), no hooks, no
- * environment, no value with a control byte. */
+ * No includes (distributions' bring hooks that cost as much as the start), no hooks but the one that
+ * makes the link, no environment, no value with a control byte. */
 #pragma once
 
 #include "lxc/ctspec.h"
 #include "proto/base.h"
 #include "proto/err.h"
 
-/* The container's end of its link: an interface that the host has until then. */
-struct ctconf_link {
-	const char *peer, *address, *gateway; /* peer NULL: no network but the loopback */
-};
-
 struct ctconf_paths {
 	const char *lxc;    /* <StateDirectory>/lxc */
 	const char *rootfs; /* <Pool>/containers/<id>/rootfs */
 	const char *run;    /* <RuntimeDirectory> */
 	const char *cgroup_prefix;
-	struct ctconf_link link;
+	const char
+		*netup; /* the command that makes its link, or NULL: no network but the loopback */
 };
 
 /* What this host has: a key for a hierarchy that is not there is either refused by liblxc or,

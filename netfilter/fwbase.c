@@ -13,11 +13,11 @@
 
 /* Beside what others use: before the filters at 0, after conntrack (-200) and its defragmentation
  * (-400). The source is judged before conntrack makes an entry. */
-#define PRIORITY_SOURCE (-301)
+#define PRIORITY_SOURCE  (-301)
 #define PRIORITY_ANSWERS (-301) /* before conntrack, which knows the query's flow */
-#define PRIORITY_DIVERT (-151) /* after conntrack, before NAT and routing */
-#define PRIORITY_FILTER (-7)
-#define PRIORITY_NAT    101
+#define PRIORITY_DIVERT  (-151) /* after conntrack, before NAT and routing */
+#define PRIORITY_FILTER  (-7)
+#define PRIORITY_NAT     101
 
 /* nf_conntrack_common.h has these for the kernel alone. */
 #define STATE_INVALID     (1 << 0)

@@ -8,16 +8,16 @@
 
 #include "netns/dnsmsg.h"
 
-#define QUERIES_MAX   512 /* under way; a power of two: a query's id holds its place */
-#define QUERY_MAX     2048
-#define TRIES_MAX     3
-#define OUT_MAX       (64 * 1024)
-#define IN_MAX        (2 + DNSMSG_MAX)
-#define PATIENCE_US   (8 * 1000000ULL)
-#define IDLE_US       (30 * 1000000ULL)
-#define ACCURACY_US   100000
-#define PORT_DNS      53
-#define PER_TURN      32
+#define QUERIES_MAX 512 /* under way; a power of two: a query's id holds its place */
+#define QUERY_MAX   2048
+#define TRIES_MAX   3
+#define OUT_MAX     (64 * 1024)
+#define IN_MAX      (2 + DNSMSG_MAX)
+#define PATIENCE_US (8 * 1000000ULL)
+#define IDLE_US     (30 * 1000000ULL)
+#define ACCURACY_US 100000
+#define PORT_DNS    53
+#define PER_TURN    32
 
 struct query {
 	uint8_t *message; /* with our id; NULL: a free place */
@@ -245,8 +245,7 @@ static void on_ready(struct upstream *u, int r, void *userdata)
 static void open_connection(struct dnsrelay *d)
 {
 	d->state = OPENING;
-	d->upstream = upstream_open(
-		d->upstreams, d->server[d->current], PORT_DNS, on_ready, d);
+	d->upstream = upstream_open(d->upstreams, d->server[d->current], PORT_DNS, on_ready, d);
 	for (size_t i = 0; i < QUERIES_MAX; i++)
 		if (d->query[i].message)
 			put_out(d, &d->query[i]);
@@ -377,8 +376,7 @@ int dnsrelay_new(sd_event *event, struct upstreams *upstreams, int socket, struc
 	d->event = event;
 	d->upstreams = upstreams;
 	d->socket = socket;
-	r = sd_event_add_time(
-		event, &d->patience, CLOCK_MONOTONIC, 0, ACCURACY_US, on_patience, d);
+	r = sd_event_add_time(event, &d->patience, CLOCK_MONOTONIC, 0, ACCURACY_US, on_patience, d);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(d->patience, SD_EVENT_OFF);
 	if (r >= 0)

@@ -10,6 +10,12 @@ netns_libnetns_a_SOURCES = \
 	netns/rtsock.c netns/rtsock.h
 netns_libnetns_a_CFLAGS = $(AM_CFLAGS) $(NL_CFLAGS) $(SODIUM_CFLAGS)
 
+# hoody-netup: makes a container's link; small, since every start waits for it.
+pkglibexec_PROGRAMS += netns/hoody-netup
+netns_hoody_netup_SOURCES = netns/netup_main.c
+netns_hoody_netup_CFLAGS = $(AM_CFLAGS) $(NL_CFLAGS)
+netns_hoody_netup_LDADD = netns/libnetns.a proto/libproto.a $(NL_LIBS)
+
 # hoody-netproxy: one per container whose traffic goes through an upstream proxy.
 pkglibexec_PROGRAMS += netns/hoody-netproxy
 netns_hoody_netproxy_SOURCES = \

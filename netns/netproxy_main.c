@@ -197,14 +197,13 @@ static int begin(struct netproxy *p)
 	if (r >= 0)
 		r = upstreams_new(p->event, on_fault, p, &p->upstreams);
 	if (r >= 0)
-		r = dnsrelay_new(
-			p->event, p->upstreams, p->socket[FRAME_NETPROXY_UDP], &p->dns);
+		r = dnsrelay_new(p->event, p->upstreams, p->socket[FRAME_NETPROXY_UDP], &p->dns);
 	if (r >= 0)
-		r = relays_new(p->event, p->upstreams, p->socket[FRAME_NETPROXY_TCP], dns_server,
-			p, &p->relays);
+		r = relays_new(p->event, p->upstreams, p->socket[FRAME_NETPROXY_TCP], dns_server, p,
+			&p->relays);
 	if (r >= 0)
-		r = sd_event_add_io(p->event, NULL, p->socket[FRAME_NETPROXY_CONTROL], EPOLLIN,
-			on_agent, p);
+		r = sd_event_add_io(
+			p->event, NULL, p->socket[FRAME_NETPROXY_CONTROL], EPOLLIN, on_agent, p);
 	return r;
 }
 

@@ -7,14 +7,14 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-#define RELAYS_MAX   2000 /* then no more are accepted until one ends */
-#define BUFFER_SIZE  (16 * 1024)
-#define SPLICE_MAX   (64 * 1024) /* a pipe's */
-#define ROUNDS_MAX   16          /* then the others have their turn */
-#define PORT_DNS     53
-#define KEEPALIVE_S  60
-#define LINGER_US    (30 * 1000000ULL)
-#define ACCURACY_US  1000000
+#define RELAYS_MAX  2000 /* then no more are accepted until one ends */
+#define BUFFER_SIZE (16 * 1024)
+#define SPLICE_MAX  (64 * 1024) /* a pipe's */
+#define ROUNDS_MAX  16          /* then the others have their turn */
+#define PORT_DNS    53
+#define KEEPALIVE_S 60
+#define LINGER_US   (30 * 1000000ULL)
+#define ACCURACY_US 1000000
 
 /* One direction: what has been taken and not been given yet lies in a pipe, or in a buffer. */
 struct flow {
@@ -82,8 +82,8 @@ static void relay_free(struct relay *c)
 /* The client sees a reset: its connection did not end, it failed. */
 static void relay_reset(struct relay *c)
 {
-	(void)setsockopt(c->client, SOL_SOCKET, SO_LINGER, &(struct linger){ 1, 0 },
-		sizeof(struct linger));
+	(void)setsockopt(
+		c->client, SOL_SOCKET, SO_LINGER, &(struct linger){ 1, 0 }, sizeof(struct linger));
 	relay_free(c);
 }
 
@@ -116,11 +116,11 @@ static ssize_t give(struct relay *c, int way)
 	ssize_t n;
 
 	if (!f->buffer)
-		return or_errno(splice(f->pipe[0], NULL, to, NULL, f->fill,
-			SPLICE_F_MOVE | SPLICE_F_NONBLOCK));
+		return or_errno(splice(
+			f->pipe[0], NULL, to, NULL, f->fill, SPLICE_F_MOVE | SPLICE_F_NONBLOCK));
 	n = way == UP ? upstream_send(c->upstream, f->buffer + f->begin, f->fill)
-		      : or_errno(send(to, f->buffer + f->begin, f->fill,
-				MSG_DONTWAIT | MSG_NOSIGNAL));
+		      : or_errno(send(
+				to, f->buffer + f->begin, f->fill, MSG_DONTWAIT | MSG_NOSIGNAL));
 	f->begin += n > 0 ? (size_t)n : 0;
 	return n;
 }
@@ -135,8 +135,8 @@ static int on_linger(sd_event_source *source, uint64_t usec, void *userdata)
  * end, and has a while to finish. */
 static void linger(struct relay *c)
 {
-	(void)sd_event_add_time_relative(c->all->event, &c->linger, CLOCK_MONOTONIC, LINGER_US,
-		ACCURACY_US, on_linger, c);
+	(void)sd_event_add_time_relative(
+		c->all->event, &c->linger, CLOCK_MONOTONIC, LINGER_US, ACCURACY_US, on_linger, c);
 }
 
 static void shut(struct relay *c, int way)
@@ -184,11 +184,11 @@ static int pump_flow(struct relay *c, int way)
 
 /* Of one side: @from comes from it, @to goes there. One that has said and heard all would be reported
  * as hung up, over and over. */
-static int watch_side(sd_event_source *source, uint32_t *present, const struct flow *from,
-	const struct flow *to)
+static int watch_side(
+	sd_event_source *source, uint32_t *present, const struct flow *from, const struct flow *to)
 {
-	uint32_t wanted = (from->fill == 0 && !from->ended ? EPOLLIN : 0u) |
-			  (to->fill > 0 ? EPOLLOUT : 0u);
+	uint32_t wanted =
+		(from->fill == 0 && !from->ended ? EPOLLIN : 0u) | (to->fill > 0 ? EPOLLOUT : 0u);
 
 	if (from->ended && to->shut)
 		return sd_event_source_set_enabled(source, SD_EVENT_OFF);
@@ -276,8 +276,7 @@ static void on_ready(struct upstream *u, int r, void *userdata)
 	c->of_client = sd_event_source_disable_unref(c->of_client);
 	c->client_events = c->upstream_events = EPOLLIN;
 	if (r >= 0)
-		r = sd_event_add_io(
-			c->all->event, &c->of_client, c->client, EPOLLIN, on_bytes, c);
+		r = sd_event_add_io(c->all->event, &c->of_client, c->client, EPOLLIN, on_bytes, c);
 	if (r >= 0)
 		r = sd_event_add_io(
 			c->all->event, &c->of_upstream, upstream_fd(u), EPOLLIN, on_bytes, c);

@@ -13,6 +13,7 @@
 #include <netlink/route/qdisc.h>
 #include <netlink/route/qdisc/tbf.h>
 #include <netlink/route/route.h>
+#include <sched.h>
 #include <sys/socket.h>
 
 #include "netns/ifsysctl.h"
@@ -27,7 +28,7 @@ static const uint8_t gateway_mac[6] = { 0xee, 0xee, 0xee, 0xee, 0xee, 0xee };
 
 /* --- making one --- */
 
-static int add_pair(struct nl_sock *s, const struct rtlink *l)
+static int add_pair(struct nl_sock *s, const struct rtlink *l, pid_t pid)
 {
 	struct rtnl_link *link = rtsock_must(rtnl_link_veth_alloc()),
 			 *peer = rtnl_link_veth_get_peer(link);
@@ -39,8 +40,9 @@ static int add_pair(struct nl_sock *s, const struct rtlink *l)
 
 	rtnl_link_set_name(link, l->name);
 	rtnl_link_set_addr(link, ours);
-	rtnl_link_set_name(peer, l->peer);
+	rtnl_link_set_name(peer, RTLINK_INSIDE);
 	rtnl_link_set_addr(peer, theirs);
+	rtnl_link_set_ns_pid(peer, pid);
 	r = rtnl_link_add(s, link, NLM_F_CREATE | NLM_F_EXCL);
 	rtnl_link_put(peer);
 	rtnl_link_put(link);
@@ -69,14 +71,14 @@ static void set_sysctls(const char *name)
 	ifsysctl_write("ipv6", name, "disable_ipv6", "1");
 }
 
-static int add_gateway(struct nl_sock *s, int ifindex)
+static int add_address(struct nl_sock *s, int ifindex, uint32_t of, int scope)
 {
-	_cleanup_addr_ struct nl_addr *a = rtsock_address(ntohl(inet_addr(RTLINK_GATEWAY)));
+	_cleanup_addr_ struct nl_addr *a = rtsock_address(of);
 	struct rtnl_addr *address = rtsock_must(rtnl_addr_alloc());
 	int r;
 
 	rtnl_addr_set_ifindex(address, ifindex);
-	rtnl_addr_set_scope(address, RT_SCOPE_LINK);
+	rtnl_addr_set_scope(address, scope);
 	r = rtnl_addr_set_local(address, a);
 	if (r == 0)
 		r = rtnl_addr_add(s, address, NLM_F_REPLACE);
@@ -84,17 +86,23 @@ static int add_gateway(struct nl_sock *s, int ifindex)
 	return r;
 }
 
-static int add_route(struct nl_sock *s, int ifindex, uint32_t address)
+/* Host byte order; @to NULL: everything; @by NULL: it is on the link. */
+static int add_route(struct nl_sock *s, int ifindex, const uint32_t *to, const uint32_t *by)
 {
-	_cleanup_addr_ struct nl_addr *a = rtsock_address(address);
+	_cleanup_addr_ struct nl_addr *a = rtsock_address(to ? *to : 0),
+				      *gateway = by ? rtsock_address(*by) : NULL;
 	struct rtnl_route *route = rtsock_must(rtnl_route_alloc());
 	struct rtnl_nexthop *hop = rtsock_must(rtnl_route_nh_alloc());
 	int r;
 
+	if (!to)
+		nl_addr_set_prefixlen(a, 0);
 	rtnl_route_nh_set_ifindex(hop, ifindex);
+	if (gateway)
+		rtnl_route_nh_set_gateway(hop, gateway);
 	rtnl_route_add_nexthop(route, hop);
 	(void)rtnl_route_set_dst(route, a);
-	rtnl_route_set_scope(route, RT_SCOPE_LINK);
+	rtnl_route_set_scope(route, gateway ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK);
 	rtnl_route_set_table(route, RT_TABLE_MAIN);
 	rtnl_route_set_protocol(route, RTPROT_STATIC);
 	r = rtnl_route_add(s, route, NLM_F_REPLACE);
@@ -158,11 +166,11 @@ static int dress(struct nl_sock *s, const struct rtlink *l, struct err *err)
 	int ifindex = (int)if_nametoindex(l->name), r;
 
 	set_sysctls(l->name);
-	r = add_gateway(s, ifindex);
+	r = add_address(s, ifindex, ntohl(inet_addr(RTLINK_GATEWAY)), RT_SCOPE_LINK);
 	if (r == 0)
 		r = raise_link(s, ifindex);
 	if (r == 0)
-		r = add_route(s, ifindex, l->address);
+		r = add_route(s, ifindex, &l->address, NULL);
 	if (r == 0)
 		r = add_neighbour(s, ifindex, l);
 	if (r == 0 && l->limit_bps > 0)
@@ -181,38 +189,58 @@ static int remove_one(struct nl_sock *s, const char *name)
 	return r == -NLE_NODEV || r == -NLE_OBJ_NOTFOUND ? 0 : r;
 }
 
-int rtlink_make(const struct rtlink *l, struct err *err)
+/* --- the other end --- */
+
+static int enter(pid_t pid)
+{
+	_cleanup_(freep) char *path = xasprintf("/proc/%d/ns/net", (int)pid);
+	_cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 || setns(fd, CLONE_NEWNET) < 0 ? -errno : 0;
+}
+
+/* The one address has no subnet, so the gateway is on the link by a route of its own. */
+static int dress_inside(const struct rtlink *l, struct err *err)
+{
+	_cleanup_sock_ struct nl_sock *s = NULL;
+	const uint32_t gateway = ntohl(inet_addr(RTLINK_GATEWAY));
+	int r = rtsock_open(&s, err), ifindex = (int)if_nametoindex(RTLINK_INSIDE);
+
+	if (r < 0)
+		return r;
+	r = add_address(s, ifindex, l->address, RT_SCOPE_UNIVERSE);
+	if (r == 0)
+		r = raise_link(s, ifindex);
+	if (r == 0)
+		r = add_route(s, ifindex, &gateway, NULL);
+	if (r == 0)
+		r = add_route(s, ifindex, NULL, &gateway);
+	return r < 0 ? rtsock_fail(err, r, "set up", RTLINK_INSIDE) : 0;
+}
+
+/* --- */
+
+int rtlink_make(const struct rtlink *l, pid_t pid, struct err *err)
 {
 	_cleanup_sock_ struct nl_sock *s = NULL;
 	int r = rtsock_open(&s, err);
 
 	if (r < 0)
 		return r;
-	r = add_pair(s, l);
-	if (r == -NLE_EXIST) { /* a killed predecessor's, of which either end may be left */
+	r = add_pair(s, l, pid);
+	if (r == -NLE_EXIST) { /* a predecessor's, whose namespace the kernel still clears away */
 		r = remove_one(s, l->name);
 		if (r == 0)
-			r = remove_one(s, l->peer);
-		if (r == 0)
-			r = add_pair(s, l);
+			r = add_pair(s, l, pid);
 	}
 	if (r < 0)
 		return rtsock_fail(err, r, "make", l->name);
 	r = dress(s, l, err);
 	if (r < 0)
 		(void)remove_one(s, l->name);
-	return r;
-}
-
-int rtlink_remove(const char *name, struct err *err)
-{
-	_cleanup_sock_ struct nl_sock *s = NULL;
-	int r = rtsock_open(&s, err);
-
-	if (r < 0)
-		return r;
-	r = remove_one(s, name);
-	return r < 0 ? rtsock_fail(err, r, "remove", name) : 0;
+	if (r == 0)
+		r = enter(pid);
+	return r < 0 ? r : dress_inside(l, err);
 }
 
 int rtlink_remove_index(int ifindex, struct err *err)

@@ -4,20 +4,23 @@
  * The host's end has a link-local address (the container's gateway), a route to the container's one
  * address and a permanent neighbour for it, so that nothing the container says by ARP changes where
  * packets go; it answers for no other address of the host, and takes part in no redirects. The other
- * end waits in the host's namespace, down, until the container's namespace takes it.
+ * end is made in the container's namespace: to move it there would cost some 25 ms of the kernel's
+ * waiting for its readers. It goes with that namespace.
  *
  * The firewall must know the interface's name before it is made: netfilter/fwtable. By rtnetlink
- * (libnl) and /proc/sys/net; blocks for about 1 ms, and for some 10 ms when a link is removed. */
+ * (libnl) and /proc/sys/net. */
 #pragma once
+
+#include <sys/types.h>
 
 #include "netns/rtname.h"
 #include "proto/base.h"
 #include "proto/err.h"
 
-/* In place of one that is there. */
-_must_check_ int rtlink_make(const struct rtlink *l, struct err *err);
-/* Not there: success. */
-_must_check_ int rtlink_remove(const char *name, struct err *err);
+/* For the network namespace of @pid, which has no RTLINK_INSIDE yet; in place of a link of the same name
+ * that is there. The caller is in that namespace afterwards, also on failure: for a process that ends
+ * with it (netns/hoody-netup). About 1 ms. */
+_must_check_ int rtlink_make(const struct rtlink *l, pid_t pid, struct err *err);
 
-/* The same by its index, which no later link has. */
+/* By its index, which no later link has. Not there: success. Some 15 ms. */
 _must_check_ int rtlink_remove_index(int ifindex, struct err *err);

@@ -13,8 +13,6 @@ void rtname_fill(const char *prefix, const char *id, struct rtlink *ret)
 	(void)crypto_hash_sha256(hash, (const uint8_t *)id, strlen(id));
 	(void)sodium_bin2hex(hex, sizeof(hex), hash, sizeof(hash));
 	(void)snprintf(ret->name, sizeof(ret->name), "%s%.*s", prefix, HASH_DIGITS, hex);
-	(void)snprintf(ret->peer, sizeof(ret->peer), "%s%c%.*s", prefix, 'g' + (hash[0] >> 4),
-		HASH_DIGITS - 1, hex + 1);
 	memcpy(ret->mac, hash + 16, sizeof(ret->mac));
 	ret->mac[0] =
 		(uint8_t)((ret->mac[0] & ~0x01) | 0x02); /* one station's, locally administered */

@@ -6,15 +6,16 @@
 
 #include "proto/base.h"
 
+#define RTLINK_INSIDE  "eth0"
 #define RTLINK_GATEWAY "169.254.1.1" /* RFC 3927; no other subnet has it */
 
 struct rtlink {
-	char name[IF_NAMESIZE], peer[IF_NAMESIZE]; /* the host's end and the other */
-	uint8_t mac[6];                            /* of the other end */
-	uint32_t address;                          /* host byte order */
-	uint64_t limit_bps; /* towards the container, bits per second; 0: none */
+	char name[IF_NAMESIZE]; /* the host's end; the other is RTLINK_INSIDE */
+	uint8_t mac[6];         /* of the other end */
+	uint32_t address;       /* host byte order */
+	uint64_t limit_bps;     /* towards the container, bits per second; 0: none */
 };
 
-/* The names and the MAC that go with a container's id: the first 12 hex digits of its SHA-256 after
- * the prefix; the other end has a letter from g to v for the first of them. */
+/* The name and the MAC that go with a container's id: the first 12 hex digits of its SHA-256 after
+ * the prefix. */
 void rtname_fill(const char *prefix, const char *id, struct rtlink *ret);

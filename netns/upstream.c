@@ -245,8 +245,8 @@ static void set_up(struct upstream *u, const char *destination)
 	(void)curl_easy_setopt(c, CURLOPT_TCP_NODELAY, 1L);
 }
 
-struct upstream *upstream_open(struct upstreams *s, uint32_t address, uint16_t port,
-	upstream_ready ready, void *userdata)
+struct upstream *upstream_open(
+	struct upstreams *s, uint32_t address, uint16_t port, upstream_ready ready, void *userdata)
 {
 	struct upstream *u = xcalloc(1, sizeof(*u));
 	const uint32_t wire = htonl(address);

@@ -27,8 +27,8 @@ void upstreams_configure(struct upstreams *s, const char *url, const char *ca_pe
 typedef void (*upstream_ready)(struct upstream *u, int r, void *userdata);
 
 /* To this IPv4 address and port, host byte order. Never NULL; @ready is called once, later. */
-struct upstream *upstream_open(struct upstreams *s, uint32_t address, uint16_t port,
-	upstream_ready ready, void *userdata);
+struct upstream *upstream_open(
+	struct upstreams *s, uint32_t address, uint16_t port, upstream_ready ready, void *userdata);
 struct upstream *upstream_close(struct upstream *u); /* NULL in, NULL out */
 
 /* When connected. */

@@ -75,7 +75,8 @@ enum frame_type {
 	FRAME_SESSION_FAILED = 0x0583, /* payload: JSON {code, message, field?} */
 
 	/* agent -> netproxy */
-	FRAME_NETPROXY_SOCKET = 0x0601, /* a: enum frame_netproxy_socket; carries it; each once, first */
+	FRAME_NETPROXY_SOCKET =
+		0x0601, /* a: enum frame_netproxy_socket; carries it; each once, first */
 	FRAME_NETPROXY_CONFIG = 0x0602, /* payload: JSON {proxy, dns_servers}; any time later */
 
 	/* netproxy -> agent, whichever was the last to connect */

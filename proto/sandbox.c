@@ -99,9 +99,9 @@ static int become(const struct passwd *pw, struct err *err)
 
 static void limit(enum sandbox_role role)
 {
-	static const rlim_t of_role[] = { [SANDBOX_CLIENT] = 256,
-		[SANDBOX_SERVER] = 1024,
-		[SANDBOX_PROXY] = 16384 };
+	static const rlim_t of_role[] = {
+		[SANDBOX_CLIENT] = 256, [SANDBOX_SERVER] = 1024, [SANDBOX_PROXY] = 16384
+	};
 	const rlim_t files = of_role[role];
 
 	(void)setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });

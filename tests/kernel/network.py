@@ -345,12 +345,12 @@ def ends(node, a, b, c):
     tap.ok(host.poll(lambda: nft("list", "set", "inet", node.table, "addresses").stdout.count(node.interfaces) == 2, 5), "and its place in the firewall")
     before = c.ip
     c.do("container.force-stop")
-    tap.eq(len([n for n in host.links() if n.startswith(node.interfaces)]), 1, "so does that of one that is stopped")
+    tap.ok(host.poll(lambda: len([n for n in host.links() if n.startswith(node.interfaces)]) == 1, 5), "so does that of one that is stopped", host.links())
     c.do("container.start")
     tap.ok(before in c.says("ip addr show eth0"), "started again it has its old address", c.says("ip addr"))
     for box in (a, b, c):
         box.do("container.delete", force=True)
-    tap.eq([n for n in host.links() if n.startswith(node.interfaces)], [], "deleted: no link is left")
+    tap.ok(host.poll(lambda: not [n for n in host.links() if n.startswith(node.interfaces)], 5), "deleted: no link is left", host.links())
     left = nft("list", "table", "inet", node.table).stdout
     tap.ok(node.interfaces + "0" not in left and left.count("elements") == left.count("elements = { ipv4 . 203"), "and nothing in the table", left)
     fresh = Box(node, "fresh")

@@ -9,8 +9,8 @@
 
 static const uint8_t plain[] = "\x12\x34\1\0\0\1\0\0\0\0\0\0" QUESTION;
 static const uint8_t edns[] = "\x12\x34\1\0\0\1\0\0\0\0\0\1" QUESTION OPT;
-static const uint8_t answer[] = "\x12\x34\x81\x80\0\1\0\1\0\0\0\0" QUESTION
-				"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4\1\2\3\4";
+static const uint8_t answer[] =
+	"\x12\x34\x81\x80\0\1\0\1\0\0\0\0" QUESTION "\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4\1\2\3\4";
 
 #define SIZE(m) (sizeof(m) - 1)
 
