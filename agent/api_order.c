@@ -81,7 +81,7 @@ static void succeeded(struct api_call *c, const struct operation *op)
 {
 	const struct container *found = desired_find(c->agent->desired, op->order.container_id);
 	bool creates = op->order.op == OP_CONTAINER_CREATE || op->order.op == OP_CONTAINER_COPY;
-	bool shows = creates || op->order.op == OP_CONTAINER_UPDATE;
+	bool shows = creates || op->order.op == OP_CONTAINER_UPDATE, adds;
 	json_t *data;
 
 	if (found && shows) {
@@ -92,9 +92,10 @@ static void succeeded(struct api_call *c, const struct operation *op)
 		return;
 	}
 	data = operation_json(&op->order, found ? desired_status_name(found->status) : "deleted");
-	if (op->result)
-		(void)json_object_update_missing(data, op->result);
-	api_ok(c, 200, "done", data);
+	if (op->result) /* which may know a better status than the container's: the network's */
+		(void)json_object_update(data, op->result);
+	adds = op->order.op == OP_FIREWALL_ADD && !json_object_get(data, "duplicate");
+	api_ok(c, adds ? 201 : 200, "done", data);
 }
 
 static void failed(struct api_call *c, const struct operation *op)

@@ -28,9 +28,13 @@ static enum ops_verdict configured_check(struct agent *a, struct operation *op)
 static void finish(struct agent *a, struct operation *op, const char *event)
 {
 	struct container *c = opstate_container(a, op);
+	const json_t *remote;
 
 	json_decref(op->result);
 	op->result = ctnet_show(a, c);
+	remote = json_object_get(op->result, "remote_status");
+	if (remote)
+		(void)json_object_update(op->result, (json_t *)(uintptr_t)remote);
 	tell_network(a, c, event, json_incref(op->result));
 }
 

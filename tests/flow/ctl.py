@@ -103,7 +103,7 @@ def main():
         gives(node, 0, [operation, "OPERATION_STATE_CONFLICT"], "operation", "list")
         gives(node, 0, ["creating +running", "user"], "container", "logs", "web")
         gives(node, 0, ["container.operation.completed"], "events")
-        gives(node, 1, ["NOT_IMPLEMENTED"], "network", "start", "web")
+        gives(node, 1, ["NETWORK_NOT_CONFIGURED"], "network", "start", "web")
 
         # --- an image: the bar draws; snapshots, by nouns of one path each ---
         image_of(node)
@@ -170,7 +170,7 @@ def main():
         tap.eq(node.do("container.create", cid, image=harness.IMAGE, start=False)["state"], "succeeded", "a container")
         picture = node.picture()
         for op, params, words in (("container.start", {}, ["would run", "1. launch \\(undone"]), ("container.stop", {}, ["would fail", "OPERATION_STATE_CONFLICT"]),
-                                  ("container.delete", {}, ["1. kill", "2. rootfs-remove"]), ("firewall.reset", {}, ["NOT_IMPLEMENTED"])):
+                                  ("container.delete", {}, ["1. kill", "2. rootfs-remove"]), ("firewall.reset", {}, ["would run"])):
             envelope = node.api.ask("envelope", order={"op": op, "container_id": cid, "project_id": harness.PROJECT, "params": params})["envelope"]
             path.write_text(envelope if isinstance(envelope, str) else json.dumps(envelope))
             gives(node, 0, words, "order", "plan", str(path))

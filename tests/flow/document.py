@@ -40,6 +40,18 @@ WORKS = {
     "POST /containers/{id}/snapshots": (200, ("container_id", "project_id", "snapshot")),
     "PUT /containers/{id}/snapshots/pre-deploy-v2": (200, ("container_id", "snapshot")),
     "PATCH /containers/{id}/snapshots/pre-deploy-v2/alias": (200, ("container_id", "snapshot")),
+    "GET /containers/{id}/firewall/rules": (200, ("ingress", "egress", "rule_count", "byte_count", "max_rules", "max_bytes")),
+    "POST /containers/{id}/firewall/ingress": (201, ("ingress", "egress")),
+    "PATCH /containers/{id}/firewall/ingress": (200, ("direction", "new_state", "updated")),
+    "DELETE /containers/{id}/firewall/ingress": (200, ("direction", "removed_count", "removed")),
+    "POST /containers/{id}/firewall/egress": (201, ("ingress", "egress")),
+    "DELETE /containers/{id}/firewall/egress": (200, ("direction", "removed_count", "removed")),
+    "POST /containers/{id}/firewall/reset": (200, ("ingress", "egress")),
+    "GET /containers/{id}/network": (200, ("container_id", "configured")),
+    "PUT /containers/{id}/network": (200, ("type", "proxy", "dns_servers", "credentials_configured", "status", "configured_at")),
+    "DELETE /containers/{id}/network": (200, ("container_id",)),
+    "POST /containers/{id}/network/start": (200, ("container_id", "status", "is_running", "last_check")),
+    "POST /containers/{id}/network/stop": (200, ("container_id", "status")),
     "GET /images/public": (200, ("images", "pagination")),
     "GET /images/user": (200, ("images", "pagination")),
     "GET /events": (200, ("events", "pagination")),
@@ -54,7 +66,7 @@ WORKS = {
 }
 # Answered truly, but not by doing it: the image is not on this node, and what the document syncs first is no copy.
 ABSENT = {"POST /projects/{id}/containers": (404, "IMAGE_NOT_FOUND"), "GET /images/public/{id}": (404, "IMAGE_NOT_FOUND"), "POST /images/import/{id}": (404, "IMAGE_NOT_FOUND")}
-TRULY = {"POST /containers/{id}/sync": (409, "CONTAINER_NOT_COPIED")}
+TRULY = {"POST /containers/{id}/sync": (409, "CONTAINER_NOT_COPIED"), "POST /containers/{id}/network/start": (400, "NETWORK_NOT_CONFIGURED")}
 # For a node, but to come: 501 NOT_IMPLEMENTED. This list only ever shrinks.
 TO_COME = """
 DELETE /projects/{id}
@@ -64,18 +76,6 @@ GET /containers/{id}/env
 PUT /containers/{id}/env
 PUT /containers/{id}/env/{id}
 DELETE /containers/{id}/env/{id}
-GET /containers/{id}/firewall/rules
-POST /containers/{id}/firewall/ingress
-PATCH /containers/{id}/firewall/ingress
-DELETE /containers/{id}/firewall/ingress
-POST /containers/{id}/firewall/egress
-DELETE /containers/{id}/firewall/egress
-POST /containers/{id}/firewall/reset
-GET /containers/{id}/network
-PUT /containers/{id}/network
-DELETE /containers/{id}/network
-POST /containers/{id}/network/start
-POST /containers/{id}/network/stop
 GET /containers/{id}/storage/shares
 POST /containers/{id}/storage/shares
 GET /containers/{id}/storage/shares/{id}
