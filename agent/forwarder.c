@@ -251,7 +251,7 @@ static int on_status(struct channel *ch, struct channel_message *m, void *userda
 }
 
 static const struct channel_permit permits[] = {
-	{ FRAME_NETPROXY_STATUS, 1, .payload_optional = true, .handler = on_status },
+	{ FRAME_NETPROXY_STATUS, 1, .payload = true, .payload_optional = true, .handler = on_status },
 };
 
 /* --- what it is told --- */
@@ -297,8 +297,10 @@ static int find_again(struct forwarder *f, const char *config)
 	int fd, r;
 
 	f->pidfd = read_record(f->agent, f->container_id, &f->pid, &f->port);
-	if (f->pidfd < 0)
+	if (f->pidfd < 0) {
+		f->pid = 0;
 		return -ESRCH;
+	}
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	r = fd < 0 ? -errno : address_of(path, &address);
 	if (r >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)

@@ -220,7 +220,6 @@ static void set_up(struct upstream *u, const char *destination)
 	(void)curl_easy_setopt(c, CURLOPT_URL, destination);
 	(void)curl_easy_setopt(c, CURLOPT_CONNECT_ONLY, 1L);
 	(void)curl_easy_setopt(c, CURLOPT_FRESH_CONNECT, 1L);
-	(void)curl_easy_setopt(c, CURLOPT_FORBID_REUSE, 1L);
 	(void)curl_easy_setopt(c, CURLOPT_PROXY, s->url);
 	(void)curl_easy_setopt(c, CURLOPT_NOPROXY, "");
 	(void)curl_easy_setopt(c, CURLOPT_HTTPPROXYTUNNEL, 1L);

@@ -315,9 +315,15 @@ class Node:
         found = [f"process {p} ({host.status(p).get('Name')})" for p in host.pids_of(self.prefix)]
         found += [f"cgroup {d}" for d in host.cgroup_dirs(self.prefix) if not (self.agent and d.name == self.prefix)]
         found += [f"link {n}" for n in host.links() if n.startswith(self.interfaces)]
+        found += [f"forwarder {pid}" for pid in self.forwarders()]
         found += [f"mount {m}" for m in host.mounts_below(self.directory)]
         found += [str(p) for place in ("pool/containers", "state/lxc") for p in (self.directory / place).glob("*")]
         return found
+
+    def forwarders(self):
+        """The pids of living hoody-netproxy processes."""
+        recorded = [json.loads(p.read_text())["pid"] for p in (self.directory / "run/netproxy").glob("*.json")]
+        return [pid for pid in recorded if host.exe(pid) == str(BUILD / "netns/hoody-netproxy")]
 
     def log_tail(self, lines=25):
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:]) if self.log.exists() else ""
@@ -345,6 +351,8 @@ class Node:
         except subprocess.TimeoutExpired:
             self.agent.kill()
         self.api.stop()
+        for pid in self.forwarders():
+            os.kill(pid, signal.SIGKILL)
         host.clear(self.prefix)
         if not self.keep:
             shutil.rmtree(self.directory, ignore_errors=True)

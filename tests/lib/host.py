@@ -52,6 +52,14 @@ def status(pid):
     return {k: v.strip() for k, _, v in (line.partition(":") for line in lines)}
 
 
+def exe(pid):
+    """The program that it runs, or None."""
+    try:
+        return os.readlink(f"/proc/{pid}/exe")
+    except OSError:
+        return None
+
+
 def is_alive(pid):
     return status(pid).get("State", "Z")[0] not in "ZX"
 
