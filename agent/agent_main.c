@@ -162,7 +162,7 @@ static int start_parts(struct agent *a, struct err *err)
 		return r;
 	r = reaper_new(a, &a->reaper);
 	if (r >= 0)
-		r = forwarders_new(a, &a->forwarders, err);
+		r = forwarder_set_new(a, &a->forwarders, err);
 	if (r >= 0)
 		r = ctnet_new(a, &a->net, err);
 	if (r < 0)
@@ -340,7 +340,7 @@ static void tear_down(struct agent *a)
 	a->uplink = uplink_free(a->uplink);
 	a->engine = engine_free(a->engine);
 	a->net = ctnet_free(a->net);
-	a->forwarders = forwarders_free(a->forwarders);
+	a->forwarders = forwarder_set_free(a->forwarders);
 	a->reaper = reaper_free(a->reaper);
 	a->api = api_free(a->api); /* with what looks something up for its calls */
 	a->workers = worker_pool_free(a->workers);

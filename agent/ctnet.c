@@ -571,7 +571,7 @@ void ctnet_start(struct agent *a)
 	if (n->table)
 		start_child(n, ALL);
 	ifsysctl_forward_uplinks(a->conf.network.interface_prefix);
-	forwarders_sweep(a);
+	forwarder_set_sweep(a);
 	sweep_later(n);
 }
 

@@ -40,7 +40,7 @@ struct forwarder {
 	char fault[FAULT_MAX];
 };
 
-struct forwarders {
+struct forwarder_set {
 	struct forwarder *first;
 	char *directory;
 };
@@ -251,7 +251,8 @@ static int on_status(struct channel *ch, struct channel_message *m, void *userda
 }
 
 static const struct channel_permit permits[] = {
-	{ FRAME_NETPROXY_STATUS, 1, .payload = true, .payload_optional = true, .handler = on_status },
+	{ FRAME_NETPROXY_STATUS, 1, .payload = true, .payload_optional = true,
+		.handler = on_status },
 };
 
 /* --- what it is told --- */
@@ -479,7 +480,7 @@ static void end_leftover(struct agent *a, const char *container_id)
 	remove_files(a, container_id);
 }
 
-void forwarders_sweep(struct agent *a)
+void forwarder_set_sweep(struct agent *a)
 {
 	DIR *d = opendir(a->forwarders->directory);
 	const struct dirent *entry;
@@ -496,9 +497,9 @@ void forwarders_sweep(struct agent *a)
 		(void)closedir(d);
 }
 
-int forwarders_new(struct agent *a, struct forwarders **ret, struct err *err)
+int forwarder_set_new(struct agent *a, struct forwarder_set **ret, struct err *err)
 {
-	struct forwarders *s = xcalloc(1, sizeof(*s));
+	struct forwarder_set *s = xcalloc(1, sizeof(*s));
 
 	s->directory = xasprintf("%s/netproxy", a->conf.node.runtime_directory);
 	*ret = s;
@@ -508,7 +509,7 @@ int forwarders_new(struct agent *a, struct forwarders **ret, struct err *err)
 	return 0;
 }
 
-struct forwarders *forwarders_free(struct forwarders *s)
+struct forwarder_set *forwarder_set_free(struct forwarder_set *s)
 {
 	while (s && s->first) {
 		struct forwarder *next = s->first->next;

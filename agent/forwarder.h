@@ -13,11 +13,11 @@
 #include "proto/base.h"
 #include "proto/err.h"
 
-struct forwarders;
+struct forwarder_set;
 
-_must_check_ int forwarders_new(struct agent *a, struct forwarders **ret, struct err *err);
+_must_check_ int forwarder_set_new(struct agent *a, struct forwarder_set **ret, struct err *err);
 /* The processes stay. */
-struct forwarders *forwarders_free(struct forwarders *s);
+struct forwarder_set *forwarder_set_free(struct forwarder_set *s);
 
 /* Have it run for this container, with this mode (as agent/netlist has it; not block), and say the port
  * of 127.0.0.1 that it listens on, for TCP and UDP. One that runs is told the mode, and takes it over
@@ -27,7 +27,7 @@ _must_check_ int forwarder_run(struct agent *a, const char *container_id, const 
 /* Not there: nothing. */
 void forwarder_stop(struct agent *a, const char *container_id);
 /* At start, after those that are wanted were asked for: the others end. */
-void forwarders_sweep(struct agent *a);
+void forwarder_set_sweep(struct agent *a);
 
 struct forwarder_state {
 	bool is_running;

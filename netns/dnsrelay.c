@@ -32,7 +32,7 @@ enum state { CLOSED, OPENING, OPEN };
 
 struct dnsrelay {
 	sd_event *event;
-	struct upstreams *upstreams;
+	struct upstream_pool *upstreams;
 	int socket;
 	sd_event_source *queries_in, *answers_in, *patience;
 	uint32_t server[DNSRELAY_SERVERS_MAX];
@@ -368,7 +368,8 @@ static int on_queries(sd_event_source *source, int fd, uint32_t revents, void *u
 
 /* --- its life --- */
 
-int dnsrelay_new(sd_event *event, struct upstreams *upstreams, int socket, struct dnsrelay **ret)
+int dnsrelay_new(
+	sd_event *event, struct upstream_pool *upstreams, int socket, struct dnsrelay **ret)
 {
 	struct dnsrelay *d = xcalloc(1, sizeof(*d));
 	int r;

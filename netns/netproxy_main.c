@@ -30,8 +30,8 @@ struct netproxy {
 	int socket[FRAME_NETPROXY_SOCKETS];
 	struct channel *agent; /* or NULL */
 	sd_event_source *tell;
-	struct upstreams *upstreams;
-	struct relays *relays;
+	struct upstream_pool *upstreams;
+	struct relay_set *relays;
 	struct dnsrelay *dns;
 	char *ca_pem, *config, *fault;
 };
@@ -40,7 +40,7 @@ struct netproxy {
 
 static void tell(struct netproxy *p)
 {
-	const size_t n = p->relays ? relays_count(p->relays) : 0;
+	const size_t n = p->relays ? relay_set_count(p->relays) : 0;
 
 	if (p->agent) /* full or gone: the next one asks anew */
 		(void)!channel_send(p->agent,
@@ -106,8 +106,8 @@ static int on_config(struct channel *ch, struct channel_message *m, void *userda
 	if (!p->config || strcmp(p->config, canonical) != 0) {
 		free(p->config);
 		p->config = TAKE(canonical);
-		relays_reset(p->relays);
-		upstreams_configure(p->upstreams, url, p->ca_pem);
+		relay_set_reset(p->relays);
+		upstream_pool_configure(p->upstreams, url, p->ca_pem);
 		dnsrelay_configure(p->dns, servers, n);
 	}
 	tell(p);
@@ -195,12 +195,12 @@ static int begin(struct netproxy *p)
 	if (r >= 0)
 		r = sd_event_source_set_enabled(p->tell, SD_EVENT_OFF);
 	if (r >= 0)
-		r = upstreams_new(p->event, on_fault, p, &p->upstreams);
+		r = upstream_pool_new(p->event, on_fault, p, &p->upstreams);
 	if (r >= 0)
 		r = dnsrelay_new(p->event, p->upstreams, p->socket[FRAME_NETPROXY_UDP], &p->dns);
 	if (r >= 0)
-		r = relays_new(p->event, p->upstreams, p->socket[FRAME_NETPROXY_TCP], dns_server, p,
-			&p->relays);
+		r = relay_set_new(p->event, p->upstreams, p->socket[FRAME_NETPROXY_TCP], dns_server,
+			p, &p->relays);
 	if (r >= 0)
 		r = sd_event_add_io(
 			p->event, NULL, p->socket[FRAME_NETPROXY_CONTROL], EPOLLIN, on_agent, p);

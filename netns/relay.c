@@ -28,7 +28,7 @@ struct flow {
 enum { UP, DOWN, FLOWS };
 
 struct relay {
-	struct relays *all;
+	struct relay_set *all;
 	struct relay *prev, *next;
 	int client;
 	struct upstream *upstream;
@@ -37,9 +37,9 @@ struct relay {
 	struct flow flow[FLOWS];
 };
 
-struct relays {
+struct relay_set {
 	sd_event *event;
-	struct upstreams *upstreams;
+	struct upstream_pool *upstreams;
 	sd_event_source *accepting;
 	uint32_t (*dns)(void *userdata);
 	void *userdata;
@@ -58,7 +58,7 @@ static void flow_done(struct flow *f)
 
 static void relay_free(struct relay *c)
 {
-	struct relays *s = c->all;
+	struct relay_set *s = c->all;
 
 	c->of_client = sd_event_source_disable_unref(c->of_client);
 	c->of_upstream = sd_event_source_disable_unref(c->of_upstream);
@@ -182,18 +182,18 @@ static int pump_flow(struct relay *c, int way)
 	return 1;
 }
 
-/* Of one side: @from comes from it, @to goes there. One that has said and heard all would be reported
- * as hung up, over and over. */
+/* Of one side: @from comes from it, @to goes there. When both ends of its connection have been shut it
+ * would be reported as hung up over and over, also while nothing is asked of it. */
 static int watch_side(
 	sd_event_source *source, uint32_t *present, const struct flow *from, const struct flow *to)
 {
 	uint32_t wanted =
 		(from->fill == 0 && !from->ended ? EPOLLIN : 0u) | (to->fill > 0 ? EPOLLOUT : 0u);
+	int r = sd_event_source_set_enabled(
+		source, wanted == 0 && to->shut ? SD_EVENT_OFF : SD_EVENT_ON);
 
-	if (from->ended && to->shut)
-		return sd_event_source_set_enabled(source, SD_EVENT_OFF);
-	if (*present == wanted)
-		return 0;
+	if (r < 0 || *present == wanted)
+		return r;
 	*present = wanted;
 	return sd_event_source_set_io_events(source, wanted);
 }
@@ -238,17 +238,12 @@ static int on_again(sd_event_source *source, void *userdata)
 	return 0;
 }
 
-/* A hang-up that no end of its bytes explains is a failure. */
 static int on_bytes(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
-	struct relay *c = userdata;
-	bool is_client = source == c->of_client;
-	uint32_t asked = is_client ? c->client_events : c->upstream_events;
-
-	if (revents & EPOLLERR || (revents & EPOLLHUP && !(asked & EPOLLIN)))
-		relay_reset(c);
+	if (revents & EPOLLERR)
+		relay_reset(userdata);
 	else
-		(void)pump(c);
+		(void)pump(userdata);
 	return 0;
 }
 
@@ -293,7 +288,7 @@ static int on_impatience(sd_event_source *source, int fd, uint32_t revents, void
 	return 0;
 }
 
-static void begin(struct relays *s, int client, uint32_t address, uint16_t port)
+static void begin(struct relay_set *s, int client, uint32_t address, uint16_t port)
 {
 	struct relay *c = xcalloc(1, sizeof(*c));
 
@@ -324,7 +319,7 @@ static void keep_alive(int fd)
 /* A transparent socket's own address is the one that the client asked for (tproxy, ip(7)). */
 static int on_accept(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
-	struct relays *s = userdata;
+	struct relay_set *s = userdata;
 	struct sockaddr_in to = {};
 	socklen_t size = sizeof(to);
 	int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -342,10 +337,10 @@ static int on_accept(sd_event_source *source, int fd, uint32_t revents, void *us
 	return 0;
 }
 
-int relays_new(sd_event *event, struct upstreams *upstreams, int listener,
-	uint32_t (*dns)(void *userdata), void *userdata, struct relays **ret)
+int relay_set_new(sd_event *event, struct upstream_pool *upstreams, int listener,
+	uint32_t (*dns)(void *userdata), void *userdata, struct relay_set **ret)
 {
-	struct relays *s = xcalloc(1, sizeof(*s));
+	struct relay_set *s = xcalloc(1, sizeof(*s));
 	int r;
 
 	s->event = event;
@@ -361,23 +356,23 @@ int relays_new(sd_event *event, struct upstreams *upstreams, int listener,
 	return 0;
 }
 
-struct relays *relays_free(struct relays *s)
+struct relay_set *relay_set_free(struct relay_set *s)
 {
 	if (s) {
-		relays_reset(s);
+		relay_set_reset(s);
 		s->accepting = sd_event_source_disable_unref(s->accepting);
 		free(s);
 	}
 	return NULL;
 }
 
-void relays_reset(struct relays *s)
+void relay_set_reset(struct relay_set *s)
 {
 	while (s->first)
 		relay_reset(s->first);
 }
 
-size_t relays_count(const struct relays *s)
+size_t relay_set_count(const struct relay_set *s)
 {
 	return s->n;
 }

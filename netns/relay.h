@@ -5,14 +5,14 @@
 
 #include "netns/upstream.h"
 
-struct relays;
+struct relay_set;
 
 /* @listener: transparent and listening, stays the caller's. @dns: where connections to port 53 go, host
  * byte order, asked each time. */
-_must_check_ int relays_new(sd_event *event, struct upstreams *upstreams, int listener,
-	uint32_t (*dns)(void *userdata), void *userdata, struct relays **ret);
-struct relays *relays_free(struct relays *s);
+_must_check_ int relay_set_new(sd_event *event, struct upstream_pool *upstreams, int listener,
+	uint32_t (*dns)(void *userdata), void *userdata, struct relay_set **ret);
+struct relay_set *relay_set_free(struct relay_set *s);
 
 /* Reset every connection: the upstream is another one now. */
-void relays_reset(struct relays *s);
-size_t relays_count(const struct relays *s);
+void relay_set_reset(struct relay_set *s);
+size_t relay_set_count(const struct relay_set *s);

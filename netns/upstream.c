@@ -10,7 +10,7 @@
 #define KEEPALIVE_S        60
 #define FAULT_MAX          200
 
-struct upstreams {
+struct upstream_pool {
 	sd_event *event;
 	CURLM *multi;
 	sd_event_source *timer;
@@ -22,7 +22,7 @@ struct upstreams {
 };
 
 struct upstream {
-	struct upstreams *all;
+	struct upstream_pool *all;
 	CURL *easy;
 	curl_socket_t fd;
 	bool plain;
@@ -33,7 +33,7 @@ struct upstream {
 
 /* --- whose fault --- */
 
-static void tell_fault(struct upstreams *s, const char *fault)
+static void tell_fault(struct upstream_pool *s, const char *fault)
 {
 	if (!fault && !s->at_fault)
 		return;
@@ -91,7 +91,7 @@ static void conclude(struct upstream *u, CURLcode code)
 	ready(u, -ECONNREFUSED, u->userdata);
 }
 
-static void check_ends(struct upstreams *s)
+static void check_ends(struct upstream_pool *s)
 {
 	CURLMsg *m;
 	int left;
@@ -108,7 +108,7 @@ static void check_ends(struct upstreams *s)
 
 static int on_socket_event(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
-	struct upstreams *s = userdata;
+	struct upstream_pool *s = userdata;
 	int mask = (revents & EPOLLIN ? CURL_CSELECT_IN : 0) |
 		   (revents & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
 		   (revents & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0),
@@ -121,7 +121,7 @@ static int on_socket_event(sd_event_source *source, int fd, uint32_t revents, vo
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 {
-	struct upstreams *s = userdata;
+	struct upstream_pool *s = userdata;
 	int running;
 
 	(void)curl_multi_socket_action(s->multi, CURL_SOCKET_TIMEOUT, 0, &running);
@@ -131,7 +131,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *userdata, void *of_socket)
 {
-	struct upstreams *s = userdata;
+	struct upstream_pool *s = userdata;
 	sd_event_source *source = of_socket;
 	uint32_t events =
 		(what & CURL_POLL_IN ? EPOLLIN : 0u) | (what & CURL_POLL_OUT ? EPOLLOUT : 0u);
@@ -151,7 +151,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *userdata, voi
 
 static int on_timeout(CURLM *multi, long ms, void *userdata)
 {
-	struct upstreams *s = userdata;
+	struct upstream_pool *s = userdata;
 
 	if (ms < 0)
 		return sd_event_source_set_enabled(s->timer, SD_EVENT_OFF) < 0 ? -1 : 0;
@@ -162,9 +162,10 @@ static int on_timeout(CURLM *multi, long ms, void *userdata)
 
 /* --- all of them --- */
 
-int upstreams_new(sd_event *event, upstream_fault fault, void *userdata, struct upstreams **ret)
+int upstream_pool_new(
+	sd_event *event, upstream_fault fault, void *userdata, struct upstream_pool **ret)
 {
-	struct upstreams *s = xcalloc(1, sizeof(*s));
+	struct upstream_pool *s = xcalloc(1, sizeof(*s));
 	int r;
 
 	s->event = sd_event_ref(event);
@@ -177,7 +178,7 @@ int upstreams_new(sd_event *event, upstream_fault fault, void *userdata, struct 
 	if (r >= 0)
 		r = sd_event_source_set_enabled(s->timer, SD_EVENT_OFF);
 	if (r < 0) {
-		upstreams_free(s);
+		upstream_pool_free(s);
 		return r;
 	}
 	(void)curl_multi_setopt(s->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
@@ -188,7 +189,7 @@ int upstreams_new(sd_event *event, upstream_fault fault, void *userdata, struct 
 	return 0;
 }
 
-struct upstreams *upstreams_free(struct upstreams *s)
+struct upstream_pool *upstream_pool_free(struct upstream_pool *s)
 {
 	if (s) {
 		(void)curl_multi_cleanup(s->multi);
@@ -200,7 +201,7 @@ struct upstreams *upstreams_free(struct upstreams *s)
 	return NULL;
 }
 
-void upstreams_configure(struct upstreams *s, const char *url, const char *ca_pem)
+void upstream_pool_configure(struct upstream_pool *s, const char *url, const char *ca_pem)
 {
 	free(s->url);
 	s->url = xstrdup(url);
@@ -212,7 +213,7 @@ void upstreams_configure(struct upstreams *s, const char *url, const char *ca_pe
 
 static void set_up(struct upstream *u, const char *destination)
 {
-	struct upstreams *s = u->all;
+	struct upstream_pool *s = u->all;
 	CURL *c = u->easy;
 
 	(void)curl_easy_setopt(c, CURLOPT_PRIVATE, u);
@@ -244,8 +245,8 @@ static void set_up(struct upstream *u, const char *destination)
 	(void)curl_easy_setopt(c, CURLOPT_TCP_NODELAY, 1L);
 }
 
-struct upstream *upstream_open(
-	struct upstreams *s, uint32_t address, uint16_t port, upstream_ready ready, void *userdata)
+struct upstream *upstream_open(struct upstream_pool *s, uint32_t address, uint16_t port,
+	upstream_ready ready, void *userdata)
 {
 	struct upstream *u = xcalloc(1, sizeof(*u));
 	const uint32_t wire = htonl(address);

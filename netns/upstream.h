@@ -9,26 +9,27 @@
 #include "proto/base.h"
 #include "proto/err.h"
 
-struct upstreams; /* what all connections of the process share */
-struct upstream;  /* one of them */
+struct upstream_pool; /* what all connections of the process share */
+struct upstream;      /* one of them */
 
 /* Called when the upstream begins to be at fault (a sentence without secrets), or is so no more
  * (NULL). A destination that refuses is not the upstream's fault. */
 typedef void (*upstream_fault)(const char *fault, void *userdata);
 
-_must_check_ int upstreams_new(
-	sd_event *event, upstream_fault fault, void *userdata, struct upstreams **ret);
-struct upstreams *upstreams_free(struct upstreams *s); /* every upstream is closed before */
+_must_check_ int upstream_pool_new(
+	sd_event *event, upstream_fault fault, void *userdata, struct upstream_pool **ret);
+struct upstream_pool *upstream_pool_free(
+	struct upstream_pool *s); /* every upstream is closed before */
 /* @url: scheme://[user[:password]@]host:port, copied. @ca_pem: whom an https proxy's certificate is
  * held against; must stay. For connections that are opened from now on. */
-void upstreams_configure(struct upstreams *s, const char *url, const char *ca_pem);
+void upstream_pool_configure(struct upstream_pool *s, const char *url, const char *ca_pem);
 
 /* @r 0: connected; else a negative errno, and all that may be done is upstream_close. */
 typedef void (*upstream_ready)(struct upstream *u, int r, void *userdata);
 
 /* To this IPv4 address and port, host byte order. Never NULL; @ready is called once, later. */
-struct upstream *upstream_open(
-	struct upstreams *s, uint32_t address, uint16_t port, upstream_ready ready, void *userdata);
+struct upstream *upstream_open(struct upstream_pool *s, uint32_t address, uint16_t port,
+	upstream_ready ready, void *userdata);
 struct upstream *upstream_close(struct upstream *u); /* NULL in, NULL out */
 
 /* When connected. */

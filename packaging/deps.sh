@@ -8,7 +8,8 @@ HOODY_BUILD_DEPS="autoconf automake make gcc pkg-config libc6-dev git
 	libarchive-dev libbtrfsutil-dev libmicrohttpd-dev zlib1g-dev libmnl-dev libnftnl-dev libnl-3-dev libnl-route-3-dev"
 HOODY_RUN_DEPS="busybox-static"
 HOODY_TEST_DEPS="python3 openssl lxc procps clang clang-tidy clang-format shellcheck binutils xz-utils curl jq mandoc
-	btrfs-progs xfsprogs e2fsprogs rsync attr acl libcap2-bin mmdebstrap zstd squashfs-tools qemu-system-x86 nftables iproute2 conntrack"
+	btrfs-progs xfsprogs e2fsprogs rsync attr acl libcap2-bin mmdebstrap zstd squashfs-tools qemu-system-x86 nftables iproute2 conntrack
+	microsocks dante-server tinyproxy stunnel4"
 
 # hoody_install PACKAGE…: install what is missing, without a question; nothing when all is there.
 hoody_install() {
@@ -22,7 +23,7 @@ hoody_install() {
 		return 1
 	fi
 	echo "installing:$missing"
-	export DEBIAN_FRONTEND=noninteractive
+	export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 # daemons among them are not started
 	# shellcheck disable=SC2086
 	apt-get -qq -o Dpkg::Use-Pty=0 install -y --no-install-recommends $missing >/dev/null 2>&1 ||
 		{ apt-get -qq update && apt-get -qq -o Dpkg::Use-Pty=0 install -y --no-install-recommends $missing; }
