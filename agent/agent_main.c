@@ -3,9 +3,11 @@
  * order, joined to one loop, and taken apart. */
 #include <getopt.h>
 #include <grp.h>
+#include <link.h>
 #include <malloc.h>
 #include <signal.h>
 #include <sodium.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -312,6 +314,31 @@ static int join_loop(struct agent *a, struct err *err)
 		     : 0;
 }
 
+/* Code and constants are read from the page cache again where they are needed again (madvise(2)); what is
+ * written to is not touched. */
+static int let_go_of_text(struct dl_phdr_info *of, size_t size, void *userdata)
+{
+	const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+
+	for (int i = 0; i < of->dlpi_phnum; i++) {
+		const ElfW(Phdr) *p = &of->dlpi_phdr[i];
+		uintptr_t from = of->dlpi_addr + p->p_vaddr, to = from + p->p_memsz;
+
+		from = from / page * page;
+		to = (to + page - 1) / page * page;
+		if (p->p_type == PT_LOAD && !(p->p_flags & PF_W))
+			(void)madvise((void *)from, to - from, MADV_DONTNEED);
+	}
+	return 0;
+}
+
+/* Most of what the start has touched is not needed again: a MiB that would stay resident. */
+static void let_go_of_start(void)
+{
+	(void)malloc_trim(0);
+	(void)dl_iterate_phdr(let_go_of_text, NULL);
+}
+
 static int run(struct agent *a, struct err *err)
 {
 	int (*const parts[])(struct agent * a, struct err * err) = { make_directories, open_state,
@@ -324,7 +351,7 @@ static int run(struct agent *a, struct err *err)
 			return r;
 	}
 	engine_turn(a->engine);
-	(void)malloc_trim(0); /* what only the start needed */
+	let_go_of_start();
 	alive_ready();
 	say_status(a);
 	LOG(LOG_NOTICE, STARTED, NO_FIELDS, "hoody-agent %s is ready: node %s, %zu containers",
