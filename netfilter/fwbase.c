@@ -15,7 +15,6 @@
  * (-400). The source is judged before conntrack makes an entry. */
 #define PRIORITY_SOURCE  (-301)
 #define PRIORITY_ANSWERS (-301) /* before conntrack, which knows the query's flow */
-#define PRIORITY_DIVERT  (-151) /* after conntrack, before NAT and routing */
 #define PRIORITY_FILTER  (-7)
 #define PRIORITY_NAT     101
 
@@ -37,6 +36,8 @@ enum {
 };
 
 #define PROXIES "proxies" /* family, IPv4 ranges */
+#define DIVERT  "divert"
+#define LEAVE   "leave"
 #define FROM    "from"
 #define TO      "to"
 
@@ -188,7 +189,7 @@ static void build_prerouting(struct nfbatch *b, const char *prefix)
 	nfexpr_payload(r, NFT_PAYLOAD_LL_HEADER, 6, 6, 4);
 	nfexpr_payload(r, NFT_PAYLOAD_NETWORK_HEADER, 12, 4, 6);
 	nfexpr_in(r, 0, FWBASE_ADDRESSES, false);
-	end(b, chain, r, NF_ACCEPT);
+	end_at(b, chain, r, NFT_GOTO, DIVERT);
 	end(b, chain, nfexpr_rule(), NF_DROP);
 }
 
@@ -274,7 +275,7 @@ static void build_divert(struct nfbatch *b)
 		nfexpr_tproxy(r, 0, 1);
 		nfexpr_immediate(r, 2, &mark, sizeof(mark));
 		nfexpr_set_meta(r, NFT_META_MARK, 2);
-		end(b, "divert", r, NF_ACCEPT);
+		end(b, DIVERT, r, NF_ACCEPT);
 	}
 }
 
@@ -353,16 +354,21 @@ static void build_to(struct nfbatch *b, const struct fwtable_conf *conf)
 static void build_forward(struct nfbatch *b, const char *prefix)
 {
 	static const char chain[] = "forward";
-	struct nftnl_rule *r = of_ours(NFT_META_IIFNAME, prefix, false);
 
-	nfexpr_meta(r, NFT_META_OIFNAME, 0);
-	nfexpr_is_not(r, 0, prefix, (uint32_t)strlen(prefix));
-	end(b, chain, r, NF_ACCEPT);
-	add_closed(b, chain, false);
+	end_at(b, chain, of_ours(NFT_META_IIFNAME, prefix, true), NFT_GOTO, LEAVE);
+	end(b, chain, of_ours(NFT_META_OIFNAME, prefix, false), NF_ACCEPT);
 	add_known_flows(b, chain);
 	add_no_middles(b, chain);
-	end_at(b, chain, of_ours(NFT_META_IIFNAME, prefix, true), NFT_JUMP, FROM);
-	end_at(b, chain, of_ours(NFT_META_OIFNAME, prefix, true), NFT_GOTO, TO);
+	end_at(b, chain, nfexpr_rule(), NFT_GOTO, TO);
+}
+
+static void build_leave(struct nfbatch *b, const char *prefix)
+{
+	add_closed(b, LEAVE, false);
+	add_known_flows(b, LEAVE);
+	add_no_middles(b, LEAVE);
+	end_at(b, LEAVE, nfexpr_rule(), NFT_JUMP, FROM);
+	end_at(b, LEAVE, of_ours(NFT_META_OIFNAME, prefix, true), NFT_GOTO, TO);
 }
 
 static void build_input(struct nfbatch *b, const char *prefix)
@@ -438,7 +444,6 @@ void fwbase_build(struct nfbatch *b, const struct fwtable_conf *conf)
 		int priority;
 	} bases[] = {
 		{ "prerouting", NF_INET_PRE_ROUTING, PRIORITY_SOURCE },
-		{ "divert", NF_INET_PRE_ROUTING, PRIORITY_DIVERT },
 		{ "answers", NF_INET_LOCAL_OUT, PRIORITY_ANSWERS },
 		{ "forward", NF_INET_FORWARD, PRIORITY_FILTER },
 		{ "input", NF_INET_LOCAL_IN, PRIORITY_FILTER },
@@ -451,6 +456,8 @@ void fwbase_build(struct nfbatch *b, const struct fwtable_conf *conf)
 		nfbatch_add_base_chain(
 			b, bases[i].name, "filter", bases[i].hook, bases[i].priority);
 	nfbatch_add_chain(b, FWBASE_REJECT);
+	nfbatch_add_chain(b, DIVERT);
+	nfbatch_add_chain(b, LEAVE);
 	nfbatch_add_chain(b, FROM);
 	nfbatch_add_chain(b, TO);
 	build_reject(b);
@@ -460,6 +467,7 @@ void fwbase_build(struct nfbatch *b, const struct fwtable_conf *conf)
 	build_from(b);
 	build_to(b, conf);
 	build_forward(b, conf->prefix);
+	build_leave(b, conf->prefix);
 	build_input(b, conf->prefix);
 	build_output(b, conf->prefix);
 	if (conf->masquerade) {

@@ -3,15 +3,15 @@
  *
  * A packet's way (chains):
  *
- *   prerouting   from a container's interface: only with its own address and MAC (addresses)
- *   divert       from a container in proxy mode, TCP and DNS: to its forwarder's socket (tproxy)
+ *   prerouting   from a container's interface: only with its own address and MAC (addresses);
+ *                `divert`: in proxy mode, TCP and DNS go to its forwarder's socket (tproxy)
  *   answers      from a forwarder's socket for DNS: from port 53, as it was asked
- *   forward      of a known flow: pass. A TCP flow that does not begin with a SYN: reject, so that a
+ *   forward      to a container; `leave`: from one, unless it is closed (block or proxy mode): drop.
+ *                Of a known flow: pass. A TCP flow that does not begin with a SYN: reject, so that a
  *                flow that was cut is not taken up again in its middle. Then `from` and `to`
  *   from         the container's egress rules, by the verdict map `egress`; unknown interface: drop
  *   to           the proxies' addresses pass, but to port 22; the container's ingress rules, by the
  *                verdict map `ingress`; from another project's container: drop
- *                From a container in block or proxy mode: drop
  *   input        from a container to the host: `from`; to its forwarder; then only DNS and echo
  *                requests, but none of them in block or proxy mode
  *   output       from the host to a container: `to`

@@ -8,7 +8,8 @@ tests_tools_failnth_SOURCES = tests/tools/failnth.c
 tests_tools_failnth_CFLAGS = $(AM_CFLAGS) $(SECCOMP_CFLAGS)
 tests_tools_failnth_LDADD = $(SECCOMP_LIBS)
 
-noinst_PROGRAMS += tests/tools/fwdrive
+noinst_PROGRAMS += tests/tools/fwdrive tests/tools/flood
+tests_tools_flood_SOURCES = tests/tools/flood.c
 tests_tools_fwdrive_SOURCES = tests/tools/fwdrive.c
 tests_tools_fwdrive_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(SODIUM_CFLAGS) $(NFTNL_CFLAGS) $(MNL_CFLAGS)
 tests_tools_fwdrive_LDADD = netfilter/libnetfilter.a proto/libproto.a $(NFTNL_LIBS) $(MNL_LIBS) $(JANSSON_LIBS) $(SODIUM_LIBS)
@@ -18,6 +19,6 @@ tests_bench_bare_start_SOURCES = tests/bench/bare-start.c
 tests_bench_bare_start_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(LXC_CFLAGS)
 tests_bench_bare_start_LDADD = lxc/libct.a proto/libproto.a $(LXC_LIBS) $(JANSSON_LIBS)
 
-EXTRA_DIST += tests/run tests/TESTING.md tests/lib tests/lint tests/kernel tests/flow tests/crash tests/system tests/bench/idle.py tests/bench/local-api.py tests/bench/orders.py tests/bench/start.py tests/bench/storage.py
+EXTRA_DIST += tests/run tests/TESTING.md tests/lib tests/lint tests/kernel tests/flow tests/crash tests/system tests/bench/firewall.py tests/bench/idle.py tests/bench/local-api.py tests/bench/orders.py tests/bench/start.py tests/bench/storage.py
 dist-hook:
 	find '$(distdir)/tests' -name __pycache__ -prune -exec rm -rf {} +

@@ -4,12 +4,15 @@
 import collections
 import os
 import pathlib
+import socket
+import struct
 import sys
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 import tap
-from fwworld import Chance, Driver, Packet, World, expect
-from packets import ICMP, TCP, UDP, address
+from fwworld import GATEWAY_MAC, Chance, Driver, Packet, World, expect
+from packets import ICMP, TCP, UDP, address, arp, checksum, frame, ipv4, mac, transport
 
 ROUNDS = int(os.environ.get("HOODY_ROUNDS", "2000"))
 SEED = int(os.environ.get("HOODY_SEED", "20261123"))
@@ -78,12 +81,148 @@ def chance(world, driver):
     tap.figure(f"a change of a container's rules: {cost[len(cost) // 2]} µs in the median, {cost[len(cost) * 99 // 100]} µs at the 99th percentile")
 
 
+def nothing(world, source, frames, what):
+    """These frames of a container come out nowhere, and nobody answers but by ARP."""
+    for f in frames:
+        source.socket.send(f)
+    got = world.settle({source})
+    came = [s.data.hex() for e, seen in got.items() for s in seen if s.kind != 0x0806]
+    tap.ok(not came, what, *came[:3])
+
+
+def lands(world, source, target, what, **more):
+    """A packet from one end comes out at the other, and nowhere else."""
+    p = Packet(world, source, target, UDP, 41000, 4000, **more)
+    source.send(p.data())
+    got = world.settle({source})
+    tap.eq([e.name for e, seen in got.items() if any(s.protocol == UDP and s.key() == p.key() for s in seen)], [target.name], what)
+
+
+def fragments(protocol, src, dst, dport, cut, ident):
+    """A packet in two."""
+    body = transport(protocol, src, dst, 42000, dport, payload=b"x" * 64)
+    return [ipv4(protocol, src, dst, body[:cut], ident, 0x2000), ipv4(protocol, src, dst, body[cut:], ident, cut // 8)]
+
+
+def checksum6(src, dst, number, body):
+    return checksum(src + dst + struct.pack("!II", len(body), number) + body)
+
+
+def six(from_mac, to_mac, src, dst, number, body, at):
+    src, dst = socket.inet_pton(socket.AF_INET6, src), socket.inet_pton(socket.AF_INET6, dst)
+    body = body[:at] + struct.pack("!H", checksum6(src, dst, number, body)) + body[at + 2:]
+    return frame(from_mac, to_mac, struct.pack("!IHBB", 6 << 28, len(body), number, 255) + src + dst + body, 0x86dd)
+
+
+def tricks(world, driver):
+    """What root in a container can put on its wire."""
+    a, b, c, o = world.all
+    gateway, router = address("169.254.1.1"), address("198.51.100.1")
+    with world.router:
+        servers = [socket.create_server(("0.0.0.0", port)) for port in (22, 8443)]
+    for e in (a, b, c):
+        driver.do(put=e.port())
+    udp = lambda src, dst, sport=5000, dport=6000, mac_=None: frame(mac_ or a.mac, GATEWAY_MAC, ipv4(UDP, src, dst, transport(UDP, src, dst, sport, dport)))
+    lands(world, a, o, "an honest packet goes out")
+    nothing(world, a, [udp(address(s), t.ip) for s in ("127.0.0.1", "0.0.0.0", "224.0.0.1", "255.255.255.255", "169.254.1.1", "198.51.100.1", "198.51.100.2", "10.88.0.2", "10.88.0.3", "10.88.0.4", "192.0.2.1") for t in (b, c, o)],
+            "with any address but its own: nothing")
+    nothing(world, a, [udp(a.ip, t.ip, mac_=m) for t in (b, c, o) for m in (b.mac, c.mac, GATEWAY_MAC, mac("02:00:00:00:00:ff"), b"\xff" * 6)], "with any MAC but its own: nothing")
+    nothing(world, a, [frame(a.mac, b"\xff" * 6, ipv4(UDP, s, d, transport(UDP, s, d, sp, dp, payload=b"\1\1\6\0" + b"\0" * 296)))
+                       for s in (0, a.ip) for d in (0xffffffff, address("224.0.0.251"), o.ip) for sp, dp in ((68, 67), (67, 68), (5353, 5353))], "DHCP, either side of it, and multicast: nothing")
+    nothing(world, a, [udp(a.ip, address(d)) for d in ("127.0.0.1", "0.0.0.0", "224.0.0.1", "169.254.1.1", "198.51.100.1")], "to addresses that are nobody's or the host's: nothing")
+    nothing(world, a, [frame(a.mac, GATEWAY_MAC, ipv4(TCP, a.ip, d, transport(TCP, a.ip, d, 43000 + p, p))) for d in (gateway, router) for p in (22, 8443, 9)], "the host's ports: silence")
+    nothing(world, a, [udp(a.ip, c.ip), frame(a.mac, GATEWAY_MAC, ipv4(TCP, a.ip, c.ip, transport(TCP, a.ip, c.ip, 5000, 80))), frame(a.mac, GATEWAY_MAC, ipv4(ICMP, a.ip, c.ip, transport(ICMP, a.ip, c.ip, 0, 0)))], "another project's container: silence")
+    nothing(world, a, [frame(a.mac, e.mac, udp(a.ip, e.ip)[14:]) for e in (b, c, o)], "frames for other MACs: nothing")
+    for what, option in (("loose", 0x83), ("strict", 0x89)):
+        head = struct.pack("!BBHHHBBHII", 0x47, 0, 28 + 13, 1, 0, 64, UDP, 0, a.ip, gateway) + struct.pack("!BBBI", option, 7, 4, c.ip) + b"\0"
+        head = head[:10] + struct.pack("!H", checksum(head)) + head[12:]
+        nothing(world, a, [frame(a.mac, GATEWAY_MAC, head + transport(UDP, a.ip, c.ip, 5000, 6000))], f"{what} source routing to another project: nothing")
+    tagged = udp(a.ip, o.ip)
+    nothing(world, a, [tagged[:12] + struct.pack("!HH", kind, vlan) + tagged[12:] for kind in (0x8100, 0x88a8) for vlan in (1, 100)], "VLAN tags: nothing")
+    lying = [arp(a.mac, ip, ip, op) for ip in (b.ip, c.ip, gateway, router, o.ip) for op in (1, 2)] + [arp(a.mac, ip, t, 2, GATEWAY_MAC) for ip in (b.ip, c.ip) for t in (gateway, router)]
+    for f in lying:
+        a.socket.send(f)
+    world.settle({a})
+    lands(world, o, b, "lies by ARP change nothing: another's packets are its own")
+    lands(world, a, o, "and its own go where they went")
+    redirect = struct.pack("!BBHI", 5, 1, 0, a.ip) + ipv4(UDP, o.ip, b.ip, transport(UDP, o.ip, b.ip, 41000, 4000))[:28]
+    redirect = redirect[:2] + struct.pack("!H", checksum(redirect)) + redirect[4:]
+    for src in (a.ip, gateway, o.ip):
+        a.socket.send(frame(a.mac, GATEWAY_MAC, ipv4(ICMP, src, gateway, redirect)))
+    world.settle({a})
+    lands(world, o, b, "nor do redirects", ident=1)
+    for s in servers:
+        s.close()
+    cut_up(world, driver)
+    version_six(world, driver)
+    for e in (a, b, c):
+        driver.do(remove=e.ifname)
+
+
+def cut_up(world, driver):
+    a, o = world.a, world.o
+    driver.do(put=a.port(egress=[{"action": "allow", "protocol": "udp", "destination_port": "80"}, {"action": "drop", "protocol": "udp"}, {"action": "drop", "protocol": "tcp"}]))
+
+    def out(packets):
+        for data in packets:
+            a.send(data)
+        return sum(s.protocol in (UDP, TCP) for s in world.settle({a})[o])
+
+    tap.ok(out(fragments(UDP, a.ip, o.ip, 80, 16, 100)) > 0, "a fragmented packet that a rule allows goes out")
+    for n, (protocol, cut) in enumerate(((UDP, 8), (UDP, 16), (TCP, 8), (TCP, 16), (TCP, 24))):
+        tap.eq(out(fragments(protocol, a.ip, o.ip, 81, cut, 200 + n)), 0, f"one that no rule allows doesn't, cut at byte {cut} of {protocol}")
+        tap.eq(out(fragments(protocol, a.ip, o.ip, 81, cut, 300 + n)[::-1]), 0, "nor the wrong way round")
+        tap.eq(out(fragments(protocol, a.ip, o.ip, 80, cut, 400 + n)[1:]), 0, "nor an end without a beginning")
+    allowed, denied = fragments(UDP, a.ip, o.ip, 80, 16, 500), fragments(UDP, a.ip, o.ip, 81, 16, 500)
+    for order in ((allowed[0], denied[0], allowed[1]), (denied[0], allowed[0], allowed[1])):
+        for data in order:
+            a.send(data)
+        tap.ok(not any(s.protocol == UDP and s.dport == 81 for s in world.settle({a})[o]), "nor one whose beginning comes twice, allowed and not")
+        world.router.run("conntrack", "-F")
+    for number in (2, 4, 41, 47, 50, 132):
+        tap.eq(out([ipv4(number, a.ip, o.ip, b"\0" * 40)]) + sum(s.protocol == number for s in world.drain()[o]), 0, f"protocol {number}, of which no rule speaks: nothing")
+
+
+def version_six(world, driver):
+    """IPv6 comes from no container, and to none that has rules."""
+    a, o = world.a, world.o
+    world.router.sysctl(ipv6__conf__all__disable_ipv6=0, ipv6__conf__all__forwarding=1)
+    for e, ip in ((a, "2001:db8:1::a"), (o, "2001:db8:2::a")):
+        world.router.sysctl(**{f"ipv6__conf__{e.ifname}__disable_ipv6": 0, f"ipv6__conf__{e.ifname}__forwarding": 1})
+        world.router.ip(f"-6 route add {ip}/128 dev {e.ifname}")
+        world.router.ip(f"-6 neigh replace {ip} lladdr {e.mac.hex(':')} dev {e.ifname} nud permanent")
+    time.sleep(0.1)
+    body = struct.pack("!HHHH", 5000, 6000, 13, 0) + b"hoody"
+
+    def arrives(e, target, src, dst):
+        e.socket.send(six(e.mac, GATEWAY_MAC, src, dst, 17, body, 6))
+        return any(s.kind == 0x86dd and body[8:] in s.data for s in world.settle({e})[target])
+
+    driver.do(put=a.port())
+    tap.ok(arrives(o, a, "2001:db8:2::a", "2001:db8:1::a"), "without rules IPv6 comes in")
+    tap.ok(not arrives(a, o, "2001:db8:1::a", "2001:db8:2::a"), "but none goes out")
+    driver.do(put=a.port(ingress=[{"action": "allow", "protocol": "udp"}]))
+    tap.ok(not arrives(o, a, "2001:db8:2::a", "2001:db8:1::a"), "with rules none comes in, whatever they allow")
+    advert = struct.pack("!BBHBBHII", 134, 0, 0, 64, 0, 1800, 0, 0)
+    solicit = struct.pack("!BBHI", 135, 0, 0, 0) + socket.inet_pton(socket.AF_INET6, "2001:db8:2::a")
+    for e in (world.b, world.c, o):
+        e.socket.send(arp(e.mac, e.ip, 0)) # wakes nothing up
+    world.drain()
+    a.socket.send(six(a.mac, mac("33:33:00:00:00:01"), "fe80::1", "ff02::1", 58, advert, 2))
+    a.socket.send(six(a.mac, GATEWAY_MAC, "fe80::1", "2001:db8:2::a", 58, solicit, 2))
+    got = world.settle({a})
+    routes = world.router.run("ip", "-6", "route", "show", "default").stdout
+    tap.ok(not routes and not any(s.kind == 0x86dd and s.data[20] == 58 and s.data[54] in (134, 136) for e, seen in got.items() for s in seen), "router advertisements and neighbour discovery of a container are not heard", routes)
+    world.router.sysctl(ipv6__conf__all__disable_ipv6=1)
+
+
 def main():
     if os.geteuid() != 0:
         tap.skip_all("needs root")
     world = World()
     driver = Driver(world)
     cells(world, driver)
+    tricks(world, driver)
     chance(world, driver)
     driver.close()
     world.close()
