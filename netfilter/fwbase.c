@@ -37,6 +37,7 @@ enum {
 
 #define PROXIES "proxies" /* family, IPv4 ranges */
 #define DIVERT  "divert"
+#define KNOWN   "known"
 #define LEAVE   "leave"
 #define FROM    "from"
 #define TO      "to"
@@ -193,29 +194,42 @@ static void build_prerouting(struct nfbatch *b, const char *prefix)
 	end(b, chain, nfexpr_rule(), NF_DROP);
 }
 
+/* What most packets are is asked with as few words as can be: a new flow's pay for what follows. */
 static void add_known_flows(struct nfbatch *b, const char *chain)
 {
 	struct nftnl_rule *r = nfexpr_rule();
 
+	nfexpr_ct_state_is_not(r, STATE_NEW);
+	end_at(b, chain, r, NFT_JUMP, KNOWN);
+}
+
+static void build_known(struct nfbatch *b, const char *prefix)
+{
+	static const uint32_t ways[] = { NFT_META_IIFNAME, NFT_META_OIFNAME };
+	struct nftnl_rule *r = nfexpr_rule();
+
 	nfexpr_ct_state(r, STATE_ESTABLISHED | STATE_RELATED);
-	end(b, chain, r, NF_ACCEPT);
+	end(b, KNOWN, r, NF_ACCEPT);
+	for (size_t i = 0; i < countof(ways); i++) {
+		r = of_ours(ways[i], prefix, true);
+		nfexpr_ct_state(r, STATE_INVALID);
+		end(b, KNOWN, r, NF_DROP);
+	}
 }
 
 /* Conntrack takes up a TCP flow in its middle, from either side; then a flow that we have cut would
- * live on by its answers. */
-static void add_no_middles(struct nfbatch *b, const char *chain)
+ * live on by its answers. @way: the end that is a container's. */
+static void add_no_middles(struct nfbatch *b, const char *chain, uint32_t way, const char *prefix)
 {
 	const uint8_t mask = TH_FIN | TH_SYN | TH_RST | TH_ACK, syn = TH_SYN;
 	struct nftnl_rule *r = nfexpr_rule();
 
-	nfexpr_ct_state(r, STATE_INVALID);
-	end(b, chain, r, NF_DROP);
-	r = nfexpr_rule();
-	nfexpr_ct_state(r, STATE_NEW);
 	is_protocol(r, IPPROTO_TCP);
 	nfexpr_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, 13, 1, 0);
 	nfexpr_mask(r, 0, &mask, sizeof(mask));
 	nfexpr_is_not(r, 0, &syn, sizeof(syn));
+	nfexpr_meta(r, way, 0);
+	nfexpr_is(r, 0, prefix, (uint32_t)strlen(prefix));
 	end_at(b, chain, r, NFT_GOTO, FWBASE_REJECT);
 }
 
@@ -334,6 +348,7 @@ static void build_to(struct nfbatch *b, const struct fwtable_conf *conf)
 	if (conf->proxies.n > 0)
 		add_proxy_exemption(b);
 	add_dispatch(b, TO, NFT_META_OIFNAME, FW_INGRESS);
+	end(b, TO, of_ours(NFT_META_OIFNAME, conf->prefix, false), NF_ACCEPT);
 	/* Of one project? The packet's mark carries the number from one lookup to the next, and is
 	 * what it was afterwards: a key that begins with what a map gave is more than nft(8) can
 	 * list (1.0.6 aborts). */
@@ -356,9 +371,8 @@ static void build_forward(struct nfbatch *b, const char *prefix)
 	static const char chain[] = "forward";
 
 	end_at(b, chain, of_ours(NFT_META_IIFNAME, prefix, true), NFT_GOTO, LEAVE);
-	end(b, chain, of_ours(NFT_META_OIFNAME, prefix, false), NF_ACCEPT);
 	add_known_flows(b, chain);
-	add_no_middles(b, chain);
+	add_no_middles(b, chain, NFT_META_OIFNAME, prefix);
 	end_at(b, chain, nfexpr_rule(), NFT_GOTO, TO);
 }
 
@@ -366,9 +380,9 @@ static void build_leave(struct nfbatch *b, const char *prefix)
 {
 	add_closed(b, LEAVE, false);
 	add_known_flows(b, LEAVE);
-	add_no_middles(b, LEAVE);
+	add_no_middles(b, LEAVE, NFT_META_IIFNAME, prefix);
 	end_at(b, LEAVE, nfexpr_rule(), NFT_JUMP, FROM);
-	end_at(b, LEAVE, of_ours(NFT_META_OIFNAME, prefix, true), NFT_GOTO, TO);
+	end_at(b, LEAVE, nfexpr_rule(), NFT_GOTO, TO);
 }
 
 static void build_input(struct nfbatch *b, const char *prefix)
@@ -381,7 +395,7 @@ static void build_input(struct nfbatch *b, const char *prefix)
 	end(b, chain, of_ours(NFT_META_IIFNAME, prefix, false), NF_ACCEPT);
 	add_closed(b, chain, true);
 	add_known_flows(b, chain);
-	add_no_middles(b, chain);
+	add_no_middles(b, chain, NFT_META_IIFNAME, prefix);
 	end_at(b, chain, nfexpr_rule(), NFT_JUMP, FROM);
 	r = nfexpr_rule();
 	nfexpr_meta(r, NFT_META_MARK, 0);
@@ -457,6 +471,7 @@ void fwbase_build(struct nfbatch *b, const struct fwtable_conf *conf)
 			b, bases[i].name, "filter", bases[i].hook, bases[i].priority);
 	nfbatch_add_chain(b, FWBASE_REJECT);
 	nfbatch_add_chain(b, DIVERT);
+	nfbatch_add_chain(b, KNOWN);
 	nfbatch_add_chain(b, LEAVE);
 	nfbatch_add_chain(b, FROM);
 	nfbatch_add_chain(b, TO);
@@ -467,6 +482,7 @@ void fwbase_build(struct nfbatch *b, const struct fwtable_conf *conf)
 	build_from(b);
 	build_to(b, conf);
 	build_forward(b, conf->prefix);
+	build_known(b, conf->prefix);
 	build_leave(b, conf->prefix);
 	build_input(b, conf->prefix);
 	build_output(b, conf->prefix);

@@ -100,13 +100,25 @@ void nfexpr_is_not(struct nftnl_rule *r, unsigned reg, const void *value, uint32
 	compare(r, reg, NFT_CMP_NEQ, value, size);
 }
 
-void nfexpr_ct_state(struct nftnl_rule *r, uint32_t any_of)
+static void load_ct_state(struct nftnl_rule *r)
 {
 	struct nftnl_expr *e = add(r, "ct");
-	const uint32_t none = 0;
 
 	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_KEY, NFT_CT_STATE);
 	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_DREG, REG(0));
+}
+
+void nfexpr_ct_state_is_not(struct nftnl_rule *r, uint32_t state)
+{
+	load_ct_state(r);
+	nfexpr_is_not(r, 0, &state, sizeof(state));
+}
+
+void nfexpr_ct_state(struct nftnl_rule *r, uint32_t any_of)
+{
+	const uint32_t none = 0;
+
+	load_ct_state(r);
 	nfexpr_mask(r, 0, &any_of, sizeof(any_of));
 	nfexpr_is_not(r, 0, &none, sizeof(none));
 }

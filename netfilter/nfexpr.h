@@ -11,7 +11,8 @@ struct nftnl_rule *nfexpr_rule(void);
 
 void nfexpr_meta(struct nftnl_rule *r, uint32_t key, unsigned to); /* NFT_META_… */
 void nfexpr_set_meta(struct nftnl_rule *r, uint32_t key, unsigned from);
-void nfexpr_ct_state(struct nftnl_rule *r, uint32_t any_of); /* go on if one of them */
+void nfexpr_ct_state(struct nftnl_rule *r, uint32_t any_of);       /* go on if one of them */
+void nfexpr_ct_state_is_not(struct nftnl_rule *r, uint32_t state); /* exactly one */
 void nfexpr_ct_original(struct nftnl_rule *r); /* go on if it goes the way that its flow began */
 void nfexpr_payload(
 	struct nftnl_rule *r, uint32_t base, uint32_t offset, uint32_t size, unsigned to);

@@ -6,12 +6,13 @@ import os
 import pathlib
 import socket
 import struct
+import subprocess
 import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 import tap
-from fwworld import GATEWAY_MAC, Chance, Driver, Packet, World, expect
+from fwworld import BUILD, GATEWAY_MAC, Chance, Driver, Packet, World, expect
 from packets import ICMP, TCP, UDP, address, arp, checksum, frame, ipv4, mac, transport
 
 ROUNDS = int(os.environ.get("HOODY_ROUNDS", "2000"))
@@ -159,6 +160,34 @@ def tricks(world, driver):
         driver.do(remove=e.ifname)
 
 
+def received(world):
+    return int(world.ends.run("cat", "/proc/net/dev").stdout.split("e1:")[1].split()[1])
+
+
+def undisturbed(world, driver):
+    """A stream of 1 Gbit/s while other containers' rules change, and its own too, which allow it all the time."""
+    a, b, o = world.a, world.b, world.o
+    mine = [{"action": "allow", "protocol": "udp", "destination_port": "7777"}]
+    driver.do(put=a.port(ingress=mine))
+    data = frame(o.mac, GATEWAY_MAC, ipv4(UDP, o.ip, a.ip, transport(UDP, o.ip, a.ip, 5000, 7777, payload=b"x" * 1458)))
+    before, changes = received(world), 0
+    flood = world.ends.popen(BUILD / "tests/tools/flood", "e4", data.hex(), 4000, 84000, stdout=subprocess.PIPE, text=True)
+    while flood.poll() is None:
+        if changes < 1000:
+            e = a if changes % 4 == 0 else b
+            driver.do(put=e.port(ingress=mine + [{"action": "allow", "protocol": "tcp", "source": f"203.0.{changes % 200}.0/{24 + changes % 9}", "destination_port": str(1 + changes)}]))
+            changes += 1
+        else:
+            time.sleep(0.01)
+    sent = int(flood.stdout.read())
+    flood.stdout.close()
+    tap.ok(changes == 1000 and sent > 100000, f"{sent} frames sent ({sent * len(data) * 8 / 4e9:.2f} Gbit/s) while rules changed {changes} times", sent, changes)
+    tap.eq(received(world) - before, sent, "not one is lost")
+    world.drain()
+    for e in (a, b):
+        driver.do(remove=e.ifname)
+
+
 def cut_up(world, driver):
     a, o = world.a, world.o
     driver.do(put=a.port(egress=[{"action": "allow", "protocol": "udp", "destination_port": "80"}, {"action": "drop", "protocol": "udp"}, {"action": "drop", "protocol": "tcp"}]))
@@ -223,6 +252,7 @@ def main():
     driver = Driver(world)
     cells(world, driver)
     tricks(world, driver)
+    undisturbed(world, driver)
     chance(world, driver)
     driver.close()
     world.close()

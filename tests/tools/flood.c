@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* flood INTERFACE FRAME-IN-HEX MILLISECONDS: sends that frame, over and over, as fast as it goes. */
+/* flood INTERFACE FRAME-IN-HEX MILLISECONDS [FRAMES-A-SECOND]: sends that frame, over and over, as fast as
+ * it goes or so often, and says how many it has sent. */
 #include <linux/if_packet.h>
 #include <net/if.h>
 #include <stdio.h>
@@ -7,6 +8,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 #define BATCH     64
 #define FRAME_MAX 1514
@@ -26,10 +28,10 @@ int main(int argc, char **argv)
 	struct mmsghdr batch[BATCH];
 	struct iovec iov = { frame, 0 };
 	const int on = 1;
-	long end;
+	long begin, end, per_second, sent = 0;
 	int fd = socket(AF_PACKET, SOCK_RAW, 0);
 
-	if (argc != 4 || fd < 0 || strlen(argv[2]) > 2 * sizeof(frame))
+	if ((argc != 4 && argc != 5) || fd < 0 || strlen(argv[2]) > 2 * sizeof(frame))
 		return EXIT_FAILURE;
 	for (const char *p = argv[2]; p[0] && p[1]; p += 2) {
 		const char byte[3] = { p[0], p[1], '\0' };
@@ -45,7 +47,17 @@ int main(int argc, char **argv)
 		batch[i].msg_hdr.msg_iov = &iov;
 		batch[i].msg_hdr.msg_iovlen = 1;
 	}
-	for (end = now_ms() + strtol(argv[3], NULL, 10); now_ms() < end;)
-		(void)!sendmmsg(fd, batch, BATCH, 0);
+	per_second = argc == 5 ? strtol(argv[4], NULL, 10) : 0;
+	begin = now_ms();
+	for (end = begin + strtol(argv[3], NULL, 10); now_ms() < end;) {
+		int n = 0;
+
+		if (per_second == 0 || sent < (now_ms() - begin) * per_second / 1000)
+			n = sendmmsg(fd, batch, BATCH, 0);
+		else
+			(void)usleep(200);
+		sent += n > 0 ? n : 0;
+	}
+	(void)printf("%ld\n", sent);
 	return EXIT_SUCCESS;
 }
