@@ -83,18 +83,44 @@ static int open_table(struct ctnet *n, struct err *err)
 	return r;
 }
 
+/* The subnet's beginning, and the place that the IPv4 address has in its own; zero: there is none. */
+static void address6_of(const struct conf *conf, const struct ctspec *spec, uint8_t ret[static 16])
+{
+	const char *text = conf->network.subnet6;
+	struct fwrange four;
+	char base[INET6_ADDRSTRLEN] = "";
+	uint32_t place;
+
+	memset(ret, 0, 16);
+	if (!*text || range_of(conf->network.subnet4, strlen(conf->network.subnet4), &four) < 0)
+		return;
+	(void)snprintf(base, sizeof(base), "%.*s", (int)strcspn(text, "/"), text);
+	if (inet_pton(AF_INET6, base, ret) != 1)
+		return;
+	for (unsigned bit = (unsigned)strtoul(strchr(text, '/') + 1, NULL, 10); bit < 128; bit++)
+		ret[bit / 8] &= (uint8_t)~(0x80 >> bit % 8);
+	place = spec->ipv4 - four.low;
+	for (int i = 15; place > 0; i--, place >>= 8)
+		ret[i] |= (uint8_t)place;
+}
+
 json_t *ctnet_link(const struct conf *conf, const struct ctspec *spec)
 {
 	struct rtlink l = {};
-	char mac[18], address[INET_ADDRSTRLEN];
+	char mac[18], address[INET_ADDRSTRLEN], address6[INET6_ADDRSTRLEN] = "";
+	uint8_t six[16];
 	const uint32_t wire = htonl(spec->ipv4);
 
 	rtname_fill(conf->network.interface_prefix, spec->id, &l);
 	(void)snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", l.mac[0], l.mac[1],
 		l.mac[2], l.mac[3], l.mac[4], l.mac[5]);
 	(void)inet_ntop(AF_INET, &wire, address, sizeof(address));
-	return json_pack("{s:s, s:s, s:s, s:I, s:s}", "name", l.name, "mac", mac, "address",
-		address, "limit_bps", (json_int_t)spec->limits.net_bps, "dns", conf->network.dns);
+	address6_of(conf, spec, six);
+	if (*conf->network.subnet6)
+		(void)inet_ntop(AF_INET6, six, address6, sizeof(address6));
+	return json_pack("{s:s, s:s, s:s, s:s, s:I, s:s}", "name", l.name, "mac", mac, "address",
+		address, "address6", address6, "limit_bps", (json_int_t)spec->limits.net_bps, "dns",
+		conf->network.dns);
 }
 
 /* --- a container's place --- */
@@ -106,6 +132,7 @@ static struct fwport port_of(struct agent *a, const struct container *c)
 	struct rtlink l = {};
 
 	rtname_fill(a->conf.network.interface_prefix, c->spec.id, &l);
+	address6_of(&a->conf, &c->spec, port.address6);
 	strcpy(port.ifname, l.name);
 	memcpy(port.mac, l.mac, sizeof(port.mac));
 	return port;
@@ -571,6 +598,8 @@ void ctnet_start(struct agent *a)
 	if (n->table)
 		start_child(n, ALL);
 	ifsysctl_forward_uplinks(a->conf.network.interface_prefix);
+	if (*a->conf.network.subnet6)
+		ifsysctl_forward_six(a->conf.network.interface_prefix);
 	forwarder_set_sweep(a);
 	sweep_later(n);
 }

@@ -9,7 +9,7 @@
  *    "paths":{"lxc":"<StateDirectory>/lxc","pool":"<Pool>","run":"<RuntimeDirectory>"},
  *    "driver":"auto","cgroup_prefix":"hoody",
  *    "container":{<ctspec, see lxc/ctspec.h>},
- *    "link":{name, mac, address, limit_bps, dns},
+ *    "link":{name, mac, address, address6, limit_bps, dns},
  *    "params":{…of the job…}}
  *
  * verb "act" brings the job's effect about and is idempotent: it first asks the kernel or the disk

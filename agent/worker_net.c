@@ -24,8 +24,8 @@ int worker_net_prepare(struct job *j, struct err *err)
 	if (!j->link)
 		return 0;
 	free(j->netup);
-	j->netup = xasprintf("%s %s %s %s %" PRId64, program, text(j, "name"), text(j, "mac"),
-		text(j, "address"),
+	j->netup = xasprintf("%s %s %s %s %s %" PRId64, program, text(j, "name"), text(j, "mac"),
+		text(j, "address"), *text(j, "address6") ? text(j, "address6") : "-",
 		(int64_t)json_integer_value(json_object_get(j->link, "limit_bps")));
 	j->life.paths.netup = j->netup;
 	return rtpolicy_make(FWTABLE_PROXY_MARK, err);

@@ -5,6 +5,7 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nf_tables.h>
+#include <netinet/icmp6.h>
 #include <netinet/ip_icmp.h>
 #include <netinet/tcp.h>
 #include <netinet/udp.h>
@@ -29,6 +30,7 @@ enum {
 	TYPE_BITS = 6,
 	TYPE_NFPROTO = 2,
 	TYPE_IPADDR = 7,
+	TYPE_IP6ADDR = 8,
 	TYPE_ETHERADDR = 9,
 	TYPE_INET_SERVICE = 13,
 	TYPE_MARK = 19,
@@ -68,6 +70,16 @@ struct fwbase_address_key fwbase_address_key(const struct fwport *p)
 	return k;
 }
 
+struct fwbase_address6_key fwbase_address6_key(const struct fwport *p)
+{
+	struct fwbase_address6_key k = {};
+
+	copy_name(k.ifname, p->ifname);
+	memcpy(k.mac, p->mac, sizeof(k.mac));
+	memcpy(k.address, p->address6, sizeof(k.address));
+	return k;
+}
+
 struct fwbase_member_key fwbase_member_key(const struct fwport *p)
 {
 	struct fwbase_member_key k = { .project = p->project };
@@ -80,13 +92,16 @@ struct fwbase_member_key fwbase_member_key(const struct fwport *p)
 
 static void add_sets(struct nfbatch *b)
 {
-	static const uint8_t of_address[] = { 16, 6, 4, 0 }, of_member[] = { 4, 16, 0 },
-			     of_interface[] = { 16, 0 }, of_family[] = { 1, 16, 0 },
-			     of_proxy[] = { 1, 4, 0 };
+	static const uint8_t of_address[] = { 16, 6, 4, 0 }, of_address6[] = { 16, 6, 16, 0 },
+			     of_member[] = { 4, 16, 0 }, of_interface[] = { 16, 0 },
+			     of_family[] = { 1, 16, 0 }, of_proxy[] = { 1, 4, 0 };
 	const struct nfbatch_set sets[] = {
 		{ FWBASE_ADDRESSES, 0,
 			(TYPE_IFNAME << TYPE_BITS | TYPE_ETHERADDR) << TYPE_BITS | TYPE_IPADDR, 0,
 			0, of_address, false },
+		{ FWBASE_ADDRESSES6, 0,
+			(TYPE_IFNAME << TYPE_BITS | TYPE_ETHERADDR) << TYPE_BITS | TYPE_IP6ADDR, 0,
+			0, of_address6, false },
 		{ FWBASE_MEMBERS, 0, TYPE_MARK << TYPE_BITS | TYPE_IFNAME, 0, 0, of_member, false },
 		{ FWBASE_PROJECTS, NFT_SET_MAP, TYPE_IFNAME, TYPE_MARK, 4, of_interface, false },
 		{ FWBASE_CLOSED, 0, TYPE_IFNAME, 0, 0, of_interface, false },
@@ -191,7 +206,21 @@ static void build_prerouting(struct nfbatch *b, const char *prefix)
 	nfexpr_payload(r, NFT_PAYLOAD_NETWORK_HEADER, 12, 4, 6);
 	nfexpr_in(r, 0, FWBASE_ADDRESSES, false);
 	end_at(b, chain, r, NFT_GOTO, DIVERT);
+	r = nfexpr_rule();
+	is_family(r, NFPROTO_IPV6);
+	nfexpr_meta(r, NFT_META_IIFNAME, 0);
+	nfexpr_payload(r, NFT_PAYLOAD_LL_HEADER, 6, 6, 4);
+	nfexpr_payload(r, NFT_PAYLOAD_NETWORK_HEADER, 8, 16, 6);
+	nfexpr_in(r, 0, FWBASE_ADDRESSES6, false);
+	end(b, chain, r, NF_ACCEPT);
 	end(b, chain, nfexpr_rule(), NF_DROP);
+}
+
+static void dispatch(struct nftnl_rule *r, uint32_t key, enum fwdirection d)
+{
+	nfexpr_meta(r, NFT_META_NFPROTO, 0);
+	nfexpr_meta(r, key, 1);
+	nfexpr_verdict_map(r, 0, fwbase_maps[d]);
 }
 
 /* What most packets are is asked with as few words as can be: a new flow's pay for what follows. */
@@ -203,11 +232,20 @@ static void add_known_flows(struct nfbatch *b, const char *chain)
 	end_at(b, chain, r, NFT_JUMP, KNOWN);
 }
 
+/* Rules speak of IPv4 alone: whose direction has any carries no IPv6, not of flows under way either. */
 static void build_known(struct nfbatch *b, const char *prefix)
 {
 	static const uint32_t ways[] = { NFT_META_IIFNAME, NFT_META_OIFNAME };
-	struct nftnl_rule *r = nfexpr_rule();
+	static const enum fwdirection directions[] = { FW_EGRESS, FW_INGRESS };
+	struct nftnl_rule *r;
 
+	for (size_t i = 0; i < countof(ways); i++) {
+		r = nfexpr_rule();
+		is_family(r, NFPROTO_IPV6);
+		dispatch(r, ways[i], directions[i]);
+		nfbatch_add_rule(b, KNOWN, r);
+	}
+	r = nfexpr_rule();
 	nfexpr_ct_state(r, STATE_ESTABLISHED | STATE_RELATED);
 	end(b, KNOWN, r, NF_ACCEPT);
 	for (size_t i = 0; i < countof(ways); i++) {
@@ -237,9 +275,7 @@ static void add_dispatch(struct nfbatch *b, const char *chain, uint32_t key, enu
 {
 	struct nftnl_rule *r = nfexpr_rule();
 
-	nfexpr_meta(r, NFT_META_NFPROTO, 0);
-	nfexpr_meta(r, key, 1);
-	nfexpr_verdict_map(r, 0, fwbase_maps[d]);
+	dispatch(r, key, d);
 	nfbatch_add_rule(b, chain, r);
 }
 
@@ -387,7 +423,9 @@ static void build_leave(struct nfbatch *b, const char *prefix)
 
 static void build_input(struct nfbatch *b, const char *prefix)
 {
-	static const uint8_t dns[] = { IPPROTO_UDP, IPPROTO_TCP }, echo = ICMP_ECHO;
+	static const uint8_t dns[] = { IPPROTO_UDP, IPPROTO_TCP },
+			     echo[][2] = { { IPPROTO_ICMP, ICMP_ECHO },
+				     { IPPROTO_ICMPV6, ICMP6_ECHO_REQUEST } };
 	static const char chain[] = "input";
 	const uint32_t mark = FWTABLE_PROXY_MARK;
 	struct nftnl_rule *r;
@@ -401,11 +439,13 @@ static void build_input(struct nfbatch *b, const char *prefix)
 	nfexpr_meta(r, NFT_META_MARK, 0);
 	nfexpr_is(r, 0, &mark, sizeof(mark));
 	end(b, chain, r, NF_ACCEPT);
-	r = nfexpr_rule();
-	is_protocol(r, IPPROTO_ICMP);
-	nfexpr_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1, 0);
-	nfexpr_is(r, 0, &echo, sizeof(echo));
-	end(b, chain, r, NF_ACCEPT);
+	for (size_t i = 0; i < countof(echo); i++) {
+		r = nfexpr_rule();
+		is_protocol(r, echo[i][0]);
+		nfexpr_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1, 0);
+		nfexpr_is(r, 0, &echo[i][1], 1);
+		end(b, chain, r, NF_ACCEPT);
+	}
 	for (size_t i = 0; i < countof(dns); i++) {
 		r = nfexpr_rule();
 		is_protocol(r, dns[i]);

@@ -7,12 +7,13 @@
 #include "netfilter/nfbatch.h"
 
 /* Chains and sets that a container's part names. */
-#define FWBASE_REJECT    "refuse"
-#define FWBASE_ADDRESSES "addresses" /* interface, MAC, IPv4 address: who may speak as whom */
-#define FWBASE_PROJECTS  "projects"  /* interface → project */
-#define FWBASE_MEMBERS   "members"   /* project, interface */
-#define FWBASE_CLOSED    "closed"    /* interfaces in block or proxy mode */
-#define FWBASE_PROXIED   "proxied"   /* interface → port of its forwarder */
+#define FWBASE_REJECT     "refuse"
+#define FWBASE_ADDRESSES  "addresses"  /* interface, MAC, IPv4 address: who may speak as whom */
+#define FWBASE_ADDRESSES6 "addresses6" /* the same with its IPv6 address, when it has one */
+#define FWBASE_PROJECTS   "projects"   /* interface → project */
+#define FWBASE_MEMBERS    "members"    /* project, interface */
+#define FWBASE_CLOSED     "closed"     /* interfaces in block or proxy mode */
+#define FWBASE_PROXIED    "proxied"    /* interface → port of its forwarder */
 extern const char *const fwbase_maps[FW_DIRECTIONS]; /* family, interface → verdict */
 
 /* Keys, as registers have them: interfaces padded with NULs to 16 bytes, all else to 4. */
@@ -25,6 +26,11 @@ struct fwbase_address_key {
 	uint8_t mac[6], pad[2];
 	uint32_t address; /* network byte order */
 };
+struct fwbase_address6_key {
+	char ifname[FWTABLE_IFNAME_MAX];
+	uint8_t mac[6], pad[2];
+	uint8_t address[16];
+};
 struct fwbase_member_key {
 	uint32_t project;
 	char ifname[FWTABLE_IFNAME_MAX];
@@ -32,6 +38,7 @@ struct fwbase_member_key {
 
 struct fwbase_family_key fwbase_family_key(uint8_t family, const char *ifname);
 struct fwbase_address_key fwbase_address_key(const struct fwport *p);
+struct fwbase_address6_key fwbase_address6_key(const struct fwport *p);
 struct fwbase_member_key fwbase_member_key(const struct fwport *p);
 
 void fwbase_build(struct nfbatch *b, const struct fwtable_conf *conf);

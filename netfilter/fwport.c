@@ -48,8 +48,9 @@ void fwport_free(struct fwport_state *p)
 bool fwport_is_same(const struct fwport *a, const struct fwport *b)
 {
 	return strcmp(a->ifname, b->ifname) == 0 && memcmp(a->mac, b->mac, sizeof(a->mac)) == 0 &&
-	       a->address == b->address && a->project == b->project && a->mode == b->mode &&
-	       a->proxy_port == b->proxy_port;
+	       a->address == b->address &&
+	       memcmp(a->address6, b->address6, sizeof(a->address6)) == 0 &&
+	       a->project == b->project && a->mode == b->mode && a->proxy_port == b->proxy_port;
 }
 
 static void chain_name(
@@ -187,6 +188,25 @@ static void add_set_rule(struct nfbatch *b, const char *chain, const char *name,
 
 /* --- a direction --- */
 
+/* What the kernel refuses is told with the rules that asked for it, as the API counts them: from 0. */
+static void about_set(struct nfbatch *b, const struct fwport *p, enum fwdirection direction,
+	const struct fwset *set)
+{
+	uint32_t low = UINT32_MAX, high = 0;
+
+	for (size_t i = 0; i < set->n; i++) {
+		low = MIN_OF(low, set->at[i].rule);
+		high = MAX_OF(high, set->at[i].rule);
+	}
+	if (set->n == 0)
+		return;
+	if (low == high)
+		nfbatch_about(b, "%s rule %u of interface %s", words[direction], low, p->ifname);
+	else
+		nfbatch_about(b, "%s rules %u to %u of interface %s", words[direction], low, high,
+			p->ifname);
+}
+
 static void fill_chain(struct nfbatch *b, const struct fwport_state *p, enum fwdirection direction)
 {
 	const struct fwplan *plan = &p->side[direction].plan;
@@ -196,6 +216,7 @@ static void fill_chain(struct nfbatch *b, const struct fwport_state *p, enum fwd
 	chain_name(&p->port, direction, chain);
 	for (size_t i = 0; i < plan->n; i++) {
 		fwport_set_name(&p->port, direction, i, name);
+		about_set(b, &p->port, direction, &plan->at[i]);
 		add_set(b, name, &plan->at[i]);
 		fill_set(b, name, &plan->at[i]);
 		add_set_rule(b, chain, name, &plan->at[i], direction);
@@ -277,6 +298,7 @@ static void change_sets(struct nfbatch *b, const struct fwport_state *old,
 
 	for (size_t i = 0; i < is->n; i++) {
 		fwport_set_name(&new->port, direction, i, name);
+		about_set(b, &new->port, direction, &is->at[i]);
 		change_one_way(b, name, &was->at[i], &is->at[i], true);
 		change_one_way(b, name, &is->at[i], &was->at[i], false);
 	}
@@ -307,7 +329,10 @@ void fwport_change(
 
 static void add_or_remove(struct nfbatch *b, const struct fwport *p, bool delete)
 {
+	static const uint8_t no_address[sizeof(p->address6)];
 	const struct fwbase_address_key address = fwbase_address_key(p);
+	const struct fwbase_address6_key address6 = fwbase_address6_key(p);
+	const struct nfbatch_element at_address6 = { .key = &address6, .size = sizeof(address6) };
 	const struct fwbase_member_key member = fwbase_member_key(p);
 	const struct nfbatch_element at_address = { .key = &address, .size = sizeof(address) },
 				     at_member = { .key = &member, .size = sizeof(member) },
@@ -325,6 +350,8 @@ static void add_or_remove(struct nfbatch *b, const struct fwport *p, bool delete
 
 	nfbatch_about(b, "interface %s", p->ifname);
 	nfbatch_elements(b, FWBASE_ADDRESSES, false, delete, &at_address, 1);
+	if (memcmp(p->address6, no_address, sizeof(no_address)) != 0)
+		nfbatch_elements(b, FWBASE_ADDRESSES6, false, delete, &at_address6, 1);
 	nfbatch_elements(b, FWBASE_MEMBERS, false, delete, &at_member, 1);
 	nfbatch_elements(b, FWBASE_PROJECTS, false, delete, &at_project, 1);
 	if (p->mode != FWMODE_DIRECT)

@@ -19,7 +19,8 @@
  *
  * So what a packet costs does not grow with the number of containers. A direction without rules
  * attached is in no verdict map. One that is has a chain <interface>-i or -e, with a rule per set of
- * its plan (netfilter/fwplan), and rejects in the end; of IPv6 it carries nothing.
+ * its plan (netfilter/fwplan), and rejects in the end; of IPv6 it carries nothing, not even what is under
+ * way. Without rules, IPv6 goes the same way, if the container has an address.
  *
  * Every change is one transaction. A change that fails has changed nothing, neither there nor here. */
 #pragma once
@@ -55,9 +56,10 @@ enum fwmode {
 /* A container's interface. */
 struct fwport {
 	char ifname[FWTABLE_IFNAME_MAX];
-	uint8_t mac[6];   /* of the container's end */
-	uint32_t address; /* host byte order */
-	uint32_t project; /* any number that the project's others have too */
+	uint8_t mac[6];       /* of the container's end */
+	uint32_t address;     /* host byte order */
+	uint8_t address6[16]; /* network byte order; zero: none */
+	uint32_t project;     /* any number that the project's others have too */
 	enum fwmode mode;
 	uint16_t proxy_port; /* of 127.0.0.1, where the forwarder listens */
 };

@@ -16,6 +16,25 @@ void ifsysctl_write(const char *family, const char *name, const char *key, const
 	closefd(fd);
 }
 
+void ifsysctl_forward_six(const char *prefix)
+{
+	struct if_nameindex *all = if_nameindex();
+
+	for (const struct if_nameindex *i = all; i && i->if_index != 0; i++) {
+		_cleanup_(freep) char *path =
+			xasprintf("/proc/sys/net/ipv6/conf/%s/accept_ra", i->if_name);
+		_cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
+		char now = '0';
+
+		if (strncmp(i->if_name, prefix, strlen(prefix)) != 0 && fd >= 0 &&
+			read(fd, &now, 1) == 1 && now == '1')
+			ifsysctl_write("ipv6", i->if_name, "accept_ra", "2");
+	}
+	if (all)
+		if_freenameindex(all);
+	ifsysctl_write("ipv6", "all", "forwarding", "1");
+}
+
 /* proc(5): a route per line, destination and mask 0 is a default one. */
 void ifsysctl_forward_uplinks(const char *prefix)
 {

@@ -10,4 +10,7 @@ void ifsysctl_write(const char *family, const char *name, const char *key, const
 
 /* Let what comes in by the interfaces of the default routes be forwarded: there alone, not globally.
  * Those that begin with @prefix are containers'. */
+/* IPv6 is forwarded by all interfaces or none (ip-sysctl.rst); those that learn routes from router
+ * advertisements go on doing so. */
+void ifsysctl_forward_six(const char *prefix);
 void ifsysctl_forward_uplinks(const char *prefix);

@@ -49,11 +49,11 @@ static int add_pair(struct nl_sock *s, const struct rtlink *l, pid_t pid)
 	return r;
 }
 
-static void set_sysctls(const char *name)
+static void set_sysctls(const char *name, bool six)
 {
 	static const struct {
 		const char *key, *value;
-	} wanted[] = {
+	} v4[] = {
 		{ "forwarding", "1" },
 		{ "rp_filter", "1" }, /* RFC 3704, strict */
 		{ "accept_redirects", "0" },
@@ -64,14 +64,23 @@ static void set_sysctls(const char *name)
 		{ "arp_ignore", "1" }, /* answer for the gateway's address alone */
 		{ "arp_announce", "2" },
 		{ "arp_accept", "0" },
+	}, v6[] = {
+		{ "forwarding", "1" },
+		{ "accept_ra", "0" },
+		{ "accept_redirects", "0" },
+		{ "accept_source_route", "-1" },
+		{ "addr_gen_mode", "1" }, /* no address but the gateway's */
+		{ "proxy_ndp", "0" },
 	};
 
-	for (size_t i = 0; i < countof(wanted); i++)
-		ifsysctl_write("ipv4", name, wanted[i].key, wanted[i].value);
-	ifsysctl_write("ipv6", name, "disable_ipv6", "1");
+	for (size_t i = 0; i < countof(v4); i++)
+		ifsysctl_write("ipv4", name, v4[i].key, v4[i].value);
+	for (size_t i = 0; six && i < countof(v6); i++)
+		ifsysctl_write("ipv6", name, v6[i].key, v6[i].value);
+	ifsysctl_write("ipv6", name, "disable_ipv6", six ? "0" : "1");
 }
 
-static int add_address(struct nl_sock *s, int ifindex, uint32_t of, int scope)
+static int add_address(struct nl_sock *s, int ifindex, const char *of, int scope)
 {
 	_cleanup_addr_ struct nl_addr *a = rtsock_address(of);
 	struct rtnl_addr *address = rtsock_must(rtnl_addr_alloc());
@@ -79,6 +88,7 @@ static int add_address(struct nl_sock *s, int ifindex, uint32_t of, int scope)
 
 	rtnl_addr_set_ifindex(address, ifindex);
 	rtnl_addr_set_scope(address, scope);
+	rtnl_addr_set_flags(address, IFA_F_NODAD); /* nobody else is on the link */
 	r = rtnl_addr_set_local(address, a);
 	if (r == 0)
 		r = rtnl_addr_add(s, address, NLM_F_REPLACE);
@@ -86,17 +96,14 @@ static int add_address(struct nl_sock *s, int ifindex, uint32_t of, int scope)
 	return r;
 }
 
-/* Host byte order; @to NULL: everything; @by NULL: it is on the link. */
-static int add_route(struct nl_sock *s, int ifindex, const uint32_t *to, const uint32_t *by)
+/* @by NULL: it is on the link. */
+static int add_route(struct nl_sock *s, int ifindex, const char *to, const char *by)
 {
-	_cleanup_addr_ struct nl_addr *a = rtsock_address(to ? *to : 0),
-				      *gateway = by ? rtsock_address(*by) : NULL;
+	_cleanup_addr_ struct nl_addr *a = rtsock_address(to), *gateway = rtsock_address(by);
 	struct rtnl_route *route = rtsock_must(rtnl_route_alloc());
 	struct rtnl_nexthop *hop = rtsock_must(rtnl_route_nh_alloc());
 	int r;
 
-	if (!to)
-		nl_addr_set_prefixlen(a, 0);
 	rtnl_route_nh_set_ifindex(hop, ifindex);
 	if (gateway)
 		rtnl_route_nh_set_gateway(hop, gateway);
@@ -110,10 +117,11 @@ static int add_route(struct nl_sock *s, int ifindex, const uint32_t *to, const u
 	return r;
 }
 
-static int add_neighbour(struct nl_sock *s, int ifindex, const struct rtlink *l)
+static int add_neighbour(
+	struct nl_sock *s, int ifindex, const char *of, const uint8_t is_at[static ETH_ALEN])
 {
-	_cleanup_addr_ struct nl_addr *a = rtsock_address(l->address);
-	_cleanup_addr_ struct nl_addr *mac = rtsock_must(nl_addr_build(AF_LLC, l->mac, ETH_ALEN));
+	_cleanup_addr_ struct nl_addr *a = rtsock_address(of);
+	_cleanup_addr_ struct nl_addr *mac = rtsock_must(nl_addr_build(AF_LLC, is_at, ETH_ALEN));
 	struct rtnl_neigh *neighbour = rtsock_must(rtnl_neigh_alloc());
 	int r;
 
@@ -161,18 +169,42 @@ static int raise_link(struct nl_sock *s, int ifindex)
 	return r;
 }
 
+struct words {
+	char v4[INET_ADDRSTRLEN], v6[INET6_ADDRSTRLEN];
+};
+
+static struct words words_of(const struct rtlink *l)
+{
+	const uint32_t wire = htonl(l->address);
+	struct words w = {};
+
+	(void)inet_ntop(AF_INET, &wire, w.v4, sizeof(w.v4));
+	(void)inet_ntop(AF_INET6, l->address6, w.v6, sizeof(w.v6));
+	return w;
+}
+
+/* The gateway, and where the container is. */
+static int dress_family(struct nl_sock *s, int ifindex, const struct rtlink *l, const char *gateway,
+	const char *address)
+{
+	int r = add_address(s, ifindex, gateway, RT_SCOPE_LINK);
+
+	if (r == 0)
+		r = add_route(s, ifindex, address, NULL);
+	return r < 0 ? r : add_neighbour(s, ifindex, address, l->mac);
+}
+
 static int dress(struct nl_sock *s, const struct rtlink *l, struct err *err)
 {
+	const struct words w = words_of(l);
 	int ifindex = (int)if_nametoindex(l->name), r;
 
-	set_sysctls(l->name);
-	r = add_address(s, ifindex, ntohl(inet_addr(RTLINK_GATEWAY)), RT_SCOPE_LINK);
+	set_sysctls(l->name, l->has_address6);
+	r = raise_link(s, ifindex);
 	if (r == 0)
-		r = raise_link(s, ifindex);
-	if (r == 0)
-		r = add_route(s, ifindex, &l->address, NULL);
-	if (r == 0)
-		r = add_neighbour(s, ifindex, l);
+		r = dress_family(s, ifindex, l, RTLINK_GATEWAY, w.v4);
+	if (r == 0 && l->has_address6)
+		r = dress_family(s, ifindex, l, RTLINK_GATEWAY6, w.v6);
 	if (r == 0 && l->limit_bps > 0)
 		r = add_limit(s, ifindex, l->limit_bps);
 	return r < 0 ? rtsock_fail(err, r, "set up", l->name) : 0;
@@ -203,18 +235,24 @@ static int enter(pid_t pid)
 static int dress_inside(const struct rtlink *l, struct err *err)
 {
 	_cleanup_sock_ struct nl_sock *s = NULL;
-	const uint32_t gateway = ntohl(inet_addr(RTLINK_GATEWAY));
+	const struct words w = words_of(l);
 	int r = rtsock_open(&s, err), ifindex = (int)if_nametoindex(RTLINK_INSIDE);
 
 	if (r < 0)
 		return r;
-	r = add_address(s, ifindex, l->address, RT_SCOPE_UNIVERSE);
+	r = raise_link(s, ifindex);
 	if (r == 0)
-		r = raise_link(s, ifindex);
+		r = add_address(s, ifindex, w.v4, RT_SCOPE_UNIVERSE);
 	if (r == 0)
-		r = add_route(s, ifindex, &gateway, NULL);
+		r = add_route(s, ifindex, RTLINK_GATEWAY, NULL);
 	if (r == 0)
-		r = add_route(s, ifindex, NULL, &gateway);
+		r = add_route(s, ifindex, "0.0.0.0/0", RTLINK_GATEWAY);
+	if (r == 0 && l->has_address6)
+		r = add_address(s, ifindex, w.v6, RT_SCOPE_UNIVERSE);
+	if (r == 0 && l->has_address6) /* neighbour discovery doesn't leave a container */
+		r = add_neighbour(s, ifindex, RTLINK_GATEWAY6, gateway_mac);
+	if (r == 0 && l->has_address6)
+		r = add_route(s, ifindex, "::/0", RTLINK_GATEWAY6);
 	return r < 0 ? rtsock_fail(err, r, "set up", RTLINK_INSIDE) : 0;
 }
 

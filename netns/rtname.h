@@ -6,14 +6,17 @@
 
 #include "proto/base.h"
 
-#define RTLINK_INSIDE  "eth0"
-#define RTLINK_GATEWAY "169.254.1.1" /* RFC 3927; no other subnet has it */
+#define RTLINK_INSIDE   "eth0"
+#define RTLINK_GATEWAY  "169.254.1.1" /* RFC 3927; no other subnet has it */
+#define RTLINK_GATEWAY6 "fe80::1"
 
 struct rtlink {
 	char name[IF_NAMESIZE]; /* the host's end; the other is RTLINK_INSIDE */
 	uint8_t mac[6];         /* of the other end */
 	uint32_t address;       /* host byte order */
-	uint64_t limit_bps;     /* towards the container, bits per second; 0: none */
+	bool has_address6;
+	uint8_t address6[16]; /* network byte order */
+	uint64_t limit_bps;   /* towards the container, bits per second; 0: none */
 };
 
 /* The name and the MAC that go with a container's id: the first 12 hex digits of its SHA-256 after

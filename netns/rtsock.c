@@ -56,11 +56,11 @@ void *rtsock_must(void *object)
 	return object;
 }
 
-struct nl_addr *rtsock_address(uint32_t address)
+struct nl_addr *rtsock_address(const char *text)
 {
-	const uint32_t wire = htonl(address);
-	struct nl_addr *a = rtsock_must(nl_addr_build(AF_INET, &wire, sizeof(wire)));
+	struct nl_addr *a = NULL;
 
-	nl_addr_set_prefixlen(a, 32);
+	if (text && nl_addr_parse(text, AF_UNSPEC, &a) < 0)
+		abort(); /* one of ours */
 	return a;
 }

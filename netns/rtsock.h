@@ -13,8 +13,8 @@ _must_check_ int rtsock_open(struct nl_sock **ret, struct err *err);
 int rtsock_fail(struct err *err, int r, const char *what, const char *name);
 /* Out of memory ends the process, like everywhere. */
 void *rtsock_must(void *object);
-/* An IPv4 address in host byte order, as /32. The caller's. */
-struct nl_addr *rtsock_address(uint32_t address);
+/* An address as text, with "/0" behind it or for one host. The caller's. NULL in, NULL out. */
+struct nl_addr *rtsock_address(const char *text);
 
 static inline void rtsock_closep(struct nl_sock **s)
 {

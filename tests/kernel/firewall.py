@@ -160,6 +160,24 @@ def tricks(world, driver):
         driver.do(remove=e.ifname)
 
 
+def refused(world, driver):
+    """What the kernel refuses is told with the rules that asked for it, and changes nothing."""
+    rules = [{"action": "allow", "protocol": "tcp", "destination_port": "80"}, {"action": "drop", "protocol": "udp", "destination_port": "53"}, {"action": "drop", "protocol": "udp", "destination_port": "54"}]
+    driver.do(put=world.b.port())
+    for n, words in ((0, "ingress rule 0 of interface"), (1, "ingress rules 1 to 2 of interface")):
+        name = f"{world.b.ifname}-i{n}"
+        world.router.run("nft", "add", "set", "inet", "hoody", name, "{ type ifname . ifname . ifname; }") # somebody else's, of another form
+        try:
+            said = driver.do(put=world.b.port(ingress=rules))["ok"]
+        except RuntimeError as e:
+            said = str(e)
+        tap.ok(words in str(said), f"a refusal names {words[:-13]}", said)
+        world.router.run("nft", "delete", "set", "inet", "hoody", name)
+    driver.do(put=world.b.port(ingress=rules))
+    driver.do(remove=world.b.ifname)
+    tap.ok(True, "and can be tried again")
+
+
 def received(world):
     return int(world.ends.run("cat", "/proc/net/dev").stdout.split("e1:")[1].split()[1])
 
@@ -252,6 +270,7 @@ def main():
     driver = Driver(world)
     cells(world, driver)
     tricks(world, driver)
+    refused(world, driver)
     undisturbed(world, driver)
     chance(world, driver)
     driver.close()

@@ -381,6 +381,80 @@ def limit(node, outside):
     box.do("container.delete", force=True)
 
 
+def version_six(outside):
+    """Subnet6: an address of its own, as far as no rules are attached."""
+    here, far = netns.Namespace.current(), "2001:db8:2::2"
+    for ns, interface, address in ((here, "up0", "2001:db8:2::1/64"), (outside.ns, "up1", f"{far}/64")):
+        ns.ip(f"-6 addr add {address} dev {interface} nodad")
+    outside.ns.ip("-6 route add 2001:db8:88::/64 via 2001:db8:2::1")
+    with outside.ns:
+        server = socket.create_server((far, 86), family=socket.AF_INET6)
+    server.settimeout(5)
+
+    def connects(box, address, port, source=None):
+        with box.ns():
+            s = socket.socket(socket.AF_INET6)
+        s.settimeout(0.5)
+        try:
+            if source:
+                s.setsockopt(socket.IPPROTO_IPV6, 78, 1) # IPV6_FREEBIND
+                s.bind((source, 0))
+            s.connect((address, port))
+            return s
+        except OSError as e:
+            return type(e).__name__
+
+    with harness.Node(conf={"Network": {"Subnet6": "2001:db8:88::/64"}}) as node:
+        a, b, c = Box(node, "six-a"), Box(node, "six-b"), Box(node, "six-c", OTHER_PROJECT)
+        six = {x: x.says("ip -6 -o addr show dev eth0 scope global").split()[3].split("/")[0] for x in (a, b, c)}
+        tap.ok(all(six[x] == f"2001:db8:88::{int(x.ip.split('.')[2]) * 256 + int(x.ip.split('.')[3]):x}" for x in six), "each has the address at the same place of Subnet6", six)
+        live = connects(a, far, 86)
+        tap.ok(not isinstance(live, str), "it reaches the world by IPv6", live)
+        peer, who = server.accept()
+        tap.eq(who[0], six[a], "as itself")
+        with b.ns():
+            inside = socket.create_server(("::", 87), family=socket.AF_INET6)
+        tap.ok(not isinstance(connects(a, six[b], 87), str), "its project's others, too")
+        tap.eq(connects(c, six[b], 87), "TimeoutError", "but not another project's")
+        with outside.ns:
+            s = socket.create_connection((six[b], 87), 2)
+        tap.ok(s, "and is reached")
+        s.close()
+        a.sh(f"ip -6 addr add {six[c]}/128 dev eth0")
+        tap.eq(connects(a, six[b], 87, six[c]), "TimeoutError", "with another's address it is not heard")
+        a.sh(f"ip -6 addr del {six[c]}/128 dev eth0")
+        tap.ok(not isinstance(connects(a, six[b], 87), str), "(back)")
+        with netns.Namespace.current():
+            host_server = socket.create_server(("2001:db8:2::1", 88), family=socket.AF_INET6)
+        tap.eq(connects(a, "2001:db8:2::1", 88), "TimeoutError", "the host's ports are closed")
+        a.do("firewall.add", direction="egress", rule={"action": "allow", "protocol": "tcp", "destination_port": "1-65535", "description": "all"})
+        live.sendall(b"x")
+        peer.settimeout(0.5)
+        try:
+            said = peer.recv(1)
+        except TimeoutError:
+            said = None
+        tap.eq(said, None, "with rules for egress no IPv6 goes out, not of a flow under way either")
+        tap.eq(connects(a, far, 86), "TimeoutError", "nor of a new one")
+        a.do("firewall.reset")
+        tap.ok(not isinstance(connects(a, far, 86), str), "without rules it goes out again")
+        a.do("network.configure", type="block")
+        a.do("network.start")
+        tap.eq(connects(a, far, 86), "TimeoutError", "blocked, it doesn't")
+        a.do("network.stop")
+        tap.ok(not isinstance(connects(a, far, 86), str), "(back)")
+        a.do("network.start")
+        node.restart()
+        tap.eq(connects(a, far, 86), "TimeoutError", "nor after a restart of the agent")
+        tap.ok(not isinstance(connects(b, far, 86), str), "and another's does")
+        for x in (live, peer, inside, host_server):
+            x.close()
+        for x in (a, b, c):
+            x.do("container.delete", force=True)
+        host.poll(lambda: not node.leaks(), 3)
+        tap.eq((node.leaks(), node.sanitizer_words()), ([], []), "nothing is left of it")
+
+
 def main():
     if os.geteuid() != 0:
         tap.skip_all("needs root")
@@ -397,6 +471,7 @@ def main():
         limit(node, outside)
         host.poll(lambda: not node.leaks(), 3)
         tap.eq((node.leaks(), node.sanitizer_words()), ([], []), "nothing is left")
+    version_six(outside)
     tap.done()
 
 
