@@ -393,7 +393,8 @@ static const struct conf_key table[] = {
 	{ "Network", "Subnet4", &subnet4, AT(network.subnet4), "10.88.0.0/16",
 		.help = "Containers have their IPv4 addresses from here." },
 	{ "Network", "Subnet6", &subnet6, AT(network.subnet6), "",
-		.help = "Containers have their IPv6 addresses from here, each at the place that its IPv4 "
+		.help = "Containers have their IPv6 addresses from here, each at the place that "
+			"its IPv4 "
 			"address has in Subnet4. The network must be routed to this host, and as "
 			"rules speak of IPv4 alone, a container with rules has no IPv6. Unset: no "
 			"IPv6." },

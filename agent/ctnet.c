@@ -98,7 +98,7 @@ static void address6_of(const struct conf *conf, const struct ctspec *spec, uint
 	if (inet_pton(AF_INET6, base, ret) != 1)
 		return;
 	for (unsigned bit = (unsigned)strtoul(strchr(text, '/') + 1, NULL, 10); bit < 128; bit++)
-		ret[bit / 8] &= (uint8_t)~(0x80 >> bit % 8);
+		ret[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
 	place = spec->ipv4 - four.low;
 	for (int i = 15; place > 0; i--, place >>= 8)
 		ret[i] |= (uint8_t)place;

@@ -5,8 +5,10 @@ import functools
 import os
 import pathlib
 import select
+import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -310,6 +312,34 @@ def restart(node, a, b):
     b.do("firewall.reset")
 
 
+def reboot(node, a, b, c):
+    """What a reboot leaves of it all is the state file: rules, modes and addresses are in it."""
+    b.do("firewall.replace", ingress=[{"action": "allow", "protocol": "tcp", "destination_port": "90"}])
+    b.do("network.configure", type="block")
+    b.do("network.start")
+    before = b.ip
+    node.stop_agent(signal.SIGKILL)
+    host.clear(node.prefix)
+    subprocess.run(["nft", "delete", "table", "inet", node.table], check=True)
+    for n in host.links():
+        if n.startswith(node.interfaces):
+            subprocess.run(["ip", "link", "del", n], capture_output=True)
+    shutil.rmtree(node.directory / "run")
+    with sqlite3.connect(node.directory / "state" / "state.db") as db:
+        db.execute("UPDATE meta SET value = ? WHERE key = 'boot_id'", (b"f" * 32,))
+    db.close()
+    node.start_agent()
+    for box in (a, b, c):
+        if node.state(box.id) != "running":
+            box.do("container.start")
+    tap.ok(before in b.says("ip addr show eth0"), "after a reboot a container has its address")
+    with b.serves(90), b.serves(91), a.serves(92):
+        tap.eq((a.connects(before, 90), a.connects(before, 91)), ("open", "refused"), "its rules")
+        tap.eq(b.connects(a.ip, 92), "silence", "and its network mode")
+    b.do("network.remove")
+    b.do("firewall.reset")
+
+
 def tricks(node, a, b, c):
     """What root inside can try."""
     mine, theirs = a.ip, b.ip
@@ -466,6 +496,7 @@ def main():
         flows(node, a, b, outside)
         healing(node, a, b, node.table)
         restart(node, a, b)
+        reboot(node, a, b, c)
         tricks(node, a, b, c)
         ends(node, a, b, c)
         limit(node, outside)
