@@ -180,6 +180,15 @@ static void load(void)
 	(void)curl_global_init(CURL_GLOBAL_DEFAULT);
 }
 
+/* What a container makes us hold is not worth what the agent is (proc_pid_oom_score_adj(5)). */
+static void be_like_others(void)
+{
+	_cleanup_(closep) int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+	if (fd >= 0)
+		(void)!write(fd, "0", 1);
+}
+
 static uint32_t dns_server(void *userdata)
 {
 	return dnsrelay_server(((struct netproxy *)userdata)->dns);
@@ -244,6 +253,7 @@ int main(int argc, char **argv)
 		return EXIT_FAILURE;
 	p.ca_pem = read_file(argv[3][0] ? argv[3] : curl_version_info(CURLVERSION_NOW)->cainfo);
 	load();
+	be_like_others();
 	if (sandbox_enter(SANDBOX_PROXY, argv[2], &err) < 0) {
 		(void)fprintf(stderr, "hoody-netproxy: %s\n", err.message);
 		return EXIT_FAILURE;

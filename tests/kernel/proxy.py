@@ -282,6 +282,7 @@ def confined(node):
     status = pathlib.Path(f"/proc/{pid}/status").read_text()
     tap.ok("Uid:\t0" not in status and "CapEff:\t0000000000000000" in status and "NoNewPrivs:\t1" in status, "the forwarder is nobody", status)
     tap.ok(harness.SANITIZED or "Seccomp:\t2" in status, "behind a filter")
+    tap.eq(pathlib.Path(f"/proc/{pid}/oom_score_adj").read_text().strip(), "0", "and no more protected from the OOM killer than others")
     tap.ok("pa55" not in pathlib.Path(f"/proc/{pid}/cmdline").read_text() + pathlib.Path(f"/proc/{pid}/environ").read_text(), "its command line knows no password")
     tap.figure(f"a forwarder has {[int(line.split()[1]) for line in status.splitlines() if line.startswith('VmRSS')][0] / 1024:.1f} MiB resident")
 

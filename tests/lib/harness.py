@@ -227,11 +227,14 @@ class Node:
         """SIGKILL to the agent (and its end is waited for), the courier or every worker."""
         if who == "agent":
             return self.stop_agent(signal.SIGKILL)
-        for pid in [self.courier_pid()] if who == "courier" else self.worker_pids():
+        pids = [self.courier_pid()] if who == "courier" else self.worker_pids()
+        for pid in pids:
             try:
                 os.kill(pid, signal.SIGKILL)
             except (ProcessLookupError, TypeError):
                 pass
+        # On a busy machine one lives on for a while, as a warm worker that the next order would be given.
+        host.poll(lambda: not any(pid and host.is_alive(pid) for pid in pids), 5)
         return None
 
     def restart(self, sig=signal.SIGTERM):
