@@ -111,7 +111,7 @@ def row(times):
 
 def changes(world):
     medians = {}
-    for kind in ("ports", "CIDRs"):
+    for kind in ("ports", "CIDRs"): # all rules but one differ: the dearest case, as the kernel's interval sets let go of an element in 50 µs
         for n in (100, ALL):
             driver, _ = filled(world, n, kind)
             ours = [driver.do(put=port(50, ingress=rules(kind, 1000 + k)))["us"] / 1000 for k in range(CHANGES)]
@@ -129,7 +129,7 @@ def changes(world):
         drop(world, "peer")
         ratio = statistics.median(theirs) / medians[kind, ALL]
         tap.figure(f"{kind}: beside it, {ALL * PER} loaded: nft {row(theirs)}, {ratio:.0f} times; libnftables {row(lib)}, {statistics.median(lib) / medians[kind, ALL]:.0f} times")
-        tap.ok(ratio >= (50 if kind == "ports" else 10), f"{kind}: a multiple of the nft command's speed", ratio)
+        tap.ok(ratio >= (50 if kind == "ports" else 20), f"{kind}: a multiple of the nft command's speed", ratio)
         tap.ok(medians[kind, ALL] < 3 * medians[kind, 100] + 0.3, f"{kind}: flat in the number of containers", medians)
     tap.ok(medians["ports", ALL] <= 1 and medians["CIDRs", ALL] <= 3, "1 ms with ports and addresses, 3 ms with CIDRs at most", medians)
 
