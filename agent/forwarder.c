@@ -452,9 +452,11 @@ int forwarder_run(struct agent *a, const char *container_id, const json_t *mode,
 			config, strlen(config), -1);
 	if (r < 0 && f->pid == 0)
 		r = start(f, config);
-	if (r < 0)
+	if (r < 0) {
+		run_again_later(f); /* whether anybody waits for it is asked then */
 		return err_set(err, r, ERR_INTERNAL, "type",
 			"the container's forwarder can't be started: %s", strerror(-r));
+	}
 	*ret_port = f->port;
 	return 0;
 }

@@ -342,7 +342,7 @@ static bool receive_query(struct dnsrelay *d)
 	if (n < 0)
 		return false;
 	if (msg.msg_flags & MSG_TRUNC || !dnsmsg_is_query(m, (size_t)n) ||
-		!asked_address(&msg, &asked))
+		!asked_address(&msg, &asked) || ntohl(asked.s_addr) >> 24 == IN_LOOPBACKNET)
 		return true;
 	q = add_query(d, m, (size_t)n);
 	q->client = client;

@@ -316,6 +316,12 @@ static void keep_alive(int fd)
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 }
 
+/* A process of the host can come by itself, and has no business here. */
+static bool is_diverted(const struct sockaddr_in *to)
+{
+	return to->sin_family == AF_INET && ntohl(to->sin_addr.s_addr) >> 24 != IN_LOOPBACKNET;
+}
+
 /* A transparent socket's own address is the one that the client asked for (tproxy, ip(7)). */
 static int on_accept(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
@@ -327,7 +333,7 @@ static int on_accept(sd_event_source *source, int fd, uint32_t revents, void *us
 
 	if (client < 0)
 		return 0;
-	if (getsockname(client, (struct sockaddr *)&to, &size) < 0 || to.sin_family != AF_INET) {
+	if (getsockname(client, (struct sockaddr *)&to, &size) < 0 || !is_diverted(&to)) {
 		closefd(client);
 		return 0;
 	}

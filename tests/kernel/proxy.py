@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Network modes of real containers: block, and proxy through microsocks, dante, tinyproxy and a TLS proxy, alive, dead, hung, slow and senseless. Every frame on the uplink is looked at: none may be the container's own."""
 import hashlib
+import json
 import os
 import pathlib
 import select
@@ -284,6 +285,14 @@ def confined(node):
     tap.ok(harness.SANITIZED or "Seccomp:\t2" in status, "behind a filter")
     tap.eq(pathlib.Path(f"/proc/{pid}/oom_score_adj").read_text().strip(), "0", "and no more protected from the OOM killer than others")
     tap.ok("pa55" not in pathlib.Path(f"/proc/{pid}/cmdline").read_text() + pathlib.Path(f"/proc/{pid}/environ").read_text(), "its command line knows no password")
+    port = json.loads(next((node.directory / "run/netproxy").glob("*.json")).read_text())["port"]
+    with socket.create_connection(("127.0.0.1", port), 2) as s:
+        s.settimeout(2)
+        try:
+            said = s.recv(1)
+        except ConnectionResetError:
+            said = b""
+        tap.eq(said, b"", "it serves its container, and no process of the host")
     tap.figure(f"a forwarder has {[int(line.split()[1]) for line in status.splitlines() if line.startswith('VmRSS')][0] / 1024:.1f} MiB resident")
 
 
