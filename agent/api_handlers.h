@@ -24,6 +24,9 @@ void api_container_get(struct api_call *c);
 void api_container_status_logs(struct api_call *c);
 void api_container_copy(struct api_call *c);
 
+/* 7: the environment */
+void api_env_get(struct api_call *c);
+
 /* 8: the firewall */
 void api_firewall_rules(struct api_call *c);
 

@@ -9,6 +9,7 @@
 #include <sys/un.h>
 
 #include "proto/channel.h"
+#include "agent/ctfiles.h"
 #include "agent/ctwatch.h"
 #include "agent/journal.h"
 #include "agent/journald.h"
@@ -164,7 +165,8 @@ static int on_attach(struct channel *ch, struct channel_message *m, void *userda
 			ch, m, -EPERM, ERR_OPERATION_STATE_CONFLICT, "the container does not run");
 	if (m->fd < 0)
 		return -EBADMSG;
-	text = worker_job_text(&a->conf, &c->spec, "session", "act", json_object());
+	text = worker_job_text(&a->conf, &c->spec, "session", "act",
+		json_pack("{s:{s:o}}", "files", "env", ctfiles_environment(a, c)));
 	r = worker_send_alone(a->workers, text, m->fd);
 	if (r < 0)
 		return refuse(ch, m, r, ERR_INTERNAL, "no worker is free for the session");

@@ -2,6 +2,7 @@
 #include "agent/engine.h"
 
 #include "agent/api_order.h"
+#include "agent/ctfiles.h"
 #include "agent/ctwatch.h"
 #include "agent/journald.h"
 #include "agent/history.h"
@@ -120,7 +121,7 @@ static_assert(offsetof(struct operation, ticket) == 0, "a ticket is its operatio
 
 static void join_lanes(struct engine *e, struct operation *op)
 {
-	struct oprules_lanes lanes;
+	_cleanup_lanes_ struct oprules_lanes lanes = {};
 
 	oprules_lanes(op->order.op, op->order.container_id, op->order.project_id, op->order.params,
 		&lanes);
@@ -209,6 +210,8 @@ static void on_worker_done(struct worker_result *res, void *userdata)
 		json_decref(op->step_data);
 		op->step_data = json_incref(res->data);
 	}
+	if (res->r >= 0 && c)
+		ctfiles_note(op->agent, c, res->data);
 	if (res->r >= 0 && res->fd >= 0 && c)
 		ctwatch_attach(op->agent, c,
 			(pid_t)json_integer_value(json_object_get(res->data, "pid")),

@@ -115,18 +115,58 @@ static void network(struct agent *a, const json_t *r)
 			"network", json_object_get(r, "data")));
 }
 
+/* The rest differ in nothing but their words. */
+static void plain(struct agent *a, const json_t *r, const char *prefix, const char *member)
+{
+	_cleanup_(freep) char *type = xasprintf("%s.%s", prefix, text_of(r, "event"));
+	const char *container_id = text_of(r, "container_id"),
+		   *id = text_of(json_object_get(r, "data"), "id");
+
+	add(a, type,
+		container_id ? container_id
+		: id         ? id
+			     : "",
+		text_of(r, "project_id"),
+		json_pack("{s:O?, s:O}", "container_id", json_object_get(r, "container_id"), member,
+			json_object_get(r, "data")));
+}
+
+static void env(struct agent *a, const json_t *r)
+{
+	plain(a, r, "container.env", "env");
+}
+
+static void share(struct agent *a, const json_t *r)
+{
+	plain(a, r, "storage.share", "share");
+}
+
+static void proxy(struct agent *a, const json_t *r)
+{
+	plain(a, r,
+		json_object_get(json_object_get(r, "data"), "alias") ? "proxy.alias"
+								     : "proxy.permissions",
+		"proxy");
+}
+
 void event_report(struct agent *a, const json_t *report)
 {
+	static const struct {
+		const char *type;
+		void (*add)(struct agent *a, const json_t *r);
+	} kinds[] = {
+		{ "container.status", container_status },
+		{ "order", operation },
+		{ "snapshot", snapshot },
+		{ "firewall", firewall },
+		{ "network", network },
+		{ "env", env },
+		{ "share", share },
+		{ "proxy", proxy },
+	};
 	const char *type = text_of(report, "type");
 
-	if (strcmp(type, "container.status") == 0)
-		container_status(a, report);
-	else if (strcmp(type, "order") == 0)
-		operation(a, report);
-	else if (strcmp(type, "snapshot") == 0)
-		snapshot(a, report);
-	else if (strcmp(type, "firewall") == 0)
-		firewall(a, report);
-	else if (strcmp(type, "network") == 0)
-		network(a, report);
+	for (size_t i = 0; i < countof(kinds); i++)
+		if (strcmp(type, kinds[i].type) == 0)
+			kinds[i].add(a, report);
 }

@@ -76,8 +76,9 @@ struct lane_table *lane_table_free(struct lane_table *t)
 
 bool lane_join(struct lane_table *t, struct lane_ticket *ticket, const struct oprules_lanes *lanes)
 {
-	assert(lanes->n >= 1 && lanes->n <= OPRULES_LANES_MAX);
-	*ticket = (struct lane_ticket){ .n = lanes->n };
+	assert(lanes->n >= 1);
+	*ticket = (struct lane_ticket){ .n = lanes->n,
+		.slots = xcalloc(lanes->n, sizeof(struct lane_slot)) };
 	for (size_t i = 0; i < lanes->n; i++) {
 		struct lane_slot *slot = &ticket->slots[i];
 		struct lane *lane = find_or_add(t, lanes->name[i]);
@@ -114,6 +115,7 @@ void lane_leave(struct lane_table *t, struct lane_ticket *ticket,
 			ready(lane->head->ticket, userdata);
 	}
 	ticket->n = 0;
+	free(TAKE(ticket->slots));
 }
 
 void lane_forget(struct lane_table *t, struct lane_ticket *ticket)
@@ -133,6 +135,7 @@ void lane_forget(struct lane_table *t, struct lane_ticket *ticket)
 			drop(t, slot->lane);
 	}
 	ticket->n = 0;
+	free(TAKE(ticket->slots));
 }
 
 bool lane_is_busy(const struct lane_table *t, const char *name)

@@ -23,7 +23,7 @@ struct lane_slot {
 /* Embedded in what waits. All fields are lane.c's. */
 struct lane_ticket {
 	size_t n;
-	struct lane_slot slots[OPRULES_LANES_MAX];
+	struct lane_slot *slots;
 	unsigned ahead; /* lanes in which somebody is before us */
 };
 

@@ -38,7 +38,11 @@ struct ops_step {
 };
 
 /* A container's init runs, and the firewall knows it before. */
-#define OPS_LAUNCH .job = "launch", .has_undo = true, .here = ctnet_before_launch
+#define OPS_LAUNCH                                                          \
+	.job = "launch", .has_undo = true, .params = opstate_launch_params, \
+	.here = ctnet_before_launch
+/* It is killed, to run again: undone by a launch. */
+#define OPS_HALT .job = "halt", .has_undo = true, .params = opstate_launch_params
 
 struct opdef {
 	enum op op;
@@ -70,6 +74,8 @@ extern const struct opdef ops_image[];
 extern const size_t ops_image_count;
 extern const struct opdef ops_firewall[];
 extern const size_t ops_firewall_count;
+extern const struct opdef ops_env[];
+extern const size_t ops_env_count;
 extern const struct opdef ops_network[];
 extern const size_t ops_network_count;
 extern const struct opdef ops_node[];

@@ -3,87 +3,31 @@
  */
 #include <sodium.h>
 
-#include "agent/fwlist.h"
-#include "agent/imagelist.h"
-#include "agent/netlist.h"
+#include "agent/ctfiles.h"
 #include "agent/ctnet.h"
+#include "agent/envlist.h"
+#include "agent/imagelist.h"
+#include "agent/keylist.h"
 #include "agent/ops.h"
 #include "agent/opstate.h"
-#include "agent/snaplist.h"
 #include "agent/tell.h"
 #include "proto/jsonx.h"
 
 /* --- create --- */
 
-/* What the protocol lets an order ask for and this agent can't do yet: refused rather than
- * forgotten. */
-static bool is_true(const json_t *v)
+static const json_t *param(const struct operation *op, const char *key)
 {
-	return json_is_true(v);
+	return json_object_get(op->order.params, key);
 }
 
-static bool is_filled_object(const json_t *v)
+/* What a host may lack is refused rather than forgotten. */
+static bool has_kvm(struct operation *op)
 {
-	return json_object_size(v) > 0;
-}
-
-static bool is_number(const json_t *v)
-{
-	return json_is_number(v);
-}
-
-static bool is_project_scope(const json_t *v)
-{
-	return json_is_string(v) && strcmp(json_string_value(v), "project") == 0;
-}
-
-static bool is_text(const json_t *v)
-{
-	return json_is_string(v);
-}
-
-static bool is_anything(const json_t *v)
-{
-	return v != NULL;
-}
-
-static const struct wish {
-	const char *object; /* NULL: params itself */
-	const char *member;
-	bool (*asks)(const json_t *v);
-	enum errcode code;
-} create_not_yet[] = {
-	{ NULL, "kvm", is_true, ERR_NOT_IMPLEMENTED },
-	{ NULL, "environment_vars", is_filled_object, ERR_NOT_IMPLEMENTED },
-	{ NULL, "ssh_public_key", is_text, ERR_NOT_IMPLEMENTED },
-	{ NULL, "ramdisk_scope", is_project_scope, ERR_NOT_IMPLEMENTED },
-	{ "limits", "io_read_bps", is_number, ERR_LIMIT_NOT_SUPPORTED },
-	{ "limits", "io_write_bps", is_number, ERR_LIMIT_NOT_SUPPORTED },
-};
-
-static const struct wish update_not_yet[] = {
-	{ NULL, "ssh_public_key", is_anything, ERR_NOT_IMPLEMENTED },
-	{ NULL, "ramdisk", is_anything, ERR_NOT_IMPLEMENTED },
-	{ NULL, "ramdisk_scope", is_anything, ERR_NOT_IMPLEMENTED },
-	{ NULL, "limits", is_anything, ERR_NOT_IMPLEMENTED },
-};
-
-static bool can_do_all(struct operation *op, const struct wish *not_yet, size_t n)
-{
-	for (const struct wish *w = not_yet; w < not_yet + n; w++) {
-		const json_t *obj =
-			w->object ? json_object_get(op->order.params, w->object) : op->order.params;
-		char field[64];
-
-		if (!w->asks(json_object_get(obj, w->member)))
-			continue;
-		(void)snprintf(field, sizeof(field), "%s%s%s", w->object ? w->object : "",
-			w->object ? "." : "", w->member);
-		(void)err_set(&op->err, -ENOTSUP, w->code, field,
-			"this agent can't do what %s asks for yet", field);
-		return false;
-	}
-	return true;
+	if (!json_is_true(param(op, "kvm")) || access("/dev/kvm", F_OK) == 0)
+		return true;
+	(void)err_set(&op->err, -ENODEV, ERR_LIMIT_NOT_SUPPORTED, "kvm",
+		"this host has no /dev/kvm to grant");
+	return false;
 }
 
 static void params_digest(const struct operation *op, uint8_t ret[static 32])
@@ -116,10 +60,11 @@ static json_t *rootfs_params(struct agent *a, const struct operation *op)
 	char name[IMAGELIST_NAME_MAX + 1], digest[IMAGELIST_DIGEST_LEN + 1];
 
 	image_of(op, name);
-	return json_pack("{s:s*}", "digest",
+	return json_pack("{s:s*, s:o}", "digest",
 		imagelist_is_builtin(name)                 ? NULL
 		: imagelist_digest(a->store, name, digest) ? digest
-							   : "none");
+							   : "none",
+		"files", ctfiles_json(a, opstate_container(a, op)));
 }
 
 static enum ops_verdict create_check(struct agent *a, struct operation *op)
@@ -128,9 +73,7 @@ static enum ops_verdict create_check(struct agent *a, struct operation *op)
 	uint8_t digest[32];
 
 	if (!c)
-		return can_do_all(op, create_not_yet, countof(create_not_yet)) && has_image(a, op)
-			       ? OPS_RUN
-			       : OPS_REFUSED;
+		return has_kvm(op) && has_image(a, op) ? OPS_RUN : OPS_REFUSED;
 	params_digest(op, digest);
 	if (memcmp(digest, c->params_digest, sizeof(digest)) != 0)
 		return opstate_refuse(op, -EEXIST, ERR_CONTAINER_EXISTS,
@@ -146,21 +89,23 @@ static void copy_param(char *to, size_t size, const json_t *params, const char *
 	(void)snprintf(to, size, "%s", value ? value : "");
 }
 
+static bool is_project_scope(const json_t *params)
+{
+	const char *scope = json_string_value(json_object_get(params, "ramdisk_scope"));
+
+	return scope && strcmp(scope, "project") == 0;
+}
+
 static void spec_from_params(const struct order *o, struct ctspec *ret)
 {
-	const json_t *limits = json_object_get(o->params, "limits");
-	const json_t *autostart = json_object_get(o->params, "autostart");
-
 	*ret = (struct ctspec){
-		.autostart = !json_is_false(autostart),
-		.limits = {
-			.cpu_cores = json_number_value(json_object_get(limits, "cpu_cores")),
-			.memory_bytes = json_integer_value(json_object_get(limits, "memory_bytes")),
-			.pids = json_integer_value(json_object_get(limits, "pids")),
-			.disk_bytes = json_integer_value(json_object_get(limits, "disk_bytes")),
-			.net_bps = json_integer_value(json_object_get(limits, "net_bps")),
-		},
+		.autostart = !json_is_false(json_object_get(o->params, "autostart")),
+		.hoody_kit = !json_is_false(json_object_get(o->params, "hoody_kit")),
+		.ramdisk = !json_is_false(json_object_get(o->params, "ramdisk")),
+		.ramdisk_project = is_project_scope(o->params),
+		.kvm = json_is_true(json_object_get(o->params, "kvm")),
 	};
+	ctspec_limits_merge(&ret->limits, json_object_get(o->params, "limits"));
 	strcpy(ret->id, o->container_id);
 	strcpy(ret->project_id, o->project_id);
 	copy_param(ret->name, sizeof(ret->name), o->params, "name");
@@ -180,6 +125,10 @@ static int create_begin(struct agent *a, struct operation *op)
 	if (r < 0)
 		return err_set(&op->err, r, ERR_NO_SPACE, "IdBase",
 			"no range of user ids is left for another container");
+	keylist_set(a->store, c->spec.id, json_string_value(param(op, "ssh_public_key")),
+		agent_now_ms());
+	if (param(op, "environment_vars"))
+		(void)envlist_wish(a->store, c->spec.id, param(op, "environment_vars"));
 	tell_status(a, c, CT_NONE, CT_CREATING, 0, opstate_cause(op), NULL);
 	return 0;
 }
@@ -201,7 +150,7 @@ static void create_abandon(struct agent *a, struct operation *op)
 	if (!c)
 		return;
 	opstate_move(a, op, CT_FAILED);
-	desired_remove(a->desired, c);
+	opstate_forget(a, c);
 }
 
 static const struct ops_step create_steps[] = {
@@ -213,27 +162,103 @@ static const struct ops_step create_steps[] = {
 
 static enum ops_verdict update_check(struct agent *a, struct operation *op)
 {
-	enum ops_verdict verdict = opstate_check(a, op, ~(OPSTATE(DELETING) | OPSTATE(CREATING)));
-
-	if (verdict != OPS_RUN)
-		return verdict;
-	return can_do_all(op, update_not_yet, countof(update_not_yet)) ? OPS_RUN : OPS_REFUSED;
+	return opstate_check(a, op, ~(OPSTATE(DELETING) | OPSTATE(CREATING)));
 }
 
-/* The name is what the container calls itself from its next start on; nothing of ours goes by it. */
-static void update_finish(struct agent *a, struct operation *op)
+static struct ctspec updated_spec(struct agent *a, const struct operation *op)
 {
-	struct container *c = opstate_container(a, op);
-	const json_t *autostart = json_object_get(op->order.params, "autostart");
-	struct ctspec spec = c->spec;
+	const json_t *autostart = param(op, "autostart"), *ramdisk = param(op, "ramdisk");
+	struct ctspec spec = opstate_container(a, op)->spec;
 
-	if (json_object_get(op->order.params, "name"))
+	if (param(op, "name"))
 		copy_param(spec.name, sizeof(spec.name), op->order.params, "name");
 	if (autostart)
 		spec.autostart = json_is_true(autostart);
+	if (ramdisk)
+		spec.ramdisk = json_is_true(ramdisk);
+	if (param(op, "ramdisk_scope"))
+		spec.ramdisk_project = is_project_scope(op->order.params);
+	ctspec_limits_merge(&spec.limits, param(op, "limits"));
+	return spec;
+}
+
+static bool is_same_key(const char *a, const char *b)
+{
+	return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+/* A key that is no longer good takes the sessions with it that it has opened. */
+static json_t *update_files(struct agent *a, const struct operation *op)
+{
+	const struct container *c = opstate_container(a, op);
+	struct ctspec spec = updated_spec(a, op);
+	_cleanup_(freep) char *old = keylist_get(a->store, c->spec.id);
+	const char *key =
+		param(op, "ssh_public_key") ? json_string_value(param(op, "ssh_public_key")) : old;
+	const char *from = c->spec.name[0] ? c->spec.name : c->spec.id,
+		   *to = spec.name[0] ? spec.name : spec.id;
+
+	return json_pack("{s:{s:s?, s:b, s:{s:s, s:s}}}", "files", "key",
+		op->at.undoing ? old : key, "end_sessions",
+		old && !is_same_key(old, key) && !op->at.undoing, "hostname", "from",
+		op->at.undoing ? to : from, "to", op->at.undoing ? from : to);
+}
+
+static bool keeps_files(const struct operation *op)
+{
+	return !param(op, "ssh_public_key") && !param(op, "name");
+}
+
+static json_t *update_limits(struct agent *a, const struct operation *op)
+{
+	struct ctspec spec = updated_spec(a, op);
+
+	return json_pack("{s:o}", "spec", ctspec_to_json(&spec));
+}
+
+static bool keeps_limits(const struct operation *op)
+{
+	return !param(op, "limits");
+}
+
+static void update_finish(struct agent *a, struct operation *op)
+{
+	struct container *c = opstate_container(a, op);
+	struct ctspec spec = updated_spec(a, op);
+
+	if (param(op, "ssh_public_key"))
+		keylist_set(a->store, c->spec.id, json_string_value(param(op, "ssh_public_key")),
+			agent_now_ms());
 	desired_change(a->desired, c, &spec, agent_now_ms());
 	op->result = json_pack("{s:s, s:s, s:b}", "status", desired_status_name(c->status), "name",
 		c->spec.name, "autostart", c->spec.autostart);
+	keylist_show(a->store, c->spec.id, op->result);
+}
+
+/* Nothing of ours goes by the name; the container goes by it at once. */
+static const struct ops_step update_steps[] = {
+	{ "files", .has_undo = true, .skip = keeps_files, .params = update_files },
+	{ "limits", .has_undo = true, .skip = keeps_limits, .params = update_limits },
+};
+
+/* --- kvm --- */
+
+static enum ops_verdict kvm_check(struct agent *a, struct operation *op)
+{
+	enum ops_verdict v = opstate_check(a, op, OPSTATE(STOPPED) | OPSTATE(FAILED));
+
+	return v == OPS_RUN && !has_kvm(op) ? OPS_REFUSED : v;
+}
+
+static void kvm_finish(struct agent *a, struct operation *op)
+{
+	struct container *c = opstate_container(a, op);
+	struct ctspec spec = c->spec;
+
+	spec.kvm = json_is_true(param(op, "kvm"));
+	desired_change(a->desired, c, &spec, agent_now_ms());
+	op->result = json_pack("{s:s, s:s, s:s, s:b}", "id", c->spec.id, "name", c->spec.name,
+		"status", desired_status_name(c->status), "kvm", c->spec.kvm);
 }
 
 /* --- start, stop, restart --- */
@@ -320,10 +345,7 @@ static void delete_finish(struct agent *a, struct operation *op)
 	struct container *c = opstate_container(a, op);
 
 	opstate_move(a, op, CT_DELETED);
-	snaplist_remove_all(a->store, c->spec.id);
-	fwlist_remove_all(a->store, c->spec.id);
-	netlist_remove(a->store, c->spec.id);
-	desired_remove(a->desired, c);
+	opstate_forget(a, c);
 }
 
 static void delete_abandon(struct agent *a, struct operation *op)
@@ -343,7 +365,9 @@ static const struct ops_step delete_steps[] = {
 const struct opdef ops_container[] = {
 	{ OP_CONTAINER_CREATE, OPS_RESUME, create_check, create_begin, create_finish,
 		create_abandon, STEPS(create_steps) },
-	{ OP_CONTAINER_UPDATE, OPS_RESUME, update_check, NULL, update_finish, NULL, NULL, 0 },
+	{ OP_CONTAINER_UPDATE, OPS_RESUME, update_check, NULL, update_finish, NULL,
+		STEPS(update_steps) },
+	{ OP_CONTAINER_KVM, OPS_RESUME, kvm_check, NULL, kvm_finish, NULL, NULL, 0 },
 	{ OP_CONTAINER_START, OPS_RESUME, start_check, NULL, opstate_running, opstate_as_observed,
 		STEPS(start_steps) },
 	{ OP_CONTAINER_STOP, OPS_RESUME, stop_check, NULL, opstate_stopped, opstate_as_observed,

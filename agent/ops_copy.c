@@ -2,8 +2,11 @@
 /* container.copy and container.sync: one container's root out of another's. The source goes on. */
 #include <sodium.h>
 
+#include "agent/ctfiles.h"
 #include "agent/ctnet.h"
+#include "agent/envlist.h"
 #include "agent/fwlist.h"
+#include "agent/keylist.h"
 #include "agent/netlist.h"
 #include "agent/ops.h"
 #include "agent/opstate.h"
@@ -46,20 +49,6 @@ static void params_digest(const struct operation *op, uint8_t ret[static 32])
 	(void)crypto_hash_sha256(ret, (const uint8_t *)text, strlen(text));
 }
 
-/* What the parameters ask for and this agent can't do yet is refused, not forgotten. */
-static bool can_do_all(struct operation *op)
-{
-	const char *field = json_is_true(json_object_get(op->order.params, "kvm")) ? "kvm"
-			    : param(op, "ssh_public_key") ? "ssh_public_key"
-							  : NULL;
-
-	if (!field)
-		return true;
-	(void)err_set(&op->err, -ENOTSUP, ERR_NOT_IMPLEMENTED, field,
-		"this agent can't do what %s asks for yet", field);
-	return false;
-}
-
 static enum ops_verdict copy_again(struct operation *op, const struct container *c)
 {
 	uint8_t digest[32];
@@ -91,7 +80,13 @@ static enum ops_verdict copy_check(struct agent *a, struct operation *op)
 			"the source has no snapshot of the name %s", snapshot);
 		return OPS_REFUSED;
 	}
-	return can_do_all(op) ? OPS_RUN : OPS_REFUSED;
+	if (json_is_true(json_object_get(op->order.params, "kvm")) &&
+		access("/dev/kvm", F_OK) < 0) {
+		(void)err_set(&op->err, -ENODEV, ERR_LIMIT_NOT_SUPPORTED, "kvm",
+			"this host has no /dev/kvm to grant");
+		return OPS_REFUSED;
+	}
+	return OPS_RUN;
 }
 
 static int copy_begin(struct agent *a, struct operation *op)
@@ -107,6 +102,7 @@ static int copy_begin(struct agent *a, struct operation *op)
 	strcpy(spec.project_id, op->order.project_id);
 	strcpy(spec.source_id, source->spec.id);
 	(void)snprintf(spec.name, sizeof(spec.name), "%s", name ? name : "");
+	spec.kvm = json_is_true(json_object_get(op->order.params, "kvm"));
 	params_digest(op, digest);
 	r = desired_add(a->desired, &spec, digest, agent_now_ms(), &c);
 	if (r < 0)
@@ -116,6 +112,8 @@ static int copy_begin(struct agent *a, struct operation *op)
 		fwlist_copy(a->store, source->spec.id, c->spec.id);
 	if (json_is_true(json_object_get(op->order.params, "copy_network_rules")))
 		netlist_copy(a->store, source->spec.id, c->spec.id, agent_now_ms());
+	envlist_copy(a->store, source->spec.id, c->spec.id);
+	keylist_set(a->store, c->spec.id, param(op, "ssh_public_key"), agent_now_ms());
 	engine_set_status(a, c, CT_COPYING, 0, opstate_cause(op),
 		json_pack("{s:s, s:s}", "command", "copy", "order_id", op->order.id));
 	return 0;
@@ -125,8 +123,9 @@ static json_t *copy_params(struct agent *a, const struct operation *op)
 {
 	const char *source = param(op, "source_container_id");
 
-	return json_pack("{s:s, s:s*, s:b}", "source", source, "snapshot",
-		param(op, "source_snapshot"), "running", is_running(a, source));
+	return json_pack("{s:s, s:s*, s:b, s:o}", "source", source, "snapshot",
+		param(op, "source_snapshot"), "running", is_running(a, source), "files",
+		ctfiles_json(a, opstate_container(a, op)));
 }
 
 static bool copy_without_start(const struct operation *op)
@@ -148,9 +147,7 @@ static void copy_abandon(struct agent *a, struct operation *op)
 	if (!c)
 		return;
 	opstate_move(a, op, CT_FAILED);
-	fwlist_remove_all(a->store, c->spec.id);
-	netlist_remove(a->store, c->spec.id);
-	desired_remove(a->desired, c);
+	opstate_forget(a, c);
 }
 
 static const struct ops_step copy_steps[] = {
@@ -170,7 +167,7 @@ static void sync_lanes(struct agent *a, const struct order *o, struct oprules_la
 	oprules_add_lane(l, "container",
 		c      ? c->spec.source_id
 		: copy ? json_string_value(json_object_get(copy->params, "source_container_id"))
-		       : NULL);
+		       : "");
 }
 
 static enum ops_verdict sync_check(struct agent *a, struct operation *op)
@@ -233,7 +230,7 @@ static void sync_finish(struct agent *a, struct operation *op)
 /* It is down only between halt and launch: what takes long is done before. */
 static const struct ops_step sync_steps[] = {
 	{ "sync-build", .has_undo = true, .params = sync_params },
-	{ "halt", .has_undo = true, .skip = was_at_rest },
+	{ OPS_HALT, .skip = was_at_rest },
 	{ "sync", .has_undo = true },
 	{ OPS_LAUNCH, .skip = was_at_rest },
 	{ "freeze", .has_undo = true, .skip = was_not_paused },

@@ -143,7 +143,7 @@ static void restore_finish(struct agent *a, struct operation *op)
 
 /* It is killed, not asked: what it would still write is thrown away with its root. */
 static const struct ops_step restore_steps[] = {
-	{ "halt", .has_undo = true, .skip = was_at_rest },
+	{ OPS_HALT, .skip = was_at_rest },
 	{ "restore", .has_undo = true, .params = named },
 	{ OPS_LAUNCH },
 	{ "settle" },

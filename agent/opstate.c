@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/opstate.h"
 
+#include "agent/ctfiles.h"
 #include "agent/ctnet.h"
 #include "agent/ctwatch.h"
+#include "agent/envlist.h"
+#include "agent/fwlist.h"
+#include "agent/keylist.h"
+#include "agent/netlist.h"
+#include "agent/snaplist.h"
 
 struct container *opstate_container(struct agent *a, const struct operation *op)
 {
@@ -66,6 +72,21 @@ void opstate_stopped(struct agent *a, struct operation *op)
 void opstate_paused(struct agent *a, struct operation *op)
 {
 	opstate_move(a, op, CT_PAUSED);
+}
+
+void opstate_forget(struct agent *a, struct container *c)
+{
+	snaplist_remove_all(a->store, c->spec.id);
+	fwlist_remove_all(a->store, c->spec.id);
+	netlist_remove(a->store, c->spec.id);
+	envlist_remove(a->store, c->spec.id);
+	keylist_set(a->store, c->spec.id, NULL, 0);
+	desired_remove(a->desired, c);
+}
+
+json_t *opstate_launch_params(struct agent *a, const struct operation *op)
+{
+	return json_pack("{s:o}", "files", ctfiles_json(a, opstate_container(a, op)));
 }
 
 void opstate_as_observed(struct agent *a, struct operation *op)

@@ -24,5 +24,9 @@ void opstate_move(struct agent *a, struct operation *op, enum ct_status to);
 void opstate_running(struct agent *a, struct operation *op);
 void opstate_stopped(struct agent *a, struct operation *op);
 void opstate_paused(struct agent *a, struct operation *op);
+/* It is no more, and with it all rows that are its own. */
+void opstate_forget(struct agent *a, struct container *c);
+/* params of a launch: what of the node's wishes the worker needs for it. */
+json_t *opstate_launch_params(struct agent *a, const struct operation *op);
 /* It failed: the status is what the kernel says. */
 void opstate_as_observed(struct agent *a, struct operation *op);

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "agent/engine.h"
+#include "agent/envlist.h"
 #include "agent/localorder.h"
 #include "agent/snaplist.h"
 #include "proto/jsonx.h"
@@ -27,31 +28,84 @@ static int64_t boottime_ms(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-static void order_deletion(struct agent *a, const json_t *snapshot)
+/* One order at a time of its kind for a container: the next look finds the rest. */
+static void order(struct agent *a, enum op op, const char *container_id, const char *project_id,
+	json_t *params_steals)
 {
-	const char *id = json_string_value(json_object_get(snapshot, "container_id"));
-	const struct container *c = desired_find(a->desired, id);
-	_cleanup_json_ json_t *params =
-		json_pack("{s:O}", "name", json_object_get(snapshot, "name"));
-	_cleanup_order_ struct order order = {};
+	_cleanup_json_ json_t *params = params_steals;
+	_cleanup_order_ struct order o = {};
 	struct err err;
 
-	if (c && engine_find(a->engine, OP_SNAPSHOT_DELETE, id))
-		return; /* one after the other: the next look finds the rest */
-	if (c && localorder_make(
-			 a, OP_SNAPSHOT_DELETE, id, c->spec.project_id, params, &order, &err) == 0)
-		engine_accept(a->engine, &order, "agent");
+	if (container_id && engine_find(a->engine, op, container_id))
+		return;
+	if (localorder_make(a, op, container_id, project_id, params, &o, &err) == 0)
+		engine_accept(a->engine, &o, "agent");
+}
+
+static const struct container *container_of(struct agent *a, const json_t *row)
+{
+	return desired_find(a->desired, json_string_value(json_object_get(row, "container_id")));
+}
+
+static void delete_snapshot(struct agent *a, const json_t *row)
+{
+	const struct container *c = container_of(a, row);
+
+	if (c)
+		order(a, OP_SNAPSHOT_DELETE, c->spec.id, c->spec.project_id,
+			json_pack("{s:O}", "name", json_object_get(row, "name")));
+}
+
+/* To unset what is not set changes nothing, and applies all there is. */
+static void apply_env(struct agent *a, const json_t *row)
+{
+	const struct container *c = container_of(a, row);
+	_cleanup_json_ json_t *vars = NULL;
+	char absent[8] = "_";
+
+	if (!c)
+		return;
+	vars = envlist_vars(a->store, c->spec.id);
+	while (json_object_get(vars, absent) && strlen(absent) + 1 < sizeof(absent))
+		strcat(absent, "_");
+	order(a, OP_ENV_UNSET, c->spec.id, c->spec.project_id, json_pack("{s:s}", "key", absent));
+}
+
+/* What comes due: when the next after a time is, which have by now, and what is ordered for one. */
+static const struct {
+	int64_t (*next)(struct store *s, int64_t after_ms);
+	json_t *(*due)(struct store *s, int64_t now_ms, int64_t limit);
+	void (*act)(struct agent *a, const json_t *row);
+} kinds[] = {
+	{ snaplist_next_expiry, snaplist_expired, delete_snapshot },
+	{ envlist_next_retry, envlist_due, apply_env },
+};
+
+static int64_t next_after(struct store *s, int64_t after_ms)
+{
+	int64_t next_ms = 0;
+
+	for (size_t i = 0; i < countof(kinds); i++) {
+		int64_t ms = kinds[i].next(s, after_ms);
+
+		if (ms > 0 && (next_ms == 0 || ms < next_ms))
+			next_ms = ms;
+	}
+	return next_ms;
 }
 
 static int on_time(sd_event_source *s, uint64_t usec, void *userdata)
 {
 	struct reaper *r = userdata;
 	int64_t now_ms = agent_trusted_now_ms(r->agent);
-	_cleanup_json_ json_t *expired = snaplist_expired(r->agent->store, now_ms, AT_ONCE);
-	json_t *snapshot;
-	size_t i;
 
-	json_array_foreach(expired, i, snapshot) order_deletion(r->agent, snapshot);
+	for (size_t k = 0; k < countof(kinds); k++) {
+		_cleanup_json_ json_t *due = kinds[k].due(r->agent->store, now_ms, AT_ONCE);
+		json_t *row;
+		size_t i;
+
+		json_array_foreach(due, i, row) kinds[k].act(r->agent, row);
+	}
 	r->tried_ms = now_ms;
 	reaper_look(r);
 	return 0;
@@ -61,8 +115,8 @@ static int on_time(sd_event_source *s, uint64_t usec, void *userdata)
 void reaper_look(struct reaper *r)
 {
 	struct store *s = r->agent->store;
-	int64_t next_ms = snaplist_next_expiry(s, r->tried_ms),
-		oldest_ms = snaplist_next_expiry(s, 0), wait_ms = LOOK_MS_MAX;
+	int64_t next_ms = next_after(s, r->tried_ms), oldest_ms = next_after(s, 0),
+		wait_ms = LOOK_MS_MAX;
 
 	if (oldest_ms == 0) {
 		(void)sd_event_source_set_enabled(r->timer, SD_EVENT_OFF);

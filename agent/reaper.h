@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Deletes what has an end when its end has come (snapshots), by orders of the agent's own: also
+/* What comes due: snapshots, shares and aliases end, an environment is applied again. By orders of the agent's own, also
  * while the control API is out of reach. Sleeps until the next end. */
 #pragma once
 

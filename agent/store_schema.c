@@ -74,5 +74,43 @@ static const char version_4[] =
 	"NULL,"
 	"	configured_ms INTEGER NOT NULL, changed_ms INTEGER) STRICT;";
 
-const char *const store_schema[] = { version_1, version_2, version_3, version_4 };
+/* Environment: what was wished before is kept while an order changes it. Keys that log in. What the
+ * node's reverse proxy reads: a document that is NULL was deleted at its version. Shares, and which
+ * container has refused which. */
+static const char version_5[] =
+	"CREATE TABLE env("
+	"	container_id TEXT PRIMARY KEY, vars TEXT NOT NULL, before TEXT, revision INTEGER "
+	"NOT NULL,"
+	"	applied_revision INTEGER NOT NULL DEFAULT 0, verified_ms INTEGER, attempted_ms "
+	"INTEGER,"
+	"	attempts INTEGER NOT NULL DEFAULT 0, last_error TEXT, retry_ms INTEGER) STRICT;"
+	"CREATE INDEX env_retry ON env(retry_ms) WHERE retry_ms IS NOT NULL;"
+	"CREATE TABLE ssh_keys("
+	"	container_id TEXT PRIMARY KEY, key TEXT NOT NULL, fingerprint TEXT NOT NULL,"
+	"	installed_ms INTEGER NOT NULL) STRICT;"
+	"CREATE TABLE documents("
+	"	scope TEXT NOT NULL, id TEXT NOT NULL, file_version INTEGER NOT NULL, document "
+	"TEXT,"
+	"	changed_ms INTEGER NOT NULL, PRIMARY KEY(scope, id)) STRICT, WITHOUT ROWID;"
+	"CREATE TABLE aliases("
+	"	id TEXT PRIMARY KEY, alias TEXT UNIQUE NOT NULL, enabled INTEGER NOT NULL, target "
+	"TEXT NOT NULL,"
+	"	expires_ms INTEGER, created_ms INTEGER NOT NULL, changed_ms INTEGER NOT NULL) "
+	"STRICT;"
+	"CREATE INDEX aliases_expiry ON aliases(expires_ms) WHERE expires_ms IS NOT NULL;"
+	"CREATE TABLE shares("
+	"	id TEXT PRIMARY KEY, source_id TEXT NOT NULL, path TEXT NOT NULL, target_id TEXT,"
+	"	project_id TEXT, mode TEXT NOT NULL, mount_path TEXT, alias TEXT, enabled INTEGER "
+	"NOT NULL,"
+	"	expires_ms INTEGER, status TEXT NOT NULL, message TEXT, created_ms INTEGER NOT "
+	"NULL,"
+	"	changed_ms INTEGER NOT NULL) STRICT;"
+	"CREATE INDEX shares_expiry ON shares(expires_ms) WHERE expires_ms IS NOT NULL;"
+	"CREATE TABLE share_overrides("
+	"	share_id TEXT NOT NULL, container_id TEXT NOT NULL, id TEXT NOT NULL, mount "
+	"INTEGER NOT NULL,"
+	"	created_ms INTEGER NOT NULL, changed_ms INTEGER NOT NULL,"
+	"	PRIMARY KEY(share_id, container_id)) STRICT, WITHOUT ROWID;";
+
+const char *const store_schema[] = { version_1, version_2, version_3, version_4, version_5 };
 const size_t store_schema_version = countof(store_schema);

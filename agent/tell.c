@@ -194,6 +194,21 @@ void tell_network(
 	tell_event(a, "network", c, event, data_steals);
 }
 
+void tell_env(struct agent *a, const struct container *c, const char *event, json_t *data_steals)
+{
+	tell_event(a, "env", c, event, data_steals);
+}
+
+void tell_share(struct agent *a, const struct container *c, const char *event, json_t *data_steals)
+{
+	tell_event(a, "share", c, event, data_steals);
+}
+
+void tell_proxy(struct agent *a, const struct container *c, const char *event, json_t *data_steals)
+{
+	tell_event(a, "proxy", c, event, data_steals);
+}
+
 /* As storage/pool chooses it, which the agent doesn't link. */
 static const char *driver_name(const struct agent *a, const struct statfs *st)
 {

@@ -33,6 +33,13 @@ void tell_firewall(
 void tell_network(
 	struct agent *a, const struct container *c, const char *event, json_t *data_steals);
 
+/* What became of a container's environment (updated, applied, failed), of a share (created, updated,
+ * enabled, disabled, mounted, unmounted, failed, expired, deleted; @c is its source), of a document or
+ * alias for the node's reverse proxy (@c NULL: no container's). Each takes @data. */
+void tell_env(struct agent *a, const struct container *c, const char *event, json_t *data_steals);
+void tell_share(struct agent *a, const struct container *c, const char *event, json_t *data_steals);
+void tell_proxy(struct agent *a, const struct container *c, const char *event, json_t *data_steals);
+
 /* node.hello and node.inventory. */
 void tell_hello(struct agent *a);
 

@@ -10,11 +10,14 @@ struct job {
 	struct ctlife life;
 	char *lxc, *pool, *run, *rootfs, *driver, *prefix, *netup;
 	int64_t timeout_ms;
-	const json_t *params, *link; /* borrowed; link NULL: it has none */
+	const json_t *params, *link, *files; /* borrowed; NULL: it has none */
 	json_t *result;
 	int pidfd;
 	int fd; /* that came with the job, or -1 */
 };
+
+/* One more member of the job's result. */
+void worker_set_result(struct job *j, const char *key, json_t *value_steals);
 
 typedef int (*worker_act)(struct job *j, struct err *err);
 
@@ -31,6 +34,13 @@ int worker_net_sweep(struct job *j, struct err *err);
 int worker_net_prepare(struct job *j, struct err *err);
 /* What its root has to say of the network. @fresh: whatever stands there. */
 int worker_net_write_files(struct job *j, bool fresh, struct err *err);
+
+/* worker_files.c: what of the platform stands in files of its root. */
+int worker_files_write(struct job *j, struct err *err);
+
+/* worker_limits.c */
+int worker_limits_set(struct job *j, struct err *err);
+int worker_limits_reset(struct job *j, struct err *err);
 
 /* worker_image.c */
 int worker_image_resolve(struct job *j, struct err *err);

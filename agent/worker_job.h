@@ -42,6 +42,10 @@
  *   restore  the root is the snapshot: params {name}                       the old root
  *   sync-build   what will be the root is made: params {source, running?}  it is removed
  *   sync     and takes its place                                           the old root
+ *   limits   they are those of params.spec, also while it runs                  the container's
+ *   files    its root's files say what params.files does: {env:{name: text}, key:  -
+ *            text|null, kit:bool, hostname?:{from,to}, end_sessions?, lenient?}; result
+ *            {"env":{"error":code|null,"message"}}. launch, rootfs and copy do it too
  *   net-sweep     links are gone: params {links:[indices]}                -
  *   settle   the old root is gone: params {keep_base?}                     -
  *   rootfs-remove   its root, its directory and its lxc directory are gone   -

@@ -1,27 +1,32 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/worker_act.h"
 #include "agent/worker_session.h"
+#include "lxc/ctlimits.h"
 #include "lxc/ctprobe.h"
 
-static int prepare_network(struct job *j, struct err *err)
+static int prepare(struct job *j, struct err *err)
 {
 	int r;
 
 	if (ctprobe_look(j->life.groups, j->life.spec.id, NULL, NULL) >= CTPROBE_RUNNING)
 		return 0;
 	r = worker_net_write_files(j, false, err);
+	if (r >= 0)
+		r = worker_files_write(j, err);
 	return r < 0 ? r : worker_net_prepare(j, err);
 }
 
 int worker_life_launch(struct job *j, struct err *err)
 {
 	pid_t pid;
-	int r = prepare_network(j, err);
+	int r = prepare(j, err);
 
 	if (r >= 0)
 		r = ctlife_launch(&j->life, &pid, &j->pidfd, err);
+	if (r >= 0 && (j->life.spec.limits.io_read_bps || j->life.spec.limits.io_write_bps))
+		r = ctlimits_apply_io(j->life.groups, &j->life.spec, ctlimits_disk(j->pool), err);
 	if (r >= 0)
-		j->result = json_pack("{s:I}", "pid", (json_int_t)pid);
+		worker_set_result(j, "pid", json_integer(pid));
 	return r;
 }
 

@@ -20,6 +20,8 @@ static const struct {
 	{ "shutdown", worker_life_shutdown, NULL },
 	{ "kill", worker_life_kill, NULL },
 	{ "halt", worker_life_kill, worker_life_launch },
+	{ "limits", worker_limits_set, worker_limits_reset },
+	{ "files", worker_files_write, NULL },
 	{ "freeze", worker_life_freeze, worker_life_thaw },
 	{ "thaw", worker_life_thaw, worker_life_freeze },
 	{ "snapshot", worker_tree_snapshot, worker_tree_snapshot_remove },
@@ -70,6 +72,7 @@ static int job_read(const json_t *v, struct job *j, struct err *err)
 	if (r >= 0) {
 		j->params = json_object_get(v, "params");
 		j->link = json_object_get(v, "link");
+		j->files = json_object_get(j->params, "files");
 	}
 	if (r >= 0)
 		r = jsonx_int(j->params, "timeout_ms", false, 0, INT32_MAX, &j->timeout_ms,
@@ -79,9 +82,11 @@ static int job_read(const json_t *v, struct job *j, struct err *err)
 	if (r < 0)
 		return r;
 	j->rootfs = xasprintf("%s/containers/%s/rootfs", j->pool, j->life.spec.id);
-	j->life.paths = (struct ctconf_paths){
-		.lxc = j->lxc, .rootfs = j->rootfs, .run = j->run, .cgroup_prefix = j->prefix
-	};
+	j->life.paths = (struct ctconf_paths){ .lxc = j->lxc,
+		.rootfs = j->rootfs,
+		.run = j->run,
+		.cgroup_prefix = j->prefix,
+		.environment = json_object_get(j->files, "env") };
 	return 0;
 }
 
@@ -115,6 +120,14 @@ static int job_run(const json_t *v, struct job *j, struct err *err)
 	}
 	return err_set(err, -EINVAL, ERR_CHANNEL, "job", "no job %s with verb %s",
 		name ? name : "?", verb ? verb : "?");
+}
+
+void worker_set_result(struct job *j, const char *key, json_t *value_steals)
+{
+	if (!j->result)
+		j->result = json_object();
+	if (json_object_set_new(j->result, key, value_steals) < 0)
+		abort();
 }
 
 /* --- serving --- */

@@ -77,7 +77,9 @@ int worker_tree_create(struct job *j, struct err *err)
 
 	if (r >= 0)
 		r = pool_create_root(&pool, &root, err);
-	return r < 0 ? r : worker_net_write_files(j, true, err);
+	if (r >= 0)
+		r = worker_net_write_files(j, true, err);
+	return r < 0 ? r : worker_files_write(j, err);
 }
 
 int worker_tree_copy(struct job *j, struct err *err)
@@ -89,9 +91,10 @@ int worker_tree_copy(struct job *j, struct err *err)
 	struct cthold hold;
 	int r = worker_tree_open_pool(j, &pool, err);
 
-	return r < 0 ? r
-		     : pool_copy_root(&pool, &root, source, text(j, "snapshot"),
-			       hold_of(j, source, &hold, &form), err);
+	if (r >= 0)
+		r = pool_copy_root(&pool, &root, source, text(j, "snapshot"),
+			hold_of(j, source, &hold, &form), err);
+	return r < 0 ? r : worker_files_write(j, err);
 }
 
 static int remove_lxc_directory(const struct job *j, struct err *err)

@@ -74,11 +74,38 @@ static int make_terminal(struct ctlife *l, const struct ctattach *command, int *
 	return 0;
 }
 
+/* "NAME=value" of all, between what comes first and last; a list that ends with NULL, of which only
+ * those in the middle are the list's own. */
+#define FIRST 3
+static char **variables_of(const json_t *vars, char *term)
+{
+	char **list = xcalloc(json_object_size(vars) + FIRST + 2, sizeof(*list));
+	const char *name;
+	json_t *v;
+	size_t n = FIRST;
+
+	list[0] = path_variable;
+	list[1] = home_variable;
+	list[2] = user_variable;
+	json_object_foreach((json_t *)(uintptr_t)vars, name, v) list[n++] =
+		xasprintf("%s=%s", name, json_string_value(v));
+	list[n] = term;
+	return list;
+}
+
+static void free_variables(char **list, size_t n_vars)
+{
+	for (size_t i = 0; i < n_vars; i++)
+		free(list[FIRST + i]);
+	free(list);
+}
+
 int ctattach_run(struct ctlife *l, const struct ctattach *command, pid_t *ret_pid, int *ret_master,
 	struct err *err)
 {
 	_cleanup_(freep) char *term = xasprintf("TERM=%s", command->term ? command->term : "dumb");
-	char *variables[] = { path_variable, home_variable, user_variable, term, NULL };
+	const json_t *vars = l->paths.environment;
+	char **variables;
 	char home[] = "/root";
 	lxc_attach_options_t options = LXC_ATTACH_OPTIONS_DEFAULT;
 	_cleanup_(closep) int master = -1, slave = -1;
@@ -90,6 +117,7 @@ int ctattach_run(struct ctlife *l, const struct ctattach *command, pid_t *ret_pi
 	c = r < 0 ? NULL : container_of(l, err);
 	if (!c)
 		return r < 0 ? r : -ENOMEM;
+	variables = variables_of(vars, term);
 	options.env_policy = LXC_ATTACH_CLEAR_ENV;
 	options.extra_env_vars = variables;
 	options.initial_cwd = home;
@@ -98,6 +126,7 @@ int ctattach_run(struct ctlife *l, const struct ctattach *command, pid_t *ret_pi
 	options.stderr_fd = command->terminal ? slave : command->stdio[2];
 	r = c->attach(c, become_command, (void *)command, &options, ret_pid);
 	lxc_container_put(c);
+	free_variables(variables, json_object_size(vars));
 	if (r < 0)
 		return err_set(err, -EIO, ERR_INTERNAL, NULL,
 			"liblxc can't run a command in the container");

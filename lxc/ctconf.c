@@ -66,7 +66,7 @@ struct walk {
 static void item(struct walk *w, const char *key, const char *fmt, ...) _printf_(3, 4);
 static void item(struct walk *w, const char *key, const char *fmt, ...)
 {
-	char value[4096];
+	char value[8192];
 	va_list ap;
 	int n;
 
@@ -95,6 +95,24 @@ static bool is_busybox(const struct ctspec *s)
 const char *ctconf_halt_signal(const struct ctspec *s)
 {
 	return is_busybox(s) ? "SIGUSR2" : "SIGRTMIN+3";
+}
+
+/* A value with a newline is for sessions alone: of liblxc's configuration it would make a line. */
+static void environment(struct walk *w, const json_t *vars)
+{
+	const char *name;
+	json_t *v;
+
+	json_object_foreach((json_t *)(uintptr_t)vars, name, v)
+	{
+		const char *value = json_string_value(v);
+		bool clean = true;
+
+		for (const char *c = value; *c; c++)
+			clean = clean && (unsigned char)*c >= 0x20 && *c != 0x7f;
+		if (clean)
+			item(w, "lxc.environment", "%s=%s", name, value);
+	}
 }
 
 static void limits(struct walk *w, const struct ctspec *s, const struct ctconf_host *h)
@@ -147,5 +165,6 @@ int ctconf_each(const struct ctspec *s, const struct ctconf_paths *p, const stru
 		item(&w, h->v1_devices ? "lxc.cgroup.devices.allow" : "lxc.cgroup2.devices.allow",
 			"%s", devices[i]);
 	limits(&w, s, h);
+	environment(&w, p->environment);
 	return w.r;
 }

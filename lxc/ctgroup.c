@@ -185,6 +185,15 @@ int ctgroup_read(const struct ctgroup *g, const char *controller, const char *id
 	return dir < 0 ? -errno : read_file(dir, file, ret, size);
 }
 
+int ctgroup_write(const struct ctgroup *g, const char *controller, const char *id, const char *file,
+	const char *text)
+{
+	bool unified;
+	_cleanup_(closep) int dir = ctgroup_dir(g, controller, id, "payload", &unified);
+
+	return dir < 0 ? -errno : write_file(dir, file, text);
+}
+
 /* --- who is there --- */
 
 int ctgroup_list(struct ctgroup *g, void (*found)(const char *id, void *userdata), void *userdata)

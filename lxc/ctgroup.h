@@ -64,6 +64,10 @@ bool ctgroup_has_v1(const struct ctgroup *g, const char *controller);
 _must_check_ int ctgroup_read(const struct ctgroup *g, const char *controller, const char *id,
 	const char *file, char *ret, size_t size);
 
+/* Write one. -ENOENT also where the hierarchy does not have the controller. */
+_must_check_ int ctgroup_write(const struct ctgroup *g, const char *controller, const char *id,
+	const char *file, const char *text);
+
 /* The directory of one of its groups in the hierarchy of @controller (NULL: the cgroup2 tree),
  * which may be the cgroup2 tree. The caller's descriptor, or -1 with errno. */
 int ctgroup_dir(const struct ctgroup *g, const char *controller, const char *id, const char *leaf,

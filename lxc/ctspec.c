@@ -5,13 +5,17 @@
 
 json_t *ctspec_to_json(const struct ctspec *s)
 {
-	json_t *v = json_pack("{s:s, s:s, s:s, s:s, s:I, s:b, s:I, s:{s:f, s:I, s:I, s:I, s:I}}",
+	json_t *v = json_pack("{s:s, s:s, s:s, s:s, s:I, s:b, s:b, s:b, s:b, s:b, s:I, s:{s:f, "
+			      "s:I, s:I, s:I, s:I, s:I, s:I}}",
 		"id", s->id, "project_id", s->project_id, "name", s->name, "image", s->image,
-		"id_base", (json_int_t)s->id_base, "autostart", s->autostart, "ipv4",
-		(json_int_t)s->ipv4, "limits", "cpu_cores", s->limits.cpu_cores, "memory_bytes",
-		(json_int_t)s->limits.memory_bytes, "pids", (json_int_t)s->limits.pids,
-		"disk_bytes", (json_int_t)s->limits.disk_bytes, "net_bps",
-		(json_int_t)s->limits.net_bps);
+		"id_base", (json_int_t)s->id_base, "autostart", s->autostart, "hoody_kit",
+		s->hoody_kit, "ramdisk", s->ramdisk, "ramdisk_project", s->ramdisk_project, "kvm",
+		s->kvm, "ipv4", (json_int_t)s->ipv4, "limits", "cpu_cores", s->limits.cpu_cores,
+		"memory_bytes", (json_int_t)s->limits.memory_bytes, "pids",
+		(json_int_t)s->limits.pids, "disk_bytes", (json_int_t)s->limits.disk_bytes,
+		"net_bps", (json_int_t)s->limits.net_bps, "io_read_bps",
+		(json_int_t)s->limits.io_read_bps, "io_write_bps",
+		(json_int_t)s->limits.io_write_bps);
 
 	if (v && s->source_id[0])
 		(void)json_object_set_new(v, "source_container_id", json_string(s->source_id));
@@ -19,6 +23,31 @@ json_t *ctspec_to_json(const struct ctspec *s)
 		abort(); /* only for want of memory, or text that order's checks let no one in with
 			  */
 	return v;
+}
+
+void ctspec_limits_merge(struct ctspec_limits *l, const json_t *over)
+{
+	const struct {
+		const char *key;
+		int64_t *to;
+	} numbers[] = {
+		{ "memory_bytes", &l->memory_bytes },
+		{ "pids", &l->pids },
+		{ "disk_bytes", &l->disk_bytes },
+		{ "net_bps", &l->net_bps },
+		{ "io_read_bps", &l->io_read_bps },
+		{ "io_write_bps", &l->io_write_bps },
+	};
+	const json_t *cores = json_object_get(over, "cpu_cores");
+
+	if (cores)
+		l->cpu_cores = json_number_value(cores);
+	for (size_t i = 0; i < countof(numbers); i++) {
+		const json_t *v = json_object_get(over, numbers[i].key);
+
+		if (v)
+			*numbers[i].to = json_integer_value(v);
+	}
 }
 
 /* A control byte in a value would become a line of its own in liblxc's configuration. */
@@ -47,19 +76,42 @@ static int copy_text(
 
 static int read_limits(const json_t *v, struct ctspec_limits *ret, struct err *err)
 {
-	const json_t *cores = json_object_get(v, "cpu_cores");
-	int r = jsonx_int(v, "memory_bytes", false, 0, INT64_MAX, &ret->memory_bytes,
-		ERR_INVALID_PARAMS, err);
+	const struct {
+		const char *key;
+		int64_t max, *to;
+	} numbers[] = {
+		{ "memory_bytes", INT64_MAX, &ret->memory_bytes },
+		{ "pids", INT32_MAX, &ret->pids },
+		{ "disk_bytes", INT64_MAX, &ret->disk_bytes },
+		{ "net_bps", INT64_MAX, &ret->net_bps },
+		{ "io_read_bps", INT64_MAX, &ret->io_read_bps },
+		{ "io_write_bps", INT64_MAX, &ret->io_write_bps },
+	};
+	int r = 0;
 
-	if (r >= 0)
-		r = jsonx_int(v, "pids", false, 0, INT32_MAX, &ret->pids, ERR_INVALID_PARAMS, err);
-	if (r >= 0)
-		r = jsonx_int(v, "disk_bytes", false, 0, INT64_MAX, &ret->disk_bytes,
+	for (size_t i = 0; i < countof(numbers) && r >= 0; i++)
+		r = jsonx_int(v, numbers[i].key, false, 0, numbers[i].max, numbers[i].to,
 			ERR_INVALID_PARAMS, err);
-	if (r >= 0)
-		r = jsonx_int(
-			v, "net_bps", false, 0, INT64_MAX, &ret->net_bps, ERR_INVALID_PARAMS, err);
-	ret->cpu_cores = json_number_value(cores);
+	ret->cpu_cores = json_number_value(json_object_get(v, "cpu_cores"));
+	return r;
+}
+
+static int read_switches(const json_t *v, struct ctspec *ret, struct err *err)
+{
+	const struct {
+		const char *key;
+		bool *to;
+	} switches[] = {
+		{ "autostart", &ret->autostart },
+		{ "hoody_kit", &ret->hoody_kit },
+		{ "ramdisk", &ret->ramdisk },
+		{ "ramdisk_project", &ret->ramdisk_project },
+		{ "kvm", &ret->kvm },
+	};
+	int r = 0;
+
+	for (size_t i = 0; i < countof(switches) && r >= 0; i++)
+		r = jsonx_bool(v, switches[i].key, false, switches[i].to, ERR_INVALID_PARAMS, err);
 	return r;
 }
 
@@ -84,7 +136,7 @@ int ctspec_from_json(const json_t *v, struct ctspec *ret, struct err *err)
 	if (r >= 0)
 		r = jsonx_int(v, "ipv4", false, 0, UINT32_MAX, &ipv4, ERR_INVALID_PARAMS, err);
 	if (r >= 0)
-		r = jsonx_bool(v, "autostart", false, &s.autostart, ERR_INVALID_PARAMS, err);
+		r = read_switches(v, &s, err);
 	if (r >= 0)
 		r = read_limits(json_object_get(v, "limits"), &s.limits, err);
 	if (r < 0)

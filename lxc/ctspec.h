@@ -20,7 +20,8 @@ struct ctspec_limits {
 	int64_t memory_bytes;
 	int64_t pids;
 	int64_t disk_bytes;
-	int64_t net_bps; /* towards the container */
+	int64_t net_bps;                   /* towards the container */
+	int64_t io_read_bps, io_write_bps; /* of the pool's disk */
 };
 
 struct ctspec {
@@ -32,8 +33,14 @@ struct ctspec {
 	uint32_t id_base;                 /* first host uid and gid */
 	uint32_t ipv4;                    /* host byte order */
 	bool autostart;
+	bool hoody_kit;                /* it has the /hoody tree */
+	bool ramdisk, ramdisk_project; /* it has /ramdisk, and its project's in it */
+	bool kvm;                      /* it has /dev/kvm */
 	struct ctspec_limits limits;
 };
+
+/* What a "limits" of an order names, over what there was. */
+void ctspec_limits_merge(struct ctspec_limits *l, const json_t *over);
 
 /* JSON form, as it stands in worker jobs and in the state file. */
 json_t *ctspec_to_json(const struct ctspec *s);

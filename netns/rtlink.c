@@ -281,6 +281,29 @@ int rtlink_make(const struct rtlink *l, pid_t pid, struct err *err)
 	return r < 0 ? r : dress_inside(l, err);
 }
 
+static int remove_limit(struct nl_sock *s, int ifindex)
+{
+	struct rtnl_qdisc *q = rtsock_must(rtnl_qdisc_alloc());
+	int r;
+
+	rtnl_tc_set_ifindex(TC_CAST(q), ifindex);
+	rtnl_tc_set_parent(TC_CAST(q), TC_H_ROOT);
+	r = rtnl_qdisc_delete(s, q);
+	rtnl_qdisc_put(q);
+	return r == -NLE_OBJ_NOTFOUND || r == -NLE_INVAL ? 0 : r; /* the kernel's own stays */
+}
+
+int rtlink_set_limit(const char *name, uint64_t bps, struct err *err)
+{
+	_cleanup_sock_ struct nl_sock *s = NULL;
+	int ifindex = (int)if_nametoindex(name), r = rtsock_open(&s, err);
+
+	if (r < 0 || ifindex == 0)
+		return r;
+	r = bps > 0 ? add_limit(s, ifindex, bps) : remove_limit(s, ifindex);
+	return r < 0 ? rtsock_fail(err, r, "limit", name) : 0;
+}
+
 int rtlink_remove_index(int ifindex, struct err *err)
 {
 	_cleanup_sock_ struct nl_sock *s = NULL;

@@ -22,5 +22,8 @@
  * with it (netns/hoody-netup). About 1 ms. */
 _must_check_ int rtlink_make(const struct rtlink *l, pid_t pid, struct err *err);
 
+/* What goes to the container from now on, in bits per second; 0: as much as it can. */
+_must_check_ int rtlink_set_limit(const char *name, uint64_t bps, struct err *err);
+
 /* By its index, which no later link has. Not there: success. Some 15 ms. */
 _must_check_ int rtlink_remove_index(int ifindex, struct err *err);

@@ -549,32 +549,44 @@ int oprules_check(enum op op, const json_t *params, struct err *err)
 
 void oprules_add_lane(struct oprules_lanes *l, const char *kind, const char *id)
 {
-	char *name;
+	char name[OPRULES_LANE_LEN];
 
-	if (!id || !*id)
+	if (id && !*id)
 		return;
-	assert(l->n < OPRULES_LANES_MAX);
-	name = l->name[l->n];
-	(void)snprintf(name, OPRULES_LANE_LEN, "%s:%s", kind, id);
+	(void)snprintf(name, sizeof(name), "%s%s%s", kind, id ? ":" : "", id ? id : "");
 	for (size_t i = 0; i < l->n; i++)
 		if (strcmp(l->name[i], name) == 0)
 			return;
-	l->n++;
+	if (l->n == l->allocated) {
+		l->allocated = l->allocated ? l->allocated * 2 : 4;
+		l->name = xrealloc(l->name, l->allocated, sizeof(*l->name));
+	}
+	strcpy(l->name[l->n++], name);
 }
 
-static void join_plain(struct oprules_lanes *l, const char *name)
+void oprules_lanes_done(struct oprules_lanes *l)
 {
-	(void)snprintf(l->name[l->n++], OPRULES_LANE_LEN, "%s", name);
+	free(l->name);
+	*l = (struct oprules_lanes){};
+}
+
+/* What the params name, if they do. */
+static void join_named(
+	struct oprules_lanes *l, const char *kind, const json_t *params, const char *key)
+{
+	const char *id = text(params, key);
+
+	oprules_add_lane(l, kind, id ? id : "");
 }
 
 static void join_share(struct oprules_lanes *l, const json_t *params)
 {
-	oprules_add_lane(l, "share", text(params, "share_id"));
-	oprules_add_lane(l, "container", text(params, "source_container_id"));
-	oprules_add_lane(l, "container", text(params, "target_container_id"));
+	join_named(l, "share", params, "share_id");
+	join_named(l, "container", params, "source_container_id");
+	join_named(l, "container", params, "target_container_id");
 	if (!text(params, "target_container_id"))
-		oprules_add_lane(l, "project", text(params, "target_project_id"));
-	oprules_add_lane(l, "container", text(params, "container_id"));
+		join_named(l, "project", params, "target_project_id");
+	join_named(l, "container", params, "container_id");
 }
 
 void oprules_lanes(enum op op, const char *container_id, const char *project_id,
@@ -588,7 +600,7 @@ void oprules_lanes(enum op op, const char *container_id, const char *project_id,
 		break;
 	case LANE_COPY:
 		oprules_add_lane(&l, "container", container_id);
-		oprules_add_lane(&l, "container", text(params, "source_container_id"));
+		join_named(&l, "container", params, "source_container_id");
 		break;
 	case LANE_SHARE:
 		join_share(&l, params);
@@ -597,13 +609,13 @@ void oprules_lanes(enum op op, const char *container_id, const char *project_id,
 		oprules_add_lane(&l, "project", project_id);
 		break;
 	case LANE_IMAGE:
-		join_plain(&l, "image");
+		oprules_add_lane(&l, "image", NULL);
 		break;
 	case LANE_PROXY:
-		join_plain(&l, "proxy");
+		oprules_add_lane(&l, "proxy", NULL);
 		break;
 	case LANE_NODE:
-		join_plain(&l, "node");
+		oprules_add_lane(&l, "node", NULL);
 		break;
 	}
 	*ret = l;

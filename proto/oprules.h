@@ -66,13 +66,15 @@ enum oprules_kind {
 /* Which lanes an op joins (section 4). Lanes are named by text: "container:<id>", "project:<id>",
  * "share:<id>", "image", "proxy", "node". A share's lane keeps its own orders in sequence:
  * share.update and .delete don't name the containers. */
-#define OPRULES_LANES_MAX 3
-#define OPRULES_LANE_LEN  40
+#define OPRULES_LANE_LEN 40
 
 struct oprules_lanes {
-	size_t n;
-	char name[OPRULES_LANES_MAX][OPRULES_LANE_LEN];
+	size_t n, allocated;
+	char (*name)[OPRULES_LANE_LEN];
 };
+
+void oprules_lanes_done(struct oprules_lanes *l);
+#define _cleanup_lanes_ _cleanup_(oprules_lanes_done)
 
 /* OP_NONE when unknown. */
 enum op oprules_find(const char *wire);
@@ -93,11 +95,11 @@ _must_check_ int oprules_check(enum op op, const json_t *params, struct err *err
 /* The lanes that a valid order joins, each once. The ids may be empty where they are not required.
  * What an op touches beyond what its order names (a sync's source, a share's containers, a
  * project's containers) only the store knows: the caller adds it. */
-/* One more lane, unless it is there already; @id NULL or empty: none. */
-void oprules_add_lane(struct oprules_lanes *l, const char *kind, const char *id);
-
 void oprules_lanes(enum op op, const char *container_id, const char *project_id,
 	const json_t *params, struct oprules_lanes *ret);
+
+/* One more lane, unless it is there already; @kind alone with @id NULL, none with an empty one. */
+void oprules_add_lane(struct oprules_lanes *l, const char *kind, const char *id);
 
 /* Seconds that the op may take: params.timeout_s, else the op's default. */
 unsigned oprules_timeout_s(enum op op, const json_t *params);

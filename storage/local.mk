@@ -5,9 +5,14 @@ noinst_LIBRARIES += storage/libstorage.a
 storage_libstorage_a_SOURCES = \
 	storage/image.c storage/image.h \
 	storage/path.c storage/path.h \
+	storage/block.c storage/block.h \
 	storage/diskerr.c storage/diskerr.h \
+	storage/envfile.c storage/envfile.h \
 	storage/filecopy.c storage/filecopy.h \
 	storage/imagestore.c storage/imagestore.h \
+	storage/hostfile.c storage/hostfile.h \
+	storage/keyfile.c storage/keyfile.h \
+	storage/kittree.c storage/kittree.h \
 	storage/netfiles.c storage/netfiles.h \
 	storage/oci.c storage/oci.h \
 	storage/identity.c storage/identity.h \

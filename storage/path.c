@@ -49,6 +49,38 @@ int path_open_in_root(int root, const char *path, int flags, mode_t mode, int *r
 	return 0;
 }
 
+/* Below @parent, which is taken on @ret's behalf: the directory, made if it is missing. */
+static int make_one(int root, const char *path, const char *parent_end, mode_t mode)
+{
+	_cleanup_(freep) char *parent = xasprintf("%.*s", (int)(parent_end - path), path);
+	_cleanup_(closep) int dir = -1;
+	const char *name = parent_end + strspn(parent_end, "/");
+	_cleanup_(freep) char *leaf = xasprintf("%.*s", (int)strcspn(name, "/"), name);
+	int r = path_open_in_root(root, *parent ? parent : ".", O_RDONLY | O_DIRECTORY, 0, &dir);
+
+	if (r < 0)
+		return r;
+	if (mkdirat(dir, leaf, mode) == 0)
+		return fchmodat(dir, leaf, mode, 0) < 0 ? -errno : 0;
+	return errno == EEXIST ? 0 : -errno;
+}
+
+int path_make_in_root(int root, const char *path, mode_t mode)
+{
+	_cleanup_(closep) int made = -1;
+	int r = 0;
+
+	path += strspn(path, "/");
+	for (const char *at = path; *at && r >= 0;) {
+		r = make_one(root, path, at, mode);
+		at += strspn(at, "/");
+		at += strcspn(at, "/");
+		if (!at[strspn(at, "/")])
+			break;
+	}
+	return r < 0 ? r : path_open_in_root(root, path, O_PATH | O_DIRECTORY, 0, &made);
+}
+
 static int compare_names(const void *a, const void *b)
 {
 	return strcmp(*(char *const *)a, *(char *const *)b);

@@ -15,6 +15,10 @@ _must_check_ int path_open_beneath(int root, const char *path, int flags, mode_t
 /* Open @path as a process chrooted to @root would: links are followed, and end inside. */
 _must_check_ int path_open_in_root(int root, const char *path, int flags, mode_t mode, int *ret);
 
+/* Make the directory @path of a container's root, and those above it that are missing; links are
+ * followed, and end inside. -ENOTDIR where something else stands. */
+_must_check_ int path_make_in_root(int root, const char *path, mode_t mode);
+
 /* The names in a directory but for "." and "..", sorted. */
 struct path_names {
 	char **at;

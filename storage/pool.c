@@ -129,17 +129,24 @@ static int clone_tree(struct pool *p, int from, int at, const char *name,
 	return r;
 }
 
-static int limit(struct pool *p, int dir, const char *name, struct err *err)
+static int limit_refused(const struct pool *p, int r, struct err *err)
 {
-	_cleanup_(closep) int tree = open_dir(dir, name);
-	int r = tree < 0 ? tree : p->driver->limit(tree, &p->quota);
-
 	if (r == -ENOTSUP)
 		return err_set(err, r, ERR_LIMIT_NOT_SUPPORTED, "limits.disk_bytes",
 			"the pool's file system has no quotas: %s",
 			p->driver == &pool_dir ? "it needs xfs or ext4, mounted with prjquota"
 					       : "btrfs refuses them");
 	return r < 0 ? diskerr_set(err, r, "the disk limit can't be set") : 0;
+}
+
+static int limit(struct pool *p, int dir, const char *name, struct err *err)
+{
+	_cleanup_(closep) int tree = -1;
+
+	if (p->quota.bytes == 0)
+		return 0;
+	tree = open_dir(dir, name);
+	return limit_refused(p, tree < 0 ? tree : p->driver->limit(tree, &p->quota), err);
 }
 
 /* A tree that is to be a container's root. What is in a directory before its limit is not counted,
@@ -285,6 +292,16 @@ static int remove_container(struct pool *p, const char *name)
 	if (r >= 0)
 		r = remove_trees(p, dir);
 	return r < 0 ? r : path_remove_tree(p->containers, name);
+}
+
+int pool_limit_root(struct pool *p, const char *id, struct err *err)
+{
+	_cleanup_(closep) int dir = open_container(p, id, err), tree = -1;
+
+	if (dir < 0)
+		return dir;
+	tree = open_dir(dir, ROOTFS);
+	return limit_refused(p, tree < 0 ? tree : p->driver->change_limit(tree, &p->quota), err);
 }
 
 int pool_remove_root(struct pool *p, const char *id, struct err *err)

@@ -53,6 +53,10 @@ _must_check_ int pool_create_root(struct pool *p, const struct pool_root *root, 
 _must_check_ int pool_copy_root(struct pool *p, const struct pool_root *root, const char *source_id,
 	const char *snapshot, const struct pool_hold *hold, struct err *err);
 
+/* Its disk limit is pool->quota from now on. LIMIT_NOT_SUPPORTED also for a root of plain directories
+ * that was made without any: what is in it is counted for nobody. */
+_must_check_ int pool_limit_root(struct pool *p, const char *id, struct err *err);
+
 /* Remove it with its snapshots, also half-made or half-removed. Not there: success. */
 _must_check_ int pool_remove_root(struct pool *p, const char *id, struct err *err);
 

@@ -96,4 +96,4 @@ static int identify(int tree, uint64_t *ret)
 }
 
 const struct pool_driver pool_btrfs = { "btrfs", make, clone_tree, remove_tree, seal,
-	quota_limit_subvolume, identify, true };
+	quota_limit_subvolume, quota_limit_subvolume, identify, true };

@@ -66,4 +66,4 @@ static int identify(int tree, uint64_t *ret)
 }
 
 const struct pool_driver pool_dir = { "dir", make, clone_tree, remove_tree, seal,
-	quota_limit_project, identify, false };
+	quota_limit_project, quota_change_project, identify, false };

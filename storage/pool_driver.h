@@ -31,6 +31,7 @@ struct pool_driver {
 	int (*seal)(int at, const char *name);
 	/* How much it may take; for dir, of an empty tree. -ENOTSUP: this file system can't. */
 	int (*limit)(int tree, const struct quota *q);
+	int (*change_limit)(int tree, const struct quota *q); /* of a tree that has files already */
 	/* What tells this tree from all others of the pool. */
 	int (*identify)(int tree, uint64_t *ret);
 	bool instant; /* a clone costs next to no time and no space, however large the tree */

@@ -21,6 +21,20 @@ static bool is_off(int r)
 	       r == -ENOTTY;
 }
 
+int quota_change_project(int dir, const struct quota *q)
+{
+	struct if_dqblk limits = { .dqb_bhardlimit = (uint64_t)(q->bytes + BLOCK - 1) / BLOCK,
+		.dqb_valid = QIF_BLIMITS };
+	struct fsxattr attributes;
+	int r = ioctl(dir, FS_IOC_FSGETXATTR, &attributes) < 0 ? -errno : 0;
+
+	if (r >= 0 && attributes.fsx_projid != q->project)
+		return q->bytes == 0 ? 0 : -ENOTSUP;
+	if (r >= 0)
+		r = quota_call(dir, Q_SETQUOTA, q->project, &limits);
+	return is_off(r) ? (q->bytes == 0 ? 0 : -ENOTSUP) : r;
+}
+
 int quota_limit_project(int dir, const struct quota *q)
 {
 	struct if_dqblk limits = { .dqb_bhardlimit = (uint64_t)(q->bytes + BLOCK - 1) / BLOCK,
@@ -45,7 +59,8 @@ int quota_limit_project(int dir, const struct quota *q)
 static int limit(int subvolume, uint64_t id, int64_t bytes)
 {
 	struct btrfs_ioctl_qgroup_limit_args args = { .qgroupid = id,
-		.lim = { .flags = BTRFS_QGROUP_LIMIT_MAX_RFER, .max_rfer = (uint64_t)bytes } };
+		.lim = { .flags = BTRFS_QGROUP_LIMIT_MAX_RFER,
+			.max_rfer = bytes > 0 ? (uint64_t)bytes : UINT64_MAX /* none */ } };
 
 	return ioctl(subvolume, BTRFS_IOC_QGROUP_LIMIT, &args) < 0 ? -errno : 0;
 }
@@ -59,16 +74,17 @@ static int turn_on(int fd)
 	return ioctl(fd, BTRFS_IOC_QUOTA_RESCAN_WAIT) < 0 ? -errno : 0;
 }
 
+/* Lifting one where there is none: success. */
 int quota_limit_subvolume(int subvolume, const struct quota *q)
 {
 	uint64_t id;
 	int r;
 
-	if (q->bytes == 0)
-		return 0;
 	if (btrfs_util_subvolume_id_fd(subvolume, &id) != BTRFS_UTIL_OK)
 		return -ENOTSUP;
 	r = limit(subvolume, id, q->bytes);
+	if (q->bytes == 0)
+		return r == -ENOTCONN || r == -ENOENT || is_off(r) ? 0 : r;
 	if (r == -ENOTCONN) { /* quotas are off */
 		r = turn_on(subvolume);
 		if (r >= 0)

@@ -6,12 +6,15 @@
 
 struct quota {
 	uint32_t project; /* the container's own number: the first id of its range */
-	int64_t bytes;    /* 0: no limit */
+	int64_t bytes;    /* 0: no limit, or none any more */
 };
 
 /* A project quota (xfs, ext4 with prjquota): the empty directory and all that will be made in it
  * belong to the project. Returns 0; -ENOTSUP where project quotas are off. */
 _must_check_ int quota_limit_project(int dir, const struct quota *q);
+
+/* The same for a tree that belongs to it already. */
+_must_check_ int quota_change_project(int dir, const struct quota *q);
 
 /* A limit on what the subvolume refers to, shared or not. Quotas are turned on where they are off. */
 _must_check_ int quota_limit_subvolume(int subvolume, const struct quota *q);

@@ -14,7 +14,8 @@ int rootfile_open_folder(int root, const char *folder, int *ret)
 }
 
 /* Beside and then over it, whatever stood there. */
-int rootfile_replace(int folder, const char *name, const char *data, size_t size, mode_t mode)
+static int replace(
+	int folder, const char *name, const char *data, size_t size, const struct stat *as)
 {
 	_cleanup_(closep) int fd = -1;
 
@@ -24,9 +25,24 @@ int rootfile_replace(int folder, const char *name, const char *data, size_t size
 		return -errno;
 	if (write(fd, data, size) != (ssize_t)size)
 		return -ENOSPC; /* what else makes a short write of a few bytes */
-	if (fchmod(fd, mode) < 0 || renameat(folder, TEMPORARY, folder, name) < 0)
+	if (fchown(fd, as->st_uid, as->st_gid) < 0 || fchmod(fd, as->st_mode & 07777) < 0 ||
+		renameat(folder, TEMPORARY, folder, name) < 0)
 		return -errno;
 	return 0;
+}
+
+int rootfile_replace(int folder, const char *name, const char *data, size_t size, mode_t mode)
+{
+	return replace(folder, name, data, size, &(struct stat){ .st_mode = mode });
+}
+
+int rootfile_rewrite(int folder, const char *name, const char *data, size_t size, mode_t mode)
+{
+	struct stat st = { .st_mode = mode };
+
+	if (fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno != ENOENT)
+		return -errno;
+	return replace(folder, name, data, size, &st);
 }
 
 int rootfile_read(int folder, const char *name, char **ret, size_t *ret_size)

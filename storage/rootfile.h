@@ -16,6 +16,10 @@ _must_check_ int rootfile_open_folder(int root, const char *folder, int *ret);
 _must_check_ int rootfile_replace(
 	int folder, const char *name, const char *data, size_t size, mode_t mode);
 
+/* The same, with the owner and mode of the file that is there; @mode where none is. */
+_must_check_ int rootfile_rewrite(
+	int folder, const char *name, const char *data, size_t size, mode_t mode);
+
 /* A regular file's content, with a NUL after it. -ENOENT; -ELOOP for a link, -EINVAL for what else is
  * no file or more than ROOTFILE_MAX. The caller's. */
 _must_check_ int rootfile_read(int folder, const char *name, char **ret, size_t *ret_size);

@@ -12,7 +12,7 @@
 
 static void check_accepted(const struct order *o)
 {
-	struct oprules_lanes lanes;
+	_cleanup_lanes_ struct oprules_lanes lanes = {};
 
 	assert(ident_is_id(o->id) && o->seq >= 1 && o->seq <= IDENT_SEQ_MAX);
 	assert(o->op > OP_NONE && strcmp(o->op_name, oprules_wire(o->op)) == 0);

@@ -52,10 +52,12 @@ static uint32_t roll(uint32_t n)
 
 static void choose_lanes(struct oprules_lanes *ret)
 {
-	*ret = (struct oprules_lanes){ .n = 1 + (roll(4) == 0) };
-	(void)snprintf(ret->name[0], OPRULES_LANE_LEN, "container:%u", roll(LANES));
-	while (ret->n == 2 && (!ret->name[1][0] || strcmp(ret->name[0], ret->name[1]) == 0))
-		(void)snprintf(ret->name[1], OPRULES_LANE_LEN, "container:%u", roll(LANES));
+	char id[12];
+
+	for (size_t n = 1 + (roll(4) == 0); ret->n < n;) {
+		(void)snprintf(id, sizeof(id), "%u", roll(LANES));
+		oprules_add_lane(ret, "container", id);
+	}
 }
 
 static void simulate(void)
@@ -86,6 +88,7 @@ static void simulate(void)
 			last_of_lane[lane] = job->number;
 		}
 		lane_leave(t, &job->ticket, on_ready, NULL);
+		oprules_lanes_done(&job->lanes);
 		free(job);
 		done++;
 	}
@@ -99,10 +102,12 @@ static void simulate(void)
 static void forget(void)
 {
 	struct lane_table *t = lane_table_new();
-	struct oprules_lanes one = { .n = 1, .name = { "node" } },
-			     two = { .n = 2, .name = { "node", "image" } };
+	_cleanup_lanes_ struct oprules_lanes one = {}, two = {};
 	struct lane_ticket a, b, c;
 
+	oprules_add_lane(&one, "node", NULL);
+	oprules_add_lane(&two, "node", NULL);
+	oprules_add_lane(&two, "image", NULL);
 	TAP_OK(lane_join(t, &a, &one), "the first runs");
 	TAP_OK(!lane_join(t, &b, &two), "the second waits");
 	TAP_OK(!lane_join(t, &c, &one), "the third waits");

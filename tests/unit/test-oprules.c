@@ -152,7 +152,7 @@ static void expect_lanes(enum op op, const char *params, const char *want)
 {
 	_cleanup_json_ json_t *v = json_loads(params, 0, NULL);
 	char got[256] = "";
-	struct oprules_lanes l;
+	_cleanup_lanes_ struct oprules_lanes l = {};
 
 	oprules_lanes(op, "c0", "p0", v, &l);
 	for (size_t i = 0; i < l.n; i++) {

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Limits of a container that runs, by its cgroups' files: as liblxc sets them at a start, and those of
+ * input and output, for which liblxc does not know the device. */
+#pragma once
+
+#include <sys/types.h>
+
+#include "lxc/ctgroup.h"
+#include "lxc/ctspec.h"
+
+/* What of @s its payload group does not have yet; what @s leaves out is unlimited. @disk: of the pool
+ * (ctlimits_disk), 0 for none. LIMIT_NOT_SUPPORTED where the kernel refuses one, naming it. */
+_must_check_ int ctlimits_apply(
+	struct ctgroup *g, const struct ctspec *s, dev_t disk, struct err *err);
+/* Those of input and output alone. */
+_must_check_ int ctlimits_apply_io(
+	struct ctgroup *g, const struct ctspec *s, dev_t disk, struct err *err);
+
+/* The whole disk that the file system of @path lies on; 0: it lies on none that can be named. */
+dev_t ctlimits_disk(const char *path);

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "storage/keyfile.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "storage/block.h"
+#include "storage/diskerr.h"
+#include "storage/rootfile.h"
+
+#define NAME "authorized_keys"
+
+/* sshd(8) refuses a directory or a file that others may write to: StrictModes. */
+static int open_folder(int root, bool make, int *ret)
+{
+	_cleanup_(closep) int home = -1;
+	int r = rootfile_open_folder(root, "root/.ssh", ret);
+
+	if (r != -ENOENT || !make)
+		return r;
+	r = rootfile_open_folder(root, "root", &home);
+	if (r < 0)
+		return r;
+	if (mkdirat(home, ".ssh", 0700) < 0)
+		return -errno;
+	return rootfile_open_folder(root, "root/.ssh", ret);
+}
+
+static int apply(int folder, const char *body)
+{
+	_cleanup_(freep) char *old = NULL, *text = NULL;
+	size_t size;
+	int r = rootfile_read(folder, NAME, &old, &size);
+
+	if (r == -ENOENT) {
+		old = xstrdup("");
+		r = 0;
+	}
+	if (r >= 0)
+		r = block_replace(old, body, &text);
+	if (r >= 0 && strcmp(text, old) != 0)
+		r = rootfile_rewrite(folder, NAME, text, strlen(text), 0600);
+	return r;
+}
+
+int keyfile_write(int root, const char *key, struct err *err)
+{
+	_cleanup_(freep) char *body = key ? xasprintf("%s\n", key) : xstrdup("");
+	_cleanup_(closep) int folder = -1;
+	int r = open_folder(root, key != NULL, &folder);
+
+	if (r == -ENOENT && !key)
+		return 0;
+	if (r >= 0)
+		r = apply(folder, body);
+	return r < 0 ? diskerr_set(err, r, "the container's /root/.ssh/" NAME " can't be written")
+		     : 0;
+}
