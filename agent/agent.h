@@ -29,6 +29,7 @@ struct agent {
 	struct portal *portal;
 	struct reaper *reaper;
 	struct ctnet *net;
+	struct proxydir *proxydir;
 	struct forwarder_set *forwarders;
 	gid_t local_group; /* who may use the local sockets; 0 (root's) without Local.Group */
 	struct ctgroup *groups;

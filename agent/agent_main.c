@@ -22,6 +22,7 @@
 #include "agent/forwarder.h"
 #include "agent/journald.h"
 #include "agent/portal.h"
+#include "agent/proxydir.h"
 #include "agent/reaper.h"
 #include "agent/spawn.h"
 #include "agent/tell.h"
@@ -170,6 +171,8 @@ static int start_parts(struct agent *a, struct err *err)
 		r = forwarder_set_new(a, &a->forwarders, err);
 	if (r >= 0)
 		r = ctnet_new(a, &a->net, err);
+	if (r >= 0)
+		r = proxydir_new(a, &a->proxydir, err);
 	if (r < 0)
 		return r;
 	find_local_group(a);
@@ -232,6 +235,7 @@ static int recover(struct agent *a, struct err *err)
 	engine_recover(a->engine);
 	adopt_containers(a, boot_before && strcmp(boot_before, a->boot_id) != 0);
 	ctnet_start(a);
+	proxydir_start(a->proxydir);
 	if (ctgroup_list(a->groups, log_leftover, a) < 0)
 		LOG(LOG_WARNING, LEFTOVER, NO_FIELDS, "the cgroup directories can't be listed");
 	tell_hello(a);
@@ -370,6 +374,7 @@ static void tear_down(struct agent *a)
 	a->uplink = uplink_free(a->uplink);
 	a->engine = engine_free(a->engine);
 	a->net = ctnet_free(a->net);
+	a->proxydir = proxydir_free(a->proxydir);
 	a->forwarders = forwarder_set_free(a->forwarders);
 	a->reaper = reaper_free(a->reaper);
 	a->api = api_free(a->api); /* with what looks something up for its calls */

@@ -30,6 +30,7 @@ static void call_free(struct api_call *c)
 	if (c->next)
 		c->next->prev = c->prev;
 	api->streams -= c->streaming;
+	json_decref(c->answer);
 	json_decref(c->request);
 	c->worker = worker_release(c->worker);
 	free(c);

@@ -33,11 +33,12 @@ struct api_call {
 	bool async;  /* Prefer: respond-async */
 	bool stream; /* Accept: text/event-stream */
 	const struct api_route *route;
-	json_t *request;                       /* as the portal sent it; owns the next two */
-	const json_t *query, *body;            /* body: NULL when there is none */
-	const char *method, *if_match;         /* if_match: NULL when absent */
-	char args[API_ARGS_MAX][API_ARG_MAX];  /* the {…} of the route, in its order */
-	char order_id[IDENT_ID_LEN + 1];       /* waits for its end; empty: for none */
+	json_t *request;                      /* as the portal sent it; owns the next two */
+	const json_t *query, *body;           /* body: NULL when there is none */
+	const char *method, *if_match;        /* if_match: NULL when absent */
+	char args[API_ARGS_MAX][API_ARG_MAX]; /* the {…} of the route, in its order */
+	char order_id[IDENT_ID_LEN + 1];      /* waits for its end; empty: for none */
+	json_t *answer; /* what the handler adds to the answer of its order; or NULL */
 	char follows[IDENT_OPERATION_LEN + 1]; /* stream: this operation, or every event */
 	bool streaming;
 	struct worker *worker; /* looks something up for it, and goes with it; or NULL */

@@ -41,6 +41,24 @@ void api_image_list(struct api_call *c);
 void api_image_get(struct api_call *c);
 void api_image_import(struct api_call *c);
 
+/* 12 to 15: permission documents of the reverse proxy, hooks, settings */
+void api_proxy_get(struct api_call *c);
+void api_proxy_edit(struct api_call *c);
+void api_proxy_delete(struct api_call *c);
+void api_proxy_settings(struct api_call *c);
+void api_proxy_hooks(struct api_call *c);
+void api_proxy_service_hooks(struct api_call *c);
+void api_proxy_groups(struct api_call *c);
+void api_proxy_services(struct api_call *c);
+void api_proxy_service(struct api_call *c);
+
+/* 16: proxy aliases */
+void api_alias_list(struct api_call *c);
+void api_alias_create(struct api_call *c);
+void api_alias_get(struct api_call *c);
+void api_alias_update(struct api_call *c);
+void api_alias_delete(struct api_call *c);
+
 /* 21: events; and operations */
 void api_event_list(struct api_call *c);
 void api_event_stats(struct api_call *c);

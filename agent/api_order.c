@@ -11,7 +11,7 @@ static json_t *operation_json(const struct order *o, const char *status)
 {
 	const char *verb = strchr(o->op_name, '.');
 
-	return json_pack("{s:b, s:s, s:s*, s:s*, s:s, s:s}", "error", 0, "operation",
+	return json_pack("{s:b, s:s, s:s*, s:s*, s:s*, s:s}", "error", 0, "operation",
 		verb ? verb + 1 : o->op_name, "container_id",
 		o->container_id[0] ? o->container_id : NULL, "project_id",
 		o->project_id[0] ? o->project_id : NULL, "status", status, "operation_id",
@@ -76,6 +76,14 @@ void api_order_plain(struct api_call *c)
 
 /* --- its end --- */
 
+/* Of what is no container's there is none. */
+static const char *status_of(const struct operation *op, const struct container *found)
+{
+	return found                       ? desired_status_name(found->status)
+	       : op->order.container_id[0] ? "deleted"
+					   : NULL;
+}
+
 /* A container that is there is shown as it is now; else the operation is. */
 static void succeeded(struct api_call *c, const struct operation *op)
 {
@@ -91,9 +99,11 @@ static void succeeded(struct api_call *c, const struct operation *op)
 		api_ok(c, creates ? 201 : 200, creates ? "created" : "updated", data);
 		return;
 	}
-	data = operation_json(&op->order, found ? desired_status_name(found->status) : "deleted");
+	data = operation_json(&op->order, status_of(op, found));
 	if (op->result) /* which may know a better status than the container's: the network's */
 		(void)json_object_update(data, op->result);
+	if (c->answer)
+		(void)json_object_update(data, c->answer);
 	adds = op->order.op == OP_FIREWALL_ADD && !json_object_get(data, "duplicate");
 	api_ok(c, adds ? 201 : 200, "done", data);
 }
@@ -101,8 +111,7 @@ static void succeeded(struct api_call *c, const struct operation *op)
 static void failed(struct api_call *c, const struct operation *op)
 {
 	const struct container *found = desired_find(c->agent->desired, op->order.container_id);
-	json_t *data =
-		operation_json(&op->order, found ? desired_status_name(found->status) : "deleted");
+	json_t *data = operation_json(&op->order, status_of(op, found));
 
 	(void)json_object_set_new(data, "error", json_true());
 	api_fail(c, &op->err, data);

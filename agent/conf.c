@@ -234,6 +234,8 @@ static void resolve(struct conf *c)
 		replace(&c->node.name, xstrdup(host));
 	if (!*c->storage.pool)
 		replace(&c->storage.pool, xasprintf("%s/pool", c->node.state_directory));
+	if (!*c->proxy.directory)
+		replace(&c->proxy.directory, xasprintf("%s/proxy", c->node.state_directory));
 	if (!*c->local.socket)
 		replace(&c->local.socket, xasprintf("%s/debug.sock", c->node.runtime_directory));
 	if (c->control.response_signature == CONF_SIGNATURE_AUTO)

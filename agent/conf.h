@@ -77,6 +77,9 @@ struct conf {
 		int64_t image_max_bytes, image_max_files;
 	} storage;
 	struct {
+		char *directory;
+	} proxy;
+	struct {
 		char *socket;
 		char *group;
 	} local;

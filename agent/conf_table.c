@@ -426,6 +426,10 @@ static const struct conf_key table[] = {
 	{ "Storage", "ImageMaxFiles", &number, AT(storage.image_max_files), "2000000", 100,
 		1000000000, .reload = true, .help = "How many files an image may have." },
 
+	{ "Proxy", "Directory", &path, AT(proxy.directory), "<StateDirectory>/proxy",
+		.help = "Where the node's reverse proxy finds permission documents, aliases and "
+			"the map of containers." },
+
 	{ "Local", "Socket", &socket_path, AT(local.socket), "<RuntimeDirectory>/debug.sock",
 		.help = "Socket of the local API." },
 	{ "Local", "Group", &user, AT(local.group), "hoody",

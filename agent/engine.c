@@ -8,6 +8,7 @@
 #include "agent/history.h"
 #include "agent/ops.h"
 #include "agent/portal.h"
+#include "agent/proxydir.h"
 #include "agent/tell.h"
 #include "agent/uplink.h"
 #include "proto/jsonx.h"
@@ -614,6 +615,7 @@ void engine_set_status(struct agent *a, struct container *c, enum ct_status to, 
 	int64_t now_ms = agent_now_ms();
 
 	desired_set_status(a->desired, c, to, now_ms);
+	proxydir_map_changed(a->proxydir);
 	tell_status(a, c, from, to, since_ms, triggered_by, metadata_steals);
 	json_decref(metadata_steals);
 }

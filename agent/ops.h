@@ -76,6 +76,8 @@ extern const struct opdef ops_firewall[];
 extern const size_t ops_firewall_count;
 extern const struct opdef ops_env[];
 extern const size_t ops_env_count;
+extern const struct opdef ops_proxy[];
+extern const size_t ops_proxy_count;
 extern const struct opdef ops_network[];
 extern const size_t ops_network_count;
 extern const struct opdef ops_node[];

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/opstate.h"
 
+#include "agent/aliaslist.h"
 #include "agent/ctfiles.h"
 #include "agent/ctnet.h"
 #include "agent/ctwatch.h"
+#include "agent/doclist.h"
 #include "agent/envlist.h"
 #include "agent/fwlist.h"
 #include "agent/keylist.h"
 #include "agent/netlist.h"
+#include "agent/proxydir.h"
 #include "agent/snaplist.h"
+#include "proto/jsonx.h"
 
 struct container *opstate_container(struct agent *a, const struct operation *op)
 {
@@ -74,6 +78,24 @@ void opstate_paused(struct agent *a, struct operation *op)
 	opstate_move(a, op, CT_PAUSED);
 }
 
+/* Whatever can't be removed now is when the agent starts. */
+static void forget_proxy(struct agent *a, const struct container *c)
+{
+	_cleanup_json_ json_t *aliases = aliaslist_json(a->store, c->spec.id);
+	struct err err;
+	json_t *alias;
+	size_t i;
+
+	doclist_forget(a->store, "container", c->spec.id);
+	(void)!proxydir_put(a->proxydir, PROXYDIR_CONTAINER, c->spec.id, NULL, &err);
+	json_array_foreach(aliases, i, alias)
+	{
+		aliaslist_remove(a->store, json_string_value(json_object_get(alias, "id")));
+		(void)!proxydir_put(a->proxydir, PROXYDIR_ALIAS,
+			json_string_value(json_object_get(alias, "alias")), NULL, &err);
+	}
+}
+
 void opstate_forget(struct agent *a, struct container *c)
 {
 	snaplist_remove_all(a->store, c->spec.id);
@@ -81,7 +103,9 @@ void opstate_forget(struct agent *a, struct container *c)
 	netlist_remove(a->store, c->spec.id);
 	envlist_remove(a->store, c->spec.id);
 	keylist_set(a->store, c->spec.id, NULL, 0);
+	forget_proxy(a, c);
 	desired_remove(a->desired, c);
+	proxydir_map_changed(a->proxydir);
 }
 
 json_t *opstate_launch_params(struct agent *a, const struct operation *op)

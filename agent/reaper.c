@@ -3,6 +3,7 @@
 
 #include <time.h>
 
+#include "agent/aliaslist.h"
 #include "agent/engine.h"
 #include "agent/envlist.h"
 #include "agent/localorder.h"
@@ -71,6 +72,15 @@ static void apply_env(struct agent *a, const json_t *row)
 	order(a, OP_ENV_UNSET, c->spec.id, c->spec.project_id, json_pack("{s:s}", "key", absent));
 }
 
+static void disable_alias(struct agent *a, const json_t *row)
+{
+	order(a, OP_PROXY_ALIAS, NULL, NULL,
+		json_pack("{s:O, s:O, s:b, s:O, s:O}", "alias_id", json_object_get(row, "id"),
+			"alias", json_object_get(row, "alias"), "enabled", 0, "target",
+			json_object_get(row, "target"), "expires_at",
+			json_object_get(row, "expires_at")));
+}
+
 /* What comes due: when the next after a time is, which have by now, and what is ordered for one. */
 static const struct {
 	int64_t (*next)(struct store *s, int64_t after_ms);
@@ -79,6 +89,7 @@ static const struct {
 } kinds[] = {
 	{ snaplist_next_expiry, snaplist_expired, delete_snapshot },
 	{ envlist_next_retry, envlist_due, apply_env },
+	{ aliaslist_next_expiry, aliaslist_expired, disable_alias },
 };
 
 static int64_t next_after(struct store *s, int64_t after_ms)

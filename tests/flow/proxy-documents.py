@@ -1,0 +1,173 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the node's reverse proxy reads: documents, aliases and the map of containers; their versions, modes, names and ends; and that a crash leaves them as the state file says."""
+import hashlib
+import json
+import os
+import pathlib
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+import harness
+import host
+import local
+import tap
+
+
+def read(path):
+    try:
+        return json.loads(path.read_text())
+    except OSError:
+        return None
+
+
+def fails(report, code, what):
+    tap.eq((report["state"], report.get("error", {}).get("code")), ("failed", code), what)
+
+
+def documents(node, top, cid):
+    def put(version, document, **more):
+        return node.do("proxy.document", cid, scope="container", file_version=version, document=document, **more)
+
+    path = top / "containers" / f"{cid}.json"
+    secret = {"groups": {"ops": {"type": "token", "header": "X-Key", "value": "the-secret"}}, "default": "deny"}
+    report = put(3, secret)
+    tap.ok(report["state"] == "succeeded" and read(path) == secret, "a document is written as it was ordered", report)
+    tap.eq((path.stat().st_mode & 0o7777, path.parent.stat().st_mode & 0o7777, path.stat().st_uid), (0o600, 0o700, 0), "for root alone")
+    tap.ok("the-secret" not in json.dumps(node.reports()) and "the-secret" not in node.log.read_text(), "its secrets stand in no report and no log")
+    tap.eq(put(3, secret)["state"], "succeeded", "the same again: success")
+    fails(put(2, {}), "superseded", "an older one")
+    fails(put(3, {"default": "allow"}), "superseded", "another of the same version")
+    tap.eq(read(path), secret, "changes nothing")
+    tap.ok(put(9, None)["state"] == "succeeded" and not path.exists(), "null deletes it")
+    fails(put(8, secret), "superseded", "what was deleted stays deleted for older versions")
+    tap.eq(put(10, secret)["state"], "succeeded", "a newer one comes back")
+    project = top / "projects" / f"{harness.PROJECT}.json"
+    node.do("proxy.document", None, scope="project", file_version=1, document={"default": "allow"})
+    tap.eq(read(project), {"default": "allow"}, "a project's document")
+    fails(node.do("proxy.document", node.new_id(), scope="container", file_version=1, document={}), "CONTAINER_NOT_FOUND", "of a container that is not here")
+    # A crash: the state file is what holds.
+    node.kill9("agent")
+    path.write_text("{}")
+    project.unlink()
+    (top / "containers" / f"{node.new_id()}.json").write_text("{}")
+    (top / "aliases" / "stray.json").write_text("{}")
+    node.start_agent()
+    tap.eq((read(path), read(project), [p.name for p in (top / "containers").iterdir()], list((top / "aliases").iterdir())), (secret, {"default": "allow"}, [path.name], []), "the agent's start puts all right")
+
+
+def aliases(node, top, cid):
+    def alias(aid, name, enabled=True, target=True, **more):
+        return node.do("proxy.alias", None, alias_id=aid, alias=name, enabled=enabled, target={"container_id": cid, "program": "http", "port": 80} if target else None, **more)
+
+    one, two = node.new_id(), node.new_id()
+    path = top / "aliases" / "my-app.json"
+    tap.eq(alias(one, "my-app")["state"], "succeeded", "an alias")
+    tap.eq((read(path)["alias_id"], read(path)["target"]["port"], path.stat().st_mode & 0o777), (one, 80, 0o600), "is one file")
+    fails(alias(two, "my-app"), "ALIAS_IN_USE", "a second owner is refused")
+    alias(one, "renamed")
+    tap.ok(not path.exists() and (top / "aliases" / "renamed.json").exists(), "a new name is a new file")
+    tap.eq(alias(two, "my-app")["state"], "succeeded", "the old name is free")
+    alias(one, "renamed", enabled=False)
+    tap.ok(not (top / "aliases" / "renamed.json").exists(), "disabled: no file")
+    fails(alias(node.new_id(), "renamed"), "ALIAS_IN_USE", "but still its owner's")
+    soon = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(time.time() + 2))
+    alias(two, "my-app", expires_at=soon)
+    tap.ok(path.exists(), "up until its end")
+    tap.ok(host.poll(lambda: not path.exists(), 6), "gone at its end")
+    tap.ok(node.wait_report("proxy", event="expired"), "which is reported")
+    tap.eq(alias(one, "renamed", target=False)["state"], "succeeded", "deleted")
+    tap.eq(alias(one, "renamed", target=False)["state"], "succeeded", "deleted again: success")
+    return alias
+
+
+def the_map(node, top, cid):
+    path = top / "map.json"
+
+    def status():
+        return {c["id"]: c["status"] for c in read(path)["containers"]}
+
+    before = read(path)
+    tap.eq((status()[cid], path.stat().st_mode & 0o777), ("running", 0o600), "the map has the container")
+    entry = next(c for c in before["containers"] if c["id"] == cid)
+    tap.eq((entry["ipv4"], entry["project_id"]), (node.ctl("exec", cid, "sh", "-c", "ip -4 -o addr show eth0")[1].split()[3].split("/")[0], harness.PROJECT), "with its address")
+    node.do("container.stop", cid)
+    tap.ok(host.poll(lambda: status()[cid] == "stopped", 2), "a stop is there at once")
+    tap.ok(read(path)["generation"] > before["generation"], "with a higher generation")
+    generation = read(path)["generation"]
+    node.restart()
+    node.do("container.start", cid)
+    tap.ok(host.poll(lambda: status()[cid] == "running", 2) and read(path)["generation"] > generation, "generations go on after a restart")
+    end, seen = time.monotonic() + 1, 0
+    while time.monotonic() < end: # never half of one
+        seen += isinstance(read(path), dict)
+    tap.ok(seen > 100, "it can be read at any time")
+
+
+def the_api(node, api, cid, pid):
+    def call(method, path, body=None, version=None):
+        headers = {"If-Match": f"file:v{version}"} if version is not None else {}
+        return api.ask(method, f"/containers/{cid}/proxy{path}", body, headers)
+
+    v = api.do("GET", f"/containers/{cid}/proxy/permissions")["file_version"]
+    tap.eq(call("PUT", "/permissions", {})[0], 428, "without If-Match: 428")
+    tap.eq(call("PUT", "/permissions", {}, v + 7)[0], 412, "a stale one: 412")
+    status, _, answer = call("PUT", "/permissions", {"groups": {}}, v)
+    tap.eq((status, answer["data"]["file_version"], answer["data"]["propagation"]["state"]), (200, v + 1, "applied"), "with the etag: written")
+    v += 1
+    status, headers, answer = call("GET", "/settings")
+    tap.eq((headers["ETag"], answer["data"]["default"], answer["data"]["enable_proxy"]), (f"file:v{v}", "deny", True), "settings, with ETag")
+    tap.eq(call("PATCH", "/settings", {"default": "sometimes"}, v)[0], 400, "a bad policy is refused")
+    status, _, answer = call("PUT", "/permissions/groups/ops/password", {"username": "admin", "password": "secret"}, v)
+    v += 1
+    rule = api.do("GET", f"/containers/{cid}/proxy/permissions")["groups"]["ops"]
+    tap.eq(rule["password"], hashlib.sha256((rule["salt"] + "secret").encode()).hexdigest(), "passwords are hashed with a salt")
+    status, _, answer = call("POST", "/hooks/http", {"match": {"path": "/a"}, "script": "1"}, v)
+    first = answer["data"]["hook"]["id"]
+    status, _, answer = call("POST", "/hooks/http", {"match": {"path": "/b"}, "script": "2"}, v + 1)
+    second = answer["data"]["hook"]["id"]
+    v += 2
+    tap.ok(len(first) == 26 and second > first[:10], "hooks have ULIDs", first, second)
+    call("PATCH", f"/hooks/http/{second}/position", {"position": 0}, v)
+    hooks = api.do("GET", f"/containers/{cid}/proxy/hooks/http")["hooks"]
+    tap.eq([(h["id"], h["position"]) for h in hooks], [(second, 0), (first, 1)], "moved")
+    call("PATCH", f"/hooks/http/{first}", {"match": {"path": "/c"}, "script": "3"}, v + 1)
+    hooks = api.do("GET", f"/containers/{cid}/proxy/hooks/http")["hooks"]
+    tap.eq((hooks[1]["id"], hooks[1]["match"]["path"]), (first, "/c"), "replaced in its place")
+    tap.eq(call("DELETE", "/hooks/http/01aaaaaaaaaaaaaaaaaaaaaaaa", None, v + 2)[0], 404, "one that is not there")
+    call("DELETE", f"/hooks/http/{second}", None, v + 2)
+    tap.eq([h["id"] for h in api.do("GET", f"/containers/{cid}/proxy/hooks")["hooks"]["http"]], [first], "deleted")
+    for i in range(7):
+        call("POST", "/hooks/http", {"match": {}, "script": str(i)}, v + 3 + i)
+    tap.eq(call("POST", "/hooks/http", {"match": {}, "script": "x"}, v + 10)[0], 400, "8 for a service")
+    tap.eq(api.do("GET", f"/containers/{cid}/proxy/services")["services"], ["http"], "services that are named")
+    status, _, answer = api.ask("POST", "/proxy/aliases", {"alias": "web-one", "container_id": cid, "project_id": pid})
+    aid = answer["data"]["id"]
+    tap.eq((status, answer["data"]["alias"], answer["data"]["container_id"]), (200, "web-one", cid), "an alias by the local API")
+    tap.eq(api.ask("POST", "/proxy/aliases", {"alias": "web-one", "container_id": cid})[0], 409, "a second is refused")
+    tap.eq(api.do("PATCH", f"/proxy/aliases/{aid}", {"alias": "web-two"})["alias"], "web-two", "renamed")
+    tap.eq(api.do("PATCH", f"/proxy/aliases/{aid}/state", {"enabled": False})["enabled"], False, "disabled")
+    api.do("DELETE", f"/proxy/aliases/{aid}")
+    tap.eq(api.ask("GET", f"/proxy/aliases/{aid}")[0], 404, "deleted")
+
+
+def main():
+    if os.geteuid() != 0:
+        tap.skip_all("needs root")
+    with harness.Node() as node:
+        top, api, cid = node.directory / "state" / "proxy", local.Local(node), node.new_id()
+        node.do("container.create", cid, image=harness.IMAGE, name="web")
+        documents(node, top, cid)
+        alias = aliases(node, top, cid)
+        the_map(node, top, cid)
+        the_api(node, api, cid, harness.PROJECT)
+        alias(node.new_id(), "last")
+        node.do("container.delete", cid, force=True)
+        tap.ok(not (top / "containers" / f"{cid}.json").exists() and not (top / "aliases" / "last.json").exists(), "a container takes its document and its aliases with it")
+        tap.ok(host.poll(lambda: read(top / "map.json")["containers"] == [], 2), "and leaves the map")
+        tap.eq((node.leaks(), node.sanitizer_words()), ([], []), "nothing is left, sanitizers are silent")
+    tap.done()
+
+
+main()
