@@ -34,7 +34,7 @@ agent_hoody_agent_SOURCES = \
 	agent/keylist.c agent/keylist.h \
 	agent/leaf.c agent/leaf.h \
 	agent/localorder.c agent/localorder.h \
-	agent/ops.c agent/ops.h agent/ops_container.c agent/ops_copy.c agent/ops_env.c agent/ops_firewall.c agent/ops_image.c agent/ops_network.c agent/ops_node.c agent/ops_proxy.c agent/ops_snapshot.c \
+	agent/ops.c agent/ops.h agent/ops_container.c agent/ops_command.c agent/ops_copy.c agent/ops_env.c agent/ops_firewall.c agent/ops_image.c agent/ops_network.c agent/ops_node.c agent/ops_project.c agent/ops_proxy.c agent/ops_snapshot.c \
 	agent/netlist.c agent/netlist.h \
 	agent/opstate.c agent/opstate.h \
 	agent/outbox.c agent/outbox.h \

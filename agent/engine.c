@@ -173,6 +173,7 @@ static void end(struct engine *e, struct operation *op, enum journal_state state
 	_cleanup_(freep) char *result_text =
 		state == JOURNAL_SUCCEEDED && op->result ? jsonx_dump(op->result) : NULL;
 	struct container *c;
+	bool many;
 
 	op->finished_ms = agent_now_ms();
 	journal_finish(e->agent->store, op->row, state, op->finished_ms, result_text, error_text);
@@ -183,10 +184,13 @@ static void end(struct engine *e, struct operation *op, enum journal_state state
 	lane_leave(e->lanes, &op->ticket, on_lane_ready, e);
 	c = op->order.container_id[0] ? desired_find(e->agent->desired, op->order.container_id)
 				      : NULL;
+	many = !op->order.container_id[0] && op->def && op->def->lanes;
 	operation_free(e, op);
 	e->ended++;
 	if (c)
 		ctwatch_settle(e->agent, c);
+	for (size_t i = 0; many && i < desired_count(e->agent->desired); i++)
+		ctwatch_settle(e->agent, desired_at(e->agent->desired, i));
 }
 
 /* --- one step after the other --- */
@@ -601,6 +605,22 @@ const struct order *engine_find(const struct engine *e, enum op op, const char *
 		if (o->order.op == op && strcmp(o->order.container_id, container_id) == 0)
 			return &o->order;
 	return NULL;
+}
+
+void engine_add_lanes(const struct engine *e, const char *project_id, struct oprules_lanes *l)
+{
+	struct desired *d = e->agent->desired;
+
+	for (size_t i = 0; i < desired_count(d); i++) {
+		const struct ctspec *s = &desired_at(d, i)->spec;
+
+		if (!project_id || strcmp(s->project_id, project_id) == 0)
+			oprules_append_lane(l, "container", s->id);
+	}
+	for (const struct operation *o = e->all; o; o = o->next)
+		if (!desired_find(d, o->order.container_id) &&
+			(!project_id || strcmp(o->order.project_id, project_id) == 0))
+			oprules_add_lane(l, "container", o->order.container_id);
 }
 
 size_t engine_unfinished(const struct engine *e)

@@ -59,6 +59,9 @@ void engine_turn(struct engine *e);
 /* Does an unfinished operation hold this container's lane? */
 bool engine_is_busy(const struct engine *e, const char *container_id);
 size_t engine_unfinished(const struct engine *e);
+/* The lanes of all containers that there are or that unfinished orders name; of one project's, or (NULL)
+ * of all. */
+void engine_add_lanes(const struct engine *e, const char *project_id, struct oprules_lanes *l);
 /* The newest unfinished order of @op for the container, or NULL. */
 const struct order *engine_find(const struct engine *e, enum op op, const char *container_id);
 

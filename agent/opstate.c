@@ -48,9 +48,23 @@ const char *opstate_cause(const struct operation *op)
 	return strcmp(op->origin, "agent") == 0 ? "autostart" : "user";
 }
 
-void opstate_move(struct agent *a, struct operation *op, enum ct_status to)
+json_t *opstate_brief(struct agent *a, const char *project_id)
 {
-	struct container *c = opstate_container(a, op);
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < desired_count(a->desired); i++) {
+		const struct ctspec *s = &desired_at(a->desired, i)->spec;
+
+		if (!project_id || strcmp(s->project_id, project_id) == 0)
+			(void)json_array_append_new(
+				list, json_pack("{s:s, s:I, s:s}", "id", s->id, "id_base",
+					      (json_int_t)s->id_base, "image", s->image));
+	}
+	return list;
+}
+
+void opstate_move_one(struct agent *a, struct operation *op, struct container *c, enum ct_status to)
+{
 	const char *command = strchr(op->order.op_name, '.') + 1;
 
 	if (to == CT_STOPPED || to == CT_DELETED || to == CT_FAILED)
@@ -59,6 +73,11 @@ void opstate_move(struct agent *a, struct operation *op, enum ct_status to)
 		engine_set_status(a, c, to, op->started_ms, opstate_cause(op),
 			json_pack("{s:s, s:s}", "command", command, "order_id", op->order.id));
 	ctnet_settle(a, c);
+}
+
+void opstate_move(struct agent *a, struct operation *op, enum ct_status to)
+{
+	opstate_move_one(a, op, opstate_container(a, op), to);
 	json_decref(op->result);
 	op->result = json_pack("{s:s}", "status", desired_status_name(to));
 }

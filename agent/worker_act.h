@@ -42,6 +42,13 @@ int worker_files_write(struct job *j, struct err *err);
 int worker_limits_set(struct job *j, struct err *err);
 int worker_limits_reset(struct job *j, struct err *err);
 
+/* worker_host.c */
+int worker_host_shutdown_all(struct job *j, struct err *err);
+int worker_host_remove_all(struct job *j, struct err *err);
+int worker_host_load_kernel(struct job *j, struct err *err);
+int worker_host_unload_kernel(struct job *j, struct err *err);
+int worker_host_reboot(struct job *j, struct err *err);
+
 /* worker_image.c */
 int worker_image_resolve(struct job *j, struct err *err);
 int worker_image_fetch(struct job *j, struct err *err);

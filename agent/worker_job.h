@@ -46,6 +46,11 @@
  *   files    its root's files say what params.files does: {env:{name: text}, key:  -
  *            text|null, kit:bool, hostname?:{from,to}, end_sessions?, lenient?}; result
  *            {"env":{"error":code|null,"message"}}. launch, rootfs and copy do it too
+ *   shutdown-all  params.containers [{id, id_base, image}] have ended, or been    -
+ *            killed when they would not in time
+ *   remove-all    they are gone, as by kill and rootfs-remove                 -
+ *   kexec-load    the running kernel is what kexec starts                     nothing is
+ *   reboot   params {kexec}; does not return but by failing                   -
  *   net-sweep     links are gone: params {links:[indices]}                -
  *   settle   the old root is gone: params {keep_base?}                     -
  *   rootfs-remove   its root, its directory and its lxc directory are gone   -

@@ -317,6 +317,15 @@ static void let_monitor_finish(struct ctlife *l)
 		(void)poll(NULL, 0, POLL_MS);
 }
 
+void ctlife_ask(const struct ctlife *l)
+{
+	_cleanup_(closep) int pidfd = -1;
+	pid_t pid;
+
+	if (ctprobe_look(l->groups, l->spec.id, &pid, &pidfd) >= CTPROBE_RUNNING)
+		(void)syscall(SYS_pidfd_send_signal, pidfd, halt_signal(&l->spec), NULL, 0);
+}
+
 int ctlife_shutdown(struct ctlife *l, int64_t timeout_ms, struct err *err)
 {
 	_cleanup_(closep) int pidfd = -1;

@@ -27,6 +27,9 @@ _must_check_ int ctlife_launch(struct ctlife *l, pid_t *ret_pid, int *ret_pidfd,
  * it goes on running. */
 _must_check_ int ctlife_shutdown(struct ctlife *l, int64_t timeout_ms, struct err *err);
 
+/* Ask init to end, and don't wait. Nothing runs: nothing is done. */
+void ctlife_ask(const struct ctlife *l);
+
 /* End everything of it, whatever state it or its monitor is in. Needs nobody's help. */
 _must_check_ int ctlife_kill(struct ctlife *l, struct err *err);
 

@@ -547,21 +547,31 @@ int oprules_check(enum op op, const json_t *params, struct err *err)
 	return opschema_check(params, ops[op].schema, &timeout_param, err);
 }
 
+static void lane_name(const char *kind, const char *id, char ret[static OPRULES_LANE_LEN])
+{
+	(void)snprintf(ret, OPRULES_LANE_LEN, "%s%s%s", kind, id ? ":" : "", id ? id : "");
+}
+
+void oprules_append_lane(struct oprules_lanes *l, const char *kind, const char *id)
+{
+	if (l->n == l->allocated) {
+		l->allocated = l->allocated ? l->allocated * 2 : 4;
+		l->name = xrealloc(l->name, l->allocated, sizeof(*l->name));
+	}
+	lane_name(kind, id, l->name[l->n++]);
+}
+
 void oprules_add_lane(struct oprules_lanes *l, const char *kind, const char *id)
 {
 	char name[OPRULES_LANE_LEN];
 
 	if (id && !*id)
 		return;
-	(void)snprintf(name, sizeof(name), "%s%s%s", kind, id ? ":" : "", id ? id : "");
+	lane_name(kind, id, name);
 	for (size_t i = 0; i < l->n; i++)
 		if (strcmp(l->name[i], name) == 0)
 			return;
-	if (l->n == l->allocated) {
-		l->allocated = l->allocated ? l->allocated * 2 : 4;
-		l->name = xrealloc(l->name, l->allocated, sizeof(*l->name));
-	}
-	strcpy(l->name[l->n++], name);
+	oprules_append_lane(l, kind, id);
 }
 
 void oprules_lanes_done(struct oprules_lanes *l)

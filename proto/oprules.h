@@ -100,6 +100,8 @@ void oprules_lanes(enum op op, const char *container_id, const char *project_id,
 
 /* One more lane, unless it is there already; @kind alone with @id NULL, none with an empty one. */
 void oprules_add_lane(struct oprules_lanes *l, const char *kind, const char *id);
+/* One that is not there yet, as the caller knows. */
+void oprules_append_lane(struct oprules_lanes *l, const char *kind, const char *id);
 
 /* Seconds that the op may take: params.timeout_s, else the op's default. */
 unsigned oprules_timeout_s(enum op op, const json_t *params);

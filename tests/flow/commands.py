@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""node.command's closed list, and project.delete: everything of the project and nothing else, again and again, whatever dies."""
+import os
+import pathlib
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+import harness
+import host
+import local
+import tap
+
+OTHER = "0123456789abcdef0123cccc"
+
+
+def commands(node, api):
+    report = node.do("node.command", None, command="check-uptime")
+    up = float(pathlib.Path("/proc/uptime").read_text().split()[0])
+    tap.ok(report["state"] == "succeeded" and abs(float(report["result"]["output"].split()[1]) - up) < 30 and report["result"]["exit_code"] == 0, "check-uptime", report)
+    tap.ok("MemTotal:" in node.do("node.command", None, command="check-memory")["result"]["output"], "check-memory")
+    data = api.do("POST", f"/servers/{harness.NODE_ID}/execute-command", {"command_slug": "check-memory"})
+    tap.ok(data["status"] == "completed" and "MemFree" in data["output"] and data["command_log_id"], "by the local API", data)
+    tap.eq(api.ask("POST", f"/servers/{harness.NODE_ID}/execute-command", {"command": "rm -rf /"})[0], 400, "what is not on the list is refused")
+    if pathlib.Path("/run/systemd/system").is_dir():
+        tap.skip("restart is refused without systemd", "systemd runs here, and would reboot this machine")
+        return
+    cid = node.new_id()
+    node.do("container.create", cid, image=harness.IMAGE, name="stays")
+    for command in ("restart", "kexec-reboot"):
+        report = node.do("node.command", None, command=command)
+        tap.ok(report["state"] == "failed" and "systemd" in report["error"]["message"] and node.state(cid) == "running", f"{command} without systemd: refused before anything is stopped", report)
+    node.do("container.delete", cid, force=True)
+
+
+def project(node, api):
+    mine, other = [node.new_id() for _ in range(4)], node.new_id()
+    for i, cid in enumerate(mine):
+        node.do("container.create", cid, image=harness.IMAGE, name=f"p{i}x", start=i != 1)
+    node.do("container.pause", mine[2])
+    node.do("container.create", other, image=harness.IMAGE, name="other", project_id=OTHER)
+    node.do("proxy.document", None, scope="project", file_version=1, document={})
+    node.do("proxy.alias", None, alias_id=node.new_id(), alias="of-project", enabled=True, target={"container_id": mine[0]})
+    report = node.do("project.delete", None)
+    tap.eq((report["state"], report.get("result")), ("succeeded", {"deleted": {"containers": 4, "permissions": 0, "aliases": 1}}), "a project with four containers, one paused, one stopped")
+    tap.eq([node.state(c) for c in mine], ["absent"] * 4, "all are gone")
+    tap.eq(node.state(other), "running", "another project's is not")
+    proxy = node.directory / "state" / "proxy"
+    tap.eq((list((proxy / "projects").iterdir()), list((proxy / "aliases").iterdir())), ([], []), "nor are its document and alias")
+    tap.eq(node.do("project.delete", None)["state"], "succeeded", "again: success")
+    statuses = [r["to_status"] for r in node.reports(kind="container.status") if r["container_id"] == mine[0]]
+    tap.eq(statuses[-2:], ["deleting", "deleted"], "each was reported")
+    node.do("container.delete", other, force=True)
+
+
+def crashes(node):
+    for delay in (0.005, 0.02, 0.04, 0.08):
+        cids = [node.new_id() for _ in range(3)]
+        for i, cid in enumerate(cids):
+            node.do("container.create", cid, image=harness.IMAGE, name=f"c{i}x")
+        order = node.order("project.delete")
+        late = node.order("container.start", cids[0])
+        time.sleep(delay)
+        node.kill9("agent")
+        node.start_agent()
+        tap.eq((node.wait(order)["state"], [node.state(c) for c in cids]), ("succeeded", ["absent"] * 3), f"the agent killed after {delay * 1000:.0f} ms")
+        tap.eq(node.wait(late)["error"]["code"], "CONTAINER_NOT_FOUND", "an order that waited behind it finds nothing")
+
+
+def main():
+    if os.geteuid() != 0:
+        tap.skip_all("needs root")
+    with harness.Node() as node:
+        api = local.Local(node)
+        commands(node, api)
+        project(node, api)
+        crashes(node)
+        host.poll(lambda: not node.leaks(), 3)
+        tap.eq((node.leaks(), node.sanitizer_words()), ([], []), "nothing is left, sanitizers are silent")
+    tap.done()
+
+
+main()
