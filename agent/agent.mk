@@ -14,9 +14,10 @@ agent_hoody_agent_SOURCES = \
 	agent/aliaslist.c agent/aliaslist.h \
 	agent/api.c agent/api.h agent/api_handlers.h agent/api_routes.c agent/api_routes.def \
 	agent/api_body.c agent/api_body.h agent/api_order.c agent/api_order.h agent/api_show.c agent/api_show.h \
-	agent/api_alias.c agent/api_container.c agent/api_env.c agent/api_event.c agent/api_firewall.c agent/api_image.c agent/api_network.c agent/api_node.c agent/api_operation.c agent/api_plan.c agent/api_project.c agent/api_proxy.c agent/api_snapshot.c \
+	agent/api_alias.c agent/api_container.c agent/api_env.c agent/api_event.c agent/api_firewall.c agent/api_image.c agent/api_network.c agent/api_node.c agent/api_operation.c agent/api_plan.c agent/api_project.c agent/api_proxy.c agent/api_share.c agent/api_snapshot.c \
 	agent/ctfiles.c agent/ctfiles.h \
 	agent/ctlsrv.c agent/ctlsrv.h \
+	agent/ctmounts.c agent/ctmounts.h \
 	agent/ctnet.c agent/ctnet.h \
 	agent/ctwatch.c agent/ctwatch.h \
 	agent/desired.c agent/desired.h \
@@ -34,13 +35,14 @@ agent_hoody_agent_SOURCES = \
 	agent/keylist.c agent/keylist.h \
 	agent/leaf.c agent/leaf.h \
 	agent/localorder.c agent/localorder.h \
-	agent/ops.c agent/ops.h agent/ops_container.c agent/ops_command.c agent/ops_copy.c agent/ops_env.c agent/ops_firewall.c agent/ops_image.c agent/ops_network.c agent/ops_node.c agent/ops_project.c agent/ops_proxy.c agent/ops_snapshot.c \
+	agent/ops.c agent/ops.h agent/ops_container.c agent/ops_command.c agent/ops_copy.c agent/ops_env.c agent/ops_firewall.c agent/ops_image.c agent/ops_network.c agent/ops_node.c agent/ops_project.c agent/ops_proxy.c agent/ops_share.c agent/ops_snapshot.c \
 	agent/netlist.c agent/netlist.h \
 	agent/opstate.c agent/opstate.h \
 	agent/outbox.c agent/outbox.h \
 	agent/portal.c agent/portal.h \
 	agent/proxydir.c agent/proxydir.h \
 	agent/reaper.c agent/reaper.h \
+	agent/sharelist.c agent/sharelist.h \
 	agent/snaplist.c agent/snaplist.h \
 	agent/spawn.c agent/spawn.h \
 	agent/tell.c agent/tell.h \

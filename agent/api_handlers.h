@@ -59,6 +59,17 @@ void api_alias_get(struct api_call *c);
 void api_alias_update(struct api_call *c);
 void api_alias_delete(struct api_call *c);
 
+/* 17: storage shares */
+void api_share_all(struct api_call *c);
+void api_share_list(struct api_call *c);
+void api_share_incoming(struct api_call *c);
+void api_share_all_incoming(struct api_call *c);
+void api_share_get(struct api_call *c);
+void api_share_create(struct api_call *c);
+void api_share_update(struct api_call *c);
+void api_share_delete(struct api_call *c);
+void api_share_mount(struct api_call *c);
+
 /* 21: events; and operations */
 void api_event_list(struct api_call *c);
 void api_event_stats(struct api_call *c);

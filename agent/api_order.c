@@ -104,7 +104,8 @@ static void succeeded(struct api_call *c, const struct operation *op)
 		(void)json_object_update(data, op->result);
 	if (c->answer)
 		(void)json_object_update(data, c->answer);
-	adds = op->order.op == OP_FIREWALL_ADD && !json_object_get(data, "duplicate");
+	adds = op->order.op == OP_SHARE_CREATE ||
+	       (op->order.op == OP_FIREWALL_ADD && !json_object_get(data, "duplicate"));
 	api_ok(c, adds ? 201 : 200, "done", data);
 }
 

@@ -3,6 +3,7 @@
 
 #include "agent/api_order.h"
 #include "agent/ctfiles.h"
+#include "agent/ctmounts.h"
 #include "agent/ctwatch.h"
 #include "agent/journald.h"
 #include "agent/history.h"
@@ -217,6 +218,8 @@ static void on_worker_done(struct worker_result *res, void *userdata)
 	}
 	if (res->r >= 0 && c)
 		ctfiles_note(op->agent, c, res->data);
+	if (res->r >= 0 && !op->at.undoing)
+		ctmounts_note(op->agent, res->data);
 	if (res->r >= 0 && res->fd >= 0 && c)
 		ctwatch_attach(op->agent, c,
 			(pid_t)json_integer_value(json_object_get(res->data, "pid")),
@@ -607,20 +610,43 @@ const struct order *engine_find(const struct engine *e, enum op op, const char *
 	return NULL;
 }
 
+static bool has_lane(const struct oprules_lanes *l, size_t n, const char *container_id)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strncmp(l->name[i], "container:", 10) == 0 &&
+			strcmp(l->name[i] + 10, container_id) == 0)
+			return true;
+	return false;
+}
+
+/* Those that there are differ from each other, so they are held against the first few alone. */
 void engine_add_lanes(const struct engine *e, const char *project_id, struct oprules_lanes *l)
 {
 	struct desired *d = e->agent->desired;
+	size_t before = l->n;
 
 	for (size_t i = 0; i < desired_count(d); i++) {
 		const struct ctspec *s = &desired_at(d, i)->spec;
 
-		if (!project_id || strcmp(s->project_id, project_id) == 0)
+		if ((!project_id || strcmp(s->project_id, project_id) == 0) &&
+			!has_lane(l, before, s->id))
 			oprules_append_lane(l, "container", s->id);
 	}
 	for (const struct operation *o = e->all; o; o = o->next)
 		if (!desired_find(d, o->order.container_id) &&
 			(!project_id || strcmp(o->order.project_id, project_id) == 0))
 			oprules_add_lane(l, "container", o->order.container_id);
+}
+
+const struct order *engine_find_share(const struct engine *e, const char *share_id)
+{
+	for (const struct operation *o = e->all; o; o = o->next) {
+		const char *id = json_string_value(json_object_get(o->order.params, "share_id"));
+
+		if (o->order.op == OP_SHARE_CREATE && id && strcmp(id, share_id) == 0)
+			return &o->order;
+	}
+	return NULL;
 }
 
 size_t engine_unfinished(const struct engine *e)

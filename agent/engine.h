@@ -62,6 +62,8 @@ size_t engine_unfinished(const struct engine *e);
 /* The lanes of all containers that there are or that unfinished orders name; of one project's, or (NULL)
  * of all. */
 void engine_add_lanes(const struct engine *e, const char *project_id, struct oprules_lanes *l);
+/* The unfinished order that is to make this share, or NULL. */
+const struct order *engine_find_share(const struct engine *e, const char *share_id);
 /* The newest unfinished order of @op for the container, or NULL. */
 const struct order *engine_find(const struct engine *e, enum op op, const char *container_id);
 

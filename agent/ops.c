@@ -18,8 +18,9 @@ const struct opdef *ops_find(enum op op)
 		{ ops_snapshot, ops_snapshot_count }, { ops_copy, ops_copy_count },
 		{ ops_image, ops_image_count }, { ops_firewall, ops_firewall_count },
 		{ ops_network, ops_network_count }, { ops_env, ops_env_count },
-		{ ops_project, ops_project_count }, { ops_command, ops_command_count },
-		{ ops_proxy, ops_proxy_count }, { ops_node, ops_node_count } };
+		{ ops_share, ops_share_count }, { ops_project, ops_project_count },
+		{ ops_command, ops_command_count }, { ops_proxy, ops_proxy_count },
+		{ ops_node, ops_node_count } };
 	const struct opdef *def = NULL;
 
 	for (size_t i = 0; !def && i < countof(families); i++)

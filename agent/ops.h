@@ -80,6 +80,8 @@ extern const struct opdef ops_command[];
 extern const size_t ops_command_count;
 extern const struct opdef ops_project[];
 extern const size_t ops_project_count;
+extern const struct opdef ops_share[];
+extern const size_t ops_share_count;
 extern const struct opdef ops_proxy[];
 extern const size_t ops_proxy_count;
 extern const struct opdef ops_network[];

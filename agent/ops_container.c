@@ -4,6 +4,7 @@
 #include <sodium.h>
 
 #include "agent/ctfiles.h"
+#include "agent/ctmounts.h"
 #include "agent/ctnet.h"
 #include "agent/envlist.h"
 #include "agent/imagelist.h"
@@ -221,6 +222,20 @@ static bool keeps_limits(const struct operation *op)
 	return !param(op, "limits");
 }
 
+/* As it is to be, or as it was. */
+static json_t *update_ramdisk(struct agent *a, const struct operation *op)
+{
+	struct ctspec spec = op->at.undoing ? opstate_container(a, op)->spec : updated_spec(a, op);
+
+	return json_pack("{s:o, s:o}", "spec", ctspec_to_json(&spec), "mounts",
+		ctmounts_wanted_by(a, &spec));
+}
+
+static bool keeps_ramdisk(const struct operation *op)
+{
+	return !param(op, "ramdisk") && !param(op, "ramdisk_scope");
+}
+
 static void update_finish(struct agent *a, struct operation *op)
 {
 	struct container *c = opstate_container(a, op);
@@ -239,6 +254,7 @@ static void update_finish(struct agent *a, struct operation *op)
 static const struct ops_step update_steps[] = {
 	{ "files", .has_undo = true, .skip = keeps_files, .params = update_files },
 	{ "limits", .has_undo = true, .skip = keeps_limits, .params = update_limits },
+	{ "mounts-own", .has_undo = true, .skip = keeps_ramdisk, .params = update_ramdisk },
 };
 
 /* --- kvm --- */
@@ -355,7 +371,7 @@ static void delete_abandon(struct agent *a, struct operation *op)
 
 static const struct ops_step delete_steps[] = {
 	{ "kill" },
-	{ "rootfs-remove" },
+	{ "rootfs-remove", .params = opstate_remove_params },
 };
 
 /* --- the table --- */

@@ -3,6 +3,7 @@
 #include <sodium.h>
 
 #include "agent/ctfiles.h"
+#include "agent/ctmounts.h"
 #include "agent/ctnet.h"
 #include "agent/envlist.h"
 #include "agent/fwlist.h"
@@ -225,6 +226,7 @@ static bool was_not_paused(const struct operation *op)
 static void sync_finish(struct agent *a, struct operation *op)
 {
 	opstate_move(a, op, was_at_rest(op) ? CT_STOPPED : op->prev_status);
+	ctmounts_source_changed(a, opstate_container(a, op));
 }
 
 /* It is down only between halt and launch: what takes long is done before. */

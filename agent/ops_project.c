@@ -32,7 +32,8 @@ static int begin(struct agent *a, struct operation *op)
 
 static json_t *params(struct agent *a, const struct operation *op)
 {
-	return json_pack("{s:o}", "containers", opstate_brief(a, op->order.project_id));
+	return json_pack("{s:o, s:s}", "containers", opstate_brief(a, op->order.project_id),
+		"ramdisk_project", op->order.project_id);
 }
 
 static void finish(struct agent *a, struct operation *op)

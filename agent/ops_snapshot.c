@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "agent/ctnet.h"
+#include "agent/ctmounts.h"
 #include "agent/ops.h"
 #include "agent/opstate.h"
 #include "agent/reaper.h"
@@ -136,6 +137,7 @@ static void restore_finish(struct agent *a, struct operation *op)
 
 	snaplist_set_used(a->store, op->order.container_id, name, agent_now_ms());
 	opstate_running(a, op);
+	ctmounts_source_changed(a, opstate_container(a, op));
 	show(a, op, name);
 	tell_snapshot(a, opstate_container(a, op), "restored",
 		json_incref(json_object_get(op->result, "snapshot")));

@@ -3,6 +3,7 @@
 
 #include "agent/aliaslist.h"
 #include "agent/ctfiles.h"
+#include "agent/ctmounts.h"
 #include "agent/ctnet.h"
 #include "agent/ctwatch.h"
 #include "agent/doclist.h"
@@ -11,6 +12,7 @@
 #include "agent/keylist.h"
 #include "agent/netlist.h"
 #include "agent/proxydir.h"
+#include "agent/sharelist.h"
 #include "agent/snaplist.h"
 #include "proto/jsonx.h"
 
@@ -115,6 +117,19 @@ static void forget_proxy(struct agent *a, const struct container *c)
 	}
 }
 
+json_t *opstate_remove_params(struct agent *a, const struct operation *op)
+{
+	const struct container *c = opstate_container(a, op);
+	bool last = c->spec.ramdisk_project;
+
+	for (size_t i = 0; last && i < desired_count(a->desired); i++) {
+		const struct container *o = desired_at(a->desired, i);
+
+		last = o == c || o->project != c->project || !o->spec.ramdisk_project;
+	}
+	return json_pack("{s:s*}", "ramdisk_project", last ? c->spec.project_id : NULL);
+}
+
 void opstate_forget(struct agent *a, struct container *c)
 {
 	snaplist_remove_all(a->store, c->spec.id);
@@ -123,13 +138,18 @@ void opstate_forget(struct agent *a, struct container *c)
 	envlist_remove(a->store, c->spec.id);
 	keylist_set(a->store, c->spec.id, NULL, 0);
 	forget_proxy(a, c);
+	sharelist_forget_container(a->store, c->spec.id);
+	ctmounts_source_gone(a, c->spec.id);
 	desired_remove(a->desired, c);
 	proxydir_map_changed(a->proxydir);
 }
 
 json_t *opstate_launch_params(struct agent *a, const struct operation *op)
 {
-	return json_pack("{s:o}", "files", ctfiles_json(a, opstate_container(a, op)));
+	const struct container *c = opstate_container(a, op);
+
+	return json_pack(
+		"{s:o, s:o}", "files", ctfiles_json(a, c), "mounts", ctmounts_wanted(a, c));
 }
 
 void opstate_as_observed(struct agent *a, struct operation *op)

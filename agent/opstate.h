@@ -34,5 +34,7 @@ void opstate_paused(struct agent *a, struct operation *op);
 void opstate_forget(struct agent *a, struct container *c);
 /* params of a launch: what of the node's wishes the worker needs for it. */
 json_t *opstate_launch_params(struct agent *a, const struct operation *op);
+/* params of the removal of its root: what goes with it. */
+json_t *opstate_remove_params(struct agent *a, const struct operation *op);
 /* It failed: the status is what the kernel says. */
 void opstate_as_observed(struct agent *a, struct operation *op);

@@ -7,6 +7,7 @@
 #include "agent/engine.h"
 #include "agent/envlist.h"
 #include "agent/localorder.h"
+#include "agent/sharelist.h"
 #include "agent/snaplist.h"
 #include "proto/jsonx.h"
 
@@ -72,6 +73,12 @@ static void apply_env(struct agent *a, const json_t *row)
 	order(a, OP_ENV_UNSET, c->spec.id, c->spec.project_id, json_pack("{s:s}", "key", absent));
 }
 
+static void delete_share(struct agent *a, const json_t *row)
+{
+	order(a, OP_SHARE_DELETE, NULL, NULL,
+		json_pack("{s:O}", "share_id", json_object_get(row, "id")));
+}
+
 static void disable_alias(struct agent *a, const json_t *row)
 {
 	order(a, OP_PROXY_ALIAS, NULL, NULL,
@@ -89,6 +96,7 @@ static const struct {
 } kinds[] = {
 	{ snaplist_next_expiry, snaplist_expired, delete_snapshot },
 	{ envlist_next_retry, envlist_due, apply_env },
+	{ sharelist_next_expiry, sharelist_expired, delete_share },
 	{ aliaslist_next_expiry, aliaslist_expired, disable_alias },
 };
 

@@ -10,6 +10,7 @@
 #include "agent/ctwatch.h"
 #include "agent/event.h"
 #include "agent/imagelist.h"
+#include "agent/sharelist.h"
 #include "proto/jsonx.h"
 
 #define CAPABILITIES                                                                    \
@@ -259,7 +260,7 @@ static void tell_inventory(struct agent *a)
 	}
 	set(v, "containers", containers);
 	set(v, "images", imagelist_json(a->store));
-	set(v, "shares", json_array());
+	set(v, "shares", sharelist_all(a->store));
 	send_report(a, v);
 }
 

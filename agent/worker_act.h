@@ -8,7 +8,7 @@
 
 struct job {
 	struct ctlife life;
-	char *lxc, *pool, *run, *rootfs, *driver, *prefix, *netup;
+	char *lxc, *pool, *run, *rootfs, *driver, *prefix, *netup, *mounts;
 	int64_t timeout_ms;
 	const json_t *params, *link, *files; /* borrowed; NULL: it has none */
 	json_t *result;
@@ -37,6 +37,14 @@ int worker_net_write_files(struct job *j, bool fresh, struct err *err);
 
 /* worker_files.c: what of the platform stands in files of its root. */
 int worker_files_write(struct job *j, struct err *err);
+
+/* worker_mounts.c */
+int worker_mounts_prepare(struct job *j, struct err *err);
+int worker_mounts_own(struct job *j, struct err *err);
+int worker_mounts_change(struct job *j, struct err *err);
+int worker_mounts_set(struct job *j, struct err *err);
+int worker_mounts_remove(struct job *j, struct err *err);
+int worker_mounts_measure(struct job *j, struct err *err);
 
 /* worker_limits.c */
 int worker_limits_set(struct job *j, struct err *err);

@@ -42,6 +42,11 @@
  *   restore  the root is the snapshot: params {name}                       the old root
  *   sync-build   what will be the root is made: params {source, running?}  it is removed
  *   sync     and takes its place                                           the old root
+ *   mounts   of params.targets [{id, mounts:[…]}] each that runs has exactly these  -
+ *            (storage/mounts.h); result {"mounts":{id:{key:…}}}
+ *   mounts-own   the container itself, with the ramdisk of params.spec, has      the same, with
+ *            params.mounts                                                       those of before
+ *   ramdisk-measure  result {private, secrets, project}: bytes or null         -
  *   limits   they are those of params.spec, also while it runs                  the container's
  *   files    its root's files say what params.files does: {env:{name: text}, key:  -
  *            text|null, kit:bool, hostname?:{from,to}, end_sessions?, lenient?}; result

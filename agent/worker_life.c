@@ -13,6 +13,8 @@ static int prepare(struct job *j, struct err *err)
 	r = worker_net_write_files(j, false, err);
 	if (r >= 0)
 		r = worker_files_write(j, err);
+	if (r >= 0)
+		r = worker_mounts_prepare(j, err);
 	return r < 0 ? r : worker_net_prepare(j, err);
 }
 
@@ -25,6 +27,8 @@ int worker_life_launch(struct job *j, struct err *err)
 		r = ctlife_launch(&j->life, &pid, &j->pidfd, err);
 	if (r >= 0 && (j->life.spec.limits.io_read_bps || j->life.spec.limits.io_write_bps))
 		r = ctlimits_apply_io(j->life.groups, &j->life.spec, ctlimits_disk(j->pool), err);
+	if (r >= 0 && j->mounts)
+		r = worker_mounts_own(j, err);
 	if (r >= 0)
 		worker_set_result(j, "pid", json_integer(pid));
 	return r;

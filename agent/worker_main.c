@@ -20,6 +20,9 @@ static const struct {
 	{ "shutdown", worker_life_shutdown, NULL },
 	{ "kill", worker_life_kill, NULL },
 	{ "halt", worker_life_kill, worker_life_launch },
+	{ "mounts", worker_mounts_set, NULL },
+	{ "mounts-own", worker_mounts_change, worker_mounts_change },
+	{ "ramdisk-measure", worker_mounts_measure, NULL },
 	{ "limits", worker_limits_set, worker_limits_reset },
 	{ "files", worker_files_write, NULL },
 	{ "freeze", worker_life_freeze, worker_life_thaw },
@@ -96,7 +99,8 @@ static int job_read(const json_t *v, struct job *j, struct err *err)
 
 static void job_done(struct job *j)
 {
-	char *texts[] = { j->lxc, j->pool, j->run, j->rootfs, j->driver, j->prefix, j->netup };
+	char *texts[] = { j->lxc, j->pool, j->run, j->rootfs, j->driver, j->prefix, j->netup,
+		j->mounts };
 
 	for (size_t i = 0; i < countof(texts); i++)
 		free(texts[i]);

@@ -113,6 +113,8 @@ int worker_tree_remove(struct job *j, struct err *err)
 	int r = worker_tree_open_pool(j, &pool, err);
 
 	if (r >= 0)
+		r = worker_mounts_remove(j, err);
+	if (r >= 0)
 		r = pool_remove_root(&pool, j->life.spec.id, err);
 	return r < 0 ? r : remove_lxc_directory(j, err);
 }

@@ -139,6 +139,22 @@ static void limits(struct walk *w, const struct ctspec *s, const struct ctconf_h
 	}
 }
 
+/* storage/ramdisk.h. What stands in the way of a mount (a link) must not keep it from starting. */
+static void memory_mounts(struct walk *w, const struct ctspec *s, const struct ctconf_paths *p,
+	const struct ctconf_host *h)
+{
+	if (s->ramdisk)
+		item(w, "lxc.mount.entry",
+			"%s/ramdisk/c/%s ramdisk none bind,nosuid,nodev,create=dir,optional 0 0",
+			p->run, s->id);
+	if (!s->kvm)
+		return;
+	item(w, "lxc.mount.entry",
+		"%s/devices/%s dev/kvm none bind,nosuid,create=file,optional 0 0", p->run, s->id);
+	item(w, h->v1_devices ? "lxc.cgroup.devices.allow" : "lxc.cgroup2.devices.allow",
+		"c 10:232 rwm");
+}
+
 int ctconf_each(const struct ctspec *s, const struct ctconf_paths *p, const struct ctconf_host *h,
 	int (*set)(const char *key, const char *value, void *userdata), void *userdata)
 {
@@ -150,6 +166,8 @@ int ctconf_each(const struct ctspec *s, const struct ctconf_paths *p, const stru
 	item(&w, "lxc.net.0.type", "empty"); /* of its own */
 	if (p->netup)
 		item(&w, "lxc.hook.start-host", "%s", p->netup);
+	if (p->mounts)
+		item(&w, "lxc.hook.start-host", "%s", p->mounts);
 	item(&w, "lxc.rootfs.path", "dir:%s", p->rootfs);
 	item(&w, "lxc.idmap", "u 0 %u %u", s->id_base, (unsigned)CTSPEC_ID_RANGE);
 	item(&w, "lxc.idmap", "g 0 %u %u", s->id_base, (unsigned)CTSPEC_ID_RANGE);
@@ -164,6 +182,7 @@ int ctconf_each(const struct ctspec *s, const struct ctconf_paths *p, const stru
 	for (size_t i = 0; i < countof(devices); i++)
 		item(&w, h->v1_devices ? "lxc.cgroup.devices.allow" : "lxc.cgroup2.devices.allow",
 			"%s", devices[i]);
+	memory_mounts(&w, s, p, h);
 	limits(&w, s, h);
 	environment(&w, p->environment);
 	return w.r;

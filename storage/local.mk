@@ -13,12 +13,15 @@ storage_libstorage_a_SOURCES = \
 	storage/hostfile.c storage/hostfile.h \
 	storage/keyfile.c storage/keyfile.h \
 	storage/kittree.c storage/kittree.h \
+	storage/mountinfo.c storage/mountinfo.h \
+	storage/mounts.c storage/mounts.h \
 	storage/netfiles.c storage/netfiles.h \
 	storage/oci.c storage/oci.h \
 	storage/identity.c storage/identity.h \
 	storage/pool.c storage/pool.h storage/pool_driver.h \
 	storage/pool_btrfs.c storage/pool_dir.c \
 	storage/quota.c storage/quota.h \
+	storage/ramdisk.c storage/ramdisk.h \
 	storage/rootfile.c storage/rootfile.h \
 	storage/squash.c storage/squash.h \
 	storage/streams.c storage/streams.h \
@@ -27,6 +30,12 @@ storage_libstorage_a_SOURCES = \
 	storage/treedigest.c storage/treedigest.h \
 	storage/unpack.c storage/unpack.h
 storage_libstorage_a_CFLAGS = $(AM_CFLAGS) $(ARCHIVE_CFLAGS) $(BTRFSUTIL_CFLAGS) $(JANSSON_CFLAGS) $(SODIUM_CFLAGS)
+
+# hoody-mounts: mounts what containers share, before one's init runs.
+pkglibexec_PROGRAMS += storage/hoody-mounts
+storage_hoody_mounts_SOURCES = storage/mounts_main.c
+storage_hoody_mounts_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+storage_hoody_mounts_LDADD = storage/libstorage.a proto/libproto.a $(JANSSON_LIBS) $(SODIUM_LIBS)
 
 check_PROGRAMS += tests/unit/test-streams
 TESTS += tests/unit/test-streams

@@ -8,7 +8,10 @@ tests_tools_failnth_SOURCES = tests/tools/failnth.c
 tests_tools_failnth_CFLAGS = $(AM_CFLAGS) $(SECCOMP_CFLAGS)
 tests_tools_failnth_LDADD = $(SECCOMP_LIBS)
 
-noinst_PROGRAMS += tests/tools/fwdrive tests/tools/flood
+noinst_PROGRAMS += tests/tools/fwdrive tests/tools/flood tests/tools/mountdrive
+tests_tools_mountdrive_SOURCES = tests/tools/mountdrive.c
+tests_tools_mountdrive_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+tests_tools_mountdrive_LDADD = storage/libstorage.a proto/libproto.a $(JANSSON_LIBS) $(SODIUM_LIBS)
 tests_tools_flood_SOURCES = tests/tools/flood.c
 tests_tools_fwdrive_SOURCES = tests/tools/fwdrive.c
 tests_tools_fwdrive_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(SODIUM_CFLAGS) $(NFTNL_CFLAGS) $(MNL_CFLAGS)

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/ctmounts.h"
+
+#include "agent/engine.h"
+#include "agent/journald.h"
+#include "agent/localorder.h"
+#include "agent/sharelist.h"
+#include "agent/tell.h"
+#include "proto/jsonx.h"
+
+#define SHARES_FOLDER "/hoody/shares"
+
+static const char *text(const json_t *v, const char *key)
+{
+	return json_string_value(json_object_get(v, key));
+}
+
+/* --- wishes --- */
+
+static char *place_of(const json_t *share)
+{
+	const char *path = text(share, "mount_path"), *alias = text(share, "alias");
+
+	return path ? xstrdup(path)
+		    : xasprintf(SHARES_FOLDER "/%s", alias ? alias : text(share, "id"));
+}
+
+static bool is_taken(const json_t *list, const char *at)
+{
+	json_t *other;
+	size_t i;
+
+	json_array_foreach((json_t *)(uintptr_t)list, i,
+		other) if (strcmp(text(other, "at"), at) == 0) return true;
+	return false;
+}
+
+static void add_shares(
+	const struct agent *a, const struct ctspec *spec, const char *without, json_t *list)
+{
+	_cleanup_json_ json_t *incoming = sharelist_incoming(
+		a->store, spec->id, spec->project_id, without, agent_trusted_now_ms(a));
+	json_t *share;
+	size_t i;
+
+	json_array_foreach(incoming, i, share)
+	{
+		_cleanup_(freep) char *at = place_of(share);
+
+		if (!json_is_true(json_object_get(share, "enabled")) ||
+			!json_is_true(json_object_get(share, "mount")) || is_taken(list, at) ||
+			!desired_find(a->desired, text(share, "source_container_id")))
+			continue;
+		(void)json_array_append_new(list,
+			json_pack("{s:O, s:O, s:O, s:s, s:b}", "key", json_object_get(share, "id"),
+				"source_id", json_object_get(share, "source_container_id"), "path",
+				json_object_get(share, "source_path"), "at", at, "readonly",
+				strcmp(text(share, "mode"), "readonly") == 0));
+	}
+}
+
+static json_t *wanted(const struct agent *a, const struct ctspec *spec, const char *without)
+{
+	const char *run = a->conf.node.runtime_directory;
+	_cleanup_(freep) char *own = xasprintf("%s/ramdisk/c/%s", run, spec->id),
+			      *project = xasprintf("%s/ramdisk/p/%s", run, spec->project_id);
+	json_t *list = json_array();
+
+	if (spec->ramdisk)
+		(void)json_array_append_new(
+			list, json_pack("{s:s, s:s, s:s, s:s}", "key", "ramdisk", "host", own, "at",
+				      "/ramdisk", "map", "none"));
+	if (spec->ramdisk && spec->ramdisk_project)
+		(void)json_array_append_new(
+			list, json_pack("{s:s, s:s, s:s, s:s}", "key", "ramdisk-project", "host",
+				      project, "at", "/ramdisk/project", "map", "optional"));
+	add_shares(a, spec, without, list);
+	return list;
+}
+
+json_t *ctmounts_wanted_by(const struct agent *a, const struct ctspec *spec)
+{
+	return wanted(a, spec, NULL);
+}
+
+json_t *ctmounts_wanted(const struct agent *a, const struct container *c)
+{
+	return wanted(a, &c->spec, NULL);
+}
+
+static bool is_target(const json_t *share, const struct ctspec *s)
+{
+	const char *target = text(share, "target_container_id"),
+		   *project = text(share, "target_project_id");
+
+	return target ? strcmp(target, s->id) == 0 : strcmp(project, s->project_id) == 0;
+}
+
+json_t *ctmounts_targets(const struct agent *a, const json_t *share, bool deleted)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < desired_count(a->desired); i++) {
+		const struct container *c = desired_at(a->desired, i);
+
+		if (is_target(share, &c->spec) &&
+			(c->status == CT_RUNNING || c->status == CT_PAUSED))
+			(void)json_array_append_new(list,
+				json_pack("{s:s, s:o}", "id", c->spec.id, "mounts",
+					wanted(a, &c->spec, deleted ? text(share, "id") : NULL)));
+	}
+	return list;
+}
+
+/* --- what came of them --- */
+
+static void note_escape(const json_t *share, const char *message)
+{
+	LOG(LOG_WARNING, SHARE_REFUSED, FIELDS(.container_id = text(share, "source_container_id")),
+		"share %s of %s is not mounted: %s", text(share, "id"), text(share, "source_path"),
+		message);
+}
+
+static void note_share(
+	struct agent *a, const char *share_id, const char *target_id, const json_t *v)
+{
+	_cleanup_json_ json_t *share = sharelist_get(a->store, share_id);
+	const struct container *source;
+	const char *message = text(v, "message"), *before;
+	bool mounted = json_is_true(json_object_get(v, "mounted"));
+
+	if (!share)
+		return;
+	before = text(share, "status_message");
+	source = desired_find(a->desired, text(share, "source_container_id"));
+	if (json_is_true(json_object_get(v, "escape")))
+		note_escape(share, message);
+	sharelist_set_status(a->store, share_id, mounted ? NULL : message);
+	if (mounted && json_is_true(json_object_get(v, "new")))
+		tell_share(a, source, "mounted",
+			json_pack("{s:s, s:s}", "id", share_id, "container_id", target_id));
+	else if (!mounted && (!before || strcmp(before, message) != 0))
+		tell_share(a, source, "failed",
+			json_pack("{s:s, s:s, s:s}", "id", share_id, "container_id", target_id,
+				"status_message", message));
+}
+
+void ctmounts_note(struct agent *a, const json_t *result)
+{
+	json_t *targets = json_object_get(result, "mounts"), *shares, *v;
+	const char *target_id, *key;
+
+	json_object_foreach(targets, target_id, shares)
+	{
+		json_int_t busy =
+			json_integer_value(json_object_get(json_object_get(shares, ""), "busy"));
+
+		if (busy > 0)
+			LOG(LOG_WARNING, LEFTOVER, FIELDS(.container_id = target_id),
+				"%lld mounts of what is no longer shared with container %s stay "
+				"until the processes end that have locked them in namespaces of "
+				"their own",
+				(long long)busy, target_id);
+		json_object_foreach(shares, key, v) if (*key) note_share(a, key, target_id, v);
+	}
+}
+
+/* --- what follows from other orders --- */
+
+static void order(struct agent *a, enum op op, const char *share_id)
+{
+	_cleanup_json_ json_t *params = json_pack("{s:s}", "share_id", share_id);
+	_cleanup_order_ struct order o = {};
+	struct err err;
+
+	if (localorder_make(a, op, NULL, NULL, params, &o, &err) == 0)
+		engine_accept(a->engine, &o, "agent");
+}
+
+static void order_all(struct agent *a, enum op op, const char *source_id)
+{
+	_cleanup_json_ json_t *shares = sharelist_of_source(a->store, source_id);
+	json_t *share;
+	size_t i;
+
+	json_array_foreach(shares, i, share) order(a, op, text(share, "id"));
+}
+
+void ctmounts_source_changed(struct agent *a, const struct container *c)
+{
+	order_all(a, OP_SHARE_UPDATE, c->spec.id);
+}
+
+void ctmounts_source_gone(struct agent *a, const char *container_id)
+{
+	order_all(a, OP_SHARE_DELETE, container_id);
+}

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The share.* ops. Each changes what is wished, and then makes every container that is concerned and runs
+ * have just the mounts that are wished for it: so an update without a change is how a share is looked
+ * after, and any of them may be done again. A mount that fails is the share's status, no order's failure. */
+#include "agent/ctmounts.h"
+#include "agent/localorder.h"
+#include "agent/ops.h"
+#include "agent/opstate.h"
+#include "agent/reaper.h"
+#include "agent/sharelist.h"
+#include "agent/tell.h"
+#include "proto/jsonx.h"
+
+static const json_t *param(const struct operation *op, const char *key)
+{
+	return json_object_get(op->order.params, key);
+}
+
+static const char *text(const json_t *v, const char *key)
+{
+	return json_string_value(json_object_get(v, key));
+}
+
+static const char *share_id(const struct operation *op)
+{
+	return text(op->order.params, "share_id");
+}
+
+static json_t *recorded(struct agent *a, const struct operation *op)
+{
+	return sharelist_get(a->store, share_id(op));
+}
+
+static const struct container *source_of(struct agent *a, const json_t *share)
+{
+	return desired_find(a->desired, text(share, "source_container_id"));
+}
+
+/* --- lanes: every container that the share concerns --- */
+
+static void add_targets(struct agent *a, const json_t *share, struct oprules_lanes *l)
+{
+	const char *target = text(share, "target_container_id");
+
+	oprules_add_lane(l, "container", text(share, "source_container_id"));
+	if (target)
+		oprules_add_lane(l, "container", target);
+	else if (text(share, "target_project_id"))
+		engine_add_lanes(a->engine, text(share, "target_project_id"), l);
+}
+
+/* Of a share that an order before it is yet to make, that order knows. */
+static void lanes(struct agent *a, const struct order *o, struct oprules_lanes *l)
+{
+	_cleanup_json_ json_t *share = sharelist_get(a->store, text(o->params, "share_id"));
+	const struct order *making =
+		share ? NULL : engine_find_share(a->engine, text(o->params, "share_id"));
+
+	if (o->op == OP_SHARE_CREATE)
+		add_targets(a, o->params, l);
+	else if (share || making)
+		add_targets(a, share ? share : making->params, l);
+}
+
+/* --- the mounts --- */
+
+/* Targets can't be changed, so these are those of before and after. One that is deleted keeps its row
+ * until its mounts are gone. */
+static json_t *targets(struct agent *a, const struct operation *op)
+{
+	_cleanup_json_ json_t *share = recorded(a, op);
+	bool deleted = op->order.op == OP_SHARE_DELETE;
+
+	return json_pack(
+		"{s:o}", "targets", share ? ctmounts_targets(a, share, deleted) : json_array());
+}
+
+static void put(struct agent *a, const json_t *row, const json_t *over)
+{
+	const json_t *expires = json_object_get(over, "expires_at"),
+		     *enabled = json_object_get(over, "enabled"),
+		     *alias = json_object_get(over, "alias");
+	const char *mode = text(over, "mode");
+
+	if (!expires)
+		expires = json_object_get(row, "expires_at");
+	if (!enabled)
+		enabled = json_object_get(row, "enabled");
+	if (!alias)
+		alias = json_object_get(row, "alias");
+	sharelist_put(a->store,
+		&(struct sharelist_entry){ .id = text(row, "id"),
+			.source_id = text(row, "source_container_id"),
+			.path = text(row, "source_path"),
+			.target_id = text(row, "target_container_id"),
+			.project_id = text(row, "target_project_id"),
+			.mode = mode ? mode : text(row, "mode"),
+			.mount_path = text(row, "mount_path"),
+			.alias = json_string_value(alias),
+			.enabled = !json_is_false(enabled),
+			.expires_ms = json_integer_value(expires) * 1000 },
+		agent_now_ms());
+}
+
+/* Whatever is not mounted anywhere has no fault that anybody could see. */
+static void finish(struct agent *a, struct operation *op, const char *event)
+{
+	json_t *share = recorded(a, op);
+
+	op->result = share;
+	if (event)
+		tell_share(a, source_of(a, share), event, json_incref(share));
+	reaper_look(a->reaper);
+}
+
+/* --- create --- */
+
+static enum ops_verdict create_check(struct agent *a, struct operation *op)
+{
+	const json_t *p = op->order.params;
+	_cleanup_json_ json_t *there = recorded(a, op);
+	const char *target = text(p, "target_container_id");
+
+	if (there)
+		return json_equal(json_object_get(there, "source_path"), param(op, "source_path"))
+			       ? OPS_RUN
+			       : opstate_refuse(op, -EEXIST, ERR_SHARE_EXISTS,
+					 "a share of this id exists with another source");
+	if (!desired_find(a->desired, text(p, "source_container_id"))) {
+		(void)err_set(&op->err, -ENOENT, ERR_SOURCE_CONTAINER_NOT_FOUND,
+			"source_container_id", "the source is not on this node");
+		return OPS_REFUSED;
+	}
+	if (target && !desired_find(a->desired, target)) {
+		(void)err_set(&op->err, -ENOENT, ERR_CONTAINER_NOT_FOUND, "target_container_id",
+			"the target is not on this node");
+		return OPS_REFUSED;
+	}
+	if (sharelist_has_other(a->store, &(struct sharelist_entry){ .id = share_id(op),
+						  .source_id = text(p, "source_container_id"),
+						  .path = text(p, "source_path"),
+						  .target_id = target,
+						  .project_id = text(p, "target_project_id") }))
+		return opstate_refuse(op, -EEXIST, ERR_SHARE_EXISTS,
+			"this directory is shared with this target already");
+	return OPS_RUN;
+}
+
+static int create_begin(struct agent *a, struct operation *op)
+{
+	_cleanup_json_ json_t *row = json_deep_copy(op->order.params);
+
+	(void)json_object_set(row, "id", json_object_get(row, "share_id"));
+	put(a, row, NULL);
+	return 0;
+}
+
+static void create_finish(struct agent *a, struct operation *op)
+{
+	finish(a, op, "created");
+}
+
+static void create_abandon(struct agent *a, struct operation *op)
+{
+	sharelist_remove(a->store, share_id(op));
+}
+
+/* --- update --- */
+
+static enum ops_verdict no_share(struct operation *op)
+{
+	(void)err_set(&op->err, -ENOENT, ERR_NOT_FOUND, "share_id", "there is no share %s here",
+		share_id(op));
+	return OPS_REFUSED;
+}
+
+static enum ops_verdict update_check(struct agent *a, struct operation *op)
+{
+	_cleanup_json_ json_t *share = recorded(a, op);
+
+	return share ? OPS_RUN : no_share(op);
+}
+
+static int update_begin(struct agent *a, struct operation *op)
+{
+	_cleanup_json_ json_t *row = recorded(a, op);
+
+	put(a, row, op->order.params);
+	return 0;
+}
+
+/* Of the agent's own making it changes nothing that anybody wished. */
+static void update_finish(struct agent *a, struct operation *op)
+{
+	const json_t *enabled = param(op, "enabled");
+	bool own = strcmp(op->origin, "agent") == 0;
+
+	finish(a, op,
+		own                      ? NULL
+		: json_is_false(enabled) ? "disabled"
+		: json_is_true(enabled)  ? "enabled"
+					 : "updated");
+}
+
+/* --- delete --- */
+
+static enum ops_verdict delete_check(struct agent *a, struct operation *op)
+{
+	_cleanup_json_ json_t *share = recorded(a, op);
+
+	return share ? OPS_RUN : OPS_NOTHING;
+}
+
+static void delete_finish(struct agent *a, struct operation *op)
+{
+	_cleanup_json_ json_t *share = recorded(a, op);
+	int64_t expires_s = json_integer_value(json_object_get(share, "expires_at"));
+	bool expired = strcmp(op->origin, "agent") == 0 && expires_s > 0 &&
+		       expires_s * 1000 <= agent_trusted_now_ms(a);
+
+	sharelist_remove(a->store, share_id(op));
+	op->result = json_pack("{s:s}", "share_id", share_id(op));
+	tell_share(a, source_of(a, share), expired ? "expired" : "deleted",
+		json_pack("{s:s}", "id", share_id(op)));
+	reaper_look(a->reaper);
+}
+
+/* --- the receiver's switch --- */
+
+static enum ops_verdict mount_check(struct agent *a, struct operation *op)
+{
+	_cleanup_json_ json_t *share = recorded(a, op);
+	const char *id = text(op->order.params, "container_id");
+	const struct container *c = desired_find(a->desired, id);
+	const char *target = text(share, "target_container_id"),
+		   *project = text(share, "target_project_id");
+
+	if (!share)
+		return no_share(op);
+	if (!c) {
+		(void)err_set(&op->err, -ENOENT, ERR_CONTAINER_NOT_FOUND, "container_id",
+			"there is no such container on this node");
+		return OPS_REFUSED;
+	}
+	if (target ? strcmp(target, id) == 0 : strcmp(project, c->spec.project_id) == 0)
+		return OPS_RUN;
+	(void)err_set(&op->err, -EINVAL, ERR_INVALID_PARAMS, "container_id",
+		"the share is not meant for this container");
+	return OPS_REFUSED;
+}
+
+static int mount_begin(struct agent *a, struct operation *op)
+{
+	char id[IDENT_ID_LEN + 1];
+	json_t *v;
+
+	localorder_new_id(id);
+	v = sharelist_override(a->store, share_id(op), text(op->order.params, "container_id"), id,
+		json_is_true(param(op, "mount")), agent_now_ms());
+	json_decref(v);
+	return 0;
+}
+
+static void mount_finish(struct agent *a, struct operation *op)
+{
+	_cleanup_json_ json_t *share = recorded(a, op);
+	bool mount = json_is_true(param(op, "mount"));
+	const char *id = text(op->order.params, "container_id");
+
+	op->result = json_pack("{s:O, s:o}", "share", share, "override",
+		sharelist_override(a->store, share_id(op), id, "", mount, agent_now_ms()));
+	tell_share(a, source_of(a, share), "mount_changed",
+		json_pack(
+			"{s:s, s:s, s:b}", "id", share_id(op), "container_id", id, "mount", mount));
+}
+
+/* --- the table --- */
+
+static const struct ops_step steps[] = {
+	{ "mounts", .params = targets },
+};
+
+#define STEPS(list) (list), countof(list)
+
+const struct opdef ops_share[] = {
+	{ OP_SHARE_CREATE, OPS_RESUME, create_check, create_begin, create_finish, create_abandon,
+		STEPS(steps), lanes },
+	{ OP_SHARE_UPDATE, OPS_RESUME, update_check, update_begin, update_finish, NULL,
+		STEPS(steps), lanes },
+	{ OP_SHARE_DELETE, OPS_RESUME, delete_check, NULL, delete_finish, NULL, STEPS(steps),
+		lanes },
+	{ OP_SHARE_MOUNT, OPS_RESUME, mount_check, mount_begin, mount_finish, NULL, STEPS(steps),
+		lanes },
+};
+const size_t ops_share_count = countof(ops_share);

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The mounts of a namespace (proc(5), /proc/PID/mountinfo), and which of them are the agent's. */
+#pragma once
+
+#include "proto/base.h"
+
+#define MOUNTINFO_RAMDISK "hoody-ramdisk" /* the tmpfs' source */
+
+struct mountinfo_entry {
+	uint64_t id;
+	char device[24]; /* "major:minor" */
+	char *root;      /* of the file system, what is mounted */
+	char *point;     /* where, unescaped */
+	bool readonly;
+	bool ramdisk;
+};
+
+struct mountinfo {
+	struct mountinfo_entry *at;
+	size_t n, allocated;
+};
+
+/* Of the process that @proc has as @pid ("self", "4711"), in the order of mounting. */
+_must_check_ int mountinfo_read(int proc, const char *pid, struct mountinfo *ret);
+void mountinfo_done(struct mountinfo *m);
+#define _cleanup_mountinfo_ _cleanup_(mountinfo_done)
+
+/* In container @self: of another container's tree in the pool, or of the ramdisk. */
+bool mountinfo_is_ours(const struct mountinfo_entry *e, const char *self);
+
+struct mountinfo_rule {
+	const char *self;
+	struct mountinfo_entry *allowed; /* borrowed texts */
+	size_t n;
+};
+/* It shows no more than one that is allowed, and is no freer. */
+bool mountinfo_may_stay(const struct mountinfo_entry *e, const struct mountinfo_rule *r);

@@ -1,0 +1,377 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Shares and ramdisks with real containers: owners on both sides, hot and at start, both switches, expiry, deletion, restores; what container root can try against a read-only one, and against the paths."""
+import ctypes
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import threading
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+import harness
+import host
+import local
+import tap
+
+libc = ctypes.CDLL(None, use_errno=True)
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_REMOUNT, MS_BIND = 1, 2, 4, 32, 4096
+CLONE_NEWNS, CLONE_NEWUSER = 0x20000, 0x10000000
+
+
+class Box:
+    def __init__(self, node, name, project=harness.PROJECT, **more):
+        self.node, self.name, self.id = node, name, node.new_id()
+        report = node.do("container.create", self.id, image=harness.IMAGE, name=name, project_id=project, **more)
+        if report["state"] != "succeeded":
+            raise harness.Failure(report)
+
+    def sh(self, script):
+        return self.node.ctl("exec", self.name, "sh", "-c", script)
+
+    def says(self, script):
+        return self.sh(script)[1].strip()
+
+    def pid(self):
+        return host.init_of(self.node.prefix, self.id)
+
+    def root(self):
+        return self.node.root(self.id)
+
+    def do(self, op, **params):
+        return self.node.do(op, self.id, **params)
+
+    def has_mount(self, at):
+        return any(line.split()[4] == at for line in pathlib.Path(f"/proc/{self.pid()}/mountinfo").read_text().splitlines())
+
+
+def share(node, source, path, target=None, project=None, mode="readonly", **more):
+    sid = node.new_id()
+    to = {"target_container_id": target.id} if target else {"target_project_id": project}
+    report = node.do("share.create", None, share_id=sid, source_container_id=source.id, source_path=path, mode=mode, **to, **more)
+    if report["state"] != "succeeded":
+        raise harness.Failure(report)
+    return sid, report["result"]
+
+
+def in_container(pid, work, timeout_s=20):
+    """Run a function as the container's root in its namespaces; its JSON result."""
+    r, w = os.pipe()
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            fds = [(os.open(f"/proc/{pid}/ns/{n}", os.O_RDONLY), f) for n, f in (("user", CLONE_NEWUSER), ("mnt", CLONE_NEWNS))]
+            for fd, flag in fds:
+                if libc.setns(fd, flag) != 0:
+                    raise OSError(ctypes.get_errno(), "setns")
+            os.chdir("/")
+            os.setresgid(0, 0, 0)
+            os.setresuid(0, 0, 0)
+            os.write(w, json.dumps(work()).encode())
+            code = 0
+        except BaseException as e: # the parent shows it
+            os.write(w, json.dumps({"error": repr(e)}).encode())
+        finally:
+            os._exit(code)
+    os.close(w)
+    data = b""
+    while chunk := os.read(r, 65536):
+        data += chunk
+    os.close(r)
+    os.waitpid(child, 0)
+    return json.loads(data)
+
+
+def mount(source, target, kind, flags):
+    return 0 if libc.mount(source.encode() if source else None, target.encode(), kind, ctypes.c_ulong(flags), None) == 0 else ctypes.get_errno()
+
+
+def setattr_clear(path, clear):
+    """mount_setattr(2) that takes flags off."""
+    attr = (ctypes.c_uint64 * 4)(0, clear, 0, 0)
+    fd = os.open(path, os.O_PATH)
+    return 0 if libc.syscall(442, fd, b"", 0x1000, ctypes.byref(attr), 32) == 0 else ctypes.get_errno()
+
+
+def writable(path):
+    try:
+        with open(path + "/written", "w") as f:
+            f.write("x")
+        return True
+    except OSError:
+        return False
+
+
+def attempts(at):
+    """All that container root can do to make a read-only share writable; what of it worked."""
+    found = []
+    for name, flags in (("remount", MS_REMOUNT), ("remount bind", MS_REMOUNT | MS_BIND), ("remount bind nosuid nodev", MS_REMOUNT | MS_BIND | MS_NOSUID | MS_NODEV)):
+        mount(None, at, None, flags)
+        if writable(at):
+            found.append(name)
+    for clear in (1, 2, 4, 7):
+        setattr_clear(at, clear)
+    if writable(at):
+        found.append("mount_setattr")
+    os.makedirs("/tmp/bound", exist_ok=True)
+    if mount(at, "/tmp/bound", None, MS_BIND) == 0:
+        mount(None, "/tmp/bound", None, MS_REMOUNT | MS_BIND)
+        setattr_clear("/tmp/bound", 7)
+        if writable("/tmp/bound"):
+            found.append("bind")
+        libc.umount2(b"/tmp/bound", 2)
+    child = os.fork() # over a nested user namespace
+    if child == 0:
+        code = 0
+        if libc.unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0:
+            mount(None, at, None, MS_REMOUNT | MS_BIND)
+            setattr_clear(at, 7)
+            code = 3 if writable(at) else 0
+        os._exit(code)
+    if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 3:
+        found.append("nested user namespace")
+    flags = os.statvfs(at).f_flag
+    return {"worked": found, "ro": bool(flags & os.ST_RDONLY), "nosuid": bool(flags & os.ST_NOSUID), "nodev": bool(flags & os.ST_NODEV)}
+
+
+def hardened(box, at, what):
+    tap.eq(in_container(box.pid(), lambda: attempts(at)), {"worked": [], "ro": True, "nosuid": True, "nodev": True}, f"{what}: read-only, nosuid and nodev stay, whatever root in it tries")
+
+
+def ordinary(node, a, b):
+    a.sh("mkdir -p /data/shared; echo hello >/data/shared/file; chown 33:33 /data/shared/file; mkdir /data/shared/sub")
+    sid, result = share(node, a, "/data/shared", b, mount_path="/mnt/shared")
+    tap.eq((result["status"], b.says("cat /mnt/shared/file"), b.says("stat -c %u:%g /mnt/shared/file /mnt/shared").split()), ("active", "hello", ["33:33", "0:0"]), "mounted while both run, owners right")
+    tap.ok(b.sh("touch /mnt/shared/x")[0] != 0, "read-only")
+    hardened(b, "/mnt/shared", "hot")
+    a.sh("cp /bin/busybox /data/shared/su; chmod 4755 /data/shared/su")
+    tap.ok("nosuid" in b.says("grep /mnt/shared /proc/mounts") and "nodev" in b.says("grep /mnt/shared /proc/mounts"), "its setuid files are none here")
+    tap.eq(a.sh("echo more >/data/shared/live")[0], 0, "the source writes")
+    tap.eq(b.says("cat /mnt/shared/live"), "more", "the target sees it")
+    b.do("container.restart")
+    tap.eq(b.says("cat /mnt/shared/file"), "hello", "there after a restart")
+    hardened(b, "/mnt/shared", "mounted at start")
+    first = pathlib.Path(f"/proc/{b.pid()}/mountinfo").read_text()
+    tap.ok("/mnt/shared" in first, "before init runs")
+    report = node.do("share.update", None, share_id=sid, mode="readwrite")
+    tap.eq((report["state"], b.sh("echo from-b >/mnt/shared/b; chown 1000 /mnt/shared/b")[0]), ("succeeded", 0), "made writable")
+    tap.eq((a.says("cat /data/shared/b"), a.says("stat -c %u /data/shared/b")), ("from-b", "1000"), "the source sees what the target writes, and whose it is")
+    hold = subprocess.Popen(["nsenter", "-t", str(b.pid()), "-m", "-r", "sh", "-c", "cd /mnt/shared && exec sleep 30"])
+    time.sleep(0.2)
+    node.do("share.update", None, share_id=sid, mode="readonly")
+    tap.ok(b.sh("touch /mnt/shared/x")[0] != 0 and b.says("cat /mnt/shared/file") == "hello", "read-only again, busy or not")
+    hold.kill()
+    hold.wait()
+    node.do("share.update", None, share_id=sid, enabled=False)
+    tap.ok(not b.has_mount("/mnt/shared"), "disabled: unmounted")
+    node.do("share.update", None, share_id=sid, enabled=True)
+    tap.ok(b.has_mount("/mnt/shared"), "enabled: mounted")
+    report = node.do("share.mount", None, share_id=sid, container_id=b.id, mount=False)
+    tap.ok(report["state"] == "succeeded" and not b.has_mount("/mnt/shared") and report["result"]["override"]["mount"] is False, "the receiver refuses it")
+    b.do("container.restart")
+    tap.ok(not b.has_mount("/mnt/shared"), "also at its next start")
+    node.do("share.mount", None, share_id=sid, container_id=b.id, mount=True)
+    tap.ok(b.has_mount("/mnt/shared"), "and takes it back")
+    report = node.do("share.create", None, share_id=node.new_id(), source_container_id=a.id, source_path="/data/shared", target_container_id=b.id, mode="readonly")
+    tap.eq(report["error"]["code"], "SHARE_ALREADY_EXISTS", "the same again is refused")
+    a.do("snapshot.create", alias="before")
+    a.sh("echo later >/data/shared/file")
+    a.do("snapshot.restore", name="before")
+    tap.ok(host.poll(lambda: b.says("cat /mnt/shared/file") == "hello", 5), "after a restore of the source it shows the root that holds now", b.says("cat /mnt/shared/file"))
+    b.do("snapshot.create", alias="mine")
+    tap.ok(not (node.root(b.id) / "mnt/shared/file").exists(), "what is mounted is in no root")
+    b.do("container.pause")
+    tap.eq(node.do("share.delete", None, share_id=sid)["state"], "succeeded", "deleted while the target is paused")
+    b.do("container.resume")
+    tap.ok(not b.has_mount("/mnt/shared") and node.do("share.delete", None, share_id=sid)["state"] == "succeeded", "unmounted; again: success")
+
+
+def projects(node, a, b):
+    a.sh("mkdir -p /hoody/storage/p; echo all >/hoody/storage/p/f; mkdir -p /hoody/storage/q")
+    sid, _ = share(node, a, "/hoody/storage/p", project=harness.PROJECT, alias="team")
+    at = "/hoody/shares/team"
+    tap.ok(b.has_mount(at) and not a.has_mount(at), "a project's share is in each of its containers but the source")
+    c = Box(node, "later")
+    tap.eq(c.says(f"cat {at}/f"), "all", "and in one that is made later")
+    other = Box(node, "foreign", project="0123456789abcdef0123dddd")
+    tap.ok(not other.has_mount(at), "in none of another project")
+    direct, _ = share(node, a, "/hoody/storage/p", b, mode="readwrite", alias="direct")
+    tap.ok(b.has_mount("/hoody/shares/direct") and not b.has_mount(at), "a direct one wins over the project's")
+    node.do("share.delete", None, share_id=direct)
+    tap.ok(b.has_mount(at) and not b.has_mount("/hoody/shares/direct"), "which comes back without it")
+    node.do("share.update", None, share_id=sid, expires_at=int(time.time()) + 2)
+    tap.ok(host.poll(lambda: not b.has_mount(at) and not c.has_mount(at), 8), "unmounted everywhere at its end")
+    tap.ok(node.wait_report("share", event="expired"), "which is reported")
+    other.do("container.delete", force=True)
+    sid, _ = share(node, c, "/etc", b, alias="etc-of-c")
+    tap.ok(b.has_mount("/hoody/shares/etc-of-c"), "another source")
+    hold = subprocess.Popen(["nsenter", "-t", str(b.pid()), "-m", "-r", "sh", "-c", "cd /hoody/shares/etc-of-c && exec sleep 30"])
+    time.sleep(0.2)
+    tap.eq(c.do("container.delete", force=True)["state"], "succeeded", "the source is deleted while the target is in it")
+    tap.ok(host.poll(lambda: not b.has_mount("/hoody/shares/etc-of-c"), 5), "detached lazily")
+    hold.kill()
+    hold.wait()
+    tap.ok(host.poll(lambda: local.Local(node).ask("GET", f"/containers/{a.id}/storage/shares/{sid}")[0] == 404, 5), "and gone")
+
+
+def copied(node, a, b):
+    """What a container has bound elsewhere, or copied into namespaces of its own."""
+    a.sh("mkdir -p /s; echo 1 >/s/f")
+    sid, _ = share(node, a, "/s", b, mount_path="/mnt/s", mode="readwrite")
+    b.sh("mkdir -p /elsewhere; mount --bind /mnt/s /elsewhere")
+    tap.ok(b.has_mount("/elsewhere"), "root binds it elsewhere")
+    inner = subprocess.Popen(["nsenter", "-t", str(b.pid()), "-m", "-p", "-U", "-r", "unshare", "-m", "sleep", "60"])
+    deep = host.poll(lambda: next((p for p in host.children(inner.pid) or [inner.pid] if os.readlink(f"/proc/{p}/ns/mnt") != os.readlink(f"/proc/{b.pid()}/ns/mnt")), None), 5)
+    for m, unified in host.cgroup_mounts():
+        procs = m / node.prefix / b.id / "payload" / "cgroup.procs"
+        if procs.exists():
+            procs.write_text(str(deep))
+    tap.ok("/mnt/s" in pathlib.Path(f"/proc/{deep}/mountinfo").read_text(), "and copies its namespace")
+    node.do("share.delete", None, share_id=sid)
+    tap.ok(not b.has_mount("/mnt/s") and not b.has_mount("/elsewhere"), "all of it goes with the share")
+    tap.ok("/mnt/s " not in pathlib.Path(f"/proc/{deep}/mountinfo").read_text(), "in the copied namespace too")
+    inner.kill()
+    inner.wait()
+
+
+def attacked(node, a, b):
+    outside = node.directory / "host-secret"
+    outside.mkdir(mode=0o755)
+    (outside / "OUTSIDE").write_text("host")
+    root = a.root()
+
+    def refused(what, make):
+        make()
+        sid, result = share(node, a, "/att/p", b, alias="attack")
+        tap.ok(result["status"] == "failed" and result["status_message"] and not b.has_mount("/hoody/shares/attack"), f"{what}: refused", result)
+        tap.eq(b.do("container.restart")["state"], "succeeded", f"{what}: the target starts without it")
+        tap.ok(not b.has_mount("/hoody/shares/attack"), f"{what}: nor is it mounted at start")
+        node.do("share.delete", None, share_id=sid)
+        a.sh("rm -rf /att")
+
+    refused("a link out of the root", lambda: a.sh(f"mkdir -p /att; ln -s /../../../../../../../../../..{outside} /att/p"))
+    refused("a link inside", lambda: a.sh("mkdir -p /att; ln -s /etc /att/p"))
+    refused("/proc/self/root", lambda: a.sh("mkdir -p /att; ln -s /proc/self/root /att/p"))
+    refused("a fifo", lambda: a.sh("mkdir -p /att; mkfifo /att/p"))
+    refused("a file", lambda: a.sh("mkdir -p /att; echo >/att/p"))
+    refused("a link above it", lambda: a.sh("ln -s /tmp /att; mkdir -p /tmp/p"))
+    refused("nothing", lambda: None)
+    a.sh("rm -rf /att /tmp/p")
+    # A mount of the container's over the path is not what is shared.
+    a.sh("mkdir -p /att/p; echo 1 >/att/p/INSIDE; mount -t tmpfs t /att/p; echo 2 >/att/p/OVER")
+    sid, _ = share(node, a, "/att/p", b, alias="over")
+    tap.eq(b.says("ls /hoody/shares/over"), "INSIDE", "what the source mounts over it is not shared")
+    # A path that is swapped for a link later.
+    a.sh(f"umount /att/p; mv /att/p /att/q; ln -s /../../../../../../../..{outside} /att/p")
+    report = node.do("share.update", None, share_id=sid)
+    tap.ok(report["result"]["status"] == "failed" and not b.has_mount("/hoody/shares/over"), "a path that became a link is unmounted at the next look", report["result"])
+    node.do("share.delete", None, share_id=sid)
+    # The mount point is the target's to fool with: it stays in its own root.
+    b.sh(f"rm -rf /hoody/shares; ln -s /../../../../../../../../..{outside} /hoody/shares")
+    a.sh("rm -rf /att; mkdir -p /att/p; touch /att/p/INSIDE")
+    sid, result = share(node, a, "/att/p", b, alias="point")
+    tap.eq(sorted(p.name for p in outside.iterdir()), ["OUTSIDE"], "a link for a mount point: nothing was made outside")
+    node.do("share.delete", None, share_id=sid)
+    b.sh("rm -f /hoody/shares; mkdir -p /hoody/shares")
+    # Raced.
+    a.sh("rm -rf /att; mkdir -p /att/p/deep /att/alt; touch /att/p/deep/INSIDE")
+    swaps, stop = [0], threading.Event()
+
+    def swap():
+        top = root / "att"
+        os.symlink("/../../../../../../../../.." + str(outside), top / "link")
+        (top / "evil").mkdir()
+        os.symlink("/../../../../../../../../.." + str(outside), top / "evil" / "deep")
+        fd = os.open(top, os.O_RDONLY)
+        names = (b"p", b"link", b"evil")
+        while not stop.is_set(): # RENAME_EXCHANGE: the path is now the directory, now a link, now a directory with a link in it
+            for other in names[1:]:
+                libc.renameat2(fd, b"p", fd, other, 2)
+                libc.renameat2(fd, b"p", fd, other, 2)
+                swaps[0] += 2
+
+    thread = threading.Thread(target=swap)
+    thread.start()
+    total = {"mounted": 0, "refused": 0, "outside": 0, "left": 0}
+    try:
+        while swaps[0] < 100000:
+            done = subprocess.run([harness.BUILD / "tests/tools/mountdrive", node.directory / "pool", node.directory / "run", b.id, str(b.pid()), a.id, "/att/p/deep", "/mnt/raced", "50"],
+                                  capture_output=True, text=True, timeout=120)
+            for k, v in json.loads(done.stdout).items():
+                total[k] += v
+    finally:
+        stop.set()
+        thread.join()
+    tap.ok(total["outside"] == 0 and total["left"] == 0 and total["mounted"] > 0 and total["refused"] > 0, "raced with swaps: never a mount outside of the source's root, never one that stays", total)
+    tap.figure(f"{swaps[0]} swaps during {total['mounted']} mounts and {total['refused']} refusals")
+    # Nothing was written there either.
+    tap.eq(sorted(p.name for p in outside.iterdir()), ["OUTSIDE"], "and nothing written outside")
+
+
+def ramdisks(node, api):
+    one, two = Box(node, "ram-one"), Box(node, "ram-two")
+    one.sh("echo secret >/ramdisk/s; mkdir -m 700 /ramdisk/secrets; echo 123 >/ramdisk/secrets/k; chown 1000 /ramdisk/s")
+    tap.eq((one.says("stat -c %a:%u /ramdisk"), one.says("stat -f -c %T /ramdisk")), ("700:0", "tmpfs"), "a ramdisk of its own")
+    tap.eq(two.says("ls /ramdisk"), "", "nobody else sees it")
+    one.do("container.stop")
+    one.do("container.start")
+    tap.eq((one.says("cat /ramdisk/s"), one.says("stat -c %u /ramdisk/s")), ("secret", "1000"), "it outlives stop and start")
+    tap.ok(not (one.root() / "ramdisk/s").exists(), "and lies on no disk")
+    ram = node.directory / "run/ramdisk"
+    tap.ok(os.statvfs(ram).f_blocks * os.statvfs(ram).f_frsize <= 512 << 20, "there is one ceiling for all")
+    for box in (one, two):
+        report = box.do("container.update", ramdisk_scope="project")
+        tap.eq(report["state"], "succeeded", f"{box.name}: shared with its project, while it runs", )
+    one.sh("echo ours >/ramdisk/project/f")
+    tap.eq((two.says("cat /ramdisk/project/f"), two.says("stat -c %u /ramdisk/project/f")), ("ours", "0"), "one writes, the other reads, owners right")
+    two.do("container.restart")
+    tap.eq(two.says("cat /ramdisk/project/f"), "ours", "also mounted at start")
+    two.do("container.update", ramdisk_scope="container")
+    tap.ok(not two.has_mount("/ramdisk/project") and two.has_mount("/ramdisk"), "left again")
+    two.do("container.update", ramdisk=False)
+    tap.ok(not two.has_mount("/ramdisk"), "without any")
+    two.do("container.update", ramdisk=True)
+    tap.ok(two.has_mount("/ramdisk"), "and with one")
+    one.sh("ln -s /etc /rl; rm -rf /ramdisk 2>/dev/null; true")
+    for box in (one, two):
+        box.do("container.delete", force=True)
+
+
+def kvm(node):
+    if not pathlib.Path("/dev/kvm").exists():
+        report = node.do("container.create", node.new_id(), image=harness.IMAGE, kvm=True)
+        tap.eq((report["state"], report["error"]["data"]["field"]), ("failed", "kvm"), "no /dev/kvm on this host: refused, and says so")
+        return
+    box = Box(node, "virtual", kvm=True)
+    got = in_container(box.pid(), lambda: os.open("/dev/kvm", os.O_RDWR) > 0)
+    tap.eq(got, True, "container root opens /dev/kvm")
+    tap.eq(box.do("container.kvm", kvm=False)["error"]["code"], "OPERATION_STATE_CONFLICT", "withdrawn while stopped only")
+    box.do("container.stop")
+    box.do("container.kvm", kvm=False)
+    box.do("container.start")
+    tap.ok(box.sh("test -c /dev/kvm")[0] != 0, "gone when withdrawn")
+    box.do("container.delete", force=True)
+
+
+def main():
+    if os.geteuid() != 0:
+        tap.skip_all("needs root")
+    with harness.Node() as node:
+        a, b = Box(node, "source"), Box(node, "target")
+        ordinary(node, a, b)
+        projects(node, a, b)
+        copied(node, a, b)
+        attacked(node, a, b)
+        for box in (a, b):
+            tap.eq(box.do("container.delete", force=True)["state"], "succeeded", f"{box.name} is deleted")
+        ramdisks(node, local.Local(node))
+        kvm(node)
+        host.poll(lambda: not node.leaks(), 3)
+        tap.eq((node.leaks(), node.sanitizer_words()), ([], []), "nothing is left, sanitizers are silent")
+    tap.done()
+
+
+main()
