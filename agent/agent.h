@@ -30,6 +30,9 @@ struct agent {
 	struct reaper *reaper;
 	struct ctnet *net;
 	struct proxydir *proxydir;
+	struct stats *stats;
+	struct metrics *metrics;
+	struct portal *metrics_portal; /* NULL without Metrics.Listen */
 	struct forwarder_set *forwarders;
 	gid_t local_group; /* who may use the local sockets; 0 (root's) without Local.Group */
 	struct ctgroup *groups;

@@ -14,7 +14,7 @@ agent_hoody_agent_SOURCES = \
 	agent/aliaslist.c agent/aliaslist.h \
 	agent/api.c agent/api.h agent/api_handlers.h agent/api_routes.c agent/api_routes.def \
 	agent/api_body.c agent/api_body.h agent/api_order.c agent/api_order.h agent/api_show.c agent/api_show.h \
-	agent/api_alias.c agent/api_container.c agent/api_env.c agent/api_event.c agent/api_firewall.c agent/api_image.c agent/api_network.c agent/api_node.c agent/api_operation.c agent/api_plan.c agent/api_project.c agent/api_proxy.c agent/api_share.c agent/api_snapshot.c \
+	agent/api_alias.c agent/api_container.c agent/api_env.c agent/api_event.c agent/api_firewall.c agent/api_image.c agent/api_network.c agent/api_node.c agent/api_operation.c agent/api_plan.c agent/api_project.c agent/api_proxy.c agent/api_share.c agent/api_snapshot.c agent/api_stats.c \
 	agent/ctfiles.c agent/ctfiles.h \
 	agent/ctlsrv.c agent/ctlsrv.h \
 	agent/ctmounts.c agent/ctmounts.h \
@@ -22,6 +22,7 @@ agent_hoody_agent_SOURCES = \
 	agent/ctwatch.c agent/ctwatch.h \
 	agent/desired.c agent/desired.h \
 	agent/envlist.c agent/envlist.h \
+	agent/diskuse.c agent/diskuse.h \
 	agent/doclist.c agent/doclist.h \
 	agent/engine.c agent/engine.h \
 	agent/event.c agent/event.h \
@@ -36,6 +37,7 @@ agent_hoody_agent_SOURCES = \
 	agent/leaf.c agent/leaf.h \
 	agent/localorder.c agent/localorder.h \
 	agent/ops.c agent/ops.h agent/ops_container.c agent/ops_command.c agent/ops_copy.c agent/ops_env.c agent/ops_firewall.c agent/ops_image.c agent/ops_network.c agent/ops_node.c agent/ops_project.c agent/ops_proxy.c agent/ops_share.c agent/ops_snapshot.c \
+	agent/metrics.c agent/metrics.h \
 	agent/netlist.c agent/netlist.h \
 	agent/opstate.c agent/opstate.h \
 	agent/outbox.c agent/outbox.h \
@@ -45,13 +47,14 @@ agent_hoody_agent_SOURCES = \
 	agent/sharelist.c agent/sharelist.h \
 	agent/snaplist.c agent/snaplist.h \
 	agent/spawn.c agent/spawn.h \
+	agent/stats.c agent/stats.h \
 	agent/tell.c agent/tell.h \
 	agent/trust.c agent/trust.h \
 	agent/uplink.c agent/uplink.h \
 	agent/worker.c agent/worker.h
 agent_hoody_agent_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(SODIUM_CFLAGS) $(SYSTEMD_CFLAGS)
 agent_hoody_agent_LDADD = agent/libengine.a agent/libagentbase.a proto/libchannel.a lxc/libct.a netfilter/libnetfilter.a netns/libnetns.a proto/libproto.a \
-	$(NFTNL_LIBS) $(MNL_LIBS) $(SYSTEMD_LIBS) $(SQLITE_LIBS) $(INIH_LIBS) $(JANSSON_LIBS) $(SODIUM_LIBS)
+	$(NFTNL_LIBS) $(MNL_LIBS) $(SYSTEMD_LIBS) $(SQLITE_LIBS) $(INIH_LIBS) $(JANSSON_LIBS) $(SODIUM_LIBS) -lm
 
 nodist_agent_hoody_agent_SOURCES = agent/api_openapi.c
 BUILT_SOURCES += agent/api_openapi.c

@@ -21,10 +21,12 @@
 #include "agent/engine.h"
 #include "agent/forwarder.h"
 #include "agent/journald.h"
+#include "agent/metrics.h"
 #include "agent/portal.h"
 #include "agent/proxydir.h"
 #include "agent/reaper.h"
 #include "agent/spawn.h"
+#include "agent/stats.h"
 #include "agent/tell.h"
 #include "agent/trust.h"
 #include "agent/uplink.h"
@@ -166,7 +168,10 @@ static int start_parts(struct agent *a, struct err *err)
 	r = engine_new(a, &a->engine);
 	if (r < 0)
 		return r;
+	a->metrics = metrics_new();
 	r = reaper_new(a, &a->reaper);
+	if (r >= 0)
+		r = stats_new(a, &a->stats);
 	if (r >= 0)
 		r = forwarder_set_new(a, &a->forwarders, err);
 	if (r >= 0)
@@ -179,6 +184,8 @@ static int start_parts(struct agent *a, struct err *err)
 	r = ctlsrv_open(a, &a->ctlsrv, err);
 	if (r >= 0)
 		r = portal_new(a, &a->portal, err);
+	if (r >= 0 && a->conf.metrics.listen[0])
+		r = portal_new_metrics(a, &a->metrics_portal, err);
 	if (r < 0 || !a->conf.control.api_url[0])
 		return r;
 	return uplink_new(a, &a->uplink, err);
@@ -290,6 +297,7 @@ static int on_hangup(sd_event_source *s, const struct signalfd_siginfo *si, void
 	} else {
 		conf_done(&a->conf);
 		a->conf = fresh;
+		stats_reload(a->stats);
 		if (kept[0])
 			LOG(LOG_WARNING, CONFIG_KEPT, NO_FIELDS,
 				"these keys take effect at the next start only: %s", kept);
@@ -370,6 +378,7 @@ static int run(struct agent *a, struct err *err)
 static void tear_down(struct agent *a)
 {
 	a->portal = portal_free(a->portal);
+	a->metrics_portal = portal_free(a->metrics_portal);
 	a->ctlsrv = ctlsrv_close(a->ctlsrv);
 	a->uplink = uplink_free(a->uplink);
 	a->engine = engine_free(a->engine);
@@ -377,6 +386,8 @@ static void tear_down(struct agent *a)
 	a->proxydir = proxydir_free(a->proxydir);
 	a->forwarders = forwarder_set_free(a->forwarders);
 	a->reaper = reaper_free(a->reaper);
+	a->stats = stats_free(a->stats);
+	a->metrics = metrics_free(a->metrics);
 	a->api = api_free(a->api); /* with what looks something up for its calls */
 	a->workers = worker_pool_free(a->workers);
 	for (size_t i = 0; a->desired && i < desired_count(a->desired); i++)

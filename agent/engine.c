@@ -7,6 +7,7 @@
 #include "agent/ctwatch.h"
 #include "agent/journald.h"
 #include "agent/history.h"
+#include "agent/metrics.h"
 #include "agent/ops.h"
 #include "agent/portal.h"
 #include "agent/proxydir.h"
@@ -180,6 +181,8 @@ static void end(struct engine *e, struct operation *op, enum journal_state state
 	journal_finish(e->agent->store, op->row, state, op->finished_ms, result_text, error_text);
 	tell_operation(e->agent, op, state, NULL);
 	api_order_ended(e->agent, op, state);
+	metrics_order(e->agent->metrics, op->order.op, state == JOURNAL_SUCCEEDED,
+		op->started_ms ? op->finished_ms - op->started_ms : 0);
 	log_end(op, state, op->started_ms ? op->finished_ms - op->started_ms : 0);
 	op->worker = worker_release(op->worker);
 	lane_leave(e->lanes, &op->ticket, on_lane_ready, e);
@@ -500,6 +503,7 @@ void engine_turn(struct engine *e)
 			act(op);
 		uplink_kick(a->uplink);
 		portal_flush(a->portal);
+		portal_flush(a->metrics_portal);
 	} while (e->ready.head || store_is_dirty(a->store));
 	worker_pool_warm(a->workers);
 }

@@ -9,6 +9,10 @@
 /* Room that is kept free so that an order that was taken in can still report its end. */
 #define RESERVE_BYTES (4 * 1024 * 1024)
 
+/* What may be lost: an hour's of a small node. */
+#define OFFERS_MAX      360
+#define OFFER_BYTES_MAX (4UL * 1024 * 1024)
+
 /* As it lies in the database; read by the program that wrote it, or a later one: grow it at its end
  * only. */
 struct fixed {
@@ -25,6 +29,9 @@ struct outbox {
 	uint8_t fixed_digest[32];
 	bool has_digest; /* fixed_digest was computed in this process */
 	uint8_t prev[32];
+	char *offers[OFFERS_MAX]; /* a ring of n_offers from first_offer on */
+	size_t first_offer, n_offers, offer_bytes;
+	uint64_t dropped, dropped_told;
 };
 
 static int load_meta(struct store *s, const char *key, void *ret, size_t size)
@@ -62,8 +69,56 @@ int outbox_open(struct store *s, uint64_t max_bytes, struct outbox **ret, struct
 
 struct outbox *outbox_close(struct outbox *o)
 {
+	if (o)
+		for (size_t i = 0; i < OFFERS_MAX; i++)
+			free(o->offers[i]);
 	free(o);
 	return NULL;
+}
+
+/* --- what may be lost --- */
+
+static char *take_offer(struct outbox *o)
+{
+	char *body = TAKE(o->offers[o->first_offer]);
+
+	o->first_offer = (o->first_offer + 1) % OFFERS_MAX;
+	o->n_offers--;
+	o->offer_bytes -= strlen(body);
+	return body;
+}
+
+void outbox_offer(struct outbox *o, char *body_takes)
+{
+	if (o->max_bytes == 0) {
+		free(body_takes);
+		return;
+	}
+	while (o->n_offers > 0 && (o->n_offers == OFFERS_MAX ||
+					  o->offer_bytes + strlen(body_takes) > OFFER_BYTES_MAX)) {
+		free(take_offer(o));
+		o->dropped++;
+	}
+	o->offers[(o->first_offer + o->n_offers++) % OFFERS_MAX] = body_takes;
+	o->offer_bytes += strlen(body_takes);
+}
+
+uint64_t outbox_dropped(const struct outbox *o)
+{
+	return o->dropped;
+}
+
+/* They get their places behind what is durable. */
+static void add_offers(struct outbox *o)
+{
+	while (o->n_offers > 0) {
+		_cleanup_(freep) char *body = take_offer(o);
+		_cleanup_(freep) char *full = xasprintf("{\"dropped\":%llu,%s",
+			(unsigned long long)(o->dropped - o->dropped_told), body + 1);
+
+		o->dropped_told = o->dropped;
+		outbox_add(o, full);
+	}
 }
 
 void outbox_add(struct outbox *o, const char *body)
@@ -106,6 +161,7 @@ bool outbox_stage(struct outbox *o, int64_t now_ms, const char *boot_id)
 
 	if (o->fixed.last_seq)
 		return true;
+	add_offers(o);
 	if (o->reports == 0)
 		return false;
 	o->fixed = (struct fixed){ .sent_ms = now_ms };

@@ -20,6 +20,13 @@ struct outbox *outbox_close(struct outbox *o);
  * transaction. */
 void outbox_add(struct outbox *o, const char *body);
 
+/* Add one that may be lost (statistics): kept in memory until the next batch is fixed, for as long as
+ * newer ones leave room. It then has "dropped", which counts those that were lost before it. Takes
+ * @body. */
+void outbox_offer(struct outbox *o, char *body_takes);
+/* How many were lost since the agent's start. */
+uint64_t outbox_dropped(const struct outbox *o);
+
 /* Too full to take in more orders? (They would need reports.) */
 bool outbox_is_full(const struct outbox *o);
 uint64_t outbox_reports(const struct outbox *o);

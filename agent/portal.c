@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/portal.h"
 
+#include <netdb.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -10,6 +11,7 @@
 #include "proto/channel.h"
 #include "agent/journald.h"
 #include "agent/leaf.h"
+#include "agent/metrics.h"
 #include "proto/jsonx.h"
 
 #define BACKLOG    512
@@ -29,6 +31,7 @@ struct portal {
 	struct leaf *leaf;
 	int fd;                        /* listens */
 	bool is_ours;                  /* we made it, and remove it */
+	bool is_metrics;               /* for everybody, and nothing but them */
 	struct message *first, **last; /* to be sent after the commit */
 	size_t n;
 };
@@ -83,6 +86,36 @@ static int on_ready(struct channel *ch, struct channel_message *m, void *userdat
 	return 0;
 }
 
+static bool is_metrics(const json_t *request)
+{
+	const json_t *path = json_object_get(request, "path");
+	const char *method = json_string_value(json_object_get(request, "method")),
+		   *first = json_string_value(json_array_get(path, 0));
+
+	return json_array_size(path) == 1 && first && strcmp(first, "metrics") == 0 &&
+	       (strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0);
+}
+
+static void answer_metrics(struct portal *p, uint64_t id, const json_t *request)
+{
+	bool openmetrics = json_is_true(json_object_get(request, "openmetrics"));
+	_cleanup_(freep) char *text = metrics_text(p->agent, openmetrics);
+	_cleanup_json_ json_t *body = json_string(text),
+			      *headers = json_pack("{s:s}", "Content-Type",
+				      openmetrics ? METRICS_TYPE_OPENMETRICS
+						  : METRICS_TYPE_PROMETHEUS);
+
+	portal_answer(p, id, 200, headers, body);
+}
+
+static void refuse(struct portal *p, uint64_t id, enum errcode code)
+{
+	_cleanup_json_ json_t *v = json_pack("{s:b, s:i, s:s, s:s}", "success", 0, "statusCode",
+		err_http(code), "error", err_wire(code), "message", err_sentence(code));
+
+	portal_answer(p, id, err_http(code), NULL, v);
+}
+
 static int on_request(struct channel *ch, struct channel_message *m, void *userdata)
 {
 	struct portal *p = leaf_owner(userdata);
@@ -98,15 +131,14 @@ static int on_request(struct channel *ch, struct channel_message *m, void *userd
 		json_decref(request);
 		return -EBADMSG;
 	}
-	if (may_ask(p, m->fd, &uid)) {
-		api_request(p->agent, m->frame.id, uid, request);
-		return 0;
-	}
-	json_decref(request);
-	request = json_pack("{s:b, s:i, s:s, s:s}", "success", 0, "statusCode",
-		err_http(ERR_NOT_PERMITTED), "error", err_wire(ERR_NOT_PERMITTED), "message",
-		err_sentence(ERR_NOT_PERMITTED));
-	portal_answer(p, m->frame.id, err_http(ERR_NOT_PERMITTED), NULL, request);
+	if (!p->is_metrics && !may_ask(p, m->fd, &uid))
+		refuse(p, m->frame.id, ERR_NOT_PERMITTED);
+	else if (is_metrics(request))
+		answer_metrics(p, m->frame.id, request);
+	else if (p->is_metrics)
+		refuse(p, m->frame.id, ERR_NOT_FOUND);
+	else
+		api_request(p->agent, m->frame.id, uid, json_incref(request));
 	json_decref(request);
 	return 0;
 }
@@ -240,7 +272,8 @@ static void on_down(void *userdata)
 
 	while (p->first)
 		drop_first(p);
-	api_all_gone(p->agent);
+	if (!p->is_metrics)
+		api_all_gone(p->agent);
 }
 
 static const struct leaf_kind kind = {
@@ -254,23 +287,70 @@ static const struct leaf_kind kind = {
 	.down = on_down,
 };
 
-int portal_new(struct agent *a, struct portal **ret, struct err *err)
+static struct portal *new_portal(struct agent *a)
 {
 	struct portal *p = xcalloc(1, sizeof(*p));
-	int r;
 
 	p->agent = a;
 	p->last = &p->first;
-	p->fd = inherited_socket();
-	r = p->fd < 0 ? make_socket(p, err) : 0;
+	p->fd = -1;
+	return p;
+}
+
+static int start(struct portal *p, int r, struct portal **ret, struct err *err)
+{
 	if (r >= 0)
-		r = leaf_new(a, &kind, p, &p->leaf, err);
+		r = leaf_new(p->agent, &kind, p, &p->leaf, err);
 	if (r < 0) {
 		portal_free(p);
 		return r;
 	}
 	*ret = p;
 	return 0;
+}
+
+int portal_new(struct agent *a, struct portal **ret, struct err *err)
+{
+	struct portal *p = new_portal(a);
+
+	p->fd = inherited_socket();
+	return start(p, p->fd < 0 ? make_socket(p, err) : 0, ret, err);
+}
+
+/* The address has been judged when the configuration was read: the last colon is the port's. */
+static int listen_on(struct portal *p, struct err *err)
+{
+	const char *listen_at = p->agent->conf.metrics.listen, *colon = strrchr(listen_at, ':');
+	bool six = *listen_at == '[';
+	_cleanup_(freep) char *host =
+		xasprintf("%.*s", (int)(colon - listen_at) - 2 * six, listen_at + six);
+	const struct addrinfo hints = { .ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV,
+		.ai_socktype = SOCK_STREAM };
+	struct addrinfo *found = NULL;
+	int r = getaddrinfo(host, colon + 1, &hints, &found) == 0 ? 0 : -EINVAL;
+
+	if (r == 0)
+		p->fd = socket(
+			found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP);
+	if (r == 0 &&
+		(p->fd < 0 ||
+			setsockopt(p->fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int)) < 0 ||
+			bind(p->fd, found->ai_addr, found->ai_addrlen) < 0 ||
+			listen(p->fd, BACKLOG) < 0))
+		r = -errno;
+	if (found)
+		freeaddrinfo(found);
+	return r < 0 ? err_set(err, r, ERR_CONFIG, "Metrics.Listen", "can't listen on %s: %s",
+			       listen_at, strerror(-r))
+		     : 0;
+}
+
+int portal_new_metrics(struct agent *a, struct portal **ret, struct err *err)
+{
+	struct portal *p = new_portal(a);
+
+	p->is_metrics = true;
+	return start(p, listen_on(p, err), ret, err);
 }
 
 struct portal *portal_free(struct portal *p)

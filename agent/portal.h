@@ -17,6 +17,8 @@
 struct portal;
 
 _must_check_ int portal_new(struct agent *a, struct portal **ret, struct err *err);
+/* Another one, on Metrics.Listen, which answers GET /metrics and nothing else, whoever asks. */
+_must_check_ int portal_new_metrics(struct agent *a, struct portal **ret, struct err *err);
 struct portal *portal_free(struct portal *p);
 
 /* Queue an answer: @body is sent as JSON, or as it is when it is a string. */

@@ -218,6 +218,8 @@ static json_t *as_json(const struct request *r, const char *method, const char *
 	v = json_pack("{s:s, s:o, s:o, s:b, s:b}", "method", method, "path", path, "query",
 		arguments.object, "async", says(r, "Prefer", "respond-async"), "stream",
 		says(r, "Accept", "text/event-stream"));
+	if (v && says(r, "Accept", "application/openmetrics-text"))
+		(void)json_object_set_new(v, "openmetrics", json_true());
 	if (v && if_match)
 		(void)json_object_set_new(v, "if_match", json_string(if_match));
 	complaint = v ? take_body(r, v) : NULL;

@@ -210,6 +210,24 @@ void tell_proxy(struct agent *a, const struct container *c, const char *event, j
 	tell_event(a, "proxy", c, event, data_steals);
 }
 
+void tell_container_stats(struct agent *a, int64_t interval_ms, json_t *containers_steals)
+{
+	_cleanup_json_ json_t *v = new_report("container.stats");
+
+	set(v, "interval_ms", json_integer((json_int_t)interval_ms));
+	set(v, "containers", containers_steals);
+	outbox_offer(a->outbox, jsonx_dump(v));
+}
+
+void tell_node_stats(struct agent *a, json_t *stats_steals)
+{
+	_cleanup_json_ json_t *v = new_report("node.stats");
+
+	(void)json_object_update(v, stats_steals);
+	json_decref(stats_steals);
+	outbox_offer(a->outbox, jsonx_dump(v));
+}
+
 /* As storage/pool chooses it, which the agent doesn't link. */
 static const char *driver_name(const struct agent *a, const struct statfs *st)
 {

@@ -40,6 +40,10 @@ void tell_env(struct agent *a, const struct container *c, const char *event, jso
 void tell_share(struct agent *a, const struct container *c, const char *event, json_t *data_steals);
 void tell_proxy(struct agent *a, const struct container *c, const char *event, json_t *data_steals);
 
+/* Statistics: not durable, the newest are kept. Take what they are given. */
+void tell_container_stats(struct agent *a, int64_t interval_ms, json_t *containers_steals);
+void tell_node_stats(struct agent *a, json_t *stats_steals);
+
 /* node.hello and node.inventory. */
 void tell_hello(struct agent *a);
 

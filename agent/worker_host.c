@@ -148,7 +148,7 @@ int worker_host_reboot(struct job *j, struct err *err)
 			why.message ? why.message : strerror(-r));
 	sd_bus_error_free(&why);
 	sd_bus_unref(bus);
-	while (r >= 0)
+	for (; r >= 0;)
 		(void)poll(NULL, 0, -1);
 	return r;
 }

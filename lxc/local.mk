@@ -7,6 +7,7 @@ lxc_libct_a_SOURCES = \
 	lxc/ctgroup.c lxc/ctgroup.h \
 	lxc/cthold.c lxc/cthold.h \
 	lxc/ctlimits.c lxc/ctlimits.h \
+	lxc/ctmeter.c lxc/ctmeter.h \
 	lxc/ctprobe.c lxc/ctprobe.h \
 	lxc/ctspec.c lxc/ctspec.h
 lxc_libct_a_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)

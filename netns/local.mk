@@ -3,12 +3,13 @@
 
 noinst_LIBRARIES += netns/libnetns.a
 netns_libnetns_a_SOURCES = \
+	netns/ifstats.c netns/ifstats.h \
 	netns/ifsysctl.c netns/ifsysctl.h \
 	netns/rtlink.c netns/rtlink.h \
 	netns/rtname.c netns/rtname.h \
 	netns/rtpolicy.c netns/rtpolicy.h \
 	netns/rtsock.c netns/rtsock.h
-netns_libnetns_a_CFLAGS = $(AM_CFLAGS) $(NL_CFLAGS) $(SODIUM_CFLAGS)
+netns_libnetns_a_CFLAGS = $(AM_CFLAGS) $(NL_CFLAGS) $(MNL_CFLAGS) $(SODIUM_CFLAGS)
 
 # hoody-netup: makes a container's link; small, since every start waits for it.
 pkglibexec_PROGRAMS += netns/hoody-netup

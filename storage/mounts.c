@@ -440,7 +440,8 @@ static int reconcile(
 	json_array_foreach((json_t *)(uintptr_t)wanted, i, wish)(void) json_object_set_new(result,
 		json_string_value(json_object_get(wish, "key")), mount_one(v, t, wish, &ids[i]));
 	r = sweep_others(v, t, ids, n);
-	(void)json_object_set_new(result, "", json_pack("{s:i}", "busy", (int)v->out->busy));
+	(void)json_object_set_new(
+		result, "", json_pack("{s:i}", "busy", v->out ? (int)v->out->busy : 0));
 	return r;
 }
 

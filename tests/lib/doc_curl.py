@@ -18,8 +18,9 @@ ID = re.compile(r"[0-9a-f]{24}")
 PLACEHOLDER = re.compile(r"\$?[A-Z][A-Z0-9]*(_[A-Z0-9]+)+")
 
 
-def call(method, path, body=None):
+def call(method, path, body=None, etag=None):
     data = ["-d", json.dumps(body)] if body is not None else []
+    data += ["-H", f"If-Match: {etag}"] if etag else []
     out = subprocess.run([*CURL, "-X", method, *data, BASE + path], capture_output=True, text=True, check=True).stdout
     return json.loads(out)
 
@@ -48,6 +49,44 @@ class Things:
             call("POST", f"/containers/{cid}/{'start' if status == 'running' else 'stop'}", {})
         return cid
 
+    def other(self):
+        """A second container of the project, to share with."""
+        return self.container("TARGET_CONTAINER_ID")
+
+    def share(self):
+        cid = self.container("CONTAINER_ID")
+        found = call("GET", f"/containers/{cid}/storage/shares")["data"]["shares"]
+        if found:
+            return found[0]["id"]
+        return call("POST", f"/containers/{cid}/storage/shares", {"path": "/etc", "target_container_id": self.other(), "mode": "ro"})["data"]["id"]
+
+    def incoming(self, which):
+        """One that this container receives."""
+        cid = self.container(which)
+        found = call("GET", f"/containers/{cid}/storage/incoming")["data"]["shares"]
+        if found:
+            return found[0]["id"]
+        giver = self.container("CONTAINER_ID" if which != "CONTAINER_ID" else "TARGET_CONTAINER_ID")
+        return call("POST", f"/containers/{giver}/storage/shares", {"path": "/etc", "target_container_id": cid, "mode": "ro"})["data"]["id"]
+
+    def alias(self):
+        found = call("GET", "/proxy/aliases")["data"]["aliases"]
+        if found:
+            return found[0]["id"]
+        return call("POST", "/proxy/aliases", {"alias": "document-alias", "container_id": self.container("CONTAINER_ID")})["data"]["id"]
+
+    def hook(self):
+        base = f"/containers/{self.container('CONTAINER_ID')}/proxy/hooks/service_name"
+        found = call("GET", base)["data"]
+        if not found["hooks"]:
+            call("POST", base, {"match": {"path": "/"}, "script": ""}, found["etag"])
+            found = call("GET", base)["data"]
+        return found["hooks"][0]["id"]
+
+    def etag(self, url):
+        """The example's file:vN stands for the version that the reader has just read."""
+        return call("GET", f"/containers/{self.container('CONTAINER_ID')}/proxy/settings")["data"]["etag"]
+
     def event(self):
         self.container("CONTAINER_ID")
         return call("GET", "/events?limit=1")["data"]["events"][0]["id"]
@@ -60,6 +99,12 @@ class Things:
             return self.project()
         if name == "EVENT_ID":
             return self.event()
+        if name == "SHARE_ID":
+            return self.incoming(re.search(r"/containers/([A-Z_]+)/", url)[1]) if "/incoming/" in url else self.share()
+        if name == "ALIAS_ID":
+            return self.alias()
+        if name == "HOOK_ID":
+            return self.hook()
         if name == "YOUR_IP":
             return "192.0.2.1"
         return "0" * 23 + "1" if name.endswith("_ID") else name.lower()
@@ -72,11 +117,15 @@ def main():
     at = next(i for i, a in enumerate(args) if a.startswith("https://"))
     # The reader's own variables are "null" where the container could not be made, for want of its image.
     url = args[at].replace("https://api.hoody.com", "http://node", 1).replace("/containers/null", "/containers/CONTAINER_ID")
+    # A reboot is for tests/system, in a machine of its own.
+    args = [a.replace('"command":"restart"', '"command":"check-uptime"') for a in args]
+    args = [a.replace('"container_id":"null"', '"container_id":"CONTAINER_ID"') for a in args]
     method = args[args.index("-X") + 1] if "-X" in args else "GET"
     template = PLACEHOLDER.sub("{id}", ID.sub("{id}", url.removeprefix(BASE).split("?")[0])).rstrip("/")
     things = Things()
     filled = [PLACEHOLDER.sub(lambda m: things.fill(m.group(0), url, method), a) if i == at or (i and args[i - 1] == "-d" and re.search(r'_ID"|YOUR_IP', a)) else a
               for i, a in enumerate([*args[:at], url, *args[at + 1:]])]
+    filled = [f"If-Match: {things.etag(url)}" if a.startswith("If-Match: ") else a for a in filled]
     done = subprocess.run([CURL[0], *CURL[2:], "-w", "\n%{http_code}", *filled], capture_output=True, text=True)
     body, _, status = done.stdout.rpartition("\n")
     with open(HERE / "record", "a") as f:

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Statistics of a container and of a project (hoody-api.md sections 6 and 5). */
+#include <time.h>
+
+#include "agent/api_handlers.h"
+#include "agent/ctwatch.h"
+#include "agent/stats.h"
+#include "agent/worker.h"
+#include "proto/jsonx.h"
+
+#define MEASURE_MS 5000
+
+struct answer {
+	struct api_call *call;
+	json_t *usage; /* of the ramdisk */
+	json_t *list;
+};
+
+static void add(const struct stats_sample *sample, void *userdata)
+{
+	struct answer *a = userdata;
+
+	(void)json_array_append_new(a->list, stats_json(a->call->agent, sample, TAKE(a->usage)));
+}
+
+static void answer_one(struct api_call *c, json_t *usage_steals)
+{
+	const struct container *found = desired_find(c->agent->desired, c->args[0]);
+	struct answer a = { c, usage_steals, json_array() };
+
+	if (found)
+		stats_scrape(c->agent->stats, found, add, &a);
+	json_decref(a.usage);
+	if (json_array_size(a.list) > 0)
+		api_ok(c, 200, "statistics", json_incref(json_array_get(a.list, 0)));
+	else
+		api_refuse(c, ERR_CONTAINER_NOT_FOUND, "id", "the container was deleted meanwhile");
+	json_decref(a.list);
+}
+
+/* null where it could not be measured. */
+static void on_measured(struct worker_result *res, void *userdata)
+{
+	answer_one(userdata, res->r < 0 ? NULL : json_incref(res->data));
+}
+
+/* A ramdisk is walked for whoever asks, by a worker. */
+void api_stats_container(struct api_call *c)
+{
+	struct container *found = api_container(c);
+	_cleanup_(freep) char *job = NULL;
+
+	if (!found)
+		return;
+	if (found->spec.ramdisk && ctwatch_pid(found) > 0)
+		c->worker = worker_take(c->agent->workers);
+	if (!c->worker) {
+		answer_one(c, NULL);
+		return;
+	}
+	job = worker_job_text(
+		&c->agent->conf, &found->spec, "ramdisk-measure", "act", json_object());
+	worker_run(c->worker, job, MEASURE_MS, on_measured, NULL, c);
+}
+
+struct project {
+	struct answer answer;
+	const char *id;
+};
+
+static void add_of_project(const struct stats_sample *sample, void *userdata)
+{
+	struct project *p = userdata;
+
+	if (strcmp(sample->container->spec.project_id, p->id) == 0)
+		add(sample, &p->answer);
+}
+
+static int64_t now_us(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+static json_int_t sum(const json_t *list, const char *object, const char *member)
+{
+	json_int_t total = 0;
+	json_t *v;
+	size_t i;
+
+	json_array_foreach((json_t *)(uintptr_t)list, i, v) total +=
+		json_integer_value(json_object_get(json_object_get(v, object), member));
+	return total;
+}
+
+void api_stats_project(struct api_call *c)
+{
+	struct project p = { { c, NULL, json_array() }, c->args[0] };
+	int64_t begin_us = now_us();
+
+	if (!api_project_is_known(c)) {
+		json_decref(p.answer.list);
+		return;
+	}
+	stats_scrape(c->agent->stats, NULL, add_of_project, &p);
+	api_ok(c, 200, "statistics",
+		json_pack("{s:o, s:{s:s, s:I, s:I, s:I, s:o}}", "stats", p.answer.list, "summary",
+			"project_id", c->args[0], "container_count",
+			(json_int_t)json_array_size(p.answer.list), "cpu_usage",
+			sum(p.answer.list, "cpu", "usage"), "memory_usage",
+			sum(p.answer.list, "memory", "usage"), "total_processing_time",
+			json_sprintf("%lldms", (long long)(now_us() - begin_us) / 1000)));
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Metrics in the text formats of Prometheus and OpenMetrics 1.0: of containers, the node, and the agent
+ * itself. Made anew for each who asks; what only grows is counted here. */
+#pragma once
+
+#include "agent/agent.h"
+#include "proto/oprules.h"
+
+#define METRICS_TYPE_PROMETHEUS  "text/plain; version=0.0.4; charset=utf-8"
+#define METRICS_TYPE_OPENMETRICS "application/openmetrics-text; version=1.0.0; charset=utf-8"
+
+struct metrics;
+
+struct metrics *metrics_new(void);
+struct metrics *metrics_free(struct metrics *m);
+
+/* An order has ended. */
+void metrics_order(struct metrics *m, enum op op, bool succeeded, int64_t duration_ms);
+uint64_t metrics_orders(const struct metrics *m); /* all that have */
+
+/* All of it; the caller's. About 20 lines for a container. */
+char *metrics_text(struct agent *a, bool openmetrics);

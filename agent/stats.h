@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Statistics: of containers in the public form (hoody-schema.md section 6), and of the node. Taken every
+ * Control.StatsIntervalSec for the control API, and afresh for whoever asks here. */
+#pragma once
+
+#include <jansson.h>
+
+#include "agent/agent.h"
+#include "lxc/ctmeter.h"
+
+struct stats;
+
+_must_check_ int stats_new(struct agent *a, struct stats **ret);
+struct stats *stats_free(struct stats *s);
+/* A configuration was loaded: its interval holds. */
+void stats_reload(struct stats *s);
+
+/* What a container's link has moved, as the container sees it. */
+struct stats_net {
+	bool known, up;
+	uint64_t received_bytes, sent_bytes, received_packets, sent_packets;
+	uint64_t received_errors, sent_errors, received_dropped, sent_dropped;
+};
+
+struct stats_sample {
+	const struct container *container;
+	bool has_meter;
+	int64_t value[CTMETER_VALUES];
+	int64_t disk_bytes; /* -1: nobody counts */
+	struct stats_net net;
+};
+
+/* One scrape: calls @each for every container, or for one. What is passed is borrowed. */
+void stats_scrape(struct stats *s, const struct container *only,
+	void (*each)(const struct stats_sample *sample, void *userdata), void *userdata);
+
+/* The public object of one; the caller's. @usage: of its ramdisk, or NULL where that is not measured. */
+json_t *stats_json(const struct agent *a, const struct stats_sample *sample, json_t *usage_steals);
+/* node.stats without its type; the caller's. */
+json_t *stats_node(struct stats *s);

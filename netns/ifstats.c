@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "netns/ifstats.h"
+
+#include <libmnl/libmnl.h>
+#include <linux/if.h>
+#include <linux/rtnetlink.h>
+
+#define DUMP_SIZE 32768 /* as large as the kernel makes a part of a dump */
+
+struct dump {
+	void (*each)(const char *name, bool up, const struct rtnl_link_stats64 *s, void *userdata);
+	void *userdata;
+};
+
+static int on_link(const struct nlmsghdr *h, void *userdata)
+{
+	const struct ifinfomsg *info = mnl_nlmsg_get_payload(h);
+	const struct dump *d = userdata;
+	const char *name = NULL;
+	struct rtnl_link_stats64 s = {};
+	const struct nlattr *a;
+
+	for (a = mnl_nlmsg_get_payload_offset(h, sizeof(*info)); mnl_attr_ok(
+		     a, (int)((const char *)mnl_nlmsg_get_payload_tail(h) - (const char *)a));
+		a = mnl_attr_next(a)) {
+		if (mnl_attr_get_type(a) == IFLA_IFNAME)
+			name = mnl_attr_get_str(a);
+		else if (mnl_attr_get_type(a) == IFLA_STATS64) /* may lie unaligned */
+			memcpy(&s, mnl_attr_get_payload(a),
+				MIN_OF(sizeof(s), (size_t)mnl_attr_get_payload_len(a)));
+	}
+	if (name)
+		d->each(name, info->ifi_flags & IFF_UP, &s, d->userdata);
+	return MNL_CB_OK;
+}
+
+static int dump(struct mnl_socket *s, struct dump *d)
+{
+	_cleanup_(freep) char *buffer = xcalloc(DUMP_SIZE, 1);
+	struct nlmsghdr *h = mnl_nlmsg_put_header(buffer);
+	unsigned port = mnl_socket_get_portid(s);
+	ssize_t n;
+	int r = MNL_CB_OK;
+
+	h->nlmsg_type = RTM_GETLINK;
+	h->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	h->nlmsg_seq = 1;
+	(void)mnl_nlmsg_put_extra_header(h, sizeof(struct ifinfomsg));
+	if (mnl_socket_sendto(s, h, h->nlmsg_len) < 0)
+		return -errno;
+	while (r == MNL_CB_OK) {
+		n = mnl_socket_recvfrom(s, buffer, DUMP_SIZE);
+		if (n < 0)
+			return -errno;
+		r = mnl_cb_run(buffer, (size_t)n, 1, port, on_link, d);
+	}
+	return r < 0 ? -errno : 0;
+}
+
+int ifstats_dump(
+	void (*each)(const char *name, bool up, const struct rtnl_link_stats64 *s, void *userdata),
+	void *userdata)
+{
+	struct mnl_socket *s = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+	int r = s && mnl_socket_bind(s, 0, MNL_SOCKET_AUTOPID) == 0 ? 0 : -errno;
+
+	if (r == 0)
+		r = dump(s, &(struct dump){ each, userdata });
+	if (s)
+		(void)mnl_socket_close(s);
+	return r;
+}

@@ -1,0 +1,208 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Statistics against what the kernel and lxc-info say, reports of them, and metrics against promtool and a real Prometheus, which also evaluates the dashboard's queries and the alert rules."""
+import json
+import os
+import pathlib
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.parse
+import urllib.request
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+import harness
+import host
+import local
+import loop
+import tap
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+
+
+def group_file(node, cid, *names):
+    for mount, _ in host.cgroup_mounts():
+        for name in names:
+            path = mount / node.prefix / cid / "payload" / name
+            if path.exists():
+                return path.read_text()
+    return ""
+
+
+def near(a, b, slack=0.1, least=4 << 20):
+    return abs(a - b) <= max(slack * max(a, b), least)
+
+
+def values(node, api, cid):
+    s = api.do("GET", f"/containers/{cid}/stats")
+    v1 = group_file(node, cid, "cpuacct.usage")
+    ns = int(v1) if v1 else int(re.search(r"usage_usec (\d+)", group_file(node, cid, "cpu.stat"))[1]) * 1000
+    tap.ok(s["cpu"]["usage"] <= ns and near(s["cpu"]["usage"], ns, 0.1, 50_000_000), "cpu is the cgroup's", s["cpu"], ns)
+    tap.ok(near(s["memory"]["usage"], int(group_file(node, cid, "memory.current", "memory.usage_in_bytes"))), "memory is the cgroup's", s["memory"])
+    tap.eq(s["processes"], int(group_file(node, cid, "pids.current")), "processes are the cgroup's")
+    tap.eq((s["status"], s["status_code"], s["memory"]["total"]), ("Running", 103, 256 << 20), "state and limit")
+    cores = 1.5
+    tap.eq((s["cpu"]["allocated_time"], s["cpu"]["usage_percent"]), (int(cores * 1e9), round(s["cpu"]["usage"] / (cores * 1e9) * 100, 1)), "the published formula")
+    started = int(pathlib.Path(f"/proc/{host.init_of(node.prefix, cid)}/stat").read_text().rsplit(")", 1)[1].split()[19]) / os.sysconf("SC_CLK_TCK")
+    boot = time.time() - float(pathlib.Path("/proc/uptime").read_text().split()[0])
+    got = time.strptime(s["started_at"].split(".")[0], "%Y-%m-%dT%H:%M:%S")
+    import calendar
+    tap.ok(abs(calendar.timegm(got) - (boot + started)) < 2, "started_at is init's", s["started_at"])
+    info = subprocess.run(["lxc-info", "-P", node.directory / "state/lxc", "-n", cid, "-S", "-H"], capture_output=True, text=True).stdout
+    memory = re.search(r"Memory use:\s+(\d+)", info)
+    if memory:
+        tap.ok(near(int(memory[1]), s["memory"]["usage"]), "lxc-info says the same of memory", info, s["memory"])
+    else:
+        tap.skip("lxc-info on memory", "it says nothing of it on this host")
+    link = next(n for n in host.links() if n.startswith(node.interfaces))
+    for _ in range(20): # a packet may come between
+        ip = json.loads(subprocess.run(["ip", "-j", "-s", "link", "show", "dev", link], capture_output=True, text=True).stdout)[0]["stats64"]
+        n = api.do("GET", f"/containers/{cid}/stats")["network"][0]
+        if n["counters"]["packets_received"] == ip["tx"]["packets"]:
+            break
+    tap.eq((n["counters"]["bytes_sent"], n["counters"]["packets_received"], n["counters"]["bytes_received"]), (ip["rx"]["bytes"], ip["tx"]["packets"], ip["tx"]["bytes"]), "the link's counters are ip's, from its side")
+    tap.eq((n["interface"], n["addresses"][0]["netmask"], n["state"]), ("eth0", "32", "up"), "as the public form has them")
+    node.ctl("exec", cid, "sh", "-c", "dd if=/dev/zero of=/ramdisk/f bs=1M count=3; mkdir /ramdisk/secrets; dd if=/dev/zero of=/ramdisk/secrets/s bs=1M count=1")
+    r = api.do("GET", f"/containers/{cid}/stats")["ramdisk"]
+    tap.eq((r["usage"]["private"], r["usage"]["secrets"], r["scope"], r["capacity_reserved"]), (4 << 20, 1 << 20, "container", False), "the ramdisk is measured for who asks")
+
+
+def states(node, api, cid):
+    node.do("container.pause", cid)
+    s = api.do("GET", f"/containers/{cid}/stats")
+    tap.eq((s["status"], s["status_code"], s["cpu"] is not None), ("Frozen", 110, True), "paused")
+    node.do("container.resume", cid)
+    node.do("container.restart", cid)
+    tap.ok(api.do("GET", f"/containers/{cid}/stats")["cpu"]["usage"] < 5_000_000_000, "after a restart it counts anew")
+    node.do("container.stop", cid)
+    s = api.do("GET", f"/containers/{cid}/stats")
+    tap.eq((s["status"], s["status_code"], s["cpu"], s["memory"], s["processes"], s["network"], s["started_at"]), ("Stopped", 102, None, None, 0, [], None), "stopped: nothing runs")
+    node.do("container.start", cid)
+    p = api.do("GET", f"/projects/{harness.PROJECT}/stats")
+    tap.eq((len(p["stats"]), p["summary"]["container_count"]), (2, 2), "a project's")
+
+
+def reports(node):
+    after = node.last_seq()
+    r = node.wait_report("container.stats", 6, after=after)
+    tap.ok(r and r["interval_ms"] == 1000 and len(r["containers"]) == 2 and r["dropped"] == 0, "container.stats each interval", r)
+    n = node.wait_report("node.stats", 6, after=after)
+    tap.ok(n and n["cores"] == os.cpu_count() and n["agent"]["rss_bytes"] > 1 << 20 and n["storage"]["total_bytes"] > 0, "node.stats", n)
+
+
+def disks():
+    with loop.FileSystem("btrfs", 512) as fs, harness.Node(conf={"Storage": {"Pool": fs.pool, "Driver": "auto"}}) as node:
+        api, cid = local.Local(node), node.new_id()
+        node.do("container.create", cid, image=harness.IMAGE, name="disk", limits={"disk_bytes": 100 << 20})
+        node.ctl("exec", "disk", "sh", "-c", "dd if=/dev/urandom of=/f bs=1M count=20; sync")
+        subprocess.run(["sync", "-f", fs.pool], check=True)
+        s = api.do("GET", f"/containers/{cid}/stats")["disk"]["root"]
+        tap.ok(s["total"] == 100 << 20 and 20 << 20 <= s["usage"] <= 40 << 20, "disk by its qgroup", s)
+        node.do("container.delete", cid, force=True)
+
+
+def scrape(port, accept=None):
+    q = urllib.request.Request(f"http://127.0.0.1:{port}/metrics", headers={"Accept": accept} if accept else {})
+    with urllib.request.urlopen(q, timeout=10) as a:
+        return a.headers["Content-Type"], a.read().decode()
+
+
+def metrics(node, api, port, cid):
+    kind, text = scrape(port)
+    tap.ok(kind.startswith("text/plain; version=0.0.4"), "Prometheus' text", kind)
+    done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True)
+    tap.eq((done.returncode, done.stdout + done.stderr), (0, ""), "promtool has nothing to say against it")
+    kind, text = scrape(port, "application/openmetrics-text; version=1.0.0")
+    tap.ok(kind.startswith("application/openmetrics-text") and text.endswith("# EOF\n") and "# TYPE hoody_orders counter" in text, "OpenMetrics for who asks for it", kind)
+    out = subprocess.run(["curl", "-s", "--unix-socket", node.directory / "run/debug.sock", "http://node/metrics"], capture_output=True, text=True).stdout
+    tap.ok(f'hoody_container_running{{container_id="{cid}",project_id="{harness.PROJECT}"}} 1' in out, "on the debug socket too")
+    tap.ok(re.search(r'hoody_orders_total\{op="container.create",result="succeeded"\} 2', out) and 'hoody_order_duration_seconds_count{op="container.create"} 2' in out, "orders are counted")
+    s = socket.create_connection(("127.0.0.1", port))
+    s.sendall(b"GET /api/v1/containers HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    answer = b""
+    while part := s.recv(65536):
+        answer += part
+    tap.ok(b" 404 " in answer.split(b"\r\n")[0] and cid.encode() not in answer, "the port has nothing but metrics")
+
+
+def queries():
+    """Every expression of the dashboard."""
+    board = json.loads((TOP / "packaging/monitoring/grafana-dashboard.json").read_text())
+    for panel in board["panels"]:
+        for target in panel["targets"]:
+            yield panel["title"], target["expr"].replace("$__rate_interval", "15s").replace("$container", ".*")
+
+
+def prometheus(node, port, cid):
+    tap.eq(subprocess.run(["promtool", "check", "rules", TOP / "packaging/monitoring/alerts.yml"], capture_output=True).returncode, 0, "promtool accepts the alert rules")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        web = free.getsockname()[1]
+    home = node.directory / "prometheus"
+    home.mkdir()
+    (home / "p.yml").write_text(f"global: {{scrape_interval: 1s, evaluation_interval: 1s}}\nrule_files: [{TOP}/packaging/monitoring/alerts.yml]\nscrape_configs:\n"
+                                f"- job_name: hoody-agent\n  static_configs: [{{targets: ['127.0.0.1:{port}']}}]\n")
+    server = subprocess.Popen(["prometheus", f"--config.file={home}/p.yml", f"--storage.tsdb.path={home}/data", f"--web.listen-address=127.0.0.1:{web}", "--log.level=error"],
+                              stdout=subprocess.DEVNULL, stderr=open(home / "log", "wb"))
+
+    def ask(path, **args):
+        with urllib.request.urlopen(f"http://127.0.0.1:{web}/api/v1/{path}?{urllib.parse.urlencode(args)}", timeout=10) as a:
+            return json.loads(a.read())["data"]
+
+    def up():
+        try:
+            return [r for r in ask("query", query='up{job="hoody-agent"}')["result"] if r["value"][1] == "1"]
+        except OSError:
+            return None
+
+    try:
+        tap.ok(host.poll(up, 30, 0.2), "a real Prometheus scrapes a real agent", (home / "log").read_text()[-500:])
+        end = time.monotonic() + 20
+        work = threading.Thread(target=lambda: [node.do("container.restart", cid) for _ in range(3)])
+        work.start()
+        missing = list(queries())
+        while missing and time.monotonic() < end:
+            missing = [(t, q) for t, q in missing if not ask("query", query=q)["result"]]
+            time.sleep(0.5)
+        work.join()
+        tap.eq(missing, [], f"all {len(list(queries()))} queries of the dashboard return data")
+        rules = ask("rules")["groups"][0]["rules"]
+        tap.ok(len(rules) >= 9 and all(r["health"] == "ok" for r in rules), "the alert rules are evaluated", [(r["name"], r["health"]) for r in rules])
+        target = ask("targets")["activeTargets"][0]
+        tap.eq(target["lastError"], "", "and no scrape failed")
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def main():
+    if os.geteuid() != 0:
+        tap.skip_all("needs root")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with harness.Node(conf={"Metrics": {"Listen": f"127.0.0.1:{port}"}, "Control": {"StatsIntervalSec": "1"}}) as node:
+        api, cid, second = local.Local(node), node.new_id(), node.new_id()
+        node.do("container.create", cid, image=harness.IMAGE, name='odd-name', limits={"memory_bytes": 256 << 20, "cpu_cores": 1.5})
+        node.do("container.create", second, image=harness.IMAGE, name="second", ramdisk=False)
+        tap.ok("ramdisk" not in api.do("GET", f"/containers/{second}/stats"), "no ramdisk, no word of it")
+        node.ctl("exec", cid, "sh", "-c", "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; ping -c2 169.254.1.1")
+        values(node, api, cid)
+        states(node, api, cid)
+        reports(node)
+        metrics(node, api, port, cid)
+        if shutil.which("prometheus"):
+            prometheus(node, port, cid)
+        for c in (cid, second):
+            node.do("container.delete", c, force=True)
+        host.poll(lambda: not node.leaks(), 3)
+        tap.eq((node.leaks(), node.sanitizer_words()), ([], []), "nothing is left, sanitizers are silent")
+    disks()
+    tap.done()
+
+
+main()
