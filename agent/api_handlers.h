@@ -27,6 +27,7 @@ void api_container_copy(struct api_call *c);
 /* 5, 6: statistics */
 void api_stats_container(struct api_call *c);
 void api_stats_project(struct api_call *c);
+void api_stats_all(struct api_call *c);
 
 /* 7: the environment */
 void api_env_get(struct api_call *c);

@@ -76,6 +76,16 @@ static void add_of_project(const struct stats_sample *sample, void *userdata)
 		add(sample, &p->answer);
 }
 
+/* Of the node and all its containers: what hoodyctl top shows. */
+void api_stats_all(struct api_call *c)
+{
+	struct answer a = { c, NULL, json_array() };
+
+	stats_scrape(c->agent->stats, NULL, add, &a);
+	api_ok(c, 200, "statistics",
+		json_pack("{s:o, s:o}", "node", stats_node(c->agent->stats), "containers", a.list));
+}
+
 static int64_t now_us(void)
 {
 	struct timespec ts;

@@ -52,6 +52,8 @@ enum ctl_exit ctl_api_operations(const struct ctl *ctl, struct err *err);
 enum ctl_exit ctl_api_operation(const struct ctl *ctl, struct err *err);
 enum ctl_exit ctl_api_follow(const struct ctl *ctl, struct err *err);
 enum ctl_exit ctl_api_events(const struct ctl *ctl, struct err *err);
+enum ctl_exit ctl_top(const struct ctl *ctl, struct err *err);
+enum ctl_exit ctl_doctor(const struct ctl *ctl, struct err *err);
 enum ctl_exit ctl_noun(const struct ctl *ctl, struct err *err);
 enum ctl_exit ctl_session_exec(const struct ctl *ctl, struct err *err);
 enum ctl_exit ctl_session_console(const struct ctl *ctl, struct err *err);

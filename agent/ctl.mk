@@ -35,6 +35,7 @@ agent_hoodyctl_SOURCES = \
 	agent/ctl_change.c agent/ctl_change.h \
 	agent/ctl_complete.c \
 	agent/ctl_config.c \
+	agent/ctl_doctor.c \
 	agent/ctl_enroll.c \
 	agent/ctl_file.c agent/ctl_file.h \
 	agent/ctl_find.c agent/ctl_find.h \
@@ -49,10 +50,11 @@ agent_hoodyctl_SOURCES = \
 	agent/ctl_show.c agent/ctl_show.h \
 	agent/ctl_status.c \
 	agent/ctl_table.c agent/ctl_table.h \
-	agent/ctl_text.c agent/ctl_text.h
-agent_hoodyctl_CFLAGS = $(AM_CFLAGS) $(CURL_CFLAGS) $(JANSSON_CFLAGS) $(SODIUM_CFLAGS) $(SYSTEMD_CFLAGS)
+	agent/ctl_text.c agent/ctl_text.h \
+	agent/ctl_top.c
+agent_hoodyctl_CFLAGS = $(AM_CFLAGS) $(NCURSES_CFLAGS) $(CURL_CFLAGS) $(JANSSON_CFLAGS) $(SODIUM_CFLAGS) $(SYSTEMD_CFLAGS)
 agent_hoodyctl_LDADD = agent/libagentbase.a proto/libchannel.a proto/libproto.a \
-	$(CURL_LIBS) $(INIH_LIBS) $(JANSSON_LIBS) $(SODIUM_LIBS) $(SYSTEMD_LIBS)
+	$(CURL_LIBS) $(INIH_LIBS) $(JANSSON_LIBS) $(NCURSES_LIBS) $(SODIUM_LIBS) $(SYSTEMD_LIBS)
 
 
 # Runs the program that was built.

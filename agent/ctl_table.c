@@ -19,6 +19,8 @@ enum command_bit {
 	CHANGE = 32768,
 	EXEC = 65536,
 	CONSOLE = 131072,
+	TOP = 262144,
+	DOCTOR = 524288,
 	API = CHANGE | LIST | SHOW | CREATE | ACT | DELETE | LOGS | EVENTS | MAKE,
 	COMPLETION = 16384,
 };
@@ -94,6 +96,12 @@ const struct ctl_command ctl_table_commands[] = {
 	{ "image info", SHOW, ctl_noun, "show an image", "", "IMAGE" },
 	{ "image pull", CHANGE, ctl_noun, "pull an image", PARAMS, "IMAGE", "KEY=VALUE..." },
 	{ "stats", SHOW, ctl_noun, "show what a container uses", CONTAINER, "CONTAINER" },
+	{ "top", TOP, ctl_top, "show what all containers use, live",
+		"Keys: q quits, / filters by name, id or state, c m M p r t R W d n sort. Without "
+		"a "
+		"terminal one table\nis printed.\n" },
+	{ "doctor", DOCTOR, ctl_doctor, "is this host fit for the agent? How is it mended?",
+		"Changes nothing. Exits with 1 when a fault is found.\n" },
 	{ "node commands", LIST, ctl_noun, "list what may be run on the host", "" },
 	{ "node info", STATUS, ctl_status, "show the agent, its orders, and its containers", "" },
 	{ "project list", LIST, ctl_api_projects, "list projects", "" },
@@ -127,7 +135,7 @@ const size_t ctl_table_commands_count = countof(ctl_table_commands);
 
 const struct ctl_option ctl_table_options[] = {
 #define AT(member) offsetof(struct ctl, member)
-	{ "socket", 's', "PATH", AT(socket), STATUS | ORDERS | EXEC | CONSOLE | API,
+	{ "socket", 's', "PATH", AT(socket), STATUS | ORDERS | EXEC | CONSOLE | TOP | DOCTOR | API,
 		"the agent's socket (default: Local.Socket; status and orders: agent.sock in "
 		"Node.RuntimeDirectory)" },
 	{ "quiet", 'q', NULL, AT(quiet), API, "print ids only" },

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/ctwatch.h"
 
+#include <signal.h>
 #include <sys/epoll.h>
+#include <sys/wait.h>
 
 #include "agent/ctnet.h"
 #include "agent/engine.h"
 #include "agent/journald.h"
+#include "lxc/ctexit.h"
 #include "lxc/ctprobe.h"
 
 /* After init's end liblxc's monitor either goes, or starts a new init (reboot asked from inside).
@@ -46,19 +49,61 @@ pid_t ctwatch_pid(const struct container *c)
 	return c->watch && !c->watch->ended ? c->watch->pid : 0;
 }
 
-/* Why it ended, as far as the kernel still tells. */
-static void report_end(struct agent *a, struct container *c, int64_t ended_ms)
+static void add_exit(json_t *metadata, int pidfd)
+{
+	const char *cause = "init ended";
+	int status;
+
+	if (ctexit_status(pidfd, &status) >= 0 && WIFEXITED(status)) {
+		cause = "exited";
+		(void)json_object_set_new(
+			metadata, "exit", json_pack("{s:i}", "code", WEXITSTATUS(status)));
+	} else if (ctexit_status(pidfd, &status) >= 0 && WIFSIGNALED(status)) {
+		const char *name = sigabbrev_np(WTERMSIG(status));
+
+		cause = "signal";
+		(void)json_object_set_new(metadata, "exit",
+			json_pack("{s:i, s:s?}", "signal", WTERMSIG(status), "name", name));
+	}
+	(void)json_object_set_new(metadata, "cause", json_string(cause));
+}
+
+/* Unless @must_have stands in it nowhere: liblxc warns of much that is no matter. */
+static void add_tail(const struct agent *a, json_t *metadata, const char *id, const char *file,
+	const char *key, const char *must_have)
+{
+	_cleanup_(freep) char *path =
+		xasprintf("%s/lxc/%s/%s", a->conf.node.state_directory, id, file);
+	_cleanup_(freep) char *text = ctexit_tail(path);
+
+	if (*text && strstr(text, must_have))
+		(void)json_object_set_new(metadata, key, json_string(text));
+}
+
+/* Why it ended, as far as the kernel still tells, and what was said last. */
+static json_t *cause_of(const struct agent *a, const struct container *c, int pidfd)
 {
 	int64_t oom_kills = ctgroup_oom_kills(a->groups, c->spec.id);
 	json_t *metadata = json_object();
 
-	if (oom_kills > 0)
+	add_exit(metadata, pidfd);
+	if (oom_kills > 0) {
 		(void)json_object_set_new(metadata, "cause", json_string("oom"));
-	else
-		(void)json_object_set_new(metadata, "cause", json_string("init ended"));
+		(void)json_object_set_new(
+			metadata, "oom_kills", json_integer((json_int_t)oom_kills));
+	}
+	add_tail(a, metadata, c->spec.id, "console.log", "console", "");
+	add_tail(a, metadata, c->spec.id, "lxc.log", "log", " ERROR ");
+	return metadata;
+}
+
+static void report_end(
+	struct agent *a, struct container *c, int64_t ended_ms, json_t *metadata_steals)
+{
 	LOG(LOG_WARNING, CONTAINER_ENDED, FIELDS(.container_id = c->spec.id),
-		"container %s ended, which nobody ordered", c->spec.id);
-	engine_set_status(a, c, CT_STOPPED, ended_ms, "crash", metadata);
+		"container %s ended, which nobody ordered: %s", c->spec.id,
+		json_string_value(json_object_get(metadata_steals, "cause")));
+	engine_set_status(a, c, CT_STOPPED, ended_ms, "crash", metadata_steals);
 	ctnet_settle(a, c);
 	if (ctgroup_remove(a->groups, c->spec.id) < 0)
 		return; /* what is busy yet goes with the next order */
@@ -74,6 +119,7 @@ static void look(struct agent *a, struct container *c)
 	unsigned looks = w->looks + 1;
 	pid_t pid = 0;
 	int pidfd = -1;
+	json_t *cause;
 
 	switch (ctprobe_look(a->groups, c->spec.id, &pid, &pidfd)) {
 	case CTPROBE_RUNNING:
@@ -94,9 +140,10 @@ static void look(struct agent *a, struct container *c)
 	case CTPROBE_ABSENT:
 		break;
 	}
+	cause = c->status == CT_RUNNING || c->status == CT_PAUSED ? cause_of(a, c, w->pidfd) : NULL;
 	ctwatch_detach(c);
-	if (c->status == CT_RUNNING || c->status == CT_PAUSED)
-		report_end(a, c, ended_ms);
+	if (cause)
+		report_end(a, c, ended_ms, cause);
 }
 
 void ctwatch_settle(struct agent *a, struct container *c)

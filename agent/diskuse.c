@@ -98,7 +98,7 @@ static int64_t of_project(int root, uint32_t project)
 {
 	struct if_dqblk q;
 
-	if (syscall(SYS_quotactl_fd, root, QCMD(Q_GETQUOTA, PRJQUOTA), project, &q) < 0)
+	if (syscall(SYS_quotactl_fd, root, QCMD((unsigned)Q_GETQUOTA, PRJQUOTA), project, &q) < 0)
 		return -1;
 	return q.dqb_bhardlimit > 0 ? (int64_t)q.dqb_curspace : -1; /* else nothing counts for it */
 }

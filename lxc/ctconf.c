@@ -4,6 +4,7 @@
 #include <stdarg.h>
 
 #define CFS_PERIOD_US 100000
+#define CONSOLE_SIZE  65536 /* of what is kept: liblxc begins a new file then */
 
 /* The denylist that LXC's own distribution policy has (config/templates/common.seccomp), with the
  * newer mount-by-descriptor calls left in: unprivileged containers need them and can do nothing
@@ -38,6 +39,7 @@ static const struct {
 	{ "lxc.cap.drop", "mac_admin mac_override sys_time sys_module sys_rawio" },
 	{ "lxc.cgroup.relative", "0" },
 	{ "lxc.log.level", "WARN" },
+	{ "lxc.console.rotate", "1" },
 	{ "lxc.monitor.unshare", "0" },
 	{ "lxc.start.auto", "0" },
 };
@@ -175,6 +177,8 @@ int ctconf_each(const struct ctspec *s, const struct ctconf_paths *p, const stru
 	item(&w, "lxc.cgroup.dir.container", "%s/%s/payload", p->cgroup_prefix, s->id);
 	item(&w, "lxc.seccomp.profile", "%s/%s/seccomp", p->lxc, s->id);
 	item(&w, "lxc.log.file", "%s/%s/lxc.log", p->lxc, s->id);
+	item(&w, "lxc.console.logfile", "%s/%s/console.log", p->lxc, s->id);
+	item(&w, "lxc.console.size", "%d", CONSOLE_SIZE);
 	item(&w, "lxc.signal.halt", "%s", ctconf_halt_signal(s));
 	if (h->apparmor)
 		item(&w, "lxc.apparmor.profile", "generated");

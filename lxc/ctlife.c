@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <time.h>
 
+#include "lxc/ctexit.h"
 #include "lxc/ctprobe.h"
 
 #define KILL_WAIT_MS    5000
@@ -133,12 +134,14 @@ static int prepare_directory(struct ctlife *l, struct err *err)
 {
 	_cleanup_(freep) char *dir = xasprintf("%s/%s", l->paths.lxc, l->spec.id);
 	_cleanup_(freep) char *log = xasprintf("%s/lxc.log", dir);
+	_cleanup_(freep) char *console = xasprintf("%s/console.log", dir);
 	int r = mkdir(dir, 0700) < 0 && errno != EEXIST ? -errno : write_policy(dir);
 
 	if (r < 0)
 		return err_set(err, r, ERR_INTERNAL, "StateDirectory", "can't write to %s: %s", dir,
 			strerror(-r));
 	(void)unlink(log); /* the last start's: its words must not explain this one */
+	(void)unlink(console);
 	return 0;
 }
 
@@ -259,6 +262,15 @@ static int clear_leftovers(struct ctlife *l, struct err *err)
 	return 0;
 }
 
+static int ended_at_once(const struct ctlife *l, struct err *err)
+{
+	_cleanup_(freep) char *path = xasprintf("%s/%s/console.log", l->paths.lxc, l->spec.id);
+	_cleanup_(freep) char *text = ctexit_tail(path);
+
+	return err_set(err, -ESRCH, ERR_INTERNAL, NULL, "the container's init ended at once%s%s",
+		*text ? "; its console says: " : "", text);
+}
+
 int ctlife_launch(struct ctlife *l, pid_t *ret_pid, int *ret_pidfd, struct err *err)
 {
 	int r;
@@ -278,8 +290,7 @@ int ctlife_launch(struct ctlife *l, pid_t *ret_pid, int *ret_pidfd, struct err *
 	if (r < 0)
 		return r;
 	if (ctprobe_look(l->groups, l->spec.id, ret_pid, ret_pidfd) < CTPROBE_RUNNING)
-		return err_set(
-			err, -ESRCH, ERR_INTERNAL, NULL, "the container's init ended at once");
+		return ended_at_once(l, err);
 	r = verify_limits(l, err);
 	if (r < 0)
 		*ret_pidfd = closefd(*ret_pidfd);

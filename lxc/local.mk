@@ -4,6 +4,7 @@
 noinst_LIBRARIES += lxc/libct.a lxc/libctlife.a
 lxc_libct_a_SOURCES = \
 	lxc/ctconf.c lxc/ctconf.h \
+	lxc/ctexit.c lxc/ctexit.h \
 	lxc/ctgroup.c lxc/ctgroup.h \
 	lxc/cthold.c lxc/cthold.h \
 	lxc/ctlimits.c lxc/ctlimits.h \

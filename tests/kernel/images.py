@@ -63,7 +63,7 @@ class Images:
     def created(self, name):
         """A container of it, and its root."""
         cid = self.node.new_id()
-        report = self.node.do("container.create", cid, image=name, start=False, name="x" * 5)
+        report = self.node.do("container.create", cid, image=name, start=False, name="x" * 5, hoody_kit=False)
         return cid, self.pool / "containers" / cid / "rootfs", report
 
     def litter(self):

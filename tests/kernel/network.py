@@ -324,6 +324,8 @@ def reboot(node, a, b, c):
     for n in host.links():
         if n.startswith(node.interfaces):
             subprocess.run(["ip", "link", "del", n], capture_output=True)
+    for m in host.mounts_below(node.directory / "run"):
+        subprocess.run(["umount", "-l", m], check=True)
     shutil.rmtree(node.directory / "run")
     with sqlite3.connect(node.directory / "state" / "state.db") as db:
         db.execute("UPDATE meta SET value = ? WHERE key = 'boot_id'", (b"f" * 32,))

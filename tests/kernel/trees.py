@@ -13,7 +13,7 @@ import loop
 import tap
 import tree
 
-OWN = (b"etc/machine-id", b"etc/hostname", b"etc/ssh") # what a copy has of its own
+OWN = (b"etc/machine-id", b"etc/hostname", b"etc/ssh", b"etc/environment") # what a copy has of its own
 VOLATILE = ("dev", "proc", "sys", "run", "tmp", "root")
 
 
@@ -59,7 +59,7 @@ def walk(kind):
         cid, copy, third = node.new_id(), node.new_id(), node.new_id()
         root, snapshot = root_of(fs, cid), lambda c, n: fs.pool / "containers" / c / "snapshots" / n
         before = fs.free()
-        tap.eq(node.do("container.create", cid, image=harness.IMAGE, name="tree", start=False)["state"], "succeeded", f"{kind}: a container")
+        tap.eq(node.do("container.create", cid, image=harness.IMAGE, name="tree", start=False, ramdisk=False)["state"], "succeeded", f"{kind}: a container")
         tree.build(root / "srv")
         was = tree.picture(root)
         tap.eq(node.do("snapshot.create", cid, alias="one")["state"], "succeeded", f"{kind}: snapshot")

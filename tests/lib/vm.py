@@ -17,7 +17,7 @@ TOP = pathlib.Path(os.environ.get("top_srcdir", pathlib.Path(__file__).resolve()
 CACHE = TOP / "build-vm"
 PACKAGES = """linux-image-amd64 kmod python3 openssl procps iproute2 busybox-static apparmor lxc curl xz-utils zstd rsync attr acl libcap2-bin
     btrfs-progs xfsprogs e2fsprogs libsodium23 libjansson4 libcurl4 libsystemd0 libsqlite3-0 libseccomp2 libinih1 liblxc1
-    libarchive13 libbtrfsutil1 libmnl0 libnftnl11 libnl-3-200 libnl-route-3-200 nftables conntrack libmicrohttpd12""".split()
+    libarchive13 libbtrfsutil1 libmnl0 libnftnl11 libnl-3-200 libnl-route-3-200 nftables conntrack libmicrohttpd12 libncursesw6 libtinfo6""".split()
 # The machine has no systemd: this is its first process.
 INIT = """#!/bin/sh
 mount -t proc proc /proc

@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* hoodyctl doctor: is this host fit for the agent? Each check says what it has found and, when that is
+ * no good, how to mend it. Nothing is changed. */
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <sys/timex.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "agent/ctl_ask.h"
+#include "agent/ctl_file.h"
+#include "agent/ctl_text.h"
+#include "agent/nodekey.h"
+#include "proto/ident.h"
+#include "proto/jsonx.h"
+#include "proto/keyset.h"
+
+#define FREE_PERCENT_MIN 10
+#define KEY_DAYS_MIN     14
+#define DAY_MS           86400000LL
+#define KEYS_MAX         65536
+
+extern char **environ;
+
+enum verdict { GOOD, DOUBTFUL, BAD };
+
+struct doctor {
+	const struct ctl *ctl;
+	struct conf conf;
+	json_t *findings;
+	json_t *status; /* what the agent says; NULL: nothing */
+	unsigned n[3];
+};
+
+static void say(struct doctor *d, enum verdict v, const char *check, const char *mend,
+	const char *fmt, ...) _printf_(5, 6);
+static void say(
+	struct doctor *d, enum verdict v, const char *check, const char *mend, const char *fmt, ...)
+{
+	static const char *const words[] = { "ok", "warning", "fault" };
+	char found[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(found, sizeof(found), fmt, ap);
+	va_end(ap);
+	d->n[v]++;
+	(void)json_array_append_new(
+		d->findings, json_pack("{s:s, s:s, s:s, s:s?}", "check", check, "verdict", words[v],
+				     "found", found, "mend", v == GOOD ? NULL : mend));
+}
+
+/* --- the kernel --- */
+
+static void kernel(struct doctor *d)
+{
+	struct utsname uts;
+	unsigned major = 0, minor = 0;
+
+	(void)uname(&uts);
+	if (sscanf(uts.release, "%u.%u", &major, &minor) != 2)
+		major = 0;
+	if (major > 5 || (major == 5 && minor >= 15))
+		say(d, GOOD, "kernel", NULL, "Linux %s", uts.release);
+	else
+		say(d, BAD, "kernel", "run Linux 5.15 or newer: containers' roots are id-mapped",
+			"Linux %s", uts.release);
+}
+
+static void calls(struct doctor *d)
+{
+	static const struct {
+		const char *name;
+		long number;
+	} wanted[] = {
+		{ "openat2", SYS_openat2 },
+		{ "mount_setattr", SYS_mount_setattr },
+		{ "pidfd_getfd", SYS_pidfd_getfd },
+		{ "close_range", SYS_close_range },
+	};
+
+	for (size_t i = 0; i < countof(wanted); i++)
+		if (syscall(wanted[i].number, -1, NULL, NULL, 0, 0) < 0 && errno == ENOSYS) {
+			say(d, BAD, "system calls",
+				"run a newer kernel, or lift the seccomp filter", "%s is missing",
+				wanted[i].name);
+			return;
+		}
+	say(d, GOOD, "system calls", NULL, "all that are needed are there");
+}
+
+static bool has_line(const char *path, const char *word)
+{
+	char line[4096];
+	FILE *f = fopen(path, "re");
+	bool found = false;
+
+	while (f && !found && fgets(line, sizeof(line), f))
+		found = strstr(line, word);
+	if (f)
+		(void)fclose(f);
+	return found;
+}
+
+/* A controller is a cgroup2 one, or a hierarchy of its own. */
+static void cgroups(struct doctor *d)
+{
+	static const char *const wanted[] = { "memory", "cpu", "pids" };
+	char missing[64] = "";
+
+	if (!has_line("/proc/self/mounts", " cgroup2 ")) {
+		say(d, BAD, "cgroups", "mount cgroup2 (systemd does)",
+			"no cgroup2 tree is mounted");
+		return;
+	}
+	for (size_t i = 0; i < countof(wanted); i++)
+		if (!has_line("/sys/fs/cgroup/cgroup.controllers", wanted[i]) &&
+			!has_line("/proc/self/cgroup", wanted[i]))
+			(void)snprintf(missing + strlen(missing), sizeof(missing) - strlen(missing),
+				" %s", wanted[i]);
+	if (*missing)
+		say(d, DOUBTFUL, "cgroups",
+			"boot with cgroup_enable=memory, or without cgroup_disable",
+			"limits can't be enforced, controllers are missing:%s", missing);
+	else
+		say(d, GOOD, "cgroups", NULL, "cgroup2 is mounted; memory, cpu and pids are there");
+}
+
+/* --- ids --- */
+
+/* Ranges of others that containers' ids would run into. */
+static void ids(struct doctor *d)
+{
+	long long base = d->conf.containers.id_base, begin, count;
+	const char *files[] = { "/etc/subuid", "/etc/subgid" };
+	char line[256], name[128];
+
+	for (size_t i = 0; i < countof(files); i++) {
+		FILE *f = fopen(files[i], "re");
+
+		while (f && fgets(line, sizeof(line), f))
+			if (sscanf(line, "%127[^:]:%lld:%lld", name, &begin, &count) == 3 &&
+				begin + count > base && strcmp(name, "root") != 0) {
+				say(d, DOUBTFUL, "user ids",
+					"move that range below Containers.IdBase, or IdBase above "
+					"it",
+					"%s gives %s the ids %lld to %lld, which containers may "
+					"get",
+					files[i], name, begin, begin + count - 1);
+				(void)fclose(f);
+				return;
+			}
+		if (f)
+			(void)fclose(f);
+	}
+	say(d, GOOD, "user ids", NULL, "from %lld on nobody else has any", base);
+}
+
+/* --- the pool --- */
+
+static void pool(struct doctor *d)
+{
+	const char *path = d->conf.storage.pool;
+	char free_text[CTL_TEXT_MAX];
+	struct statvfs fs;
+
+	if (statvfs(path, &fs) < 0) {
+		say(d, errno == ENOENT ? DOUBTFUL : BAD, "pool",
+			"make the directory, or set Storage.Pool; the agent makes it at its start",
+			"%s: %s", path, strerror(errno));
+		return;
+	}
+	(void)ctl_text_size((int64_t)(fs.f_bavail * fs.f_frsize), free_text);
+	if (fs.f_blocks > 0 && fs.f_bavail * 100 / fs.f_blocks < FREE_PERCENT_MIN)
+		say(d, DOUBTFUL, "pool", "delete containers, snapshots or images, or enlarge it",
+			"%s has %s free, less than %d %%", path, free_text, FREE_PERCENT_MIN);
+	else
+		say(d, GOOD, "pool", NULL, "%s has %s free", path, free_text);
+}
+
+/* --- time and keys --- */
+
+static void clock_is_right(struct doctor *d)
+{
+	struct timex t = {};
+
+	if (adjtimex(&t) < 0 || (t.status & STA_UNSYNC))
+		say(d, DOUBTFUL, "clock", "run chrony or systemd-timesyncd",
+			"the clock is not synchronised: orders more than 300 s off are refused");
+	else
+		say(d, GOOD, "clock", NULL, "synchronised");
+}
+
+static void node_key(struct doctor *d)
+{
+	_cleanup_(freep) char *path = xasprintf("%s/node.key", d->conf.node.state_directory);
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		say(d, DOUBTFUL, "node key", "start the agent, or run hoodyctl keygen", "%s: %s",
+			path, strerror(errno));
+	else if ((st.st_mode & 077) != 0)
+		say(d, BAD, "node key", "chmod 0600 it, and have the node enrolled anew",
+			"others may read %s", path);
+	else
+		say(d, GOOD, "node key", NULL, "%s, for its owner alone", path);
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_REALTIME, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static void trusted_keys(struct doctor *d)
+{
+	_cleanup_(freep) char *text = NULL;
+	struct keyset keys;
+	struct err err = {};
+	int64_t end_ms = INT64_MAX;
+	size_t size;
+
+	if (!d->conf.control.api_url[0]) {
+		say(d, GOOD, "trusted keys", NULL, "standalone: none are needed");
+		return;
+	}
+	if (ctl_file_read(d->conf.control.trusted_keys, KEYS_MAX, &text, &size, &err) < 0 ||
+		keyset_parse(text, size, &keys, &err) < 0) {
+		say(d, BAD, "trusted keys", "enroll the node, or copy the keyset there", "%s",
+			err.message);
+		return;
+	}
+	for (size_t i = 0; i < keys.n_keys; i++)
+		end_ms = MIN_OF(end_ms, keys.keys[i].not_after_ms);
+	if (end_ms <= now_ms() + KEY_DAYS_MIN * DAY_MS)
+		say(d, end_ms <= now_ms() ? BAD : DOUBTFUL, "trusted keys",
+			"have the control API rotate its keys", "version %lld: a key %s",
+			(long long)keys.version,
+			end_ms <= now_ms() ? "has expired" : "expires within 14 days");
+	else
+		say(d, GOOD, "trusted keys", NULL, "version %lld, %zu keys",
+			(long long)keys.version, keys.n_keys);
+}
+
+/* --- the agent --- */
+
+static void agent(struct doctor *d)
+{
+	const char *version = ctl_text_of(d->status, "version"), *state;
+
+	if (!d->status) {
+		say(d, BAD, "agent", "systemctl start hoody-agent; journalctl -u hoody-agent",
+			"it does not answer");
+		return;
+	}
+	if (version && strcmp(version, PACKAGE_VERSION) != 0)
+		say(d, DOUBTFUL, "agent", "restart it: containers go on",
+			"version %s runs, %s is "
+			"installed",
+			version, PACKAGE_VERSION);
+	else
+		say(d, GOOD, "agent", NULL, "version %s runs", version ? version : "?");
+	state = ctl_text_of(json_object_get(d->status, "control"), "state");
+	if (state && strcmp(state, "backing-off") == 0)
+		say(d, BAD, "control API",
+			"look at network, DNS, proxy and certificates; hoodyctl status has the "
+			"last error",
+			"%s is not reached", d->conf.control.api_url);
+	else if (state)
+		say(d, GOOD, "control API", NULL, "%s", state);
+}
+
+/* --- the firewall --- */
+
+static void forwarding(struct doctor *d)
+{
+	if (has_line("/proc/sys/net/ipv4/ip_forward", "1"))
+		say(d, GOOD, "forwarding", NULL, "IPv4 is forwarded");
+	else
+		say(d, DOUBTFUL, "forwarding", "the agent turns it on at its start",
+			"net.ipv4.ip_forward is 0");
+}
+
+/* What nft(8) prints as JSON; NULL: it can't be asked. */
+static json_t *ask_nft(void)
+{
+	char *argv[] = { (char[]){ "nft" }, (char[]){ "-j" }, (char[]){ "list" },
+		(char[]){ "chains" }, NULL };
+	posix_spawn_file_actions_t actions;
+	_cleanup_(closep) int out = -1;
+	json_t *v = NULL;
+	int ends[2], r;
+	pid_t pid;
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return NULL;
+	out = ends[0];
+	(void)posix_spawn_file_actions_init(&actions);
+	(void)posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
+	(void)posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+	r = posix_spawnp(&pid, argv[0], &actions, NULL, argv, environ);
+	(void)posix_spawn_file_actions_destroy(&actions);
+	closefd(ends[1]);
+	if (r != 0)
+		return NULL;
+	v = json_loadfd(out, 0, NULL);
+	(void)waitpid(pid, NULL, 0);
+	return v;
+}
+
+/* Of several tables that filter one packet each must let it pass: another's "drop" wins. */
+static bool drops_forwarded(const json_t *chain, const char *ours)
+{
+	const char *table = ctl_text_of(chain, "table"), *hook = ctl_text_of(chain, "hook"),
+		   *policy = ctl_text_of(chain, "policy");
+
+	return table && hook && policy && strcmp(hook, "forward") == 0 &&
+	       strcmp(policy, "drop") == 0 && strcmp(table, ours) != 0;
+}
+
+static void foreign_tables(struct doctor *d)
+{
+	_cleanup_json_ json_t *v = ask_nft();
+	json_t *entry;
+	size_t i;
+
+	if (!v) {
+		say(d, DOUBTFUL, "nftables", "install nftables, and run this as root",
+			"nft list chains says nothing");
+		return;
+	}
+	json_array_foreach(json_object_get(v, "nftables"), i, entry)
+	{
+		const json_t *chain = json_object_get(entry, "chain");
+
+		if (!chain || !drops_forwarded(chain, d->conf.network.table))
+			continue;
+		say(d, BAD, "nftables",
+			"let containers' links pass there, e.g. with Docker: iptables -I "
+			"DOCKER-USER "
+			"-i hd+ -j ACCEPT; iptables -I DOCKER-USER -o hd+ -j ACCEPT",
+			"chain %s of table %s drops what is forwarded, containers' packets too",
+			ctl_text_of(chain, "name"), ctl_text_of(chain, "table"));
+		return;
+	}
+	say(d, GOOD, "nftables", NULL, "no other table drops what is forwarded");
+}
+
+/* --- */
+
+static void print(const struct doctor *d)
+{
+	static const enum ctl_colour colours[] = { CTL_GREEN, CTL_YELLOW, CTL_RED };
+	static const char *const heads[] = { "CHECK", "VERDICT", "FOUND" };
+	struct ctl_text *t = ctl_text_new(heads, countof(heads));
+	json_t *f;
+	size_t i;
+
+	json_array_foreach(d->findings, i, f)
+	{
+		const char *v = ctl_text_of(f, "verdict");
+
+		ctl_text_cell(t, ctl_text_of(f, "check"), CTL_PLAIN);
+		ctl_text_cell(t, v, colours[*v == 'o' ? GOOD : *v == 'w' ? DOUBTFUL : BAD]);
+		ctl_text_cell(t, ctl_text_of(f, "found"), CTL_PLAIN);
+	}
+	ctl_text_print(t, stdout, d->ctl->colour);
+	ctl_text_free(t);
+	json_array_foreach(d->findings, i, f) if (ctl_text_of(f, "mend"))
+		printf("\n%s: %s.\n", ctl_text_of(f, "check"), ctl_text_of(f, "mend"));
+}
+
+enum ctl_exit ctl_doctor(const struct ctl *ctl, struct err *err)
+{
+	void (*const checks[])(struct doctor * d) = { kernel, calls, cgroups, ids, pool,
+		clock_is_right, node_key, trusted_keys, agent, forwarding, foreign_tables };
+	struct doctor d = { .ctl = ctl };
+	struct err ignored = {};
+	enum ctl_exit e = ctl_read_config(ctl, &d.conf, err);
+
+	if (e != CTL_OK)
+		return e;
+	d.findings = json_array();
+	if (ctl_ask(ctl, FRAME_CTL_STATUS, 0, &d.status, &ignored) != CTL_OK)
+		d.status = NULL;
+	for (size_t i = 0; i < countof(checks); i++)
+		checks[i](&d);
+	if (ctl->json)
+		ctl_print_json(d.findings);
+	else
+		print(&d);
+	if (d.n[BAD] > 0) {
+		(void)err_set(err, -EINVAL, ERR_CONFIG, NULL, "%u faults found", d.n[BAD]);
+		e = CTL_FAILED;
+	}
+	json_decref(d.findings);
+	json_decref(d.status);
+	conf_done(&d.conf);
+	return e;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "lxc/ctexit.h"
+
+#include <fcntl.h>
+#include <sys/ioctl.h>
+
+/* include/uapi/linux/pidfd.h; the headers of distributions are older than their kernels. */
+struct info {
+	uint64_t mask, cgroup;
+	uint32_t ids[11];
+	int32_t exit_code;
+};
+static_assert(sizeof(struct info) == 64, "PIDFD_INFO_SIZE_VER0");
+#define GET_INFO  _IOWR(0xff, 11, struct info)
+#define INFO_EXIT (1ULL << 3)
+
+int ctexit_status(int pidfd, int *ret_status)
+{
+	struct info info = { .mask = INFO_EXIT };
+
+	if (ioctl(pidfd, GET_INFO, &info) < 0 || !(info.mask & INFO_EXIT))
+		return -ENODATA;
+	*ret_status = info.exit_code;
+	return 0;
+}
+
+char *ctexit_tail(const char *path)
+{
+	_cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	off_t size = fd < 0 ? 0 : lseek(fd, 0, SEEK_END), from = MAX_OF(size - CTEXIT_TAIL, 0);
+	char text[CTEXIT_TAIL + 1], *begin = text, *to;
+	ssize_t n = size <= 0 ? 0 : pread(fd, text, CTEXIT_TAIL, from);
+
+	text[MAX_OF(n, 0)] = '\0';
+	if (from > 0 && strchr(text, '\n'))
+		begin = strchr(text, '\n') + 1;
+	to = text;
+	for (const char *c = begin; *c; c++)
+		if (*c == '\n' || (*c >= ' ' && *c <= '~'))
+			*to++ = *c;
+	*to = '\0';
+	return xstrdup(text);
+}
