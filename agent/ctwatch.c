@@ -25,6 +25,7 @@ struct ctwatch {
 	bool ended;
 	unsigned looks;
 	int64_t ended_ms;
+	int64_t oom_kills; /* when it ended: the monitor removes the group soon after */
 	sd_event_source *source, *again;
 };
 
@@ -81,16 +82,15 @@ static void add_tail(const struct agent *a, json_t *metadata, const char *id, co
 }
 
 /* Why it ended, as far as the kernel still tells, and what was said last. */
-static json_t *cause_of(const struct agent *a, const struct container *c, int pidfd)
+static json_t *cause_of(const struct agent *a, const struct container *c, const struct ctwatch *w)
 {
-	int64_t oom_kills = ctgroup_oom_kills(a->groups, c->spec.id);
 	json_t *metadata = json_object();
 
-	add_exit(metadata, pidfd);
-	if (oom_kills > 0) {
+	add_exit(metadata, w->pidfd);
+	if (w->oom_kills > 0) {
 		(void)json_object_set_new(metadata, "cause", json_string("oom"));
 		(void)json_object_set_new(
-			metadata, "oom_kills", json_integer((json_int_t)oom_kills));
+			metadata, "oom_kills", json_integer((json_int_t)w->oom_kills));
 	}
 	add_tail(a, metadata, c->spec.id, "console.log", "console", "");
 	add_tail(a, metadata, c->spec.id, "lxc.log", "log", " ERROR ");
@@ -140,7 +140,7 @@ static void look(struct agent *a, struct container *c)
 	case CTPROBE_ABSENT:
 		break;
 	}
-	cause = c->status == CT_RUNNING || c->status == CT_PAUSED ? cause_of(a, c, w->pidfd) : NULL;
+	cause = c->status == CT_RUNNING || c->status == CT_PAUSED ? cause_of(a, c, w) : NULL;
 	ctwatch_detach(c);
 	if (cause)
 		report_end(a, c, ended_ms, cause);
@@ -170,6 +170,7 @@ static int on_init_end(sd_event_source *s, int fd, uint32_t revents, void *userd
 	assert(c && c->watch == w);
 	w->ended = true;
 	w->ended_ms = agent_now_ms();
+	w->oom_kills = ctgroup_oom_kills(w->agent->groups, w->id);
 	w->source = sd_event_source_disable_unref(w->source);
 	ctwatch_settle(w->agent, c);
 	return 0;

@@ -84,7 +84,7 @@ def confinement(node, cid):
     uids, fds, env, status = out.split("\n\n")
     tap.ok(uids.split()[0] == "0" and uids.split()[1] != "0", "in the container's user namespace", uids)
     tap.eq(fds.split()[:3] + [len(fds.split())], ["0", "1", "2", 4], "no descriptor but the three (and ls's own)")
-    tap.eq(sorted(v.split("=")[0] for v in env.split()), ["HOME", "PATH", "PWD", "SHLVL", "TERM", "USER", "container"], "an environment of its own")
+    tap.eq(sorted(v.split("=")[0] for v in env.split()), ["HOME", "HOODY_CONTAINER_ID", "HOODY_NODE", "HOODY_PROJECT_ID", "PATH", "PWD", "SHLVL", "TERM", "USER", "container"], "an environment of its own")
     lines = status.strip().split("\n")
     tap.eq(lines[:2], lines[2:], "init's seccomp policy and bounding set")
     holder = subprocess.Popen([harness.BUILD / "agent/hoodyctl", "--config", node.directory / "agent.conf", "exec", "web", "sleep", "4711"], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
