@@ -96,6 +96,5 @@ void api_node_openapi(struct api_call *c);
 /* What a signed order would do here, and whether it would be taken. */
 void api_plan_order(struct api_call *c);
 
-/* What a later version of this agent answers, and what only the control plane does. */
-void api_node_later(struct api_call *c);
+/* What only the control plane answers. */
 void api_node_control_plane(struct api_call *c);

@@ -87,12 +87,6 @@ void api_node_execute(struct api_call *c)
 	api_order(c, OP_NODE_COMMAND, NULL, NULL, json_pack("{s:O}", "command", command));
 }
 
-void api_node_later(struct api_call *c)
-{
-	api_refuse(c, ERR_NOT_IMPLEMENTED, NULL,
-		"%s %s is for a node, but this agent can't do it yet", c->method, c->route->path);
-}
-
 void api_node_control_plane(struct api_call *c)
 {
 	api_refuse(c, ERR_NOT_OF_THE_NODE, NULL,
