@@ -77,3 +77,9 @@ check_PROGRAMS += tests/unit/test-backoff
 TESTS += tests/unit/test-backoff
 tests_unit_test_backoff_SOURCES = tests/unit/test-backoff.c tests/unit/tap.h
 tests_unit_test_backoff_LDADD = agent/libengine.a
+
+check_PROGRAMS += tests/unit/test-outbox
+TESTS += tests/unit/test-outbox
+tests_unit_test_outbox_SOURCES = tests/unit/test-outbox.c tests/unit/tap.h agent/outbox.c
+tests_unit_test_outbox_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(SODIUM_CFLAGS) $(SYSTEMD_CFLAGS)
+tests_unit_test_outbox_LDADD = agent/libagentbase.a proto/libproto.a $(SQLITE_LIBS) $(JANSSON_LIBS) $(SODIUM_LIBS) $(SYSTEMD_LIBS)
