@@ -22,6 +22,11 @@ tests_bench_bare_start_SOURCES = tests/bench/bare-start.c
 tests_bench_bare_start_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(LXC_CFLAGS)
 tests_bench_bare_start_LDADD = lxc/libct.a proto/libproto.a $(LXC_LIBS) $(JANSSON_LIBS)
 
-EXTRA_DIST += tests/run tests/TESTING.md tests/lib tests/lint tests/kernel tests/flow tests/crash tests/system tests/bench/firewall.py tests/bench/idle.py tests/bench/local-api.py tests/bench/orders.py tests/bench/start.py tests/bench/storage.py
+EXTRA_DIST += tests/run tests/TESTING.md tests/lib tests/lint tests/kernel tests/flow tests/crash tests/system tests/bench/firewall.py tests/bench/idle.py tests/bench/local-api.py tests/bench/orders.py tests/bench/start.py tests/bench/stats.py tests/bench/storage.py
 dist-hook:
 	find '$(distdir)/tests' -name __pycache__ -prune -exec rm -rf {} +
+
+noinst_PROGRAMS += tests/bench/scrape
+tests_bench_scrape_SOURCES = tests/bench/scrape.c
+tests_bench_scrape_CFLAGS = $(AM_CFLAGS) $(MNL_CFLAGS)
+tests_bench_scrape_LDADD = lxc/libct.a netns/libnetns.a proto/libproto.a $(MNL_LIBS) $(JANSSON_LIBS) $(SODIUM_LIBS)

@@ -1,0 +1,59 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Statistics of 1,000 containers' cgroups and links in one scrape, beside reading the same files with kept descriptors and nothing else."""
+import json
+import os
+import pathlib
+import resource
+import subprocess
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+import harness
+import host
+import netns
+import tap
+
+N, ROUNDS = 1000, 15
+
+
+def main():
+    if os.geteuid() != 0:
+        tap.skip_all("needs root")
+    prefix = f"hoody-t{os.getpid()}-scrape"
+    processes = []
+    try:
+        with netns.Namespace() as _:
+            batch = "".join(f"link add h{i:x}a type veth peer name h{i:x}b\n" for i in range(N // 2))
+            subprocess.run(["ip", "-batch", "-"], input=batch, text=True, check=True)
+            for i in range(N):
+                for mount, _unified in host.cgroup_mounts():
+                    (mount / prefix / f"{i:024x}" / "payload").mkdir(parents=True)
+            # A process in some of them, so that there is something to count.
+            for i in range(0, N, 50):
+                p = subprocess.Popen(["sleep", "300"])
+                processes.append(p)
+                for mount, _unified in host.cgroup_mounts():
+                    try:
+                        (mount / prefix / f"{i:024x}" / "payload" / "cgroup.procs").write_text(str(p.pid))
+                    except OSError:
+                        pass # cpuset without processors
+            hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+            out = subprocess.run([harness.BUILD / "tests/bench/scrape", prefix, str(N), str(ROUNDS)], capture_output=True, text=True)
+    finally:
+        for p in processes:
+            p.kill()
+            p.wait()
+        host.clear(prefix)
+    tap.eq(out.returncode, 0, "the scrape is measured", )
+    v = json.loads(out.stdout)
+    tap.eq((v["bad"], v["links"]), (0, N), "every file and every link was read")
+    ratio, whole = v["scrape_us"] / v["raw_us"], (v["scrape_us"] + v["dump_us"]) / v["raw_us"]
+    tap.figure(f"{N} containers, {v['files']} files: {v['scrape_us'] / 1000:.1f} ms, beside {v['raw_us'] / 1000:.1f} ms for reading alone ({ratio:.2f}x); with one dump of {v['links']} links "
+               f"({v['dump_us'] / 1000:.1f} ms) {whole:.2f}x; opened anew each time {v['opened_us'] / 1000:.1f} ms")
+    tap.ok(whole <= 2, "at most twice the cost of reading alone", v)
+    tap.done()
+
+
+main()
