@@ -2,7 +2,6 @@
 /* Jobs that concern many containers, and the host itself. */
 #include <fcntl.h>
 #include <linux/kexec.h>
-#include <poll.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <systemd/sd-bus.h>
@@ -148,7 +147,8 @@ int worker_host_reboot(struct job *j, struct err *err)
 			why.message ? why.message : strerror(-r));
 	sd_bus_error_free(&why);
 	sd_bus_unref(bus);
-	for (; r >= 0;)
-		(void)poll(NULL, 0, -1);
-	return r;
+	if (r < 0)
+		return r;
+	for (;;)
+		(void)pause();
 }

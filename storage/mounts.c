@@ -385,6 +385,7 @@ static int sweep_others(
 
 	if (r < 0)
 		return r;
+	assert(v->out);
 	allow(&rule, &list, ids, n);
 	for (size_t i = 0; i < list.n; i++)
 		dirty = dirty || (mountinfo_is_ours(&list.at[i], t->id) &&
