@@ -11,6 +11,7 @@
 #include "agent/forwarder.h"
 #include "agent/fwlist.h"
 #include "agent/journald.h"
+#include "agent/metrics.h"
 #include "agent/netlist.h"
 #include "agent/tell.h"
 #include "netfilter/ctcut.h"
@@ -202,6 +203,14 @@ static int no_table(const struct ctnet *n, struct err *err)
 	return n->broken.errnum ? -n->broken.errnum : -EIO;
 }
 
+static int put(struct agent *a, const struct fwport *port, struct plans *plans, struct err *err)
+{
+	int r = fwtable_put(a->net->table, port, plans->take, err);
+
+	metrics_firewall(a->metrics, r < 0 ? METRICS_REFUSED : METRICS_CHANGED);
+	return r;
+}
+
 int ctnet_before_launch(struct agent *a, struct operation *op)
 {
 	const struct container *c = desired_find(a->desired, op->order.container_id);
@@ -215,7 +224,7 @@ int ctnet_before_launch(struct agent *a, struct operation *op)
 	if (r >= 0)
 		r = stored_mode(a, c, &port, &op->err);
 	if (r >= 0)
-		r = fwtable_put(a->net->table, &port, plans.take, &op->err);
+		r = put(a, &port, &plans, &op->err);
 	return r;
 }
 
@@ -229,7 +238,7 @@ int ctnet_apply(struct agent *a, const struct container *c,
 	if (r < 0 || !a->net->table || !fwtable_has(a->net->table, port.ifname))
 		return r;
 	r = stored_mode(a, c, &port, err);
-	return r < 0 ? r : fwtable_put(a->net->table, &port, plans.take, err);
+	return r < 0 ? r : put(a, &port, &plans, err);
 }
 
 int ctnet_set_mode(struct agent *a, const struct container *c, const json_t *mode, struct err *err)
@@ -244,7 +253,7 @@ int ctnet_set_mode(struct agent *a, const struct container *c, const json_t *mod
 	if (r >= 0)
 		r = stored_plans(a, c, &plans, err);
 	if (r >= 0)
-		r = fwtable_put(a->net->table, &port, plans.take, err);
+		r = put(a, &port, &plans, err);
 	if (r >= 0 && port.mode != FWMODE_PROXY)
 		forwarder_stop(a, c->spec.id);
 	return r;
@@ -474,6 +483,7 @@ static void heal(struct ctnet *n)
 	struct err err = {};
 	int r = load(n, &err);
 
+	metrics_firewall(n->agent->metrics, r < 0 ? METRICS_REFUSED : METRICS_HEALED);
 	if (r < 0)
 		LOG(LOG_CRIT, FIREWALL_FAILED, FIELDS(.err = &err),
 			"somebody has changed the firewall's table, and it can't be restored: %s",

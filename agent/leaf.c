@@ -7,6 +7,7 @@
 
 #include "agent/agent.h"
 #include "agent/backoff.h"
+#include "agent/metrics.h"
 #include "agent/spawn.h"
 
 #define ACCURACY_US (100 * 1000)
@@ -96,6 +97,7 @@ static int start(struct leaf *l)
 
 	if (r < 0)
 		return r;
+	metrics_leaf(l->agent->metrics, l->kind->name);
 	r = spawn_leaf(l, fds[1], &pid);
 	closefd(fds[1]);
 	if (r >= 0) {

@@ -14,6 +14,8 @@
 #include "agent/worker.h"
 #include "proto/jsonx.h"
 
+#define LEAVES_MAX 4
+
 /* Upper bounds of the histogram's buckets, in ms. */
 static const int64_t bounds_ms[] = { 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000,
 	120000, 600000 };
@@ -23,6 +25,11 @@ struct metrics {
 	struct {
 		uint64_t succeeded, failed, sum_ms, bucket[countof(bounds_ms) + 1];
 	} op[OP_COUNT];
+	uint64_t firewall[METRICS_FIREWALL];
+	struct {
+		const char *program; /* of static storage */
+		uint64_t starts;
+	} leaf[LEAVES_MAX];
 };
 
 struct metrics *metrics_new(void)
@@ -49,6 +56,21 @@ void metrics_order(struct metrics *m, enum op op, bool succeeded, int64_t durati
 		m->op[op].succeeded++;
 	else
 		m->op[op].failed++;
+}
+
+void metrics_firewall(struct metrics *m, enum metrics_firewall how)
+{
+	m->firewall[how]++;
+}
+
+void metrics_leaf(struct metrics *m, const char *program)
+{
+	for (size_t i = 0; i < LEAVES_MAX; i++)
+		if (!m->leaf[i].program || m->leaf[i].program == program) {
+			m->leaf[i].program = program;
+			m->leaf[i].starts++;
+			return;
+		}
 }
 
 uint64_t metrics_orders(const struct metrics *m)
@@ -395,6 +417,24 @@ static void control(const struct page *p)
 		json_number_value(json_object_get(v, "after")));
 }
 
+static void parts(const struct page *p)
+{
+	static const char *const words[] = { "changed", "healed", "refused" };
+	const struct metrics *m = p->agent->metrics;
+
+	family(p, COUNTER, "hoody_firewall_transactions_total",
+		"Changes of the firewall by netlink: for a container, against somebody else's, "
+		"refused by the kernel.");
+	for (size_t i = 0; i < METRICS_FIREWALL; i++)
+		(void)fprintf(p->f, "hoody_firewall_transactions_total{result=\"%s\"} %llu\n",
+			words[i], (unsigned long long)m->firewall[i]);
+	family(p, COUNTER, "hoody_leaf_starts_total",
+		"Starts of the confined programs: more than one each means that one has died.");
+	for (size_t i = 0; i < LEAVES_MAX && m->leaf[i].program; i++)
+		(void)fprintf(p->f, "hoody_leaf_starts_total{program=\"%s\"} %llu\n",
+			m->leaf[i].program, (unsigned long long)m->leaf[i].starts);
+}
+
 static void node(const struct page *p)
 {
 	struct statvfs fs;
@@ -426,6 +466,7 @@ char *metrics_text(struct agent *a, bool openmetrics)
 	process(&p);
 	state(&p);
 	control(&p);
+	parts(&p);
 	node(&p);
 	orders(&p);
 	durations(&p);

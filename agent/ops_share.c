@@ -102,12 +102,33 @@ static void put(struct agent *a, const json_t *row, const json_t *over)
 		agent_now_ms());
 }
 
+/* Where it was taken away, and whether somebody was in it. */
+static void tell_unmounted(
+	struct agent *a, const struct operation *op, const struct container *source)
+{
+	json_t *all = json_object_get(op->step_data, "mounts"), *v;
+	const char *target_id;
+
+	json_object_foreach(all, target_id, v)
+	{
+		const json_t *count = json_object_get(v, "");
+
+		if (json_integer_value(json_object_get(count, "gone")) > 0)
+			tell_share(a, source, "unmounted",
+				json_pack("{s:s, s:s, s:b, s:O}", "id", share_id(op),
+					"container_id", target_id, "lazily",
+					json_integer_value(json_object_get(count, "lazy")) > 0,
+					"busy", json_object_get(count, "busy")));
+	}
+}
+
 /* Whatever is not mounted anywhere has no fault that anybody could see. */
 static void finish(struct agent *a, struct operation *op, const char *event)
 {
 	json_t *share = recorded(a, op);
 
 	op->result = share;
+	tell_unmounted(a, op, source_of(a, share));
 	if (event)
 		tell_share(a, source_of(a, share), event, json_incref(share));
 	reaper_look(a->reaper);
@@ -220,6 +241,7 @@ static void delete_finish(struct agent *a, struct operation *op)
 
 	sharelist_remove(a->store, share_id(op));
 	op->result = json_pack("{s:s}", "share_id", share_id(op));
+	tell_unmounted(a, op, source_of(a, share));
 	tell_share(a, source_of(a, share), expired ? "expired" : "deleted",
 		json_pack("{s:s}", "id", share_id(op)));
 	reaper_look(a->reaper);
@@ -269,6 +291,7 @@ static void mount_finish(struct agent *a, struct operation *op)
 
 	op->result = json_pack("{s:O, s:o}", "share", share, "override",
 		sharelist_override(a->store, share_id(op), id, "", mount, agent_now_ms()));
+	tell_unmounted(a, op, source_of(a, share));
 	tell_share(a, source_of(a, share), "mount_changed",
 		json_pack(
 			"{s:s, s:s, s:b}", "id", share_id(op), "container_id", id, "mount", mount));

@@ -141,6 +141,15 @@ static void limits(struct walk *w, const struct ctspec *s, const struct ctconf_h
 	}
 }
 
+/* hoody-schema.md section 1.1: the kit's programs have their sockets there. */
+static void kit_mounts(struct walk *w, const struct ctspec *s)
+{
+	if (s->hoody_kit)
+		item(w, "lxc.mount.entry",
+			"none dev/hoody tmpfs nosuid,nodev,size=1m,mode=0755,create=dir,optional 0 "
+			"0");
+}
+
 /* storage/ramdisk.h. What stands in the way of a mount (a link) must not keep it from starting. */
 static void memory_mounts(struct walk *w, const struct ctspec *s, const struct ctconf_paths *p,
 	const struct ctconf_host *h)
@@ -187,6 +196,7 @@ int ctconf_each(const struct ctspec *s, const struct ctconf_paths *p, const stru
 		item(&w, h->v1_devices ? "lxc.cgroup.devices.allow" : "lxc.cgroup2.devices.allow",
 			"%s", devices[i]);
 	memory_mounts(&w, s, p, h);
+	kit_mounts(&w, s);
 	limits(&w, s, h);
 	environment(&w, p->environment);
 	return w.r;

@@ -161,9 +161,20 @@ struct visit {
 	const struct mountinfo_rule *rule; /* what may stay */
 	struct {
 		int r;
-		unsigned busy;
-	} * out; /* shared */
+		unsigned gone, lazy, busy; /* taken away; of those, in use; that could not be */
+	} * out;                           /* shared */
 };
+
+/* One that is in use is detached: whoever is in it keeps what he has open, and nobody comes in. */
+static void take_away(const struct visit *v, const char *point)
+{
+	bool used = umount2(point, UMOUNT_NOFOLLOW) < 0;
+	bool gone = !used || (errno == EBUSY && umount2(point, MNT_DETACH | UMOUNT_NOFOLLOW) == 0);
+
+	v->out->gone += gone;
+	v->out->lazy += gone && used;
+	v->out->busy += !gone;
+}
 
 static void sweep(const struct visit *v)
 {
@@ -173,9 +184,8 @@ static void sweep(const struct visit *v)
 		return;
 	for (size_t i = list.n; i-- > 0;) /* the last made is the first to go */
 		if (mountinfo_is_ours(&list.at[i], v->rule->self) &&
-			!mountinfo_may_stay(&list.at[i], v->rule) &&
-			umount2(list.at[i].point, MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
-			v->out->busy++;
+			!mountinfo_may_stay(&list.at[i], v->rule))
+			take_away(v, list.at[i].point);
 }
 
 static int put(const struct visit *v)
@@ -441,8 +451,10 @@ static int reconcile(
 	json_array_foreach((json_t *)(uintptr_t)wanted, i, wish)(void) json_object_set_new(result,
 		json_string_value(json_object_get(wish, "key")), mount_one(v, t, wish, &ids[i]));
 	r = sweep_others(v, t, ids, n);
-	(void)json_object_set_new(
-		result, "", json_pack("{s:i}", "busy", v->out ? (int)v->out->busy : 0));
+	assert(v->out);
+	(void)json_object_set_new(result, "",
+		json_pack("{s:i, s:i, s:i}", "gone", (int)v->out->gone, "lazy", (int)v->out->lazy,
+			"busy", (int)v->out->busy));
 	return r;
 }
 

@@ -4,9 +4,12 @@
 import ctypes
 import os
 import pathlib
+import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 import harness
@@ -117,6 +120,71 @@ def environment(node, api):
     return cid
 
 
+def retried(node):
+    """What could not be written is written when its time comes, by an order of the agent's own."""
+    cid = node.new_id()
+    node.do("container.create", cid, image=harness.IMAGE, name="again")
+    path = node.root(cid) / "etc/environment"
+    path.unlink(missing_ok=True)
+    path.mkdir()
+    tap.eq(sync_of(node.do("env.set", cid, key="A", value="1"))["last_error"], "ENV_DEST_UNSUPPORTED", "it can't be written")
+    path.rmdir()
+    node.stop_agent()
+    with sqlite3.connect(node.directory / "state/state.db") as db:
+        tap.ok(db.execute("SELECT retry_ms FROM env WHERE container_id=?", (cid,)).fetchone()[0] > time.time() * 1000 + 30_000, "a time is set for the next attempt")
+        db.execute("UPDATE env SET retry_ms=1")
+    db.close()
+    node.start_agent()
+    tap.ok(host.poll(lambda: path.is_file() and env_of(node, cid).get("A") == "1", 10), "at its time it is written")
+    tap.ok(node.wait_report("env", event="applied", container_id=cid), "which is reported")
+    node.do("container.delete", cid, force=True)
+
+
+def raced(node):
+    """Links that come and go under the agent's feet: nothing outside of the root is ever written."""
+    cid = node.new_id()
+    node.do("container.create", cid, image=harness.IMAGE, name="raced", ssh_public_key=KEY)
+    root, outside = node.root(cid), node.directory / "outside-of-it"
+    (outside / ".ssh").mkdir(parents=True)
+    victims = [outside / n for n in ("environment", "hostname", "hosts", "resolv.conf", ".ssh/authorized_keys", "authorized_keys")]
+    for v in victims:
+        v.write_text("raced\n")
+    before = {v: (v.read_bytes(), v.stat().st_ino, v.stat().st_mode) for v in victims}
+    up, libc = "/../../../../../../../../..", ctypes.CDLL(None)
+    swaps, stop = [0], threading.Event()
+
+    def swap():
+        names = []
+        for folder, files in (("etc", ("environment", "hostname", "hosts", "resolv.conf")), ("root/.ssh", ("authorized_keys",))):
+            for name in files: # each file with a link to the same name outside
+                os.symlink(f"{up}{outside}/{name}", root / folder / f"{name}.link")
+                names.append((root / folder / name, root / folder / f"{name}.link"))
+        os.symlink(f"{up}{outside}", root / "etc.link")
+        os.symlink(f"{up}{outside}/.ssh", root / "root/.ssh.link")
+        names += [(root / "etc", root / "etc.link"), (root / "root/.ssh", root / "root/.ssh.link")]
+        while not stop.is_set():
+            for a, b in names:
+                libc.renameat2(-100, os.fsencode(a), -100, os.fsencode(b), 2)
+                swaps[0] += 1
+
+    thread = threading.Thread(target=swap)
+    thread.start()
+    try:
+        for i in range(60):
+            node.do("env.set", cid, key="N", value=str(i))
+            node.do("container.update", cid, ssh_public_key=KEY if i % 2 else None, name=f"raced-{i}")
+            if i % 10 == 0:
+                node.do("container.restart", cid)
+    finally:
+        stop.set()
+        thread.join()
+    tap.ok(swaps[0] > 10000, "links were swapped all the while", swaps)
+    tap.eq({v: (v.read_bytes(), v.stat().st_ino, v.stat().st_mode) for v in victims}, before, "nothing outside was written")
+    tap.eq(sorted(p.name for p in outside.iterdir()), sorted([".ssh", "environment", "hostname", "hosts", "resolv.conf", "authorized_keys"]), "nor made")
+    tap.figure(f"{swaps[0]} swaps of links during 60 rounds of writing")
+    node.do("container.delete", cid, force=True)
+
+
 def identity(node, api):
     cid = node.new_id()
     report = node.do("container.create", cid, image=harness.IMAGE, name="first", ssh_public_key=KEY)
@@ -131,6 +199,7 @@ def identity(node, api):
     tap.eq((shown["ssh_key_fingerprint"], shown["ssh_public_key"]), (want, KEY), "the fingerprint is ssh-keygen's")
     for name in ("storage", "shares", "databases", "mounts"):
         tap.ok((root / "hoody" / name).is_dir(), f"/hoody/{name} is there")
+    tap.eq(node.ctl("exec", "first", "sh", "-c", "stat -c %a:%u /dev/hoody; stat -f -c %T /dev/hoody")[1].split(), ["755:0", "tmpfs"], "and /dev/hoody")
     # Somebody's own key stays, ours goes; sessions of it end.
     keys.write_text("ssh-ed25519 AAAA own\n" + keys.read_text())
     session = subprocess.Popen(["sshd: root@notty", "-c", "import time; time.sleep(60)"], executable=sys.executable)
@@ -229,6 +298,8 @@ def main():
         api = local.Local(node)
         node.do("container.delete", environment(node, api), force=True)
         identity(node, api)
+        retried(node)
+        raced(node)
         limits(node)
         host.poll(lambda: not node.leaks(), 3)
         tap.eq((node.leaks(), node.sanitizer_words()), ([], []), "nothing is left, sanitizers are silent")

@@ -169,7 +169,7 @@ def oci(images, work, kind):
         tap.eq(images.pull(name)["state"], "succeeded", f"{kind}: {name} is pulled")
         cid, root, _ = images.created(name)
         found = {str(p.relative_to(root)): p.read_text() for p in root.rglob("*") if p.is_file() and not p.is_symlink()}
-        for own in ("etc/hostname", "etc/hosts", "etc/resolv.conf"):
+        for own in ("etc/hostname", "etc/hosts", "etc/resolv.conf", "etc/environment"):
             found.pop(own)
         tap.eq((found, (root / "etc/b").is_dir(), os.readlink(root / "lib"), (root / "var/old").exists()), ({"etc/a": "a2", "usr/lib/x": "x1", "usr/lib/y": "y2", "opt/three": "3"}, True, "usr/lib", False),
                f"{kind}: {name}: layers lie over each other, whiteouts take away")

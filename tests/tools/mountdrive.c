@@ -2,6 +2,7 @@
 /* Mounts and unmounts one share again and again while somebody else fights over its path, for tests:
  *
  *   mountdrive POOL RUN TARGET-ID INIT-PID SOURCE-ID PATH AT TIMES
+ *   mountdrive POOL RUN TARGET-ID INIT-PID HOST-DIRECTORY none AT 0    mount it once, without mapped ids, and leave it
  *
  * After each mount the directory must have a file INSIDE and none of the name OUTSIDE. Prints
  * {"mounted":n,"refused":n,"outside":n,"left":n}: "left" counts times that it stayed mounted. */
@@ -43,6 +44,12 @@ int main(int argc, char **argv)
 	root = xasprintf("/proc/%s/root", argv[4]);
 	wanted = json_pack("[{s:s, s:s, s:s, s:s, s:b}]", "key", "s", "source_id", argv[5], "path",
 		argv[6], "at", argv[7], "readonly", 1);
+	if (strcmp(argv[8], "0") == 0) {
+		json_decref(wanted);
+		wanted = json_pack("[{s:s, s:s, s:s, s:s, s:b}]", "key", "s", "host", argv[5],
+			"map", argv[6], "at", argv[7], "readonly", 1);
+		return !is_mounted(&t, wanted);
+	}
 	for (long i = strtol(argv[8], NULL, 10); i > 0; i--) {
 		if (is_mounted(&t, wanted)) {
 			mounted++;
