@@ -200,6 +200,7 @@ static const char *alias_event(const struct operation *op, const json_t *old)
 static void alias_finish(struct agent *a, struct operation *op)
 {
 	_cleanup_json_ json_t *old = aliaslist_get(a->store, text(op, "alias_id"));
+	const char *target;
 	json_t *now;
 
 	if (is_removal(op))
@@ -212,7 +213,8 @@ static void alias_finish(struct agent *a, struct operation *op)
 			agent_now_ms());
 	now = is_removal(op) ? json_incref(old) : aliaslist_get(a->store, text(op, "alias_id"));
 	op->result = json_incref(now);
-	tell_proxy(a, NULL, alias_event(op, old), now);
+	target = json_string_value(json_object_get(now, "container_id"));
+	tell_proxy(a, target ? desired_find(a->desired, target) : NULL, alias_event(op, old), now);
 	reaper_look(a->reaper);
 }
 

@@ -258,9 +258,10 @@ static json_t *started_at(const struct container *c)
 	return json_string(time);
 }
 
-static double rounded(double value, double unit)
+/* To one decimal (@scale 10) or two (100). */
+static double rounded(double value, double scale)
 {
-	return round(value / unit) * unit;
+	return round(value * scale) / scale;
 }
 
 static json_t *known(int64_t value)
@@ -283,7 +284,7 @@ static json_t *cpu_json(const struct stats_sample *s)
 
 	return json_pack("{s:I, s:I, s:f}", "usage", (json_int_t)s->value[CTMETER_CPU_NS],
 		"allocated_time", (json_int_t)allocated, "usage_percent",
-		rounded((double)s->value[CTMETER_CPU_NS] / allocated * 100, 0.1));
+		rounded((double)s->value[CTMETER_CPU_NS] / allocated * 100, 10));
 }
 
 static json_t *memory_json(const struct stats_sample *s)
@@ -296,7 +297,7 @@ static json_t *memory_json(const struct stats_sample *s)
 	return json_pack("{s:I, s:I, s:f, s:o, s:o, s:o}", "usage",
 		(json_int_t)s->value[CTMETER_MEMORY_BYTES], "total", (json_int_t)total,
 		"usage_percent",
-		rounded((double)s->value[CTMETER_MEMORY_BYTES] / (double)total * 100, 0.01),
+		rounded((double)s->value[CTMETER_MEMORY_BYTES] / (double)total * 100, 100),
 		"usage_peak", known(s->value[CTMETER_MEMORY_PEAK_BYTES]), "swap_usage",
 		known(MAX_OF(s->value[CTMETER_SWAP_BYTES], 0)), "swap_usage_peak",
 		known(MAX_OF(s->value[CTMETER_SWAP_PEAK_BYTES], 0)));
@@ -398,7 +399,7 @@ static json_t *busy(struct stats *s)
 	if (s->cpu_total > 0 && total > s->cpu_total)
 		result = json_real(rounded(
 			(double)(total - idle - s->cpu_busy) / (double)(total - s->cpu_total) * 100,
-			0.1));
+			10));
 	s->cpu_busy = total - idle;
 	s->cpu_total = total;
 	return result;
@@ -408,7 +409,7 @@ static json_t *amount(int64_t used, int64_t total)
 {
 	return json_pack("{s:I, s:I, s:f}", "used_bytes", (json_int_t)used, "total_bytes",
 		(json_int_t)total, "pct",
-		total > 0 ? rounded((double)used / (double)total * 100, 0.1) : 0.0);
+		total > 0 ? rounded((double)used / (double)total * 100, 10) : 0.0);
 }
 
 static int64_t available_memory(void)

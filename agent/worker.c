@@ -10,7 +10,8 @@
 #include "agent/spawn.h"
 #include "proto/jsonx.h"
 
-#define WORKERS_MAX 256
+#define WORKERS_MAX    256
+#define RESULT_WAIT_US 200000
 
 /* Channel states of a worker. */
 enum { IDLE, BUSY };
@@ -179,6 +180,23 @@ static struct worker *forget_alone(struct worker *w)
 	return w;
 }
 
+static int on_no_result(sd_event_source *s, uint64_t usec, void *userdata)
+{
+	conclude_error(userdata, -EIO, ERR_INTERNAL, true,
+		"the worker died before it had a result, and something of it lives on");
+	return 0;
+}
+
+/* It has ended. What it has said is in the channel, whose end follows; but for a process that it has left
+ * behind with the other side open. */
+static void look_for_result(struct worker *w)
+{
+	w->deadline = sd_event_source_disable_unref(w->deadline);
+	if (sd_event_add_time_relative(w->pool->event, &w->deadline, CLOCK_BOOTTIME, RESULT_WAIT_US,
+		    1000, on_no_result, w) < 0)
+		abort(); /* only for want of memory */
+}
+
 /* Reaped. When its worker has been freed before (userdata is NULL), the source belongs to the loop
  * and goes now. */
 static int on_exit_reaped(sd_event_source *s, const siginfo_t *si, void *userdata)
@@ -187,6 +205,8 @@ static int on_exit_reaped(sd_event_source *s, const siginfo_t *si, void *userdat
 
 	if (w && forget_alone(w)) {
 		w->child = sd_event_source_unref(w->child);
+		if (w->done)
+			look_for_result(w);
 	} else if (!w) {
 		(void)sd_event_source_set_floating(
 			s, false); /* gives up the loop's reference, the last one */
@@ -356,10 +376,10 @@ int worker_send_alone(struct worker_pool *p, const char *text, int fd)
 	return 0;
 }
 
-/* A job that could not even be sent fails from the loop, like any other. */
+/* A job that could not even be sent fails from the loop, like one whose worker dies. */
 static int on_unsendable(sd_event_source *s, uint64_t usec, void *userdata)
 {
-	conclude_error(userdata, -EAGAIN, ERR_INTERNAL, false, "no worker could be started");
+	conclude_error(userdata, -EAGAIN, ERR_INTERNAL, true, "no worker could be started");
 	return 0;
 }
 

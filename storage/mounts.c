@@ -60,19 +60,48 @@ static int open_source(const struct mounts_target *t, const json_t *wish)
 
 /* --- a mount of it, with flags that nobody in the container can take off --- */
 
+/* --- children --- */
+
+/* What a process that is forked off must do first: end with its parent, also when that has ended by now,
+ * and hold nothing open but these, so that nobody waits for the end of what is not its own (a worker's
+ * channel, by which its death is known). */
+static void become_child(pid_t parent, int a, int b, int c, int d)
+{
+	int keep[] = { a, b, c, d };
+	unsigned from = STDERR_FILENO + 1;
+
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(1);
+	for (size_t i = 0; i < countof(keep); i++) { /* the smallest that is left */
+		size_t least = countof(keep);
+
+		for (size_t k = 0; k < countof(keep); k++)
+			if (keep[k] >= (int)from &&
+				(least == countof(keep) || keep[k] < keep[least]))
+				least = k;
+		if (least == countof(keep))
+			break;
+		if ((unsigned)keep[least] > from)
+			(void)close_range(from, (unsigned)keep[least] - 1, 0);
+		from = (unsigned)keep[least] + 1;
+	}
+	(void)close_range(from, ~0u, 0);
+}
+
 /* In a process of its own that ends with it: namespaces are not left. Never returns. */
-static void copy_locked(int fd, const char *over, int tell)
+static void copy_locked(pid_t parent, int fd, const char *over, int tell)
 {
 	int copy;
 
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	become_child(parent, fd, tell, -1, -1);
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
 		move_mount(fd, "", AT_FDCWD, over, MOVE_MOUNT_F_EMPTY_PATH) < 0 ||
 		unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0)
 		_exit(1);
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* other credentials may have taken it off */
 	copy = open_tree(AT_FDCWD, over, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-	if (copy < 0 || write(tell, &copy, sizeof(copy)) != sizeof(copy))
+	if (getppid() != parent || copy < 0 || write(tell, &copy, sizeof(copy)) != sizeof(copy))
 		_exit(1);
 	for (;;)
 		(void)pause(); /* until the copy was fetched, and then SIGKILL */
@@ -92,13 +121,13 @@ static int fetch(pid_t child, int listen)
 static int lock_flags(int fd_of_mount, const char *over)
 {
 	int ends[2], fd;
-	pid_t child;
+	pid_t parent = getpid(), child;
 
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return -errno;
 	child = fork();
 	if (child == 0)
-		copy_locked(fd_of_mount, over, ends[1]);
+		copy_locked(parent, fd_of_mount, over, ends[1]);
 	closefd(ends[1]);
 	fd = child < 0 ? -errno : fetch(child, ends[0]);
 	closefd(ends[0]);
@@ -206,13 +235,13 @@ static int visit(const struct visit *v, pid_t pid)
 {
 	_cleanup_(freep) char *path = xasprintf("/proc/%d/ns/mnt", (int)pid);
 	_cleanup_(closep) int ns = open(path, O_RDONLY | O_CLOEXEC);
-	pid_t child;
+	pid_t parent = getpid(), child;
 
 	if (ns < 0)
 		return -errno;
 	child = fork();
 	if (child == 0) {
-		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		become_child(parent, ns, v->proc, v->root, v->mount);
 		v->out->r = setns(ns, CLONE_NEWNS) < 0 ? -errno : 0;
 		if (v->out->r == 0 && v->mount >= 0)
 			v->out->r = put(v);

@@ -39,9 +39,11 @@ static const struct {
 	{ "snapshot", { "container_id", "event", "data" } },
 	{ "share", { "container_id", "event", "data" } },
 	{ "network", { "container_id", "event", "data" } },
-	{ "firewall", { "container_id", "event", "data" } },
+	{ "firewall",
+		{ "event",
+			"data" } }, /* the node's own table, when it was healed, is no container's */
 	{ "env", { "container_id", "event", "data" } },
-	{ "proxy", { "container_id", "event", "data" } },
+	{ "proxy", { "event", "data" } }, /* nor is a project's document */
 };
 
 static void check_shape(struct api *api, const json_t *v)

@@ -1,0 +1,96 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Shares, environment, documents, aliases and ramdisks with the agent or its workers killed at random: every order ends once, and what the kernel and the disk have is what the ends say."""
+import json
+import os
+import pathlib
+import random
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+import harness
+import host
+import tap
+
+ROUNDS = int(os.environ.get("HOODY_ROUNDS", 25))
+SEED = 20261124
+
+
+def mounts(node, cid):
+    pid = host.init_of(node.prefix, cid)
+    return {line.split()[4]: "ro" in line.split()[5].split(",") for line in pathlib.Path(f"/proc/{pid}/mountinfo").read_text().splitlines()}
+
+
+def read(path):
+    try:
+        return path.read_text()
+    except OSError:
+        return None
+
+
+def main():
+    if os.geteuid() != 0:
+        tap.skip_all("needs root")
+    chance = random.Random(SEED)
+    with harness.Node() as node:
+        a, b = node.new_id(), node.new_id()
+        for cid, name in ((a, "source"), (b, "target")):
+            node.do("container.create", cid, image=harness.IMAGE, name=name)
+        (node.root(a) / "data").mkdir()
+        (node.root(a) / "data/f").write_text("x")
+        document = node.directory / "state/proxy/containers" / f"{b}.json"
+        bad, share, alias, version, ramdisk, kills = [], None, node.new_id(), 0, True, {"agent": 0, "worker": 0}
+        for n in range(ROUNDS):
+            wishes = []
+
+            def wish(op, cid=None, **params):
+                wishes.append((op, params, node.order(op, cid, **params)))
+
+            share, old = node.new_id(), share
+            if old:
+                wish("share.delete", share_id=old)
+            wish("share.create", share_id=share, source_container_id=a, source_path="/data", target_container_id=b, mode="readonly", mount_path="/mnt/s")
+            wish("env.set", b, key="N", value=str(n))
+            wish("share.update", share_id=share, mode="readwrite")
+            version += 1
+            wish("proxy.document", b, scope="container", file_version=version, document={"n": n})
+            wish("proxy.alias", alias_id=alias, alias=f"alias-{n}", enabled=True, target={"container_id": b})
+            wish("container.update", b, ramdisk=n % 2 == 1)
+            wish("share.update", share_id=share, enabled=n % 3 != 0)
+            if n % 5 == 4:
+                wish("container.restart", b)
+            # Workers once at most: a busy one and the warm one that follows it die together, and a step has four lives.
+            for who in chance.choice((("agent", "worker"), ("worker", "agent"), ("agent", "agent"), ("worker",))):
+                time.sleep(chance.random() * 0.05)
+                kills[who] += 1
+                node.kill9(who)
+                if who == "agent":
+                    node.start_agent()
+            ends = [(op, node.wait(order, 60)) for op, _, order in wishes]
+            # A step that can be undone is, when its worker dies; then all is as before.
+            undone = {op for op, r in ends if r["state"] == "failed" and op in ("container.restart", "container.update") and "worker" in r["error"]["message"]}
+            failed = [(op, r["error"]) for op, r in ends if r["state"] != "succeeded" and op not in undone]
+            if "container.update" not in undone:
+                ramdisk = n % 2 == 1
+            if not host.init_of(node.prefix, b):
+                node.do("container.start", b)
+            seen = mounts(node, b)
+            want = {"/mnt/s": n % 3 != 0, "/ramdisk": ramdisk}
+            env = read(node.root(b) / "etc/environment") or ""
+            names = sorted(p.name for p in (node.directory / "state/proxy/aliases").iterdir())
+            good = not failed and {at: at in seen for at in want} == want and not seen.get("/mnt/s", False) and f"N={n}\n" in env and json.loads(read(document)) == {"n": n} and names == [f"alias-{n}.json"]
+            if not good:
+                bad.append((n, failed, {at: at in seen for at in want}, want, seen.get("/mnt/s"), env, read(document), names))
+        tap.ok(not bad, f"{ROUNDS} rounds: all of it is as the orders say", *bad[:3])
+        stats = node.api.ask("stats")
+        tap.eq((stats["orders_terminal"], stats["orders_ended_twice"], stats["violations"]), (stats["orders_issued"], 0, []), "every order ended once")
+        tap.figure(f"the agent killed {kills['agent']} times, its workers {kills['worker']} times")
+        for cid in (a, b):
+            node.do("container.delete", cid, force=True)
+        host.poll(lambda: not node.leaks(), 3)
+        tap.eq((node.leaks(), node.sanitizer_words()), ([], []), "nothing is left, sanitizers are silent")
+    tap.done()
+
+
+main()
