@@ -186,6 +186,18 @@ static void order_all(struct agent *a, enum op op, const char *source_id)
 	json_array_foreach(shares, i, share) order(a, op, text(share, "id"));
 }
 
+/* An update of what is so already looks after all its mounts. */
+void ctmounts_rebooted(struct agent *a, const struct container *c)
+{
+	_cleanup_json_ json_t *params = json_pack("{s:b}", "ramdisk", c->spec.ramdisk);
+	_cleanup_order_ struct order o = {};
+	struct err err;
+
+	if (localorder_make(
+		    a, OP_CONTAINER_UPDATE, c->spec.id, c->spec.project_id, params, &o, &err) == 0)
+		engine_accept(a->engine, &o, "agent");
+}
+
 void ctmounts_source_changed(struct agent *a, const struct container *c)
 {
 	order_all(a, OP_SHARE_UPDATE, c->spec.id);

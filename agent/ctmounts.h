@@ -20,6 +20,9 @@ json_t *ctmounts_targets(const struct agent *a, const json_t *share, bool delete
  * transaction. */
 void ctmounts_note(struct agent *a, const json_t *result);
 
+/* A container has restarted itself, with the mounts that it had been started with: it is looked after, by
+ * an order of the agent's own. */
+void ctmounts_rebooted(struct agent *a, const struct container *c);
 /* A container's root is another one now, or its state: whoever has directories of it looks again, by
  * orders of the agent's own. */
 void ctmounts_source_changed(struct agent *a, const struct container *c);

@@ -5,6 +5,7 @@
 #include <sys/epoll.h>
 #include <sys/wait.h>
 
+#include "agent/ctmounts.h"
 #include "agent/ctnet.h"
 #include "agent/engine.h"
 #include "agent/journald.h"
@@ -127,6 +128,7 @@ static void look(struct agent *a, struct container *c)
 		LOG(LOG_NOTICE, CONTAINER_REBOOTED, FIELDS(.container_id = c->spec.id),
 			"container %s restarted itself", c->spec.id);
 		ctwatch_attach(a, c, pid, pidfd);
+		ctmounts_rebooted(a, c);
 		return;
 	case CTPROBE_PARTIAL:
 		if (looks <= LOOKS_MAX) {

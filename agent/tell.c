@@ -13,9 +13,9 @@
 #include "agent/sharelist.h"
 #include "proto/jsonx.h"
 
-#define CAPABILITIES                                                                    \
-	"container", "pause", "limits.cpu_cores", "limits.memory_bytes", "limits.pids", \
-		"image.builtin"
+#define CAPABILITIES                                                                          \
+	"container", "pause", "limits", "image", "image.builtin", "snapshot", "copy", "sync", \
+		"env", "firewall", "network", "share", "ramdisk", "proxy", "command", "stats"
 
 static json_t *time_json(int64_t ms)
 {

@@ -17,10 +17,12 @@
 
 /* --- before a launch --- */
 
-static int write_wanted(const struct job *j, const char *path, struct err *err)
+/* What hoody-mounts reads, also when the container restarts itself: so it has what holds now. */
+static int write_wanted(const struct job *j, const char *id, const json_t *wanted, struct err *err)
 {
-	_cleanup_json_ json_t *v = json_pack("{s:s, s:s, s:s, s:O}", "id", j->life.spec.id, "pool",
-		j->pool, "run", j->run, "wanted", json_object_get(j->params, "mounts"));
+	_cleanup_(freep) char *path = xasprintf("%s/%s/mounts", j->lxc, id);
+	_cleanup_json_ json_t *v = json_pack(
+		"{s:s, s:s, s:s, s:O}", "id", id, "pool", j->pool, "run", j->run, "wanted", wanted);
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	int r = fd < 0 ? -errno : json_dumpfd(v, fd, 0) < 0 ? -EIO : 0;
 
@@ -54,8 +56,7 @@ static const char *project_of(const struct ctspec *s)
 int worker_mounts_prepare(struct job *j, struct err *err)
 {
 	const struct ctspec *s = &j->life.spec;
-	_cleanup_(freep) char *dir = xasprintf("%s/%s", j->lxc, s->id),
-			      *path = xasprintf("%s/mounts", dir);
+	_cleanup_(freep) char *dir = xasprintf("%s/%s", j->lxc, s->id);
 	_cleanup_(freep) char *program = spawn_find("hoody-mounts");
 	int r = 0;
 
@@ -70,9 +71,9 @@ int worker_mounts_prepare(struct job *j, struct err *err)
 		return err_set(err, -errno, ERR_INTERNAL, "Node.StateDirectory",
 			"can't make %s: %s", dir, strerror(errno));
 	free(j->mounts);
-	j->mounts = xasprintf("%s %s", program, path);
+	j->mounts = xasprintf("%s %s/mounts", program, dir);
 	j->life.paths.mounts = j->mounts;
-	return write_wanted(j, path, err);
+	return write_wanted(j, s->id, json_object_get(j->params, "mounts"), err);
 }
 
 /* --- while it runs --- */
@@ -102,6 +103,9 @@ static int reconcile(
 		*ret = json_object();
 		return 0;
 	}
+	r = write_wanted(j, id, wanted, err);
+	if (r < 0)
+		return r;
 	(void)ctgroup_each_pid(j->life.groups, id, "payload", add_pid, &pids);
 	t.pids = pids.at;
 	t.n_pids = pids.n;

@@ -246,6 +246,23 @@ def copied(node, a, b):
     inner.wait()
 
 
+def rebooted(node, a, b):
+    """A container that restarts itself: nobody has ordered it, and what is mounted is what is wished now."""
+    a.sh("mkdir -p /r1 /r2; echo 1 >/r1/f; echo 2 >/r2/f")
+    first, _ = share(node, a, "/r1", b, mount_path="/mnt/r1")
+    b.do("container.restart")
+    second, _ = share(node, a, "/r2", b, mount_path="/mnt/r2")
+    tap.ok(b.has_mount("/mnt/r1") and b.has_mount("/mnt/r2"), "one share from the start on, one later")
+    node.do("share.delete", None, share_id=first)
+    init = b.pid()
+    b.sh("reboot -f")
+    tap.ok(host.poll(lambda: b.pid() not in (None, init), 5), "it restarts itself")
+    tap.ok(host.poll(lambda: b.has_mount("/mnt/r2"), 5), "what is shared is mounted again")
+    tap.ok(not b.has_mount("/mnt/r1"), "what is no longer shared is not")
+    hardened(b, "/mnt/r2", "after a restart of its own")
+    node.do("share.delete", None, share_id=second)
+
+
 def attacked(node, a, b):
     outside = node.directory / "host-secret"
     outside.mkdir(mode=0o755)
@@ -373,6 +390,7 @@ def main():
         ordinary(node, a, b)
         projects(node, a, b)
         copied(node, a, b)
+        rebooted(node, a, b)
         attacked(node, a, b)
         for box in (a, b):
             tap.eq(box.do("container.delete", force=True)["state"], "succeeded", f"{box.name} is deleted")
