@@ -24,6 +24,7 @@ struct agent {
 	struct engine *engine;
 	struct uplink *uplink; /* NULL when standalone */
 	struct worker_pool *workers;
+	struct worker *stopper; /* stops all containers, as the host goes down; or NULL */
 	struct ctlsrv *ctlsrv;
 	struct api *api;
 	struct portal *portal;

@@ -15,6 +15,7 @@
 #include "agent/agent.h"
 #include "agent/alive.h"
 #include "agent/api.h"
+#include "agent/bootstart.h"
 #include "agent/ctlsrv.h"
 #include "agent/ctnet.h"
 #include "agent/ctwatch.h"
@@ -241,6 +242,8 @@ static int recover(struct agent *a, struct err *err)
 			strerror(-r));
 	engine_recover(a->engine);
 	adopt_containers(a, boot_before && strcmp(boot_before, a->boot_id) != 0);
+	if (boot_before && strcmp(boot_before, a->boot_id) != 0)
+		bootstart_order(a);
 	ctnet_start(a);
 	proxydir_start(a->proxydir);
 	if (ctgroup_list(a->groups, log_leftover, a) < 0)
@@ -279,6 +282,8 @@ static int on_terminate(sd_event_source *s, const struct signalfd_siginfo *si, v
 		"hoody-agent stops: %zu orders unfinished, containers go on running",
 		engine_unfinished(a->engine));
 	alive_stopping();
+	if (a->stopper || (bootstart_is_host_stopping() && bootstart_stop_all(a)))
+		return 0; /* which ends the loop */
 	return sd_event_exit(sd_event_source_get_event(s), 0);
 }
 
@@ -388,6 +393,7 @@ static void tear_down(struct agent *a)
 	a->reaper = reaper_free(a->reaper);
 	a->stats = stats_free(a->stats);
 	a->metrics = metrics_free(a->metrics);
+	a->stopper = worker_release(a->stopper);
 	a->api = api_free(a->api); /* with what looks something up for its calls */
 	a->workers = worker_pool_free(a->workers);
 	for (size_t i = 0; a->desired && i < desired_count(a->desired); i++)

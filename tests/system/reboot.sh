@@ -92,6 +92,27 @@ restarted)
 	;;
 kexeced)
 	judge_reboot kexec-reboot
-	finish 0 "both reboots were seen through"
+	prepare plain
+	echo "$boot" >$mark/boot
+	echo plain >$mark/stage
+	sync
+	systemctl reboot
+	sleep 240
+	finish 1 "the host does not reboot"
+	;;
+plain)
+	[ "$boot" != "$(cat $mark/boot)" ] || finish 1 "reboot: the same boot"
+	id=$(cat $mark/container)
+	for _ in $(seq 60); do
+		state=$(ask GET "/containers/$id" | field .data.status)
+		[ "$state" = running ] && break
+		sleep 1
+	done
+	[ "$state" = running ] || finish 1 "reboot: the container is $state afterwards"
+	[ -s "/var/lib/hoody-agent/pool/containers/$id/rootfs/ended-plain" ] || finish 1 "reboot: the container was not stopped cleanly"
+	by=$(ask GET "/containers/$id/status-logs?limit=1" | field '.data.logs[0].triggered_by')
+	[ "$by" = autostart ] || finish 1 "reboot: the container was started by $by"
+	say "reboot: nobody's order, and the container ended cleanly and was started again"
+	finish 0 "all reboots were seen through"
 	;;
 esac
