@@ -34,11 +34,17 @@ bool bootstart_is_host_stopping(void)
 {
 	sd_bus *bus = NULL;
 	char *state = NULL;
-	bool stopping = sd_bus_open_system(&bus) >= 0 &&
-			sd_bus_get_property_string(bus, "org.freedesktop.systemd1",
-				"/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager",
-				"SystemState", NULL, &state) >= 0 &&
-			strcmp(state, "stopping") == 0;
+	int r = sd_bus_open_system(&bus);
+	bool stopping;
+
+	if (r >= 0)
+		r = sd_bus_get_property_string(bus, "org.freedesktop.systemd1",
+			"/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager",
+			"SystemState", NULL, &state);
+	if (r < 0)
+		LOG(LOG_NOTICE, STOPPING, FIELDS(.errnum = -r),
+			"systemd can't be asked whether the host goes down: %s", strerror(-r));
+	stopping = r >= 0 && strcmp(state, "stopping") == 0;
 
 	free(state);
 	sd_bus_unref(bus);

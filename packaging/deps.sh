@@ -9,7 +9,7 @@ HOODY_BUILD_DEPS="autoconf automake make gcc pkg-config libc6-dev git
 HOODY_RUN_DEPS="busybox-static"
 HOODY_TEST_DEPS="python3 openssl lxc procps clang clang-tidy clang-format shellcheck binutils xz-utils curl jq mandoc
 	btrfs-progs xfsprogs e2fsprogs rsync attr acl libcap2-bin mmdebstrap zstd squashfs-tools qemu-system-x86 nftables iproute2 conntrack
-	microsocks dante-server tinyproxy stunnel4 prometheus"
+	microsocks dante-server tinyproxy stunnel4 prometheus debhelper fakeroot lintian rpm"
 
 # hoody_install PACKAGE…: install what is missing, without a question; nothing when all is there.
 hoody_install() {

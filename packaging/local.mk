@@ -10,7 +10,8 @@ dist_systemdsystemunit_DATA = packaging/systemd/hoody-agent.socket
 dist_doc_DATA = README.md COPYING agent/ARCHITECTURE.md proto/PROTOCOL.md
 
 EXTRA_DIST += packaging/agent.conf packaging/deps.sh packaging/quickstart packaging/systemd/hoody-agent.service.in packaging/systemd/sysusers.conf \
-	packaging/monitoring/README.md packaging/monitoring/alerts.yml packaging/monitoring/grafana-dashboard.json packaging/monitoring/prometheus.png
+	packaging/monitoring/README.md packaging/monitoring/alerts.yml packaging/monitoring/grafana-dashboard.json packaging/monitoring/prometheus.png \
+	packaging/build-deb packaging/build-rpm packaging/debian packaging/rpm
 CLEANFILES += packaging/systemd/hoody-agent.service
 
 packaging/systemd/hoody-agent.service: packaging/systemd/hoody-agent.service.in

@@ -10,7 +10,7 @@ boot=$(cat /proc/sys/kernel/random/boot_id)
 say() { echo "$@"; sync; }
 finish() {
 	say "$2"
-	[ "$1" = 0 ] || journalctl -b -u hoody-agent --no-pager | tail -40
+	[ "$1" = 0 ] || for b in -1 0; do journalctl -b $b -u hoody-agent --no-pager | tail -30; done
 	echo "$1" >/job/status
 	sync
 	systemctl poweroff --no-block

@@ -1,0 +1,98 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The .deb and the .rpm, built from the tarball: what is in them with which modes, the same bytes twice, and lintian."""
+import hashlib
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+import tap
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+PROGRAMS = {"/usr/sbin/hoody-agent", "/usr/bin/hoodyctl", *(f"/usr/lib/hoody-agent/hoody-{p}" for p in ("courier", "mounts", "netproxy", "netup", "portal", "worker"))}
+# Everything else, with units where each distribution has them.
+FILES = {"/etc/hoody-agent/agent.conf", "/usr/lib/sysusers.d/hoody-agent.conf", "/usr/lib/systemd/catalog/hoody-agent.catalog", "UNITS/hoody-agent.service", "UNITS/hoody-agent.socket",
+         "/usr/share/man/man1/hoodyctl.1", "/usr/share/man/man5/agent.conf.5", "/usr/share/man/man7/hoody-protocol.7", "/usr/share/man/man8/hoody-agent.8"}
+
+
+def digest(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def build(script, where):
+    """Twice; the packages of the first build, and whether both are the same."""
+    found = []
+    for name in ("one", "two"):
+        done = subprocess.run([TOP / "packaging" / script, where / name], capture_output=True, text=True)
+        if done.returncode != 0:
+            tap.ok(False, f"{script} builds", done.stdout[-2000:], done.stderr[-3000:])
+            return []
+        found.append({p.name: digest(p) for p in sorted((where / name).iterdir())})
+    tap.ok(found[0] == found[1] and found[0], f"{script}: two builds give the same bytes", found)
+    return [where / "one" / name for name in found[0]]
+
+
+def judge(what, entries, units):
+    """[(mode string, owner, path)]"""
+    files = {path: (mode, owner) for mode, owner, path in entries if not mode.startswith("d") and not path.startswith(("/usr/share/doc/", "/usr/share/licenses/", "/usr/lib/.build-id"))}
+    plain = {re.sub(r"\.gz$", "", p) for p in files}
+    tap.eq(plain, PROGRAMS | {f.replace("UNITS", units) for f in FILES}, f"{what}: what is in it, and nothing else")
+    wrong = [(p, m, o) for p, (m, o) in files.items() if o != "root/root" or m != ("-rwxr-xr-x" if p in PROGRAMS else "-rw-r--r--")]
+    tap.eq(wrong, [], f"{what}: root's, none writable by others, none setuid")
+
+
+def deb(where):
+    packages = build("build-deb", where)
+    main = next((p for p in packages if "dbgsym" not in p.name), None)
+    if not main:
+        return
+    tap.ok(any("dbgsym" in p.name for p in packages), "debug symbols in a package of their own")
+    lines = subprocess.run(["dpkg", "-c", main], capture_output=True, text=True).stdout.splitlines()
+    judge("deb", [(w[0], w[1], w[5].lstrip(".")) for w in (line.split() for line in lines)], "/lib/systemd/system")
+    out = subprocess.run(["lintian", "--pedantic", "--allow-root", main], capture_output=True, text=True)
+    tap.eq((out.returncode, out.stdout), (0, ""), "lintian has nothing to say, at its most pedantic")
+    fields = subprocess.run(["dpkg-deb", "-f", main, "Depends"], capture_output=True, text=True).stdout
+    tap.ok(all(lib in fields for lib in ("liblxc1", "libsodium23", "libsqlite3-0", "libmicrohttpd12")), "its dependencies are those of its programs", fields)
+    with tempfile.TemporaryDirectory() as d:
+        subprocess.run(["dpkg-deb", "-e", main, d], check=True)
+        tap.eq((pathlib.Path(d) / "conffiles").read_text(), "/etc/hoody-agent/agent.conf\n", "the configuration is the operator's")
+        script = (pathlib.Path(d) / "postrm").read_text()
+        # Purge: with a container's data there it warns and keeps them.
+        for containers, stays in ((True, True), (False, False)):
+            root = pathlib.Path(d) / f"root-{containers}"
+            (root / "var/lib/hoody-agent/pool/containers").mkdir(parents=True)
+            if containers:
+                (root / "var/lib/hoody-agent/pool/containers/c1").mkdir()
+            mine = script[:script.index("# Automatically added")] if "# Automatically added" in script else script
+            done = subprocess.run(["sh", "-s", "purge"], input=mine.replace("/var/lib", f"{root}/var/lib").replace("/etc/hoody-agent", f"{root}/etc"), capture_output=True, text=True)
+            tap.eq((done.returncode, (root / "var/lib/hoody-agent").exists(), "has containers" in done.stderr), (0, stays, stays), f"purge {'keeps containers and says so' if stays else 'takes what is left'}")
+
+
+def rpm(where):
+    packages = build("build-rpm", where)
+    if not packages:
+        return
+    out = subprocess.run(["rpm", "-qp", "--qf", "[%{FILEMODES:perms} %{FILEUSERNAME}/%{FILEGROUPNAME} %{FILENAMES}\n]", packages[0]], capture_output=True, text=True).stdout
+    judge("rpm", [tuple(line.split(" ", 2)) for line in out.splitlines()], "/usr/lib/systemd/system")
+    config = subprocess.run(["rpm", "-qpc", packages[0]], capture_output=True, text=True).stdout
+    tap.eq(config, "/etc/hoody-agent/agent.conf\n", "rpm: the configuration is the operator's")
+
+
+def main():
+    if os.environ.get("HOODY_SANITIZED") or "san" in os.environ.get("top_builddir", ""):
+        tap.skip_all("packages are of the plain build")
+    with tempfile.TemporaryDirectory(prefix=f"hoody-t{os.getpid()}-packages-") as d:
+        d = pathlib.Path(d)
+        if shutil.which("dpkg-buildpackage") and shutil.which("lintian"):
+            deb(d / "deb")
+        if shutil.which("rpmbuild"):
+            rpm(d / "rpm")
+    tap.done()
+
+
+main()
