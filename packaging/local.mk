@@ -7,7 +7,7 @@ catalogdir = $(prefix)/lib/systemd/catalog
 dist_catalog_DATA = packaging/hoody-agent.catalog
 systemdsystemunit_DATA = packaging/systemd/hoody-agent.service
 dist_systemdsystemunit_DATA = packaging/systemd/hoody-agent.socket
-dist_doc_DATA = README.md COPYING agent/ARCHITECTURE.md proto/PROTOCOL.md
+dist_doc_DATA = README.md COPYING agent/ARCHITECTURE.md proto/PROTOCOL.md packaging/OPERATIONS.md packaging/SECURITY.md
 
 EXTRA_DIST += packaging/agent.conf packaging/deps.sh packaging/quickstart packaging/systemd/hoody-agent.service.in packaging/systemd/sysusers.conf \
 	packaging/monitoring/README.md packaging/monitoring/alerts.yml packaging/monitoring/grafana-dashboard.json packaging/monitoring/prometheus.png \
@@ -16,7 +16,7 @@ CLEANFILES += packaging/systemd/hoody-agent.service
 
 packaging/systemd/hoody-agent.service: packaging/systemd/hoody-agent.service.in
 	@$(MKDIR_P) packaging/systemd
-	$(AM_V_GEN)sed 's|@sbindir@|$(sbindir)|g' '$(srcdir)/packaging/systemd/hoody-agent.service.in' >$@
+	$(AM_V_GEN)sed 's|[@]sbindir[@]|$(sbindir)|g' '$(srcdir)/packaging/systemd/hoody-agent.service.in' >$@
 
 # An operator's configuration is never overwritten, nor removed.
 confdir = $(DESTDIR)$(sysconfdir)/hoody-agent

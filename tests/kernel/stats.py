@@ -58,7 +58,8 @@ def values(node, api, cid):
         tap.ok(near(int(memory[1]), s["memory"]["usage"]), "lxc-info says the same of memory", info, s["memory"])
     else:
         tap.skip("lxc-info on memory", "it says nothing of it on this host")
-    link = next(n for n in host.links() if n.startswith(node.interfaces))
+    address = api.do("GET", f"/containers/{cid}/stats")["network"][0]["addresses"][0]["address"]
+    link = json.loads(subprocess.run(["ip", "-j", "route", "get", address], capture_output=True, text=True).stdout)[0]["dev"]
     for _ in range(20): # a packet may come between
         ip = json.loads(subprocess.run(["ip", "-j", "-s", "link", "show", "dev", link], capture_output=True, text=True).stdout)[0]["stats64"]
         n = api.do("GET", f"/containers/{cid}/stats")["network"][0]

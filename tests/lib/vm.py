@@ -10,6 +10,7 @@ import hashlib
 import os
 import pathlib
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,7 +20,7 @@ CACHE = TOP / "build-vm"
 PACKAGES = """linux-image-amd64 kmod python3 openssl procps iproute2 busybox-static apparmor lxc curl xz-utils zstd rsync attr acl libcap2-bin
     btrfs-progs xfsprogs e2fsprogs libsodium23 libjansson4 libcurl4 libsystemd0 libsqlite3-0 libseccomp2 libinih1 liblxc1
     libarchive13 libbtrfsutil1 libmnl0 libnftnl11 libnl-3-200 libnl-route-3-200 nftables conntrack libmicrohttpd12 libncursesw6 libtinfo6
-    systemd systemd-sysv udev dbus jq""".split()
+    systemd systemd-sysv udev dbus jq ca-certificates""".split()
 # The first process of a machine without systemd.
 INIT = """#!/bin/sh
 mount -t proc proc /proc
@@ -84,11 +85,13 @@ def _disk():
     return where / "vmlinuz", where / "initrd.img", where / "disk"
 
 
-def _machine(script, init, more, seconds, memory):
+def _machine(script, init, more, seconds, memory, files=()):
     kernel, initrd, disk = _disk()
     build = pathlib.Path(os.environ.get("top_builddir", TOP / "build-plain")).resolve()
     with tempfile.TemporaryDirectory(prefix=f"hoody-t{os.getpid()}-vm-") as job:
         job = pathlib.Path(job)
+        for path in files:
+            shutil.copy(path, job)
         (job / "run").write_text(f"""mkdir -p {TOP}
 mount -t 9p -o trans=virtio,version=9p2000.L,msize=1048576,ro,cache=loose tree {TOP} || exit 125
 cd {TOP}
@@ -113,6 +116,6 @@ def run(command, seconds, memory="2G"):
     return _machine(shlex.join(command), "init=/sbin/hoody-test", ["-no-reboot"], seconds, memory)
 
 
-def boots(script, seconds, memory="2G"):
-    """Run a shell script at each boot of a Debian with systemd. It ends the machine by writing /job/status and powering off."""
-    return _machine(f"sh {script}", "", [], seconds, memory)
+def boots(script, seconds, memory="2G", files=()):
+    """Run a shell script at each boot of a Debian with systemd. It ends the machine by writing /job/status and powering off. The files are in /job."""
+    return _machine(f"sh {script}", "", [], seconds, memory, files)

@@ -59,6 +59,9 @@ def deb(where):
     fields = subprocess.run(["dpkg-deb", "-f", main, "Depends"], capture_output=True, text=True).stdout
     tap.ok(all(lib in fields for lib in ("liblxc1", "libsodium23", "libsqlite3-0", "libmicrohttpd12")), "its dependencies are those of its programs", fields)
     with tempfile.TemporaryDirectory() as d:
+        subprocess.run(["dpkg-deb", "-x", main, f"{d}/root"], check=True)
+        unit = (pathlib.Path(d) / "root/lib/systemd/system/hoody-agent.service").read_text()
+        tap.ok("ExecStart=/usr/sbin/hoody-agent " in unit and "@" not in unit.replace("user@", ""), "the unit starts what is installed", unit)
         subprocess.run(["dpkg-deb", "-e", main, d], check=True)
         tap.eq((pathlib.Path(d) / "conffiles").read_text(), "/etc/hoody-agent/agent.conf\n", "the configuration is the operator's")
         script = (pathlib.Path(d) / "postrm").read_text()
