@@ -167,8 +167,11 @@ bool ctgroup_has_v1(const struct ctgroup *g, const char *controller)
 int64_t ctgroup_oom_kills(struct ctgroup *g, const char *id)
 {
 	char text[FILE_MAX];
-	bool unified;
-	_cleanup_(closep) int dir = ctgroup_dir(g, "memory", id, "payload", &unified);
+	bool unified = !ctgroup_has_v1(g, "memory");
+	/* cgroup2 counts in the container's own group what its payload's has seen, also when liblxc has
+	 * removed that: an end is looked into when it is over. */
+	_cleanup_(closep) int dir =
+		ctgroup_dir(g, "memory", id, unified ? NULL : "payload", &unified);
 
 	if (dir < 0 || read_file(dir, unified ? "memory.events" : "memory.oom_control", text,
 			       sizeof(text)) < 0)
