@@ -357,6 +357,8 @@ class Node:
         for pid in self.forwarders():
             os.kill(pid, signal.SIGKILL)
         host.clear(self.prefix)
+        for place in sorted(host.mounts_below(self.directory / "run"), reverse=True): # ramdisks that a failed test has left
+            subprocess.run(["umount", "-l", place], capture_output=True)
         if not self.keep:
             shutil.rmtree(self.directory, ignore_errors=True)
 
