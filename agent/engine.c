@@ -455,7 +455,7 @@ static bool must_wait(struct engine *e, const struct operation *op)
 
 static void advance(struct engine *e, struct operation *op)
 {
-	if (!op->begun && must_wait(e, op)) {
+	if (!op->begun && (e->agent->stopper || must_wait(e, op))) { /* the host goes down */
 		push(&e->held, op);
 	} else if (!op->begun) {
 		if (op->last_attempt)

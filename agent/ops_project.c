@@ -5,6 +5,7 @@
 #include "agent/ops.h"
 #include "agent/opstate.h"
 #include "agent/proxydir.h"
+#include "agent/sharelist.h"
 #include "proto/jsonx.h"
 
 static bool is_of(const struct container *c, const struct operation *op)
@@ -52,6 +53,7 @@ static void finish(struct agent *a, struct operation *op)
 	}
 	aliases -= store_scalar(a->store, "SELECT count(*) FROM aliases", 0);
 	doclist_forget(a->store, "project", op->order.project_id);
+	sharelist_forget_project(a->store, op->order.project_id);
 	(void)!proxydir_put(a->proxydir, PROXYDIR_PROJECT, op->order.project_id, NULL, &err);
 	store_must(store_exec(
 		a->store, "DELETE FROM projects WHERE id=?1", "t", op->order.project_id));

@@ -206,8 +206,15 @@ static int update_begin(struct agent *a, struct operation *op)
 {
 	_cleanup_json_ json_t *row = recorded(a, op);
 
+	sharelist_keep(a->store, share_id(op));
 	put(a, row, op->order.params);
 	return 0;
+}
+
+/* What is mounted follows with the next look after it. */
+static void put_back(struct agent *a, struct operation *op)
+{
+	sharelist_revert(a->store, share_id(op));
 }
 
 /* Of the agent's own making it changes nothing that anybody wished. */
@@ -216,6 +223,7 @@ static void update_finish(struct agent *a, struct operation *op)
 	const json_t *enabled = param(op, "enabled");
 	bool own = strcmp(op->origin, "agent") == 0;
 
+	sharelist_settle(a->store, share_id(op));
 	finish(a, op,
 		own                      ? NULL
 		: json_is_false(enabled) ? "disabled"
@@ -277,6 +285,7 @@ static int mount_begin(struct agent *a, struct operation *op)
 	json_t *v;
 
 	localorder_new_id(id);
+	sharelist_keep(a->store, share_id(op));
 	v = sharelist_override(a->store, share_id(op), text(op->order.params, "container_id"), id,
 		json_is_true(param(op, "mount")), agent_now_ms());
 	json_decref(v);
@@ -289,6 +298,7 @@ static void mount_finish(struct agent *a, struct operation *op)
 	bool mount = json_is_true(param(op, "mount"));
 	const char *id = text(op->order.params, "container_id");
 
+	sharelist_settle(a->store, share_id(op));
 	op->result = json_pack("{s:O, s:o}", "share", share, "override",
 		sharelist_override(a->store, share_id(op), id, "", mount, agent_now_ms()));
 	tell_unmounted(a, op, source_of(a, share));
@@ -308,11 +318,11 @@ static const struct ops_step steps[] = {
 const struct opdef ops_share[] = {
 	{ OP_SHARE_CREATE, OPS_RESUME, create_check, create_begin, create_finish, create_abandon,
 		STEPS(steps), lanes },
-	{ OP_SHARE_UPDATE, OPS_RESUME, update_check, update_begin, update_finish, NULL,
+	{ OP_SHARE_UPDATE, OPS_RESUME, update_check, update_begin, update_finish, put_back,
 		STEPS(steps), lanes },
 	{ OP_SHARE_DELETE, OPS_RESUME, delete_check, NULL, delete_finish, NULL, STEPS(steps),
 		lanes },
-	{ OP_SHARE_MOUNT, OPS_RESUME, mount_check, mount_begin, mount_finish, NULL, STEPS(steps),
-		lanes },
+	{ OP_SHARE_MOUNT, OPS_RESUME, mount_check, mount_begin, mount_finish, put_back,
+		STEPS(steps), lanes },
 };
 const size_t ops_share_count = countof(ops_share);

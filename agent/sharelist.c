@@ -64,6 +64,44 @@ void sharelist_remove(struct store *s, const char *id)
 	store_must(store_exec(s, "DELETE FROM shares WHERE id=?1", "t", id));
 }
 
+void sharelist_keep(struct store *s, const char *id)
+{
+	store_must(store_exec(s,
+		"UPDATE shares SET before=json_object('mode', mode, 'enabled', enabled, "
+		"'expires_ms', expires_ms, 'alias', alias) WHERE id=?1",
+		"t", id));
+	store_must(store_exec(
+		s, "UPDATE share_overrides SET before=mount WHERE share_id=?1", "t", id));
+}
+
+/* An override that is new is brought back to what holds without one. */
+void sharelist_revert(struct store *s, const char *id)
+{
+	store_must(store_exec(s,
+		"UPDATE shares SET mode=before->>'mode', enabled=before->>'enabled', "
+		"expires_ms=before->>'expires_ms', alias=before->>'alias', before=NULL WHERE id=?1 "
+		"AND before IS NOT NULL",
+		"t", id));
+	store_must(store_exec(s,
+		"UPDATE share_overrides SET mount=coalesce(before, 1), before=NULL WHERE "
+		"share_id=?1",
+		"t", id));
+}
+
+void sharelist_settle(struct store *s, const char *id)
+{
+	store_must(store_exec(s, "UPDATE shares SET before=NULL WHERE id=?1", "t", id));
+}
+
+void sharelist_forget_project(struct store *s, const char *project_id)
+{
+	store_must(store_exec(s,
+		"DELETE FROM share_overrides WHERE share_id IN (SELECT id FROM shares WHERE "
+		"project_id=?1)",
+		"t", project_id));
+	store_must(store_exec(s, "DELETE FROM shares WHERE project_id=?1", "t", project_id));
+}
+
 void sharelist_set_status(struct store *s, const char *id, const char *message)
 {
 	store_must(store_exec(s, "UPDATE shares SET status=?2, message=?3 WHERE id=?1", "ttt", id,

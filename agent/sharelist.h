@@ -17,6 +17,12 @@ struct sharelist_entry {
 
 void sharelist_put(struct store *s, const struct sharelist_entry *e, int64_t now_ms);
 void sharelist_remove(struct store *s, const char *id);
+/* Keep what is wished of the share, and by whom it was refused, until it is settled or brought back. */
+void sharelist_keep(struct store *s, const char *id);
+void sharelist_revert(struct store *s, const char *id);
+void sharelist_settle(struct store *s, const char *id);
+/* A project is gone: what was meant for it. */
+void sharelist_forget_project(struct store *s, const char *project_id);
 /* @message NULL: it is active. */
 void sharelist_set_status(struct store *s, const char *id, const char *message);
 

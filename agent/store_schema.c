@@ -74,7 +74,7 @@ static const char version_4[] =
 	"NULL,"
 	"	configured_ms INTEGER NOT NULL, changed_ms INTEGER) STRICT;";
 
-/* Environment: what was wished before is kept while an order changes it. Keys that log in. What the
+/* Environment and shares: what was wished before is kept while an order changes it. Keys that log in. What the
  * node's reverse proxy reads: a document that is NULL was deleted at its version. Shares, and which
  * container has refused which. */
 static const char version_5[] =
@@ -104,12 +104,12 @@ static const char version_5[] =
 	"NOT NULL,"
 	"	expires_ms INTEGER, status TEXT NOT NULL, message TEXT, created_ms INTEGER NOT "
 	"NULL,"
-	"	changed_ms INTEGER NOT NULL) STRICT;"
+	"	changed_ms INTEGER NOT NULL, before TEXT) STRICT;"
 	"CREATE INDEX shares_expiry ON shares(expires_ms) WHERE expires_ms IS NOT NULL;"
 	"CREATE TABLE share_overrides("
 	"	share_id TEXT NOT NULL, container_id TEXT NOT NULL, id TEXT NOT NULL, mount "
 	"INTEGER NOT NULL,"
-	"	created_ms INTEGER NOT NULL, changed_ms INTEGER NOT NULL,"
+	"	created_ms INTEGER NOT NULL, changed_ms INTEGER NOT NULL, before INTEGER,"
 	"	PRIMARY KEY(share_id, container_id)) STRICT, WITHOUT ROWID;";
 
 const char *const store_schema[] = { version_1, version_2, version_3, version_4, version_5 };

@@ -5,12 +5,15 @@ import json
 import os
 import pathlib
 import random
+import signal
 import sys
+import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 import harness
 import host
+import local
 import tap
 
 ROUNDS = int(os.environ.get("HOODY_ROUNDS", 25))
@@ -27,6 +30,33 @@ def read(path):
         return path.read_text()
     except OSError:
         return None
+
+
+def given_up(node, share):
+    """Workers that die whenever there is one: the order fails in the end, and leaves what was wished before."""
+    api = local.Local(node)
+    before = {s["id"]: s for s in api.do("GET", "/storage/shares")["shares"]}[share]
+    stop = threading.Event()
+
+    def kill():
+        agent = node.agent_pid()
+        while not stop.is_set():
+            for pid in pathlib.Path(f"/proc/{agent}/task/{agent}/children").read_text().split():
+                try:
+                    if pathlib.Path(f"/proc/{pid}/comm").read_text() == "hoody-worker\n":
+                        os.kill(int(pid), signal.SIGKILL)
+                except OSError:
+                    pass
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    try:
+        report = node.do("share.update", share_id=share, mode="readonly", enabled=True, alias="other")
+    finally:
+        stop.set()
+        thread.join()
+    now = {s["id"]: s for s in api.do("GET", "/storage/shares")["shares"]}[share]
+    tap.ok(report["state"] == "failed" and all(now[k] == before[k] for k in ("mode", "enabled", "alias")), "an order that is given up leaves what was wished before", report, now)
 
 
 def main():
@@ -83,6 +113,7 @@ def main():
             if not good:
                 bad.append((n, failed, {at: at in seen for at in want}, want, seen.get("/mnt/s"), env, read(document), names))
         tap.ok(not bad, f"{ROUNDS} rounds: all of it is as the orders say", *bad[:3])
+        given_up(node, share)
         stats = node.api.ask("stats")
         tap.eq((stats["orders_terminal"], stats["orders_ended_twice"], stats["violations"]), (stats["orders_issued"], 0, []), "every order ended once")
         tap.figure(f"the agent killed {kills['agent']} times, its workers {kills['worker']} times")
