@@ -63,12 +63,12 @@ prepare() { # STAGE-AFTER: init runs this when it is asked to end
 	id=$(cat $mark/container)
 	root=/var/lib/hoody-agent/pool/containers/$id/rootfs
 	printf '::sysinit:/bin/true\n::shutdown:/bin/sh -c "echo ended >/ended-%s; sync"\n' "$1" >"$root/etc/inittab"
-	ask POST "/containers/$id/restart" '{}' >/dev/null
+	restart=$(ask POST "/containers/$id/restart" '{}' | field .data.operation_id)
 	for _ in $(seq 60); do
-		[ "$(ask GET "/containers/$id" | field .data.status)" = running ] && return
+		[ "$(ask GET "/operations/$restart" | field .data.status)" = succeeded ] && return
 		sleep 1
 	done
-	finish 1 "the container does not run: $(ask GET "/containers/$id")"
+	finish 1 "the container is not restarted: $(ask GET "/operations/$restart")"
 }
 
 case $stage in
