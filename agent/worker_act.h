@@ -10,7 +10,8 @@ struct job {
 	struct ctlife life;
 	char *lxc, *pool, *run, *rootfs, *driver, *prefix, *netup, *mounts;
 	int64_t timeout_ms;
-	const json_t *params, *link, *files; /* borrowed; NULL: it has none */
+	const json_t *whole;                 /* the job as it came, borrowed */
+	const json_t *params, *link, *files; /* of it; NULL: it has none */
 	json_t *result;
 	int pidfd;
 	int fd; /* that came with the job, or -1 */

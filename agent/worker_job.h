@@ -34,7 +34,8 @@
  *   image-verify  params {digest}; result {"intact":bool}                  -
  *   image-remove  params {digest}                                          -
  *   session  runs a command for whom the job's descriptor leads to         -
- *            (agent/worker_session.h), and goes on without the agent
+ *            (agent/worker_session.h), and goes on without the agent, as a program
+ *            of its own that holds nothing of the host's (lxc/ctenter.h)
  *   copy     the root is another's: params {source, snapshot?, running?}    remove it
  *   halt     as kill                                                        as launch
  *   snapshot params {name, running?}; result {"size":bytes}               remove it

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/worker_act.h"
 #include "agent/worker_session.h"
+#include "lxc/ctenter.h"
 #include "lxc/ctlimits.h"
 #include "lxc/ctprobe.h"
+#include "proto/jsonx.h"
 
 static int prepare(struct job *j, struct err *err)
 {
@@ -56,6 +58,11 @@ int worker_life_thaw(struct job *j, struct err *err)
 
 int worker_life_session(struct job *j, struct err *err)
 {
-	worker_session(&j->life, j->fd);
-	return 0;
+	_cleanup_(freep) char *text = jsonx_dump(j->whole);
+	int r = ctenter_exec(WORKER_SESSION, text, j->fd);
+
+	r = err_set(err, r, ERR_INTERNAL, NULL, "the session's process can't be made: %s",
+		strerror(-r));
+	worker_session_refuse(j->fd, err);
+	return r;
 }

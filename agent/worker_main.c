@@ -3,10 +3,13 @@
  * knows nothing but what a job tells it. */
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 
 #include "proto/channel.h"
 #include "agent/worker_act.h"
 #include "agent/worker_job.h"
+#include "agent/worker_session.h"
+#include "lxc/ctenter.h"
 #include "proto/jsonx.h"
 
 /* Its undo, or NULL: there is none. */
@@ -116,6 +119,7 @@ static int job_run(const json_t *v, struct job *j, struct err *err)
 		   *verb = json_string_value(json_object_get(v, "verb"));
 	int r = job_read(v, j, err);
 
+	j->whole = v;
 	if (r < 0)
 		return r;
 	for (size_t i = 0; name && verb && i < countof(jobs); i++) {
@@ -164,8 +168,46 @@ static int serve(const void *payload, size_t size, int fd)
 	return answer(&j, r, &err);
 }
 
-int main(void)
+/* --- what enters a container --- */
+
+static int read_text(json_t **ret, struct err *err)
 {
+	_cleanup_(freep) char *text = NULL;
+	struct stat st;
+	ssize_t n;
+
+	if (fstat(CTENTER_TEXT_FD, &st) < 0)
+		return err_set(err, -errno, ERR_CHANNEL, NULL, "a session without a job");
+	text = xcalloc(1, (size_t)st.st_size + 1);
+	n = read(CTENTER_TEXT_FD, text, (size_t)st.st_size);
+	(void)closefd(CTENTER_TEXT_FD);
+	return jsonx_parse(text, (size_t)MAX_OF(n, 0), ERR_CHANNEL, ret, err);
+}
+
+static int session(void)
+{
+	_cleanup_(job_done) struct job j = { .pidfd = -1, .fd = CTENTER_FD };
+	_cleanup_json_ json_t *v = NULL;
+	struct err err = {};
+	int r = ctenter_begin();
+
+	if (r < 0)
+		return EXIT_FAILURE; /* called by hand */
+	ctlife_reset();
+	r = read_text(&v, &err);
+	if (r >= 0)
+		r = job_read(v, &j, &err);
+	if (r < 0)
+		worker_session_refuse(j.fd, &err);
+	else
+		worker_session(&j.life, j.fd);
+	return EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 2 && strcmp(argv[1], WORKER_SESSION) == 0)
+		return session();
 	/* An agent that is gone has a successor that does the same job again: two must never work
 	 * on one container. What liblxc has forked by then is in the container's own group and is
 	 * found there. The flag is not inherited by fork (prctl(2)), so no monitor has it. */

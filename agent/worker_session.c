@@ -178,6 +178,11 @@ static void console(struct session *s)
 	tell(s, FRAME_SESSION_ENDED, 0, 0, -1);
 }
 
+void worker_session_refuse(int fd, const struct err *err)
+{
+	tell_failed(&(struct session){ .fd = fd }, err);
+}
+
 void worker_session(struct ctlife *l, int fd)
 {
 	_cleanup_(session_done) struct session s = { .life = l, .fd = fd, .stdio = { -1, -1, -1 } };

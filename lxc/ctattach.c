@@ -117,6 +117,7 @@ int ctattach_run(struct ctlife *l, const struct ctattach *command, pid_t *ret_pi
 	c = r < 0 ? NULL : container_of(l, err);
 	if (!c)
 		return r < 0 ? r : -ENOMEM;
+	l->groups = ctgroup_close(l->groups);
 	variables = variables_of(vars, term);
 	options.env_policy = LXC_ATTACH_CLEAR_ENV;
 	options.extra_env_vars = variables;
