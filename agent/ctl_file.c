@@ -4,6 +4,14 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+/* Members of Local.Group read what is in it, whatever the umask of who made it. */
+static int make_directory(const char *path)
+{
+	if (mkdir(path, 0755) < 0)
+		return errno == EEXIST ? 0 : -1;
+	return chmod(path, 0755);
+}
+
 static int open_directory_of(const char *path, const char **ret_name, int *ret_fd, struct err *err)
 {
 	_cleanup_(freep) char *dir = xstrdup(path);
@@ -12,7 +20,7 @@ static int open_directory_of(const char *path, const char **ret_name, int *ret_f
 
 	if (slash)
 		*slash = '\0';
-	if (slash && *dir && mkdir(dir, 0755) < 0 && errno != EEXIST)
+	if (slash && *dir && make_directory(dir) < 0)
 		return err_set(
 			err, -errno, ERR_CONFIG, path, "can't make %s: %s", dir, strerror(errno));
 	fd = open(!slash ? "." : *dir ? dir : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -51,10 +51,11 @@ static int carry(const char *name, int to_dir)
 	if (n < 0)
 		return 0; /* a host without it gets along without it */
 	to = openat(to_dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444);
-	return to < 0 || write(to, text, (size_t)n) != n ? -errno : 0;
+	return to < 0 || fchmod(to, 0444) < 0 || write(to, text, (size_t)n) != n ? -errno : 0;
 }
 
-/* A new root of a few small files, mounted over what it replaces, which is then let go of. */
+/* A new root of a few small files, mounted over what it replaces, which is then let go of. They are
+ * read by another user than us, whatever our umask. */
 static int empty_root(struct err *err)
 {
 	static const char *const place = "/proc"; /* any directory that is always there */
@@ -69,6 +70,8 @@ static int empty_root(struct err *err)
 	if (root < 0 || mkdirat(root, "etc", 0755) < 0)
 		return failed(err, "make an empty root");
 	etc = openat(root, "etc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (etc < 0 || fchmod(etc, 0755) < 0)
+		return failed(err, "make an empty root");
 	for (size_t i = 0; i < countof(carried); i++)
 		if (carry(carried[i], etc) < 0)
 			return failed(err, "carry the name service's files along");

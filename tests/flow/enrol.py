@@ -28,7 +28,7 @@ def main():
         node.api.start()
         url, ca = node.api.ready["url"], node.directory / "ca.pem"
         # A host that belongs to nobody yet.
-        node.conf = {"Node": {"NodeId": None}, "Control": {"ApiUrl": None, "TokenFile": None}}
+        node.conf = {"Node": {"NodeId": None}, "Control": {"ApiUrl": None, "TokenFile": None, "CaFile": None}}
         node.write_conf()
         conf = node.directory / "agent.conf"
 
@@ -41,14 +41,17 @@ def main():
         tap.ok(key["public_key_hex"] in node.ctl("keygen")[1], "and people can read it as well")
 
         # --- enroll ---
+        umask = os.umask(0o077)
         refused(node, 2, ["--token"], "enroll", "--url", url)
         refused(node, 2, ["--url", "https"], "enroll", "--url", "http://192.0.2.1/", "--token", "unspoken")
         refused(node, 3, ["authenticate", "certificate"], "enroll", "--url", url, "--token", "unspoken", "--ca", node.directory / "other-ca.pem")
         refused(node, 1, ["403", "FORBIDDEN"], "enroll", "--url", url, "--token", "-", "--ca", ca, stdin="unspoken\n")
         tap.ok(not (node.directory / "node-token").exists() and not list(node.directory.glob("agent.conf.d/*")), "a refused enrolment writes nothing")
         code, out, err = node.ctl("enroll", "--url", url, "--token", "-", "--ca", ca, stdin="enroll-me\n")
+        os.umask(umask)
         tap.ok(code == 0 and harness.NODE_ID in out, "with the right token the host becomes a node", out, err)
         tap.eq(mode(node.directory / "node-token"), (0, 0o600), "the node's token is root's alone")
+        tap.eq([mode(p) for p in (node.directory / "agent.conf.d", *node.directory.glob("agent.conf.d/*"))], [(0, 0o755), (0, 0o644)], "the rest of it is for others to read, whatever the umask")
         tap.ok((node.directory / "node-token").read_text().strip() not in out, "and not shown")
         refused(node, 1, ["enrolled already", "--force"], "enroll", "--url", url, "--token", "unspoken", "--ca", ca)
         tap.eq(node.ctl("enroll", "--url", url, "--token", "enroll-me", "--ca", ca, "--force")[0], 0, "--force enrols anew")

@@ -21,6 +21,7 @@ import tempfile
 import time
 
 import host
+import names
 import netns
 
 TOP = pathlib.Path(os.environ.get("top_srcdir") or pathlib.Path(__file__).resolve().parents[2]).resolve()
@@ -38,6 +39,12 @@ STANDALONE = {"Node": {"NodeId": None}, "Control": {"ApiUrl": None, "TokenFile":
 OUTSIDE = os.open("/proc/self/ns/net", os.O_RDONLY) if os.geteuid() == 0 else -1
 if os.geteuid() == 0:
     netns.unshare()
+# The flow tier speaks to the control API as nodes do: by a name, over HTTPS.
+API_NAME = "control.hoody.test"
+FLOW = pathlib.Path(sys.argv[0]).resolve().parent == TOP / "tests/flow" and os.geteuid() == 0
+if FLOW:
+    names.own()
+    names.write_hosts({API_NAME: "127.0.0.1"})
 _counter = itertools.count(1)
 
 
@@ -82,6 +89,8 @@ class Api:
         if not line:
             raise Failure("control-api did not start: " + (self.directory / "api.log").read_text()[-2000:])
         self.ready = json.loads(line)
+        if self.https:
+            self.ready["url"] = self.ready["url"].replace("127.0.0.1", API_NAME)
         self.port = int(self.ready["url"].rsplit(":", 1)[1].split("/")[0])
         return self.ready
 
@@ -139,7 +148,9 @@ class Follower:
 
 
 class Node:
-    def __init__(self, https=False, conf=None, api_options=(), start=True, wrap=()):
+    def __init__(self, https=None, conf=None, api_options=(), start=True, wrap=()):
+        if https is None:
+            https = FLOW and "ApiUrl" not in (conf or {}).get("Control", {})
         self.number = next(_counter)
         self.prefix = f"hoody-t{os.getpid()}-{self.number}"
         self.table, self.interfaces = f"hoody{self.number}", interfaces(self.number)
@@ -169,6 +180,8 @@ class Node:
 
     def write_conf(self):
         sections = _options(self.directory, self.prefix, self.number, self.api.ready["url"] if self.api.process else "")
+        if self.api.https:
+            sections["Control"]["CaFile"] = self.directory / "ca.pem"
         for section, members in self.conf.items():
             sections.setdefault(section, {}).update(members)
         text = "".join(f"[{s}]\n" + "".join(f"{k}={v}\n" for k, v in m.items() if v is not None) for s, m in sections.items())
@@ -344,7 +357,7 @@ class Node:
         for ca in ("ca", "other-ca"):
             run("req", "-x509", "-newkey", "ed25519", "-nodes", "-keyout", f"{ca}.key", "-out", f"{ca}.pem", "-days", "2", "-subj", f"/CN={ca}")
         run("req", "-newkey", "ed25519", "-nodes", "-keyout", "server.key", "-out", "server.csr", "-subj", "/CN=localhost")
-        (d / "san").write_text("subjectAltName=IP:127.0.0.1,DNS:localhost\n")
+        (d / "san").write_text(f"subjectAltName=DNS:{API_NAME}\n")
         run("x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", "san", "-out", "server.pem")
 
     def close(self):
