@@ -38,6 +38,7 @@ struct forwarder {
 	sd_event_source *ended, *respawn;
 	struct backoff backoff;
 	char fault[FAULT_MAX];
+	enum errcode fault_code;
 };
 
 struct forwarder_set {
@@ -187,10 +188,11 @@ static void run_again_later(struct forwarder *f)
 		on_respawn, f);
 }
 
-static void set_fault(struct forwarder *f, const char *fault)
+static void set_fault(struct forwarder *f, enum errcode code, const char *fault)
 {
-	if (strcmp(f->fault, fault) == 0)
+	if (f->fault_code == code && strcmp(f->fault, fault) == 0)
 		return;
+	f->fault_code = code;
 	(void)snprintf(f->fault, sizeof(f->fault), "%s", fault);
 	ctnet_forwarder_changed(f->agent, f->container_id);
 }
@@ -201,7 +203,7 @@ static void has_ended(struct forwarder *f, const char *why)
 		"the forwarder of container %s %s and is started again", f->container_id, why);
 	kill_process(f);
 	let_go(f);
-	set_fault(f, "the forwarder has ended");
+	set_fault(f, ERR_INTERNAL, "the forwarder has ended");
 	run_again_later(f);
 }
 
@@ -234,9 +236,15 @@ static int on_respawn(sd_event_source *s, uint64_t usec, void *userdata)
 
 static int on_status(struct channel *ch, struct channel_message *m, void *userdata)
 {
+	static const enum errcode codes[FRAME_NETPROXY_FAULTS] = {
+		[FRAME_NETPROXY_UPSTREAM] = ERR_PROXY_FAILED,
+		[FRAME_NETPROXY_NAME] = ERR_PROXY_NAME_NOT_RESOLVED,
+	};
 	struct forwarder *f = userdata;
 	char fault[FAULT_MAX] = "";
 
+	if (m->frame.b >= countof(codes))
+		return -EBADMSG;
 	if (m->size >= sizeof(fault))
 		return -EMSGSIZE;
 	if (m->size > 0)
@@ -246,7 +254,7 @@ static int on_status(struct channel *ch, struct channel_message *m, void *userda
 			return -EBADMSG;
 	if (m->size == 0)
 		backoff_succeeded(&f->backoff);
-	set_fault(f, fault);
+	set_fault(f, m->size > 0 ? codes[m->frame.b] : ERR_NONE, fault);
 	return 0;
 }
 
@@ -466,7 +474,8 @@ struct forwarder_state forwarder_look(struct agent *a, const char *container_id)
 	const struct forwarder *f = find(a, container_id);
 
 	return (struct forwarder_state){ .is_running = f && f->pid > 0 && !f->fault[0],
-		.fault = f && f->fault[0] ? f->fault : NULL };
+		.fault = f && f->fault[0] ? f->fault : NULL,
+		.code = f && f->fault[0] ? f->fault_code : ERR_NONE };
 }
 
 /* --- all of them --- */

@@ -33,5 +33,6 @@ struct forwarder_state {
 	bool is_running;
 	const char *
 		fault; /* or NULL; the forwarder's own, or its upstream's; until the loop's next turn */
+	enum errcode code; /* the fault's, or ERR_NONE */
 };
 struct forwarder_state forwarder_look(struct agent *a, const char *container_id);

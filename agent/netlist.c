@@ -136,8 +136,8 @@ static json_t *public_form(const json_t *config)
 	return v;
 }
 
-json_t *netlist_show(
-	struct store *s, const char *container_id, bool is_running, const char *problem)
+json_t *netlist_show(struct store *s, const char *container_id, bool is_running, enum errcode code,
+	const char *problem)
 {
 	_cleanup_json_ json_t *config = netlist_config(s, container_id);
 	_cleanup_stmt_ struct store_stmt *q = store_query(s,
@@ -156,6 +156,8 @@ json_t *netlist_show(
 	(void)json_object_set_new(v, "configured_at", time_of(store_int(q, 1)));
 	(void)json_object_set_new(v, "last_status_check", time_of(store_int(q, 2)));
 	(void)json_object_set_new(v, "last_error", problem ? json_string(problem) : json_null());
+	(void)json_object_set_new(
+		v, "last_error_code", problem ? json_string(err_wire(code)) : json_null());
 	(void)json_object_set_new(v, "remote_status",
 		json_pack("{s:b, s:o}", "is_running", is_running, "last_check",
 			time_of(store_int(q, 2))));

@@ -23,7 +23,7 @@ void netlist_remove(struct store *s, const char *container_id);
 void netlist_copy(
 	struct store *s, const char *from_container, const char *to_container, int64_t now_ms);
 
-/* As the public API shows it: without credentials, and with whether there are any. @is_running and
- * @problem (or NULL) are what the node sees now. */
-json_t *netlist_show(
-	struct store *s, const char *container_id, bool is_running, const char *problem);
+/* As the public API shows it: without credentials, and with whether there are any. @is_running,
+ * @code and @problem (or NULL) are what the node sees now. */
+json_t *netlist_show(struct store *s, const char *container_id, bool is_running, enum errcode code,
+	const char *problem);

@@ -34,6 +34,7 @@ struct netproxy {
 	struct relay_set *relays;
 	struct dnsrelay *dns;
 	char *ca_pem, *config, *fault;
+	enum frame_netproxy_fault fault_kind;
 };
 
 /* --- to the agent --- */
@@ -44,8 +45,9 @@ static void tell(struct netproxy *p)
 
 	if (p->agent) /* full or gone: the next one asks anew */
 		(void)!channel_send(p->agent,
-			&(struct frame){ .type = FRAME_NETPROXY_STATUS, .a = n }, p->fault,
-			p->fault ? strlen(p->fault) : 0, -1);
+			&(struct frame){
+				.type = FRAME_NETPROXY_STATUS, .a = n, .b = p->fault_kind },
+			p->fault, p->fault ? strlen(p->fault) : 0, -1);
 }
 
 static int on_tell(sd_event_source *source, uint64_t usec, void *userdata)
@@ -54,13 +56,14 @@ static int on_tell(sd_event_source *source, uint64_t usec, void *userdata)
 	return 0;
 }
 
-static void on_fault(const char *fault, void *userdata)
+static void on_fault(enum frame_netproxy_fault kind, const char *fault, void *userdata)
 {
 	struct netproxy *p = userdata;
 	int enabled = SD_EVENT_OFF;
 
 	free(p->fault);
 	p->fault = fault ? xstrdup(fault) : NULL;
+	p->fault_kind = kind;
 	(void)sd_event_source_get_enabled(p->tell, &enabled);
 	if (enabled != SD_EVENT_OFF)
 		return;

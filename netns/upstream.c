@@ -9,6 +9,8 @@
 #define CONNECT_TIMEOUT_MS 15000 /* until the destination's bytes could flow */
 #define KEEPALIVE_S        60
 #define FAULT_MAX          200
+#define LOOK_UP_FIRST_US   (1000 * 1000ULL) /* again, after one that failed; then twice as long … */
+#define LOOK_UP_LAST_US    (30 * 1000 * 1000ULL)
 
 struct upstream_pool {
 	sd_event *event;
@@ -19,6 +21,12 @@ struct upstream_pool {
 	upstream_fault fault;
 	void *userdata;
 	bool at_fault;
+	char *name;        /* the proxy's, or its address */
+	char *look_up_url; /* NULL: nothing is to be looked up */
+	CURL *look_up;
+	sd_event_source *look_up_again;
+	uint64_t look_up_wait_us;
+	bool unresolved;
 };
 
 struct upstream {
@@ -33,12 +41,31 @@ struct upstream {
 
 /* --- whose fault --- */
 
-static void tell_fault(struct upstream_pool *s, const char *fault)
+static void tell_fault(struct upstream_pool *s, enum frame_netproxy_fault kind, const char *fault)
 {
 	if (!fault && !s->at_fault)
 		return;
 	s->at_fault = fault != NULL;
-	s->fault(fault, s->userdata);
+	s->fault(kind, fault, s->userdata);
+}
+
+/* What is quoted is nothing but names, addresses and numbers; still, it is printable or it isn't
+ * passed on. */
+static void tell_text(struct upstream_pool *s, enum frame_netproxy_fault kind, const char *from)
+{
+	char text[FAULT_MAX];
+
+	(void)snprintf(text, sizeof(text), "%.*s", FAULT_MAX - 1, from);
+	for (char *p = text; *p; p++)
+		if (!isprint((unsigned char)*p))
+			*p = '?';
+	tell_fault(s, kind, text);
+}
+
+static void no_fault(struct upstream_pool *s)
+{
+	s->unresolved = false;
+	tell_fault(s, FRAME_NETPROXY_UPSTREAM, NULL);
 }
 
 /* The proxy has answered that this destination can't be reached, or not by us. */
@@ -54,22 +81,63 @@ static bool is_destinations(CURL *easy, CURLcode code)
 	return n >= 300 && n != 407; /* Proxy Authentication Required: the node's own doing */
 }
 
-/* libcurl's text quotes nothing but names, addresses and numbers; still, it is printable or it isn't
- * passed on. */
-static void find_fault(struct upstream *u, CURLcode code)
-{
-	char text[FAULT_MAX];
-	const char *from = u->error[0] ? u->error : curl_easy_strerror(code);
+/* --- the proxy's name --- */
 
-	if (is_destinations(u->easy, code)) {
-		tell_fault(u->all, NULL);
+static void end_look_up(struct upstream_pool *s)
+{
+	if (s->look_up) {
+		(void)curl_multi_remove_handle(s->multi, s->look_up);
+		curl_easy_cleanup(s->look_up);
+	}
+	s->look_up = NULL;
+}
+
+/* Without traffic nobody would find out, neither that nor that it is right again. */
+static void look_up_later(struct upstream_pool *s)
+{
+	int enabled = SD_EVENT_OFF;
+
+	(void)sd_event_source_get_enabled(s->look_up_again, &enabled);
+	if (!s->look_up_url || s->look_up || enabled != SD_EVENT_OFF)
+		return;
+	(void)sd_event_source_set_time_relative(s->look_up_again, s->look_up_wait_us);
+	(void)sd_event_source_set_enabled(s->look_up_again, SD_EVENT_ONESHOT);
+	s->look_up_wait_us = MIN_OF(s->look_up_wait_us * 2, LOOK_UP_LAST_US);
+}
+
+static void is_unresolved(struct upstream_pool *s)
+{
+	_cleanup_(freep) char *text = xasprintf("the proxy's name %s can't be resolved", s->name);
+
+	s->unresolved = true;
+	tell_text(s, FRAME_NETPROXY_NAME, text);
+	look_up_later(s);
+}
+
+/* That no socket was to be had is what a look-up ends with that has found something. */
+static void looked_up(struct upstream_pool *s, CURLcode code)
+{
+	end_look_up(s);
+	if (code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_OPERATION_TIMEDOUT) {
+		is_unresolved(s);
 		return;
 	}
-	(void)snprintf(text, sizeof(text), "%.*s", FAULT_MAX - 1, from);
-	for (char *p = text; *p; p++)
-		if (!isprint((unsigned char)*p))
-			*p = '?';
-	tell_fault(u->all, text);
+	s->look_up_wait_us = LOOK_UP_FIRST_US;
+	if (s->unresolved)
+		no_fault(s);
+}
+
+/* --- whose fault, when a connection was tried --- */
+
+static void find_fault(struct upstream *u, CURLcode code)
+{
+	if (is_destinations(u->easy, code))
+		no_fault(u->all);
+	else if (code == CURLE_COULDNT_RESOLVE_PROXY)
+		is_unresolved(u->all);
+	else if (!u->all->unresolved) /* else that is why, and has been told */
+		tell_text(u->all, FRAME_NETPROXY_UPSTREAM,
+			u->error[0] ? u->error : curl_easy_strerror(code));
 }
 
 /* --- libcurl's events in ours --- */
@@ -83,7 +151,7 @@ static void conclude(struct upstream *u, CURLcode code)
 		code = curl_easy_getinfo(u->easy, CURLINFO_ACTIVESOCKET, &u->fd);
 	if (code == CURLE_OK && u->fd != CURL_SOCKET_BAD) {
 		u->plain = strncmp(scheme, "https:", 6) != 0;
-		tell_fault(u->all, NULL);
+		no_fault(u->all);
 		ready(u, 0, u->userdata);
 		return;
 	}
@@ -101,6 +169,10 @@ static void check_ends(struct upstream_pool *s)
 
 		if (m->msg != CURLMSG_DONE)
 			continue;
+		if (m->easy_handle == s->look_up) {
+			looked_up(s, m->data.result);
+			continue;
+		}
 		(void)curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&u);
 		conclude(u, m->data.result);
 	}
@@ -160,6 +232,43 @@ static int on_timeout(CURLM *multi, long ms, void *userdata)
 	return sd_event_source_set_enabled(s->timer, SD_EVENT_ONESHOT) < 0 ? -1 : 0;
 }
 
+/* --- looking up --- */
+
+static void shared_options(CURL *c)
+{
+	(void)curl_easy_setopt(c, CURLOPT_CONNECT_ONLY, 1L);
+	(void)curl_easy_setopt(c, CURLOPT_NOPROXY, "");
+	(void)curl_easy_setopt(c, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+	(void)curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+	(void)curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_TIMEOUT_MS);
+#if LIBCURL_VERSION_NUM >= 0x075700
+	/* Else a handle that is given up waits, and all others with it, for a name server. */
+	(void)curl_easy_setopt(c, CURLOPT_QUICK_EXIT, 1L);
+#endif
+}
+
+static curl_socket_t no_socket(void *userdata, curlsocktype purpose, struct curl_sockaddr *address)
+{
+	return CURL_SOCKET_BAD;
+}
+
+/* A connection that ends when the name is resolved; the connections find it in the same cache. */
+static int on_look_up(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct upstream_pool *s = userdata;
+
+	s->look_up = curl_easy_init();
+	if (!s->look_up)
+		abort();
+	shared_options(s->look_up);
+	(void)curl_easy_setopt(s->look_up, CURLOPT_URL, s->look_up_url);
+	(void)curl_easy_setopt(s->look_up, CURLOPT_PROXY, "");
+	(void)curl_easy_setopt(s->look_up, CURLOPT_OPENSOCKETFUNCTION, no_socket);
+	if (curl_multi_add_handle(s->multi, s->look_up) != CURLM_OK)
+		abort(); /* no memory */
+	return 0;
+}
+
 /* --- all of them --- */
 
 int upstream_pool_new(
@@ -177,6 +286,11 @@ int upstream_pool_new(
 	r = sd_event_add_time(event, &s->timer, CLOCK_MONOTONIC, 0, 1000, on_timer, s);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(s->timer, SD_EVENT_OFF);
+	if (r >= 0)
+		r = sd_event_add_time(
+			event, &s->look_up_again, CLOCK_MONOTONIC, 0, 1000, on_look_up, s);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(s->look_up_again, SD_EVENT_OFF);
 	if (r < 0) {
 		upstream_pool_free(s);
 		return r;
@@ -192,13 +306,41 @@ int upstream_pool_new(
 struct upstream_pool *upstream_pool_free(struct upstream_pool *s)
 {
 	if (s) {
+		end_look_up(s);
 		(void)curl_multi_cleanup(s->multi);
+		s->look_up_again = sd_event_source_disable_unref(s->look_up_again);
 		s->timer = sd_event_source_disable_unref(s->timer);
 		sd_event_unref(s->event);
 		free(s->url);
+		free(s->name);
+		free(s->look_up_url);
 		free(s);
 	}
 	return NULL;
+}
+
+/* The URL has been judged by the agent; one that libcurl reads otherwise fails with the first
+ * connection. */
+static void find_name(struct upstream_pool *s)
+{
+	CURLU *u = curl_url();
+	char *host = NULL, *port = NULL;
+	uint8_t address[sizeof(struct in_addr)];
+
+	free(s->name);
+	free(s->look_up_url);
+	s->look_up_url = NULL;
+	if (!u)
+		abort(); /* no memory */
+	(void)curl_url_set(u, CURLUPART_URL, s->url, CURLU_NON_SUPPORT_SCHEME);
+	(void)curl_url_get(u, CURLUPART_HOST, &host, 0);
+	(void)curl_url_get(u, CURLUPART_PORT, &port, 0);
+	s->name = xstrdup(host ? host : "");
+	if (host && port && host[0] != '[' && inet_pton(AF_INET, host, address) != 1)
+		s->look_up_url = xasprintf("http://%s:%s/", host, port);
+	curl_free(host);
+	curl_free(port);
+	curl_url_cleanup(u);
 }
 
 void upstream_pool_configure(struct upstream_pool *s, const char *url, const char *ca_pem)
@@ -206,7 +348,13 @@ void upstream_pool_configure(struct upstream_pool *s, const char *url, const cha
 	free(s->url);
 	s->url = xstrdup(url);
 	s->ca_pem = ca_pem;
-	tell_fault(s, NULL);
+	end_look_up(s);
+	(void)sd_event_source_set_enabled(s->look_up_again, SD_EVENT_OFF);
+	find_name(s);
+	no_fault(s);
+	s->look_up_wait_us = 0; /* the first at once */
+	look_up_later(s);
+	s->look_up_wait_us = LOOK_UP_FIRST_US;
 }
 
 /* --- one --- */
@@ -216,13 +364,12 @@ static void set_up(struct upstream *u, const char *destination)
 	struct upstream_pool *s = u->all;
 	CURL *c = u->easy;
 
+	shared_options(c);
 	(void)curl_easy_setopt(c, CURLOPT_PRIVATE, u);
 	(void)curl_easy_setopt(c, CURLOPT_ERRORBUFFER, u->error);
 	(void)curl_easy_setopt(c, CURLOPT_URL, destination);
-	(void)curl_easy_setopt(c, CURLOPT_CONNECT_ONLY, 1L);
 	(void)curl_easy_setopt(c, CURLOPT_FRESH_CONNECT, 1L);
 	(void)curl_easy_setopt(c, CURLOPT_PROXY, s->url);
-	(void)curl_easy_setopt(c, CURLOPT_NOPROXY, "");
 	(void)curl_easy_setopt(c, CURLOPT_HTTPPROXYTUNNEL, 1L);
 	(void)curl_easy_setopt(c, CURLOPT_PROXYAUTH, CURLAUTH_BASIC);
 	(void)curl_easy_setopt(c, CURLOPT_SOCKS5_AUTH, CURLAUTH_BASIC);
@@ -237,9 +384,6 @@ static void set_up(struct upstream *u, const char *destination)
 
 		(void)curl_easy_setopt(c, CURLOPT_PROXY_CAINFO_BLOB, &ca);
 	}
-	(void)curl_easy_setopt(c, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
-	(void)curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-	(void)curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_TIMEOUT_MS);
 	(void)curl_easy_setopt(c, CURLOPT_TCP_KEEPALIVE, 1L);
 	(void)curl_easy_setopt(c, CURLOPT_TCP_KEEPIDLE, (long)KEEPALIVE_S);
 	(void)curl_easy_setopt(c, CURLOPT_TCP_NODELAY, 1L);

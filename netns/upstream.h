@@ -8,13 +8,15 @@
 
 #include "proto/base.h"
 #include "proto/err.h"
+#include "proto/frame.h"
 
 struct upstream_pool; /* what all connections of the process share */
 struct upstream;      /* one of them */
 
 /* Called when the upstream begins to be at fault (a sentence without secrets), or is so no more
- * (NULL). A destination that refuses is not the upstream's fault. */
-typedef void (*upstream_fault)(const char *fault, void *userdata);
+ * (NULL). A destination that refuses is not the upstream's fault. Connections tell, and whether its
+ * name can be resolved is found out before there are any, and for as long as it can't be. */
+typedef void (*upstream_fault)(enum frame_netproxy_fault kind, const char *fault, void *userdata);
 
 _must_check_ int upstream_pool_new(
 	sd_event *event, upstream_fault fault, void *userdata, struct upstream_pool **ret);

@@ -81,7 +81,7 @@ enum frame_type {
 
 	/* netproxy -> agent, whichever was the last to connect */
 	FRAME_NETPROXY_STATUS = 0x0681, /* a: connections; payload, when the upstream is at fault:
-					   text that says how */
+					   text that says how; b: enum frame_netproxy_fault */
 
 	/* agent -> portal */
 	FRAME_PORTAL_SETUP = 0x0401,  /* carries the listening socket; once, first */
@@ -102,6 +102,13 @@ enum frame_netproxy_socket {
 	FRAME_NETPROXY_TCP,     /* transparent, listening */
 	FRAME_NETPROXY_UDP,     /* transparent, for DNS */
 	FRAME_NETPROXY_SOCKETS
+};
+
+/* A forwarder may be older than the agent: 0 is what all of them say. */
+enum frame_netproxy_fault {
+	FRAME_NETPROXY_UPSTREAM,
+	FRAME_NETPROXY_NAME, /* the upstream's can't be resolved */
+	FRAME_NETPROXY_FAULTS
 };
 
 /* Why a courier's request failed: enough to choose a back-off and a log line, nothing to be steered

@@ -18,6 +18,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 import harness
 import host
 import local
+import names
 import netns
 import proxies
 import tap
@@ -330,6 +331,35 @@ def stopped_upstream(box, world, proxy):
     tap.ok(host.poll(lambda: box.says() == b"hello", 10), "it goes on")
 
 
+def named(node, box, world, proxy, dns):
+    """The upstream's name is looked up by the forwarder, who finds out without any traffic what is wrong with it."""
+    url = lambda name: f"socks5://{proxies.ENCODED}@{name}:{proxy.port}"
+    state = lambda: tuple(box.network()[k] for k in ("status", "last_error_code", "last_error"))
+    names.write_hosts({"of-hosts.hoody.test": PROXY})
+    dns.records.update({"of-dns.hoody.test": PROXY, "mute.hoody.test": None})
+    for name in ("of-hosts", "of-dns"):
+        configured(box, url(f"{name}.hoody.test"))
+        box.do("network.stop") # the next forwarder reads hosts as it is now
+        box.do("network.start")
+        tap.eq(box.says(), b"hello", f"a proxy's name, {name}: it works")
+        tap.eq(state(), ("running", None, None), f"{name}: its status")
+    tap.ok("of-dns.hoody.test" in dns.asked and "of-hosts.hoody.test" not in dns.asked, "the configured name server was asked for what hosts doesn't have", dns.asked)
+    for name, why in (("later.hoody.test", "isn't known"), ("mute.hoody.test", "is answered by nobody")):
+        configured(box, url(name))
+        box.do("network.start")
+        wanted = ("error", "PROXY_NAME_NOT_RESOLVED", f"the proxy's name {name} can't be resolved")
+        tap.ok(host.poll(lambda: state() == wanted, 20 * SLOW), f"a name that {why}: its status says so, without traffic", state())
+        reported = lambda: [r["data"]["last_error"] for r in node.reports(kind="network") if (r["event"], r["container_id"], r["data"].get("last_error_code")) == ("failed", box.id, wanted[1])]
+        tap.ok(host.poll(lambda: wanted[2] in reported(), 5 * SLOW), "and is reported", reported())
+        world.leaks()
+        tap.ok(box.says(timeout_s=5) in ("ConnectionResetError", "TimeoutError"), "no connection")
+        tap.eq(world.leaks(), [], "and nothing goes around")
+        tap.eq(state(), wanted, "the status stays")
+        dns.records[name] = PROXY
+        tap.ok(host.poll(lambda: state() == ("running", None, None), 40 * SLOW), "when it is known, the status is right again, without traffic", state())
+        tap.eq(box.says(), b"hello", "and it works")
+
+
 def senseless(box, world):
     for i, kind in enumerate(("hang", "garbage", "slow", "close")):
         for scheme in ("socks5", "http", "https"):
@@ -430,12 +460,14 @@ def main():
         tap.skip_all("needs root")
     if proxies.missing():
         tap.skip_all("not installed: " + ", ".join(proxies.missing()))
+    names.own()
+    dns = names.Dns()
     world = World()
     ca = pathlib.Path("/tmp") / f"hoody-t{os.getpid()}-ca.pem"
     ca.write_text("")
     try:
         with harness.Node(conf={"Network": {"ProxyCaFile": str(ca)}}) as node:
-            play(node, world, ca)
+            play(node, world, ca, dns)
             host.poll(lambda: not node.leaks(), 3)
             tap.eq((node.leaks(), node.sanitizer_words()), ([], []), "nothing is left")
     finally:
@@ -443,7 +475,7 @@ def main():
     tap.done()
 
 
-def play(node, world, ca):
+def play(node, world, ca, dns):
     box, other = Box(node, "alpha"), Box(node, "beta")
     upstream = []
     try:
@@ -457,6 +489,9 @@ def play(node, world, ca):
         tap.ok(other.says() == b"hello" and world.leaks(), "another container is direct")
         dead(node, box, world, socks)
         stopped_upstream(box, world, socks)
+        named(node, box, world, socks, dns)
+        configured(box, socks.url())
+        box.do("network.start")
         survives(node, box, world)
         senseless(box, world)
         for kind, port in ((proxies.Dante, 1081), (proxies.Tinyproxy, 1082)):
