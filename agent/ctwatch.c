@@ -112,6 +112,20 @@ static void report_end(
 
 static int on_look_again(sd_event_source *s, uint64_t usec, void *userdata);
 
+/* An agent that can't ask the kernel would believe that its containers are gone, and tell. */
+static enum ctprobe_state ask(struct agent *a, const char *id, pid_t *ret_pid, int *ret_pidfd)
+{
+	struct err err = {};
+	int r = ctprobe_look(a->groups, id, ret_pid, ret_pidfd, &err);
+
+	if (r < 0) {
+		LOG(LOG_CRIT, KERNEL_SILENT, FIELDS(.container_id = id, .err = &err),
+			"%s; starting over", err.message);
+		abort();
+	}
+	return (enum ctprobe_state)r;
+}
+
 /* Ended, and no operation has it: a reboot of its own, or the end? */
 static void look(struct agent *a, struct container *c)
 {
@@ -122,7 +136,7 @@ static void look(struct agent *a, struct container *c)
 	int pidfd = -1;
 	json_t *cause;
 
-	switch (ctprobe_look(a->groups, c->spec.id, &pid, &pidfd)) {
+	switch (ask(a, c->spec.id, &pid, &pidfd)) {
 	case CTPROBE_RUNNING:
 	case CTPROBE_PAUSED:
 		LOG(LOG_NOTICE, CONTAINER_REBOOTED, FIELDS(.container_id = c->spec.id),
@@ -196,7 +210,7 @@ enum ct_status ctwatch_observe(struct agent *a, struct container *c)
 {
 	pid_t pid = 0;
 	int pidfd = -1;
-	enum ctprobe_state state = ctprobe_look(a->groups, c->spec.id, &pid, &pidfd);
+	enum ctprobe_state state = ask(a, c->spec.id, &pid, &pidfd);
 
 	if (state != CTPROBE_RUNNING && state != CTPROBE_PAUSED) {
 		ctwatch_detach(c);

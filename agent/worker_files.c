@@ -43,20 +43,22 @@ static bool is_root_session(const char *title)
 	return false;
 }
 
-static bool end_session(pid_t pid, void *userdata)
+static int end_session(pid_t pid, void *userdata)
 {
 	_cleanup_(freep) char *path = xasprintf("/proc/%d/cmdline", (int)pid);
 	_cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
 	char title[64] = "";
 
-	if (fd >= 0 && read(fd, title, sizeof(title) - 1) > 0 && is_root_session(title))
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (read(fd, title, sizeof(title) - 1) > 0 && is_root_session(title))
 		(void)kill(pid, SIGKILL);
-	return false;
+	return 0;
 }
 
 /* --- the host name --- */
 
-static bool name_init(pid_t pid, void *userdata)
+static int name_init(pid_t pid, void *userdata)
 {
 	const char *name = userdata;
 	_cleanup_(freep) char *path = xasprintf("/proc/%d/ns/uts", (int)pid);
@@ -65,8 +67,18 @@ static bool name_init(pid_t pid, void *userdata)
 
 	if (ns < 0 || fstat(ns, &its) < 0 || stat("/proc/self/ns/uts", &own) < 0 ||
 		its.st_ino == own.st_ino || setns(ns, CLONE_NEWUTS) < 0)
-		return false;
+		return 0;
 	return sethostname(name, strlen(name)) == 0;
+}
+
+static int each_process(
+	struct job *j, int (*each)(pid_t pid, void *userdata), void *userdata, struct err *err)
+{
+	int r = ctgroup_each_pid(j->life.groups, j->life.spec.id, "payload", each, userdata);
+
+	return r < 0 ? err_set(err, r, ERR_INTERNAL, NULL,
+			       "the container's processes can't be listed: %s", strerror(-r))
+		     : 0;
 }
 
 static int set_hostname(struct job *j, int root, struct err *err)
@@ -80,8 +92,7 @@ static int set_hostname(struct job *j, int root, struct err *err)
 		return 0;
 	r = hostfile_rename(root, from, to, err);
 	if (r >= 0)
-		(void)ctgroup_each_pid(j->life.groups, j->life.spec.id, "payload", name_init,
-			(void *)(uintptr_t)to);
+		r = each_process(j, name_init, (void *)(uintptr_t)to, err);
 	return r;
 }
 
@@ -114,7 +125,6 @@ int worker_files_write(struct job *j, struct err *err)
 	if (r < 0 && json_is_true(json_object_get(j->files, "lenient")))
 		return 0;
 	if (r >= 0 && json_is_true(json_object_get(j->files, "end_sessions")))
-		(void)ctgroup_each_pid(
-			j->life.groups, j->life.spec.id, "payload", end_session, NULL);
+		r = each_process(j, end_session, NULL, err);
 	return r;
 }

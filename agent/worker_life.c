@@ -8,10 +8,10 @@
 
 static int prepare(struct job *j, struct err *err)
 {
-	int r;
+	int r = ctprobe_look(j->life.groups, j->life.spec.id, NULL, NULL, err);
 
-	if (ctprobe_look(j->life.groups, j->life.spec.id, NULL, NULL) >= CTPROBE_RUNNING)
-		return 0;
+	if (r < 0 || r >= CTPROBE_RUNNING)
+		return MIN_OF(r, 0);
 	r = worker_net_write_files(j, false, err);
 	if (r >= 0)
 		r = worker_files_write(j, err);

@@ -16,8 +16,10 @@ static int apply(struct job *j, const struct ctspec *s, struct err *err)
 		return r;
 	pool.quota.bytes = s->limits.disk_bytes;
 	r = pool_limit_root(&pool, s->id, err);
-	if (r < 0 || ctprobe_look(j->life.groups, s->id, NULL, NULL) < CTPROBE_RUNNING)
-		return r;
+	if (r >= 0)
+		r = ctprobe_look(j->life.groups, s->id, NULL, NULL, err);
+	if (r < CTPROBE_RUNNING)
+		return MIN_OF(r, 0);
 	r = ctlimits_apply(j->life.groups, s, ctlimits_disk(j->pool), err);
 	return r < 0 || !link ? r : rtlink_set_limit(link, (uint64_t)s->limits.net_bps, err);
 }

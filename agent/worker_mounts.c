@@ -83,7 +83,7 @@ struct pids {
 	size_t n;
 };
 
-static bool add_pid(pid_t pid, void *userdata)
+static int add_pid(pid_t pid, void *userdata)
 {
 	struct pids *p = userdata;
 
@@ -97,19 +97,23 @@ static int reconcile(
 {
 	struct mounts_target t = { .id = id, .pool = j->pool, .run = j->run };
 	struct pids pids = {};
-	int r;
+	int r = ctprobe_look(j->life.groups, id, &t.init, NULL, err);
 
-	if (ctprobe_look(j->life.groups, id, &t.init, NULL) < CTPROBE_RUNNING) {
-		*ret = json_object();
-		return 0;
+	if (r < CTPROBE_RUNNING) {
+		*ret = r < 0 ? NULL : json_object();
+		return MIN_OF(r, 0);
 	}
 	r = write_wanted(j, id, wanted, err);
 	if (r < 0)
 		return r;
-	(void)ctgroup_each_pid(j->life.groups, id, "payload", add_pid, &pids);
+	r = ctgroup_each_pid(j->life.groups, id, "payload", add_pid, &pids);
 	t.pids = pids.at;
 	t.n_pids = pids.n;
-	r = mounts_reconcile(&t, wanted, ret, err);
+	if (r < 0)
+		r = err_set(err, r, ERR_INTERNAL, NULL,
+			"the container's processes can't be listed: %s", strerror(-r));
+	else
+		r = mounts_reconcile(&t, wanted, ret, err);
 	free(pids.at);
 	return r;
 }
@@ -117,7 +121,7 @@ static int reconcile(
 /* One target that has ended, or is damaged, is not the others' misfortune. */
 int worker_mounts_set(struct job *j, struct err *err)
 {
-	json_t *all = json_object(), *target, *result;
+	json_t *all = json_object(), *target, *result = NULL;
 	size_t i;
 
 	json_array_foreach(json_object_get(j->params, "targets"), i, target)

@@ -45,8 +45,11 @@ static int open_root(struct ctlife *l, struct err *err)
 	_cleanup_(closep) int pidfd = -1, root = -1;
 	char path[64];
 	pid_t pid;
+	int r = ctprobe_look(l->groups, l->spec.id, &pid, &pidfd, err);
 
-	if (ctprobe_look(l->groups, l->spec.id, &pid, &pidfd) != CTPROBE_RUNNING)
+	if (r < 0)
+		return r;
+	if (r != CTPROBE_RUNNING)
 		return err_set(err, -ESRCH, ERR_OPERATION_STATE_CONFLICT, NULL,
 			"the container does not run");
 	(void)snprintf(path, sizeof(path), "/proc/%d/root", (int)pid);

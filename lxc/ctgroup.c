@@ -43,41 +43,60 @@ static bool has_option(const char *options, const char *name)
 	return false;
 }
 
-static void add_mount(struct ctgroup *g, const struct mntent *m)
+static int add_mount(struct ctgroup *g, const struct mntent *m)
 {
 	struct hierarchy *h = &g->at[g->n];
 	bool unified = strcmp(m->mnt_type, "cgroup2") == 0;
 
 	if (g->n == HIERARCHIES_MAX || (!unified && strcmp(m->mnt_type, "cgroup") != 0) ||
 		(unified && g->unified >= 0))
-		return;
+		return 0;
 	h->fd = open(m->mnt_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (h->fd < 0)
-		return;
+		return errno == ENOENT || errno == EACCES ? 0 : -errno; /* not for us */
 	h->unified = unified;
 	(void)snprintf(h->options, sizeof(h->options), "%s", m->mnt_opts);
 	if (unified)
 		g->unified = (int)g->n;
 	g->n++;
+	return 0;
+}
+
+/* All of them: one that is missing for want of a descriptor would be taken for one that this host lacks, and
+ * its controllers with it. */
+static int find_mounts(struct ctgroup *g)
+{
+	char buffer[4096];
+	struct mntent m;
+	FILE *f = setmntent("/proc/self/mounts", "re");
+	int r = f ? 0 : -errno;
+
+	while (r >= 0 && getmntent_r(f, &m, buffer, sizeof(buffer)))
+		r = add_mount(g, &m);
+	if (f && r >= 0 && ferror(f))
+		r = -EIO;
+	if (f)
+		(void)endmntent(f);
+	return r;
 }
 
 int ctgroup_open(const char *prefix, struct ctgroup **ret, struct err *err)
 {
 	struct ctgroup *g = xcalloc(1, sizeof(*g));
-	char buffer[4096];
-	struct mntent m;
-	FILE *f = setmntent("/proc/self/mounts", "re");
+	int r;
 
 	g->unified = -1;
 	(void)snprintf(g->prefix, sizeof(g->prefix), "%s", prefix);
-	while (f && getmntent_r(f, &m, buffer, sizeof(buffer)))
-		add_mount(g, &m);
-	if (f)
-		(void)endmntent(f);
-	if (g->unified < 0) {
-		ctgroup_close(g);
-		return err_set(err, -ENOENT, ERR_INTERNAL, NULL,
+	r = find_mounts(g);
+	if (r < 0)
+		(void)err_set(err, r, ERR_INTERNAL, NULL,
+			"the cgroup hierarchies can't be opened: %s", strerror(-r));
+	else if (g->unified < 0)
+		r = err_set(err, -ENOENT, ERR_INTERNAL, NULL,
 			"no cgroup2 tree is mounted: containers' processes could not be followed");
+	if (r < 0) {
+		ctgroup_close(g);
+		return r;
 	}
 	*ret = g;
 	return 0;
@@ -225,61 +244,83 @@ static bool is_group(const struct dirent *e)
 	return e->d_type == DT_DIR && strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
 }
 
-/* Calls @each for every process in the directory and below until it returns true. Takes @fd. */
-static bool each_pid(
-	int fd, unsigned depth, bool (*each)(pid_t pid, void *userdata), void *userdata)
+/* A group that is not there, or goes while it is read, is empty. */
+static int unless_gone(int r)
 {
-	FILE *procs = NULL;
-	bool stop = false;
-	struct dirent *e;
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	int pid, procs_fd;
-
-	if (!d) {
-		closefd(fd);
-		return false;
-	}
-	procs_fd = openat(dirfd(d), "cgroup.procs", O_RDONLY | O_CLOEXEC);
-	procs = procs_fd < 0 ? NULL : fdopen(procs_fd, "re");
-	for (int i = 0; procs && !stop && i < PIDS_MAX && fscanf(procs, "%d", &pid) == 1; i++)
-		stop = each((pid_t)pid, userdata);
-	if (procs)
-		(void)fclose(procs);
-	while (!stop && depth < DEPTH_MAX && (e = readdir(d)))
-		if (is_group(e))
-			stop = each_pid(openat(dirfd(d), e->d_name,
-						O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW),
-				depth + 1, each, userdata);
-	(void)closedir(d);
-	return stop;
+	return r == -ENOENT || r == -ENODEV ? 0 : r;
 }
 
-bool ctgroup_each_pid(struct ctgroup *g, const char *id, const char *leaf,
-	bool (*each)(pid_t pid, void *userdata), void *userdata)
+/* The processes of a threaded group stand in its parent (EOPNOTSUPP). */
+static int pids_of(int dir, int (*each)(pid_t pid, void *userdata), void *userdata)
+{
+	int pid, r = 0, fd = openat(dir, "cgroup.procs", O_RDONLY | O_CLOEXEC);
+	FILE *procs = fd < 0 ? NULL : fdopen(fd, "re");
+
+	if (!procs)
+		return unless_gone(-errno);
+	for (int i = 0; r == 0 && i < PIDS_MAX && fscanf(procs, "%d", &pid) == 1; i++)
+		r = each((pid_t)pid, userdata);
+	if (r == 0 && ferror(procs) && errno != EOPNOTSUPP)
+		r = unless_gone(-errno);
+	(void)fclose(procs);
+	return r;
+}
+
+/* Calls @each for every process in the directory and below until it returns something. Takes @fd. */
+static int each_pid(int fd, unsigned depth, int (*each)(pid_t pid, void *userdata), void *userdata)
+{
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *e;
+	int r;
+
+	if (!d) {
+		r = unless_gone(-errno);
+		closefd(fd);
+		return r;
+	}
+	r = pids_of(dirfd(d), each, userdata);
+	errno = 0;
+	while (r == 0 && depth < DEPTH_MAX && (e = readdir(d))) {
+		if (is_group(e))
+			r = each_pid(openat(dirfd(d), e->d_name,
+					     O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW),
+				depth + 1, each, userdata);
+		errno = 0;
+	}
+	if (r == 0)
+		r = unless_gone(-errno); /* readdir(3): its end, or an error */
+	(void)closedir(d);
+	return r;
+}
+
+int ctgroup_each_pid(struct ctgroup *g, const char *id, const char *leaf,
+	int (*each)(pid_t pid, void *userdata), void *userdata)
 {
 	return each_pid(open_dir(g, (size_t)g->unified, id, leaf), 0, each, userdata);
 }
 
-bool ctgroup_is_populated(struct ctgroup *g, const char *id)
+int ctgroup_is_populated(struct ctgroup *g, const char *id)
 {
 	char text[FILE_MAX];
 	_cleanup_(closep) int dir = open_dir(g, (size_t)g->unified, id, NULL);
+	int r = dir < 0 ? -errno : read_file(dir, "cgroup.events", text, sizeof(text));
 
-	return dir >= 0 && read_file(dir, "cgroup.events", text, sizeof(text)) >= 0 &&
-	       keyed(text, "populated") == 1;
+	return r < 0 ? unless_gone(r) : keyed(text, "populated") == 1;
 }
 
 /* --- freezer --- */
 
-bool ctgroup_is_frozen(struct ctgroup *g, const char *id)
+int ctgroup_is_frozen(struct ctgroup *g, const char *id)
 {
 	char text[FILE_MAX];
 	bool unified;
 	_cleanup_(closep) int dir = ctgroup_dir(g, "freezer", id, "payload", &unified);
+	int r = dir < 0 ? -errno
+			: read_file(dir, unified ? "cgroup.events" : "freezer.state", text,
+				  sizeof(text));
 
-	if (dir < 0 ||
-		read_file(dir, unified ? "cgroup.events" : "freezer.state", text, sizeof(text)) < 0)
-		return false;
+	if (r < 0)
+		return unless_gone(r);
 	return unified ? keyed(text, "frozen") == 1 : strncmp(text, "FROZEN", 6) == 0;
 }
 
@@ -296,13 +337,15 @@ int ctgroup_set_frozen(struct ctgroup *g, const char *id, bool frozen, int wait_
 	int64_t end_ms = monotonic_ms() + wait_ms;
 	bool unified;
 	_cleanup_(closep) int dir = ctgroup_dir(g, "freezer", id, "payload", &unified);
-	int r;
+	int r, is;
 
 	if (dir < 0)
 		return -errno;
 	r = write_file(dir, unified ? "cgroup.freeze" : "freezer.state",
 		unified ? (frozen ? "1" : "0") : (frozen ? "FROZEN" : "THAWED"));
-	while (r >= 0 && ctgroup_is_frozen(g, id) != frozen) {
+	while (r >= 0 && (is = ctgroup_is_frozen(g, id)) != frozen) {
+		if (is < 0)
+			return is;
 		if (wait_ms >= 0 && monotonic_ms() >= end_ms)
 			return -ETIMEDOUT;
 		(void)poll(NULL, 0, FREEZE_POLL_MS);
@@ -323,12 +366,12 @@ static void thaw(struct ctgroup *g, const char *id)
 
 /* --- the end --- */
 
-static bool kill_one(pid_t pid, void *userdata)
+static int kill_one(pid_t pid, void *userdata)
 {
 	if (pid > 0)
 		(void)kill(pid, SIGKILL); /* gone meanwhile: fine; a pid can't be reused while it
 					     stands in the group */
-	return false;
+	return 0;
 }
 
 static void kill_all(struct ctgroup *g, const char *id)
@@ -336,23 +379,25 @@ static void kill_all(struct ctgroup *g, const char *id)
 	_cleanup_(closep) int dir = open_dir(g, (size_t)g->unified, id, NULL);
 
 	if (dir >= 0 && write_file(dir, "cgroup.kill", "1") < 0)
-		(void)ctgroup_each_pid(g, id, NULL, kill_one, NULL); /* before Linux 5.14 */
+		(void)!ctgroup_each_pid(g, id, NULL, kill_one, NULL); /* before Linux 5.14 */
 }
 
 int ctgroup_kill(struct ctgroup *g, const char *id, int wait_ms)
 {
 	int64_t end_ms = monotonic_ms() + wait_ms;
+	int r;
 
-	while (ctgroup_is_populated(g, id)) {
+	while ((r = ctgroup_is_populated(g, id)) > 0) {
 		thaw(g, id);
 		kill_all(g, id);
-		if (!ctgroup_is_populated(g, id))
+		r = ctgroup_is_populated(g, id);
+		if (r <= 0)
 			break;
 		if (monotonic_ms() >= end_ms)
 			return -EBUSY;
 		(void)poll(NULL, 0, KILL_AGAIN_MS);
 	}
-	return 0;
+	return r;
 }
 
 /* Remove a directory of groups and all below it. Takes @fd. */

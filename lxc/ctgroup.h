@@ -33,24 +33,25 @@ int64_t ctgroup_oom_kills(struct ctgroup *g, const char *id);
 _must_check_ int ctgroup_remove(struct ctgroup *g, const char *id);
 
 /* SIGKILL everything in the container's tree (monitor included). Frozen ones are thawed first.
- * Waits at most @wait_ms for it to be empty: 0, -EBUSY. */
+ * Waits at most @wait_ms for it to be empty: 0, -EBUSY, or why that can't be told. */
 _must_check_ int ctgroup_kill(struct ctgroup *g, const char *id, int wait_ms);
 
-/* Is anything in the tree frozen by our freezer group? */
-bool ctgroup_is_frozen(struct ctgroup *g, const char *id);
+/* Is anything in the tree frozen by our freezer group? 1, 0, or why it can't be told: what can't be asked
+ * must not be taken for a no. */
+_must_check_ int ctgroup_is_frozen(struct ctgroup *g, const char *id);
 
 /* Write the freezer and wait until it is so, @wait_ms at most (< 0: for ever; a task in an
  * uninterruptible wait can take its time). Returns 0, -ETIMEDOUT with the wish left standing, or
  * what the write said. */
 _must_check_ int ctgroup_set_frozen(struct ctgroup *g, const char *id, bool frozen, int wait_ms);
 
-/* Does any process live in the container's tree? */
-bool ctgroup_is_populated(struct ctgroup *g, const char *id);
+/* Does any process live in the container's tree? Likewise. */
+_must_check_ int ctgroup_is_populated(struct ctgroup *g, const char *id);
 
-/* Calls @each for every process of @leaf ("payload", "monitor"; NULL: all) until it returns true,
- * which is then returned. */
-bool ctgroup_each_pid(struct ctgroup *g, const char *id, const char *leaf,
-	bool (*each)(pid_t pid, void *userdata), void *userdata);
+/* Calls @each for every process of @leaf ("payload", "monitor"; NULL: all) until it returns something
+ * else than 0, which is then returned. Negative: not all could be looked at. */
+_must_check_ int ctgroup_each_pid(struct ctgroup *g, const char *id, const char *leaf,
+	int (*each)(pid_t pid, void *userdata), void *userdata);
 
 /* Move the calling process into the container's "worker" group, so that nothing it starts can get
  * lost. */

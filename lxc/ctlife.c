@@ -70,9 +70,11 @@ static void reset_limits(void)
 		set_limit(wanted[i].resource, wanted[i].soft, wanted[i].hard);
 }
 
+/* When it can't be told it is taken for there: a start then fails rather than be unconfined. */
 static bool has_apparmor(void)
 {
-	return access("/sys/kernel/security/apparmor/profiles", F_OK) == 0;
+	return access("/sys/kernel/security/apparmor/profiles", F_OK) == 0 ||
+	       (errno != ENOENT && errno != ENOTDIR);
 }
 
 static void write_self(const char *path, const char *text)
@@ -273,10 +275,10 @@ static int ended_at_once(const struct ctlife *l, struct err *err)
 
 int ctlife_launch(struct ctlife *l, pid_t *ret_pid, int *ret_pidfd, struct err *err)
 {
-	int r;
+	int r = ctprobe_look(l->groups, l->spec.id, ret_pid, ret_pidfd, err);
 
-	if (ctprobe_look(l->groups, l->spec.id, ret_pid, ret_pidfd) >= CTPROBE_RUNNING)
-		return 0;
+	if (r < 0 || r >= CTPROBE_RUNNING)
+		return MIN_OF(r, 0);
 	r = clear_leftovers(l, err);
 	if (r >= 0)
 		r = prepare_directory(l, err);
@@ -289,8 +291,9 @@ int ctlife_launch(struct ctlife *l, pid_t *ret_pid, int *ret_pidfd, struct err *
 	r = start(l, err);
 	if (r < 0)
 		return r;
-	if (ctprobe_look(l->groups, l->spec.id, ret_pid, ret_pidfd) < CTPROBE_RUNNING)
-		return ended_at_once(l, err);
+	r = ctprobe_look(l->groups, l->spec.id, ret_pid, ret_pidfd, err);
+	if (r < CTPROBE_RUNNING)
+		return r < 0 ? r : ended_at_once(l, err);
 	r = verify_limits(l, err);
 	if (r < 0)
 		*ret_pidfd = closefd(*ret_pidfd);
@@ -324,16 +327,17 @@ static void let_monitor_finish(struct ctlife *l)
 {
 	int64_t end_ms = monotonic_ms() + MONITOR_WAIT_MS;
 
-	while (ctgroup_is_populated(l->groups, l->spec.id) && monotonic_ms() < end_ms)
+	while (ctgroup_is_populated(l->groups, l->spec.id) > 0 && monotonic_ms() < end_ms)
 		(void)poll(NULL, 0, POLL_MS);
 }
 
 void ctlife_ask(const struct ctlife *l)
 {
 	_cleanup_(closep) int pidfd = -1;
+	struct err ignored = {}; /* who is not asked is killed in the end */
 	pid_t pid;
 
-	if (ctprobe_look(l->groups, l->spec.id, &pid, &pidfd) >= CTPROBE_RUNNING)
+	if (ctprobe_look(l->groups, l->spec.id, &pid, &pidfd, &ignored) >= CTPROBE_RUNNING)
 		(void)syscall(SYS_pidfd_send_signal, pidfd, halt_signal(&l->spec), NULL, 0);
 }
 
@@ -342,8 +346,11 @@ int ctlife_shutdown(struct ctlife *l, int64_t timeout_ms, struct err *err)
 	_cleanup_(closep) int pidfd = -1;
 	struct pollfd p;
 	pid_t pid;
+	int r = ctprobe_look(l->groups, l->spec.id, &pid, &pidfd, err);
 
-	switch (ctprobe_look(l->groups, l->spec.id, &pid, &pidfd)) {
+	if (r < 0)
+		return r;
+	switch ((enum ctprobe_state)r) {
 	case CTPROBE_ABSENT:
 	case CTPROBE_PARTIAL:
 		return clear_leftovers(l, err);
@@ -382,10 +389,10 @@ static int set_frozen(struct ctlife *l, bool frozen, struct err *err)
 
 int ctlife_freeze(struct ctlife *l, struct err *err)
 {
-	enum ctprobe_state state = ctprobe_look(l->groups, l->spec.id, NULL, NULL);
+	int state = ctprobe_look(l->groups, l->spec.id, NULL, NULL, err);
 
-	if (state == CTPROBE_PAUSED)
-		return 0;
+	if (state < 0 || state == CTPROBE_PAUSED)
+		return MIN_OF(state, 0);
 	if (state != CTPROBE_RUNNING)
 		return err_set(err, -ESRCH, ERR_OPERATION_STATE_CONFLICT, NULL,
 			"the container does not run");
@@ -394,10 +401,10 @@ int ctlife_freeze(struct ctlife *l, struct err *err)
 
 int ctlife_thaw(struct ctlife *l, struct err *err)
 {
-	enum ctprobe_state state = ctprobe_look(l->groups, l->spec.id, NULL, NULL);
+	int state = ctprobe_look(l->groups, l->spec.id, NULL, NULL, err);
 
-	if (state == CTPROBE_RUNNING)
-		return 0;
+	if (state < 0 || state == CTPROBE_RUNNING)
+		return MIN_OF(state, 0);
 	if (state != CTPROBE_PAUSED)
 		return err_set(err, -ESRCH, ERR_OPERATION_STATE_CONFLICT, NULL,
 			"the container does not run");

@@ -23,18 +23,18 @@ static int read_proc(pid_t pid, const char *name, char *ret, size_t size)
 
 /* "NSpid:\t1234\t1": two namespaces deep as we see it, and the first process there. A dead one that
  * nobody has reaped has none. */
-static bool is_init(pid_t pid)
+static int is_init(pid_t pid)
 {
 	char text[STATUS_MAX];
 	const char *line;
-	int outer, inner, n = 0;
+	int outer, inner, n = 0, r = read_proc(pid, "status", text, sizeof(text));
 
-	if (read_proc(pid, "status", text, sizeof(text)) < 0 || strstr(text, "\nState:\tZ") ||
-		strstr(text, "\nState:\tX"))
-		return false;
+	if (r < 0)
+		return r == -ENOENT || r == -ESRCH ? 0 : r;
 	line = strstr(text, "\nNSpid:");
-	if (!line || sscanf(line, "\nNSpid: %d %d%n", &outer, &inner, &n) != 2)
-		return false;
+	if (strstr(text, "\nState:\tZ") || strstr(text, "\nState:\tX") || !line ||
+		sscanf(line, "\nNSpid: %d %d%n", &outer, &inner, &n) != 2)
+		return 0;
 	return outer == pid && inner == 1 && line[n] == '\n';
 }
 
@@ -44,32 +44,48 @@ struct search {
 };
 
 /* The pidfd first, the facts after: a pid that was recycled in between shows itself. */
-static bool look_at(pid_t pid, void *userdata)
+static int look_at(pid_t pid, void *userdata)
 {
 	struct search *s = userdata;
 	_cleanup_(closep) int pidfd = -1;
+	int r;
 
 	if (pid <= 0)
-		return false;
+		return 0;
 	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-	if (pidfd < 0 || !is_init(pid))
-		return false;
+	if (pidfd < 0)
+		return errno == ESRCH || errno == EINVAL ? 0 : -errno;
+	r = is_init(pid);
+	if (r <= 0)
+		return r;
 	s->pid = pid;
 	s->pidfd = take_fd(&pidfd);
-	return true;
+	return 1;
 }
 
-enum ctprobe_state ctprobe_look(struct ctgroup *g, const char *id, pid_t *ret_pid, int *ret_pidfd)
+int ctprobe_look(struct ctgroup *g, const char *id, pid_t *ret_pid, int *ret_pidfd, struct err *err)
 {
 	struct search s = { .pidfd = -1 };
-	bool found = ctgroup_each_pid(g, id, "payload", look_at, &s);
+	int found = ctgroup_each_pid(g, id, "payload", look_at, &s), r = found;
 
+	if (found > 0)
+		r = ctgroup_is_frozen(g, id);
+	else if (found == 0)
+		r = ctgroup_is_populated(g, id);
+	if (r < 0) {
+		closefd(s.pidfd);
+		s = (struct search){ .pidfd = -1 };
+	}
 	if (ret_pid)
 		*ret_pid = s.pid;
 	if (ret_pidfd)
 		*ret_pidfd = take_fd(&s.pidfd);
 	closefd(s.pidfd);
+	if (r < 0)
+		return err_set(err, r, ERR_INTERNAL, NULL,
+			"the kernel can't be asked about the container's processes: %s",
+			strerror(-r));
 	if (found)
-		return ctgroup_is_frozen(g, id) ? CTPROBE_PAUSED : CTPROBE_RUNNING;
-	return ctgroup_is_populated(g, id) ? CTPROBE_PARTIAL : CTPROBE_ABSENT;
+		return r ? CTPROBE_PAUSED : CTPROBE_RUNNING;
+	return r ? CTPROBE_PARTIAL : CTPROBE_ABSENT;
 }

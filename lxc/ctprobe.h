@@ -11,6 +11,7 @@
 
 #include "lxc/ctgroup.h"
 #include "proto/base.h"
+#include "proto/err.h"
 
 enum ctprobe_state {
 	CTPROBE_ABSENT,  /* no process of it at all */
@@ -20,6 +21,8 @@ enum ctprobe_state {
 	CTPROBE_PAUSED,
 };
 
-/* Never blocks on the container. @ret_pid, @ret_pidfd (both optional; set to 0 and -1 unless
- * running or paused). */
-enum ctprobe_state ctprobe_look(struct ctgroup *g, const char *id, pid_t *ret_pid, int *ret_pidfd);
+/* Which it is; negative when the kernel can't be asked (descriptors, memory), which must not pass for an
+ * absent container. Never blocks on the container. @ret_pid, @ret_pidfd (both optional; set to 0 and -1
+ * unless running or paused). */
+_must_check_ int ctprobe_look(
+	struct ctgroup *g, const char *id, pid_t *ret_pid, int *ret_pidfd, struct err *err);
