@@ -31,6 +31,7 @@
 #include "agent/tell.h"
 #include "agent/trust.h"
 #include "agent/uplink.h"
+#include "proto/jsonx.h"
 
 #define META_BOOT_ID "boot_id"
 
@@ -482,6 +483,7 @@ int main(int argc, char **argv)
 
 	if (r != 0)
 		return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+	jsonx_init();
 	journald_init("hoody-agent", priority);
 	(void)umask(0077);
 	(void)prctl(PR_SET_DUMPABLE, 0); /* a core file would hold the node's key */

@@ -4,6 +4,7 @@
 
 #include "agent/ctl_table.h"
 #include "agent/ctl_text.h"
+#include "proto/jsonx.h"
 
 /* --- help --- */
 
@@ -273,6 +274,7 @@ int main(int argc, char **argv)
 	struct err err = { 0 };
 	enum ctl_exit e;
 
+	jsonx_init();
 	if (parse(&a, &err) < 0)
 		return fail(CTL_USAGE, &err);
 	if (!a.command && !ctl.help && !ctl.version) {

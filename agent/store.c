@@ -297,10 +297,17 @@ int64_t store_int(struct store_stmt *q, int column)
 	return has(q, column, SQLITE_INTEGER) ? sqlite3_column_int64(q->stmt, column) : 0;
 }
 
+/* A value that is there and yet can't be had: only for want of memory (sqlite3_column_text(3)). It must
+ * not pass for one that is absent. */
+static const void *must_have(const void *value)
+{
+	store_must(value ? 0 : -ENOMEM);
+	return value;
+}
+
 const char *store_text(struct store_stmt *q, int column)
 {
-	return has(q, column, SQLITE_TEXT) ? (const char *)sqlite3_column_text(q->stmt, column)
-					   : NULL;
+	return has(q, column, SQLITE_TEXT) ? must_have(sqlite3_column_text(q->stmt, column)) : NULL;
 }
 
 const void *store_blob(struct store_stmt *q, int column, size_t *ret_size)
@@ -309,7 +316,7 @@ const void *store_blob(struct store_stmt *q, int column, size_t *ret_size)
 	const void *blob = some ? sqlite3_column_blob(q->stmt, column) : NULL;
 
 	*ret_size = some ? (size_t)sqlite3_column_bytes(q->stmt, column) : 0;
-	return blob;
+	return *ret_size ? must_have(blob) : blob;
 }
 
 bool store_is_null(struct store_stmt *q, int column)

@@ -212,6 +212,7 @@ int main(int argc, char **argv)
 	 * on one container. What liblxc has forked by then is in the container's own group and is
 	 * found there. The flag is not inherited by fork (prctl(2)), so no monitor has it. */
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	jsonx_init();
 	ctlife_reset();
 	for (;;) {
 		_cleanup_(freep) void *payload = NULL;

@@ -251,6 +251,7 @@ int main(int argc, char **argv)
 		(void)fputs("hoody-netproxy is started by hoody-agent\n", stderr);
 		return EXIT_FAILURE;
 	}
+	jsonx_init();
 	(void)signal(SIGPIPE, SIG_IGN);
 	if (fcntl(CHANNEL_FD, F_SETFD, FD_CLOEXEC) < 0 || receive_sockets(&p) < 0)
 		return EXIT_FAILURE;

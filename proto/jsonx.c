@@ -5,6 +5,16 @@
  * which may be a secret: we keep their code and place alone. */
 #include "proto/jsonx.h"
 
+static void *allocate(size_t size)
+{
+	return xcalloc(1, size);
+}
+
+void jsonx_init(void)
+{
+	json_set_alloc_funcs(allocate, free);
+}
+
 bool jsonx_is_within(const void *data, size_t size, unsigned depth, size_t values)
 {
 	const char *s = data;

@@ -15,11 +15,12 @@ static const char *text(const json_t *v, const char *key)
 
 int main(int argc, char **argv)
 {
-	_cleanup_json_ json_t *v = argc >= 2 ? json_load_file(argv[1], 0, NULL) : NULL,
-			      *result = NULL;
+	_cleanup_json_ json_t *v = NULL, *result = NULL;
 	const char *pid = getenv("LXC_PID");
 	struct err err = {};
 
+	jsonx_init();
+	v = argc >= 2 ? json_load_file(argv[1], 0, NULL) : NULL;
 	if (!v || !pid) {
 		(void)fputs("hoody-mounts is a hook of LXC's: FILE, and LXC_PID in the "
 			    "environment\n",

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The limits on JSON, and the typed getters. */
+#include <sys/wait.h>
+
 #include "proto/jsonx.h"
 #include "tests/unit/tap.h"
 
@@ -96,6 +98,21 @@ static void test_getters(void)
 	TAP_OK(jsonx_bool(v, "i", false, &b, ERR_CONFIG, &err) == -EINVAL, "1 is not true");
 }
 
+/* An allocation that can't be had: no program goes on with what jansson makes of it. */
+static void test_memory(void)
+{
+	int status = 0;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		(void)close(STDERR_FILENO); /* a sanitizer has its say about it */
+		jsonx_init();
+		_exit(json_stringn_nocheck("x", SIZE_MAX / 4) ? 2 : 0);
+	}
+	TAP_OK(pid > 0 && waitpid(pid, &status, 0) == pid, "a child");
+	TAP_OK(WIFSIGNALED(status) || WEXITSTATUS(status) == 1, "which doesn't outlive it");
+}
+
 int main(void)
 {
 	_cleanup_(freep) char *one = NULL, *two = NULL, *plain = NULL;
@@ -105,6 +122,7 @@ int main(void)
 	test_depth();
 	test_parse();
 	test_getters();
+	test_memory();
 	one = jsonx_canonical(a);
 	two = jsonx_canonical(b);
 	plain = jsonx_dump(a);
