@@ -4,8 +4,9 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <sys/socket.h>
 
-#define RECEIVE_SIZE ((size_t)256 * 1024)
-#define QUEUE_MAX    (64 * 1024 * 1024)
+#define RECEIVE_TRIES 16
+#define RECEIVE_SIZE  ((size_t)256 * 1024)
+#define QUEUE_MAX     (64 * 1024 * 1024)
 
 struct nfsock {
 	struct mnl_socket *nl;
@@ -66,14 +67,17 @@ static int send_all(struct nfsock *s, const void *data, size_t size)
 	return n < 0 ? -errno : 0;
 }
 
-/* The kernel has done its work within the send: all answers are in the queue. */
+/* The kernel has done its work within the send: all answers are in the queue. They stay there when
+ * they can't be had for want of memory, and without them nobody knows what is in force. */
 static ssize_t receive(struct nfsock *s, int flags)
 {
 	ssize_t n;
 
-	do
+	for (int i = 0; i < RECEIVE_TRIES; i++) {
 		n = recv(mnl_socket_get_fd(s->nl), s->buffer, sizeof(s->buffer), flags);
-	while (n < 0 && errno == EINTR);
+		if (n >= 0 || errno == EAGAIN)
+			break;
+	}
 	return n;
 }
 

@@ -216,7 +216,7 @@ static int remove_one(struct nl_sock *s, const char *name)
 	int r;
 
 	rtnl_link_set_name(link, name);
-	r = if_nametoindex(name) == 0 ? 0 : rtnl_link_delete(s, link);
+	r = if_nametoindex(name) == 0 && errno == ENODEV ? 0 : rtnl_link_delete(s, link);
 	rtnl_link_put(link);
 	return r == -NLE_NODEV || r == -NLE_OBJ_NOTFOUND ? 0 : r;
 }
@@ -296,9 +296,12 @@ static int remove_limit(struct nl_sock *s, int ifindex)
 int rtlink_set_limit(const char *name, uint64_t bps, struct err *err)
 {
 	_cleanup_sock_ struct nl_sock *s = NULL;
-	int ifindex = (int)if_nametoindex(name), r = rtsock_open(&s, err);
+	int ifindex = (int)if_nametoindex(name), r;
 
-	if (r < 0 || ifindex == 0)
+	if (ifindex == 0 && errno == ENODEV)
+		return 0;
+	r = rtsock_open(&s, err);
+	if (r < 0)
 		return r;
 	r = bps > 0 ? add_limit(s, ifindex, bps) : remove_limit(s, ifindex);
 	return r < 0 ? rtsock_fail(err, r, "limit", name) : 0;
