@@ -7,23 +7,15 @@
 #include <sys/socket.h>
 
 #define TRIES_MAX   5
-#define TUPLE_MAX   256
 #define BATCH_BYTES ((size_t)64 * 1024)
 
 /* linux/netfilter/nf_conntrack_tuple.h, for CTA_FILTER (since Linux 5.8; older ones give all). */
 #define FILTER_SOURCE      (1 << 0)
 #define FILTER_DESTINATION (1 << 1)
 
-struct entry {
-	struct fwflow flow;
-	uint8_t tuple[TUPLE_MAX]; /* the attribute as it came, to name the entry by */
-	uint16_t tuple_size;
-	uint32_t id;
-};
-
 struct cut {
 	const struct fwtable *table;
-	struct entry *at;
+	struct ctcut_entry *at;
 	size_t n, allocated;
 };
 
@@ -78,9 +70,10 @@ static int read_tuple(const struct nlattr *a, void *userdata)
 
 static int read_entry(const struct nlattr *a, void *userdata)
 {
-	struct entry *e = userdata;
+	struct ctcut_entry *e = userdata;
 
-	if (mnl_attr_get_type(a) == CTA_TUPLE_ORIG && mnl_attr_get_payload_len(a) <= TUPLE_MAX) {
+	if (mnl_attr_get_type(a) == CTA_TUPLE_ORIG &&
+		mnl_attr_get_payload_len(a) <= sizeof(e->tuple)) {
 		(void)mnl_attr_parse_nested(a, read_tuple, &e->flow);
 		e->tuple_size = mnl_attr_get_payload_len(a);
 		memcpy(e->tuple, mnl_attr_get_payload(a), e->tuple_size);
@@ -90,13 +83,19 @@ static int read_entry(const struct nlattr *a, void *userdata)
 	return MNL_CB_OK;
 }
 
+bool ctcut_read_entry(const struct nlmsghdr *m, struct ctcut_entry *ret)
+{
+	*ret = (struct ctcut_entry){};
+	(void)mnl_attr_parse(m, sizeof(struct nfgenmsg), read_entry, ret);
+	return ret->tuple_size > 0;
+}
+
 static void on_entry(const struct nlmsghdr *m, void *userdata)
 {
 	struct cut *c = userdata;
-	struct entry e = {};
+	struct ctcut_entry e;
 
-	(void)mnl_attr_parse(m, sizeof(struct nfgenmsg), read_entry, &e);
-	if (e.tuple_size == 0 || fwtable_allows(c->table, &e.flow))
+	if (!ctcut_read_entry(m, &e) || fwtable_allows(c->table, &e.flow))
 		return;
 	if (c->n == c->allocated) {
 		c->allocated = c->allocated ? 2 * c->allocated : 16;
@@ -140,7 +139,7 @@ static int collect(struct cut *c, struct nfsock *s, uint32_t address, bool sourc
 }
 
 /* Gone meanwhile is as good. */
-static int cut(struct nfsock *s, const struct entry *e)
+static int cut(struct nfsock *s, const struct ctcut_entry *e)
 {
 	_Alignas(struct nlmsghdr) uint8_t buffer[1024];
 	uint32_t seq = nfsock_next_seq(s);

@@ -5,6 +5,16 @@
 
 #include "netfilter/fwtable.h"
 
+struct ctcut_entry {
+	struct fwflow flow;
+	uint8_t tuple[256]; /* the attribute as it came, to name the entry by */
+	uint16_t tuple_size;
+	uint32_t id;
+};
+
+/* One message of a dump. False: it is no entry. */
+bool ctcut_read_entry(const struct nlmsghdr *m, struct ctcut_entry *ret);
+
 /* Call after the rules are in force. @address (host byte order): flows from or to this container alone;
  * 0: all. One walk of the kernel's table (about 0.1 µs an entry that is not wanted, by the kernel's own filter where
  * it has one). @ret_cut: how many; may be NULL. */

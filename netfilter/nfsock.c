@@ -7,6 +7,7 @@
 #define RECEIVE_TRIES 16
 #define RECEIVE_SIZE  ((size_t)256 * 1024)
 #define QUEUE_MAX     (64 * 1024 * 1024)
+#define ERRNO_LAST    4095 /* include/linux/err.h */
 
 struct nfsock {
 	struct mnl_socket *nl;
@@ -81,65 +82,96 @@ static ssize_t receive(struct nfsock *s, int flags)
 	return n;
 }
 
+bool nfsock_is_whole(const struct nlmsghdr *m, int left)
+{
+	return mnl_nlmsg_ok(m, left) && m->nlmsg_len <= (uint32_t)left &&
+	       MNL_ALIGN(m->nlmsg_len) <= (uint32_t)left;
+}
+
+static int error_of(const struct nlmsghdr *m)
+{
+	const struct nlmsgerr *e = mnl_nlmsg_get_payload(m);
+
+	if (mnl_nlmsg_get_payload_len(m) < sizeof(*e) || e->error > 0 || e->error < -ERRNO_LAST)
+		return -EPROTO;
+	return e->error;
+}
+
+void nfsock_read_answers(const void *data, size_t size, struct nfsock_answers *a)
+{
+	int left = (int)size;
+
+	for (const struct nlmsghdr *m = data; nfsock_is_whole(m, left);
+		m = mnl_nlmsg_next(m, &left)) {
+		int error;
+
+		if (m->nlmsg_type != NLMSG_ERROR)
+			continue;
+		error = error_of(m);
+		if (error == 0) {
+			a->acknowledged = a->acknowledged || m->nlmsg_seq == a->last_seq;
+			continue;
+		}
+		if (a->error == 0)
+			a->error = error;
+		if (a->on_error)
+			a->on_error(m->nlmsg_seq, -error, a->userdata);
+	}
+}
+
 int nfsock_talk(struct nfsock *s, const void *data, size_t size, uint32_t last_seq,
 	void (*on_error)(uint32_t seq, int errnum, void *userdata), void *userdata)
 {
-	bool acknowledged = false;
-	int result = send_all(s, data, size);
+	struct nfsock_answers a = {
+		.last_seq = last_seq, .on_error = on_error, .userdata = userdata
+	};
+	int r = send_all(s, data, size);
 	ssize_t n;
 
-	if (result < 0)
-		return result;
-	while ((n = receive(s, MSG_DONTWAIT)) > 0) {
-		int left = (int)n;
+	if (r < 0)
+		return r;
+	while ((n = receive(s, MSG_DONTWAIT)) > 0)
+		nfsock_read_answers(s->buffer, (size_t)n, &a);
+	if (a.error == 0 && n < 0 && errno != EAGAIN)
+		return -errno;
+	return a.error == 0 && !a.acknowledged ? -EPROTO : a.error;
+}
 
-		for (const struct nlmsghdr *m = (const void *)s->buffer; mnl_nlmsg_ok(m, left);
-			m = mnl_nlmsg_next(m, &left)) {
-			const struct nlmsgerr *e = mnl_nlmsg_get_payload(m);
+void nfsock_read_dump(const void *data, size_t size, struct nfsock_reading *d)
+{
+	int left = (int)size;
 
-			if (m->nlmsg_type != NLMSG_ERROR)
-				continue;
-			if (e->error == 0) {
-				acknowledged = acknowledged || m->nlmsg_seq == last_seq;
-				continue;
-			}
-			if (result == 0)
-				result = e->error;
-			if (on_error)
-				on_error(m->nlmsg_seq, -e->error, userdata);
+	for (const struct nlmsghdr *m = data; nfsock_is_whole(m, left);
+		m = mnl_nlmsg_next(m, &left)) {
+		if (m->nlmsg_seq != d->seq)
+			continue; /* an answer that nobody waits for any more */
+		d->interrupted = d->interrupted || (m->nlmsg_flags & NLM_F_DUMP_INTR);
+		if (m->nlmsg_type == NLMSG_DONE) {
+			d->done = true;
+		} else if (m->nlmsg_type == NLMSG_ERROR) {
+			d->error = error_of(m);
+			d->done = true;
+		} else {
+			d->on_message(m, d->userdata);
 		}
 	}
-	if (result == 0 && n < 0 && errno != EAGAIN)
-		result = -errno;
-	return result == 0 && !acknowledged ? -EPROTO : result;
 }
 
 int nfsock_dump(struct nfsock *s, const struct nlmsghdr *request,
 	void (*on_message)(const struct nlmsghdr *m, void *userdata), void *userdata)
 {
-	bool interrupted = false, done = false;
+	struct nfsock_reading d = {
+		.seq = request->nlmsg_seq, .on_message = on_message, .userdata = userdata
+	};
 	int r = send_all(s, request, request->nlmsg_len);
 
-	while (r == 0 && !done) {
+	while (r == 0 && !d.done) {
 		ssize_t n = receive(s, 0);
-		int left = (int)n;
 
 		if (n < 0)
 			return -errno;
-		for (const struct nlmsghdr *m = (const void *)s->buffer; mnl_nlmsg_ok(m, left);
-			m = mnl_nlmsg_next(m, &left)) {
-			if (m->nlmsg_seq != request->nlmsg_seq)
-				continue; /* an answer that nobody waits for any more */
-			interrupted = interrupted || (m->nlmsg_flags & NLM_F_DUMP_INTR);
-			if (m->nlmsg_type == NLMSG_DONE) {
-				done = true;
-			} else if (m->nlmsg_type == NLMSG_ERROR) {
-				r = ((const struct nlmsgerr *)mnl_nlmsg_get_payload(m))->error;
-				done = true;
-			} else {
-				on_message(m, userdata);
-			}
-		}
+		nfsock_read_dump(s->buffer, (size_t)n, &d);
+		r = d.error;
 	}
-	return r < 0 ? r : interrupted ? -EINTR : 0;
+	return r < 0 ? r : d.interrupted ? -EINTR : 0;
 }

@@ -6,6 +6,8 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <sys/socket.h>
 
+#include "netfilter/nfsock.h"
+
 #define RECEIVE_SIZE ((size_t)64 * 1024)
 #define QUEUE_MAX    (16 * 1024 * 1024)
 #define TABLE_NAME   1 /* NFTA_TABLE_NAME, and NFTA_…_TABLE of all other objects (nf_tables.h) */
@@ -67,20 +69,32 @@ void nfwatch_pause(struct nfwatch *w, bool pause)
 /* MNL_CB_STOP at the first attribute that names the table. */
 static int look_at(const struct nlattr *a, void *userdata)
 {
-	const struct nfwatch *w = userdata;
+	const char *table = userdata;
 
 	return mnl_attr_get_type(a) == TABLE_NAME &&
 			       mnl_attr_validate(a, MNL_TYPE_NUL_STRING) >= 0 &&
-			       strcmp(mnl_attr_get_str(a), w->table) == 0
+			       strcmp(mnl_attr_get_str(a), table) == 0
 		       ? MNL_CB_STOP
 		       : MNL_CB_OK;
 }
 
-static bool is_ours(struct nfwatch *w, const struct nlmsghdr *m)
+static bool is_of(const struct nlmsghdr *m, const char *table)
 {
 	return m->nlmsg_type >> 8 == NFNL_SUBSYS_NFTABLES &&
 	       (m->nlmsg_type & 0xff) != NFT_MSG_NEWGEN &&
-	       mnl_attr_parse(m, sizeof(struct nfgenmsg), look_at, w) == MNL_CB_STOP;
+	       mnl_attr_parse(m, sizeof(struct nfgenmsg), look_at, (void *)(uintptr_t)table) ==
+		       MNL_CB_STOP;
+}
+
+bool nfwatch_is_foreign(const void *data, size_t size, const char *table, uint32_t ours)
+{
+	int left = (int)size;
+
+	for (const struct nlmsghdr *m = data; nfsock_is_whole(m, left);
+		m = mnl_nlmsg_next(m, &left))
+		if (m->nlmsg_pid != ours && is_of(m, table))
+			return true;
+	return false;
 }
 
 bool nfwatch_read(struct nfwatch *w, uint32_t ours)
@@ -90,12 +104,8 @@ bool nfwatch_read(struct nfwatch *w, uint32_t ours)
 
 	while ((n = recv(nfwatch_fd(w), w->buffer, sizeof(w->buffer), MSG_DONTWAIT)) > 0 ||
 		(n < 0 && (errno == ENOBUFS || errno == EINTR))) {
-		int left = (int)n;
-
-		foreign = foreign || (n < 0 && errno == ENOBUFS);
-		for (const struct nlmsghdr *m = (const void *)w->buffer;
-			n > 0 && mnl_nlmsg_ok(m, left); m = mnl_nlmsg_next(m, &left))
-			foreign = foreign || (m->nlmsg_pid != ours && is_ours(w, m));
+		foreign = foreign || (n < 0 && errno == ENOBUFS) ||
+			  (n > 0 && nfwatch_is_foreign(w->buffer, (size_t)n, w->table, ours));
 	}
 	return foreign;
 }

@@ -14,5 +14,7 @@ int nfwatch_fd(const struct nfwatch *w);
 /* Read all that is there. True: the table was changed by another than the netlink address @ours, or
  * so much has happened that nobody knows (ENOBUFS). Never blocks. */
 bool nfwatch_read(struct nfwatch *w, uint32_t ours);
+/* What it read, as it lies in a buffer. */
+bool nfwatch_is_foreign(const void *data, size_t size, const char *table, uint32_t ours);
 /* Around a large change of our own: what happens meanwhile is neither queued nor heard of. */
 void nfwatch_pause(struct nfwatch *w, bool pause);

@@ -12,25 +12,40 @@ struct dump {
 	void *userdata;
 };
 
-static int on_link(const struct nlmsghdr *h, void *userdata)
+bool ifstats_read_link(const struct nlmsghdr *h, const char **ret_name, bool *ret_up,
+	struct rtnl_link_stats64 *ret)
 {
 	const struct ifinfomsg *info = mnl_nlmsg_get_payload(h);
-	const struct dump *d = userdata;
-	const char *name = NULL;
-	struct rtnl_link_stats64 s = {};
 	const struct nlattr *a;
 
+	*ret_name = NULL;
+	*ret = (struct rtnl_link_stats64){};
+	if (mnl_nlmsg_get_payload_len(h) < sizeof(*info))
+		return false;
+	*ret_up = info->ifi_flags & IFF_UP;
 	for (a = mnl_nlmsg_get_payload_offset(h, sizeof(*info)); mnl_attr_ok(
 		     a, (int)((const char *)mnl_nlmsg_get_payload_tail(h) - (const char *)a));
 		a = mnl_attr_next(a)) {
-		if (mnl_attr_get_type(a) == IFLA_IFNAME)
-			name = mnl_attr_get_str(a);
+		if (mnl_attr_get_type(a) == IFLA_IFNAME &&
+			mnl_attr_validate(a, MNL_TYPE_NUL_STRING) >= 0 &&
+			mnl_attr_get_payload_len(a) <= IFNAMSIZ)
+			*ret_name = mnl_attr_get_str(a);
 		else if (mnl_attr_get_type(a) == IFLA_STATS64) /* may lie unaligned */
-			memcpy(&s, mnl_attr_get_payload(a),
-				MIN_OF(sizeof(s), (size_t)mnl_attr_get_payload_len(a)));
+			memcpy(ret, mnl_attr_get_payload(a),
+				MIN_OF(sizeof(*ret), (size_t)mnl_attr_get_payload_len(a)));
 	}
-	if (name)
-		d->each(name, info->ifi_flags & IFF_UP, &s, d->userdata);
+	return *ret_name != NULL;
+}
+
+static int on_link(const struct nlmsghdr *h, void *userdata)
+{
+	const struct dump *d = userdata;
+	struct rtnl_link_stats64 s;
+	const char *name;
+	bool up;
+
+	if (ifstats_read_link(h, &name, &up, &s))
+		d->each(name, up, &s, d->userdata);
 	return MNL_CB_OK;
 }
 

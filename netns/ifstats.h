@@ -6,8 +6,14 @@
 
 #include "proto/base.h"
 
+struct nlmsghdr;
+
 /* Calls @each for every link; @name and @s are borrowed. Returns 0 or a negative errno. 1,000 links take
  * about 3 ms. */
 _must_check_ int ifstats_dump(
 	void (*each)(const char *name, bool up, const struct rtnl_link_stats64 *s, void *userdata),
 	void *userdata);
+
+/* One message of it; *@ret_name is borrowed. False: it names no link. */
+bool ifstats_read_link(const struct nlmsghdr *h, const char **ret_name, bool *ret_up,
+	struct rtnl_link_stats64 *ret);
