@@ -3,14 +3,13 @@
 #include "agent/worker_session.h"
 #include "lxc/ctenter.h"
 #include "lxc/ctlimits.h"
-#include "lxc/ctprobe.h"
 #include "proto/jsonx.h"
 
 static int prepare(struct job *j, struct err *err)
 {
-	int r = ctprobe_look(j->life.groups, j->life.spec.id, NULL, NULL, err);
+	int r = ctlife_is_started(&j->life, NULL, NULL, err);
 
-	if (r < 0 || r >= CTPROBE_RUNNING)
+	if (r != 0)
 		return MIN_OF(r, 0);
 	r = worker_net_write_files(j, false, err);
 	if (r >= 0)

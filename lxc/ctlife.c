@@ -132,11 +132,41 @@ static int write_policy(const char *dir)
 	return write(fd, ctconf_seccomp_policy, size) == (ssize_t)size ? 0 : -EIO;
 }
 
+static char *mark_of(const struct ctlife *l)
+{
+	return xasprintf("%s/%s/started", l->paths.lxc, l->spec.id);
+}
+
+static int mark_started(const struct ctlife *l, struct err *err)
+{
+	_cleanup_(freep) char *path = mark_of(l);
+	_cleanup_(closep) int fd =
+		open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	return fd < 0 ? err_set(err, -errno, ERR_INTERNAL, "StateDirectory", "can't write %s: %s",
+				path, strerror(errno))
+		      : 0;
+}
+
+int ctlife_is_started(const struct ctlife *l, pid_t *ret_pid, int *ret_pidfd, struct err *err)
+{
+	_cleanup_(freep) char *path = mark_of(l);
+	int r;
+
+	if (access(path, F_OK) < 0)
+		return errno == ENOENT ? 0
+				       : err_set(err, -errno, ERR_INTERNAL, "StateDirectory",
+						 "can't look for %s: %s", path, strerror(errno));
+	r = ctprobe_look(l->groups, l->spec.id, ret_pid, ret_pidfd, err);
+	return r < 0 ? r : r >= CTPROBE_RUNNING;
+}
+
 static int prepare_directory(struct ctlife *l, struct err *err)
 {
 	_cleanup_(freep) char *dir = xasprintf("%s/%s", l->paths.lxc, l->spec.id);
 	_cleanup_(freep) char *log = xasprintf("%s/lxc.log", dir);
 	_cleanup_(freep) char *console = xasprintf("%s/console.log", dir);
+	_cleanup_(freep) char *mark = mark_of(l);
 	int r = mkdir(dir, 0700) < 0 && errno != EEXIST ? -errno : write_policy(dir);
 
 	if (r < 0)
@@ -144,6 +174,7 @@ static int prepare_directory(struct ctlife *l, struct err *err)
 			strerror(-r));
 	(void)unlink(log); /* the last start's: its words must not explain this one */
 	(void)unlink(console);
+	(void)unlink(mark);
 	return 0;
 }
 
@@ -275,9 +306,9 @@ static int ended_at_once(const struct ctlife *l, struct err *err)
 
 int ctlife_launch(struct ctlife *l, pid_t *ret_pid, int *ret_pidfd, struct err *err)
 {
-	int r = ctprobe_look(l->groups, l->spec.id, ret_pid, ret_pidfd, err);
+	int r = ctlife_is_started(l, ret_pid, ret_pidfd, err);
 
-	if (r < 0 || r >= CTPROBE_RUNNING)
+	if (r != 0)
 		return MIN_OF(r, 0);
 	r = clear_leftovers(l, err);
 	if (r >= 0)
@@ -289,6 +320,8 @@ int ctlife_launch(struct ctlife *l, pid_t *ret_pid, int *ret_pidfd, struct err *
 		return err_set(err, r, ERR_INTERNAL, "Containers.CgroupPrefix",
 			"can't enter the container's cgroup: %s", strerror(-r));
 	r = start(l, err);
+	if (r >= 0)
+		r = mark_started(l, err);
 	if (r < 0)
 		return r;
 	r = ctprobe_look(l->groups, l->spec.id, ret_pid, ret_pidfd, err);

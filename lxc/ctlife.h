@@ -18,6 +18,12 @@ struct ctlife {
 
 void ctlife_reset(void);
 
+/* 1: it runs, after a start that its worker has lived to the end of; else 0, or negative when that can't
+ * be said. A container whose init is there already is ended by its monitor when that finds its starter
+ * dead (lxc_spawn in liblxc's start.c). @ret_pid and @ret_pidfd as of ctprobe_look(). */
+_must_check_ int ctlife_is_started(
+	const struct ctlife *l, pid_t *ret_pid, int *ret_pidfd, struct err *err);
+
 /* Bring it up: clears away what a killed predecessor left, starts, checks by the kernel that init
  * runs and that the limits are in force. Running already: success. @ret_pidfd is the caller's.
  * Blocks some 20 ms; the deadline is the agent's. */

@@ -1,0 +1,89 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The agent killed as soon as a container's init is there, while liblxc still starts it: its monitor ends such a container when it finds its starter dead. The order that is taken up again must not have
+succeeded by a container that then ends."""
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+import harness
+import host
+import tap
+
+ROUNDS = int(os.environ.get("HOODY_ROUNDS", "12"))
+
+
+def networked(node, cid):
+    """Does the firewall know the interface of the container that runs?"""
+    route = [line.split() for line in subprocess.run(["ip", "-4", "route"], capture_output=True, text=True).stdout.splitlines() if node.interfaces in line]
+    table = subprocess.run(["nft", "list", "set", "inet", node.table, "addresses"], capture_output=True, text=True).stdout
+    return node.state(cid) == "running" and len(route) == 1 and f'"{route[0][2]}"' in table
+
+
+def halves(node, cid):
+    """A restore that fails when the container is down for it, with the agent killed at its every commit: what is undone is also that it has no network."""
+    node.do("snapshot.create", cid, alias="one")
+    shutil.rmtree(node.directory / "pool/containers" / cid / "snapshots/one")
+    bad, n, hit = [], 0, node.directory / "hit"
+    while n < 20:
+        n += 1
+        hit.write_text("")
+        node.stop_agent()
+        node.start_agent(wrap=[harness.BUILD / "tests/tools/failnth", "--program", "hoody-agent", "--log", hit, "fdatasync", str(n), "KILL", "--"])
+        order = node.order("snapshot.restore", cid, name="one")
+        host.poll(lambda: hit.read_text() or node.api.ask("stats")["orders_terminal"] == node.api.ask("stats")["orders_issued"], 60, 0.02)
+        was_hit = bool(hit.read_text())
+        if was_hit:
+            node.agent.wait(20)
+            node.agent = None
+            node.start_agent()
+        report = node.wait(order)
+        if report["state"] != "failed" or not host.poll(lambda: networked(node, cid), 2):
+            bad.append((n, report["state"], node.state(cid)))
+        if not was_hit:
+            break
+    tap.ok(not bad and n > 4, f"a restore that fails, with the agent killed at {n - 1} commits: it runs again, with its network", *bad)
+
+
+def main():
+    if os.geteuid() != 0:
+        tap.skip_all("needs root")
+    with harness.Node() as node:
+        cid, cut, bad = node.new_id(), 0, []
+        node.do("container.create", cid, image=harness.IMAGE)
+        for i in range(ROUNDS):
+            before, old = host.pids_of(node.prefix, cid), host.init_of(node.prefix, cid)
+            order = node.order("container.restart", cid)
+            host.poll(lambda: host.init_of(node.prefix, cid) not in (old, None), 10, 0)
+            monitors = [pid for pid in host.pids_of(node.prefix, cid, "monitor") if pid not in before]
+            for pid in monitors: # they are to notice when the next agent has looked
+                os.kill(pid, signal.SIGSTOP)
+            node.stop_agent(signal.SIGKILL)
+            cut += not (node.directory / "state/lxc" / cid / "started").exists()
+            node.start_agent()
+            report = node.wait(order)
+            for pid in monitors:
+                if host.is_alive(pid):
+                    os.kill(pid, signal.SIGCONT)
+            ended = host.poll(lambda: node.state(cid) != "running", 0.5)
+            if ended or report["state"] != "succeeded":
+                bad.append((i, report["state"], report.get("error"), node.state(cid)))
+                node.do("container.restart", cid)
+        tap.ok(not bad, f"{ROUNDS} restarts whose agent died: each succeeded, and its container goes on", *bad[:5])
+        tap.ok(cut > ROUNDS // 3, f"in {cut} of them the start was not whole")
+        ids = node.api.ask("orders", orders=[{"op": "container.restart", "container_id": cid, "project_id": harness.PROJECT, "params": {"timeout_s": 10}}] * 30)["ids"]
+        ends = [node.wait(i, 60) for i in ids]
+        tap.eq([r.get("error") for r in ends if r["state"] != "succeeded"], [], "30 restarts one after the other: an init that has just begun is asked to end, too, and a new one finds no trace of it")
+        halves(node, cid)
+        node.restart()
+        node.do("container.delete", cid, force=True)
+        host.poll(lambda: not node.leaks(), 2)
+        tap.eq((node.leaks(), node.violations(), node.sanitizer_words()), ([], [], []), "nothing is left, no breach, sanitizers are silent")
+    tap.done()
+
+
+main()
