@@ -17,6 +17,7 @@
 #define KILL_WAIT_MS    5000
 #define MONITOR_WAIT_MS 3000 /* the monitor clears away namespaces and groups: some 30 ms */
 #define POLL_MS         2
+#define ASK_AGAIN_MS    500
 #define LOG_TAIL        4096
 
 /* --- a clean slate --- */
@@ -348,8 +349,6 @@ int ctlife_kill(struct ctlife *l, struct err *err)
 	return clear_leftovers(l, err);
 }
 
-/* Does init handle this signal? One that it left at its default would be ignored in a pid namespace
- * (pid_namespaces(7)). */
 static int halt_signal(const struct ctspec *s)
 {
 	return strcmp(ctconf_halt_signal(s), "SIGUSR2") == 0 ? SIGUSR2 : SIGRTMIN + 3;
@@ -374,10 +373,29 @@ void ctlife_ask(const struct ctlife *l)
 		(void)syscall(SYS_pidfd_send_signal, pidfd, halt_signal(&l->spec), NULL, 0);
 }
 
+/* An init that has just begun doesn't hear it: a signal without a handler is dropped in a pid namespace
+ * (pid_namespaces(7)). So it is asked until it ends. */
+static int ask_until_ended(const struct ctlife *l, int pidfd, int64_t timeout_ms)
+{
+	struct pollfd p = { .fd = pidfd, .events = POLLIN };
+	int64_t end_ms = monotonic_ms() + timeout_ms;
+
+	for (;;) {
+		int64_t left_ms = end_ms - monotonic_ms();
+
+		if (syscall(SYS_pidfd_send_signal, pidfd, halt_signal(&l->spec), NULL, 0) < 0)
+			return errno == ESRCH ? 0 : -errno;
+		if (poll(&p, 1, (int)MAX_OF(MIN_OF(left_ms, (int64_t)ASK_AGAIN_MS), (int64_t)0)) >
+			0)
+			return 0;
+		if (left_ms <= 0)
+			return -ETIMEDOUT;
+	}
+}
+
 int ctlife_shutdown(struct ctlife *l, int64_t timeout_ms, struct err *err)
 {
 	_cleanup_(closep) int pidfd = -1;
-	struct pollfd p;
 	pid_t pid;
 	int r = ctprobe_look(l->groups, l->spec.id, &pid, &pidfd, err);
 
@@ -393,16 +411,15 @@ int ctlife_shutdown(struct ctlife *l, int64_t timeout_ms, struct err *err)
 	case CTPROBE_RUNNING:
 		break;
 	}
-	if (syscall(SYS_pidfd_send_signal, pidfd, halt_signal(&l->spec), NULL, 0) < 0 &&
-		errno != ESRCH)
-		return err_set(err, -errno, ERR_INTERNAL, NULL, "init can't be signalled: %s",
-			strerror(errno));
-	p = (struct pollfd){ .fd = pidfd, .events = POLLIN };
-	if (poll(&p, 1, (int)MIN_OF(timeout_ms, (int64_t)INT32_MAX)) == 0)
-		return err_set(err, -ETIMEDOUT, ERR_TIMEOUT, NULL,
+	r = ask_until_ended(l, pidfd, timeout_ms);
+	if (r == -ETIMEDOUT)
+		return err_set(err, r, ERR_TIMEOUT, NULL,
 			"the container did not end within %lld ms of being asked; it goes on "
 			"running",
 			(long long)timeout_ms);
+	if (r < 0)
+		return err_set(
+			err, r, ERR_INTERNAL, NULL, "init can't be signalled: %s", strerror(-r));
 	let_monitor_finish(l);
 	return clear_leftovers(l, err);
 }
