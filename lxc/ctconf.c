@@ -183,6 +183,9 @@ int ctconf_each(const struct ctspec *s, const struct ctconf_paths *p, const stru
 	item(&w, "lxc.idmap", "u 0 %u %u", s->id_base, (unsigned)CTSPEC_ID_RANGE);
 	item(&w, "lxc.idmap", "g 0 %u %u", s->id_base, (unsigned)CTSPEC_ID_RANGE);
 	item(&w, "lxc.cgroup.dir.monitor", "%s/%s/monitor", p->cgroup_prefix, s->id);
+	/* Where it goes to clear its own group away: it counts as the container's until it has ended, since it
+	 * has the name that the next one needs (lxc_server_init in liblxc's commands.c). */
+	item(&w, "lxc.cgroup.dir.monitor.pivot", "%s/%s/worker", p->cgroup_prefix, s->id);
 	item(&w, "lxc.cgroup.dir.container", "%s/%s/payload", p->cgroup_prefix, s->id);
 	item(&w, "lxc.seccomp.profile", "%s/%s/seccomp", p->lxc, s->id);
 	item(&w, "lxc.log.file", "%s/%s/lxc.log", p->lxc, s->id);

@@ -28,7 +28,7 @@ def main():
         time.sleep(SECONDS)
         woken = {name: host.switches(pid) - before[name] for name, pid in pids.items()}
         polls = node.api.ask("stats")["polls"] - polls
-        memory = {name: host.memory(pid) for name, pid in pids.items()}
+        memory = {name: host.memory(pid) for name, pid in {**pids, "a container's monitor": host.monitor_of(node.prefix, cid)}.items()}
         tap.figure(f"idle for {SECONDS} s with {polls} polls: agent woke {woken['agent']} times, courier {woken['courier']}")
         tap.figure("resident: " + ", ".join(f"{n} {m['rss'] / MIB:.1f} MiB (anonymous {m['anonymous'] / MIB:.1f})" for n, m in memory.items()))
         # A poll wakes the agent for the answer and the courier some times for its sockets and timers.
@@ -39,6 +39,7 @@ def main():
         else:
             tap.ok(memory["agent"]["rss"] < 6 * MIB, "the agent is below 6 MiB", memory)
             tap.ok(memory["courier"]["rss"] < 12 * MIB, "the courier is below 12 MiB", memory)
+            tap.ok(memory["a container's monitor"]["anonymous"] < 0.9 * MIB, "a monitor has less than 0.9 MiB of its own", memory)
         node.do("container.delete", cid, force=True)
     tap.done()
 
