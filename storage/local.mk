@@ -37,6 +37,12 @@ storage_hoody_mounts_SOURCES = storage/mounts_main.c
 storage_hoody_mounts_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 storage_hoody_mounts_LDADD = storage/libstorage.a proto/libproto.a $(JANSSON_LIBS) $(SODIUM_LIBS)
 
+check_PROGRAMS += tests/unit/test-swap
+TESTS += tests/unit/test-swap
+tests_unit_test_swap_SOURCES = tests/unit/test-swap.c tests/unit/tap.h
+tests_unit_test_swap_CFLAGS = $(AM_CFLAGS)
+tests_unit_test_swap_LDADD = storage/libstorage.a proto/libproto.a $(BTRFSUTIL_LIBS) $(JANSSON_LIBS) $(SODIUM_LIBS)
+
 check_PROGRAMS += tests/unit/test-streams
 TESTS += tests/unit/test-streams
 tests_unit_test_streams_SOURCES = tests/unit/test-streams.c tests/unit/tap.h

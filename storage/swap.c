@@ -12,9 +12,13 @@
 #define PREVIOUS ".previous"
 #define TRASH    ".trash"
 
-static bool is_there(const struct swap *s, const char *name)
+/* 1, 0, or why it can't be told. What can't be told is never taken for a no here: the one tree that
+ * there is might be removed for it. */
+static int is_there(const struct swap *s, const char *name)
 {
-	return faccessat(s->dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	if (faccessat(s->dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return 1;
+	return errno == ENOENT ? 0 : -errno;
 }
 
 static int rename_to(const struct swap *s, const char *from, const char *to)
@@ -51,17 +55,22 @@ static int read_id(const struct swap *s, uint64_t *ret)
 	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
 
 	if (n <= 0)
-		return -ENOENT;
+		return n < 0 ? -errno : -ENOENT;
 	text[n] = '\0';
 	return sscanf(text, "%" SCNu64, ret) == 1 ? 0 : -EBADMSG;
 }
 
-/* Does the new tree stand in the place? */
-static bool is_exchanged(const struct swap *s)
+/* Does the new tree stand in the place? Likewise. */
+static int is_exchanged(const struct swap *s)
 {
 	uint64_t want = 0, have = 0;
+	int r = read_id(s, &want);
 
-	return read_id(s, &want) == 0 && identify(s, s->name, &have) == 0 && want == have;
+	if (r >= 0)
+		r = identify(s, s->name, &have);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	return want == have;
 }
 
 static int exchange(const struct swap *s, const char *with)
@@ -76,7 +85,7 @@ static int flush(const struct swap *s)
 
 bool swap_wants_build(const struct swap *s)
 {
-	return !is_there(s, NEXT) && !is_there(s, PREVIOUS);
+	return is_there(s, NEXT) == 0 && is_there(s, PREVIOUS) == 0;
 }
 
 /* Its bytes and its identity first, then its name: what is called .next is whole. From there on there
@@ -96,12 +105,13 @@ static int complete(const struct swap *s)
 
 int swap_commit(const struct swap *s, struct err *err)
 {
-	int r = 0;
+	int r = swap_wants_build(s) ? complete(s) : 0;
 
-	if (swap_wants_build(s))
-		r = complete(s);
-	if (r >= 0 && !is_there(s, PREVIOUS)) {
-		if (!is_exchanged(s))
+	if (r >= 0)
+		r = is_there(s, PREVIOUS);
+	if (r == 0) {
+		r = is_exchanged(s);
+		if (r == 0)
 			r = exchange(s, NEXT);
 		if (r >= 0)
 			r = rename_to(s, NEXT, PREVIOUS);
@@ -119,10 +129,16 @@ static int forget(const struct swap *s)
 
 int swap_revert(const struct swap *s, struct err *err)
 {
-	const char *old = is_there(s, PREVIOUS) ? PREVIOUS : NEXT;
-	int r = 0;
+	const char *old = PREVIOUS;
+	int r = is_there(s, PREVIOUS);
 
-	if (is_there(s, old) && is_exchanged(s)) {
+	if (r == 0) {
+		old = NEXT;
+		r = is_there(s, NEXT);
+	}
+	if (r > 0)
+		r = is_exchanged(s);
+	if (r > 0) {
 		r = exchange(s, old);
 		if (r >= 0)
 			r = flush(s); /* before what stands behind it now is removed */
@@ -144,7 +160,9 @@ int swap_settle(const struct swap *s, const char *keep, struct err *err)
 	int r = s->driver->remove(s->dir, TRASH); /* of a predecessor */
 
 	/* One rename, and there is no way back; what then can't be removed is litter, not damage. */
-	if (r >= 0 && is_there(s, PREVIOUS))
+	if (r >= 0)
+		r = is_there(s, PREVIOUS);
+	if (r > 0)
 		r = rename_to(s, PREVIOUS, keep ? keep : TRASH);
 	if (r >= 0)
 		r = forget(s);

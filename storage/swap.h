@@ -19,7 +19,8 @@ struct swap {
 
 #define SWAP_BUILDING ".next.tmp" /* what build() makes or completes */
 
-/* Is the new tree still to be built? False: swap_commit may be called at once. */
+/* Is the new tree still to be built? False: swap_commit may be called at once (and says so when it could
+ * not be told). */
 bool swap_wants_build(const struct swap *s);
 
 /* The built tree is whole: make it durable and let it take the place. */
