@@ -11,7 +11,6 @@
 #include <sys/wait.h>
 
 #include "proto/channel.h"
-#include "proto/sandbox.h"
 #include "agent/spawn.h"
 #include "agent/worker_act.h"
 #include "agent/worker_job.h"
@@ -338,16 +337,12 @@ int worker_image_drop(struct job *j, struct err *err)
 
 /* --- unpacking, removing --- */
 
-static int confine(struct err *err)
-{
-	return sandbox_enter(SANDBOX_UNPACK, "", err);
-}
-
 int worker_image_unpack(struct job *j, struct err *err)
 {
 	_cleanup_pool_ struct pool pool = { .fd = -1, .containers = -1, .images = -1 };
+	_cleanup_(freep) char *program = spawn_find("hoody-unpack");
 	const struct imagestore_limits limits = { number(j, "max_bytes"), number(j, "max_files"),
-		confine, json_is_true(json_object_get(j->params, "replace")) };
+		program, json_is_true(json_object_get(j->params, "replace")) };
 	int r = worker_tree_open_pool(j, &pool, err);
 
 	if (r >= 0)

@@ -192,7 +192,7 @@ static int fill(
 		.tree = content,
 		.max_bytes = l->max_bytes,
 		.max_entries = l->max_entries,
-		.confine = l->confine,
+		.program = l->unpack,
 		.progress = on_unpacked,
 		.userdata = p };
 	int r = content;

@@ -10,8 +10,8 @@
 
 struct imagestore_limits {
 	uint64_t max_bytes, max_entries;
-	int (*confine)(struct err *err); /* storage/unpack.h */
-	bool replace;                    /* what is there is damaged */
+	const char *unpack; /* the program: storage/unpack.h */
+	bool replace;       /* what is there is damaged */
 };
 
 /* The spool of a download, to be appended to: .fetch-<digest>. The caller's descriptor. */

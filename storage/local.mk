@@ -29,7 +29,7 @@ storage_libstorage_a_SOURCES = \
 	storage/treecopy.c storage/treecopy.h \
 	storage/treedigest.c storage/treedigest.h \
 	storage/unpack.c storage/unpack.h
-storage_libstorage_a_CFLAGS = $(AM_CFLAGS) $(ARCHIVE_CFLAGS) $(BTRFSUTIL_CFLAGS) $(JANSSON_CFLAGS) $(SODIUM_CFLAGS)
+storage_libstorage_a_CFLAGS = $(AM_CFLAGS) $(BTRFSUTIL_CFLAGS) $(JANSSON_CFLAGS) $(SODIUM_CFLAGS)
 
 # hoody-mounts: mounts what containers share, before one's init runs.
 pkglibexec_PROGRAMS += storage/hoody-mounts
@@ -42,6 +42,12 @@ TESTS += tests/unit/test-swap
 tests_unit_test_swap_SOURCES = tests/unit/test-swap.c tests/unit/tap.h
 tests_unit_test_swap_CFLAGS = $(AM_CFLAGS)
 tests_unit_test_swap_LDADD = storage/libstorage.a proto/libproto.a $(BTRFSUTIL_LIBS) $(JANSSON_LIBS) $(SODIUM_LIBS)
+
+# hoody-unpack: alone links libarchive.
+pkglibexec_PROGRAMS += storage/hoody-unpack
+storage_hoody_unpack_SOURCES = storage/unpack_main.c
+storage_hoody_unpack_CFLAGS = $(AM_CFLAGS) $(ARCHIVE_CFLAGS) $(SECCOMP_CFLAGS)
+storage_hoody_unpack_LDADD = storage/libstorage.a proto/libsandbox.a proto/libproto.a $(ARCHIVE_LIBS) $(SECCOMP_LIBS)
 
 check_PROGRAMS += tests/unit/test-streams
 TESTS += tests/unit/test-streams

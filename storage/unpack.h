@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Archives into trees: tar, plain or packed by gzip, bzip2, xz or zstd, by libarchive(3) in a process
- * of its own that sees nothing but the tree: chroot(2), a system call filter, only the capabilities
- * that making files takes, no network.
+/* Archives into trees: tar, plain or packed by gzip, bzip2, xz or zstd, by libarchive(3) in hoody-unpack,
+ * which sees nothing but the tree: chroot(2), a system call filter, only the capabilities that making
+ * files takes, no network.
  *
  * Names with "..", absolute ones, and ways through symbolic links are errors. Owners are numbers.
  * What the file system can't hold (an attribute, a device) is an error too: nothing is lost in
@@ -16,7 +16,7 @@ struct unpack {
 	int tree;    /* an empty directory, or with @layer one to lay this archive over; borrowed */
 	bool layer; /* of an OCI image: whiteouts, and links of lower layers are followed (inside) */
 	uint64_t max_bytes, max_entries; /* DISK_FULL above is too late: IMAGE_INVALID */
-	int (*confine)(struct err *err); /* the system call filter; called in the process, last */
+	const char *program;             /* hoody-unpack; borrowed */
 	void (*progress)(uint64_t bytes, void *userdata); /* may be NULL */
 	void *userdata;
 	uint64_t bytes, entries; /* what it was */
@@ -24,3 +24,13 @@ struct unpack {
 
 /* Returns 0; -EBADMSG (IMAGE_INVALID) for an archive that is damaged, hostile or of another form. */
 _must_check_ int unpack_archive(struct unpack *u, struct err *err);
+
+/* Between us and hoody-unpack: its descriptors, and what it says; the last word has an end. */
+enum { UNPACK_SAY = 3, UNPACK_ARCHIVE, UNPACK_TREE };
+
+struct unpack_word {
+	uint64_t bytes, entries;
+	bool end;
+	int r;
+	struct err err;
+};

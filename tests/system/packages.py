@@ -14,7 +14,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 import tap
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
-PROGRAMS = {"/usr/sbin/hoody-agent", "/usr/bin/hoodyctl", *(f"/usr/lib/hoody-agent/hoody-{p}" for p in ("courier", "mounts", "netproxy", "netup", "portal", "worker"))}
+PROGRAMS = {"/usr/sbin/hoody-agent", "/usr/bin/hoodyctl", *(f"/usr/lib/hoody-agent/hoody-{p}" for p in ("courier", "mounts", "netproxy", "netup", "portal", "unpack", "worker"))}
 # Everything else, with units where each distribution has them.
 FILES = {"/etc/hoody-agent/agent.conf", "/usr/lib/sysusers.d/hoody-agent.conf", "/usr/lib/systemd/catalog/hoody-agent.catalog", "UNITS/hoody-agent.service", "UNITS/hoody-agent.socket",
          "/usr/share/man/man1/hoodyctl.1", "/usr/share/man/man5/agent.conf.5", "/usr/share/man/man7/hoody-protocol.7", "/usr/share/man/man8/hoody-agent.8"}

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* hoody-unpack BYTES-MAX ENTRIES-MAX layer|root: one archive into one tree, both of which it is given
+ * as descriptors (storage/unpack.h), by libarchive. A program of its own, since no other process of
+ * ours should have that library and its dozen in it. */
+#include "storage/unpack.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include "proto/sandbox.h"
+#include "storage/path.h"
+
+#define BLOCK           (1024UL * 1024)
+#define TELL_EVERY      (8UL * 1024 * 1024)
+#define WHITEOUT        ".wh."
+#define WHITEOUT_OPAQUE ".wh..wh..opq"
+#define LAST_CAP        63
+
+/* What a process needs to make any file: SYS_ADMIN for attributes of the kernel's own name spaces. */
+static const unsigned kept[] = { CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_FOWNER, CAP_FSETID, CAP_MKNOD,
+	CAP_SETFCAP, CAP_SYS_ADMIN };
+
+struct unpacking {
+	uint64_t bytes, entries, max_bytes, max_entries;
+	bool layer;
+	struct archive *in, *out;
+	uint64_t told;
+	struct err err;
+};
+
+static int invalid(struct unpacking *p, const char *what, const char *why)
+{
+	return err_set(&p->err, -EBADMSG, ERR_IMAGE_INVALID, "image", "%.150s: %s", what,
+		why ? why : "no reason given");
+}
+
+/* --- one entry --- */
+
+static int failed_to_write(struct unpacking *p, const char *name)
+{
+	int r = archive_errno(p->out);
+	const char *why = archive_error_string(p->out);
+
+	if (r == ENOSPC || r == EDQUOT)
+		return err_set(&p->err, -ENOSPC, ERR_DISK_FULL, "Storage.Pool",
+			"the pool is full at %.100s", name);
+	return err_set(&p->err, -EBADMSG, ERR_IMAGE_INVALID, "image", "%.120s: %s", name,
+		why ? why : "can't be made");
+}
+
+static void say_progress(struct unpacking *p)
+{
+	struct unpack_word w = { .bytes = p->bytes, .entries = p->entries };
+
+	if (p->bytes - p->told < TELL_EVERY)
+		return;
+	p->told = p->bytes;
+	if (write(UNPACK_SAY, &w, sizeof(w)) != sizeof(w))
+		_exit(1); /* our parent is gone */
+}
+
+static int copy_data(struct unpacking *p, const char *name)
+{
+	const void *block;
+	size_t size;
+	la_int64_t offset;
+	int r;
+
+	while ((r = archive_read_data_block(p->in, &block, &size, &offset)) == ARCHIVE_OK) {
+		p->bytes += size;
+		if (p->bytes > p->max_bytes || (uint64_t)offset + size > p->max_bytes)
+			return invalid(p, name, "the image is larger than Storage.ImageMaxBytes");
+		if (archive_write_data_block(p->out, block, size, offset) < ARCHIVE_OK)
+			return failed_to_write(p, name);
+		say_progress(p);
+	}
+	return r == ARCHIVE_EOF ? 0
+				: invalid(p, "the archive is damaged", archive_error_string(p->in));
+}
+
+static int remove_children(int dir)
+{
+	struct path_names names = {};
+	int r = path_list(dir, &names);
+
+	for (size_t i = 0; r >= 0 && i < names.n; i++)
+		if (unlinkat(dir, names.at[i], 0) < 0)
+			r = path_remove_tree(dir, names.at[i]);
+	path_names_done(&names);
+	return r;
+}
+
+/* "dir/.wh.name" takes name out of the layers below, "dir/.wh..wh..opq" all that dir has. */
+static int white_out(struct unpacking *p, const char *name, const char *base)
+{
+	_cleanup_(freep) char *folder = xasprintf(
+		"%.*s", base == name ? 1 : (int)(base - name - 1), base == name ? "." : name);
+	_cleanup_(closep) int dir = -1;
+	const char *gone = base + strlen(WHITEOUT);
+	int root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r;
+
+	r = path_open_in_root(root, folder, O_RDONLY | O_DIRECTORY, 0, &dir);
+	closefd(root);
+	if (r < 0)
+		return r == -ENOENT ? 0 : invalid(p, name, "a whiteout in no directory");
+	if (strcmp(base, WHITEOUT_OPAQUE) == 0)
+		r = remove_children(dir);
+	else if (!*gone || strcmp(gone, ".") == 0 || strcmp(gone, "..") == 0)
+		return invalid(p, name, "a whiteout of nothing");
+	else if (unlinkat(dir, gone, 0) < 0)
+		r = errno == ENOENT ? 0 : path_remove_tree(dir, gone);
+	return r < 0 ? invalid(p, name, "can't be whited out") : 0;
+}
+
+static int take_entry(struct unpacking *p, struct archive_entry *e)
+{
+	const char *name = archive_entry_pathname(e), *base;
+	int r;
+
+	if (!name)
+		return invalid(p, "the image", "an entry has no name that can be read");
+	if (++p->entries > p->max_entries)
+		return invalid(p, name, "the image has more files than Storage.ImageMaxFiles");
+	base = strrchr(name, '/');
+	base = base ? base + 1 : name;
+	if (p->layer && strncmp(base, WHITEOUT, strlen(WHITEOUT)) == 0)
+		return white_out(p, name, base);
+	archive_entry_set_fflags(e, 0, 0); /* file flags are not the container's to have */
+	if (archive_write_header(p->out, e) < ARCHIVE_OK)
+		return failed_to_write(p, name);
+	r = archive_entry_size(e) > 0 ? copy_data(p, name) : 0;
+	if (r < 0)
+		return r;
+	return archive_write_finish_entry(p->out) < ARCHIVE_OK ? failed_to_write(p, name) : 0;
+}
+
+/* --- the process --- */
+
+static int open_archives(struct unpacking *p)
+{
+	int flags = ARCHIVE_EXTRACT_OWNER | ARCHIVE_EXTRACT_PERM | ARCHIVE_EXTRACT_TIME |
+		    ARCHIVE_EXTRACT_ACL | ARCHIVE_EXTRACT_XATTR | ARCHIVE_EXTRACT_SECURE_NODOTDOT |
+		    ARCHIVE_EXTRACT_SECURE_NOABSOLUTEPATHS;
+
+	p->in = archive_read_new();
+	p->out = archive_write_disk_new();
+	if (!p->in || !p->out)
+		abort();
+	/* By name and no more: "all" would start programs for what it has no library for. */
+	(void)archive_read_support_filter_gzip(p->in);
+	(void)archive_read_support_filter_bzip2(p->in);
+	(void)archive_read_support_filter_xz(p->in);
+	(void)archive_read_support_filter_zstd(p->in);
+	(void)archive_read_support_format_tar(p->in);
+	/* Both together would mean: put a directory in the link's place, and go on. */
+	flags |= p->layer ? ARCHIVE_EXTRACT_UNLINK : ARCHIVE_EXTRACT_SECURE_SYMLINKS;
+	(void)archive_write_disk_set_options(p->out, flags);
+	return archive_read_open_fd(p->in, UNPACK_ARCHIVE, BLOCK) == ARCHIVE_OK
+		       ? 0
+		       : invalid(p, "this is no archive of a known form",
+				 archive_error_string(p->in));
+}
+
+static int unpack_all(struct unpacking *p)
+{
+	struct archive_entry *e;
+	int r = open_archives(p), more = ARCHIVE_OK;
+
+	while (r >= 0 && (more = archive_read_next_header(p->in, &e)) >= ARCHIVE_WARN &&
+		more != ARCHIVE_EOF)
+		r = take_entry(p, e);
+	if (r >= 0 && more != ARCHIVE_EOF)
+		r = invalid(p, "the archive is damaged", archive_error_string(p->in));
+	if (r >= 0 && p->entries == 0)
+		r = invalid(p, "the image", "the archive is empty");
+	if (r >= 0 && archive_write_close(p->out) < ARCHIVE_OK) /* times of directories */
+		r = failed_to_write(p, "a directory");
+	return r;
+}
+
+static int drop_capabilities(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2] = {};
+
+	for (unsigned i = 0; i < countof(kept); i++)
+		data[kept[i] / 32].effective |= 1u << (kept[i] % 32);
+	data[0].permitted = data[0].effective;
+	data[1].permitted = data[1].effective;
+	for (unsigned cap = 0; cap <= LAST_CAP; cap++) {
+		bool keep = data[cap / 32].effective & (1u << (cap % 32));
+
+		if (!keep)
+			(void)prctl(PR_CAPBSET_DROP, cap, 0, 0, 0); /* unknown ones fail */
+	}
+	return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
+}
+
+/* Nothing but the tree, and nothing but files. The locale stays "C": in another one libarchive would
+ * bring names into Unicode's normal form C, and two names may become one. */
+static int confine(struct unpacking *p)
+{
+	int r = 0;
+
+	if (unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC) < 0 || fchdir(UNPACK_TREE) < 0 ||
+		chroot(".") < 0 || chdir("/") < 0)
+		r = -errno;
+	(void)umask(0);
+	if (r >= 0)
+		r = drop_capabilities();
+	if (r < 0)
+		return err_set(&p->err, r, ERR_INTERNAL, NULL, "can't confine the unpacking: %s",
+			strerror(-r));
+	return sandbox_enter(SANDBOX_UNPACK, "", &p->err);
+}
+
+int main(int argc, char **argv)
+{
+	struct unpacking p = {};
+	struct unpack_word w = { .end = true };
+
+	if (argc != 4)
+		return EXIT_FAILURE;
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	p.max_bytes = strtoull(argv[1], NULL, 10);
+	p.max_entries = strtoull(argv[2], NULL, 10);
+	p.layer = strcmp(argv[3], "layer") == 0;
+	w.r = confine(&p);
+	if (w.r >= 0)
+		w.r = unpack_all(&p);
+	w.bytes = p.bytes;
+	w.entries = p.entries;
+	w.err = p.err;
+	_exit(write(UNPACK_SAY, &w, sizeof(w)) == sizeof(w) ? EXIT_SUCCESS : EXIT_FAILURE);
+}
