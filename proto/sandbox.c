@@ -194,7 +194,9 @@ static const int allowed[] = {
 	SCMP_SYS(writev),
 };
 
-/* Asked by libraries as a matter of course, and well without: refused, not fatal. */
+/* Asked by libraries as a matter of course, and well with the answer that they may not. What stands
+ * in no list doesn't exist for us (ENOSYS): a newer C library or libcurl that begins to ask for more
+ * falls back, as on an older kernel, where a kill would take the node from the network. */
 static const int refused[] = {
 	SCMP_SYS(access),
 	SCMP_SYS(faccessat),
@@ -203,12 +205,34 @@ static const int refused[] = {
 	SCMP_SYS(prctl),
 	SCMP_SYS(readlink),
 	SCMP_SYS(getdents64),
-	SCMP_SYS(clone3),
 	SCMP_SYS(getcwd),
 	SCMP_SYS(bind),
 	SCMP_SYS(getppid),
 	SCMP_SYS(kill),
 	SCMP_SYS(name_to_handle_at),
+};
+
+/* What no library falls back from: only a process that isn't ours any more asks for these, and ends. */
+static const int fatal[] = {
+	SCMP_SYS(bpf),
+	SCMP_SYS(execve),
+	SCMP_SYS(execveat),
+	SCMP_SYS(fork),
+	SCMP_SYS(init_module),
+	SCMP_SYS(finit_module),
+	SCMP_SYS(io_uring_setup),
+	SCMP_SYS(kexec_load),
+	SCMP_SYS(mount),
+	SCMP_SYS(move_mount),
+	SCMP_SYS(open_by_handle_at),
+	SCMP_SYS(pivot_root),
+	SCMP_SYS(process_vm_readv),
+	SCMP_SYS(process_vm_writev),
+	SCMP_SYS(ptrace),
+	SCMP_SYS(setns),
+	SCMP_SYS(unshare),
+	SCMP_SYS(userfaultfd),
+	SCMP_SYS(vfork),
 };
 
 /* What makes files, and gives them owners, modes, times and attributes. */
@@ -322,12 +346,15 @@ static int filter(enum sandbox_role role, scmp_filter_ctx ctx)
 	for (size_t i = 0; i < countof(allowed) && r >= 0; i++)
 		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, allowed[i], 0);
 	for (size_t i = 0; i < countof(refused) && r >= 0; i++) {
-		r = seccomp_rule_add(ctx,
-			SCMP_ACT_ERRNO(refused[i] == SCMP_SYS(clone3) ? ENOSYS : EPERM), refused[i],
-			0);
+		r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), refused[i], 0);
 		r = r == -EEXIST ? 0 : r; /* allowed to this role */
 	}
+	for (size_t i = 0; i < countof(fatal) && r >= 0; i++)
+		r = seccomp_rule_add(ctx, SCMP_ACT_KILL_PROCESS, fatal[i], 0);
 	/* Threads, for the resolver; never a process. */
+	if (r >= 0)
+		r = seccomp_rule_add(ctx, SCMP_ACT_KILL_PROCESS, SCMP_SYS(clone), 1,
+			SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, 0));
 	if (r >= 0)
 		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
 			SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
@@ -340,7 +367,7 @@ static int filter(enum sandbox_role role, scmp_filter_ctx ctx)
 
 static int filter_system_calls(enum sandbox_role role, struct err *err)
 {
-	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
 	int r = ctx ? filter(role, ctx) : -ENOMEM;
 
 	seccomp_release(ctx);

@@ -4,7 +4,8 @@
  *
  * After sandbox_enter the process is another user without capabilities or a way to new privileges,
  * sees an empty read-only file system, and may make only the system calls that a TLS client needs;
- * any other kills it. Call it with one thread, after everything that has to be read from files was
+ * any other doesn't exist for it (ENOSYS), and those by which a process takes over a host end it
+ * (SIGSYS). Call it with one thread, after everything that has to be read from files was
  * read, and after what glibc loads on demand (name service, character sets) was loaded once. */
 #pragma once
 
