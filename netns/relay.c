@@ -79,11 +79,11 @@ static void relay_free(struct relay *c)
 	free(c);
 }
 
-/* The client sees a reset: its connection did not end, it failed. */
+/* The client sees a reset: its connection did not end, it failed (connect(2), AF_UNSPEC). */
 static void relay_reset(struct relay *c)
 {
-	(void)setsockopt(
-		c->client, SOL_SOCKET, SO_LINGER, &(struct linger){ 1, 0 }, sizeof(struct linger));
+	(void)connect(
+		c->client, &(struct sockaddr){ .sa_family = AF_UNSPEC }, sizeof(struct sockaddr));
 	relay_free(c);
 }
 

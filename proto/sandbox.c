@@ -178,7 +178,6 @@ static const int allowed[] = {
 	SCMP_SYS(sendmsg),
 	SCMP_SYS(sendto),
 	SCMP_SYS(set_robust_list),
-	SCMP_SYS(setsockopt),
 	SCMP_SYS(shutdown),
 	SCMP_SYS(sigaltstack),
 	SCMP_SYS(socketpair),
@@ -303,6 +302,27 @@ static int filter_server(scmp_filter_ctx ctx)
 	return r;
 }
 
+/* All but SO_LINGER: a close(2) that waits for a peer is that of whoever closes last, and a descriptor can be
+ * sent to the agent (unix(7)). Bit by bit: the kernel looks at 32 of a register's 64, and a filter can't
+ * compare just those for being different. */
+static int filter_setsockopt(scmp_filter_ctx ctx)
+{
+	const scmp_datum_t level = SOL_SOCKET, option = SO_LINGER, all = UINT32_MAX;
+	int r = 0;
+
+	for (unsigned bit = 0; bit < 32 && r >= 0; bit++) {
+		const scmp_datum_t mask = 1ULL << bit;
+
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(setsockopt), 1,
+			SCMP_A1(SCMP_CMP_MASKED_EQ, mask, ~level & mask));
+		if (r >= 0)
+			r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(setsockopt), 2,
+				SCMP_A1(SCMP_CMP_MASKED_EQ, all, level),
+				SCMP_A2(SCMP_CMP_MASKED_EQ, mask, ~option & mask));
+	}
+	return r;
+}
+
 static int filter_client(scmp_filter_ctx ctx)
 {
 	int r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(connect), 0);
@@ -343,6 +363,8 @@ static int filter(enum sandbox_role role, scmp_filter_ctx ctx)
 	};
 	int r = own[role](ctx);
 
+	if (r >= 0 && role != SANDBOX_UNPACK)
+		r = filter_setsockopt(ctx);
 	for (size_t i = 0; i < countof(allowed) && r >= 0; i++)
 		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, allowed[i], 0);
 	for (size_t i = 0; i < countof(refused) && r >= 0; i++) {

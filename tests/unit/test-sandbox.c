@@ -11,6 +11,7 @@
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/wait.h>
@@ -121,6 +122,30 @@ static bool tcp_socket(void)
 	return socket(AF_INET, SOCK_STREAM, 0) >= 0 && socket(AF_INET6, SOCK_STREAM, 0) >= 0;
 }
 
+/* Also when it is said in a register's upper half, which the kernel does not look at. */
+static bool lingering_close(void)
+{
+	int fds[2];
+	const struct linger l = { .l_onoff = 1, .l_linger = 30 };
+	const long high = 1L << 32;
+
+	return socketpair(AF_UNIX, SOCK_STREAM, 0, fds) == 0 &&
+	       (setsockopt(fds[0], SOL_SOCKET, SO_LINGER, &l, sizeof(l)) == 0 ||
+		       syscall(SYS_setsockopt, fds[0], high | SOL_SOCKET, SO_LINGER, &l,
+			       sizeof(l)) == 0 ||
+		       syscall(SYS_setsockopt, fds[0], SOL_SOCKET, high | SO_LINGER, &l,
+			       sizeof(l)) == 0);
+}
+
+static bool other_options(void)
+{
+	int fds[2], on = 1;
+
+	return socketpair(AF_UNIX, SOCK_STREAM, 0, fds) == 0 &&
+	       setsockopt(fds[0], SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on)) == 0 &&
+	       setsockopt(fds[0], SOL_SOCKET, SO_RCVBUF, &on, sizeof(on)) == 0;
+}
+
 /* Those that the host has. */
 static bool on_host[2];
 static const char *const name_files[] = { "/etc/resolv.conf", "/etc/hosts" };
@@ -167,6 +192,8 @@ static const struct {
 	{ "make a Unix socket", unix_socket, .by_filter = true },
 	{ "make a netlink socket", netlink_socket, .by_filter = true },
 	{ "make a packet socket", packet_socket },
+	{ "make a close wait for its peer", lingering_close, .by_filter = true },
+	{ "set other options of sockets", other_options, .allowed = true },
 	{ "mount", mount_something, .fatal = true },
 	{ "trace", trace, .by_filter = true, .fatal = true },
 	{ "fork", fork_process, .by_filter = true, .fatal = true },
