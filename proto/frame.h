@@ -33,8 +33,8 @@ enum frame_type {
 	/* courier -> agent */
 	FRAME_COURIER_READY = 0x0181, /* confined and set up */
 	FRAME_COURIER_ORDERS =
-		0x0182, /* a: head_seq, b: count (0..256); payload (when b > 0): count times u32 LE
-			   length, then that many bytes of envelope */
+		0x0182, /* a: head_seq, b: count (0..ORDERPACK_MAX); payload (when b > 0): so many
+			   envelopes, see proto/orderpack.h */
 	FRAME_COURIER_ACKED = 0x0183,  /* a: acked_seq */
 	FRAME_COURIER_FAILED = 0x0184, /* a: HTTP status or 0, b: Retry-After in ms or 0, c: enum
 					  frame_fail; no text: the courier names nothing */

@@ -15,6 +15,7 @@ proto_libproto_a_SOURCES = \
 	proto/oprules.c proto/oprules.h \
 	proto/opschema.c proto/opschema.h \
 	proto/order.c proto/order.h \
+	proto/orderpack.c proto/orderpack.h \
 	proto/report.c proto/report.h \
 	proto/respsig.c proto/respsig.h
 proto_libproto_a_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(JANSSON_CFLAGS)
