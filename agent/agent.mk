@@ -52,6 +52,7 @@ agent_hoody_agent_SOURCES = \
 	agent/tell.c agent/tell.h \
 	agent/trust.c agent/trust.h \
 	agent/uplink.c agent/uplink.h \
+	agent/cafile.c agent/cafile.h \
 	agent/worker.c agent/worker.h
 agent_hoody_agent_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(SODIUM_CFLAGS) $(SYSTEMD_CFLAGS)
 agent_hoody_agent_LDADD = agent/libengine.a agent/libagentbase.a proto/libchannel.a lxc/libct.a netfilter/libnetfilter.a netns/libnetns.a proto/libproto.a \

@@ -239,6 +239,9 @@ static int write_all(const struct enrolment *e, struct err *err)
 	int r = ctl_file_write(e->token_path, token, 0600, err);
 
 	explicit_bzero(token, strlen(token));
+	/* Often just copied there: a node that loses it to a power cut can't be reached any more. */
+	if (r == 0 && *e->ca)
+		r = ctl_file_sync(e->ca, err);
 	if (r == 0)
 		r = ctl_file_write(e->conf.control.trusted_keys, e->keyset, 0644, err);
 	if (r == 0)

@@ -85,6 +85,21 @@ int ctl_file_write(const char *path, const char *text, mode_t mode, struct err *
 	return 0;
 }
 
+int ctl_file_sync(const char *path, struct err *err)
+{
+	_cleanup_(closep) int dir_fd = -1, fd = -1;
+	const char *name = "";
+	int r = open_directory_of(path, &name, &dir_fd, err);
+
+	if (r < 0)
+		return r;
+	fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0 || fsync(fd) < 0 || fsync(dir_fd) < 0)
+		return err_set(err, -errno, ERR_CONFIG, path, "can't make %s durable: %s", path,
+			strerror(errno));
+	return 0;
+}
+
 int ctl_file_read(const char *path, size_t max, char **ret, size_t *ret_size, struct err *err)
 {
 	_cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);

@@ -14,5 +14,8 @@ _must_check_ int ctl_file_write(const char *path, const char *text, mode_t mode,
 _must_check_ int ctl_file_read(
 	const char *path, size_t max, char **ret, size_t *ret_size, struct err *err);
 
+/* Make a file of somebody else's as durable as ours, which refer to it. */
+_must_check_ int ctl_file_sync(const char *path, struct err *err);
+
 /* Could ctl_file_write() do it? Makes the directory too. */
 _must_check_ int ctl_file_prepare(const char *path, struct err *err);

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/uplink.h"
 
-#include <fcntl.h>
 #include <sodium.h>
-#include <sys/stat.h>
 
 #include "agent/agent.h"
 #include "agent/backoff.h"
+#include "agent/cafile.h"
 #include "agent/engine.h"
 #include "agent/intake.h"
 #include "agent/journald.h"
@@ -14,7 +13,6 @@
 #include "proto/jsonx.h"
 
 #define POLL_LIMIT  256
-#define CA_FILE_MAX (1024 * 1024)
 #define ACCURACY_US (100 * 1000)
 
 /* Channel states: SETUP until READY, then a bit each for what is out. */
@@ -236,30 +234,6 @@ static void on_down(void *userdata)
 	u->poll.out = u->deliver.out = false;
 }
 
-int uplink_read_ca(const struct agent *a, char **ret, struct err *err)
-{
-	_cleanup_(closep) int fd = -1;
-	_cleanup_(freep) char *text = NULL;
-	struct stat st;
-
-	*ret = NULL;
-	if (!a->conf.control.ca_file[0])
-		return 0;
-	fd = open(a->conf.control.ca_file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return err_set(err, -errno, ERR_CONFIG, "Control.CaFile", "can't read %s: %s",
-			a->conf.control.ca_file, strerror(errno));
-	if (!S_ISREG(st.st_mode) || st.st_size > CA_FILE_MAX)
-		return err_set(err, -EINVAL, ERR_CONFIG, "Control.CaFile",
-			"%s is no certificate file", a->conf.control.ca_file);
-	text = xcalloc(1, (size_t)st.st_size + 1);
-	if (read(fd, text, (size_t)st.st_size) != st.st_size)
-		return err_set(err, -EIO, ERR_CONFIG, "Control.CaFile", "can't read %s whole",
-			a->conf.control.ca_file);
-	*ret = TAKE(text);
-	return 0;
-}
-
 /* Everything the courier needs to know, read while root; it sees no file. */
 static int send_setup(struct channel *ch, void *userdata, struct err *err)
 {
@@ -283,7 +257,7 @@ static int send_setup(struct channel *ch, void *userdata, struct err *err)
 	if (!setup)
 		return err_set(
 			err, -EINVAL, ERR_CONFIG, "Control", "the configuration is not UTF-8");
-	r = uplink_read_ca(a, &ca, err);
+	r = cafile_read(a->conf.control.ca_file, "Control.CaFile", &ca, err);
 	if (r < 0)
 		return r;
 	(void)json_object_set_new(setup, "ca_pem", ca ? json_string(ca) : json_null());

@@ -27,8 +27,6 @@ struct uplink *uplink_free(struct uplink *u);
 void uplink_stage(struct uplink *u);
 /* After the commit: send what may go. */
 void uplink_kick(struct uplink *u);
-/* The authorities of Control.CaFile, the caller's; *ret is NULL when none are configured. */
-_must_check_ int uplink_read_ca(const struct agent *a, char **ret, struct err *err);
 
 /* The keyset has changed. */
 void uplink_keys_changed(struct uplink *u);
