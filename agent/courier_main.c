@@ -15,7 +15,6 @@
 #include "proto/jsonx.h"
 #include "proto/sandbox.h"
 
-#define CHANNEL_FD       3
 #define SETUP_TIMEOUT_MS 10000
 
 /* Into locked memory that is wiped: the token is a secret, and the rest comes along. */
@@ -67,21 +66,16 @@ static int read_setup(const json_t *v, struct http_setup *ret, struct err *err)
 	return r;
 }
 
-static int receive_setup(struct http_setup *ret, struct err *err)
+static int take_setup(char *text_takes, size_t size, struct http_setup *ret, struct err *err)
 {
 	_cleanup_json_ json_t *v = NULL;
-	struct frame f;
-	void *payload = NULL;
-	int fd = -1, r = channel_recv_sync(CHANNEL_FD, SETUP_TIMEOUT_MS, &f, &payload, &fd);
+	int r;
 
-	closefd(fd);
-	if (r < 0 || f.type != FRAME_COURIER_SETUP || !payload)
-		r = err_set(err, -EBADMSG, ERR_CHANNEL, NULL, "no set-up came");
-	if (r >= 0)
-		r = jsonx_parse(payload, f.size, ERR_CHANNEL, &v, err);
-	if (payload)
-		sodium_memzero(payload, f.size);
-	free(payload);
+	if (!text_takes)
+		return -EBADMSG;
+	r = jsonx_parse(text_takes, size, ERR_CHANNEL, &v, err);
+	sodium_memzero(text_takes, size);
+	free(text_takes);
 	return r < 0 ? r : read_setup(v, ret, err);
 }
 
@@ -129,21 +123,25 @@ static void setup_done(struct http_setup *s)
 int main(int argc, char **argv)
 {
 	struct http_setup setup = {};
-	const char *user = argc >= 3 && strcmp(argv[1], "--user") == 0 ? argv[2] : NULL;
-	bool fetch = argc == 4 && strcmp(argv[3], "--fetch") == 0;
+	const char *user = sandbox_user("hoody-courier", argc, argv);
+	struct frame f;
+	void *payload = NULL;
 	struct err err = {};
-	int r;
+	int r, fd = -1;
 
-	if (!user || (argc > 3 && !fetch)) {
-		(void)fputs("hoody-courier is started by hoody-agent\n", stderr);
+	if (!user)
 		return EXIT_FAILURE;
-	}
 	(void)signal(SIGPIPE, SIG_IGN);
 	if (sodium_init() < 0 || fcntl(CHANNEL_FD, F_SETFD, FD_CLOEXEC) < 0)
 		return EXIT_FAILURE;
-	if (fetch)
-		return fetch_run(user);
-	r = receive_setup(&setup, &err);
+	r = channel_recv_sync(CHANNEL_FD, SETUP_TIMEOUT_MS, &f, &payload, &fd);
+	if (r >= 0 && f.type == FRAME_FETCH_WISH)
+		return fetch_run(user, payload, f.size, fd);
+	closefd(fd);
+	(void)err_set(&err, -EBADMSG, ERR_CHANNEL, NULL, "no set-up came");
+	if (r >= 0)
+		r = f.type == FRAME_COURIER_SETUP ? take_setup(payload, f.size, &setup, &err)
+						  : -EBADMSG;
 	if (r >= 0)
 		r = confine(&setup, user, &err);
 	if (r < 0) {

@@ -7,11 +7,9 @@
 #include "proto/channel.h"
 #include "agent/http_rules.h"
 #include "proto/sandbox.h"
-#include "agent/spawn.h"
 #include "proto/frame.h"
 #include "proto/jsonx.h"
 
-#define WISH_TIMEOUT_MS  10000
 #define LOW_SPEED_LIMIT  100 /* bytes a second … */
 #define LOW_SPEED_TIME_S 30  /* … for so long: given up */
 
@@ -95,16 +93,12 @@ static struct frame transfer(struct fetch *f)
 	return answer;
 }
 
-static int read_wish(struct fetch *f, struct err *err)
+static int read_wish(struct fetch *f, const char *text, size_t size, struct err *err)
 {
-	_cleanup_(freep) void *payload = NULL;
 	const char *ca_pem = NULL;
-	struct frame frame;
-	int r = channel_recv_sync(SPAWN_CHANNEL_FD, WISH_TIMEOUT_MS, &frame, &payload, &f->to);
+	int r = f->to < 0 ? err_set(err, -EBADMSG, ERR_CHANNEL, NULL, "no pipe came")
+			  : jsonx_parse(text, size, ERR_CHANNEL, &f->wish, err);
 
-	if (r < 0 || frame.type != FRAME_FETCH_WISH || f->to < 0)
-		return err_set(err, -EBADMSG, ERR_CHANNEL, NULL, "no wish came");
-	r = jsonx_parse(payload, frame.size, ERR_CHANNEL, &f->wish, err);
 	if (r >= 0)
 		r = jsonx_string(f->wish, "url", true, &f->url, ERR_CHANNEL, err);
 	if (r >= 0)
@@ -120,13 +114,14 @@ static int read_wish(struct fetch *f, struct err *err)
 	return r;
 }
 
-int fetch_run(const char *user)
+int fetch_run(const char *user, char *wish_takes, size_t size, int pipe_takes)
 {
-	struct fetch f = { .to = -1 };
+	struct fetch f = { .to = pipe_takes };
 	struct frame answer;
 	struct err err = {};
-	int r = read_wish(&f, &err);
+	int r = read_wish(&f, wish_takes, size, &err);
 
+	free(wish_takes);
 	if (r >= 0 && !f.ca_pem && strncmp(f.url, "https", 5) == 0)
 		f.ca_pem = http_rules_system_ca();
 	if (r >= 0) {
@@ -139,7 +134,7 @@ int fetch_run(const char *user)
 	}
 	answer = transfer(&f);
 	f.to = closefd(f.to); /* the reader knows that this was all before it hears how it was */
-	r = channel_send_sync(SPAWN_CHANNEL_FD, &answer, NULL, 0, -1);
+	r = channel_send_sync(CHANNEL_FD, &answer, NULL, 0, -1);
 	json_decref(f.wish);
 	free(f.ca_pem);
 	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* hoody-courier --fetch: one download and nothing else. It has no node token and no keys, sees no
+/* hoody-courier as a fetcher: one download and nothing else. It has no node token and no keys, sees no
  * file, and writes into a pipe: what comes is judged by who reads it.
  *
- * Started by hoody-worker with its channel as descriptor 3. FRAME_FETCH_WISH says what, and
- * FRAME_FETCH_DONE or FRAME_FETCH_FAILED how it ended. */
+ * Started by hoody-worker. FRAME_FETCH_WISH as the first frame says what, and makes it one;
+ * FRAME_FETCH_DONE or FRAME_FETCH_FAILED say how it ended. */
 #pragma once
 
-/* Returns the exit status. */
-int fetch_run(const char *user);
+#include <stddef.h>
+
+/* The wish, and the pipe's end that came with it. Returns the exit status. */
+int fetch_run(const char *user, char *wish_takes, size_t size, int pipe_takes);

@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 
 #include "agent/backoff.h"
+#include "agent/cafile.h"
 #include "agent/ctnet.h"
 #include "agent/journald.h"
 #include "agent/spawn.h"
@@ -27,14 +28,18 @@
 #define RECORD_MAX  1024
 #define FAULT_MAX   200
 
+/* Channel states: it BEGINS until it says that it is ready, and SERVES then. */
+enum { BEGINS = 0, SERVES = 1 };
+
 struct forwarder {
 	struct forwarder *next;
 	struct agent *agent;
 	char container_id[IDENT_ID_LEN + 1];
-	pid_t pid; /* 0: none runs */
+	struct channel *channel; /* NULL: none runs */
+	pid_t pid;               /* 0: a unit's that has not said who it is */
 	int pidfd;
 	uint16_t port;
-	struct channel *channel;
+	char *config; /* what it is to be told */
 	sd_event_source *ended, *respawn;
 	struct backoff backoff;
 	char fault[FAULT_MAX];
@@ -159,6 +164,7 @@ static struct forwarder *forwarder_free(struct forwarder *f)
 {
 	let_go(f);
 	f->respawn = sd_event_source_disable_unref(f->respawn);
+	free(f->config);
 	free(f);
 	return NULL;
 }
@@ -183,9 +189,10 @@ static int on_respawn(sd_event_source *s, uint64_t usec, void *userdata);
 static void run_again_later(struct forwarder *f)
 {
 	f->respawn = sd_event_source_disable_unref(f->respawn);
-	(void)sd_event_add_time_relative(f->agent->event, &f->respawn, CLOCK_BOOTTIME,
-		backoff_failed(&f->backoff, 0, randombytes_random()) * 1000, ACCURACY_US,
-		on_respawn, f);
+	if (sd_event_add_time_relative(f->agent->event, &f->respawn, CLOCK_BOOTTIME,
+		    backoff_failed(&f->backoff, 0, randombytes_random()) * 1000, ACCURACY_US,
+		    on_respawn, f) < 0)
+		abort(); /* only for want of memory */
 }
 
 static void set_fault(struct forwarder *f, enum errcode code, const char *fault)
@@ -258,33 +265,62 @@ static int on_status(struct channel *ch, struct channel_message *m, void *userda
 	return 0;
 }
 
+static int tell(struct forwarder *f)
+{
+	return channel_send(f->channel, &(struct frame){ .type = FRAME_NETPROXY_CONFIG }, f->config,
+		strlen(f->config), -1);
+}
+
+/* Takes the descriptor. */
+static int watch(struct forwarder *f, int pidfd)
+{
+	f->pidfd = pidfd;
+	return pidfd < 0 ? -ESRCH
+			 : sd_event_add_io(f->agent->event, &f->ended, pidfd, EPOLLIN, on_ended, f);
+}
+
+/* Its record is there before it has anything to do: one that an agent leaves without any ends. */
+static int on_ready(struct channel *ch, struct channel_message *m, void *userdata)
+{
+	struct forwarder *f = userdata;
+	int r = f->pidfd < 0 ? watch(f, spawn_peer(ch, &f->pid)) : 0;
+
+	channel_set_state(ch, SERVES);
+	if (r >= 0)
+		r = write_record(f);
+	return r < 0 ? r : tell(f);
+}
+
 static const struct channel_permit permits[] = {
-	{ FRAME_NETPROXY_STATUS, 1, .payload = true, .payload_optional = true,
+	{ FRAME_NETPROXY_READY, 1U << BEGINS, .handler = on_ready },
+	{ FRAME_NETPROXY_STATUS, 1U << SERVES, .payload = true, .payload_optional = true,
 		.handler = on_status },
 };
 
 /* --- what it is told --- */
 
-static char *config_text(const json_t *mode)
+static int config_text(const struct agent *a, const json_t *mode, char **ret, struct err *err)
 {
 	json_t *dns = json_object_get(mode, "dns_servers");
-	_cleanup_json_ json_t *v = json_pack("{s:O, s:o}", "proxy", json_object_get(mode, "proxy"),
-		"dns_servers", dns ? json_incref(dns) : json_pack("[s, s]", "1.1.1.1", "8.8.8.8"));
+	_cleanup_(freep) char *ca = NULL;
+	_cleanup_json_ json_t *v = NULL;
+	int r = cafile_read(a->conf.network.proxy_ca_file, "Network.ProxyCaFile", &ca, err);
 
-	return jsonx_dump(v);
+	if (r < 0)
+		return r;
+	v = json_pack("{s:O, s:o, s:s*}", "proxy", json_object_get(mode, "proxy"), "dns_servers",
+		dns ? json_incref(dns) : json_pack("[s, s]", "1.1.1.1", "8.8.8.8"), "ca_pem", ca);
+	*ret = jsonx_dump(v);
+	return 0;
 }
 
-static int join(struct forwarder *f, int fd_takes, const char *config)
+static int join(struct forwarder *f, int fd_takes, unsigned state)
 {
-	struct agent *a = f->agent;
 	int r = channel_open(
-		a->event, fd_takes, permits, countof(permits), on_gone, f, &f->channel);
+		f->agent->event, fd_takes, permits, countof(permits), on_gone, f, &f->channel);
 
 	if (r >= 0)
-		r = sd_event_add_io(a->event, &f->ended, f->pidfd, EPOLLIN, on_ended, f);
-	if (r >= 0)
-		r = channel_send(f->channel, &(struct frame){ .type = FRAME_NETPROXY_CONFIG },
-			config, strlen(config), -1);
+		channel_set_state(f->channel, state);
 	return r;
 }
 
@@ -299,24 +335,23 @@ static int address_of(const char *path, struct sockaddr_un *ret)
 	return 0;
 }
 
-static int find_again(struct forwarder *f, const char *config)
+static int find_again(struct forwarder *f)
 {
 	_cleanup_(freep) char *path = path_of(f->agent, f->container_id, "");
 	struct sockaddr_un address;
-	int fd, r;
+	int fd, r = watch(f, read_record(f->agent, f->container_id, &f->pid, &f->port));
 
-	f->pidfd = read_record(f->agent, f->container_id, &f->pid, &f->port);
-	if (f->pidfd < 0) {
-		f->pid = 0;
-		return -ESRCH;
-	}
+	if (r < 0)
+		return r;
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	r = fd < 0 ? -errno : address_of(path, &address);
 	if (r >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
 		r = -errno;
 	if (r >= 0)
-		r = join(f, take_fd(&fd), config);
+		r = join(f, take_fd(&fd), SERVES);
 	closefd(fd);
+	if (r >= 0)
+		r = tell(f);
 	if (r < 0) {
 		kill_process(f);
 		let_go(f);
@@ -385,45 +420,33 @@ static int make_control(struct forwarder *f, int *ret)
 	return 0;
 }
 
-static int spawn(struct forwarder *f, int fd)
+static int spawn(struct forwarder *f, int *ret)
 {
 	struct agent *a = f->agent;
-	_cleanup_(freep) char *program = spawn_find("hoody-netproxy");
-	char name[] = "hoody-netproxy", user[] = "--user";
-	int r = spawn_program(program,
-		(char *[]){ name, user, a->conf.courier.user, a->conf.network.proxy_ca_file, NULL },
-		fd, &f->pid);
+	int r = spawn_leaf(a->conf.node.runtime_directory, "hoody-netproxy", a->conf.courier.user,
+		ret, &f->pid);
 
-	if (r < 0)
-		return r;
-	f->pidfd = pidfd_open(f->pid, 0);
-	return f->pidfd < 0 ? -errno : 0;
+	return r < 0 || f->pid == 0 ? r : watch(f, pidfd_open(f->pid, 0));
 }
 
-/* Its record is there before it has anything to do: one that an agent leaves without any ends. */
-static int start(struct forwarder *f, const char *config)
+static int start(struct forwarder *f)
 {
-	int sockets[FRAME_NETPROXY_SOCKETS] = { -1, -1, -1 }, ends[2] = { -1, -1 };
+	int sockets[FRAME_NETPROXY_SOCKETS] = { -1, -1, -1 };
+	_cleanup_(closep) int fd = -1;
 	int r = make_sockets(sockets, &f->port);
 
 	if (r >= 0)
 		r = make_control(f, &sockets[FRAME_NETPROXY_CONTROL]);
 	if (r >= 0)
-		r = channel_pair(ends);
-	if (r >= 0)
-		r = spawn(f, ends[1]);
-	if (r >= 0)
-		r = write_record(f);
+		r = spawn(f, &fd);
 	for (int i = 0; i < FRAME_NETPROXY_SOCKETS && r >= 0; i++)
-		r = channel_send_sync(ends[0],
+		r = channel_send_sync(fd,
 			&(struct frame){ .type = FRAME_NETPROXY_SOCKET, .a = (uint64_t)i }, NULL, 0,
 			sockets[i]);
 	if (r >= 0)
-		r = join(f, take_fd(&ends[0]), config);
+		r = join(f, take_fd(&fd), BEGINS);
 	for (int i = 0; i < FRAME_NETPROXY_SOCKETS; i++)
 		closefd(sockets[i]);
-	closefd(ends[0]);
-	closefd(ends[1]);
 	if (r < 0) {
 		kill_process(f);
 		let_go(f);
@@ -446,20 +469,23 @@ static struct forwarder *add(struct agent *a, const char *container_id)
 int forwarder_run(struct agent *a, const char *container_id, const json_t *mode, uint16_t *ret_port,
 	struct err *err)
 {
-	_cleanup_(freep) char *config = config_text(mode);
 	struct forwarder *f = find(a, container_id);
-	int r = -ESRCH;
+	char *config;
+	int r = config_text(a, mode, &config, err);
 
+	if (r < 0)
+		return r;
 	if (!f)
 		f = add(a, container_id);
+	free(f->config);
+	f->config = config;
 	f->respawn = sd_event_source_disable_unref(f->respawn);
-	if (f->pid == 0)
-		r = find_again(f, config);
-	else
-		r = channel_send(f->channel, &(struct frame){ .type = FRAME_NETPROXY_CONFIG },
-			config, strlen(config), -1);
-	if (r < 0 && f->pid == 0)
-		r = start(f, config);
+	if (!f->channel)
+		r = find_again(f);
+	else if (channel_state(f->channel) == SERVES)
+		r = tell(f);
+	if (r < 0 && !f->channel)
+		r = start(f);
 	if (r < 0) {
 		run_again_later(f); /* whether anybody waits for it is asked then */
 		return err_set(err, r, ERR_INTERNAL, "type",
@@ -473,7 +499,7 @@ struct forwarder_state forwarder_look(struct agent *a, const char *container_id)
 {
 	const struct forwarder *f = find(a, container_id);
 
-	return (struct forwarder_state){ .is_running = f && f->pid > 0 && !f->fault[0],
+	return (struct forwarder_state){ .is_running = f && f->channel && !f->fault[0],
 		.fault = f && f->fault[0] ? f->fault : NULL,
 		.code = f && f->fault[0] ? f->fault_code : ERR_NONE };
 }

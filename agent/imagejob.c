@@ -2,15 +2,13 @@
 #include "agent/imagejob.h"
 
 #include "agent/cafile.h"
-#include "agent/spawn.h"
 
 json_t *imagejob_courier(const struct agent *a)
 {
-	_cleanup_(freep) char *courier = spawn_find("hoody-courier");
 	_cleanup_(freep) char *ca = NULL;
 
 	/* Without it a private server is not believed. */
 	(void)!cafile_read(a->conf.control.ca_file, "Control.CaFile", &ca, NULL);
-	return json_pack(
-		"{s:s, s:s, s:s*}", "courier", courier, "user", a->conf.courier.user, "ca_pem", ca);
+	return json_pack("{s:s, s:s, s:s*}", "run", a->conf.node.runtime_directory, "user",
+		a->conf.courier.user, "ca_pem", ca);
 }

@@ -6,5 +6,5 @@
 
 #include "agent/agent.h"
 
-/* {"courier", "user", "ca_pem"?}: the caller's. */
+/* {"run", "user", "ca_pem"?}: the caller's. */
 json_t *imagejob_courier(const struct agent *a);

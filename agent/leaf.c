@@ -3,6 +3,7 @@
 
 #include <signal.h>
 #include <sodium.h>
+#include <sys/pidfd.h>
 #include <sys/wait.h>
 
 #include "agent/agent.h"
@@ -17,7 +18,8 @@ struct leaf {
 	const struct leaf_kind *kind;
 	void *userdata;
 	struct channel *channel;
-	sd_event_source *child, *respawn;
+	int pidfd; /* -1: none runs, or it is a unit's and has not said who it is */
+	sd_event_source *ended, *respawn;
 	struct backoff backoff;
 };
 
@@ -28,8 +30,8 @@ static int on_start(sd_event_source *s, uint64_t usec, void *userdata)
 {
 	struct leaf *l = userdata;
 
-	if (l->child)
-		return 0; /* not reaped yet: on_exit_reaped comes here again */
+	if (l->pidfd >= 0)
+		return 0; /* not ended yet: on_ended comes here again */
 	l->channel = channel_close(l->channel);
 	if (start(l) < 0) {
 		LOG_AS(LOG_ERR, l->kind->failed, NO_FIELDS, "%s can't be started", l->kind->what);
@@ -42,16 +44,21 @@ static void start_later(struct leaf *l)
 {
 	l->kind->down(l->userdata);
 	l->respawn = sd_event_source_disable_unref(l->respawn);
-	(void)sd_event_add_time_relative(l->agent->event, &l->respawn, CLOCK_BOOTTIME,
-		backoff_failed(&l->backoff, 0, randombytes_random()) * 1000, ACCURACY_US, on_start,
-		l);
+	if (sd_event_add_time_relative(l->agent->event, &l->respawn, CLOCK_BOOTTIME,
+		    backoff_failed(&l->backoff, 0, randombytes_random()) * 1000, ACCURACY_US,
+		    on_start, l) < 0)
+		abort(); /* only for want of memory */
 }
 
+/* One whose process we don't know has done nothing yet, and ends with its channel. */
 void leaf_kill(struct leaf *l)
 {
-	if (l->child)
-		(void)sd_event_source_send_child_signal(
-			l->child, SIGKILL, NULL, 0); /* dead already: fine */
+	if (l->pidfd >= 0) {
+		(void)pidfd_send_signal(l->pidfd, SIGKILL, NULL, 0); /* dead already: fine */
+		return;
+	}
+	l->channel = channel_close(l->channel);
+	start_later(l);
 }
 
 static void on_gone(struct channel *ch, int r, const char *why, void *userdata)
@@ -61,64 +68,74 @@ static void on_gone(struct channel *ch, int r, const char *why, void *userdata)
 	if (r < 0)
 		LOG_AS(LOG_ALERT, l->kind->violation, FIELDS(.errnum = -r),
 			"%s broke the channel's rules (%s) and is killed", l->kind->what, why);
-	if (l->child)
-		leaf_kill(l);
-	else
-		start_later(l);
+	else if (l->pidfd < 0)
+		LOG_AS(LOG_WARNING, l->kind->failed, NO_FIELDS,
+			"%s ended before it was ready and is started again", l->kind->what);
+	leaf_kill(l);
 }
 
-static int on_exit_reaped(sd_event_source *s, const siginfo_t *si, void *userdata)
+/* How it ended is known of a child only. */
+static void log_end(const struct leaf *l)
+{
+	siginfo_t si = {};
+
+	if (waitid(P_PIDFD, (id_t)l->pidfd, &si, WEXITED | WNOHANG) == 0 && si.si_pid > 0)
+		LOG_AS(LOG_WARNING, l->kind->failed, NO_FIELDS,
+			"%s ended (%s %d) and is started again", l->kind->what,
+			si.si_code == CLD_EXITED ? "status" : "signal", si.si_status);
+	else
+		LOG_AS(LOG_WARNING, l->kind->failed, NO_FIELDS, "%s ended and is started again",
+			l->kind->what);
+}
+
+static int on_ended(sd_event_source *s, int fd, uint32_t revents, void *userdata)
 {
 	struct leaf *l = userdata;
 
-	LOG_AS(LOG_WARNING, l->kind->failed, NO_FIELDS, "%s ended (%s %d) and is started again",
-		l->kind->what, si->si_code == CLD_EXITED ? "status" : "signal", si->si_status);
-	l->child = sd_event_source_unref(l->child);
+	log_end(l);
+	l->ended = sd_event_source_disable_unref(l->ended);
+	l->pidfd = closefd(l->pidfd);
 	start_later(l);
 	return 0;
 }
 
-/* All leaves are the same user: neither can trace or signal, and neither has a file. */
-static int spawn_leaf(struct leaf *l, int fd, pid_t *ret_pid)
+/* Takes the descriptor. */
+static int watch(struct leaf *l, int pidfd)
 {
-	_cleanup_(freep) char *program = spawn_find(l->kind->name);
-	_cleanup_(freep) char *name = xstrdup(l->kind->name);
-
-	return spawn_program(program,
-		(char *[]){ name, (char[]){ "--user" }, l->agent->conf.courier.user, NULL }, fd,
-		ret_pid);
+	if (pidfd < 0)
+		return -ESRCH;
+	l->pidfd = pidfd;
+	return sd_event_add_io(l->agent->event, &l->ended, pidfd, EPOLLIN, on_ended, l);
 }
 
+/* All leaves are the same user: neither can trace or signal, and neither has a file. */
 static int start(struct leaf *l)
 {
+	struct agent *a = l->agent;
 	struct err err = {};
-	int fds[2], r = channel_pair(fds);
 	pid_t pid;
+	int fd, r = spawn_leaf(a->conf.node.runtime_directory, l->kind->name, a->conf.courier.user,
+			&fd, &pid);
 
 	if (r < 0)
 		return r;
-	metrics_leaf(l->agent->metrics, l->kind->name);
-	r = spawn_leaf(l, fds[1], &pid);
-	closefd(fds[1]);
-	if (r >= 0) {
-		r = sd_event_add_child(l->agent->event, &l->child, pid, WEXITED, on_exit_reaped, l);
-		if (r < 0)
-			(void)kill(pid, SIGKILL); /* not waited for: the pid is still its own */
+	metrics_leaf(a->metrics, l->kind->name);
+	if (pid > 0 && watch(l, pidfd_open(pid, 0)) < 0) {
+		(void)kill(pid, SIGKILL); /* not waited for: the pid is still its own */
+		(void)waitpid(pid, NULL, 0);
+		closefd(fd);
+		return -ECHILD;
 	}
-	if (r < 0) {
-		closefd(fds[0]);
-		return r;
-	}
-	r = channel_open(l->agent->event, fds[0], l->kind->permits, l->kind->n_permits, on_gone, l,
-		&l->channel);
+	r = channel_open(
+		a->event, fd, l->kind->permits, l->kind->n_permits, on_gone, l, &l->channel);
 	if (r < 0) {
 		leaf_kill(l);
-		return r;
+		return 0;
 	}
 	if (l->kind->set_up(l->channel, l->userdata, &err) < 0) {
 		LOG_AS(LOG_ERR, l->kind->failed, FIELDS(.err = &err), "%s can't be set up: %s",
 			l->kind->what, err.message);
-		leaf_kill(l); /* on_exit_reaped tries again later */
+		leaf_kill(l); /* and tried again later */
 	}
 	return 0;
 }
@@ -132,6 +149,7 @@ int leaf_new(struct agent *a, const struct leaf_kind *kind, void *userdata, stru
 	l->agent = a;
 	l->kind = kind;
 	l->userdata = userdata;
+	l->pidfd = -1;
 	r = start(l);
 	if (r < 0) {
 		leaf_free(l);
@@ -147,10 +165,10 @@ struct leaf *leaf_free(struct leaf *l)
 	if (!l)
 		return NULL;
 	l->channel = channel_close(l->channel);
-	if (l->child) {
-		(void)sd_event_source_send_child_signal(l->child, SIGTERM, NULL, 0);
-		l->child = sd_event_source_disable_unref(l->child);
-	}
+	if (l->pidfd >= 0)
+		(void)pidfd_send_signal(l->pidfd, SIGTERM, NULL, 0);
+	l->ended = sd_event_source_disable_unref(l->ended);
+	l->pidfd = closefd(l->pidfd);
 	l->respawn = sd_event_source_disable_unref(l->respawn);
 	free(l);
 	return NULL;
@@ -168,5 +186,9 @@ struct channel *leaf_channel(const struct leaf *l)
 
 void leaf_ready(struct leaf *l)
 {
+	pid_t pid;
+
 	backoff_succeeded(&l->backoff);
+	if (l->pidfd < 0 && watch(l, spawn_peer(l->channel, &pid)) < 0)
+		leaf_kill(l);
 }

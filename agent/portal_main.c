@@ -17,7 +17,6 @@
 #include "proto/sandbox.h"
 #include "proto/jsonx.h"
 
-#define CHANNEL_FD         3
 #define SETUP_TIMEOUT_MS   10000
 #define CONNECTIONS_MAX    200
 #define IDLE_TIMEOUT_S     60
@@ -597,14 +596,13 @@ static int serve(struct portal *p, int fd)
 
 int main(int argc, char **argv)
 {
+	const char *user = sandbox_user("hoody-portal", argc, argv);
 	struct portal p = {};
 	struct err err = {};
 	int fd, r;
 
-	if (argc != 3 || strcmp(argv[1], "--user") != 0) {
-		(void)fputs("hoody-portal is started by hoody-agent\n", stderr);
+	if (!user)
 		return EXIT_FAILURE;
-	}
 	jsonx_init();
 	(void)signal(SIGPIPE, SIG_IGN);
 	if (fcntl(CHANNEL_FD, F_SETFD, FD_CLOEXEC) < 0)
@@ -612,7 +610,7 @@ int main(int argc, char **argv)
 	fd = receive_socket();
 	if (fd < 0)
 		return EXIT_FAILURE;
-	if (sandbox_enter(SANDBOX_SERVER, argv[2], &err) < 0) {
+	if (sandbox_enter(SANDBOX_SERVER, user, &err) < 0) {
 		(void)fprintf(stderr, "hoody-portal: %s\n", err.message);
 		return EXIT_FAILURE;
 	}

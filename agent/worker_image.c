@@ -28,7 +28,7 @@
 
 struct download {
 	const struct job *job;
-	const char *url, *courier, *user;
+	const char *url, *run, *user; /* as spawn_leaf has the last two */
 	const char *digest; /* NULL: what comes is believed for where it comes from (TLS) */
 	uint64_t size;      /* as ordered; 0: not said */
 	uint64_t max;
@@ -150,41 +150,32 @@ static int send_wish(struct download *d, int channel, int pipe)
 		strlen(payload), pipe);
 }
 
-static int start_courier(const struct download *d, int channel, pid_t *ret)
-{
-	char *argv[] = { (char[]){ "hoody-courier" }, (char[]){ "--user" }, (char *)d->user,
-		(char[]){ "--fetch" }, NULL };
-
-	return spawn_program(d->courier, argv, channel, ret);
-}
-
 /* Its answer stands in d->answer; one that says nothing sensible has failed. */
 static int attempt(struct download *d)
 {
-	_cleanup_(closep) int ours = -1, theirs = -1, out = -1, in = -1, extra = -1;
+	_cleanup_(closep) int channel = -1, out = -1, in = -1, extra = -1;
 	_cleanup_(freep) void *payload = NULL;
-	int channel[2], pipe[2], r;
+	int pipe[2], r;
 	pid_t pid;
 
 	d->answer = (struct frame){ .type = FRAME_FETCH_FAILED, .c = FRAME_FAIL_CONNECT };
-	if (channel_pair(channel) < 0 || pipe2(pipe, O_CLOEXEC) < 0)
+	if (pipe2(pipe, O_CLOEXEC) < 0)
 		return -errno;
-	ours = channel[0];
-	theirs = channel[1];
 	out = pipe[0];
 	in = pipe[1];
-	r = start_courier(d, theirs, &pid);
+	r = spawn_leaf(d->run, "hoody-courier", d->user, &channel, &pid);
 	if (r < 0)
 		return r;
-	theirs = closefd(theirs);
-	r = send_wish(d, ours, in);
+	r = send_wish(d, channel, in);
 	in = closefd(in);
 	if (r >= 0)
 		r = receive(d, out);
-	if (r >= 0 && channel_recv_sync(ours, ANSWER_WAIT_MS, &d->answer, &payload, &extra) < 0)
+	if (r >= 0 && channel_recv_sync(channel, ANSWER_WAIT_MS, &d->answer, &payload, &extra) < 0)
 		d->answer.type = FRAME_FETCH_FAILED;
-	(void)kill(pid, SIGKILL); /* not yet waited for: the pid is its own */
-	(void)waitpid(pid, NULL, 0);
+	if (pid > 0) { /* not yet waited for: the pid is its own; a unit ends with its channel */
+		(void)kill(pid, SIGKILL);
+		(void)waitpid(pid, NULL, 0);
+	}
 	return r;
 }
 
@@ -258,7 +249,7 @@ int worker_image_fetch(struct job *j, struct err *err)
 	struct download d = { .job = j,
 		.url = text(j, "url"),
 		.digest = text(j, "digest"),
-		.courier = text(j, "courier"),
+		.run = text(j, "run"),
 		.user = text(j, "user"),
 		.size = number(j, "size"),
 		.max = number(j, "size") ? number(j, "size") : number(j, "max_bytes"),
@@ -285,7 +276,7 @@ static int fetch_document(struct job *j, const char *path, json_t **ret, struct 
 	_cleanup_(closep) int fd = memfd_create("hoody-document", MFD_CLOEXEC);
 	struct download d = { .job = j,
 		.url = url,
-		.courier = text(j, "courier"),
+		.run = text(j, "run"),
 		.user = text(j, "user"),
 		.max = DOCUMENT_MAX,
 		.spool = fd };

@@ -20,7 +20,6 @@
 #include "proto/jsonx.h"
 #include "proto/sandbox.h"
 
-#define CHANNEL_FD       3
 #define SETUP_TIMEOUT_MS 10000
 #define CA_MAX           (4 * 1024 * 1024)
 #define TELL_US          (1000 * 1000) /* a fault that comes and goes is not told each time */
@@ -33,7 +32,7 @@ struct netproxy {
 	struct upstream_pool *upstreams;
 	struct relay_set *relays;
 	struct dnsrelay *dns;
-	char *ca_pem, *config, *fault;
+	char *system_ca, *config, *fault;
 	enum frame_netproxy_fault fault_kind;
 };
 
@@ -95,12 +94,13 @@ static int on_config(struct channel *ch, struct channel_message *m, void *userda
 	_cleanup_json_ json_t *v = NULL;
 	_cleanup_(freep) char *canonical = NULL;
 	uint32_t servers[DNSRELAY_SERVERS_MAX];
-	const char *url = NULL;
+	const char *url = NULL, *ca_pem = NULL;
 	struct err err = {};
 	size_t n;
 
 	if (jsonx_parse(m->payload, m->size, ERR_CHANNEL, &v, &err) < 0 ||
-		jsonx_string(v, "proxy", true, &url, ERR_CHANNEL, &err) < 0)
+		jsonx_string(v, "proxy", true, &url, ERR_CHANNEL, &err) < 0 ||
+		jsonx_string(v, "ca_pem", false, &ca_pem, ERR_CHANNEL, &err) < 0)
 		return -EBADMSG;
 	n = read_servers(json_object_get(v, "dns_servers"), servers);
 	if (n == 0)
@@ -110,8 +110,8 @@ static int on_config(struct channel *ch, struct channel_message *m, void *userda
 		free(p->config);
 		p->config = TAKE(canonical);
 		relay_set_reset(p->relays);
-		upstream_pool_configure(p->upstreams, url, p->ca_pem);
 		dnsrelay_configure(p->dns, servers, n);
+		upstream_pool_configure(p->upstreams, url, ca_pem ? ca_pem : p->system_ca);
 	}
 	tell(p);
 	return 0;
@@ -183,10 +183,12 @@ static void load(void)
 	(void)curl_global_init(CURL_GLOBAL_DEFAULT);
 }
 
-/* What a container makes us hold is not worth what the agent is (proc_pid_oom_score_adj(5)). */
+/* What a container makes us hold is not worth what the agent is (proc_pid_oom_score_adj(5)), whose
+ * child we are; a unit of its own, which is not root's, has its own. */
 static void be_like_others(void)
 {
-	_cleanup_(closep) int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+	_cleanup_(closep) int fd =
+		geteuid() == 0 ? open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC) : -1;
 
 	if (fd >= 0)
 		(void)!write(fd, "0", 1);
@@ -219,15 +221,19 @@ static int begin(struct netproxy *p)
 	return r;
 }
 
-/* Until there is a configuration, nothing is taken: it is the first thing that comes. */
+/* Until there is a configuration, nothing is taken: it is the first thing that comes, once we have said that we
+ * are confined, and the agent has written down who we are. */
 static int serve(struct netproxy *p)
 {
 	struct frame f;
 	_cleanup_(freep) void *payload = NULL;
 	_cleanup_(closep) int fd = -1;
 	struct channel_message m;
-	int r = channel_recv_sync(CHANNEL_FD, SETUP_TIMEOUT_MS, &f, &payload, &fd);
+	int r = channel_send_sync(
+		CHANNEL_FD, &(struct frame){ .type = FRAME_NETPROXY_READY }, NULL, 0, -1);
 
+	if (r >= 0)
+		r = channel_recv_sync(CHANNEL_FD, SETUP_TIMEOUT_MS, &f, &payload, &fd);
 	if (r < 0 || f.type != FRAME_NETPROXY_CONFIG)
 		return -EBADMSG;
 	m = (struct channel_message){ .frame = f, .payload = payload, .size = f.size, .fd = -1 };
@@ -244,21 +250,20 @@ static int serve(struct netproxy *p)
 
 int main(int argc, char **argv)
 {
+	const char *user = sandbox_user("hoody-netproxy", argc, argv);
 	struct netproxy p = {};
 	struct err err = {};
 
-	if (argc != 4 || strcmp(argv[1], "--user") != 0) {
-		(void)fputs("hoody-netproxy is started by hoody-agent\n", stderr);
+	if (!user)
 		return EXIT_FAILURE;
-	}
 	jsonx_init();
 	(void)signal(SIGPIPE, SIG_IGN);
 	if (fcntl(CHANNEL_FD, F_SETFD, FD_CLOEXEC) < 0 || receive_sockets(&p) < 0)
 		return EXIT_FAILURE;
-	p.ca_pem = read_file(argv[3][0] ? argv[3] : curl_version_info(CURLVERSION_NOW)->cainfo);
+	p.system_ca = read_file(curl_version_info(CURLVERSION_NOW)->cainfo);
 	load();
 	be_like_others();
-	if (sandbox_enter(SANDBOX_PROXY, argv[2], &err) < 0) {
+	if (sandbox_enter(SANDBOX_PROXY, user, &err) < 0) {
 		(void)fprintf(stderr, "hoody-netproxy: %s\n", err.message);
 		return EXIT_FAILURE;
 	}

@@ -16,8 +16,7 @@ struct upstream_pool {
 	sd_event *event;
 	CURLM *multi;
 	sd_event_source *timer;
-	char *url;
-	const char *ca_pem;
+	char *url, *ca_pem;
 	upstream_fault fault;
 	void *userdata;
 	bool at_fault;
@@ -314,6 +313,7 @@ struct upstream_pool *upstream_pool_free(struct upstream_pool *s)
 		free(s->url);
 		free(s->name);
 		free(s->look_up_url);
+		free(s->ca_pem);
 		free(s);
 	}
 	return NULL;
@@ -346,8 +346,9 @@ static void find_name(struct upstream_pool *s)
 void upstream_pool_configure(struct upstream_pool *s, const char *url, const char *ca_pem)
 {
 	free(s->url);
+	free(s->ca_pem);
 	s->url = xstrdup(url);
-	s->ca_pem = ca_pem;
+	s->ca_pem = ca_pem ? xstrdup(ca_pem) : NULL;
 	end_look_up(s);
 	(void)sd_event_source_set_enabled(s->look_up_again, SD_EVENT_OFF);
 	find_name(s);
@@ -379,8 +380,7 @@ static void set_up(struct upstream *u, const char *destination)
 	(void)curl_easy_setopt(c, CURLOPT_PROXY_CAINFO, NULL);
 	(void)curl_easy_setopt(c, CURLOPT_PROXY_CAPATH, NULL);
 	if (s->ca_pem) {
-		struct curl_blob ca = { (void *)(uintptr_t)s->ca_pem, strlen(s->ca_pem),
-			CURL_BLOB_NOCOPY };
+		struct curl_blob ca = { s->ca_pem, strlen(s->ca_pem), CURL_BLOB_NOCOPY };
 
 		(void)curl_easy_setopt(c, CURLOPT_PROXY_CAINFO_BLOB, &ca);
 	}

@@ -22,8 +22,8 @@ _must_check_ int upstream_pool_new(
 	sd_event *event, upstream_fault fault, void *userdata, struct upstream_pool **ret);
 struct upstream_pool *upstream_pool_free(
 	struct upstream_pool *s); /* every upstream is closed before */
-/* @url: scheme://[user[:password]@]host:port, copied. @ca_pem: whom an https proxy's certificate is
- * held against; must stay. For connections that are opened from now on. */
+/* @url: scheme://[user[:password]@]host:port. @ca_pem: whom an https proxy's certificate is held
+ * against. Both are copied. Every upstream that is open is closed before. */
 void upstream_pool_configure(struct upstream_pool *s, const char *url, const char *ca_pem);
 
 /* @r 0: connected; else a negative errno, and all that may be done is upstream_close. */

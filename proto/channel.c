@@ -28,6 +28,7 @@ struct channel {
 	channel_gone gone;
 	void *userdata;
 	unsigned state;
+	pid_t peer;
 	struct queued *queue, **queue_tail;
 	size_t n_queued;
 	unsigned handling; /* depth: a close from within a handler is finished after it */
@@ -152,6 +153,7 @@ struct received {
 	struct frame frame;
 	int fds[FDS_MAX];
 	size_t n_fds;
+	pid_t sender;
 };
 
 /* Descriptors are taken before anything is judged, so that none is lost. */
@@ -161,6 +163,8 @@ static void take_fds(struct msghdr *msg, struct received *in, bool *ret_too_many
 		size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 		const uint8_t *data = CMSG_DATA(c);
 
+		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_CREDENTIALS)
+			memcpy(&in->sender, data + offsetof(struct ucred, pid), sizeof(pid_t));
 		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
 			continue;
 		for (size_t i = 0; i < n; i++) {
@@ -181,7 +185,7 @@ static void take_fds(struct msghdr *msg, struct received *in, bool *ret_too_many
 static int receive(int fd, struct received *ret)
 {
 	union {
-		char bytes[CMSG_SPACE(8 * sizeof(int))];
+		char bytes[CMSG_SPACE(8 * sizeof(int)) + CMSG_SPACE(sizeof(struct ucred))];
 		struct cmsghdr align;
 	} control;
 	uint8_t header[FRAME_SIZE];
@@ -350,6 +354,7 @@ static void handle(struct channel *ch, struct received *in)
 	const char *why;
 	int r = open_message(in, &m);
 
+	ch->peer = in->sender;
 	if (r < 0) {
 		close_message(&m);
 		end(ch, r, "a payload that is not sealed or not of its size");
@@ -478,6 +483,11 @@ unsigned channel_state(const struct channel *ch)
 int channel_fd(const struct channel *ch)
 {
 	return ch->fd;
+}
+
+pid_t channel_peer(const struct channel *ch)
+{
+	return ch->peer;
 }
 
 static int enqueue(struct channel *ch, const struct queued *q)

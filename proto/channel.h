@@ -12,6 +12,7 @@
 #include "proto/frame.h"
 
 #define CHANNEL_STATES_MAX 32
+#define CHANNEL_FD         3 /* where a program of ours finds the one to who started it */
 
 /* A received frame. Payload is a private copy-on-nothing mapping of the sealed memfd: valid until
  * the handler returns. */
@@ -52,6 +53,9 @@ struct channel *channel_close(struct channel *ch); /* frees; NULL in, NULL out; 
 void channel_set_state(struct channel *ch, unsigned state);
 unsigned channel_state(const struct channel *ch);
 int channel_fd(const struct channel *ch);
+/* The process that sent the last frame, as the kernel says (unix(7), SCM_CREDENTIALS); 0: none came, or the
+ * descriptor has not SO_PASSCRED. */
+pid_t channel_peer(const struct channel *ch);
 
 /* Send one frame. @payload (may be NULL with size 0) is copied to a memfd and sealed; @extra_fd
  * (-1: none) is sent along, not taken. Frames queue (bounded) while the socket is full. Returns 0,

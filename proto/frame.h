@@ -77,9 +77,11 @@ enum frame_type {
 	/* agent -> netproxy */
 	FRAME_NETPROXY_SOCKET =
 		0x0601, /* a: enum frame_netproxy_socket; carries it; each once, first */
-	FRAME_NETPROXY_CONFIG = 0x0602, /* payload: JSON {proxy, dns_servers}; any time later */
+	FRAME_NETPROXY_CONFIG =
+		0x0602, /* payload: JSON {proxy, dns_servers, ca_pem?}; after READY, any time */
 
 	/* netproxy -> agent, whichever was the last to connect */
+	FRAME_NETPROXY_READY = 0x0682,  /* confined; once, after the sockets */
 	FRAME_NETPROXY_STATUS = 0x0681, /* a: connections; payload, when the upstream is at fault:
 					   text that says how; b: enum frame_netproxy_fault */
 

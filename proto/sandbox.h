@@ -21,5 +21,8 @@ enum sandbox_role {
 	SANDBOX_PROXY,  /* both of them, and moves bytes between sockets (hoody-netproxy) */
 	SANDBOX_UNPACK, /* makes files of every kind below the root that it is in, and nothing else */
 };
+/* Of the leaves' command line: the user of "--user NAME"; "" without any, when who started us has confined
+ * us (a systemd unit); NULL when nobody has (said on stderr, with @name): end then. */
+const char *sandbox_user(const char *name, int argc, char **argv);
 /* SANDBOX_UNPACK changes neither user nor root: the caller has put the process where it belongs. */
 _must_check_ int sandbox_enter(enum sandbox_role role, const char *user, struct err *err);
