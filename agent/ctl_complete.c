@@ -42,7 +42,7 @@ static bool wants_container(const struct ctl_command *c)
 static void print_bash(void)
 {
 	printf("_hoodyctl() {\n\tlocal cur=${COMP_WORDS[COMP_CWORD]} w typed= offer=\n"
-	       "\tfor w in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n"
+	       "\tfor w in \"${COMP_WORDS[@]:1:$((COMP_CWORD - 1))}\"; do\n"
 	       "\t\tcase $w in -*) ;; *) typed+=\"$w \" ;; esac\n\tdone\n\tcase $typed in\n");
 	for (size_t i = 0; i < ctl_table_commands_count; i++) {
 		const struct ctl_command *c = &ctl_table_commands[i];
@@ -70,6 +70,8 @@ static void print_zsh(void)
 {
 	printf("#compdef hoodyctl\nautoload -U +X bashcompinit && bashcompinit\n");
 	print_bash();
+	/* As a file that compinit loads, this runs when a completion is first asked for. */
+	printf("[[ $funcstack[1] = _hoodyctl ]] && _bash_complete -F _hoodyctl\n");
 }
 
 static void print_fish_command(const struct ctl_command *c)

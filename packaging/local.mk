@@ -7,6 +7,14 @@ catalogdir = $(prefix)/lib/systemd/catalog
 dist_catalog_DATA = packaging/hoody-agent.catalog
 systemdsystemunit_DATA = packaging/systemd/hoody-agent.service
 dist_systemdsystemunit_DATA = packaging/systemd/hoody-agent.socket
+# Completions are what the built hoodyctl says.
+bashcompdir = $(datadir)/bash-completion/completions
+zshcompdir = $(datadir)/zsh/site-functions
+fishcompdir = $(datadir)/fish/vendor_completions.d
+nodist_bashcomp_DATA = packaging/completions/hoodyctl
+nodist_zshcomp_DATA = packaging/completions/_hoodyctl
+nodist_fishcomp_DATA = packaging/completions/hoodyctl.fish
+CLEANFILES += $(nodist_bashcomp_DATA) $(nodist_zshcomp_DATA) $(nodist_fishcomp_DATA)
 dist_doc_DATA = README.md COPYING agent/ARCHITECTURE.md proto/PROTOCOL.md packaging/OPERATIONS.md packaging/SECURITY.md
 
 EXTRA_DIST += packaging/agent.conf packaging/deps.sh packaging/quickstart packaging/systemd/hoody-agent.service.in packaging/systemd/sysusers.conf \
@@ -17,6 +25,10 @@ CLEANFILES += packaging/systemd/hoody-agent.service
 packaging/systemd/hoody-agent.service: packaging/systemd/hoody-agent.service.in
 	@$(MKDIR_P) packaging/systemd
 	$(AM_V_GEN)sed 's|[@]sbindir[@]|$(sbindir)|g' '$(srcdir)/packaging/systemd/hoody-agent.service.in' >$@
+
+packaging/completions/hoodyctl packaging/completions/_hoodyctl packaging/completions/hoodyctl.fish: agent/hoodyctl$(EXEEXT)
+	@$(MKDIR_P) packaging/completions
+	$(AM_V_GEN)case $@ in */_*) shell=zsh ;; *.fish) shell=fish ;; *) shell=bash ;; esac; ASAN_OPTIONS=detect_leaks=0 agent/hoodyctl$(EXEEXT) completion $$shell >$@.new && mv $@.new $@
 
 # An operator's configuration is never overwritten, nor removed.
 confdir = $(DESTDIR)$(sysconfdir)/hoody-agent

@@ -121,7 +121,11 @@ def main():
                  '[[ $line == *" " ]] && COMP_WORDS+=(""); COMP_CWORD=$((${#COMP_WORDS[@]}-1)); _hoodyctl; echo "${COMPREPLY[*]}"; done') % (harness.BUILD / "agent/hoodyctl", node.directory / "agent.conf", script)
         offered = subprocess.run(["bash", "-c", probe], capture_output=True, text=True).stdout.splitlines()
         tap.ok(offered[:2] == ["container console config", "start stop"] and cid in offered[2] and offered[3:] == ["follow"], "a shell completes commands, and containers", offered)
-        gives(node, 0, ["^#compdef hoodyctl"], "completion", "zsh")
+        (node.directory / "_hoodyctl").write_text(gives(node, 0, ["^#compdef hoodyctl"], "completion", "zsh"))
+        tab = (f"zmodload zsh/zpty; zpty z zsh -f -i; zpty -w z 'fpath=({node.directory} $fpath); autoload -U compinit; compinit -u -D; echo rea\"\"dy'; zpty -r z shown '*ready*'; "
+               "zpty -n -w z $'hoodyctl snapshot cr\\t'; zpty -r z shown '*snapshot create*' && echo completed")
+        shown = subprocess.run(["timeout", "30", "zsh", "-f", "-c", tab], capture_output=True, text=True)
+        tap.ok(shown.stdout == "completed\n", "zsh completes at the first key, loading them by itself", shown)
         gives(node, 0, ["container force-stop"], "completion", "fish")
         gives(node, 2, ["want bash, zsh or fish"], "completion", "csh")
 
