@@ -5,8 +5,10 @@ dist_man_MANS = packaging/man/hoody-agent.8 packaging/man/hoodyctl.1 packaging/m
 
 catalogdir = $(prefix)/lib/systemd/catalog
 dist_catalog_DATA = packaging/hoody-agent.catalog
-systemdsystemunit_DATA = packaging/systemd/hoody-agent.service
-dist_systemdsystemunit_DATA = packaging/systemd/hoody-agent.socket
+LEAF_UNITS = packaging/systemd/hoody-courier@.service packaging/systemd/hoody-portal@.service packaging/systemd/hoody-netproxy@.service
+systemdsystemunit_DATA = packaging/systemd/hoody-agent.service $(LEAF_UNITS)
+dist_systemdsystemunit_DATA = packaging/systemd/hoody-agent.socket \
+	packaging/systemd/hoody-courier.socket packaging/systemd/hoody-portal.socket packaging/systemd/hoody-netproxy.socket
 # Completions are what the built hoodyctl says.
 bashcompdir = $(datadir)/bash-completion/completions
 zshcompdir = $(datadir)/zsh/site-functions
@@ -15,16 +17,24 @@ nodist_bashcomp_DATA = packaging/completions/hoodyctl
 nodist_zshcomp_DATA = packaging/completions/_hoodyctl
 nodist_fishcomp_DATA = packaging/completions/hoodyctl.fish
 CLEANFILES += $(nodist_bashcomp_DATA) $(nodist_zshcomp_DATA) $(nodist_fishcomp_DATA)
+apparmordir = $(sysconfdir)/apparmor.d
+dist_apparmor_DATA = packaging/apparmor/hoody-courier packaging/apparmor/hoody-portal packaging/apparmor/hoody-netproxy
 dist_doc_DATA = README.md COPYING agent/ARCHITECTURE.md proto/PROTOCOL.md packaging/OPERATIONS.md packaging/SECURITY.md
 
-EXTRA_DIST += packaging/agent.conf packaging/deps.sh packaging/quickstart packaging/systemd/hoody-agent.service.in packaging/systemd/sysusers.conf \
+EXTRA_DIST += packaging/agent.conf packaging/deps.sh packaging/quickstart packaging/systemd/hoody-agent.service.in packaging/systemd/hoody-courier@.service.in \
+	packaging/systemd/hoody-portal@.service.in packaging/systemd/hoody-netproxy@.service.in packaging/systemd/leaf.conf \
+	packaging/systemd/sysusers.conf packaging/systemd/tmpfiles.conf packaging/systemd/preset.conf \
 	packaging/monitoring/README.md packaging/monitoring/alerts.yml packaging/monitoring/grafana-dashboard.json packaging/monitoring/prometheus.png \
 	packaging/build-deb packaging/build-rpm packaging/debian packaging/rpm
-CLEANFILES += packaging/systemd/hoody-agent.service
+CLEANFILES += packaging/systemd/hoody-agent.service $(LEAF_UNITS)
 
 packaging/systemd/hoody-agent.service: packaging/systemd/hoody-agent.service.in
 	@$(MKDIR_P) packaging/systemd
 	$(AM_V_GEN)sed 's|[@]sbindir[@]|$(sbindir)|g' '$(srcdir)/packaging/systemd/hoody-agent.service.in' >$@
+
+$(LEAF_UNITS): packaging/systemd/leaf.conf $(LEAF_UNITS:=.in)
+	@$(MKDIR_P) packaging/systemd
+	$(AM_V_GEN)sed -e 's|[@]pkglibexecdir[@]|$(pkglibexecdir)|g' -e '/^[@]leaf[@]$$/{' -e 'r $(srcdir)/packaging/systemd/leaf.conf' -e 'd' -e '}' '$(srcdir)/$@.in' >$@
 
 packaging/completions/hoodyctl packaging/completions/_hoodyctl packaging/completions/hoodyctl.fish: agent/hoodyctl$(EXEEXT)
 	@$(MKDIR_P) packaging/completions
@@ -33,11 +43,15 @@ packaging/completions/hoodyctl packaging/completions/_hoodyctl packaging/complet
 # An operator's configuration is never overwritten, nor removed.
 confdir = $(DESTDIR)$(sysconfdir)/hoody-agent
 sysusersdir = $(DESTDIR)$(prefix)/lib/sysusers.d
+tmpfilesdir = $(DESTDIR)$(prefix)/lib/tmpfiles.d
+presetdir = $(DESTDIR)$(prefix)/lib/systemd/system-preset
 install-data-local:
-	$(MKDIR_P) '$(confdir)/agent.conf.d' '$(sysusersdir)'
+	$(MKDIR_P) '$(confdir)/agent.conf.d' '$(sysusersdir)' '$(tmpfilesdir)' '$(presetdir)'
 	test -e '$(confdir)/agent.conf' || $(INSTALL_DATA) '$(srcdir)/packaging/agent.conf' '$(confdir)/agent.conf'
 	$(INSTALL_DATA) '$(srcdir)/packaging/systemd/sysusers.conf' '$(sysusersdir)/hoody-agent.conf'
+	$(INSTALL_DATA) '$(srcdir)/packaging/systemd/tmpfiles.conf' '$(tmpfilesdir)/hoody-agent.conf'
+	$(INSTALL_DATA) '$(srcdir)/packaging/systemd/preset.conf' '$(presetdir)/80-hoody-agent.preset'
 uninstall-local:
 	! cmp -s '$(srcdir)/packaging/agent.conf' '$(confdir)/agent.conf' || rm -f '$(confdir)/agent.conf'
 	-rmdir '$(confdir)/agent.conf.d' '$(confdir)' 2>/dev/null
-	rm -f '$(sysusersdir)/hoody-agent.conf'
+	rm -f '$(sysusersdir)/hoody-agent.conf' '$(tmpfilesdir)/hoody-agent.conf' '$(presetdir)/80-hoody-agent.preset'
