@@ -536,6 +536,11 @@ static int watch(struct ctnet *n)
 		r = sd_event_add_time(n->agent->event, &n->heal, CLOCK_MONOTONIC, 0, 1, on_heal, n);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(n->heal, SD_EVENT_OFF);
+	/* Before whatever else waits in a turn. */
+	if (r >= 0)
+		r = sd_event_source_set_priority(n->input, SD_EVENT_PRIORITY_IMPORTANT);
+	if (r >= 0)
+		r = sd_event_source_set_priority(n->heal, SD_EVENT_PRIORITY_IMPORTANT);
 	return r;
 }
 

@@ -12,6 +12,8 @@
 #include "agent/spawn.h"
 
 #define ACCURACY_US (100 * 1000)
+#define READY_US    (60ULL * 1000 * 1000) /* to be ready in: a unit has its own start before it */
+#define PROVEN_US   (1000 * 1000)         /* one that has served for so long was no failure */
 
 struct leaf {
 	struct agent *agent;
@@ -19,7 +21,8 @@ struct leaf {
 	void *userdata;
 	struct channel *channel;
 	int pidfd; /* -1: none runs, or it is a unit's and has not said who it is */
-	sd_event_source *ended, *respawn;
+	sd_event_source *ended, *respawn, *late;
+	uint64_t ready_us; /* since when it serves; 0: not yet */
 	struct backoff backoff;
 };
 
@@ -40,9 +43,21 @@ static int on_start(sd_event_source *s, uint64_t usec, void *userdata)
 	return 0;
 }
 
+static uint64_t now_us(const struct leaf *l)
+{
+	uint64_t usec = 0;
+
+	(void)sd_event_now(l->agent->event, CLOCK_BOOTTIME, &usec); /* of this turn */
+	return usec;
+}
+
 static void start_later(struct leaf *l)
 {
 	l->kind->down(l->userdata);
+	l->late = sd_event_source_disable_unref(l->late);
+	if (l->ready_us && now_us(l) - l->ready_us >= PROVEN_US)
+		backoff_succeeded(&l->backoff);
+	l->ready_us = 0;
 	l->respawn = sd_event_source_disable_unref(l->respawn);
 	if (sd_event_add_time_relative(l->agent->event, &l->respawn, CLOCK_BOOTTIME,
 		    backoff_failed(&l->backoff, 0, randombytes_random()) * 1000, ACCURACY_US,
@@ -59,6 +74,19 @@ void leaf_kill(struct leaf *l)
 	}
 	l->channel = channel_close(l->channel);
 	start_later(l);
+}
+
+void leaf_overdue(struct leaf *l)
+{
+	LOG_AS(LOG_WARNING, l->kind->failed, NO_FIELDS,
+		"%s does not answer: it is killed and started again", l->kind->what);
+	leaf_kill(l);
+}
+
+static int on_late(sd_event_source *s, uint64_t usec, void *userdata)
+{
+	leaf_overdue(userdata);
+	return 0;
 }
 
 static void on_gone(struct channel *ch, int r, const char *why, void *userdata)
@@ -132,6 +160,10 @@ static int start(struct leaf *l)
 		leaf_kill(l);
 		return 0;
 	}
+	l->late = sd_event_source_disable_unref(l->late);
+	if (sd_event_add_time_relative(
+		    a->event, &l->late, CLOCK_BOOTTIME, READY_US, ACCURACY_US, on_late, l) < 0)
+		abort(); /* only for want of memory */
 	if (l->kind->set_up(l->channel, l->userdata, &err) < 0) {
 		LOG_AS(LOG_ERR, l->kind->failed, FIELDS(.err = &err), "%s can't be set up: %s",
 			l->kind->what, err.message);
@@ -170,6 +202,7 @@ struct leaf *leaf_free(struct leaf *l)
 	l->ended = sd_event_source_disable_unref(l->ended);
 	l->pidfd = closefd(l->pidfd);
 	l->respawn = sd_event_source_disable_unref(l->respawn);
+	l->late = sd_event_source_disable_unref(l->late);
 	free(l);
 	return NULL;
 }
@@ -188,7 +221,8 @@ void leaf_ready(struct leaf *l)
 {
 	pid_t pid;
 
-	backoff_succeeded(&l->backoff);
+	l->late = sd_event_source_disable_unref(l->late);
+	l->ready_us = now_us(l);
 	if (l->pidfd < 0 && watch(l, spawn_peer(l->channel, &pid)) < 0)
 		leaf_kill(l);
 }

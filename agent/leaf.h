@@ -35,7 +35,10 @@ struct leaf *leaf_free(struct leaf *l);
 void *leaf_owner(const struct leaf *l);
 /* NULL while none runs, or its channel is closed. */
 struct channel *leaf_channel(const struct leaf *l);
-/* It has said that it is ready: the next end is a first one for back-off. */
+/* It has said that it is ready: when it has served for a second, its end is a first one for back-off. One
+ * that is never ready is killed in the end. */
 void leaf_ready(struct leaf *l);
 /* End this one; another is started. */
 void leaf_kill(struct leaf *l);
+/* The same, and say why: it has not answered in its time. */
+void leaf_overdue(struct leaf *l);

@@ -238,5 +238,5 @@ int outbox_acked(struct outbox *o, uint64_t seq)
 	memcpy(o->prev, o->fixed_digest, sizeof(o->prev));
 	store_must(store_meta_set(o->store, META_PREV, o->prev, sizeof(o->prev)));
 	store_must(store_meta_set(o->store, META_FIXED, &o->fixed, sizeof(o->fixed)));
-	return 0;
+	return 1;
 }

@@ -43,6 +43,6 @@ char *outbox_envelope(
 	struct outbox *o, const char *node_id, const struct report_key *key, size_t *ret_size);
 
 /* Everything up to @seq is stored over there. When this covers the fixed batch it is forgotten and
- * the chain moves on. An acknowledgement of less leaves the rest; of more than was ever sent is
- * refused (-EBADMSG). */
+ * the chain moves on: 1. An acknowledgement of less leaves it to be sent again: 0. Of more than was ever
+ * sent: -EBADMSG. */
 _must_check_ int outbox_acked(struct outbox *o, uint64_t seq);

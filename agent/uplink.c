@@ -2,6 +2,7 @@
 #include "agent/uplink.h"
 
 #include <sodium.h>
+#include <time.h>
 
 #include "agent/agent.h"
 #include "agent/backoff.h"
@@ -10,27 +11,47 @@
 #include "agent/intake.h"
 #include "agent/journald.h"
 #include "agent/leaf.h"
+#include "proto/ident.h"
 #include "proto/jsonx.h"
+#include "proto/orderpack.h"
 
-#define POLL_LIMIT  256
 #define ACCURACY_US (100 * 1000)
+#define OVERDUE_S   10          /* a courier is late by so much */
+#define HASTE_MS    900         /* nothing, sooner than any wait that can be asked for */
+#define SLICE_US    (10 * 1000) /* of envelopes in one turn: others want theirs */
 
 /* Channel states: SETUP until READY, then a bit each for what is out. */
 enum { SETUP = 0, IDLE = 1, POLLING = 2, DELIVERING = 3, BOTH = 4, STATES = 5 };
 #define S(state) (1u << (state))
 
 struct errand {
+	struct uplink *uplink;
 	bool out;    /* a frame is with the courier */
 	uint64_t id; /* of that frame */
+	uint64_t sent_us;
 	struct backoff backoff;
-	sd_event_source *timer; /* armed: not before it fires */
+	sd_event_source *timer; /* out: until the answer is overdue; waiting: not before it fires */
 	bool waiting;
+};
+
+/* What a poll has brought, until all of it is judged: a slice in each turn, since a courier that was taken
+ * over could fill a frame with what takes half a second to refuse. */
+struct batch {
+	uint8_t *bytes; /* or NULL */
+	struct span {
+		const void *at;
+		size_t size;
+	} envelope[ORDERPACK_MAX];
+	size_t n, judged;
+	uint64_t head_seq;
+	sd_event_source *next;
 };
 
 struct uplink {
 	struct agent *agent;
 	struct leaf *leaf;
 	struct errand poll, deliver;
+	struct batch batch;
 	uint64_t next_id;
 	uint64_t polled_after; /* the poll that is out asked for orders after this */
 	uint64_t head_seq;
@@ -60,30 +81,50 @@ static void update_state(struct uplink *u)
 
 /* --- waiting --- */
 
+static uint64_t now_us(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_BOOTTIME, &t); /* can't fail */
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+/* What waited is sent in the turn that follows. A courier that never answers is replaced. */
 static int on_errand_timer(sd_event_source *s, uint64_t usec, void *userdata)
 {
 	struct errand *e = userdata;
 
 	e->waiting = false; /* the turn that follows sends it */
+	if (e->out)
+		leaf_overdue(e->uplink->leaf);
 	return 0;
 }
 
-static void wait_ms(struct uplink *u, struct errand *e, uint64_t ms)
+static void arm(struct errand *e, uint64_t ms)
 {
 	e->timer = sd_event_source_disable_unref(e->timer);
-	e->waiting = sd_event_add_time_relative(u->agent->event, &e->timer, CLOCK_BOOTTIME,
-			     ms * 1000, ACCURACY_US, on_errand_timer, e) >= 0;
+	if (sd_event_add_time_relative(e->uplink->agent->event, &e->timer, CLOCK_BOOTTIME,
+		    ms * 1000, ACCURACY_US, on_errand_timer, e) < 0)
+		abort(); /* only for want of memory */
 }
 
-static void errand_failed(struct uplink *u, struct errand *e, uint64_t retry_after_ms)
+static void end_errand(struct errand *e)
 {
 	e->out = false;
-	wait_ms(u, e, backoff_failed(&e->backoff, retry_after_ms, randombytes_random()));
+	if (!e->waiting)
+		e->timer = sd_event_source_disable_unref(e->timer);
+}
+
+static void errand_failed(struct errand *e, uint64_t retry_after_ms)
+{
+	end_errand(e);
+	e->waiting = true;
+	arm(e, backoff_failed(&e->backoff, retry_after_ms, randombytes_random()));
 }
 
 static void errand_succeeded(struct errand *e)
 {
-	e->out = false;
+	end_errand(e);
 	backoff_succeeded(&e->backoff);
 }
 
@@ -107,33 +148,11 @@ static void note(struct uplink *u, enum frame_fail fail, uint64_t status)
 
 /* --- what the courier says --- */
 
-static uint32_t read_le32(const uint8_t *p)
+static void add_envelope(const void *envelope, size_t size, void *userdata)
 {
-	return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-}
+	struct batch *b = userdata;
 
-static int take_orders(
-	struct uplink *u, const uint8_t *p, size_t size, uint64_t count, unsigned *ret_believed)
-{
-	struct agent *a = u->agent;
-
-	*ret_believed = 0;
-	for (uint64_t i = 0; i < count; i++) {
-		uint32_t length;
-
-		if (size < 4)
-			return -EBADMSG;
-		length = read_le32(p);
-		p += 4;
-		size -= 4;
-		if (length > size)
-			return -EBADMSG;
-		if (intake_envelope(a, p, length) != INTAKE_REFUSED)
-			(*ret_believed)++;
-		p += length;
-		size -= length;
-	}
-	return size == 0 ? 0 : -EBADMSG;
+	b->envelope[b->n++] = (struct span){ envelope, size };
 }
 
 /* Nothing came though the API has issued more than we have: somebody on the way keeps orders from
@@ -152,43 +171,91 @@ static void look_for_withheld(struct uplink *u, uint64_t head_seq, uint64_t coun
 	u->withheld_told = true;
 }
 
-static int on_orders(struct channel *ch, struct channel_message *m, void *userdata)
+static void finish_poll(struct uplink *u, uint64_t head_seq, uint64_t count, bool hasty)
 {
-	struct uplink *u = leaf_owner(userdata);
-	unsigned believed;
-	int r;
-
-	if (m->frame.id != u->poll.id || m->frame.b > POLL_LIMIT ||
-		(m->frame.b > 0) != (m->size > 0))
-		return -EBADMSG;
-	r = take_orders(u, m->payload, m->size, m->frame.b, &believed);
-	if (r < 0)
-		return r;
-	u->head_seq = m->frame.a;
-	look_for_withheld(u, m->frame.a, m->frame.b);
+	u->head_seq = head_seq;
+	look_for_withheld(u, head_seq, count);
 	note(u, FRAME_FAIL_NONE, 0);
-	if ((m->frame.b > 0 && believed == 0) || u->withheld_told)
-		errand_failed(u, &u->poll, 0); /* must not make us spin */
+	/* Nothing that we had not, or nothing at all and that too soon: must not make us spin. */
+	if (hasty || u->withheld_told ||
+		(count > 0 && journal_high_seq(u->agent->store) <= u->polled_after))
+		errand_failed(&u->poll, 0);
 	else
 		errand_succeeded(&u->poll);
 	update_state(u);
+}
+
+static void drop_batch(struct batch *b)
+{
+	b->next = sd_event_source_disable_unref(b->next);
+	free(b->bytes);
+	*b = (struct batch){};
+}
+
+static int on_slice(sd_event_source *s, void *userdata)
+{
+	struct uplink *u = userdata;
+	struct batch *b = &u->batch;
+	uint64_t end_us = now_us() + SLICE_US, count = b->n, head_seq = b->head_seq;
+
+	for (; b->judged < b->n && now_us() < end_us; b->judged++)
+		(void)intake_envelope(
+			u->agent, b->envelope[b->judged].at, b->envelope[b->judged].size);
+	if (b->judged < b->n)
+		return sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
+	drop_batch(b);
+	finish_poll(u, head_seq, count, false);
+	return 0;
+}
+
+static int begin_batch(struct uplink *u, const struct channel_message *m)
+{
+	struct batch *b = &u->batch;
+	int r;
+
+	b->bytes = xcalloc(1, m->size);
+	memcpy(b->bytes, m->payload, m->size);
+	b->head_seq = m->frame.a;
+	r = orderpack_each(b->bytes, m->size, m->frame.b, add_envelope, b);
+	if (r >= 0)
+		r = sd_event_add_defer(u->agent->event, &b->next, on_slice, u);
+	if (r < 0)
+		drop_batch(b);
+	return r;
+}
+
+static int on_orders(struct channel *ch, struct channel_message *m, void *userdata)
+{
+	struct uplink *u = leaf_owner(userdata);
+
+	if (m->frame.id != u->poll.id || m->frame.b > ORDERPACK_MAX || m->frame.a > IDENT_SEQ_MAX ||
+		(m->frame.b > 0) != (m->size > 0))
+		return -EBADMSG;
+	if (m->frame.b > 0) {
+		end_errand(&u->poll);
+		update_state(u);
+		return begin_batch(u, m);
+	}
+	finish_poll(u, m->frame.a, 0, now_us() - u->poll.sent_us < HASTE_MS * 1000);
 	return 0;
 }
 
 static int on_acked(struct channel *ch, struct channel_message *m, void *userdata)
 {
 	struct uplink *u = leaf_owner(userdata);
+	int r;
 
 	if (m->frame.id != u->deliver.id)
 		return -EBADMSG;
-	if (outbox_acked(u->agent->outbox, m->frame.a) < 0) {
+	r = outbox_acked(u->agent->outbox, m->frame.a);
+	if (r < 0)
 		LOG(LOG_WARNING, CONTROL_FAILED, NO_FIELDS,
 			"the control API acknowledged report %llu, which was never made",
 			(unsigned long long)m->frame.a);
-		errand_failed(u, &u->deliver, 0);
-	} else {
+	if (r > 0)
 		errand_succeeded(&u->deliver);
-	}
+	else
+		errand_failed(&u->deliver, 0); /* the same again, but not at once */
 	note(u, FRAME_FAIL_NONE, 0);
 	update_state(u);
 	return 0;
@@ -203,7 +270,7 @@ static int on_failed(struct channel *ch, struct channel_message *m, void *userda
 		m->frame.c >= FRAME_FAIL_COUNT || m->frame.a > 999)
 		return -EBADMSG;
 	note(u, (enum frame_fail)m->frame.c, m->frame.a);
-	errand_failed(u, e, m->frame.b);
+	errand_failed(e, m->frame.b);
 	update_state(u);
 	return 0;
 }
@@ -231,7 +298,8 @@ static void on_down(void *userdata)
 {
 	struct uplink *u = userdata;
 
-	u->poll.out = u->deliver.out = false;
+	end_errand(&u->poll);
+	end_errand(&u->deliver);
 }
 
 /* Everything the courier needs to know, read while root; it sees no file. */
@@ -287,6 +355,7 @@ int uplink_new(struct agent *a, struct uplink **ret, struct err *err)
 	int r;
 
 	u->agent = a;
+	u->poll.uplink = u->deliver.uplink = u;
 	r = leaf_new(a, &courier, u, &u->leaf, err);
 	if (r < 0) {
 		free(u);
@@ -301,6 +370,7 @@ struct uplink *uplink_free(struct uplink *u)
 	if (!u)
 		return NULL;
 	u->leaf = leaf_free(u->leaf);
+	drop_batch(&u->batch);
 	u->poll.timer = sd_event_source_disable_unref(u->poll.timer);
 	u->deliver.timer = sd_event_source_disable_unref(u->deliver.timer);
 	free(u);
@@ -323,12 +393,18 @@ static bool may_send(const struct uplink *u, const struct errand *e)
 }
 
 static void send_errand(
-	struct uplink *u, struct errand *e, struct frame *f, const char *payload, size_t size)
+	struct errand *e, struct frame *f, const char *payload, size_t size, uint64_t within_s)
 {
+	struct uplink *u = e->uplink;
+
 	f->id = e->id = ++u->next_id;
-	e->out = channel_send(leaf_channel(u->leaf), f, payload, size, -1) >= 0;
-	if (!e->out)
-		wait_ms(u, e, backoff_failed(&e->backoff, 0, randombytes_random()));
+	e->sent_us = now_us();
+	if (channel_send(leaf_channel(u->leaf), f, payload, size, -1) < 0) {
+		errand_failed(e, 0);
+	} else {
+		e->out = true;
+		arm(e, (within_s + OVERDUE_S) * 1000);
+	}
 	update_state(u);
 }
 
@@ -350,14 +426,15 @@ void uplink_kick(struct uplink *u)
 {
 	if (!u)
 		return;
-	if (may_send(u, &u->poll) && u->agent->has_keyset && has_room(u)) {
+	if (may_send(u, &u->poll) && !u->batch.bytes && u->agent->has_keyset && has_room(u)) {
 		u->polled_after = journal_high_seq(u->agent->store);
-		send_errand(u, &u->poll,
+		send_errand(&u->poll,
 			&(struct frame){ .type = FRAME_COURIER_POLL,
 				.a = u->polled_after,
 				.b = (uint64_t)u->agent->conf.control.poll_wait_s,
-				.c = POLL_LIMIT },
-			NULL, 0);
+				.c = ORDERPACK_MAX },
+			NULL, 0,
+			(uint64_t)u->agent->conf.control.poll_wait_s + UPLINK_POLL_MARGIN_S);
 	}
 	if (may_send(u, &u->deliver)) {
 		size_t size = 0;
@@ -365,8 +442,8 @@ void uplink_kick(struct uplink *u)
 			u->agent->outbox, u->agent->conf.node.node_id, u->agent->report_key, &size);
 
 		if (envelope)
-			send_errand(u, &u->deliver,
-				&(struct frame){ .type = FRAME_COURIER_DELIVER }, envelope, size);
+			send_errand(&u->deliver, &(struct frame){ .type = FRAME_COURIER_DELIVER },
+				envelope, size, UPLINK_DELIVER_S);
 	}
 }
 
@@ -384,8 +461,13 @@ void uplink_keys_changed(struct uplink *u)
 
 void uplink_retry(struct uplink *u)
 {
-	if (u)
-		u->poll.waiting = u->deliver.waiting = false;
+	struct errand *const errands[] = { u ? &u->poll : NULL, u ? &u->deliver : NULL };
+
+	for (size_t i = 0; i < countof(errands); i++)
+		if (errands[i] && errands[i]->waiting) {
+			errands[i]->waiting = false;
+			errands[i]->timer = sd_event_source_disable_unref(errands[i]->timer);
+		}
 }
 
 json_t *uplink_status(const struct uplink *u)
