@@ -8,9 +8,10 @@ agent_libengine_a_SOURCES = \
 	agent/opstep.c agent/opstep.h
 agent_libengine_a_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 
-sbin_PROGRAMS += agent/hoody-agent
-agent_hoody_agent_SOURCES = \
-	agent/agent_main.c agent/agent.h \
+# All of it but main(), so that tests can call it.
+noinst_LIBRARIES += agent/libagent.a
+agent_libagent_a_SOURCES = \
+	agent/agent.c agent/agent.h \
 	agent/aliaslist.c agent/aliaslist.h \
 	agent/api.c agent/api.h agent/api_handlers.h agent/api_routes.c agent/api_routes.def \
 	agent/api_body.c agent/api_body.h agent/api_order.c agent/api_order.h agent/api_show.c agent/api_show.h \
@@ -54,11 +55,15 @@ agent_hoody_agent_SOURCES = \
 	agent/uplink.c agent/uplink.h \
 	agent/cafile.c agent/cafile.h \
 	agent/worker.c agent/worker.h
-agent_hoody_agent_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(SODIUM_CFLAGS) $(SYSTEMD_CFLAGS)
-agent_hoody_agent_LDADD = agent/libengine.a agent/libagentbase.a proto/libchannel.a lxc/libct.a netfilter/libnetfilter.a netns/libnetns.a proto/libproto.a \
+agent_libagent_a_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(SODIUM_CFLAGS) $(SYSTEMD_CFLAGS)
+
+sbin_PROGRAMS += agent/hoody-agent
+agent_hoody_agent_SOURCES = agent/agent_main.c
+agent_hoody_agent_CFLAGS = $(agent_libagent_a_CFLAGS)
+agent_hoody_agent_LDADD = agent/libagent.a agent/libengine.a agent/libagentbase.a proto/libchannel.a lxc/libct.a netfilter/libnetfilter.a netns/libnetns.a proto/libproto.a \
 	$(NFTNL_LIBS) $(MNL_LIBS) $(SYSTEMD_LIBS) $(SQLITE_LIBS) $(INIH_LIBS) $(JANSSON_LIBS) $(SODIUM_LIBS) -lm
 
-nodist_agent_hoody_agent_SOURCES = agent/api_openapi.c
+nodist_agent_libagent_a_SOURCES = agent/api_openapi.c
 BUILT_SOURCES += agent/api_openapi.c
 CLEANFILES += agent/api_openapi.c
 EXTRA_DIST += agent/api-openapi.json

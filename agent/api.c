@@ -288,32 +288,33 @@ static bool is_path(const struct api_route *r, const json_t *path, char args[][A
 	return i == n;
 }
 
-static const struct api_route *find_route(
-	struct api_call *c, const json_t *path, char *ret_allow, size_t size)
-{
-	size_t used = 0;
-
-	for (size_t i = 0; i < api_routes_count; i++) {
-		const struct api_route *r = &api_routes[i];
-
-		if (!is_path(r, path, c->args))
-			continue;
-		if (is_method(r, c->method))
-			return r;
-		for (const char *m = r->method; *m && used + 12 < size; m++)
-			if (m == r->method || m[-1] == '|')
-				used += (size_t)snprintf(ret_allow + used, size - used, "%s%.*s",
-					used ? ", " : "", (int)strcspn(m, "|"), m);
-	}
-	return NULL;
-}
-
 static bool has_prefix(const json_t *path)
 {
 	const char *api = json_string_value(json_array_get(path, 0)),
 		   *v1 = json_string_value(json_array_get(path, 1));
 
 	return api && v1 && strcmp(api, "api") == 0 && strcmp(v1, "v1") == 0;
+}
+
+const struct api_route *api_find_route(const char *method, const json_t *path,
+	char ret_args[API_ARGS_MAX][API_ARG_MAX], char ret_allow[static API_ALLOW_MAX])
+{
+	size_t used = 0;
+
+	*ret_allow = '\0';
+	for (size_t i = 0; has_prefix(path) && i < api_routes_count; i++) {
+		const struct api_route *r = &api_routes[i];
+
+		if (!is_path(r, path, ret_args))
+			continue;
+		if (is_method(r, method))
+			return r;
+		for (const char *m = r->method; *m && used + 12 < API_ALLOW_MAX; m++)
+			if (m == r->method || m[-1] == '|')
+				used += (size_t)snprintf(ret_allow + used, API_ALLOW_MAX - used,
+					"%s%.*s", used ? ", " : "", (int)strcspn(m, "|"), m);
+	}
+	return NULL;
 }
 
 static void wrong_method(struct api_call *c, const char *allow)
@@ -330,7 +331,7 @@ void api_request(struct agent *a, uint64_t id, uid_t uid, json_t *request_steals
 	struct api_call *c = xcalloc(1, sizeof(*c));
 	const json_t *path = json_object_get(request_steals, "path");
 	const char *complaint = json_string_value(json_object_get(request_steals, "complaint"));
-	char allow[64] = "";
+	char allow[API_ALLOW_MAX];
 
 	c->agent = a;
 	c->id = id;
@@ -353,7 +354,7 @@ void api_request(struct agent *a, uint64_t id, uid_t uid, json_t *request_steals
 			c, ERR_NOT_FOUND, NULL, "there is nothing here: paths begin with /api/v1");
 		return;
 	}
-	c->route = find_route(c, path, allow, sizeof(allow));
+	c->route = api_find_route(c->method, path, c->args, allow);
 	if (c->route && complaint)
 		api_refuse(c, ERR_INVALID_PARAMS, "body", "%s", complaint);
 	else if (c->route)

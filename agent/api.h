@@ -21,7 +21,8 @@
 
 #define API_ARGS_MAX   4
 #define API_ARG_MAX    256
-#define API_PREFIX_LEN 2 /* "api", "v1" */
+#define API_ALLOW_MAX  64 /* "GET, PUT, PATCH" */
+#define API_PREFIX_LEN 2  /* "api", "v1" */
 
 struct api_route;
 
@@ -56,6 +57,11 @@ struct api_route {
 /* One table in api_routes.c, most of it api_routes.def. */
 extern const struct api_route api_routes[];
 extern const size_t api_routes_count;
+
+/* The route of a path (an array, as the portal sends it) and its arguments; NULL: none, or it has other
+ * methods, which @ret_allow names. */
+const struct api_route *api_find_route(const char *method, const json_t *path,
+	char ret_args[API_ARGS_MAX][API_ARG_MAX], char ret_allow[static API_ALLOW_MAX]);
 
 struct api;
 struct api *api_new(struct agent *a);

@@ -140,17 +140,12 @@ static int slurp(const char *path, char **ret, struct err *err)
 	return 0;
 }
 
-static int read_file(const char *path, struct conf *c, struct err *err)
+static int read_text(const char *path, const char *text, struct conf *c, struct err *err)
 {
-	_cleanup_(freep) char *text = NULL;
-	struct reading rd = { .conf = c, .path = path, .err = err };
+	struct reading rd = { .conf = c, .path = path, .next = text, .err = err };
 	int r;
 
 	assert(conf_table_count() <= CONF_KEYS_MAX);
-	r = slurp(path, &text, err);
-	if (r < 0)
-		return r;
-	rd.next = text;
 	r = ini_parse_stream(next_line, &rd, on_key, &rd);
 	if (r < 0)
 		abort(); /* no memory */
@@ -160,6 +155,14 @@ static int read_file(const char *path, struct conf *c, struct err *err)
 		return fail(&rd, NULL, "this is neither [Section] nor Key=Value nor a comment");
 	}
 	return rd.failed_line ? -EINVAL : 0;
+}
+
+static int read_file(const char *path, struct conf *c, struct err *err)
+{
+	_cleanup_(freep) char *text = NULL;
+	int r = slurp(path, &text, err);
+
+	return r < 0 ? r : read_text(path, text, c, err);
 }
 
 /* --- drop-ins --- */
@@ -251,6 +254,19 @@ void conf_defaults(struct conf *ret)
 	resolve(ret);
 }
 
+/* What no key can judge by itself. */
+static int finish(const char *path, struct conf *c, struct err *err)
+{
+	resolve(c);
+	if (strlen(c->node.runtime_directory) + strlen("/agent.sock") > CONF_SOCKET_MAX)
+		return err_set(err, -EINVAL, ERR_CONFIG, "Node.RuntimeDirectory",
+			"%s: Node.RuntimeDirectory is too long for a socket in it (unix(7))", path);
+	if (strlen(c->local.socket) > CONF_SOCKET_MAX)
+		return err_set(err, -EINVAL, ERR_CONFIG, "Local.Socket",
+			"%s: Local.Socket is too long for a socket (unix(7))", path);
+	return 0;
+}
+
 int conf_read(const char *path, struct conf *ret, struct err *err)
 {
 	_cleanup_conf_ struct conf c = { 0 };
@@ -260,15 +276,26 @@ int conf_read(const char *path, struct conf *ret, struct err *err)
 	r = read_file(path, &c, err);
 	if (r == 0)
 		r = read_dropins(path, &c, err);
+	if (r == 0)
+		r = finish(path, &c, err);
 	if (r < 0)
 		return r;
-	resolve(&c);
-	if (strlen(c.node.runtime_directory) + strlen("/agent.sock") > CONF_SOCKET_MAX)
-		return err_set(err, -EINVAL, ERR_CONFIG, "Node.RuntimeDirectory",
-			"%s: Node.RuntimeDirectory is too long for a socket in it (unix(7))", path);
-	if (strlen(c.local.socket) > CONF_SOCKET_MAX)
-		return err_set(err, -EINVAL, ERR_CONFIG, "Local.Socket",
-			"%s: Local.Socket is too long for a socket (unix(7))", path);
+	*ret = c;
+	c = (struct conf){ 0 };
+	return 0;
+}
+
+int conf_parse(const char *name, const char *text, struct conf *ret, struct err *err)
+{
+	_cleanup_conf_ struct conf c = { 0 };
+	int r;
+
+	set_defaults(&c);
+	r = read_text(name, text, &c, err);
+	if (r == 0)
+		r = finish(name, &c, err);
+	if (r < 0)
+		return r;
 	*ret = c;
 	c = (struct conf){ 0 };
 	return 0;

@@ -101,6 +101,9 @@ void conf_done(struct conf *c);
 _must_check_ int conf_load(const char *path, struct conf *ret, struct err *err);
 _must_check_ int conf_read(const char *path, struct conf *ret, struct err *err);
 
+/* The same of one text without drop-ins; @name stands for its path in messages. */
+_must_check_ int conf_parse(const char *name, const char *text, struct conf *ret, struct err *err);
+
 /* Every key at its default, as if the file were empty (tests, hoodyctl without a file). */
 void conf_defaults(struct conf *ret);
 

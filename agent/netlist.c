@@ -37,8 +37,7 @@ static bool has_credentials(const char *url)
 	return strchr(after_scheme(url), '@');
 }
 
-/* Without them; the caller's. */
-static char *endpoint(const char *url)
+char *netlist_endpoint(const char *url)
 {
 	const char *rest = after_scheme(url), *at = strchr(rest, '@');
 
@@ -51,8 +50,8 @@ static bool keeps_secret(const char *old, const char *new)
 
 	if (!old || !new || has_credentials(new) || !has_credentials(old))
 		return false;
-	a = endpoint(old);
-	b = endpoint(new);
+	a = netlist_endpoint(old);
+	b = netlist_endpoint(new);
 	return strcmp(a, b) == 0;
 }
 
@@ -123,7 +122,7 @@ static json_t *public_form(const json_t *config)
 {
 	static const char *const plain[] = { "type", "country", "city", "region", "comment" };
 	const char *proxy = json_string_value(json_object_get(config, "proxy"));
-	_cleanup_(freep) char *shown = proxy ? endpoint(proxy) : NULL;
+	_cleanup_(freep) char *shown = proxy ? netlist_endpoint(proxy) : NULL;
 	json_t *v = json_object(), *dns = json_object_get(config, "dns_servers");
 
 	for (size_t i = 0; i < countof(plain); i++)

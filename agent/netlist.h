@@ -13,6 +13,9 @@ json_t *netlist_config(struct store *s, const char *container_id);
 /* What is in force, of the same form; NULL: direct networking. */
 json_t *netlist_active(struct store *s, const char *container_id);
 
+/* A proxy's URL without its credentials; the caller's. */
+char *netlist_endpoint(const char *url);
+
 /* @params over what there was: an endpoint that is the same and comes without credentials keeps them. */
 void netlist_configure(
 	struct store *s, const char *container_id, const json_t *params, int64_t now_ms);

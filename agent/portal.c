@@ -116,21 +116,28 @@ static void refuse(struct portal *p, uint64_t id, enum errcode code)
 	portal_answer(p, id, err_http(code), NULL, v);
 }
 
+json_t *portal_read_request(const void *payload, size_t size)
+{
+	json_t *request = NULL;
+	struct err err;
+
+	if (jsonx_parse(payload, size, ERR_CHANNEL, &request, &err) < 0)
+		return NULL;
+	if (json_is_string(json_object_get(request, "method")) &&
+		json_is_array(json_object_get(request, "path")))
+		return request;
+	json_decref(request);
+	return NULL;
+}
+
 static int on_request(struct channel *ch, struct channel_message *m, void *userdata)
 {
 	struct portal *p = leaf_owner(userdata);
-	json_t *request = NULL;
-	struct err err = {};
+	_cleanup_json_ json_t *request = portal_read_request(m->payload, m->size);
 	uid_t uid = 0;
-	int r = jsonx_parse(m->payload, m->size, ERR_CHANNEL, &request, &err);
 
-	if (r < 0)
-		return r;
-	if (!json_is_string(json_object_get(request, "method")) ||
-		!json_is_array(json_object_get(request, "path"))) {
-		json_decref(request);
+	if (!request)
 		return -EBADMSG;
-	}
 	if (!p->is_metrics && !may_ask(p, m->fd, &uid))
 		refuse(p, m->frame.id, ERR_NOT_PERMITTED);
 	else if (is_metrics(request))
@@ -139,7 +146,6 @@ static int on_request(struct channel *ch, struct channel_message *m, void *userd
 		refuse(p, m->frame.id, ERR_NOT_FOUND);
 	else
 		api_request(p->agent, m->frame.id, uid, json_incref(request));
-	json_decref(request);
 	return 0;
 }
 

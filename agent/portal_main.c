@@ -13,6 +13,7 @@
 #include <stdarg.h>
 #include <sys/epoll.h>
 
+#include "agent/portal_ask.h"
 #include "proto/channel.h"
 #include "proto/sandbox.h"
 #include "proto/jsonx.h"
@@ -22,10 +23,8 @@
 #define IDLE_TIMEOUT_S     60
 #define HEADERS_MAX        (32 * 1024)
 #define BODY_MAX           (1024 * 1024)
-#define JSON_VALUES_MAX    20000
 #define STREAM_BUFFER_MAX  (128 * 1024)
 #define STREAM_KEEPALIVE_S 15
-#define SEGMENTS_MAX       16
 
 struct request {
 	struct request *prev, *next;
@@ -96,135 +95,6 @@ static void resume(struct request *r)
 	if (r->suspended)
 		MHD_resume_connection(r->connection);
 	r->suspended = false;
-}
-
-/* --- what is asked, as JSON --- */
-
-static int hex_digit(char c)
-{
-	return c >= '0' && c <= '9'   ? c - '0'
-	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
-	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
-				      : -1;
-}
-
-/* One segment or value with its %-escapes resolved; NULL when they are none, or make a NUL or what
- * is no UTF-8. */
-static json_t *unescaped(const char *s, size_t len, bool plus_is_space)
-{
-	_cleanup_(freep) char *text = xcalloc(1, len + 1);
-	size_t n = 0;
-
-	for (size_t i = 0; i < len; i++) {
-		int high, low;
-
-		if (s[i] != '%') {
-			text[n++] = plus_is_space && s[i] == '+' ? ' ' : s[i];
-			continue;
-		}
-		high = i + 2 < len ? hex_digit(s[i + 1]) : -1;
-		low = i + 2 < len ? hex_digit(s[i + 2]) : -1;
-		if (high < 0 || low < 0 || high * 16 + low == 0)
-			return NULL;
-		text[n++] = (char)(high * 16 + low);
-		i += 2;
-	}
-	return json_stringn(text, n);
-}
-
-/* "/api/v1/containers/" -> ["api","v1","containers",""] */
-static json_t *segments(const char *url)
-{
-	json_t *list = json_array();
-
-	for (const char *p = url; *p == '/' && json_array_size(list) < SEGMENTS_MAX;) {
-		size_t len = strcspn(++p, "/");
-		json_t *segment = unescaped(p, len, false);
-
-		if (!segment) {
-			json_decref(list);
-			return NULL;
-		}
-		(void)json_array_append_new(list, segment);
-		p += len;
-	}
-	return list;
-}
-
-struct arguments {
-	json_t *object;
-	bool bad;
-};
-
-static enum MHD_Result on_argument(void *cls, enum MHD_ValueKind kind, const char *key,
-	size_t key_size, const char *value, size_t value_size)
-{
-	struct arguments *a = cls;
-	json_t *name = unescaped(key, key_size, true),
-	       *text = unescaped(value ? value : "", value ? value_size : 0, true);
-
-	if (!name || !text)
-		a->bad = true;
-	else
-		(void)json_object_set(a->object, json_string_value(name), text);
-	json_decref(name);
-	json_decref(text);
-	return MHD_YES;
-}
-
-static const char *header(const struct request *r, const char *name)
-{
-	return MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, name);
-}
-
-static bool says(const struct request *r, const char *name, const char *word)
-{
-	const char *value = header(r, name);
-
-	return value && strcasestr(value, word);
-}
-
-/* What is wrong with the body is told by the agent: it knows first whether the path is one. */
-static const char *take_body(const struct request *r, json_t *v)
-{
-	json_t *body = NULL;
-	struct err err = {};
-
-	if (r->size == 0)
-		return NULL;
-	if (!jsonx_is_within(r->body, r->size, JSONX_DEPTH_MAX - 4, JSON_VALUES_MAX))
-		return "the body is nested too deeply, or has too many values";
-	if (jsonx_parse(r->body, r->size, ERR_INVALID_PARAMS, &body, &err) < 0)
-		return "the body is not well-formed JSON";
-	(void)json_object_set_new(v, "body", body);
-	return NULL;
-}
-
-/* NULL: the URL is none. */
-static json_t *as_json(const struct request *r, const char *method, const char *url)
-{
-	struct arguments arguments = { .object = json_object() };
-	json_t *path = segments(url), *v;
-	const char *if_match = header(r, "If-Match"), *complaint;
-
-	(void)MHD_get_connection_values_n(
-		r->connection, MHD_GET_ARGUMENT_KIND, on_argument, &arguments);
-	if (!path || arguments.bad) {
-		json_decref(path);
-		json_decref(arguments.object);
-		return NULL;
-	}
-	v = json_pack("{s:s, s:o, s:o, s:b, s:b}", "method", method, "path", path, "query",
-		arguments.object, "async", says(r, "Prefer", "respond-async"), "stream",
-		says(r, "Accept", "text/event-stream"));
-	if (v && says(r, "Accept", "application/openmetrics-text"))
-		(void)json_object_set_new(v, "openmetrics", json_true());
-	if (v && if_match)
-		(void)json_object_set_new(v, "if_match", json_string(if_match));
-	complaint = v ? take_body(r, v) : NULL;
-	if (complaint)
-		(void)json_object_set_new(v, "complaint", json_string(complaint));
-	return v;
 }
 
 /* --- what is answered --- */
@@ -431,7 +301,7 @@ static enum MHD_Result ask(struct portal *p, struct request *r, const char *meth
 
 	if (r->too_large)
 		return refuse(r, 413, "PAYLOAD_TOO_LARGE", "the body is larger than 1 MiB");
-	v = as_json(r, method, url);
+	v = portal_ask(r->connection, method, url, r->body, r->size);
 	if (!v)
 		return refuse(r, 400, "VALIDATION_ERROR", "the URL is not well-formed");
 	text = jsonx_dump(v);

@@ -12,6 +12,7 @@
 
 #define WORKERS_MAX    256
 #define RESULT_WAIT_US 200000
+#define ERRNO_MAX      4096 /* of the kernel's: include/linux/err.h */
 
 /* Channel states of a worker. */
 enum { IDLE, BUSY };
@@ -138,20 +139,30 @@ static void error_from_json(int r, const json_t *v, struct err *ret)
 		message ? message : "the worker failed without a word");
 }
 
+json_t *worker_read_result(
+	const struct frame *f, const void *payload, size_t size, int *ret_r, struct err *err)
+{
+	json_t *data = NULL;
+
+	*ret_r = 0;
+	if (size > 0 && jsonx_parse(payload, size, ERR_CHANNEL, &data, err) < 0) {
+		*ret_r = -EBADMSG;
+	} else if (f->a != 0) {
+		*ret_r = f->a < ERRNO_MAX ? -(int)f->a : -EIO;
+		error_from_json(*ret_r, data, err);
+	}
+	return data;
+}
+
 static int on_result(struct channel *ch, struct channel_message *m, void *userdata)
 {
 	struct worker *w = userdata;
 	struct worker_result res = { .fd = take_fd(&m->fd) };
-	_cleanup_json_ json_t *data = NULL;
 	struct err err = {};
+	_cleanup_json_ json_t *data =
+		worker_read_result(&m->frame, m->payload, m->size, &res.r, &err);
 
 	channel_set_state(ch, IDLE);
-	if (m->size > 0 && jsonx_parse(m->payload, m->size, ERR_CHANNEL, &data, &err) < 0) {
-		res.r = -EBADMSG;
-	} else if (m->frame.a != 0) {
-		res.r = m->frame.a < 4096 ? -(int)m->frame.a : -EIO;
-		error_from_json(res.r, data, &err);
-	}
 	res.data = data;
 	res.err = res.r < 0 ? &err : NULL;
 	conclude(w, &res);

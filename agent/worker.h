@@ -14,6 +14,7 @@
 #include "lxc/ctspec.h"
 #include "proto/base.h"
 #include "proto/err.h"
+#include "proto/frame.h"
 
 struct worker;
 struct worker_pool;
@@ -25,6 +26,11 @@ struct worker_result {
 	int fd;                /* a descriptor that came with it, or -1: take_fd to keep it */
 	const struct err *err; /* when r < 0 */
 };
+
+/* What a FRAME_WORKER_RESULT says; @err when *ret_r < 0. The caller's; NULL: nothing. */
+json_t *worker_read_result(
+	const struct frame *f, const void *payload, size_t size, int *ret_r, struct err *err);
+
 typedef void (*worker_done)(struct worker_result *res, void *userdata);
 typedef void (*worker_progress)(uint64_t percent, uint64_t done, uint64_t total, void *userdata);
 

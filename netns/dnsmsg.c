@@ -92,3 +92,19 @@ size_t dnsmsg_fail(uint8_t *query, size_t n)
 	query[3] = FLAGS2_RA | RCODE_SERVFAIL;
 	return question_alone(query, n);
 }
+
+size_t dnsmsg_each(uint8_t *stream, size_t n, void (*each)(uint8_t *m, size_t n, void *userdata),
+	void *userdata)
+{
+	size_t at = 0;
+
+	while (n - at >= 2) {
+		size_t len = get16(stream + at);
+
+		if (n - at - 2 < len)
+			break;
+		each(stream + at + 2, len, userdata);
+		at += 2 + len;
+	}
+	return at;
+}

@@ -23,3 +23,8 @@ size_t dnsmsg_truncate(uint8_t *answer, size_t n);
 
 /* Make of a query the answer "server failure", in place. Returns its size. */
 size_t dnsmsg_fail(uint8_t *query, size_t n);
+
+/* The messages in a piece of a TCP stream, each behind its length (RFC 1035 section 4.2.2). Returns how many
+ * bytes were whole ones. */
+size_t dnsmsg_each(uint8_t *stream, size_t n, void (*each)(uint8_t *m, size_t n, void *userdata),
+	void *userdata);

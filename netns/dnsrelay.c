@@ -7,8 +7,8 @@
 #include <sys/socket.h>
 
 #include "netns/dnsmsg.h"
+#include "netns/dnstable.h"
 
-#define QUERIES_MAX 512 /* under way; a power of two: a query's id holds its place */
 #define QUERY_MAX   2048
 #define TRIES_MAX   3
 #define OUT_MAX     (64 * 1024)
@@ -19,15 +19,6 @@
 #define PORT_DNS    53
 #define PER_TURN    32
 
-struct query {
-	uint8_t *message; /* with our id; NULL: a free place */
-	size_t n;
-	uint16_t id, client_id;
-	struct sockaddr_in client;
-	struct in_addr asked; /* whose answer it takes this for */
-	unsigned tries;
-};
-
 enum state { CLOSED, OPENING, OPEN };
 
 struct dnsrelay {
@@ -37,8 +28,7 @@ struct dnsrelay {
 	sd_event_source *queries_in, *answers_in, *patience;
 	uint32_t server[DNSRELAY_SERVERS_MAX];
 	size_t n_servers, current;
-	struct query query[QUERIES_MAX];
-	size_t n_queries, next_place;
+	struct dnstable queries;
 	enum state state;
 	struct upstream *upstream;
 	uint32_t events;
@@ -52,7 +42,8 @@ static void open_connection(struct dnsrelay *d);
 /* --- to the client --- */
 
 /* From the address that it asked: a transparent socket may (ip(7), IP_PKTINFO). */
-static void send_to_client(struct dnsrelay *d, const struct query *q, const void *m, size_t n)
+static void send_to_client(
+	struct dnsrelay *d, const struct dnstable_query *q, const void *m, size_t n)
 {
 	union {
 		struct cmsghdr align;
@@ -75,38 +66,26 @@ static void send_to_client(struct dnsrelay *d, const struct query *q, const void
 	(void)!sendmsg(d->socket, &msg, MSG_DONTWAIT | MSG_NOSIGNAL); /* lost, like any datagram */
 }
 
-static void forget(struct dnsrelay *d, struct query *q)
+static void fail_query(struct dnsrelay *d, struct dnstable_query *q)
 {
-	free(TAKE(q->message));
-	d->n_queries--;
-}
+	size_t n = dnstable_fail(q);
 
-static void fail_query(struct dnsrelay *d, struct query *q)
-{
-	size_t n;
-
-	dnsmsg_set_id(q->message, q->client_id);
-	n = dnsmsg_fail(q->message, q->n);
 	if (n > 0)
 		send_to_client(d, q, q->message, n);
-	forget(d, q);
+	dnstable_forget(&d->queries, q);
 }
 
-static void answer(struct dnsrelay *d, uint8_t *m, size_t n)
+static void answer(uint8_t *m, size_t n, void *userdata)
 {
-	struct query *q;
+	struct dnsrelay *d = userdata;
+	struct dnstable_query *q = dnstable_find(&d->queries, m, n);
 
-	if (n < DNSMSG_HEADER)
+	if (!q)
 		return;
-	q = &d->query[dnsmsg_id(m) % QUERIES_MAX];
-	if (!q->message || q->id != dnsmsg_id(m))
-		return;
-	dnsmsg_set_id(m, q->client_id);
-	if (n > dnsmsg_udp_limit(q->message, q->n))
-		n = dnsmsg_truncate(m, n);
+	n = dnstable_give_back(q, m, n);
 	if (n > 0)
 		send_to_client(d, q, m, n);
-	forget(d, q);
+	dnstable_forget(&d->queries, q);
 	d->heard = true;
 }
 
@@ -125,26 +104,26 @@ static void fail_connection(struct dnsrelay *d)
 {
 	close_connection(d);
 	d->current = (d->current + 1) % d->n_servers;
-	for (size_t i = 0; i < QUERIES_MAX; i++)
-		if (d->query[i].message && d->query[i].tries >= TRIES_MAX)
-			fail_query(d, &d->query[i]);
-	if (d->n_queries > 0)
+	for (size_t i = 0; i < DNSTABLE_MAX; i++)
+		if (d->queries.at[i].message && d->queries.at[i].tries >= TRIES_MAX)
+			fail_query(d, &d->queries.at[i]);
+	if (d->queries.n > 0)
 		open_connection(d);
 }
 
 /* A server that has finished with us, as servers do with idle clients. */
 static void end_connection(struct dnsrelay *d)
 {
-	if (d->n_queries > 0)
+	if (d->queries.n > 0)
 		fail_connection(d);
 	else
 		close_connection(d);
 }
 
-static void put_out(struct dnsrelay *d, struct query *q)
+static void put_out(struct dnsrelay *d, struct dnstable_query *q)
 {
 	if (d->n_out + 2 + q->n > OUT_MAX) {
-		forget(d, q);
+		dnstable_forget(&d->queries, q);
 		return;
 	}
 	d->out[d->n_out] = (uint8_t)(q->n >> 8);
@@ -167,22 +146,6 @@ static int flush(struct dnsrelay *d)
 	return 0;
 }
 
-static void take_answers(struct dnsrelay *d)
-{
-	size_t at = 0;
-
-	while (d->n_in - at >= 2) {
-		size_t n = (size_t)(d->in[at] << 8 | d->in[at + 1]);
-
-		if (d->n_in - at - 2 < n)
-			break;
-		answer(d, d->in + at + 2, n);
-		at += 2 + n;
-	}
-	d->n_in -= at;
-	memmove(d->in, d->in + at, d->n_in);
-}
-
 /* Until there is no more: TLS may have bytes that the descriptor doesn't tell of. */
 static int receive(struct dnsrelay *d)
 {
@@ -194,7 +157,9 @@ static int receive(struct dnsrelay *d)
 		if (n <= 0)
 			return n < 0 ? (int)n : -ENODATA;
 		d->n_in += (size_t)n;
-		take_answers(d);
+		n = (ssize_t)dnsmsg_each(d->in, d->n_in, answer, d);
+		d->n_in -= (size_t)n;
+		memmove(d->in, d->in + n, d->n_in);
 	}
 }
 
@@ -246,9 +211,9 @@ static void open_connection(struct dnsrelay *d)
 {
 	d->state = OPENING;
 	d->upstream = upstream_open(d->upstreams, d->server[d->current], PORT_DNS, on_ready, d);
-	for (size_t i = 0; i < QUERIES_MAX; i++)
-		if (d->query[i].message)
-			put_out(d, &d->query[i]);
+	for (size_t i = 0; i < DNSTABLE_MAX; i++)
+		if (d->queries.at[i].message)
+			put_out(d, &d->queries.at[i]);
 }
 
 /* --- patience --- */
@@ -256,7 +221,7 @@ static void open_connection(struct dnsrelay *d)
 static int arm(struct dnsrelay *d)
 {
 	int r = sd_event_source_set_time_relative(
-		d->patience, d->n_queries > 0 ? PATIENCE_US : IDLE_US);
+		d->patience, d->queries.n > 0 ? PATIENCE_US : IDLE_US);
 
 	return r < 0 ? r : sd_event_source_set_enabled(d->patience, SD_EVENT_ONESHOT);
 }
@@ -267,7 +232,7 @@ static int on_patience(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct dnsrelay *d = userdata;
 
-	if (d->n_queries == 0 && !d->heard)
+	if (d->queries.n == 0 && !d->heard)
 		close_connection(d);
 	else if (!d->heard)
 		fail_connection(d);
@@ -276,35 +241,6 @@ static int on_patience(sd_event_source *source, uint64_t usec, void *userdata)
 }
 
 /* --- from the client --- */
-
-static struct query *free_place(struct dnsrelay *d)
-{
-	struct query *q;
-
-	for (size_t i = 0; i < QUERIES_MAX; i++) {
-		q = &d->query[d->next_place++ % QUERIES_MAX];
-		if (!q->message)
-			return q;
-	}
-	/* The oldest ones are forgotten first, about. */
-	q = &d->query[d->next_place++ % QUERIES_MAX];
-	forget(d, q);
-	return q;
-}
-
-static struct query *add_query(struct dnsrelay *d, const uint8_t *m, size_t n)
-{
-	struct query *q = free_place(d);
-	uint16_t random = 0;
-
-	(void)!getrandom(&random, sizeof(random), 0);
-	*q = (struct query){ .message = xcalloc(1, n), .n = n, .client_id = dnsmsg_id(m) };
-	q->id = (uint16_t)((random & ~(QUERIES_MAX - 1)) | (size_t)(q - d->query));
-	memcpy(q->message, m, n);
-	dnsmsg_set_id(q->message, q->id);
-	d->n_queries++;
-	return q;
-}
 
 static bool asked_address(struct msghdr *msg, struct in_addr *ret)
 {
@@ -337,14 +273,16 @@ static bool receive_query(struct dnsrelay *d)
 		.msg_controllen = sizeof(control) };
 	ssize_t n = recvmsg(d->socket, &msg, MSG_DONTWAIT);
 	struct in_addr asked;
-	struct query *q;
+	uint16_t random = 0;
+	struct dnstable_query *q;
 
 	if (n < 0)
 		return false;
 	if (msg.msg_flags & MSG_TRUNC || !dnsmsg_is_query(m, (size_t)n) ||
 		!asked_address(&msg, &asked) || ntohl(asked.s_addr) >> 24 == IN_LOOPBACKNET)
 		return true;
-	q = add_query(d, m, (size_t)n);
+	(void)!getrandom(&random, sizeof(random), 0);
+	q = dnstable_add(&d->queries, m, (size_t)n, random);
 	q->client = client;
 	q->asked = asked;
 	if (d->state != CLOSED)
@@ -357,7 +295,7 @@ static bool receive_query(struct dnsrelay *d)
 static int on_queries(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
 	struct dnsrelay *d = userdata;
-	bool was_idle = d->n_queries == 0;
+	bool was_idle = d->queries.n == 0;
 
 	for (int i = 0; i < PER_TURN && receive_query(d); i++)
 		;
@@ -393,9 +331,7 @@ int dnsrelay_new(
 static void forget_all(struct dnsrelay *d)
 {
 	close_connection(d);
-	for (size_t i = 0; i < QUERIES_MAX; i++)
-		if (d->query[i].message)
-			forget(d, &d->query[i]);
+	dnstable_forget_all(&d->queries);
 }
 
 struct dnsrelay *dnsrelay_free(struct dnsrelay *d)

@@ -18,17 +18,22 @@ netns_hoody_netup_CFLAGS = $(AM_CFLAGS) $(NL_CFLAGS)
 netns_hoody_netup_LDADD = netns/libnetns.a proto/libproto.a $(NL_LIBS)
 
 # hoody-netproxy: one per container whose traffic goes through an upstream proxy.
-pkglibexec_PROGRAMS += netns/hoody-netproxy
-netns_hoody_netproxy_SOURCES = \
-	netns/netproxy_main.c \
+noinst_LIBRARIES += netns/libforward.a
+netns_libforward_a_SOURCES = \
 	netns/dnsmsg.c netns/dnsmsg.h \
 	netns/dnsrelay.c netns/dnsrelay.h \
+	netns/dnstable.c netns/dnstable.h \
 	netns/relay.c netns/relay.h \
 	netns/upstream.c netns/upstream.h
+netns_libforward_a_CFLAGS = $(AM_CFLAGS) $(CURL_CFLAGS) $(SYSTEMD_CFLAGS)
+
+pkglibexec_PROGRAMS += netns/hoody-netproxy
+netns_hoody_netproxy_SOURCES = netns/netproxy_main.c
 netns_hoody_netproxy_CFLAGS = $(AM_CFLAGS) $(CURL_CFLAGS) $(JANSSON_CFLAGS) $(SYSTEMD_CFLAGS)
-netns_hoody_netproxy_LDADD = proto/libsandbox.a proto/libchannel.a proto/libproto.a \
+netns_hoody_netproxy_LDADD = netns/libforward.a proto/libsandbox.a proto/libchannel.a proto/libproto.a \
 	$(CURL_LIBS) $(JANSSON_LIBS) $(SECCOMP_LIBS) $(SYSTEMD_LIBS)
 
 check_PROGRAMS += tests/unit/test-dnsmsg
 TESTS += tests/unit/test-dnsmsg
-tests_unit_test_dnsmsg_SOURCES = tests/unit/test-dnsmsg.c tests/unit/tap.h netns/dnsmsg.c netns/dnsmsg.h
+tests_unit_test_dnsmsg_SOURCES = tests/unit/test-dnsmsg.c tests/unit/tap.h
+tests_unit_test_dnsmsg_LDADD = netns/libforward.a

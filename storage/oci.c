@@ -9,11 +9,11 @@
 #include "proto/jsonx.h"
 #include "storage/path.h"
 
-#define DOCUMENT_MAX (4UL * 1024 * 1024)
+#define DOCUMENT_MAX (4L * 1024 * 1024)
 #define LAYERS_MAX   256
 #define DEPTH_MAX    2 /* an index may name an index */
 #define DIGEST_KIND  "sha256:"
-#define BUFFER       (1024UL * 1024)
+#define BUFFER       (128UL * 1024)
 
 #if defined(__x86_64__)
 #define ARCHITECTURE "amd64"
@@ -57,11 +57,16 @@ static int open_file(int layout, const char *path, struct err *err)
 
 static int read_json(int fd, json_t **ret, struct err *err)
 {
-	_cleanup_(freep) char *text = xcalloc(1, DOCUMENT_MAX);
-	ssize_t n = read(fd, text, DOCUMENT_MAX);
+	_cleanup_(freep) char *text = NULL;
+	struct stat st;
+	ssize_t n;
 
-	if (n <= 0 || n == DOCUMENT_MAX)
+	if (fstat(fd, &st) < 0 || st.st_size == 0 || st.st_size > DOCUMENT_MAX)
 		return invalid(err, "a document is empty or too large");
+	text = xcalloc(1, (size_t)st.st_size);
+	n = read(fd, text, (size_t)st.st_size);
+	if (n != st.st_size)
+		return invalid(err, "a document can't be read");
 	return jsonx_parse(text, (size_t)n, ERR_IMAGE_INVALID, ret, err);
 }
 
@@ -159,10 +164,64 @@ static int find_manifest(int layout, json_t **ret, struct err *err)
 
 /* --- layers --- */
 
-/* The limits are for all layers: what one has used the next has not. */
-static int apply(int archive, struct unpack *all, struct err *err)
+struct layers {
+	int layout;
+	const json_t *list;
+	int (*open)(int layout, const json_t *layer, struct err *err);
+};
+
+/* As `docker save` names them. */
+static int open_path(int layout, const json_t *layer, struct err *err)
 {
-	struct unpack u = *all;
+	const char *path = json_string_value(layer);
+
+	return path ? open_file(layout, path, err) : invalid(err, "a layer has no name");
+}
+
+static int each_of(const struct layers *l, oci_layer each, void *userdata, struct err *err)
+{
+	int r = 0;
+
+	if (json_array_size(l->list) == 0 || json_array_size(l->list) > LAYERS_MAX)
+		return invalid(err, "it has no layers, or too many");
+	for (size_t i = 0; r >= 0 && i < json_array_size(l->list); i++) {
+		int archive = l->open(l->layout, json_array_get(l->list, i), err);
+
+		r = archive < 0 ? archive : each(archive, userdata, err);
+		closefd(archive);
+	}
+	return r;
+}
+
+static int each_docker(int layout, oci_layer each, void *userdata, struct err *err)
+{
+	_cleanup_(closep) int fd = open_file(layout, "manifest.json", err);
+	_cleanup_json_ json_t *document = NULL;
+	int r = fd < 0 ? fd : read_json(fd, &document, err);
+	struct layers l = { layout, json_object_get(json_array_get(document, 0), "Layers"),
+		open_path };
+
+	return r < 0 ? r : each_of(&l, each, userdata, err);
+}
+
+int oci_each_layer(int layout, oci_layer each, void *userdata, struct err *err)
+{
+	_cleanup_json_ json_t *manifest = NULL;
+	int r;
+
+	if (!is_file(layout, "index.json"))
+		return each_docker(layout, each, userdata, err);
+	r = find_manifest(layout, &manifest, err);
+	return r < 0 ? r
+		     : each_of(&(struct layers){ layout, json_object_get(manifest, "layers"),
+				       open_blob },
+			       each, userdata, err);
+}
+
+/* The limits are for all layers: what one has used the next has not. */
+static int apply(int archive, void *userdata, struct err *err)
+{
+	struct unpack *all = userdata, u = *all;
 	int r;
 
 	u.archive = archive;
@@ -175,49 +234,8 @@ static int apply(int archive, struct unpack *all, struct err *err)
 	return r;
 }
 
-static int apply_docker(int layout, struct unpack *u, struct err *err)
-{
-	_cleanup_(closep) int fd = open_file(layout, "manifest.json", err);
-	_cleanup_json_ json_t *document = NULL;
-	const json_t *layers;
-	int r = fd < 0 ? fd : read_json(fd, &document, err);
-
-	if (r < 0)
-		return r;
-	layers = json_object_get(json_array_get(document, 0), "Layers");
-	if (json_array_size(layers) == 0 || json_array_size(layers) > LAYERS_MAX)
-		return invalid(err, "it has no layers, or too many");
-	for (size_t i = 0; r >= 0 && i < json_array_size(layers); i++) {
-		const char *path = json_string_value(json_array_get(layers, i));
-		int archive =
-			path ? open_file(layout, path, err) : invalid(err, "a layer has no name");
-
-		r = archive < 0 ? archive : apply(archive, u, err);
-		closefd(archive);
-	}
-	return r;
-}
-
 int oci_apply(int layout, struct unpack *u, struct err *err)
 {
-	_cleanup_json_ json_t *manifest = NULL;
-	const json_t *layers;
-	int r;
-
 	u->bytes = u->entries = 0;
-	if (!is_file(layout, "index.json"))
-		return apply_docker(layout, u, err);
-	r = find_manifest(layout, &manifest, err);
-	if (r < 0)
-		return r;
-	layers = json_object_get(manifest, "layers");
-	if (json_array_size(layers) == 0 || json_array_size(layers) > LAYERS_MAX)
-		return invalid(err, "it has no layers, or too many");
-	for (size_t i = 0; r >= 0 && i < json_array_size(layers); i++) {
-		int archive = open_blob(layout, json_array_get(layers, i), err);
-
-		r = archive < 0 ? archive : apply(archive, u, err);
-		closefd(archive);
-	}
-	return r;
+	return oci_each_layer(layout, apply, u, err);
 }

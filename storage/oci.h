@@ -9,6 +9,11 @@
 /* Does the directory hold one? */
 bool oci_is_layout(int dir);
 
+/* Calls @each (0 or a negative errno, which ends it) with an archive per layer, the lowest first. Blobs
+ * are held against their digests. */
+typedef int (*oci_layer)(int archive, void *userdata, struct err *err);
+_must_check_ int oci_each_layer(int layout, oci_layer each, void *userdata, struct err *err);
+
 /* Apply its layers, the lowest first, to @u->tree, under @u's limits, which are for all of them
- * together. Blobs are held against their digests. */
+ * together. */
 _must_check_ int oci_apply(int layout, struct unpack *u, struct err *err);
