@@ -42,10 +42,12 @@ struct agent {
 	struct nodekey *nodekey;
 	struct report_key *report_key; /* sodium_malloc'ed */
 	char boot_id[33];
-	int64_t started_ms;
+	int64_t started_ms, started_elapsed_ms;
 };
 
-/* Wall clock in ms. */
+/* Wall clock in ms: what is told and compared with what was ordered. */
 int64_t agent_now_ms(void);
+/* A clock that nobody sets (CLOCK_BOOTTIME) in ms: how long something takes. */
+int64_t agent_elapsed_ms(void);
 /* The node's idea of now: the later of its clock and the latest authenticated time. */
 int64_t agent_trusted_now_ms(const struct agent *a);

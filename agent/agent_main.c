@@ -476,6 +476,7 @@ int main(int argc, char **argv)
 	(void)prctl(PR_SET_DUMPABLE, 0); /* a core file would hold the node's key */
 	prepare_signals();
 	a.started_ms = agent_now_ms();
+	a.started_elapsed_ms = agent_elapsed_ms();
 	if (sodium_init() < 0 || sd_event_default(&a.event) < 0)
 		return EXIT_FAILURE;
 	r = conf_load(a.conf_path, &a.conf, &err);

@@ -233,10 +233,10 @@ static void on_worker_done(struct worker_result *res, void *userdata)
 static void on_worker_progress(uint64_t percent, uint64_t done, uint64_t total, void *userdata)
 {
 	struct operation *op = userdata;
-	int64_t now_ms = agent_now_ms();
+	int64_t now_ms = agent_elapsed_ms();
 	_cleanup_json_ json_t *v = NULL;
 
-	if (now_ms - op->progress_ms < PROGRESS_MS)
+	if (op->progress_ms && now_ms - op->progress_ms < PROGRESS_MS)
 		return;
 	op->progress_ms = now_ms;
 	v = json_pack("{s:s, s:I, s:I}", "stage", op->def->steps[op->at.step].job, "bytes_done",

@@ -31,7 +31,8 @@ struct operation {
 	unsigned attempts;
 	bool last_attempt; /* runs alone: one more death, and it is quarantined */
 	bool announced;    /* a report has told that it was accepted or runs */
-	int64_t received_ms, started_ms, finished_ms, progress_ms;
+	int64_t received_ms, started_ms, finished_ms;
+	int64_t progress_ms; /* elapsed, when one was told of last */
 	enum ct_status prev_status;
 	struct worker *worker;
 	int last_r;        /* of the last act or undo */

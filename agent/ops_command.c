@@ -66,7 +66,7 @@ static json_t *result_of(const struct operation *op, const char *output)
 
 	return json_pack("{s:s, s:s, s:s, s:s, s:i, s:I, s:o, s:o}", "command_log_id", op->order.id,
 		"command", command(op), "status", "completed", "output", output, "exit_code", 0,
-		"execution_time", (json_int_t)(now_ms - op->started_ms), "start_time",
+		"execution_time", (json_int_t)MAX_OF(now_ms - op->started_ms, 0), "start_time",
 		time_json(op->started_ms), "end_time", time_json(now_ms));
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/reaper.h"
 
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
 #include <time.h>
 
 #include "agent/aliaslist.h"
@@ -12,23 +14,16 @@
 #include "proto/jsonx.h"
 
 #define AT_ONCE     32
-#define AGAIN_MS    60000   /* an order that failed is made again after this */
-#define LOOK_MS_MAX 3600000 /* a clock that was set is noticed after this */
+#define AGAIN_MS    60000 /* an order that failed is made again after this */
+#define LOOK_MS_MAX 3600000
 #define USEC_PER_MS 1000ULL
 
 struct reaper {
 	struct agent *agent;
-	sd_event_source *timer;
+	sd_event_source *timer, *clock;
+	int clock_fd;     /* wakes us when the clock is set */
 	int64_t tried_ms; /* what ended until then has been ordered to go */
 };
-
-static int64_t boottime_ms(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_BOOTTIME, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 /* One order at a time of its kind for a container: the next look finds the rest. */
 static void order(struct agent *a, enum op op, const char *container_id, const char *project_id,
@@ -145,8 +140,27 @@ void reaper_look(struct reaper *r)
 		wait_ms = MIN_OF(wait_ms, MAX_OF(next_ms - agent_trusted_now_ms(r->agent), 0));
 	if (oldest_ms <= r->tried_ms)
 		wait_ms = MIN_OF(wait_ms, AGAIN_MS);
-	(void)sd_event_source_set_time(r->timer, (uint64_t)(boottime_ms() + wait_ms) * USEC_PER_MS);
+	(void)sd_event_source_set_time(
+		r->timer, (uint64_t)(agent_elapsed_ms() + wait_ms) * USEC_PER_MS);
 	(void)sd_event_source_set_enabled(r->timer, SD_EVENT_ONESHOT);
+}
+
+/* A timer that never ends, but for the clock being set (timerfd_create(2)). */
+static int watch_clock(int fd)
+{
+	const struct itimerspec never = { .it_value.tv_sec = INT64_MAX };
+	int flags = TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET;
+
+	return timerfd_settime(fd, flags, &never, NULL) < 0 ? -errno : 0;
+}
+
+static int on_clock_set(sd_event_source *s, int fd, uint32_t revents, void *userdata)
+{
+	uint64_t n;
+
+	(void)!read(fd, &n, sizeof(n)); /* ECANCELED: that is why we are here */
+	(void)watch_clock(fd);          /* as before: the arguments are the same */
+	return on_time(s, 0, userdata);
 }
 
 int reaper_new(struct agent *a, struct reaper **ret)
@@ -154,11 +168,16 @@ int reaper_new(struct agent *a, struct reaper **ret)
 	struct reaper *r = xcalloc(1, sizeof(*r));
 	int e = sd_event_add_time(a->event, &r->timer, CLOCK_BOOTTIME, 0, 100000, on_time, r);
 
+	r->agent = a;
+	r->clock_fd = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (e >= 0)
+		e = r->clock_fd < 0 ? -errno : watch_clock(r->clock_fd);
+	if (e >= 0)
+		e = sd_event_add_io(a->event, &r->clock, r->clock_fd, EPOLLIN, on_clock_set, r);
 	if (e < 0) {
-		free(r);
+		reaper_free(r);
 		return e;
 	}
-	r->agent = a;
 	reaper_look(r);
 	*ret = r;
 	return 0;
@@ -168,6 +187,8 @@ struct reaper *reaper_free(struct reaper *r)
 {
 	if (r) {
 		r->timer = sd_event_source_disable_unref(r->timer);
+		r->clock = sd_event_source_disable_unref(r->clock);
+		closefd(r->clock_fd);
 		free(r);
 	}
 	return NULL;
