@@ -14,6 +14,7 @@
 #include "proto/jsonx.h"
 
 #define AT_ONCE     32
+#define MORE_MS     1000  /* and the next of them after this */
 #define AGAIN_MS    60000 /* an order that failed is made again after this */
 #define LOOK_MS_MAX 3600000
 #define USEC_PER_MS 1000ULL
@@ -23,6 +24,7 @@ struct reaper {
 	sd_event_source *timer, *clock;
 	int clock_fd;     /* wakes us when the clock is set */
 	int64_t tried_ms; /* what ended until then has been ordered to go */
+	bool more;        /* or at least as much of it as is ordered at once */
 };
 
 /* One order at a time of its kind for a container: the next look finds the rest. */
@@ -113,12 +115,14 @@ static int on_time(sd_event_source *s, uint64_t usec, void *userdata)
 	struct reaper *r = userdata;
 	int64_t now_ms = agent_trusted_now_ms(r->agent);
 
+	r->more = false;
 	for (size_t k = 0; k < countof(kinds); k++) {
 		_cleanup_json_ json_t *due = kinds[k].due(r->agent->store, now_ms, AT_ONCE);
 		json_t *row;
 		size_t i;
 
 		json_array_foreach(due, i, row) kinds[k].act(r->agent, row);
+		r->more = r->more || json_array_size(due) == AT_ONCE;
 	}
 	r->tried_ms = now_ms;
 	reaper_look(r);
@@ -139,7 +143,7 @@ void reaper_look(struct reaper *r)
 	if (next_ms > 0)
 		wait_ms = MIN_OF(wait_ms, MAX_OF(next_ms - agent_trusted_now_ms(r->agent), 0));
 	if (oldest_ms <= r->tried_ms)
-		wait_ms = MIN_OF(wait_ms, AGAIN_MS);
+		wait_ms = MIN_OF(wait_ms, r->more ? MORE_MS : AGAIN_MS);
 	(void)sd_event_source_set_time(
 		r->timer, (uint64_t)(agent_elapsed_ms() + wait_ms) * USEC_PER_MS);
 	(void)sd_event_source_set_enabled(r->timer, SD_EVENT_ONESHOT);
