@@ -158,6 +158,8 @@ static int text_addresses(const char *value, bool may_length, char **ret)
 			return -EINVAL;
 		n += (size_t)sprintf(list + n, "%s%s", n ? " " : "", w);
 	}
+	if (n == 0)
+		return -EINVAL; /* separators alone */
 	*ret = TAKE(list);
 	return 0;
 }
@@ -552,7 +554,7 @@ int conf_table_set(struct conf *c, const struct conf_key *key, const char *value
 			r = key->kind->text(value, &text, &why);
 		if (r == 0 && !text)
 			text = xstrdup(value);
-		if (r == 0 && add && key->kind->list && **FIELD(c, key, char *))
+		if (r == 0 && add && key->kind->list && *text && **FIELD(c, key, char *))
 			set_text(key, c, xasprintf("%s %s", *FIELD(c, key, char *), text));
 		else if (r == 0)
 			set_text(key, c, TAKE(text));

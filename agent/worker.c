@@ -136,7 +136,7 @@ static void error_from_json(int r, const json_t *v, struct err *ret)
 	enum errcode c = code ? err_from_wire(code) : ERR_NONE;
 
 	(void)err_set(ret, r, c ? c : ERR_INTERNAL, field, "%s",
-		message ? message : "the worker failed without a word");
+		message && *message ? message : "the worker failed without a word");
 }
 
 json_t *worker_read_result(

@@ -28,14 +28,12 @@ char *ctexit_tail(const char *path)
 {
 	_cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	off_t size = fd < 0 ? 0 : lseek(fd, 0, SEEK_END), from = MAX_OF(size - CTEXIT_TAIL, 0);
-	char text[CTEXIT_TAIL + 1], *begin = text, *to;
+	char text[CTEXIT_TAIL + 1], *to = text;
 	ssize_t n = size <= 0 ? 0 : pread(fd, text, CTEXIT_TAIL, from);
+	const char *end = text + MAX_OF(n, 0),
+		   *newline = from > 0 ? memchr(text, '\n', (size_t)(end - text)) : NULL;
 
-	text[MAX_OF(n, 0)] = '\0';
-	if (from > 0 && strchr(text, '\n'))
-		begin = strchr(text, '\n') + 1;
-	to = text;
-	for (const char *c = begin; *c; c++)
+	for (const char *c = newline ? newline + 1 : text; c < end; c++)
 		if (*c == '\n' || (*c >= ' ' && *c <= '~'))
 			*to++ = *c;
 	*to = '\0';

@@ -8,6 +8,7 @@
 #define RCODE_SERVFAIL 2
 #define TYPE_OPT       41
 #define LABEL_MAX      63
+#define NAME_MAX_WIRE  255 /* RFC 1035 section 2.3.4, the root's label among them */
 
 /* Where the counts stand. */
 enum { QDCOUNT = 4, ANCOUNT = 6, NSCOUNT = 8, ARCOUNT = 10 };
@@ -32,7 +33,7 @@ static size_t question_end(const uint8_t *m, size_t n)
 	if (n < DNSMSG_HEADER || n > DNSMSG_MAX || get16(m + QDCOUNT) != 1)
 		return 0;
 	while (at < n && m[at] != 0) {
-		if (m[at] > LABEL_MAX)
+		if (m[at] > LABEL_MAX || at - DNSMSG_HEADER + 2u + m[at] > NAME_MAX_WIRE)
 			return 0;
 		at += 1u + m[at];
 	}

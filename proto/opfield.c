@@ -105,11 +105,13 @@ static bool is_free_env_key(const char *s)
 /* --- keys, digests, times --- */
 
 /* "type base64 [comment]": the blob begins with its type's name (RFC 4253 section 6.6), so that
- * what precedes the blob can't be an authorized_keys option such as command="…". */
+ * what precedes the blob can't be an authorized_keys option such as command="…". sshd(8) reads one form of base64
+ * alone, with its padding. */
 static bool is_ssh_key(const char *s)
 {
 	size_t type_len = strcspn(s, " "), blob_len, size;
 	_cleanup_(freep) uint8_t *blob = NULL;
+	_cleanup_(freep) char *again = NULL;
 	const char *b64 = s + type_len + 1;
 
 	if (type_len == 0 || type_len > 64 || s[type_len] != ' ')
@@ -117,7 +119,9 @@ static bool is_ssh_key(const char *s)
 	blob_len = strcspn(b64, " ");
 	if (blob_len > SSH_BLOB_MAX || encoding_unbase64(b64, blob_len, &blob, &size) < 0)
 		return false;
-	return size > 4 + type_len &&
+	again = encoding_base64(blob, size);
+	return strlen(again) == blob_len && memcmp(again, b64, blob_len) == 0 &&
+	       size > 4 + type_len &&
 	       memcmp(blob, (uint8_t[]){ 0, 0, 0, (uint8_t)type_len }, 4) == 0 &&
 	       memcmp(blob + 4, s, type_len) == 0;
 }

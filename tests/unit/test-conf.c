@@ -64,6 +64,7 @@ static const struct {
 	{ "table", "[Network]\nTable=a;flush\n", "Network.Table", "line 2" },
 	{ "listen", "[Metrics]\nListen=localhost\n", "Metrics.Listen", "ADDRESS:PORT" },
 	{ "dns", "[Network]\nDns=1.1.1.1 x\n", "Network.Dns", "line 2" },
+	{ "separators alone", "[Network]\nDns=1.1.1.1\nDns=,\n", "Network.Dns", "line 3" },
 	{ "API by http", ENROLLED "ApiUrl=http://api.example.com\n", "Control.ApiUrl", "loopback" },
 	{ "API without node id", "[Control]\nTokenFile=/t\nApiUrl=https://x\n", "Node.NodeId",
 		"hoodyctl enroll" },
@@ -124,7 +125,8 @@ static void test_good(void)
 		    "[Control]\nApiUrl=https://api.example.com/api/v1/\nTokenFile=/"
 		    "t\nOutboxMaxBytes=2M\nPollWaitSec=\n"
 		    "[Network]\nDns=1.1.1.1,  "
-		    "::1\nDns=9.9.9.9\nMasquerade=off\n[Storage]\nDriver=dir",
+		    "::1\nDns=9.9.9.9\nProxyAddresses=10.0.0.1\nProxyAddresses=\n"
+		    "Masquerade=off\n[Storage]\nDriver=dir",
 		       &c, &err),
 		0, "a good file: %s", err.message);
 	TAP_STREQ(c.node.node_id, "0123456789abcdef01234567", "node id");
@@ -138,6 +140,7 @@ static void test_good(void)
 	TAP_EQ(c.control.outbox_max_bytes, 2 << 20, "size with a unit");
 	TAP_EQ(c.control.poll_wait_s, 30, "an empty value is the default");
 	TAP_STREQ(c.network.dns, "1.1.1.1 ::1 9.9.9.9", "a list");
+	TAP_STREQ(c.network.proxy_addresses, "", "a list that an empty line takes back");
 	TAP_OK(!c.network.masquerade, "a boolean");
 	TAP_EQ(c.storage.driver, CONF_DRIVER_DIR, "an enumeration");
 	TAP_OK(*c.node.name, "the name is the host's");

@@ -55,8 +55,25 @@ static void test_shortened(void)
 	TAP_OK(m[2] & 0x80 && (m[3] & 0x0f) == 2 && m[11] == 0, "says so");
 }
 
+/* Four labels of 63 are 257 bytes with the root's: too many. What is made of such a question would not fit into 512
+ * bytes. */
+static void test_long_name(void)
+{
+	uint8_t m[12 + 4 * 64 + 1 + 4] = "\x12\x34\1\0\0\1", *at = m + 12;
+
+	for (int i = 0; i < 4; i++, at += 64) {
+		*at = 63;
+		memset(at + 1, 'a', 63);
+	}
+	TAP_OK(!dnsmsg_is_query(m, sizeof(m)), "a name of 257 bytes");
+	m[12 + 3 * 64] = 61;
+	m[12 + 3 * 64 + 62] = 0;
+	TAP_OK(dnsmsg_is_query(m, sizeof(m) - 2), "a name of 255 bytes");
+}
+
 int main(void)
 {
+	test_long_name();
 	test_queries();
 	test_limits();
 	test_shortened();
