@@ -4,8 +4,6 @@
  * that hold no key. */
 #include "agent/conf.h"
 
-#include <arpa/inet.h>
-#include <ctype.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <ini.h>
@@ -13,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "agent/conf_table.h"
+#include "proto/opfield.h"
 
 #define CONF_KEYS_MAX 64 /* of the table: asserted */
 
@@ -349,67 +348,11 @@ int conf_reload(const struct conf *running, const char *path, struct conf *ret,
 	return 0;
 }
 
-/* --- URLs --- */
-
-static bool is_loopback(const char *host, size_t len)
-{
-	char text[INET6_ADDRSTRLEN];
-	struct in_addr four;
-	struct in6_addr six;
-
-	if (len >= sizeof(text))
-		return false;
-	(void)snprintf(text, sizeof(text), "%.*s", (int)len, host);
-	if (strcasecmp(text, "localhost") == 0)
-		return true;
-	if (inet_pton(AF_INET, text, &four) == 1)
-		return ntohl(four.s_addr) >> 24 == 127;
-	return inet_pton(AF_INET6, text, &six) == 1 && IN6_IS_ADDR_LOOPBACK(&six);
-}
-
-/* ":PORT" or nothing, then the path or the end. */
-static bool is_port_and_path(const char *p)
-{
-	long port = 0;
-	char *end;
-
-	if (*p == ':') {
-		if (!isdigit((unsigned char)p[1]))
-			return false;
-		port = strtol(p + 1, &end, 10);
-		if (port < 1 || port > 65535)
-			return false;
-		p = end;
-	}
-	if (*p && *p != '/')
-		return false;
-	for (; *p; p++)
-		if (!isalnum((unsigned char)*p) && !strchr("/-._~%", *p))
-			return false;
-	return true;
-}
-
 bool conf_is_api_url(const char *url)
 {
-	bool https = strncmp(url, "https://", 8) == 0;
-	const char *host = url + (https ? 8 : 7);
-	size_t len;
+	/* No user, query, fragment or odd path. */
+	static const char may_be[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				     "0123456789/-._~%:[]";
 
-	if (!https && strncmp(url, "http://", 7) != 0)
-		return false;
-	if (*host == '[') {
-		struct in6_addr six;
-		char text[INET6_ADDRSTRLEN];
-
-		len = strcspn(++host, "]");
-		if (host[len] != ']' || len >= sizeof(text))
-			return false;
-		(void)snprintf(text, sizeof(text), "%.*s", (int)len, host);
-		if (inet_pton(AF_INET6, text, &six) != 1)
-			return false;
-		return (https || is_loopback(host, len)) && is_port_and_path(host + len + 1);
-	}
-	len = strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-");
-	return len > 0 && len < 254 && (https || is_loopback(host, len)) &&
-	       is_port_and_path(host + len);
+	return url[strspn(url, may_be)] == '\0' && opfield_image_url.is(url);
 }

@@ -3,9 +3,9 @@
 
 #include <fcntl.h>
 #include <netdb.h>
-#include <strings.h>
 
 #include "proto/base.h"
+#include "proto/opfield.h"
 
 #define CA_MAX            (4 * 1024 * 1024)
 #define CONNECT_TIMEOUT_S 10
@@ -13,26 +13,9 @@
 static const char *const ca_bundles[] = { "/etc/ssl/certs/ca-certificates.crt",
 	"/etc/pki/tls/certs/ca-bundle.crt" };
 
-static bool is_loopback(const char *host, size_t n)
-{
-	static const char *const names[] = { "localhost", "127.0.0.1", "[::1]" };
-
-	for (size_t i = 0; i < countof(names); i++)
-		if (strlen(names[i]) == n && strncasecmp(names[i], host, n) == 0)
-			return true;
-	return false;
-}
-
 bool http_rules_allow(const char *url)
 {
-	if (strpbrk(url, " \t\r\n@#"))
-		return false;
-	if (strncmp(url, "https://", 8) == 0)
-		return true;
-	if (strncmp(url, "http://", 7) != 0)
-		return false;
-	url += 7;
-	return is_loopback(url, url[0] == '[' ? strcspn(url, "]") + 1 : strcspn(url, ":/?"));
+	return opfield_image_url.is(url);
 }
 
 void http_rules_set(CURL *c, const char *url, const char *ca_pem)

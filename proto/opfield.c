@@ -4,6 +4,9 @@
  * and rule sets. */
 #include "proto/opfield.h"
 
+#include <arpa/inet.h>
+#include <strings.h>
+
 #include "proto/encoding.h"
 #include "proto/ident.h"
 
@@ -267,12 +270,23 @@ struct url {
 	const char *rest; /* path, query and fragment */
 };
 
-static bool is_host(const char *s, size_t len, bool bracketed)
+static bool is_host(const char *s, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
-		if (!is_one_of(s[i], bracketed ? DIGITS "abcdefABCDEF:." : ALNUM ".-"))
+		if (!is_one_of(s[i], ALNUM ".-"))
 			return false;
 	return len >= 1 && len <= 255;
+}
+
+static bool is_ipv6(const char *s, size_t len)
+{
+	char text[INET6_ADDRSTRLEN];
+	struct in6_addr address;
+
+	if (len >= sizeof(text))
+		return false;
+	(void)snprintf(text, sizeof(text), "%.*s", (int)len, s);
+	return inet_pton(AF_INET6, text, &address) == 1;
 }
 
 /* Split "[user[:pass]@]host[:port]rest". The authority ends at the first of "/?#" and has one "@"
@@ -293,13 +307,13 @@ static bool split_authority(const char *s, struct url *u)
 		u->host = s + 1;
 		u->host_len = strcspn(s + 1, "]");
 		colon = u->host + u->host_len + 1;
-		if (colon > end || !is_host(u->host, u->host_len, true))
+		if (colon > end || !is_ipv6(u->host, u->host_len))
 			return false;
 	} else {
 		u->host = s;
 		u->host_len = strcspn(s, ":/?#");
 		colon = s + u->host_len;
-		if (!is_host(u->host, u->host_len, false))
+		if (!is_host(u->host, u->host_len))
 			return false;
 	}
 	u->has_port = colon < end;
@@ -334,13 +348,19 @@ static bool is_proxy_url(const char *s)
 
 static bool is_loopback(const struct url *u)
 {
+	char text[INET6_ADDRSTRLEN];
+	struct in6_addr six;
 	unsigned prefix;
 	uint32_t addr;
 
-	if (component_is(u->host, u->host_len, "localhost") ||
-		component_is(u->host, u->host_len, "::1"))
+	if (u->host_len >= sizeof(text))
+		return false;
+	(void)snprintf(text, sizeof(text), "%.*s", (int)u->host_len, u->host);
+	if (strcasecmp(text, "localhost") == 0)
 		return true;
-	return ident_cidr4_parse(u->host, u->host_len, &addr, &prefix) == 0 && addr >> 24 == 127;
+	if (ident_cidr4_parse(text, u->host_len, &addr, &prefix) == 0)
+		return addr >> 24 == 127;
+	return inet_pton(AF_INET6, text, &six) == 1 && IN6_IS_ADDR_LOOPBACK(&six);
 }
 
 static bool is_image_url(const char *s)
