@@ -13,7 +13,8 @@
 #include "agent/conf_table.h"
 #include "proto/opfield.h"
 
-#define CONF_KEYS_MAX 64 /* of the table: asserted */
+#define CONF_KEYS_MAX    64 /* of the table: asserted */
+#define CREDENTIAL_TOKEN "hoody-agent.node-token"
 
 struct reading {
 	struct conf *conf;
@@ -300,6 +301,22 @@ int conf_parse(const char *name, const char *text, struct conf *ret, struct err 
 	return 0;
 }
 
+/* systemd.exec(5), LoadCredential=: the unit takes this one from the host's credential stores, if it is there. */
+static void find_token(struct conf *c)
+{
+	const char *directory = getenv("CREDENTIALS_DIRECTORY");
+	char path[PATH_MAX];
+
+	assert(c->control.token_file); /* "" when unset */
+	if (*c->control.token_file || !directory)
+		return;
+	if (snprintf(path, sizeof(path), "%s/" CREDENTIAL_TOKEN, directory) >= (int)sizeof(path) ||
+		access(path, F_OK) < 0)
+		return;
+	free(c->control.token_file);
+	c->control.token_file = xstrdup(path);
+}
+
 int conf_load(const char *path, struct conf *ret, struct err *err)
 {
 	_cleanup_conf_ struct conf c = { 0 };
@@ -309,6 +326,7 @@ int conf_load(const char *path, struct conf *ret, struct err *err)
 	r = conf_read(path, &c, err);
 	if (r < 0)
 		return r;
+	find_token(&c);
 	assert(c.control.api_url && c.node.node_id && c.control.token_file); /* "" when unset */
 	if (*c.control.api_url && !*c.node.node_id)
 		missing = "Node.NodeId";

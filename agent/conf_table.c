@@ -353,7 +353,8 @@ static const struct conf_key table[] = {
 			"Unset: the node is standalone." },
 	{ "Control", "TokenFile", &path, AT(control.token_file), "",
 		.help = "File with the token that the control API gave this node: owner root, mode "
-			"0600. Needed with an ApiUrl." },
+			"0600. Needed with an ApiUrl; unset, systemd's credential "
+			"hoody-agent.node-token is it." },
 	{ "Control", "TrustedKeys", &path, AT(control.trusted_keys),
 		"/etc/hoody-agent/trusted-keys.json",
 		.help = "The keyset that orders must be signed with: the root of trust. Without it "

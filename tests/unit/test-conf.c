@@ -181,6 +181,28 @@ static void test_dropins(void)
 	write_file("a.conf.d/20-b.conf", "");
 }
 
+static void test_credential(void)
+{
+	_cleanup_(freep) char *path = xasprintf("%s/hoody-agent.node-token", dir);
+	static const char unset[] =
+		"[Node]\nNodeId=0123456789abcdef01234567\n[Control]\nApiUrl=https://a/\n";
+	struct conf c = { 0 };
+	struct err err = { 0 };
+
+	(void)setenv("CREDENTIALS_DIRECTORY", dir, 1);
+	TAP_EQ(load(unset, &c, &err), -EINVAL, "neither TokenFile nor a credential");
+	TAP_STREQ(err.field, "Control.TokenFile", "and said");
+	write_file("hoody-agent.node-token", "secret");
+	TAP_EQ(load(unset, &c, &err), 0, "systemd's credential is the token's file");
+	TAP_STREQ(c.control.token_file, path, "that of the unit");
+	conf_done(&c);
+	c = (struct conf){ 0 };
+	TAP_EQ(load(ENROLLED, &c, &err), 0, "both");
+	TAP_STREQ(c.control.token_file, "/t", "TokenFile goes first");
+	conf_done(&c);
+	(void)unsetenv("CREDENTIALS_DIRECTORY");
+}
+
 static void test_reload(void)
 {
 	_cleanup_conf_ struct conf a = { 0 }, b = { 0 };
@@ -295,6 +317,7 @@ int main(void)
 	test_bytes();
 	test_good();
 	test_dropins();
+	test_credential();
 	test_reload();
 	test_urls();
 	test_table();
