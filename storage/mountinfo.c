@@ -2,8 +2,8 @@
 #include "storage/mountinfo.h"
 
 #include <fcntl.h>
-
-#define TREES "/containers/"
+#include <limits.h>
+#include <sys/stat.h>
 
 /* \040 and its like (show_mountinfo in the kernel's fs/proc_namespace.c). */
 static char *unescape(const char *s)
@@ -32,8 +32,9 @@ static bool has_option(const char *options, const char *name)
 	return false;
 }
 
-static void add(struct mountinfo *m, const char *id, const char *device, const char *root,
-	const char *point, const char *options, const char *rest)
+enum { ID, PARENT, DEVICE, ROOT, POINT, OPTIONS, WORDS };
+
+static void add(struct mountinfo *m, char *const word[static WORDS], const char *rest)
 {
 	const char *source = strncmp(rest, "- ", 2) == 0 ? rest : strstr(rest, " - ");
 	struct mountinfo_entry *e;
@@ -44,26 +45,27 @@ static void add(struct mountinfo *m, const char *id, const char *device, const c
 	}
 	e = &m->at[m->n++];
 	*e = (struct mountinfo_entry){
-		.id = strtoull(id, NULL, 10),
-		.root = unescape(root),
-		.point = unescape(point),
-		.readonly = has_option(options, "ro"),
+		.id = strtoull(word[ID], NULL, 10),
+		.parent = strtoull(word[PARENT], NULL, 10),
+		.root = unescape(word[ROOT]),
+		.point = unescape(word[POINT]),
+		.readonly = has_option(word[OPTIONS], "ro"),
 		.ramdisk = source && strstr(source, " " MOUNTINFO_RAMDISK " "),
 	};
-	(void)snprintf(e->device, sizeof(e->device), "%s", device);
+	(void)snprintf(e->device, sizeof(e->device), "%s", word[DEVICE]);
 }
 
 /* id parent major:minor root point options [optional…] - type source superoptions */
 static void read_line(struct mountinfo *m, char *line)
 {
-	char *word[6], *rest = line;
+	char *word[WORDS], *rest = line;
 
 	for (size_t i = 0; i < countof(word); i++) {
 		word[i] = strsep(&rest, " ");
 		if (!rest)
 			return;
 	}
-	add(m, word[0], word[2], word[3], word[4], word[5], rest);
+	add(m, word, rest);
 }
 
 int mountinfo_read(int proc, const char *pid, struct mountinfo *ret)
@@ -72,6 +74,7 @@ int mountinfo_read(int proc, const char *pid, struct mountinfo *ret)
 	int fd = openat(proc, path, O_RDONLY | O_CLOEXEC);
 	FILE *f = fd < 0 ? NULL : fdopen(fd, "re");
 	size_t size = 0;
+	int r;
 
 	if (!f)
 		return -errno;
@@ -79,8 +82,9 @@ int mountinfo_read(int proc, const char *pid, struct mountinfo *ret)
 		line[strcspn(line, "\n")] = '\0';
 		read_line(ret, line);
 	}
+	r = feof(f) ? 0 : -errno; /* half a list must not pass for a whole one */
 	(void)fclose(f);
-	return 0;
+	return r;
 }
 
 void mountinfo_done(struct mountinfo *m)
@@ -93,25 +97,72 @@ void mountinfo_done(struct mountinfo *m)
 	*m = (struct mountinfo){};
 }
 
-bool mountinfo_is_ours(const struct mountinfo_entry *e, const char *self)
+const struct mountinfo_entry *mountinfo_find(const struct mountinfo *m, uint64_t id)
 {
-	const char *tree = strstr(e->root, TREES);
-	size_t len = strlen(self);
+	for (size_t i = 0; i < m->n; i++)
+		if (m->at[i].id == id)
+			return &m->at[i];
+	return NULL;
+}
 
-	if (e->ramdisk)
-		return true;
-	return tree &&
-	       (strncmp(tree + strlen(TREES), self, len) != 0 || tree[strlen(TREES) + len] != '/');
+/* What is behind a path's beginning (directories both): "" or "/…"; NULL: it begins otherwise. */
+static const char *behind(const char *path, const char *beginning)
+{
+	size_t len = strcmp(beginning, "/") == 0 ? 0 : strlen(beginning);
+
+	return strncmp(path, beginning, len) == 0 && (path[len] == '\0' || path[len] == '/')
+		       ? path + len
+		       : NULL;
+}
+
+int mountinfo_place(int proc, const char *directory, struct mountinfo_place *ret)
+{
+	_cleanup_(closep) int fd = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_(freep) char *link = xasprintf("self/fd/%d", fd);
+	_cleanup_mountinfo_ struct mountinfo list = {};
+	const struct mountinfo_entry *e;
+	const char *rest;
+	char path[PATH_MAX];
+	struct statx x;
+	ssize_t n;
+	int r;
+
+	if (fd < 0 || statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &x) < 0 ||
+		(n = readlinkat(proc, link, path, sizeof(path) - 1)) < 0)
+		return -errno;
+	path[n] = '\0';
+	r = mountinfo_read(proc, "self", &list);
+	e = r < 0 ? NULL : mountinfo_find(&list, x.stx_mnt_id);
+	rest = e ? behind(path, e->point) : NULL;
+	if (!rest)
+		return r < 0 ? r : -ENOENT;
+	*ret = (struct mountinfo_place){
+		.root = xasprintf("%s%s", strcmp(e->root, "/") == 0 ? "" : e->root, rest),
+	};
+	(void)snprintf(ret->device, sizeof(ret->device), "%s", e->device);
+	return 0;
+}
+
+void mountinfo_place_done(struct mountinfo_place *p)
+{
+	free(p->root);
+	*p = (struct mountinfo_place){};
+}
+
+bool mountinfo_is_ours(const struct mountinfo_entry *e, const struct mountinfo_rule *r)
+{
+	const char *tree =
+		strcmp(e->device, r->trees->device) == 0 ? behind(e->root, r->trees->root) : NULL;
+
+	return e->ramdisk || (tree && *tree == '/' && !behind(tree + 1, r->self));
 }
 
 bool mountinfo_may_stay(const struct mountinfo_entry *e, const struct mountinfo_rule *r)
 {
 	for (size_t i = 0; i < r->n; i++) {
 		const struct mountinfo_entry *a = &r->allowed[i];
-		size_t len = strlen(a->root);
 
-		if (strcmp(a->device, e->device) == 0 && strncmp(a->root, e->root, len) == 0 &&
-			(e->root[len] == '\0' || e->root[len] == '/') &&
+		if (strcmp(a->device, e->device) == 0 && behind(e->root, a->root) &&
 			(e->readonly || !a->readonly))
 			return true;
 	}

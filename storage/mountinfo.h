@@ -7,7 +7,7 @@
 #define MOUNTINFO_RAMDISK "hoody-ramdisk" /* the tmpfs' source */
 
 struct mountinfo_entry {
-	uint64_t id;
+	uint64_t id, parent;
 	char device[24]; /* "major:minor" */
 	char *root;      /* of the file system, what is mounted */
 	char *point;     /* where, unescaped */
@@ -25,13 +25,25 @@ _must_check_ int mountinfo_read(int proc, const char *pid, struct mountinfo *ret
 void mountinfo_done(struct mountinfo *m);
 #define _cleanup_mountinfo_ _cleanup_(mountinfo_done)
 
-/* In container @self: of another container's tree in the pool, or of the ramdisk. */
-bool mountinfo_is_ours(const struct mountinfo_entry *e, const char *self);
+const struct mountinfo_entry *mountinfo_find(const struct mountinfo *m, uint64_t id);
+
+/* What a directory is called by mounts of it, whoever's they are: a file system and a path in that. */
+struct mountinfo_place {
+	char device[24];
+	char *root;
+};
+
+/* Where @directory lies; -errno. @ret belongs to the caller. */
+_must_check_ int mountinfo_place(int proc, const char *directory, struct mountinfo_place *ret);
+void mountinfo_place_done(struct mountinfo_place *p);
 
 struct mountinfo_rule {
+	const struct mountinfo_place *trees; /* <Pool>/containers */
 	const char *self;
 	struct mountinfo_entry *allowed; /* borrowed texts */
 	size_t n;
 };
+/* In container @self: of another container's tree in the pool, or of the ramdisk. */
+bool mountinfo_is_ours(const struct mountinfo_entry *e, const struct mountinfo_rule *r);
 /* It shows no more than one that is allowed, and is no freer. */
 bool mountinfo_may_stay(const struct mountinfo_entry *e, const struct mountinfo_rule *r);

@@ -2,6 +2,7 @@
 #include "storage/mounts.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/openat2.h>
 #include <sched.h>
 #include <signal.h>
@@ -18,6 +19,7 @@
 #include "storage/path.h"
 
 #define PLAIN_FLAGS (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
+#define COVERS_MAX  4096 /* that are taken off one mount */
 
 /* --- a source --- */
 
@@ -58,8 +60,6 @@ static int open_source(const struct mounts_target *t, const json_t *wish)
 	return root < 0 ? -errno : open_beneath(root, path);
 }
 
-/* --- a mount of it, with flags that nobody in the container can take off --- */
-
 /* --- children --- */
 
 /* What a process that is forked off must do first: end with its parent, also when that has ended by now,
@@ -88,6 +88,8 @@ static void become_child(pid_t parent, int a, int b, int c, int d)
 	}
 	(void)close_range(from, ~0u, 0);
 }
+
+/* --- a mount of it, with flags that nobody in the container can take off --- */
 
 /* In a process of its own that ends with it: namespaces are not left. Never returns. */
 static void copy_locked(pid_t parent, int fd, const char *over, int tell)
@@ -187,6 +189,7 @@ struct visit {
 	int root;  /* the container's, as its init has it */
 	int mount; /* to be moved to @at, or -1 */
 	const char *at;
+	struct mountinfo_place trees;      /* <Pool>/containers */
 	const struct mountinfo_rule *rule; /* what may stay */
 	struct {
 		int r;
@@ -194,27 +197,117 @@ struct visit {
 	} * out;                           /* shared */
 };
 
-/* One that is in use is detached: whoever is in it keeps what he has open, and nobody comes in. */
-static void take_away(const struct visit *v, const char *point)
+static uint64_t mount_at(int dir, const char *name)
 {
-	bool used = umount2(point, UMOUNT_NOFOLLOW) < 0;
-	bool gone = !used || (errno == EBUSY && umount2(point, MNT_DETACH | UMOUNT_NOFOLLOW) == 0);
+	struct statx x;
 
-	v->out->gone += gone;
-	v->out->lazy += gone && used;
-	v->out->busy += !gone;
+	return statx(dir, name, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_MNT_ID,
+		       &x) < 0
+		       ? 0
+		       : x.stx_mnt_id;
+}
+
+/* A name in a directory, on which a mount lies. */
+struct spot {
+	int dir;
+	char name[NAME_MAX + 1];
+	uint64_t id; /* what is seen there, which may not be what was looked for */
+};
+
+static void spot_done(struct spot *s)
+{
+	s->dir = closefd(s->dir);
+}
+#define _cleanup_spot_ _cleanup_(spot_done)
+
+/* Walk to @point, and remember where the last mount on the way began: what was looked for, or what
+ * covers it. No link is followed, so that this is the place that the kernel has called by that name, or
+ * an error. */
+static int find_spot(const char *point, struct spot *ret)
+{
+	_cleanup_(closep) int dir = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	uint64_t id = dir < 0 ? 0 : mount_at(dir, ""), there;
+
+	while (dir >= 0 && *(point += strspn(point, "/"))) {
+		char name[NAME_MAX + 1];
+		size_t len = strcspn(point, "/");
+		int next;
+
+		(void)snprintf(name, sizeof(name), "%.*s", (int)len, point);
+		there = len < sizeof(name) ? mount_at(dir, name) : 0;
+		if (there == 0)
+			break; /* a cover has no such directory */
+		if (there != id) {
+			spot_done(ret);
+			ret->dir = fcntl(dir, F_DUPFD_CLOEXEC, 3);
+			ret->id = id = there;
+			strcpy(ret->name, name);
+		}
+		next = openat(dir, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		closefd(dir);
+		dir = next;
+		point += len;
+	}
+	return ret->dir < 0 ? -ENOENT : 0;
+}
+
+static bool is_above(const struct mountinfo *list, const struct mountinfo_entry *e, uint64_t id)
+{
+	for (size_t i = 0; e && i <= list->n; i++) {
+		if (e->parent == id)
+			return true;
+		e = e->parent == e->id ? NULL : mountinfo_find(list, e->parent);
+	}
+	return false;
+}
+
+/* One that is in use is detached: whoever is in it keeps what he has open, and nobody comes in. What the
+ * container has mounted over it, or over a directory above it, goes first: else it would only have to
+ * take that off again. By its directory, and not by a path that can be made to lead elsewhere: what is a
+ * mount point can't be renamed. */
+static void take_away(const struct visit *v, const struct mountinfo *list, size_t which)
+{
+	const struct mountinfo_entry *e = &list->at[which];
+
+	for (unsigned i = 0; i < COVERS_MAX; i++) {
+		_cleanup_spot_ struct spot spot = { .dir = -1 };
+		bool used = true;
+
+		if (find_spot(e->point, &spot) < 0 || is_above(list, e, spot.id) ||
+			fchdir(spot.dir) < 0)
+			return;
+		if (spot.id == e->id)
+			used = umount2(spot.name, UMOUNT_NOFOLLOW) < 0;
+		if (used && umount2(spot.name, MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
+			return;
+		if (spot.id == e->id) {
+			v->out->gone++;
+			v->out->lazy += used;
+			return;
+		}
+	}
+}
+
+static bool must_go(const struct visit *v, const struct mountinfo_entry *e)
+{
+	return mountinfo_is_ours(e, v->rule) && !mountinfo_may_stay(e, v->rule);
 }
 
 static void sweep(const struct visit *v)
 {
-	_cleanup_mountinfo_ struct mountinfo list = {};
+	_cleanup_mountinfo_ struct mountinfo list = {}, after = {};
 
-	if (mountinfo_read(v->proc, "self", &list) < 0)
+	if (mountinfo_read(v->proc, "self", &list) < 0) {
+		v->out->busy++; /* nobody knows, so nobody may say that it is gone */
 		return;
+	}
 	for (size_t i = list.n; i-- > 0;) /* the last made is the first to go */
-		if (mountinfo_is_ours(&list.at[i], v->rule->self) &&
-			!mountinfo_may_stay(&list.at[i], v->rule))
-			take_away(v, list.at[i].point);
+		if (must_go(v, &list.at[i]))
+			take_away(v, &list, i);
+	if (mountinfo_read(v->proc, "self", &after) < 0)
+		return;
+	for (size_t i = 0; i < after.n; i++)
+		v->out->busy += must_go(v, &after.at[i]);
 }
 
 static int put(const struct visit *v)
@@ -418,7 +511,7 @@ static int sweep_others(
 {
 	_cleanup_mountinfo_ struct mountinfo list = {};
 	_cleanup_(freep) char *pid = xasprintf("%d", (int)t->init);
-	struct mountinfo_rule rule = { .self = t->id };
+	struct mountinfo_rule rule = { .self = t->id, .trees = &v->trees };
 	bool dirty = false;
 	int r = mountinfo_read(v->proc, pid, &list);
 
@@ -426,10 +519,9 @@ static int sweep_others(
 		return r;
 	assert(v->out);
 	allow(&rule, &list, ids, n);
-	for (size_t i = 0; i < list.n; i++)
-		dirty = dirty || (mountinfo_is_ours(&list.at[i], t->id) &&
-					 !mountinfo_may_stay(&list.at[i], &rule));
 	v->rule = &rule;
+	for (size_t i = 0; i < list.n; i++)
+		dirty = dirty || must_go(v, &list.at[i]);
 	v->out->busy = 0;
 	if (dirty || t->n_pids > 0)
 		sweep_all(v, t);
@@ -440,7 +532,8 @@ static int sweep_others(
 
 static int open_all(struct visit *v, const struct mounts_target *t)
 {
-	_cleanup_(freep) char *path = xasprintf("/proc/%d/root", (int)t->init);
+	_cleanup_(freep) char *path = xasprintf("/proc/%d/root", (int)t->init),
+			      *trees = xasprintf("%s/containers", t->pool);
 
 	v->proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	v->root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -452,7 +545,7 @@ static int open_all(struct visit *v, const struct mounts_target *t)
 		v->out = NULL;
 		return -ENOMEM;
 	}
-	return 0;
+	return mountinfo_place(v->proc, trees, &v->trees);
 }
 
 static void visit_done(struct visit *v)
