@@ -43,6 +43,7 @@ int worker_files_write(struct job *j, struct err *err);
 int worker_mounts_prepare(struct job *j, struct err *err);
 int worker_mounts_own(struct job *j, struct err *err);
 int worker_mounts_change(struct job *j, struct err *err);
+int worker_mounts_change_back(struct job *j, struct err *err);
 int worker_mounts_set(struct job *j, struct err *err);
 int worker_mounts_remove(struct job *j, struct err *err);
 int worker_mounts_measure(struct job *j, struct err *err);

@@ -154,7 +154,24 @@ int worker_mounts_own(struct job *j, struct err *err)
 	return 0;
 }
 
-int worker_mounts_change(struct job *j, struct err *err)
+/* Of all mounts only the ramdisks have no status of their own: who orders one is told. */
+static int judge_ramdisks(const struct job *j, const char *id, struct err *err)
+{
+	static const char *const keys[] = { "ramdisk", "ramdisk-project" };
+	const json_t *mounts = json_object_get(json_object_get(j->result, "mounts"), id);
+
+	for (size_t i = 0; i < countof(keys); i++) {
+		const json_t *v = json_object_get(mounts, keys[i]);
+
+		if (v && !json_is_true(json_object_get(v, "mounted")))
+			return err_set(err, -EIO, ERR_INTERNAL, "ramdisk",
+				"the ramdisk is not mounted: %s",
+				json_string_value(json_object_get(v, "message")));
+	}
+	return 0;
+}
+
+static int change(struct job *j, bool judge, struct err *err)
 {
 	struct ctspec wanted;
 	int r = ctspec_from_json(json_object_get(j->params, "spec"), &wanted, err);
@@ -163,7 +180,20 @@ int worker_mounts_change(struct job *j, struct err *err)
 		return r;
 	j->life.spec = wanted;
 	r = worker_mounts_own(j, err);
+	if (r >= 0 && judge)
+		r = judge_ramdisks(j, wanted.id, err);
 	return r < 0 || wanted.ramdisk ? r : ramdisk_remove(j->run, wanted.id, NULL, err);
+}
+
+int worker_mounts_change(struct job *j, struct err *err)
+{
+	return change(j, true, err);
+}
+
+/* As far as the container lets us. */
+int worker_mounts_change_back(struct job *j, struct err *err)
+{
+	return change(j, false, err);
 }
 
 int worker_mounts_remove(struct job *j, struct err *err)

@@ -409,13 +409,13 @@ static int make_point(const struct mounts_target *t, const char *at)
 	return root < 0 ? -errno : path_make_in_root(root, at, 0755);
 }
 
-/* Move it in, where the wish says. */
+/* Move it in, where the wish says. A project's ramdisk has its point in the container's own. */
 static int move_in(struct visit *v, const struct mounts_target *t, const json_t *wish, int mount)
 {
 	int r;
 
 	v->at = json_string_value(json_object_get(wish, "at"));
-	r = json_object_get(wish, "host") ? 0 : make_point(t, v->at);
+	r = map_of(wish) == MAP_OPTIONAL ? 0 : make_point(t, v->at);
 	if (r < 0)
 		return r;
 	v->mount = mount;
@@ -552,6 +552,7 @@ static void visit_done(struct visit *v)
 {
 	v->proc = closefd(v->proc);
 	v->root = closefd(v->root);
+	mountinfo_place_done(&v->trees);
 	if (v->out)
 		(void)munmap(v->out, sizeof(*v->out));
 }

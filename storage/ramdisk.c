@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "storage/ramdisk.h"
 
+#include <dirent.h>
 #include <fcntl.h>
-#include <fts.h>
 #include <linux/magic.h>
 #include <sys/file.h>
 #include <sys/mount.h>
@@ -16,6 +16,8 @@
 #define CEILING      (512LL << 20)
 #define DEVICES_SIZE "1m"
 #define WALK_MAX     1000000 /* files that are looked at */
+#define DEPTH_MAX    256     /* and directories in one another: each is a descriptor and a frame */
+#define OPEN_DIR     (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
 int64_t ramdisk_ceiling(void)
 {
@@ -201,32 +203,69 @@ int ramdisk_remove(const char *run, const char *id, const char *project_id, stru
 
 /* --- how much --- */
 
-static int64_t measure(char *path)
-{
-	FTS *walk = fts_open((char *[]){ path, NULL }, FTS_PHYSICAL | FTS_NOCHDIR | FTS_XDEV, NULL);
-	int64_t bytes = 0, n = 0;
-	FTSENT *e;
+struct sum {
+	dev_t device;
+	int64_t bytes;
+	unsigned n;
+};
 
-	if (!walk)
+/* What a container has there is its own to move and to link while this walks: so by descriptors alone,
+ * which never leave it. Takes @fd. */
+static int add_up(int fd, unsigned depth, struct sum *s)
+{
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *e;
+	struct stat st;
+	int r = 0;
+
+	if (!d) { /* gone meanwhile, or something else by now */
+		r = errno == ENOENT || errno == ENOTDIR || errno == ELOOP ? 0 : -errno;
+		closefd(fd);
+		return r;
+	}
+	while (r >= 0 && (e = readdir(d))) {
+		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
+			fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+			st.st_dev != s->device)
+			continue;
+		if (++s->n > WALK_MAX || depth > DEPTH_MAX)
+			r = -E2BIG;
+		else if (S_ISDIR(st.st_mode))
+			r = add_up(openat(dirfd(d), e->d_name, OPEN_DIR), depth + 1, s);
+		else if (st.st_nlink > 0) /* each name of a file has its part of it */
+			s->bytes += (int64_t)st.st_blocks * 512 / (int64_t)st.st_nlink;
+	}
+	(void)closedir(d);
+	return r;
+}
+
+/* Of a directory and all below it; -1: can't be told. Takes @fd. */
+static int64_t measure(int fd)
+{
+	struct sum s = {};
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		closefd(fd);
 		return -1;
-	while ((e = fts_read(walk)) && n++ < WALK_MAX)
-		if (e->fts_info == FTS_F || e->fts_info == FTS_DEFAULT)
-			bytes += (int64_t)e->fts_statp->st_blocks * 512;
-	(void)fts_close(walk);
-	return n >= WALK_MAX ? -1 : bytes;
+	}
+	s.device = st.st_dev;
+	return add_up(fd, 0, &s) < 0 ? -1 : s.bytes;
 }
 
 void ramdisk_measure(
 	const char *run, const char *id, const char *project_id, struct ramdisk_usage *ret)
 {
-	_cleanup_(freep) char *own = xasprintf("%s/ramdisk/c/%s", run, id);
-	_cleanup_(freep) char *secrets = xasprintf("%s/secrets", own);
-	_cleanup_(freep) char *project =
-		xasprintf("%s/ramdisk/p/%s", run, project_id ? project_id : "");
+	_cleanup_(freep) char *path = xasprintf("%s/ramdisk/c/%s", run, id),
+			      *project = xasprintf(
+				      "%s/ramdisk/p/%s", run, project_id ? project_id : "");
+	_cleanup_(closep) int own = open(path, OPEN_DIR);
+	int secrets = own < 0 ? -1 : openat(own, "secrets", OPEN_DIR);
 
 	*ret = (struct ramdisk_usage){
-		.private = measure(own),
-		.secrets = access(secrets, F_OK) < 0 ? 0 : measure(secrets),
-		.project = project_id ? measure(project) : -1,
+		.private = own < 0 ? -1 : measure(openat(own, ".", OPEN_DIR)),
+		.secrets =
+			own >= 0 && secrets < 0 ? 0 : measure(secrets), /* none, or no directory */
+		.project = project_id ? measure(open(project, OPEN_DIR)) : -1,
 	};
 }
