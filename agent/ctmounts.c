@@ -121,52 +121,6 @@ static void note_escape(const json_t *share, const char *message)
 		message);
 }
 
-static void note_share(
-	struct agent *a, const char *share_id, const char *target_id, const json_t *v)
-{
-	_cleanup_json_ json_t *share = sharelist_get(a->store, share_id);
-	const struct container *source;
-	const char *message = text(v, "message"), *before;
-	bool mounted = json_is_true(json_object_get(v, "mounted"));
-
-	if (!share)
-		return;
-	before = text(share, "status_message");
-	source = desired_find(a->desired, text(share, "source_container_id"));
-	if (json_is_true(json_object_get(v, "escape")))
-		note_escape(share, message);
-	sharelist_set_status(a->store, share_id, mounted ? NULL : message);
-	if (mounted && json_is_true(json_object_get(v, "new")))
-		tell_share(a, source, "mounted",
-			json_pack("{s:s, s:s}", "id", share_id, "container_id", target_id));
-	else if (!mounted && (!before || strcmp(before, message) != 0))
-		tell_share(a, source, "failed",
-			json_pack("{s:s, s:s, s:s}", "id", share_id, "container_id", target_id,
-				"status_message", message));
-}
-
-void ctmounts_note(struct agent *a, const json_t *result)
-{
-	json_t *targets = json_object_get(result, "mounts"), *shares, *v;
-	const char *target_id, *key;
-
-	json_object_foreach(targets, target_id, shares)
-	{
-		json_int_t busy =
-			json_integer_value(json_object_get(json_object_get(shares, ""), "busy"));
-
-		if (busy > 0)
-			LOG(LOG_WARNING, LEFTOVER, FIELDS(.container_id = target_id),
-				"%lld mounts of what is no longer shared with container %s stay "
-				"until the processes end that have locked them in namespaces of "
-				"their own",
-				(long long)busy, target_id);
-		json_object_foreach(shares, key, v) if (*key) note_share(a, key, target_id, v);
-	}
-}
-
-/* --- what follows from other orders --- */
-
 static void order(struct agent *a, enum op op, const char *share_id)
 {
 	_cleanup_json_ json_t *params = json_pack("{s:s}", "share_id", share_id);
@@ -176,6 +130,84 @@ static void order(struct agent *a, enum op op, const char *share_id)
 	if (localorder_make(a, op, NULL, NULL, params, &o, &err) == 0)
 		engine_accept(a->engine, &o, "agent");
 }
+
+static void tell_mount(struct agent *a, const json_t *share, const char *target_id, const json_t *v)
+{
+	const char *message = text(v, "message"), *before = text(share, "status_message");
+
+	if (json_is_true(json_object_get(v, "escape")))
+		note_escape(share, message);
+	if (json_is_true(json_object_get(v, "new")))
+		tell_share(a, share, "mounted",
+			json_pack(
+				"{s:s, s:s}", "id", text(share, "id"), "container_id", target_id));
+	else if (message && (!before || strcmp(before, message) != 0))
+		tell_share(a, share, "failed",
+			json_pack("{s:s, s:s, s:s}", "id", text(share, "id"), "container_id",
+				target_id, "status_message", message));
+}
+
+/* It has failed when it has in any of its targets. One alone can't say that it has not: where another
+ * has failed before, all are looked at again. */
+static void note_status(struct agent *a, const json_t *share, bool all, const char *message)
+{
+	if (message || all || text(share, "target_container_id"))
+		sharelist_set_status(a->store, text(share, "id"), message);
+	else if (text(share, "status_message"))
+		order(a, OP_SHARE_UPDATE, text(share, "id"));
+}
+
+/* What came of one share, in every target that has been looked at. */
+static void note_share(struct agent *a, const json_t *targets, const char *share_id, bool all)
+{
+	_cleanup_json_ json_t *share = sharelist_get(a->store, share_id);
+	const char *target_id, *message = NULL;
+	json_t *result;
+
+	if (!share)
+		return;
+	json_object_foreach((json_t *)(uintptr_t)targets, target_id, result)
+	{
+		const json_t *v = json_object_get(result, share_id);
+
+		if (v)
+			tell_mount(a, share, target_id, v);
+		if (v && !message)
+			message = text(v, "message");
+	}
+	note_status(a, share, all, message);
+}
+
+static void note_busy(const char *target_id, const json_t *result)
+{
+	json_int_t busy = json_integer_value(json_object_get(json_object_get(result, ""), "busy"));
+
+	if (busy > 0)
+		LOG(LOG_WARNING, LEFTOVER, FIELDS(.container_id = target_id),
+			"%lld mounts of what is no longer shared with container %s stay "
+			"until the processes end that have locked them in namespaces of "
+			"their own",
+			(long long)busy, target_id);
+}
+
+void ctmounts_note(struct agent *a, const json_t *result, const char *about)
+{
+	json_t *targets = json_object_get(result, "mounts"), *of_target, *v;
+	_cleanup_json_ json_t *shares = json_object();
+	const char *id, *share_id;
+
+	json_object_foreach(targets, id, of_target)
+	{
+		note_busy(id, of_target);
+		(void)json_object_update(shares, of_target);
+	}
+	if (about && targets) /* what is mounted nowhere has no fault that anybody could see */
+		(void)json_object_set_new(shares, about, json_true());
+	json_object_foreach(shares, share_id, v) if (*share_id)
+		note_share(a, targets, share_id, about && strcmp(share_id, about) == 0);
+}
+
+/* --- what follows from other orders --- */
 
 static void order_all(struct agent *a, enum op op, const char *source_id)
 {

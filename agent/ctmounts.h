@@ -16,9 +16,9 @@ json_t *ctmounts_wanted_by(const struct agent *a, const struct ctspec *spec);
  * not there any more. */
 json_t *ctmounts_targets(const struct agent *a, const json_t *share, bool deleted);
 
-/* A job's result told what is mounted: shares' statuses are recorded and reported. In the open
- * transaction. */
-void ctmounts_note(struct agent *a, const json_t *result);
+/* A job's result told what is mounted: shares' statuses are recorded and reported. @about: the share that
+ * all targets were looked at for, or NULL. In the open transaction. */
+void ctmounts_note(struct agent *a, const json_t *result, const char *about);
 
 /* A container has restarted itself, with the mounts that it had been started with: it is looked after, by
  * an order of the agent's own. */

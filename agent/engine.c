@@ -222,7 +222,8 @@ static void on_worker_done(struct worker_result *res, void *userdata)
 	if (res->r >= 0 && c)
 		ctfiles_note(op->agent, c, res->data);
 	if (res->r >= 0 && !op->at.undoing)
-		ctmounts_note(op->agent, res->data);
+		ctmounts_note(op->agent, res->data,
+			json_string_value(json_object_get(op->order.params, "share_id")));
 	if (res->r >= 0 && res->fd >= 0 && c)
 		ctwatch_attach(op->agent, c,
 			(pid_t)json_integer_value(json_object_get(res->data, "pid")),

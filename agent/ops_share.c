@@ -31,11 +31,6 @@ static json_t *recorded(struct agent *a, const struct operation *op)
 	return sharelist_get(a->store, share_id(op));
 }
 
-static const struct container *source_of(struct agent *a, const json_t *share)
-{
-	return desired_find(a->desired, text(share, "source_container_id"));
-}
-
 /* --- lanes: every container that the share concerns --- */
 
 static void add_targets(struct agent *a, const json_t *share, struct oprules_lanes *l)
@@ -103,8 +98,7 @@ static void put(struct agent *a, const json_t *row, const json_t *over)
 }
 
 /* Where it was taken away, and whether somebody was in it. */
-static void tell_unmounted(
-	struct agent *a, const struct operation *op, const struct container *source)
+static void tell_unmounted(struct agent *a, const struct operation *op, const json_t *share)
 {
 	json_t *all = json_object_get(op->step_data, "mounts"), *v;
 	const char *target_id;
@@ -113,8 +107,9 @@ static void tell_unmounted(
 	{
 		const json_t *count = json_object_get(v, "");
 
-		if (json_integer_value(json_object_get(count, "gone")) > 0)
-			tell_share(a, source, "unmounted",
+		if (json_integer_value(json_object_get(count, "gone")) > 0 ||
+			json_integer_value(json_object_get(count, "busy")) > 0)
+			tell_share(a, share, "unmounted",
 				json_pack("{s:s, s:s, s:b, s:O}", "id", share_id(op),
 					"container_id", target_id, "lazily",
 					json_integer_value(json_object_get(count, "lazy")) > 0,
@@ -122,15 +117,14 @@ static void tell_unmounted(
 	}
 }
 
-/* Whatever is not mounted anywhere has no fault that anybody could see. */
 static void finish(struct agent *a, struct operation *op, const char *event)
 {
 	json_t *share = recorded(a, op);
 
 	op->result = share;
-	tell_unmounted(a, op, source_of(a, share));
+	tell_unmounted(a, op, share);
 	if (event)
-		tell_share(a, source_of(a, share), event, json_incref(share));
+		tell_share(a, share, event, json_incref(share));
 	reaper_look(a->reaper);
 }
 
@@ -249,9 +243,9 @@ static void delete_finish(struct agent *a, struct operation *op)
 
 	sharelist_remove(a->store, share_id(op));
 	op->result = json_pack("{s:s}", "share_id", share_id(op));
-	tell_unmounted(a, op, source_of(a, share));
-	tell_share(a, source_of(a, share), expired ? "expired" : "deleted",
-		json_pack("{s:s}", "id", share_id(op)));
+	tell_unmounted(a, op, share);
+	tell_share(
+		a, share, expired ? "expired" : "deleted", json_pack("{s:s}", "id", share_id(op)));
 	reaper_look(a->reaper);
 }
 
@@ -301,8 +295,8 @@ static void mount_finish(struct agent *a, struct operation *op)
 	sharelist_settle(a->store, share_id(op));
 	op->result = json_pack("{s:O, s:o}", "share", share, "override",
 		sharelist_override(a->store, share_id(op), id, "", mount, agent_now_ms()));
-	tell_unmounted(a, op, source_of(a, share));
-	tell_share(a, source_of(a, share), "mount_changed",
+	tell_unmounted(a, op, share);
+	tell_share(a, share, "mount_changed",
 		json_pack(
 			"{s:s, s:s, s:b}", "id", share_id(op), "container_id", id, "mount", mount));
 }

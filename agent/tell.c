@@ -200,9 +200,18 @@ void tell_env(struct agent *a, const struct container *c, const char *event, jso
 	tell_event(a, "env", c, event, data_steals);
 }
 
-void tell_share(struct agent *a, const struct container *c, const char *event, json_t *data_steals)
+void tell_share(struct agent *a, const json_t *share, const char *event, json_t *data_steals)
 {
-	tell_event(a, "share", c, event, data_steals);
+	const char *id = json_string_value(json_object_get(share, "source_container_id"));
+	const struct container *c = desired_find(a->desired, id);
+	json_t *v = new_report("share");
+
+	set(v, "container_id", json_string(id));
+	if (c)
+		set(v, "project_id", json_string(c->spec.project_id));
+	set(v, "event", json_string(event));
+	set(v, "data", data_steals);
+	send_report(a, v);
 }
 
 void tell_proxy(struct agent *a, const struct container *c, const char *event, json_t *data_steals)

@@ -37,7 +37,8 @@ void tell_network(
  * enabled, disabled, mounted, unmounted, failed, expired, deleted; @c is its source), of a document or
  * alias for the node's reverse proxy (@c NULL: no container's). Each takes @data. */
 void tell_env(struct agent *a, const struct container *c, const char *event, json_t *data_steals);
-void tell_share(struct agent *a, const struct container *c, const char *event, json_t *data_steals);
+/* Of its source, which may be gone by now. */
+void tell_share(struct agent *a, const json_t *share, const char *event, json_t *data_steals);
 void tell_proxy(struct agent *a, const struct container *c, const char *event, json_t *data_steals);
 
 /* Statistics: not durable, the newest are kept. Take what they are given. */
