@@ -643,6 +643,20 @@ void engine_add_lanes(const struct engine *e, const char *project_id, struct opr
 			oprules_add_lane(l, "container", o->order.container_id);
 }
 
+/* Those that make containers don't wait for each other. */
+void engine_follow_project(struct agent *a, const struct order *o, struct oprules_lanes *l)
+{
+	char lane[OPRULES_LANE_LEN];
+
+	(void)snprintf(lane, sizeof(lane), "project:%s", o->project_id);
+	for (const struct operation *x = a->engine->all; x; x = x->next)
+		if (x->order.op != OP_CONTAINER_CREATE && x->order.op != OP_CONTAINER_COPY &&
+			lane_is_joined(&x->ticket, lane)) {
+			oprules_add_lane(l, "project", o->project_id);
+			return;
+		}
+}
+
 const struct order *engine_find_share(const struct engine *e, const char *share_id)
 {
 	for (const struct operation *o = e->all; o; o = o->next) {

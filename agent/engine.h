@@ -63,6 +63,9 @@ size_t engine_unfinished(const struct engine *e);
 /* The lanes of all containers that there are or that unfinished orders name; of one project's, or (NULL)
  * of all. */
 void engine_add_lanes(const struct engine *e, const char *project_id, struct oprules_lanes *l);
+/* For what makes a container: the lane of its project, while an unfinished order before it concerns the
+ * whole project (its deletion, what is shared with it), which can't have known of this container. */
+void engine_follow_project(struct agent *a, const struct order *o, struct oprules_lanes *l);
 /* The unfinished order that is to make this share, or NULL. */
 const struct order *engine_find_share(const struct engine *e, const char *share_id);
 /* The newest unfinished order of @op for the container, or NULL. */

@@ -142,3 +142,11 @@ bool lane_is_busy(const struct lane_table *t, const char *name)
 {
 	return find(t, name) != NULL;
 }
+
+bool lane_is_joined(const struct lane_ticket *ticket, const char *name)
+{
+	for (size_t i = 0; i < ticket->n; i++)
+		if (strcmp(ticket->slots[i].lane->name, name) == 0)
+			return true;
+	return false;
+}

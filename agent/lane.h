@@ -45,3 +45,6 @@ void lane_forget(struct lane_table *t, struct lane_ticket *ticket);
 
 /* Is somebody in the lane of that name? */
 bool lane_is_busy(const struct lane_table *t, const char *name);
+
+/* Does it wait, or stand first, in the lane of that name? */
+bool lane_is_joined(const struct lane_ticket *ticket, const char *name);

@@ -380,7 +380,7 @@ static const struct ops_step delete_steps[] = {
 
 const struct opdef ops_container[] = {
 	{ OP_CONTAINER_CREATE, OPS_RESUME, create_check, create_begin, create_finish,
-		create_abandon, STEPS(create_steps) },
+		create_abandon, STEPS(create_steps), engine_follow_project },
 	{ OP_CONTAINER_UPDATE, OPS_RESUME, update_check, NULL, update_finish, NULL,
 		STEPS(update_steps) },
 	{ OP_CONTAINER_KVM, OPS_RESUME, kvm_check, NULL, kvm_finish, NULL, NULL, 0 },

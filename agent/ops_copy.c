@@ -243,7 +243,7 @@ static const struct ops_step sync_steps[] = {
 
 const struct opdef ops_copy[] = {
 	{ OP_CONTAINER_COPY, OPS_RESUME, copy_check, copy_begin, copy_finish, copy_abandon,
-		STEPS(copy_steps) },
+		STEPS(copy_steps), engine_follow_project },
 	{ OP_CONTAINER_SYNC, OPS_RESUME, sync_check, sync_begin, sync_finish, opstate_as_observed,
 		STEPS(sync_steps), .lanes = sync_lanes },
 };

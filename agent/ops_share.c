@@ -35,13 +35,16 @@ static json_t *recorded(struct agent *a, const struct operation *op)
 
 static void add_targets(struct agent *a, const json_t *share, struct oprules_lanes *l)
 {
-	const char *target = text(share, "target_container_id");
+	const char *target = text(share, "target_container_id"),
+		   *project = text(share, "target_project_id");
 
 	oprules_add_lane(l, "container", text(share, "source_container_id"));
 	if (target)
 		oprules_add_lane(l, "container", target);
-	else if (text(share, "target_project_id"))
-		engine_add_lanes(a->engine, text(share, "target_project_id"), l);
+	if (target || !project)
+		return;
+	oprules_add_lane(l, "project", project); /* where containers wait that are made later */
+	engine_add_lanes(a->engine, project, l);
 }
 
 /* Of a share that an order before it is yet to make, that order knows. */

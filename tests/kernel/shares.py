@@ -2,9 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Shares and ramdisks with real containers: owners on both sides, hot and at start, both switches, expiry, deletion, restores; what container root can try against a read-only one, and against the paths."""
 import ctypes
+import errno
 import json
 import os
 import pathlib
+import socket
+import stat
 import subprocess
 import sys
 import threading
@@ -141,6 +144,32 @@ def hardened(box, at, what):
     tap.eq(in_container(box.pid(), lambda: attempts(at)), {"worked": [], "ro": True, "nosuid": True, "nodev": True}, f"{what}: read-only, nosuid and nodev stay, whatever root in it tries")
 
 
+def as_somebody(box, *command):
+    """Run by uid 1000 in the container; what it says."""
+    done = subprocess.run(["nsenter", "-t", str(box.pid()), "-U", "-m", "-p", "-r", "-S", "1000", "-G", "1000", *command], stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    return done.stdout + done.stderr
+
+
+def opens(path):
+    try:
+        os.close(os.open(path, os.O_RDONLY))
+        return 0
+    except OSError as e:
+        return e.errno
+
+
+def privileged(a, b):
+    """Setuid files and devices of the source, as its own processes have them and as the target's have."""
+    a.sh("cp /bin/busybox /data/shared/su; chmod 4755 /data/shared/su")
+    must = "must be suid"
+    tap.eq((must in as_somebody(a, "/data/shared/su", "su", "-c", "id"), must in as_somebody(b, "/mnt/shared/su", "su", "-c", "id")), (False, True), "a setuid file of the source's is none in the target")
+    node_at = a.root() / "data/shared/null" # what no container can make
+    os.mknod(node_at, 0o666 | stat.S_IFCHR, os.makedev(1, 3))
+    os.chmod(node_at, 0o666)
+    tap.eq((in_container(a.pid(), lambda: opens("/data/shared/null")), in_container(b.pid(), lambda: opens("/mnt/shared/null"))), (0, errno.EACCES), "nor is a device")
+    node_at.unlink()
+
+
 def ordinary(node, a, b):
     a.sh("mkdir -p /data/shared; echo hello >/data/shared/file; chown 33:33 /data/shared/file; mkdir /data/shared/sub")
     sid, result = share(node, a, "/data/shared", b, mount_path="/mnt/shared")
@@ -153,8 +182,7 @@ def ordinary(node, a, b):
     tap.eq(subprocess.run([harness.BUILD / "tests/tools/mountdrive", node.directory / "pool", node.directory / "run", b.id, str(b.pid()), plain, "none", "/mnt/plain", "0"]).returncode, 0, "one without mapped ids")
     hardened(b, "/mnt/plain", "without mapped ids")
     tap.eq(node.do("share.update", None, share_id=sid)["state"], "succeeded", "a look after the share")
-    a.sh("cp /bin/busybox /data/shared/su; chmod 4755 /data/shared/su")
-    tap.ok("nosuid" in b.says("grep /mnt/shared /proc/mounts") and "nodev" in b.says("grep /mnt/shared /proc/mounts"), "its setuid files are none here")
+    privileged(a, b)
     tap.eq(a.sh("echo more >/data/shared/live")[0], 0, "the source writes")
     tap.eq(b.says("cat /mnt/shared/live"), "more", "the target sees it")
     b.do("container.restart")
@@ -211,8 +239,12 @@ def projects(node, a, b):
     tap.ok(b.has_mount("/hoody/shares/direct") and not b.has_mount(at), "a direct one wins over the project's")
     node.do("share.delete", None, share_id=direct)
     tap.ok(b.has_mount(at) and not b.has_mount("/hoody/shares/direct"), "which comes back without it")
-    node.do("share.update", None, share_id=sid, expires_at=int(time.time()) + 2)
-    tap.ok(host.poll(lambda: not b.has_mount(at) and not c.has_mount(at), 8), "unmounted everywhere at its end")
+    end = int(time.time()) + 2
+    node.do("share.update", None, share_id=sid, expires_at=end)
+    host.poll(lambda: not b.has_mount(at) and not c.has_mount(at), 8)
+    late = time.time() - end
+    tap.ok(0 <= late < 1 * harness.SLOW, "unmounted everywhere at its end, and not before", late)
+    tap.figure(f"unmounted {late * 1000:.0f} ms after the second of its end")
     tap.ok(node.wait_report("share", event="expired"), "which is reported")
     other.do("container.delete", force=True)
     sid, _ = share(node, c, "/etc", b, alias="etc-of-c")
@@ -244,6 +276,83 @@ def copied(node, a, b):
     tap.ok("/mnt/s " not in pathlib.Path(f"/proc/{deep}/mountinfo").read_text(), "in the copied namespace too")
     inner.kill()
     inner.wait()
+
+
+def mounts_of(box, device_root):
+    """Where anything of this source is mounted, also where it can't be seen."""
+    return [line.split()[4] for line in pathlib.Path(f"/proc/{box.pid()}/mountinfo").read_text().splitlines() if device_root in line.split()[3]]
+
+
+def covered(node, a, b):
+    """What the target mounts over a share, or over a directory above it, doesn't keep the share; what is its own stays."""
+    a.sh("mkdir -p /c; echo 1 >/c/f")
+    sid, _ = share(node, a, "/c", b, mount_path="/mnt/cov/s")
+    b.sh("mkdir -p /own && mount -t tmpfs own /own && mkdir -p /own/containers/x /bound && echo mine >/own/containers/x/f && mount --bind /own/containers/x /bound")
+    b.sh("for i in 1 2 3; do mount -t tmpfs over /mnt/cov/s; done; mkdir -p /mnt/cov/s/deep; for i in 1 2; do mount -t tmpfs above /mnt/cov; done")
+    tap.eq((b.says("ls /mnt/cov"), len(mounts_of(b, f"/{a.id}/rootfs/c"))), ("", 1), "three mounts lie over a share, and two over the directory above")
+    seen = node.last_seq()
+    tap.eq(node.do("share.delete", None, share_id=sid)["state"], "succeeded", "the share is deleted")
+    tap.eq((mounts_of(b, f"/{a.id}/rootfs/c"), b.sh("cat /mnt/cov/s/f")[0] != 0), ([], True), "it is nowhere, whatever lay over it")
+    tap.ok(node.wait_report("share", event="unmounted", after=seen)["data"]["busy"] == 0, "and so it is reported")
+    tap.eq(b.says("cat /bound/f"), "mine", "a mount of the container's own, whatever its directories are called, stays")
+    b.sh("umount /bound /own")
+    # Renamed above it: the mount has another name then.
+    sid, _ = share(node, a, "/c", b, mount_path="/mnt/ren/s")
+    b.sh("mv /mnt/ren /mnt/renamed; mkdir -p /mnt/ren; ln -s /etc /mnt/ren/s")
+    tap.eq(mounts_of(b, f"/{a.id}/rootfs/c"), ["/mnt/renamed/s"], "a directory above a mount is renamed, and a link put in its place")
+    node.do("share.delete", None, share_id=sid)
+    tap.eq((mounts_of(b, f"/{a.id}/rootfs/c"), b.says("ls /etc") != ""), ([], True), "it goes by its new name")
+    b.sh("rm -rf /mnt/ren /mnt/renamed /mnt/cov")
+
+
+def pointed(node, a, b):
+    """Mount points that are no directories."""
+    a.sh("mkdir -p /t; echo 1 >/t/f")
+    b.sh("mkdir -p /mnt /srv; rm -rf /mnt/file /mnt/link; echo precious >/mnt/file; ln -s /srv /mnt/link")
+    sid, result = share(node, a, "/t", b, mount_path="/mnt/file")
+    tap.ok(result["status"] == "failed" and "/mnt/file" in result["status_message"] and b.says("cat /mnt/file") == "precious", "a file for a mount point: failed, and the file is as it was", result)
+    tap.eq((b.do("container.restart")["state"], b.says("cat /mnt/file")), ("succeeded", "precious"), "the target starts all the same")
+    node.do("share.update", None, share_id=sid, enabled=False)
+    tap.eq(node.do("share.update", None, share_id=sid)["result"]["status"], "active", "what is mounted nowhere has no fault")
+    node.do("share.delete", None, share_id=sid)
+    sid, result = share(node, a, "/t", b, mount_path="/mnt/link")
+    tap.eq((result["status"], b.has_mount("/srv"), b.says("cat /mnt/link/f")), ("active", True, "1"), "a link for one: where it leads in the container")
+    node.do("share.delete", None, share_id=sid)
+    tap.ok(not b.has_mount("/srv"), "and unmounted there")
+
+
+def some_fail(node, a, b):
+    """A project's share has failed when it has in any of the project's containers."""
+    api, c = local.Local(node), Box(node, "stubborn")
+    a.sh("mkdir -p /pf; echo 1 >/pf/f")
+    c.sh("mkdir -p /mnt; echo in the way >/mnt/pf")
+    sid, result = share(node, a, "/pf", project=harness.PROJECT, mount_path="/mnt/pf")
+
+    def status():
+        return api.do("GET", f"/containers/{a.id}/storage/shares/{sid}")["status"]
+
+    tap.eq((result["status"], b.has_mount("/mnt/pf"), c.has_mount("/mnt/pf")), ("failed", True, False), "mounted in one container, not in the other: failed")
+    b.do("container.restart")
+    tap.eq((host.poll(lambda: status() != "failed", 1), b.has_mount("/mnt/pf")), (False, True), "still so when the one starts anew")
+    c.sh("rm /mnt/pf")
+    c.do("container.restart")
+    tap.ok(host.poll(lambda: status() == "active", 10) and c.has_mount("/mnt/pf"), "active when all of them have it", status())
+    node.do("share.delete", None, share_id=sid)
+    c.do("container.delete", force=True)
+
+
+def many_end(node, a):
+    """More of them than the agent takes in hand at once; of a target that does not run, for it is their ends that count here."""
+    n, c, api = 40, Box(node, "many", start=False), local.Local(node)
+    a.sh(f"for i in $(seq {n}); do mkdir -p /many/$i; done")
+    end = int(time.time()) + 4 * harness.SLOW
+    wishes = [{"op": "share.create", "params": {"share_id": node.new_id(), "source_container_id": a.id, "source_path": f"/many/{i}", "target_container_id": c.id, "mode": "readonly", "expires_at": end}} for i in range(1, n + 1)]
+    tap.eq({node.wait(i)["state"] for i in node.api.ask("orders", orders=wishes)["ids"]}, {"succeeded"}, f"{n} shares with one end")
+    left = lambda: len(api.do("GET", f"/containers/{a.id}/storage/shares")["shares"])
+    tap.eq((left(), time.time() < end), (n, True), "all of them are there before it")
+    host.poll(lambda: left() == 0, end - time.time() + 20, 0.02)
+    tap.ok(0 <= time.time() - end < 4 * harness.SLOW, "and all gone soon after it", left(), time.time() - end)
+    c.do("container.delete", force=True)
 
 
 def rebooted(node, a, b):
@@ -282,6 +391,8 @@ def attacked(node, a, b):
     refused("a link inside", lambda: a.sh("mkdir -p /att; ln -s /etc /att/p"))
     refused("/proc/self/root", lambda: a.sh("mkdir -p /att; ln -s /proc/self/root /att/p"))
     refused("a fifo", lambda: a.sh("mkdir -p /att; mkfifo /att/p"))
+    refused("a socket", lambda: (a.sh("mkdir -p /att"), socket.socket(socket.AF_UNIX).bind(str(root / "att/p"))))
+    refused("a device", lambda: (a.sh("mkdir -p /att"), os.mknod(root / "att/p", 0o600 | stat.S_IFBLK, os.stat("/dev/loop0").st_rdev if os.path.exists("/dev/loop0") else os.makedev(7, 0))))
     refused("a file", lambda: a.sh("mkdir -p /att; echo >/att/p"))
     refused("a link above it", lambda: a.sh("ln -s /tmp /att; mkdir -p /tmp/p"))
     refused("nothing", lambda: None)
@@ -323,7 +434,7 @@ def attacked(node, a, b):
     thread.start()
     total = {"mounted": 0, "refused": 0, "outside": 0, "left": 0}
     try:
-        while swaps[0] < 100000:
+        while swaps[0] < 100000 or total["mounted"] + total["refused"] < 300:
             done = subprocess.run([harness.BUILD / "tests/tools/mountdrive", node.directory / "pool", node.directory / "run", b.id, str(b.pid()), a.id, "/att/p/deep", "/mnt/raced", "50"],
                                   capture_output=True, text=True, timeout=120)
             for k, v in json.loads(done.stdout).items():
@@ -333,8 +444,128 @@ def attacked(node, a, b):
         thread.join()
     tap.ok(total["outside"] == 0 and total["left"] == 0 and total["mounted"] > 0 and total["refused"] > 0, "raced with swaps: never a mount outside of the source's root, never one that stays", total)
     tap.figure(f"{swaps[0]} swaps during {total['mounted']} mounts and {total['refused']} refusals")
+    raced_points(node, a, b, outside)
     # Nothing was written there either.
     tap.eq(sorted(p.name for p in outside.iterdir()), ["OUTSIDE"], "and nothing written outside")
+
+
+def raced_points(node, a, b, outside):
+    """The target swaps the directories above its mount point while it is made and mounted on."""
+    top, swaps, stop = b.root() / "race", [0], threading.Event()
+    a.sh("mkdir -p /ok; touch /ok/INSIDE")
+    b.sh("mkdir -p /race/x/y /race/other/y; ln -s / /race/up")
+    os.symlink("/../../../../../../../../.." + str(outside), top / "link")
+    def swap():
+        fd = os.open(top, os.O_RDONLY)
+        while not stop.is_set():
+            for other in (b"link", b"other", b"up"):
+                libc.renameat2(fd, b"x", fd, other, 2)
+                libc.renameat2(fd, b"x", fd, other, 2)
+                swaps[0] += 2
+        os.close(fd)
+
+    thread = threading.Thread(target=swap)
+    thread.start()
+    try:
+        while swaps[0] < 20000:
+            subprocess.run([harness.BUILD / "tests/tools/mountdrive", node.directory / "pool", node.directory / "run", b.id, str(b.pid()), a.id, "/ok", "/race/x/y/z", "20"], check=True,
+                           capture_output=True, timeout=120)
+    finally:
+        stop.set()
+        thread.join()
+    tap.eq((sorted(p.name for p in outside.iterdir()), mounts_of(b, f"/{a.id}/rootfs/ok"), host.mounts_below(outside)), (["OUTSIDE"], [], []),
+           "directories above a mount point are swapped: nothing is made or mounted outside, nothing stays")
+    tap.figure(f"{swaps[0]} swaps above the mount point")
+    b.sh("rm -rf /race")
+
+
+def measured(node, api):
+    """What a ramdisk has is counted in the ramdisk alone, whatever is moved there meanwhile."""
+    box, stop = Box(node, "measured"), threading.Event()
+    big = node.directory / "big"
+    big.mkdir()
+    with open(big / "file", "wb") as f:
+        f.write(b"x" * (32 << 20))
+    box.sh("mkdir /ramdisk/d; dd if=/dev/zero of=/ramdisk/d/f bs=1M count=1; ln /ramdisk/d/f /ramdisk/again; ln -s /etc /ramdisk/secrets")
+    inside = node.directory / "run/ramdisk/c" / box.id
+    os.symlink(big, inside / "link")
+
+    def swap():
+        fd = os.open(inside, os.O_RDONLY)
+        while not stop.is_set():
+            libc.renameat2(fd, b"d", fd, b"link", 2)
+        os.close(fd)
+
+    usages = lambda: api.do("GET", f"/containers/{box.id}/stats")["ramdisk"]["usage"]
+    tap.eq(usages(), {"private": 1 << 20, "secrets": 0}, "a file with two names counts once, and a link is no directory of secrets")
+    thread = threading.Thread(target=swap)
+    thread.start()
+    try:
+        seen = [usages()["private"] for _ in range(100)]
+    finally:
+        stop.set()
+        thread.join()
+    tap.ok(max(seen) < 4 << 20, "a directory that becomes a link to one of the host's is not followed", sorted(set(seen)))
+    box.do("container.delete", force=True)
+
+
+def named():
+    """A pool whose path has the word that its own directories have."""
+    with harness.Node(start=False) as node:
+        pool = node.directory / "containers" / "a b" / "pool"
+        pool.parent.mkdir(parents=True)
+        node.conf = {"Storage": {"Pool": pool}}
+        node.start()
+        node.root = lambda cid: pool / "containers" / cid / "rootfs"
+        a, b = Box(node, "source"), Box(node, "target")
+        a.sh("mkdir -p /s; echo 1 >/s/f")
+        b.sh("mkdir -p /x /y; echo mine >/x/f; mount --bind /x /y")
+        sid, result = share(node, a, "/s", b, mount_path="/mnt/s")
+        tap.eq((result["status"], b.says("cat /mnt/s/f"), b.says("cat /y/f")), ("active", "1", "mine"), "in a pool below a directory called containers: mounted, and the target's own mounts stay")
+        b.do("container.restart")
+        tap.eq(b.says("cat /mnt/s/f"), "1", "also at start")
+        node.do("share.delete", None, share_id=sid)
+        tap.eq((mounts_of(b, f"/{a.id}/rootfs/s"), b.says("echo up")), ([], "up"), "and unmounted")
+        for box in (a, b):
+            box.do("container.delete", force=True)
+        tap.eq(node.sanitizer_words(), [], "sanitizers are silent")
+
+
+def later(node):
+    """Containers that are made while something is ordered for their whole project: each order finds what those before it have left."""
+    project, wrong = "0123456789abcdef0123eeee", []
+    source = Box(node, "fount", project)
+
+    def at_once(*wishes):
+        ids = node.api.ask("orders", orders=[{"op": op, "container_id": cid, "project_id": project, "params": params} if cid else {"op": op, "project_id": project, "params": params} for op, cid, params in wishes])["ids"]
+        return [node.wait(i, 60)["state"] for i in ids]
+
+    def made():
+        return ("container.create", node.new_id(), {"image": harness.IMAGE})
+
+    def sees(wish):
+        pid = host.init_of(node.prefix, wish[1])
+        return pid and any(line.split()[4] == "/mnt/p" for line in pathlib.Path(f"/proc/{pid}/mountinfo").read_text().splitlines())
+
+    for _ in range(4):
+        sid, before, middle, after = node.new_id(), made(), made(), made()
+        share = {"share_id": sid, "source_container_id": source.id, "source_path": "/root", "target_project_id": project, "mode": "readonly", "mount_path": "/mnt/p"}
+        ends = at_once(before, ("share.create", None, share), middle)
+        ends += at_once(("share.delete", None, {"share_id": sid}), after)
+        seen = [sees(x) for x in (before, middle, after)]
+        if set(ends) != {"succeeded"} or seen != [False, False, False]:
+            wrong.append(("deleted", ends, seen))
+        sid, late = node.new_id(), made()
+        ends = at_once(("share.create", None, dict(share, share_id=sid)), late)
+        if set(ends) != {"succeeded"} or not sees(late):
+            wrong.append(("created", ends, sees(late)))
+        survivor = made()
+        ends = at_once(("project.delete", None, {}), survivor)
+        if set(ends) != {"succeeded"} or [node.state(x[1]) for x in (before, middle, after, late, survivor)] != ["absent"] * 4 + ["running"]:
+            wrong.append(("project", ends, node.state(survivor[1])))
+        source.id = survivor[1]
+    tap.ok(not wrong, "containers that are made while their project is shared with, or deleted", *wrong[:4])
+    at_once(("project.delete", None, {}))
 
 
 def ramdisks(node, api):
@@ -361,6 +592,16 @@ def ramdisks(node, api):
     tap.ok(not two.has_mount("/ramdisk"), "without any")
     two.do("container.update", ramdisk=True)
     tap.ok(two.has_mount("/ramdisk"), "and with one")
+    late = Box(node, "late", ramdisk=False)
+    late.do("container.update", ramdisk=True, ramdisk_scope="project")
+    tap.ok(late.has_mount("/ramdisk") and late.has_mount("/ramdisk/project"), "one that began without any gets both while it runs")
+    late.do("container.update", ramdisk=False, ramdisk_scope="container")
+    late.sh("rmdir /ramdisk; touch /ramdisk")
+    report = late.do("container.update", ramdisk=True, ssh_public_key="ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + "A" * 43, name="later")
+    tap.eq((report["state"], report.get("error", {}).get("data", {}).get("field")), ("failed", "ramdisk"), "where none can be mounted, the order says so")
+    keys = late.root() / "root/.ssh/authorized_keys"
+    tap.eq((keys.exists() and "ssh-ed25519" in keys.read_text(), (late.root() / "etc/hostname").read_text()), (False, "late\n"), "and what it has written before is taken back")
+    late.do("container.delete", force=True)
     one.sh("ln -s /etc /rl; rm -rf /ramdisk 2>/dev/null; true")
     for box in (one, two):
         box.do("container.delete", force=True)
@@ -390,14 +631,21 @@ def main():
         ordinary(node, a, b)
         projects(node, a, b)
         copied(node, a, b)
+        covered(node, a, b)
+        pointed(node, a, b)
+        some_fail(node, a, b)
+        many_end(node, a)
         rebooted(node, a, b)
         attacked(node, a, b)
         for box in (a, b):
             tap.eq(box.do("container.delete", force=True)["state"], "succeeded", f"{box.name} is deleted")
         ramdisks(node, local.Local(node))
+        measured(node, local.Local(node))
+        later(node)
         kvm(node)
         host.poll(lambda: not node.leaks(), 3)
         tap.eq((node.leaks(), node.sanitizer_words()), ([], []), "nothing is left, sanitizers are silent")
+    named()
     tap.done()
 
 
