@@ -281,10 +281,9 @@ static void act(struct operation *op)
 		op->at.undoing ? UNDO_TIMEOUT_MS
 			       : oprules_timeout_s(op->order.op, op->order.params) * 1000ULL +
 					 DEADLINE_MARGIN_MS;
+	int r = act_here(op, op->at.undoing ? step->undo_here : step->here);
 
-	if ((!op->at.undoing && act_here(op, step->here) < 0) || !step->job) {
-		if (op->at.undoing)
-			(void)act_here(op, step->undo_here);
+	if ((r < 0 && !op->at.undoing) || !step->job) {
 		push(&op->agent->engine->ready, op);
 		return;
 	}

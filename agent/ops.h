@@ -31,8 +31,8 @@ struct ops_step {
 	 * they are the same after a crash. */
 	json_t *(*params)(struct agent *a, const struct operation *op);
 	/* What the agent does itself, before the job, or instead of it when @job is NULL; quick and
-	 * idempotent. Negative: op->err says why, and there is no job. @undo_here: after the job's
-	 * undo. */
+	 * idempotent. Negative: op->err says why, and there is no job. @undo_here: likewise of its undo,
+	 * whose job there is whatever comes of it. */
 	int (*here)(struct agent *a, struct operation *op);
 	int (*undo_here)(struct agent *a, struct operation *op);
 };
@@ -42,7 +42,9 @@ struct ops_step {
 	.job = "launch", .has_undo = true, .params = opstate_launch_params, \
 	.here = ctnet_before_launch
 /* It is killed, to run again: undone by a launch. */
-#define OPS_HALT .job = "halt", .has_undo = true, .params = opstate_launch_params
+#define OPS_HALT                                                          \
+	.job = "halt", .has_undo = true, .params = opstate_launch_params, \
+	.undo_here = ctnet_before_launch
 
 struct opdef {
 	enum op op;

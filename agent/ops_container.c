@@ -316,9 +316,10 @@ static bool was_not_running(const struct operation *op)
 	return op->prev_status != CT_RUNNING;
 }
 
-/* Between its halves the old init's end is ordered: it must not be taken for the new one's. */
+/* Between its halves the old init's end is ordered: it must not be taken for the new one's. One that
+ * can't start again is started as it was before. */
 static const struct ops_step restart_steps[] = {
-	{ "shutdown", .skip = was_not_running },
+	{ "shutdown", .has_undo = true, .params = opstate_launch_params, .skip = was_not_running },
 	{ OPS_LAUNCH },
 };
 

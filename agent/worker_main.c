@@ -20,7 +20,7 @@ static const struct {
 	{ "rootfs", worker_tree_create, worker_tree_remove },
 	{ "copy", worker_tree_copy, worker_tree_remove },
 	{ "launch", worker_life_launch, worker_life_kill },
-	{ "shutdown", worker_life_shutdown, NULL },
+	{ "shutdown", worker_life_shutdown, worker_life_launch },
 	{ "kill", worker_life_kill, NULL },
 	{ "halt", worker_life_kill, worker_life_launch },
 	{ "mounts", worker_mounts_set, NULL },
