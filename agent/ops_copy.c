@@ -207,14 +207,25 @@ static json_t *sync_params(struct agent *a, const struct operation *op)
 		is_running(a, c->spec.source_id));
 }
 
-static json_t *settle_params(struct agent *a, const struct operation *op)
-{
-	return json_pack("{s:b}", "keep_base", 1);
-}
-
 static bool was_at_rest(const struct operation *op)
 {
 	return op->prev_status != CT_RUNNING && op->prev_status != CT_PAUSED;
+}
+
+/* A launch writes what is its own into the root that it has got; without one, this does. */
+static json_t *own_files(struct agent *a, const struct operation *op)
+{
+	return json_pack("{s:o}", "files", ctfiles_json(a, opstate_container(a, op)));
+}
+
+static bool is_launched(const struct operation *op)
+{
+	return !was_at_rest(op);
+}
+
+static json_t *settle_params(struct agent *a, const struct operation *op)
+{
+	return json_pack("{s:b}", "keep_base", 1);
 }
 
 static bool was_not_paused(const struct operation *op)
@@ -234,6 +245,7 @@ static const struct ops_step sync_steps[] = {
 	{ "sync-build", .has_undo = true, .params = sync_params },
 	{ OPS_HALT, .skip = was_at_rest },
 	{ "sync", .has_undo = true },
+	{ "files", .skip = is_launched, .params = own_files },
 	{ OPS_LAUNCH, .skip = was_at_rest },
 	{ "freeze", .has_undo = true, .skip = was_not_paused },
 	{ "settle", .params = settle_params },

@@ -21,7 +21,7 @@ import tree
 import webserver
 
 ROUNDS = int(os.environ.get("HOODY_ROUNDS", "5"))
-OWN = (b"etc/machine-id", b"etc/hostname", b"etc/ssh", b"var/lib/dbus")
+OWN = (b"etc/machine-id", b"etc/hostname", b"etc/environment", b"etc/ssh", b"var/lib/dbus")
 
 
 def debian(directory):

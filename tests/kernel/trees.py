@@ -17,6 +17,8 @@ OWN = (b"etc/machine-id", b"etc/hostname", b"etc/ssh", b"etc/environment") # wha
 VOLATILE = ("dev", "proc", "sys", "run", "tmp", "root")
 
 
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + "K" * 43
+
 def root_of(fs, cid):
     return fs.pool / "containers" / cid / "rootfs"
 
@@ -85,6 +87,10 @@ def walk(kind):
             tap.eq(node.do("container.sync", copy)["state"], "succeeded", f"{kind}: sync, time {n}")
             same(root, root_of(fs, copy), f"{kind}: the copy is the source's present root", OWN)
             tap.eq((root_of(fs, copy) / "etc/hostname").read_text(), "copy\n", f"{kind}: under its own name")
+        node.do("container.update", copy, ssh_public_key=KEY)
+        node.do("container.sync", copy)
+        own = (root_of(fs, copy) / "root/.ssh/authorized_keys").read_text(), (root_of(fs, copy) / "etc/environment").read_text()
+        tap.ok(KEY in own[0] and f"HOODY_CONTAINER_ID={copy}" in own[1], f"{kind}: with its own key and variables, though it does not run", own)
         tap.ok(tree.differences(changed, tree.picture(root)), f"{kind}: and not what it was")
         for c in (third, copy, cid):
             tap.eq(node.do("container.delete", c, force=True)["state"], "succeeded", f"{kind}: deleted")
