@@ -97,11 +97,15 @@ int worker_tree_copy(struct job *j, struct err *err)
 	return r < 0 ? r : worker_files_write(j, err);
 }
 
+/* Durable before the order's end is: a commit that overwrites the log in place, as most do, brings no
+ * change of a directory to the disk with it. */
 static int remove_lxc_directory(const struct job *j, struct err *err)
 {
 	_cleanup_(closep) int dir = open(j->lxc, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int r = dir < 0 ? -errno : path_remove_tree(dir, j->life.spec.id);
 
+	if (r >= 0 && fsync(dir) < 0)
+		r = -errno;
 	return r < 0 && r != -ENOENT ? err_set(err, r, ERR_INTERNAL, "Node.StateDirectory",
 					       "can't clear %s: %s", j->lxc, strerror(-r))
 				     : 0;

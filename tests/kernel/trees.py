@@ -117,6 +117,17 @@ int main(void) { struct btrfs_ioctl_vol_args a = { .name = "sub" }; int fd = ope
         node.do("container.delete", cid, force=True)
 
 
+def removal():
+    """A subvolume that is there nevertheless (the host's root made it) goes too."""
+    with loop.FileSystem("btrfs", 256) as fs, harness.Node(conf={"Storage": {"Pool": fs.pool}}) as node:
+        cid = node.new_id()
+        node.do("container.create", cid, image=harness.IMAGE, start=False)
+        subprocess.run(["btrfs", "subvolume", "create", root_of(fs, cid) / "sub"], check=True, capture_output=True)
+        node.do("snapshot.create", cid, alias="sealed")
+        tap.eq(node.do("container.delete", cid)["state"], "succeeded", "btrfs: a root with a subvolume in it, and a sealed snapshot of it, are deleted")
+        tap.eq(os.listdir(fs.pool / "containers"), [], "btrfs: nothing is left")
+
+
 COUNTER = "i=0; while :; do i=$((i+1)); printf %09d $i | dd of=/srv/a conv=notrunc; printf %09d $i | dd of=/srv/b conv=notrunc; done 2>/dev/null"
 
 
@@ -171,6 +182,7 @@ def main():
     for kind in ("btrfs", "xfs", "ext4"):
         walk(kind)
     subvolumes()
+    removal()
     for kind in ("btrfs", "ext4"):
         instant(kind)
     tap.done()
