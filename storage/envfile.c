@@ -117,24 +117,10 @@ static enum envfile_error refused(int r, char *ret_why, size_t size)
 
 static int apply(int folder, const char *body)
 {
-	_cleanup_(freep) char *old = NULL, *text = NULL, *there = NULL, *block = NULL;
+	_cleanup_(freep) char *there = NULL, *block = NULL;
 	size_t size = 0;
-	int r = rootfile_read(folder, NAME, &old, &size);
+	int r = rootfile_set_block(folder, NAME, body, 0644);
 
-	if (r == -ENOENT) {
-		if (!*body)
-			return 0;
-		old = xstrdup("");
-		r = 0;
-	}
-	if (r >= 0 && strlen(old) != size)
-		r = -EINVAL; /* a NUL: no text */
-	if (r >= 0)
-		r = block_replace(old, body, &text);
-	if (r >= 0 && strlen(text) > ROOTFILE_MAX)
-		r = -EFBIG;
-	if (r >= 0 && strcmp(text, old) != 0)
-		r = rootfile_rewrite(folder, NAME, text, strlen(text), 0644);
 	if (r >= 0)
 		r = rootfile_read(folder, NAME, &there, &size);
 	if (r == -ENOENT && !*body)

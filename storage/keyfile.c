@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include "storage/block.h"
 #include "storage/diskerr.h"
 #include "storage/rootfile.h"
 
@@ -26,23 +25,6 @@ static int open_folder(int root, bool make, int *ret)
 	return rootfile_open_folder(root, "root/.ssh", ret);
 }
 
-static int apply(int folder, const char *body)
-{
-	_cleanup_(freep) char *old = NULL, *text = NULL;
-	size_t size;
-	int r = rootfile_read(folder, NAME, &old, &size);
-
-	if (r == -ENOENT) {
-		old = xstrdup("");
-		r = 0;
-	}
-	if (r >= 0)
-		r = block_replace(old, body, &text);
-	if (r >= 0 && strcmp(text, old) != 0)
-		r = rootfile_rewrite(folder, NAME, text, strlen(text), 0600);
-	return r;
-}
-
 int keyfile_write(int root, const char *key, struct err *err)
 {
 	_cleanup_(freep) char *body = key ? xasprintf("%s\n", key) : xstrdup("");
@@ -52,7 +34,7 @@ int keyfile_write(int root, const char *key, struct err *err)
 	if (r == -ENOENT && !key)
 		return 0;
 	if (r >= 0)
-		r = apply(folder, body);
+		r = rootfile_set_block(folder, NAME, body, 0600);
 	return r < 0 ? diskerr_set(err, r, "the container's /root/.ssh/" NAME " can't be written")
 		     : 0;
 }

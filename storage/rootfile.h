@@ -23,3 +23,8 @@ _must_check_ int rootfile_rewrite(
 /* A regular file's content, with a NUL after it. -ENOENT; -ELOOP for a link, -EINVAL for what else is
  * no file or more than ROOTFILE_MAX. The caller's. */
 _must_check_ int rootfile_read(int folder, const char *name, char **ret, size_t *ret_size);
+
+/* Make @body the lines of ours in it (storage/block.h), and leave all others as they are: a file that would not
+ * change is not written, none is not made for nothing. -EBADMSG: our marks were edited; -EINVAL for what is no
+ * text; -EFBIG. */
+_must_check_ int rootfile_set_block(int folder, const char *name, const char *body, mode_t mode);

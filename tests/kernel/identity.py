@@ -1,10 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What the platform writes into a container's root: environment (judged by the real pam_env), key, host name, /hoody; links and other traps in its way; limits changed while it runs."""
+import base64
 import ctypes
 import os
 import pathlib
+import re
+import shutil
 import sqlite3
+import struct
 import subprocess
 import sys
 import tempfile
@@ -200,6 +204,12 @@ def identity(node, api):
     for name in ("storage", "shares", "databases", "mounts"):
         tap.ok((root / "hoody" / name).is_dir(), f"/hoody/{name} is there")
     tap.eq(node.ctl("exec", "first", "sh", "-c", "stat -c %a:%u /dev/hoody; stat -f -c %T /dev/hoody")[1].split(), ["755:0", "tmpfs"], "and /dev/hoody")
+    # What is no text stays as it is: no line behind a NUL is lost.
+    whole = keys.read_bytes() + b"ssh-ed25519 AAAA be\0hind\nssh-ed25519 AAAA last\n"
+    keys.write_bytes(whole)
+    report = node.do("container.update", cid, ssh_public_key=None)
+    tap.eq((report["state"], keys.read_bytes()), ("failed", whole), "a file with a NUL is refused, and left alone")
+    keys.write_bytes(whole.split(b"ssh-ed25519 AAAA be")[0])
     # Somebody's own key stays, ours goes; sessions of it end.
     keys.write_text("ssh-ed25519 AAAA own\n" + keys.read_text())
     session = subprocess.Popen(["sshd: root@notty", "-c", "import time; time.sleep(60)"], executable=sys.executable)
@@ -220,7 +230,6 @@ def identity(node, api):
     # Links in the way.
     victim = node.directory / "victim"
     victim.mkdir()
-    import shutil
     shutil.rmtree(keys.parent)
     keys.parent.symlink_to("/../../../../../../../.." + str(victim))
     report = node.do("container.update", cid, ssh_public_key=KEY)
@@ -246,6 +255,119 @@ def identity(node, api):
     tap.eq((root / "etc/hostname").read_text(), "chosen\n", "a name that its owner has chosen stays")
     for c in (copy, cid):
         node.do("container.delete", c, force=True)
+
+
+def fingerprints(node, api):
+    """Every kind of key that ssh-keygen makes, with options and comments as people write them."""
+    cid, made = node.new_id(), node.directory / "made"
+    node.do("container.create", cid, image=harness.IMAGE, name="keys", start=False)
+    keys = {}
+    for kind, bits in (("rsa", 2048), ("rsa", 4096), ("ecdsa", 256), ("ecdsa", 384), ("ecdsa", 521), ("ed25519", 0)):
+        made.unlink(missing_ok=True)
+        subprocess.run(["ssh-keygen", "-q", "-t", kind, *(["-b", str(bits)] if bits else []), "-N", "", "-C", "me at my laptop", "-f", made], check=True)
+        keys[f"{kind}-{bits}"] = made.with_suffix(".pub").read_text().strip()
+    # Of security keys, which nobody has here: their blobs are made by hand (PROTOCOL.u2f of OpenSSH).
+    string = lambda b: struct.pack(">I", len(b)) + b
+    point = subprocess.run(["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout"], capture_output=True, check=True).stdout
+    point = subprocess.run(["openssl", "ec", "-pubout", "-conv_form", "uncompressed", "-outform", "DER"], input=point, capture_output=True, check=True).stdout[-65:]
+    for name, blob in (("sk-ssh-ed25519@openssh.com", string(base64.b64decode(KEY.split()[1])[-32:])), ("sk-ecdsa-sha2-nistp256@openssh.com", string(b"nistp256") + string(point))):
+        keys[name] = f"{name} {base64.b64encode(string(name.encode()) + blob + string(b'ssh:')).decode()} token"
+    keys["bare"] = " ".join(KEY.split()[:2])
+    wrong = []
+    for name, key in keys.items():
+        (node.directory / "one.pub").write_text(key + "\n")
+        want = subprocess.run(["ssh-keygen", "-lf", node.directory / "one.pub"], capture_output=True, text=True)
+        report = node.do("container.update", cid, ssh_public_key=key)
+        got = api.do("GET", f"/containers/{cid}").get("ssh_key_fingerprint")
+        if report["state"] != "succeeded" or want.returncode or got != want.stdout.split()[1] or key not in (node.root(cid) / "root/.ssh/authorized_keys").read_text().splitlines():
+            wrong.append((name, report, got, want.stdout, want.stderr))
+    tap.ok(not wrong, f"{len(keys)} kinds of keys: the fingerprint is ssh-keygen's, and the line is in place", *wrong)
+    for name, key in (("two lines", KEY + "\nssh-ed25519 AAAA"), ("an option that runs a command", 'command="x" ' + KEY), ("another type than its blob says", KEY.replace("ssh-ed25519", "ssh-rsa", 1)), ("no base64", "ssh-ed25519 !!!!"), ("nothing", "")):
+        report = node.do("container.update", cid, ssh_public_key=key)
+        tap.ok(report["state"] != "succeeded" and report["error"]["code"] == "invalid_params", f"{name}: refused", report)
+    node.do("container.delete", cid, force=True)
+
+
+def put_program(root, program):
+    """A program of the host's with the libraries that it needs."""
+    needed = re.findall(r"(/\S+) \(0x", subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout)
+    for path in (program, *needed):
+        at = root / path.lstrip("/")
+        at.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, at)
+
+
+def sessions(node, api):
+    """A real sshd in a container: a key opens a session, and its removal ends it."""
+    cid, home = node.new_id(), node.directory / "ssh"
+    home.mkdir(mode=0o700)
+    for name in ("ours", "alices"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", home / name], check=True)
+    node.do("container.create", cid, image=harness.IMAGE, name="login", ssh_public_key=(home / "ours.pub").read_text().strip())
+    root = node.root(cid)
+    put_program(root, "/usr/sbin/sshd")
+    for folder in ("etc/ssh", "run/sshd", "var/empty", "home/alice/.ssh"):
+        (root / folder).mkdir(parents=True, exist_ok=True)
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", root / "etc/ssh/ssh_host_ed25519_key"], check=True)
+    (root / "etc/ssh/sshd_config").write_text("UsePAM no\nUseDNS no\nHostKey /etc/ssh/ssh_host_ed25519_key\nPidFile none\n")
+    (root / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\nsshd:x:100:100::/run/sshd:/bin/false\nalice:x:1000:1000::/home/alice:/bin/sh\n")
+    (root / "etc/group").write_text("root:x:0:\nsshd:x:100:\nalice:x:1000:\n")
+    (root / "home/alice/.ssh/authorized_keys").write_text((home / "alices.pub").read_text())
+    for path in (root / "home/alice", root / "home/alice/.ssh", root / "home/alice/.ssh/authorized_keys"):
+        os.chown(path, 1000, 1000)
+    node.ctl("exec", "login", "sh", "-c", "mkdir -p /run/sshd; chmod 755 / /root /run/sshd; exec /usr/sbin/sshd -E /sshd.log")
+    address = api.do("GET", f"/containers/{cid}/stats")["network"][0]["addresses"][0]["address"]
+
+    def login(user, key, command, *more):
+        return subprocess.Popen(["ssh", "-F", "none", "-i", home / key, "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR",
+                                 "-o", "ConnectTimeout=10", *more, f"{user}@{address}", command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    open_ones = [login("root", "ours", "echo in; sleep 60"), login("root", "ours", "echo in; sleep 60", "-tt"), login("alice", "alices", "echo in; sleep 60")]
+    try:
+        tap.ok([p.stdout.readline().strip() for p in open_ones] == ["in"] * 3, "two sessions by the key, one of them on a terminal, and another user's",
+               *[p.stderr.read() for p in open_ones if p.poll() not in (None, 0)], (root / "sshd.log").read_text() if (root / "sshd.log").exists() else "no log")
+        tap.eq(node.do("container.update", cid, ssh_public_key=None)["state"], "succeeded", "the key is removed")
+        tap.ok(host.poll(lambda: open_ones[0].poll() is not None and open_ones[1].poll() is not None, 5), "both sessions end")
+        tap.ok(open_ones[2].poll() is None, "another user's goes on")
+        again = login("root", "ours", "echo in")
+        out, err = again.communicate(timeout=30)
+        tap.ok("in" not in out and "Permission denied" in err, "and the key opens none any more", out, err)
+        tap.ok("sshd" in node.ctl("exec", "login", "ps")[1], "sshd itself goes on")
+    finally:
+        for p in open_ones:
+            p.kill()
+            p.communicate()
+    node.do("container.delete", cid, force=True)
+
+
+def no_room():
+    """A root that can't be written to: the published code for that, nothing half-written, and all is well when there is room."""
+    import loop
+    with loop.FileSystem("ext4", 64) as fs, harness.Node(conf={"Storage": {"Pool": fs.pool, "Driver": "auto"}}) as node:
+        cid = node.new_id()
+        tap.eq(node.do("container.create", cid, image=harness.IMAGE, name="full", environment_vars={"A": "1"})["state"], "succeeded", "a container on a small disk")
+        etc, big = fs.pool / "containers" / cid / "rootfs/etc", fs.path / "big"
+        before = (etc / "environment").read_text()
+        with open(big, "wb", buffering=0) as f:
+            for size in (1 << 16, 1024): # to the last block
+                try:
+                    while True:
+                        f.write(b"x" * size)
+                except OSError:
+                    pass
+        report = node.do("env.set", cid, key="LONG", value="x" * 900)
+        sync = sync_of(report)
+        tap.eq((report["state"], sync["last_error"], sync["pending"], sync["applied_revision"] < sync["revision"]), ("succeeded", "ENV_APPLY_FAILED", True, True), "no room on the disk")
+        tap.eq(((etc / "environment").read_text(), sorted(p.name for p in etc.iterdir() if "hoody" in p.name)), (before, []), "the file is as it was, and nothing half-written lies beside it")
+        big.unlink()
+        tap.eq(sync_of(node.do("env.set", cid, key="B", value="2"))["last_error"], None, "with room it is written")
+        path = etc / "environment"
+        subprocess.run(["chattr", "+i", path], check=True)
+        sync = sync_of(node.do("env.set", cid, key="C", value="3"))
+        subprocess.run(["chattr", "-i", path], check=True)
+        tap.eq((sync["last_error"], [p.name for p in etc.iterdir() if "hoody" in p.name]), ("ENV_DEST_UNSUPPORTED", []), "an immutable file is none that can be written")
+        tap.eq(sync_of(node.do("env.set", cid, key="D", value="4"))["last_error"], None, "and one that no longer is, is")
+        node.do("container.delete", cid, force=True)
 
 
 def group_file(node, cid, *names):
@@ -298,12 +420,15 @@ def main():
         api = local.Local(node)
         node.do("container.delete", environment(node, api), force=True)
         identity(node, api)
+        fingerprints(node, api)
+        sessions(node, api)
         retried(node)
         raced(node)
         limits(node)
         host.poll(lambda: not node.leaks(), 3)
         tap.eq((node.leaks(), node.sanitizer_words()), ([], []), "nothing is left, sanitizers are silent")
     io_limits()
+    no_room()
     tap.done()
 
 
