@@ -116,8 +116,9 @@ void api_stats_project(struct api_call *c)
 	}
 	stats_scrape(c->agent->stats, NULL, add_of_project, &p);
 	api_ok(c, 200, "statistics",
-		json_pack("{s:o, s:{s:s, s:I, s:I, s:I, s:o}}", "stats", p.answer.list, "summary",
-			"project_id", c->args[0], "container_count",
+		json_pack("{s:o, s:{s:s, s:o, s:I, s:I, s:I, s:o}}", "stats", p.answer.list,
+			"summary", "project_id", c->args[0], "project_name",
+			stats_project_name(c->agent, c->args[0]), "container_count",
 			(json_int_t)json_array_size(p.answer.list), "cpu_usage",
 			sum(p.answer.list, "cpu", "usage"), "memory_usage",
 			sum(p.answer.list, "memory", "usage"), "total_processing_time",

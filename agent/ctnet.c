@@ -105,20 +105,27 @@ static void address6_of(const struct conf *conf, const struct ctspec *spec, uint
 		ret[i] |= (uint8_t)place;
 }
 
+bool ctnet_address6(
+	const struct conf *conf, const struct ctspec *spec, char ret[static INET6_ADDRSTRLEN])
+{
+	uint8_t six[16];
+
+	address6_of(conf, spec, six);
+	return *conf->network.subnet6 && spec->ipv4 &&
+	       inet_ntop(AF_INET6, six, ret, INET6_ADDRSTRLEN);
+}
+
 json_t *ctnet_link(const struct conf *conf, const struct ctspec *spec)
 {
 	struct rtlink l = {};
 	char mac[18], address[INET_ADDRSTRLEN], address6[INET6_ADDRSTRLEN] = "";
-	uint8_t six[16];
 	const uint32_t wire = htonl(spec->ipv4);
 
 	rtname_fill(conf->network.interface_prefix, spec->id, &l);
 	(void)snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", l.mac[0], l.mac[1],
 		l.mac[2], l.mac[3], l.mac[4], l.mac[5]);
 	(void)inet_ntop(AF_INET, &wire, address, sizeof(address));
-	address6_of(conf, spec, six);
-	if (*conf->network.subnet6)
-		(void)inet_ntop(AF_INET6, six, address6, sizeof(address6));
+	(void)ctnet_address6(conf, spec, address6); /* "": it has none */
 	return json_pack("{s:s, s:s, s:s, s:s, s:I, s:s}", "name", l.name, "mac", mac, "address",
 		address, "address6", address6, "limit_bps", (json_int_t)spec->limits.net_bps, "dns",
 		conf->network.dns);

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <jansson.h>
+#include <netinet/in.h>
 
 #include "agent/agent.h"
 #include "agent/engine.h"
@@ -50,5 +51,8 @@ void ctnet_cut(struct agent *a, const struct container *c);
 void ctnet_count(struct agent *a, const struct container *c, enum fwdirection direction,
 	uint64_t *ret_packets, uint64_t *ret_bytes, size_t n);
 
+/* The container's IPv6 address as text; false: Network.Subnet6 is unset, and it has none. */
+bool ctnet_address6(
+	const struct conf *conf, const struct ctspec *spec, char ret[static INET6_ADDRSTRLEN]);
 /* What a worker has to know of the container's link: {"name","mac","address",…}. */
 json_t *ctnet_link(const struct conf *conf, const struct ctspec *spec);

@@ -8,6 +8,7 @@
 #include <sys/sysinfo.h>
 #include <time.h>
 
+#include "agent/ctnet.h"
 #include "agent/ctwatch.h"
 #include "agent/diskuse.h"
 #include "agent/engine.h"
@@ -282,6 +283,8 @@ static json_t *cpu_json(const struct stats_sample *s)
 {
 	double allocated = cores_of(s->container) * (double)NS_PER_S;
 
+	if (s->value[CTMETER_CPU_NS] < 0)
+		return json_null();
 	return json_pack("{s:I, s:I, s:f}", "usage", (json_int_t)s->value[CTMETER_CPU_NS],
 		"allocated_time", (json_int_t)allocated, "usage_percent",
 		rounded((double)s->value[CTMETER_CPU_NS] / allocated * 100, 10));
@@ -292,6 +295,8 @@ static json_t *memory_json(const struct stats_sample *s)
 	int64_t limit = s->value[CTMETER_MEMORY_LIMIT_BYTES], total = limit;
 	struct sysinfo si;
 
+	if (s->value[CTMETER_MEMORY_BYTES] < 0) /* the host has no such controller */
+		return json_null();
 	if (sysinfo(&si) == 0 && (limit < 0 || limit > (int64_t)(si.totalram * si.mem_unit)))
 		total = (int64_t)(si.totalram * si.mem_unit);
 	return json_pack("{s:I, s:I, s:f, s:o, s:o, s:o}", "usage",
@@ -303,25 +308,36 @@ static json_t *memory_json(const struct stats_sample *s)
 		known(MAX_OF(s->value[CTMETER_SWAP_PEAK_BYTES], 0)));
 }
 
-static json_t *network_json(const struct stats_sample *s)
+static json_t *addresses_json(const struct agent *a, const struct container *c)
 {
-	const uint32_t wire = htonl(s->container->spec.ipv4);
+	const uint32_t wire = htonl(c->spec.ipv4);
+	char four[INET_ADDRSTRLEN], six[INET6_ADDRSTRLEN];
+	json_t *list = json_pack("[{s:s, s:s, s:s, s:s}]", "address",
+		inet_ntop(AF_INET, &wire, four, sizeof(four)), "family", "inet", "netmask", "32",
+		"scope", "global");
+
+	if (ctnet_address6(&a->conf, &c->spec, six))
+		(void)json_array_append_new(
+			list, json_pack("{s:s, s:s, s:s, s:s}", "address", six, "family", "inet6",
+				      "netmask", "128", "scope", "global"));
+	return list;
+}
+
+static json_t *network_json(const struct agent *a, const struct stats_sample *s)
+{
 	const struct stats_net *n = &s->net;
-	char address[INET_ADDRSTRLEN];
 
 	if (!n->known || !s->has_meter) /* the kernel takes its time to clear a namespace away */
 		return json_array();
-	return json_pack("[{s:s, s:[{s:s, s:s, s:s, s:s}], s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
-			 "s:I}, s:s, s:s}]",
-		"interface", "eth0", "addresses", "address",
-		inet_ntop(AF_INET, &wire, address, sizeof(address)), "family", "inet", "netmask",
-		"32", "scope", "global", "counters", "bytes_received",
-		(json_int_t)n->received_bytes, "bytes_sent", (json_int_t)n->sent_bytes,
-		"packets_received", (json_int_t)n->received_packets, "packets_sent",
-		(json_int_t)n->sent_packets, "errors_received", (json_int_t)n->received_errors,
-		"errors_sent", (json_int_t)n->sent_errors, "packets_dropped_inbound",
-		(json_int_t)n->received_dropped, "packets_dropped_outbound",
-		(json_int_t)n->sent_dropped, "state", n->up ? "up" : "down", "type", "broadcast");
+	return json_pack("[{s:s, s:o, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}, s:s, s:s}]",
+		"interface", "eth0", "addresses", addresses_json(a, s->container), "counters",
+		"bytes_received", (json_int_t)n->received_bytes, "bytes_sent",
+		(json_int_t)n->sent_bytes, "packets_received", (json_int_t)n->received_packets,
+		"packets_sent", (json_int_t)n->sent_packets, "errors_received",
+		(json_int_t)n->received_errors, "errors_sent", (json_int_t)n->sent_errors,
+		"packets_dropped_inbound", (json_int_t)n->received_dropped,
+		"packets_dropped_outbound", (json_int_t)n->sent_dropped, "state",
+		n->up ? "up" : "down", "type", "broadcast");
 }
 
 static json_t *ramdisk_json(const struct ctspec *s, json_t *usage_steals)
@@ -345,6 +361,20 @@ static json_t *pressure_json(const struct stats_sample *s)
 		known(s->value[CTMETER_IO_PRESSURE_US]));
 }
 
+json_t *stats_project_name(const struct agent *a, const char *project_id)
+{
+	struct store_stmt *q;
+	json_t *v = json_null();
+
+	if (a->conf.control.api_url[0])
+		return v; /* the control API names projects, and doesn't tell */
+	q = store_query(a->store, "SELECT alias FROM projects WHERE id=?1", "t", project_id);
+	if (store_step(q) > 0)
+		v = json_string(store_text(q, 0));
+	store_reset(q);
+	return v;
+}
+
 json_t *stats_json(const struct agent *a, const struct stats_sample *s, json_t *usage_steals)
 {
 	const struct container *c = s->container;
@@ -354,14 +384,17 @@ json_t *stats_json(const struct agent *a, const struct stats_sample *s, json_t *
 	json_t *v;
 
 	state_of(c, &word, &code);
-	v = json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:I, s:o, s:o, s:o, s:{s:{s:I, s:o}}, s:o}",
+	v = json_pack(
+		"{s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:I, s:o, s:o, s:o, s:{s:{s:I, s:o}}, s:o}",
 		"id", c->spec.id, "project_id", c->spec.project_id, "name", c->spec.name,
-		"server_name", a->conf.node.name, "status", word, "status_code", code, "processes",
+		"server_name", a->conf.node.name, "subserver_name", a->conf.node.name, "status",
+		word, "status_code", code, "processes",
 		(json_int_t)(s->has_meter ? MAX_OF(s->value[CTMETER_PIDS], 0) : 0), "started_at",
 		started_at(c), "cpu", s->has_meter ? cpu_json(s) : json_null(), "memory",
 		s->has_meter ? memory_json(s) : json_null(), "disk", "root", "total",
 		(json_int_t)c->spec.limits.disk_bytes, "usage", known(s->disk_bytes), "network",
-		network_json(s));
+		network_json(a, s));
+	(void)json_object_set_new(v, "project_name", stats_project_name(a, c->spec.project_id));
 	if (s->has_meter) {
 		(void)json_object_set_new(v, "io",
 			json_pack("{s:o, s:o}", "read_bytes",

@@ -36,5 +36,7 @@ void stats_scrape(struct stats *s, const struct container *only,
 
 /* The public object of one; the caller's. @usage: of its ramdisk, or NULL where that is not measured. */
 json_t *stats_json(const struct agent *a, const struct stats_sample *sample, json_t *usage_steals);
+/* A project's alias; null where this node doesn't know it. */
+json_t *stats_project_name(const struct agent *a, const char *project_id);
 /* node.stats without its type; the caller's. */
 json_t *stats_node(struct stats *s);

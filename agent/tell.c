@@ -7,6 +7,7 @@
 #include <sys/statfs.h>
 #include <sys/utsname.h>
 
+#include "agent/ctnet.h"
 #include "agent/ctwatch.h"
 #include "agent/event.h"
 #include "agent/imagelist.h"
@@ -274,6 +275,7 @@ static void tell_inventory(struct agent *a)
 
 	for (size_t i = 0; i < desired_count(a->desired); i++) {
 		const struct container *c = desired_at(a->desired, i);
+		char six[INET6_ADDRSTRLEN];
 		json_t *row = json_object();
 
 		set(row, "id", json_string(c->spec.id));
@@ -282,7 +284,8 @@ static void tell_inventory(struct agent *a)
 		set(row, "status", json_string(desired_status_name(c->status)));
 		set(row, "image", json_string(c->spec.image));
 		set(row, "ipv4", address_json(c->spec.ipv4));
-		set(row, "ipv6", json_null());
+		set(row, "ipv6",
+			ctnet_address6(&a->conf, &c->spec, six) ? json_string(six) : json_null());
 		(void)json_array_append_new(containers, row);
 	}
 	set(v, "containers", containers);

@@ -57,6 +57,8 @@ def main():
         made = api.do("POST", f"/projects/{project}/containers", {"image": harness.IMAGE, "alias": "web-server", "comment": "the control plane's", "limits": {"memory_bytes": 64 << 20}})
         cid = made["id"]
         tap.eq((made["status"], node.state(cid), made["pid"]), ("running", "running", host.init_of(node.prefix, cid)), "a container is made, and runs")
+        stats = api.do("GET", f"/projects/{project}/stats")
+        tap.eq((stats["summary"]["project_name"], stats["stats"][0]["project_name"], stats["summary"]["container_count"]), ("shop", "shop", 1), "a project's statistics have its name")
         described(api, node, {"project": project, "container": cid, "operation": made["operation_id"]})
         if node.state(cid) == "paused": # where the walk has left it
             api.do("POST", f"/containers/{cid}/resume", {})

@@ -62,7 +62,7 @@ class Stream:
         self.connection.close()
 
 
-TYPES = {"object": dict, "array": list, "string": str, "integer": int, "boolean": bool, "null": type(None)}
+TYPES = {"object": dict, "array": list, "string": str, "integer": int, "number": (int, float), "boolean": bool, "null": type(None)}
 
 
 def faults(schema, value, root, at="$"):
