@@ -32,7 +32,7 @@ struct client {
 
 struct ctlsrv {
 	struct agent *agent;
-	int fd;
+	int fd, spare; /* a descriptor for the day when there are no others */
 	char *path;
 	sd_event_source *source;
 	struct client *clients;
@@ -210,14 +210,24 @@ static void on_gone(struct channel *ch, int r, const char *why, void *userdata)
 	c->gone = true;
 }
 
+/* With no descriptor left a client would stay in the queue, and the loop awake for it. */
+static void turn_away(struct ctlsrv *s)
+{
+	s->spare = closefd(s->spare);
+	closefd(accept4(s->fd, NULL, NULL, SOCK_CLOEXEC));
+	s->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
 static int on_connect(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
 	struct ctlsrv *s = userdata;
 	int client_fd = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	struct client *c;
 
+	if (client_fd < 0 && (errno == EMFILE || errno == ENFILE))
+		turn_away(s);
 	if (client_fd < 0)
-		return 0; /* it changed its mind */
+		return 0; /* it changed its mind, or we could not have it */
 	sweep(s, false);
 	if (s->n >= CLIENTS_MAX) {
 		closefd(client_fd);
@@ -257,6 +267,7 @@ int ctlsrv_open(struct agent *a, struct ctlsrv **ret, struct err *err)
 	int r = 0;
 
 	s->agent = a;
+	s->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	s->path = xasprintf("%s/%s", a->conf.node.runtime_directory, CTLSRV_SOCKET);
 	s->fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (strlen(s->path) >= sizeof(address.sun_path)) {
@@ -291,6 +302,7 @@ struct ctlsrv *ctlsrv_close(struct ctlsrv *s)
 		sweep(s, true);
 		s->source = sd_event_source_disable_unref(s->source);
 		closefd(s->fd);
+		closefd(s->spare);
 		(void)unlink(s->path); /* a socket that nobody listens on helps nobody */
 		free(s->path);
 		free(s);
