@@ -583,6 +583,6 @@ void api_proxy_delete(struct api_call *c)
 {
 	_cleanup_subject_ struct subject s = {};
 
-	if (find_subject(c, &s) && (!s.container_id || !c->if_match || has_match(c, &s)))
+	if (find_subject(c, &s) && (!c->if_match || has_match(c, &s)))
 		order_document(c, &s, NULL);
 }

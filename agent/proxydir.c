@@ -32,7 +32,9 @@ struct proxydir {
 
 /* --- files --- */
 
-static int put_text(int folder, const char *name, const char *text)
+/* Whole or not at all. @durable: also through a power cut, for which what a reader finds right after the
+ * boot would else be an empty file. */
+static int put_text(int folder, const char *name, const char *text, bool durable)
 {
 	_cleanup_(closep) int fd = -1;
 	size_t size = strlen(text);
@@ -48,6 +50,9 @@ static int put_text(int folder, const char *name, const char *text)
 			return -errno;
 		done += (size_t)n;
 	}
+	if (durable && fdatasync(fd) < 0)
+		return -errno;
+	closep(&fd); /* now, so that whoever watches the folder hears of the rename alone */
 	return renameat(folder, TEMPORARY, folder, name) < 0 ? -errno : 0;
 }
 
@@ -60,7 +65,7 @@ int proxydir_put(struct proxydir *p, enum proxydir_kind kind, const char *name,
 
 	(void)snprintf(file, sizeof(file), "%s.json", name);
 	if (text)
-		r = put_text(p->folder[kind], file, text);
+		r = put_text(p->folder[kind], file, text, /* durable= */ true);
 	else if (unlinkat(p->folder[kind], file, 0) < 0 && errno != ENOENT)
 		r = -errno;
 	return r < 0 ? err_set(err, r, r == -ENOSPC || r == -EDQUOT ? ERR_DISK_FULL : ERR_INTERNAL,
@@ -155,7 +160,7 @@ static int on_time(sd_event_source *s, uint64_t usec, void *userdata)
 	map = json_pack("{s:I, s:s, s:O}", "generation", p->generation + 1, "node",
 		p->agent->conf.node.name, "containers", list);
 	text = jsonx_dump(map);
-	r = put_text(p->top, MAP, text);
+	r = put_text(p->top, MAP, text, /* durable= */ false);
 	if (r < 0) {
 		LOG(LOG_ERR, PROXY_FILES, FIELDS(.errnum = -r), MAP " can't be written: %s",
 			strerror(-r));
@@ -177,13 +182,14 @@ void proxydir_map_changed(struct proxydir *p)
 	(void)sd_event_source_set_enabled(p->timer, SD_EVENT_ONESHOT);
 }
 
-/* A reader must never see a generation twice. */
-static json_int_t last_generation(int top)
+/* A reader must never see a generation twice, also when a power cut has taken the last map: so each run
+ * of the agent begins at the clock's milliseconds, which no run can count as fast as they pass. */
+static json_int_t first_generation(int top, int64_t now_ms)
 {
 	_cleanup_(closep) int fd = openat(top, MAP, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	_cleanup_json_ json_t *map = fd < 0 ? NULL : json_loadfd(fd, 0, NULL);
 
-	return json_integer_value(json_object_get(map, "generation"));
+	return MAX_OF(json_integer_value(json_object_get(map, "generation")), now_ms);
 }
 
 /* --- life --- */
@@ -217,7 +223,7 @@ int proxydir_new(struct agent *a, struct proxydir **ret, struct err *err)
 		return err_set(err, r, ERR_CONFIG, "Proxy.Directory", "can't use %s: %s",
 			a->conf.proxy.directory, strerror(-r));
 	}
-	p->generation = last_generation(p->top);
+	p->generation = first_generation(p->top, agent_trusted_now_ms(a));
 	*ret = p;
 	return 0;
 }

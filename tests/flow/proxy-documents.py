@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What the node's reverse proxy reads: documents, aliases and the map of containers; their versions, modes, names and ends; and that a crash leaves them as the state file says."""
+import ctypes
 import hashlib
 import json
 import os
 import pathlib
+import struct
 import sys
+import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
@@ -99,10 +102,43 @@ def the_map(node, top, cid):
     node.restart()
     node.do("container.start", cid)
     tap.ok(host.poll(lambda: status()[cid] == "running", 2) and read(path)["generation"] > generation, "generations go on after a restart")
-    end, seen = time.monotonic() + 1, 0
-    while time.monotonic() < end: # never half of one
-        seen += isinstance(read(path), dict)
-    tap.ok(seen > 100, "it can be read at any time")
+    watched(node, path, cid, status)
+    # A power cut may take the last map: the next one's generation is none that a reader has seen.
+    generation = read(path)["generation"]
+    node.stop_agent()
+    path.unlink()
+    node.start_agent()
+    tap.ok(host.poll(path.exists, 2) and read(path)["generation"] > generation, "nor does a map that was lost bring one back", read(path)["generation"], generation)
+
+
+def watched(node, path, cid, status):
+    """While it changes: one rename for each, which inotify(7) tells, never half a map, and generations that only rise."""
+    libc, changes, stop = ctypes.CDLL(None), 20, threading.Event()
+    moved_to, mask = 0x80, 0x80 | 0x8 | 0x2 # IN_MOVED_TO, and what a writer in place would make: IN_CLOSE_WRITE, IN_MODIFY
+    fd = libc.inotify_init1(os.O_NONBLOCK)
+    libc.inotify_add_watch(fd, os.fsencode(path.parent), mask)
+    generations = []
+
+    def look():
+        while not stop.is_set():
+            generations.append(read(path)["generation"]) # raises for half of one
+
+    reader = threading.Thread(target=look)
+    reader.start()
+    for i in range(changes):
+        node.do("container.pause" if i % 2 == 0 else "container.resume", cid)
+        host.poll(lambda: status()[cid] == ("paused" if i % 2 == 0 else "running"), 2)
+    stop.set()
+    reader.join()
+    data, events = os.read(fd, 1 << 20), []
+    while data:
+        _, kind, _, length = struct.unpack_from("iIII", data)
+        events.append((kind, data[16:16 + length].rstrip(b"\0").decode()))
+        data = data[16 + length:]
+    os.close(fd)
+    renames = [k for k, name in events if name == path.name and k == moved_to]
+    tap.ok(len(renames) >= changes and all(k == moved_to for k, name in events if name == path.name), "each change is one rename, and nothing is written in place", events[-4:])
+    tap.ok(len(set(generations)) >= changes and generations == sorted(generations) and len(generations) > 100, "it can be read at any time, and its generation only rises", len(generations), len(set(generations)))
 
 
 def the_api(node, api, cid, pid):
@@ -142,6 +178,10 @@ def the_api(node, api, cid, pid):
         call("POST", "/hooks/http", {"match": {}, "script": str(i)}, v + 3 + i)
     tap.eq(call("POST", "/hooks/http", {"match": {}, "script": "x"}, v + 10)[0], 400, "8 for a service")
     tap.eq(api.do("GET", f"/containers/{cid}/proxy/services")["services"], ["http"], "services that are named")
+    status, headers, _ = api.ask("GET", f"/projects/{pid}/proxy/permissions")
+    tap.eq((api.ask("DELETE", f"/projects/{pid}/proxy/permissions", None, {"If-Match": "file:v99"})[0], api.ask("GET", f"/projects/{pid}/proxy/permissions")[1]["ETag"]), (412, headers["ETag"]),
+           "a project's document is not deleted by who has read another version")
+    tap.eq(api.ask("DELETE", f"/projects/{pid}/proxy/permissions", None, {"If-Match": headers["ETag"]})[0], 200, "but by who has read this one")
     status, _, answer = api.ask("POST", "/proxy/aliases", {"alias": "web-one", "container_id": cid, "project_id": pid})
     aid = answer["data"]["id"]
     tap.eq((status, answer["data"]["alias"], answer["data"]["container_id"]), (200, "web-one", cid), "an alias by the local API")
