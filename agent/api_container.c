@@ -137,6 +137,10 @@ void api_container_status_logs(struct api_call *c)
 			"sort_by must be transition_time, created_at, to_status or from_status");
 		return;
 	}
+	if (order && strcmp(order, "asc") != 0 && strcmp(order, "desc") != 0) {
+		api_refuse(c, ERR_INVALID_PARAMS, "sort_order", "sort_order must be asc or desc");
+		return;
+	}
 	page.sort = by ? (unsigned)history_status_column(by) : 0;
 	page.offset = (number - 1) * page.limit;
 	logs = history_status_list(c->agent->store, found->spec.id, &page, &total);

@@ -106,6 +106,21 @@ static bool has_line(const char *path, const char *word)
 	return found;
 }
 
+/* "cpu" is a word of "cpu io" and of "4:cpu,cpuacct:/", and none of "cpuset". */
+static bool has_word(const char *path, const char *word)
+{
+	char line[4096];
+	FILE *f = fopen(path, "re");
+	bool found = false;
+
+	while (f && !found && fgets(line, sizeof(line), f))
+		for (char *rest = line, *w; !found && (w = strsep(&rest, " ,:\n"));)
+			found = strcmp(w, word) == 0;
+	if (f)
+		(void)fclose(f);
+	return found;
+}
+
 /* A controller is a cgroup2 one, or a hierarchy of its own. */
 static void cgroups(struct doctor *d)
 {
@@ -118,8 +133,8 @@ static void cgroups(struct doctor *d)
 		return;
 	}
 	for (size_t i = 0; i < countof(wanted); i++)
-		if (!has_line("/sys/fs/cgroup/cgroup.controllers", wanted[i]) &&
-			!has_line("/proc/self/cgroup", wanted[i]))
+		if (!has_word("/sys/fs/cgroup/cgroup.controllers", wanted[i]) &&
+			!has_word("/proc/self/cgroup", wanted[i]))
 			(void)snprintf(missing + strlen(missing), sizeof(missing) - strlen(missing),
 				" %s", wanted[i]);
 	if (*missing)
@@ -184,6 +199,14 @@ static void pool(struct doctor *d)
 
 /* --- time and keys --- */
 
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_REALTIME, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
 static void clock_is_right(struct doctor *d)
 {
 	struct timex t = {};
@@ -207,15 +230,8 @@ static void node_key(struct doctor *d)
 		say(d, BAD, "node key", "chmod 0600 it, and have the node enrolled anew",
 			"others may read %s", path);
 	else
-		say(d, GOOD, "node key", NULL, "%s, for its owner alone", path);
-}
-
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_REALTIME, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+		say(d, GOOD, "node key", NULL, "%s, for its owner alone, %lld days old", path,
+			(long long)((now_ms() - (int64_t)st.st_mtim.tv_sec * 1000) / DAY_MS));
 }
 
 static void trusted_keys(struct doctor *d)
@@ -243,9 +259,13 @@ static void trusted_keys(struct doctor *d)
 			"have the control API rotate its keys", "version %lld: a key %s",
 			(long long)keys.version,
 			end_ms <= now_ms() ? "has expired" : "expires within 14 days");
-	else
-		say(d, GOOD, "trusted keys", NULL, "version %lld, %zu keys",
+	else if (end_ms == INT64_MAX)
+		say(d, GOOD, "trusted keys", NULL, "version %lld, %zu keys without an end",
 			(long long)keys.version, keys.n_keys);
+	else
+		say(d, GOOD, "trusted keys", NULL, "version %lld, %zu keys, good for %lld days",
+			(long long)keys.version, keys.n_keys,
+			(long long)((end_ms - now_ms()) / DAY_MS));
 }
 
 /* --- the agent --- */
@@ -287,11 +307,11 @@ static void forwarding(struct doctor *d)
 			"net.ipv4.ip_forward is 0");
 }
 
-/* What nft(8) prints as JSON; NULL: it can't be asked. */
-static json_t *ask_nft(void)
+/* What "nft -j list …" prints; NULL: it can't be asked. */
+static json_t *ask_nft(const char *what, const char *family, const char *name)
 {
 	char *argv[] = { (char[]){ "nft" }, (char[]){ "-j" }, (char[]){ "list" },
-		(char[]){ "chains" }, NULL };
+		(char *)(uintptr_t)what, (char *)(uintptr_t)family, (char *)(uintptr_t)name, NULL };
 	posix_spawn_file_actions_t actions;
 	_cleanup_(closep) int out = -1;
 	json_t *v = NULL;
@@ -315,18 +335,80 @@ static json_t *ask_nft(void)
 }
 
 /* Of several tables that filter one packet each must let it pass: another's "drop" wins. */
-static bool drops_forwarded(const json_t *chain, const char *ours)
+static bool filters_forwarded(const json_t *chain, const char *ours)
 {
 	const char *table = ctl_text_of(chain, "table"), *hook = ctl_text_of(chain, "hook"),
-		   *policy = ctl_text_of(chain, "policy");
+		   *family = ctl_text_of(chain, "family");
 
-	return table && hook && policy && strcmp(hook, "forward") == 0 &&
-	       strcmp(policy, "drop") == 0 && strcmp(table, ours) != 0;
+	return table && family && hook && strcmp(hook, "forward") == 0 &&
+	       (strcmp(family, "ip") == 0 || strcmp(family, "ip6") == 0 ||
+		       strcmp(family, "inet") == 0) &&
+	       (strcmp(table, ours) != 0 || strcmp(family, "inet") != 0);
+}
+
+/* A rule without a condition that ends what has come so far, as firewalld has at a chain's end. */
+static bool ends_all(const json_t *rule)
+{
+	bool ends = false;
+	const char *key;
+	json_t *part, *v;
+	size_t i;
+
+	json_array_foreach(json_object_get(rule, "expr"), i, part) json_object_foreach(part, key, v)
+	{
+		if (strcmp(key, "drop") == 0 || strcmp(key, "reject") == 0)
+			ends = true;
+		else if (strcmp(key, "counter") != 0 && strcmp(key, "log") != 0)
+			return false;
+	}
+	return ends;
+}
+
+/* Somebody has thought of containers' links: a rule for @pattern that leads on. */
+static bool lets_links_pass(const json_t *rule, const char *pattern)
+{
+	bool named = false, passes = false;
+	json_t *part;
+	size_t i;
+
+	json_array_foreach(json_object_get(rule, "expr"), i, part)
+	{
+		const json_t *match = json_object_get(part, "match");
+		const char *to = ctl_text_of(match, "right");
+
+		named = named || (to && strcmp(to, pattern) == 0);
+		passes = passes || json_object_get(part, "accept") ||
+			 json_object_get(part, "jump") || json_object_get(part, "goto");
+	}
+	return named && passes;
+}
+
+static bool drops_forwarded(const json_t *chain, const char *pattern)
+{
+	_cleanup_json_ json_t *v =
+		ask_nft("table", ctl_text_of(chain, "family"), ctl_text_of(chain, "table"));
+	const char *policy = ctl_text_of(chain, "policy"), *name = ctl_text_of(chain, "name");
+	bool drops = policy && strcmp(policy, "drop") == 0;
+	json_t *entry;
+	size_t i;
+
+	json_array_foreach(json_object_get(v, "nftables"), i, entry)
+	{
+		const json_t *rule = json_object_get(entry, "rule");
+		const char *in = ctl_text_of(rule, "chain");
+
+		if (in && lets_links_pass(rule, pattern))
+			return false;
+		drops = drops || (in && strcmp(in, name) == 0 && ends_all(rule));
+	}
+	return drops;
 }
 
 static void foreign_tables(struct doctor *d)
 {
-	_cleanup_json_ json_t *v = ask_nft();
+	const char *prefix = d->conf.network.interface_prefix;
+	_cleanup_json_ json_t *v = ask_nft("chains", NULL, NULL);
+	_cleanup_(freep) char *pattern = xasprintf("%s*", prefix), *mend = NULL;
 	json_t *entry;
 	size_t i;
 
@@ -335,18 +417,23 @@ static void foreign_tables(struct doctor *d)
 			"nft list chains says nothing");
 		return;
 	}
+	mend = xasprintf(
+		"let containers' links pass there. Docker: iptables -I DOCKER-USER -i %s+ "
+		"-j ACCEPT; iptables -I DOCKER-USER -o %s+ -j ACCEPT. firewalld: "
+		"firewall-cmd --permanent --zone=trusted --add-interface=%s+; firewall-cmd "
+		"--reload. Else: a rule for iifname and oifname \"%s\" in that chain",
+		prefix, prefix, prefix, pattern);
 	json_array_foreach(json_object_get(v, "nftables"), i, entry)
 	{
 		const json_t *chain = json_object_get(entry, "chain");
 
-		if (!chain || !drops_forwarded(chain, d->conf.network.table))
+		if (!filters_forwarded(chain, d->conf.network.table) ||
+			!drops_forwarded(chain, pattern))
 			continue;
-		say(d, BAD, "nftables",
-			"let containers' links pass there, e.g. with Docker: iptables -I "
-			"DOCKER-USER "
-			"-i hd+ -j ACCEPT; iptables -I DOCKER-USER -o hd+ -j ACCEPT",
-			"chain %s of table %s drops what is forwarded, containers' packets too",
-			ctl_text_of(chain, "name"), ctl_text_of(chain, "table"));
+		say(d, BAD, "nftables", mend,
+			"chain %s of table %s %s drops what is forwarded, containers' packets too",
+			ctl_text_of(chain, "name"), ctl_text_of(chain, "family"),
+			ctl_text_of(chain, "table"));
 		return;
 	}
 	say(d, GOOD, "nftables", NULL, "no other table drops what is forwarded");

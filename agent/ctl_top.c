@@ -380,7 +380,7 @@ static enum ctl_exit live(struct top *t, struct err *err)
 	if (e != CTL_OK)
 		return e;
 	(void)setlocale(LC_ALL, "");
-	if (!initscr())
+	if (!newterm(NULL, stdout, stdin)) /* initscr(3) would exit */
 		return err_set(err, -ENOTTY, ERR_INTERNAL, "TERM", "this terminal can't be used"),
 		       CTL_FAILED;
 	(void)cbreak();

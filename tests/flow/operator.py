@@ -22,13 +22,17 @@ import local
 import tap
 
 
-def on_terminal(node, keys, seconds=20):
-    """Run hoodyctl top on a terminal; press each key when its pattern has been seen. (screen, exit code)"""
+def resize(fd, rows, columns):
+    fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+
+def on_terminal(node, keys, seconds=20, kind="xterm"):
+    """Run hoodyctl top on a terminal; press each key, or do what stands for one, when its pattern has been seen. (screen, exit code, what was not seen)"""
     pid, fd = pty.fork()
     if pid == 0:
-        os.environ["TERM"] = "xterm"
+        os.environ["TERM"] = kind
         os.execv(str(harness.BUILD / "agent/hoodyctl"), ["hoodyctl", "--config", str(node.directory / "agent.conf"), "top"])
-    fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 120, 0, 0))
+    resize(fd, 24, 120)
     screen, end, since = "", time.monotonic() + seconds * harness.SLOW, 0
     while keys and time.monotonic() < end:
         if select.select([fd], [], [], 0.1)[0]:
@@ -37,8 +41,13 @@ def on_terminal(node, keys, seconds=20):
             except OSError:
                 break
         if re.search(keys[0][0], screen[since:], re.S):
-            since = len(screen)
-            os.write(fd, keys.pop(0)[1].encode())
+            since, what = len(screen), keys.pop(0)[1]
+            what(fd) if callable(what) else os.write(fd, what.encode())
+    while not keys and select.select([fd], [], [], 5)[0]: # its last words
+        try:
+            screen += os.read(fd, 65536).decode(errors="replace")
+        except OSError:
+            break
     _, status = os.waitpid(pid, 0) if not keys else (os.kill(pid, signal.SIGKILL), os.waitpid(pid, 0)[1])
     os.close(fd)
     return screen, os.waitstatus_to_exitcode(status), keys
@@ -46,11 +55,37 @@ def on_terminal(node, keys, seconds=20):
 
 def top(node):
     code, out, _ = node.ctl("top")
-    tap.ok(code == 0 and re.search(r"NAME +STATUS +CPU%", out) and re.search(r"busy +Running", out) and re.search(r"quiet +Running", out), "without a terminal: one table", out)
+    tap.ok(code == 0 and re.search(r"NAME +STATUS +CPU%", out) and re.search(r"busy +Running", out) and re.search(r"a-quiet +Running", out), "without a terminal: one table", out)
     rows = {r["name"]: r for r in node.hoodyctl("top")}
-    tap.ok(rows["busy"]["cpu_percent"] > 5 > rows["quiet"]["cpu_percent"] and rows["busy"]["memory_bytes"] > 0, "rates of one second", rows)
+    tap.ok(rows["busy"]["cpu_percent"] > 5 > rows["a-quiet"]["cpu_percent"] and rows["busy"]["memory_bytes"] > 0, "rates of one second", rows)
     screen, code, left = on_terminal(node, [(r"NAME.*busy", "m"), (r"\*", "/"), (r"filter", "quiet\n"), (r"quiet|\d", "q")])
     tap.ok(code == 0 and not left, "on a terminal: sorted, filtered, left", left, screen[-400:])
+    # Each key moves the mark to its column, and only there.
+    heads = [("c", "CPU%"), ("m", "MEMORY"), ("M", "MEM%"), ("p", "PROCS"), ("r", "RX/s"), ("t", "TX/s"), ("R", "READ/s"), ("W", "WRITE/s"), ("d", "DISK")]
+    order = heads[1:] + heads[:1]
+    keys = [(r"NAME.*busy", order[0][0])] + [(r"\*", key) for key, _ in order[1:]] + [(r"\*", "n"), (r"", "q")]
+    screen, code, left = on_terminal(node, keys)
+    tap.ok(code == 0 and not left, "sorted by every column, and by name", left, screen[-400:])
+    by_name, by_cpu = first_of(node, "n"), first_of(node, "c")
+    tap.eq((by_name, by_cpu), ("a-quiet", "busy"), "by name the quiet one is first, by processor time the busy one")
+    screen, code, left = on_terminal(node, [(r"WRITE/s.*DISK", lambda fd: resize(fd, 10, 60)), (r"NAME", lambda fd: resize(fd, 40, 140)), (r"WRITE/s.*DISK", "q")])
+    tap.ok(code == 0 and not left, "a terminal that becomes narrow and wide again is drawn anew", left, screen[-400:])
+    screen, code, left = on_terminal(node, [(r"NAME.*busy", "/"), (r"filter", "no-such\n"), (r"\d", again(25)), (r"0 containers.*filter: no-such", "/"), (r"_", "\x1b"), (r"\d", again(26)), (r"2 containers.*busy", "q")])
+    tap.ok(code == 0 and not left, "a filter that nothing passes, and Escape takes it off", left, screen[-400:])
+    screen, code, left = on_terminal(node, [("can't be used", "")], kind="no-such-terminal")
+    tap.ok(code == 1 and not left, "a terminal that nobody knows: said", code, screen)
+
+
+def again(rows):
+    """Another size, so that all of it is drawn anew."""
+    return lambda fd: resize(fd, rows, 130)
+
+
+def first_of(node, key):
+    """Which container's row is drawn first after this key, when there are rates (two samples)."""
+    screen, code, left = on_terminal(node, [(r"NAME.*busy", again(27)), (r"NAME.*busy", ""), (r"\d", key), (r"", again(28)), (r"NAME.*DISK.*busy", "q")])
+    drawn = screen[screen.rindex("NAME"):]
+    return min(("busy", "a-quiet"), key=lambda name: drawn.find(name) if name in drawn else 1 << 30)
 
 
 def doctor(node):
@@ -64,8 +99,88 @@ def doctor(node):
     code, out, _ = node.ctl("doctor", "--json")
     bad = {f["check"] for f in json.loads(out) if f["verdict"] == "fault"}
     tap.eq((code, bad), (1, {"nftables", "node key"}), "a foreign table that drops what is forwarded, and a key that others may read")
-    subprocess.run(["nft", "delete", "table", "ip", "docker"], check=True)
     (node.directory / "state/node.key").chmod(0o600)
+    mend = next(f["mend"] for f in json.loads(out) if f["check"] == "nftables")
+    tap.ok(f"-i {node.interfaces}+ -j ACCEPT" in mend and f"-o {node.interfaces}+ -j ACCEPT" in mend, "the mending names this node's links", mend)
+    nft(f"add rule ip docker FORWARD iifname \"{node.interfaces}*\" accept; add rule ip docker FORWARD oifname \"{node.interfaces}*\" accept")
+    tap.eq(verdict(node), "ok", "mended so, it is no fault any more")
+    nft("delete table ip docker")
+    # firewalld's way: the policy accepts, and the last rule rejects.
+    nft("add table inet firewalld; add chain inet firewalld filter_FORWARD { type filter hook forward priority 10; policy accept; }; add rule inet firewalld filter_FORWARD ct state established,related accept;"
+        " add rule inet firewalld filter_FORWARD ct state invalid drop")
+    tap.eq(verdict(node), "ok", "a foreign table that drops some packets is no fault")
+    nft("add rule inet firewalld filter_FORWARD counter reject with icmpx admin-prohibited")
+    tap.eq(verdict(node), "fault", "one that rejects what it does not know is")
+    nft("delete table inet firewalld")
+    nft(f"add table inet other; add chain inet other in {{ type filter hook input priority 0; policy drop; }}")
+    tap.eq(verdict(node), "ok", "one that filters what the host itself gets is none")
+    nft("delete table inet other")
+
+
+def nft(script):
+    subprocess.run(["nft", "-f", "-"], input=script, text=True, check=True)
+
+
+def verdict(node, check="nftables"):
+    return next(f["verdict"] for f in json.loads(node.ctl("doctor", "--json")[1]) if f["check"] == check)
+
+
+def faults(node):
+    """Each of the other checks, with its fault made for real: in a mount namespace of its own, by another personality, by system calls that fail."""
+    conf, other = node.directory / "agent.conf", node.directory / "other.conf"
+
+    def finding(check, *wrap, change=None):
+        other.write_text(re.sub(*change, conf.read_text(), flags=re.M) if change else conf.read_text())
+        done = subprocess.run([str(w) for w in (*wrap, harness.BUILD / "agent/hoodyctl", "--config", other, "doctor", "--json")], capture_output=True, text=True)
+        f = next(f for f in json.loads(done.stdout) if f["check"] == check)
+        return f["verdict"], f["found"], f["mend"]
+
+    def in_mounts(script):
+        return "unshare", "-m", "sh", "-c", f"{script}; exec \"$@\"", "sh"
+
+    def is_said(what, verdict, words, seen):
+        tap.ok(seen[0] == verdict and words in seen[1] and (verdict == "ok") == (seen[2] is None), what, seen)
+
+    is_said("an old kernel", "fault", "Linux 2.6", finding("kernel", "setarch", "--uname-2.6"))
+    is_said("a system call that is missing", "fault", "openat2 is missing", finding("system calls", harness.BUILD / "tests/tools/failnth", "openat2", "1", "ENOSYS", "--"))
+    unified = next(mount for mount, is_unified in host.cgroup_mounts() if is_unified)
+    is_said("no cgroup2 tree", "fault", "no cgroup2", finding("cgroups", *in_mounts(f"umount -l {unified}")))
+    fake = node.directory / "subuid"
+    fake.write_text("somebody:90000000:100000000\n")
+    is_said("ids that somebody else may get", "warning", "gives somebody the ids", finding("user ids", *in_mounts(f"mount --bind {fake} /etc/subuid"), change=(r"^IdBase=.*", "IdBase=100000000")))
+    fake.write_text("somebody:100000:65536\nroot:1000000:1000000000\n")
+    is_said("and ranges that are in nobody's way", "ok", "from 100000000 on", finding("user ids", *in_mounts(f"mount --bind {fake} /etc/subuid"), change=(r"^IdBase=.*", "IdBase=100000000")))
+    full = node.directory / "full"
+    full.mkdir()
+    is_said("a pool that is full", "warning", "less than 10 %", finding("pool", *in_mounts(f"mount -t tmpfs -o size=1m t {full}; dd if=/dev/zero of={full}/f bs=1k count=950 2>/dev/null"), change=(r"^Pool=.*", f"Pool={full}")))
+    is_said("a pool that is not there", "warning", "/nowhere", finding("pool", change=(r"^Pool=.*", "Pool=/nowhere")))
+    is_said("an agent that does not answer", "fault", "does not answer", finding("agent", change=(r"^RuntimeDirectory=.*", f"RuntimeDirectory={full}")))
+    node.api.stop()
+    tap.ok(host.poll(lambda: finding("control API")[0] == "fault", 20), "an API that is out of reach", finding("control API"))
+    node.api.start()
+    node.agent.send_signal(signal.SIGHUP) # now, and not when its back-off is over
+    tap.ok(host.poll(lambda: finding("control API")[0] == "ok", 60, 0.1), "and one that answers", node.hoodyctl("status")["control"])
+    keys = node.directory / "trusted-keys.json"
+    good = keys.read_text()
+    for days, want in ((-1, "fault"), (3, "warning"), (60, "ok")):
+        v = json.loads(good)
+        for k in v["keys"]:
+            k["not_after"] = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(time.time() + days * 86400 + 60))
+        keys.write_text(json.dumps(v))
+        tap.eq(finding("trusted keys")[0], want, f"a trusted key with {days} days to go")
+    keys.write_text(good)
+    forward = pathlib.Path("/proc/sys/net/ipv4/ip_forward")
+    forward.write_text("0")
+    tap.eq(finding("forwarding")[0], "warning", "forwarding that is off")
+    forward.write_text("1")
+    key = node.directory / "state/node.key"
+    key.rename(key.with_suffix(".away"))
+    tap.eq(finding("node key")[0], "warning", "a node key that is not there")
+    key.with_suffix(".away").rename(key)
+    for check, seen in ((c, finding(c)) for c in ("node key", "trusted keys")):
+        tap.ok(re.search(r"\d+ days|without an end", seen[1]), f"{check}: its age is told", seen)
+    synchronised = subprocess.run([sys.executable, "-c", "import ctypes; b = (ctypes.c_char * 512)(); ctypes.CDLL(None).adjtimex(b); import struct; print(struct.unpack_from('i', b, 40)[0] & 0x40)"], capture_output=True, text=True).stdout.strip()
+    tap.eq(finding("clock")[0], "warning" if synchronised != "0" else "ok", "the clock is as the kernel has it")
 
 
 def causes(node, api):
@@ -110,6 +225,14 @@ def pages(node, api, cid):
     tap.ok(data["pagination"]["total"] >= 13 and len(data["logs"]) == 5 and data["pagination"]["page"] == 2, "in pages", data["pagination"])
     times = [x["transition_time"] for x in api.do("GET", f"/containers/{cid}/status-logs?sort_by=transition_time&sort_order=asc&limit=100")["logs"]]
     tap.eq(times, sorted(times), "sorted")
+    for by in ("to_status", "from_status"):
+        words = [x[by] for x in api.do("GET", f"/containers/{cid}/status-logs?sort_by={by}&sort_order=desc&limit=100")["logs"] if x[by]]
+        tap.eq(words, sorted(words, reverse=True), f"by {by}, downwards")
+    tap.eq(len(api.do("GET", f"/containers/{cid}/status-logs")["logs"]), 10, "ten where nobody says how many")
+    tap.eq([api.ask("GET", f"/containers/{cid}/status-logs?{q}")[0] for q in ("limit=101", "limit=0", "page=0", "sort_by=id;drop", "sort_order=up")], [400] * 5, "what is out of bounds is refused")
+    tap.eq(api.do("GET", f"/containers/{cid}/status-logs?page=1000")["logs"], [], "a page behind the last is empty")
+    entry = api.do("GET", f"/containers/{cid}/status-logs?limit=1")["logs"][0]
+    tap.eq((sorted(entry), entry["triggered_by"], entry["metadata"]["command"]), (["container_id", "duration_ms", "from_status", "id", "metadata", "to_status", "transition_time", "triggered_by"], "user", "resume"), "an entry as it is published")
     node.restart(signal.SIGKILL)
     tap.eq(api.do("GET", f"/containers/{cid}/status-logs?limit=5&page=2")["logs"], data["logs"], "and there after a crash")
 
@@ -120,13 +243,14 @@ def main():
     with harness.Node() as node:
         api, busy, quiet = local.Local(node), node.new_id(), node.new_id()
         node.do("container.create", busy, image=harness.IMAGE, name="busy", limits={"cpu_cores": 1})
-        node.do("container.create", quiet, image=harness.IMAGE, name="quiet")
+        node.do("container.create", quiet, image=harness.IMAGE, name="a-quiet")
         work = subprocess.Popen([harness.BUILD / "agent/hoodyctl", "--config", node.directory / "agent.conf", "exec", "busy", "sh", "-c", "while :; do :; done"], stdin=subprocess.DEVNULL)
         time.sleep(0.3)
         top(node)
         work.kill()
         work.wait()
         doctor(node)
+        faults(node)
         causes(node, api)
         pages(node, api, quiet)
         for c in (busy, quiet):
