@@ -397,7 +397,8 @@ static void state(const struct page *p)
 		(double)t.commit_max_us / 1e6);
 	single(p, GAUGE, "hoody_outbox_reports", "Reports that are yet to be acknowledged.",
 		(double)outbox_reports(p->agent->outbox));
-	single(p, GAUGE, "hoody_outbox_bytes", "Bytes of those reports.",
+	single(p, GAUGE, "hoody_outbox_bytes",
+		"Bytes of the reports that are yet to be acknowledged.",
 		(double)outbox_bytes(p->agent->outbox));
 	single(p, COUNTER, "hoody_outbox_dropped_total",
 		"Statistics that were dropped for newer ones.",
@@ -450,7 +451,7 @@ static void node(const struct page *p)
 		return;
 	single(p, GAUGE, "hoody_pool_size_bytes", "Size of the pool's file system.",
 		(double)fs.f_blocks * (double)fs.f_frsize);
-	single(p, GAUGE, "hoody_pool_free_bytes", "What of it is free.",
+	single(p, GAUGE, "hoody_pool_free_bytes", "What of the pool's file system is free.",
 		(double)fs.f_bavail * (double)fs.f_frsize);
 }
 
