@@ -98,36 +98,3 @@ TESTS += tests/unit/test-sandbox
 tests_unit_test_sandbox_SOURCES = tests/unit/test-sandbox.c tests/unit/tap.h
 tests_unit_test_sandbox_CFLAGS = $(AM_CFLAGS) $(SECCOMP_CFLAGS)
 tests_unit_test_sandbox_LDADD = proto/libsandbox.a proto/libproto.a $(SECCOMP_LIBS)
-
-# --- fuzz targets: libFuzzer programs with --enable-fuzzing, else a replay of the kept corpus in make check ---
-fuzz_targets = tests/fuzz/fuzz-dsse tests/fuzz/fuzz-frame tests/fuzz/fuzz-keyset tests/fuzz/fuzz-order tests/fuzz/fuzz-respsig
-fuzz_cflags = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(JANSSON_CFLAGS)
-if FUZZING
-noinst_PROGRAMS += $(fuzz_targets)
-fuzz_main =
-else
-check_PROGRAMS += $(fuzz_targets)
-TESTS += $(fuzz_targets)
-fuzz_main = tests/fuzz/replay.c
-endif
-tests_fuzz_fuzz_dsse_SOURCES = tests/fuzz/fuzz-dsse.c tests/fuzz/fuzz.h $(fuzz_main)
-tests_fuzz_fuzz_dsse_CFLAGS = $(fuzz_cflags)
-tests_fuzz_fuzz_dsse_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
-tests_fuzz_fuzz_dsse_LDADD = $(PROTO_LIBS)
-tests_fuzz_fuzz_frame_SOURCES = tests/fuzz/fuzz-frame.c tests/fuzz/fuzz.h $(fuzz_main)
-tests_fuzz_fuzz_frame_CFLAGS = $(fuzz_cflags)
-tests_fuzz_fuzz_frame_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
-tests_fuzz_fuzz_frame_LDADD = $(PROTO_LIBS)
-tests_fuzz_fuzz_keyset_SOURCES = tests/fuzz/fuzz-keyset.c tests/fuzz/fuzz.h $(fuzz_main)
-tests_fuzz_fuzz_keyset_CFLAGS = $(fuzz_cflags)
-tests_fuzz_fuzz_keyset_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
-tests_fuzz_fuzz_keyset_LDADD = $(PROTO_LIBS)
-tests_fuzz_fuzz_order_SOURCES = tests/fuzz/fuzz-order.c tests/fuzz/fuzz.h $(fuzz_main)
-tests_fuzz_fuzz_order_CFLAGS = $(fuzz_cflags)
-tests_fuzz_fuzz_order_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
-tests_fuzz_fuzz_order_LDADD = $(PROTO_LIBS)
-tests_fuzz_fuzz_respsig_SOURCES = tests/fuzz/fuzz-respsig.c tests/fuzz/fuzz.h $(fuzz_main)
-tests_fuzz_fuzz_respsig_CFLAGS = $(fuzz_cflags)
-tests_fuzz_fuzz_respsig_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
-tests_fuzz_fuzz_respsig_LDADD = $(PROTO_LIBS)
-EXTRA_DIST += tests/fuzz/corpus

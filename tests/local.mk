@@ -2,6 +2,7 @@
 # Tools of the tests, and what has to be in the tarball so that it can test itself.
 
 include tests/control-api/local.mk
+include tests/fuzz/local.mk
 
 noinst_PROGRAMS += tests/tools/failnth
 tests_tools_failnth_SOURCES = tests/tools/failnth.c
@@ -13,6 +14,7 @@ tests_tools_mountdrive_SOURCES = tests/tools/mountdrive.c
 tests_tools_mountdrive_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 tests_tools_mountdrive_LDADD = storage/libstorage.a proto/libproto.a $(JANSSON_LIBS) $(SODIUM_LIBS)
 tests_tools_flood_SOURCES = tests/tools/flood.c
+tests_tools_flood_LDADD =
 tests_tools_fwdrive_SOURCES = tests/tools/fwdrive.c
 tests_tools_fwdrive_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(SODIUM_CFLAGS) $(NFTNL_CFLAGS) $(MNL_CFLAGS)
 tests_tools_fwdrive_LDADD = netfilter/libnetfilter.a proto/libproto.a $(NFTNL_LIBS) $(MNL_LIBS) $(JANSSON_LIBS) $(SODIUM_LIBS)

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Fuzz targets: libFuzzer programs with --enable-fuzzing, else replays of the kept corpora in make check.
+#
+# A target is its name here and tests/fuzz/fuzz-<name>.c; all else are automake's defaults, which are given below. The linker
+# takes out of the libraries what a target calls.
+
+fuzz_targets = \
+	tests/fuzz/fuzz-channel \
+	tests/fuzz/fuzz-dsse \
+	tests/fuzz/fuzz-encoding \
+	tests/fuzz/fuzz-frame \
+	tests/fuzz/fuzz-ident \
+	tests/fuzz/fuzz-jsonx \
+	tests/fuzz/fuzz-keyset \
+	tests/fuzz/fuzz-order \
+	tests/fuzz/fuzz-orderpack \
+	tests/fuzz/fuzz-respsig
+
+if FUZZING
+noinst_PROGRAMS += $(fuzz_targets)
+fuzz_main = $(FUZZ_LDFLAGS)
+else
+check_PROGRAMS += $(fuzz_targets)
+check_LIBRARIES += tests/fuzz/libreplay.a
+TESTS += $(fuzz_targets)
+tests_fuzz_libreplay_a_SOURCES = tests/fuzz/replay.c
+fuzz_main = tests/fuzz/libreplay.a
+endif
+
+LDADD = $(fuzz_main) agent/libagent.a agent/libengine.a agent/libagentbase.a netns/libforward.a storage/libstorage.a lxc/libct.a \
+	netfilter/libnetfilter.a netns/libnetns.a proto/libchannel.a proto/libproto.a \
+	$(NFTNL_LIBS) $(MNL_LIBS) $(SYSTEMD_LIBS) $(SQLITE_LIBS) $(INIH_LIBS) $(CURL_LIBS) $(ARCHIVE_LIBS) $(BTRFSUTIL_LIBS) \
+	$(MICROHTTPD_LIBS) $(JANSSON_LIBS) $(SODIUM_LIBS) -lm
+
+EXTRA_DIST += tests/fuzz/corpus tests/fuzz/dict tests/fuzz/run tests/fuzz/README.md
+noinst_HEADERS += tests/fuzz/block.h tests/fuzz/fuzz.h tests/fuzz/scratch.h
