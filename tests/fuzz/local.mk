@@ -6,15 +6,25 @@
 
 fuzz_targets = \
 	tests/fuzz/fuzz-channel \
+	tests/fuzz/fuzz-console \
+	tests/fuzz/fuzz-dns \
+	tests/fuzz/fuzz-dnstable \
 	tests/fuzz/fuzz-dsse \
 	tests/fuzz/fuzz-encoding \
+	tests/fuzz/fuzz-envfile \
+	tests/fuzz/fuzz-firewall \
 	tests/fuzz/fuzz-frame \
 	tests/fuzz/fuzz-ident \
 	tests/fuzz/fuzz-jsonx \
+	tests/fuzz/fuzz-keyfile \
 	tests/fuzz/fuzz-keyset \
+	tests/fuzz/fuzz-mountinfo \
+	tests/fuzz/fuzz-netlink \
+	tests/fuzz/fuzz-oci \
 	tests/fuzz/fuzz-order \
 	tests/fuzz/fuzz-orderpack \
-	tests/fuzz/fuzz-respsig
+	tests/fuzz/fuzz-respsig \
+	tests/fuzz/fuzz-upstream
 
 if FUZZING
 noinst_PROGRAMS += $(fuzz_targets)

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the kernel says on netlink: acknowledgements and dumps of nftables, notifications, conntrack entries, links. The
+ * kernel is believed, its messages' form is not: nothing is read beyond a message, and what is handed on is whole. */
+#include <libmnl/libmnl.h>
+#include <linux/if.h>
+#include <linux/rtnetlink.h>
+
+#include "netfilter/ctcut.h"
+#include "netfilter/nfsock.h"
+#include "netfilter/nfwatch.h"
+#include "netns/ifstats.h"
+#include "tests/fuzz/fuzz.h"
+
+#define SEQ   1
+#define OURS  7
+#define TABLE "hoody"
+
+static void on_error(uint32_t seq, int errnum, void *userdata)
+{
+	assert(errnum != 0);
+	(*(unsigned *)userdata)++;
+}
+
+static void read_answers(const void *data, size_t size)
+{
+	unsigned errors = 0;
+	struct nfsock_answers a = { .last_seq = SEQ, .on_error = on_error, .userdata = &errors };
+
+	nfsock_read_answers(data, size, &a);
+	assert((a.error != 0) == (errors > 0));
+}
+
+static void on_message(const struct nlmsghdr *m, void *userdata)
+{
+	struct ctcut_entry e;
+
+	assert(m->nlmsg_seq == SEQ);
+	if (ctcut_read_entry(m, &e))
+		assert(e.tuple_size <= sizeof(e.tuple) && e.tuple_size < m->nlmsg_len);
+}
+
+static void read_dump(const void *data, size_t size)
+{
+	struct nfsock_reading d = { .seq = SEQ, .on_message = on_message };
+
+	nfsock_read_dump(data, size, &d);
+	assert(d.error == 0 || d.done);
+}
+
+static void read_notification(const void *data, size_t size)
+{
+	if (nfwatch_is_foreign(data, size, TABLE, OURS))
+		assert(memmem(data, size, TABLE, sizeof(TABLE)));
+}
+
+static void read_links(const void *data, size_t size)
+{
+	int left = (int)size;
+
+	for (const struct nlmsghdr *m = data; nfsock_is_whole(m, left);
+		m = mnl_nlmsg_next(m, &left)) {
+		struct rtnl_link_stats64 s;
+		const char *name;
+		bool up;
+
+		if (ifstats_read_link(m, &name, &up, &s))
+			assert(strlen(name) < IFNAMSIZ);
+	}
+}
+
+/* The first byte says who reads; the rest lies as a receive buffer does, and ends where it ends. */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static void (*const readers[])(const void *data, size_t size) = { read_answers, read_dump,
+		read_notification, read_links };
+	_cleanup_(freep) void *buffer = NULL;
+
+	if (size == 0)
+		return 0;
+	buffer = xcalloc(size - 1, 1);
+	memcpy(buffer, data + 1, size - 1);
+	readers[data[0] % countof(readers)](buffer, size - 1);
+	return 0;
+}
