@@ -6,6 +6,7 @@
 
 fuzz_targets = \
 	tests/fuzz/fuzz-channel \
+	tests/fuzz/fuzz-conf \
 	tests/fuzz/fuzz-console \
 	tests/fuzz/fuzz-dns \
 	tests/fuzz/fuzz-dnstable \
@@ -14,6 +15,7 @@ fuzz_targets = \
 	tests/fuzz/fuzz-envfile \
 	tests/fuzz/fuzz-firewall \
 	tests/fuzz/fuzz-frame \
+	tests/fuzz/fuzz-http \
 	tests/fuzz/fuzz-ident \
 	tests/fuzz/fuzz-jsonx \
 	tests/fuzz/fuzz-keyfile \
@@ -23,8 +25,14 @@ fuzz_targets = \
 	tests/fuzz/fuzz-oci \
 	tests/fuzz/fuzz-order \
 	tests/fuzz/fuzz-orderpack \
+	tests/fuzz/fuzz-request \
 	tests/fuzz/fuzz-respsig \
-	tests/fuzz/fuzz-upstream
+	tests/fuzz/fuzz-rotate \
+	tests/fuzz/fuzz-streams \
+	tests/fuzz/fuzz-terminal \
+	tests/fuzz/fuzz-upstream \
+	tests/fuzz/fuzz-url \
+	tests/fuzz/fuzz-worker
 
 if FUZZING
 noinst_PROGRAMS += $(fuzz_targets)
@@ -41,6 +49,10 @@ LDADD = $(fuzz_main) agent/libagent.a agent/libengine.a agent/libagentbase.a net
 	netfilter/libnetfilter.a netns/libnetns.a proto/libchannel.a proto/libproto.a \
 	$(NFTNL_LIBS) $(MNL_LIBS) $(SYSTEMD_LIBS) $(SQLITE_LIBS) $(INIH_LIBS) $(CURL_LIBS) $(ARCHIVE_LIBS) $(BTRFSUTIL_LIBS) \
 	$(MICROHTTPD_LIBS) $(JANSSON_LIBS) $(SODIUM_LIBS) -lm
+tests_fuzz_fuzz_http_SOURCES = tests/fuzz/fuzz-http.c agent/portal_ask.c
+tests_fuzz_fuzz_http_CFLAGS = $(AM_CFLAGS) $(MICROHTTPD_CFLAGS)
+tests_fuzz_fuzz_url_SOURCES = tests/fuzz/fuzz-url.c agent/http_rules.c
+tests_fuzz_fuzz_terminal_SOURCES = tests/fuzz/fuzz-terminal.c agent/ctl_text.c
 
 EXTRA_DIST += tests/fuzz/corpus tests/fuzz/dict tests/fuzz/run tests/fuzz/README.md
 noinst_HEADERS += tests/fuzz/block.h tests/fuzz/fuzz.h tests/fuzz/scratch.h

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the portal asks, as the agent reads it, up to the order that it becomes: a taken-over portal may say anything. Every
+ * request is refused with a code and a sentence, or its order is one that an order's checks let pass. */
+#include <sodium.h>
+
+#include "agent/api.h"
+#include "agent/api_body.h"
+#include "agent/localorder.h"
+#include "agent/portal.h"
+#include "proto/jsonx.h"
+#include "tests/fuzz/fuzz.h"
+
+#define PROJECT "aabbccddeeff001122334455"
+
+static struct agent *an_agent(void)
+{
+	static struct agent a;
+
+	if (!a.conf.node.node_id) {
+		conf_defaults(&a.conf);
+		if (sodium_init() < 0)
+			abort();
+	}
+	return &a;
+}
+
+static void check_order(const struct api_call *c, const struct order *o)
+{
+	_cleanup_lanes_ struct oprules_lanes lanes = {};
+
+	assert(o->op == c->route->op && json_is_object(o->params));
+	assert(oprules_timeout_s(o->op, o->params) >= 1 &&
+		oprules_timeout_s(o->op, o->params) <= 600);
+	oprules_lanes(o->op, o->container_id, o->project_id, o->params, &lanes);
+	assert(lanes.n >= 1);
+}
+
+/* As api_order_container and api_order_plain do it. */
+static void order(struct api_call *c)
+{
+	bool of_container = strncmp(c->route->path, "/containers/", 12) == 0;
+	struct err err = {};
+	_cleanup_json_ json_t *params = NULL;
+	_cleanup_order_ struct order o = {};
+
+	if (of_container && !ident_is_id(c->args[0]))
+		return;
+	params = api_body_params(c->route->op, c, &err);
+	if (params && localorder_make(c->agent, c->route->op, of_container ? c->args[0] : NULL,
+			      PROJECT, params, &o, &err) == 0)
+		check_order(c, &o);
+	else
+		assert(err.code != ERR_NONE && *err.message);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	_cleanup_json_ json_t *request = portal_read_request(data, size);
+	struct api_call c = { .agent = an_agent() };
+	char allow[API_ALLOW_MAX];
+
+	if (!request)
+		return 0;
+	c.method = json_string_value(json_object_get(request, "method"));
+	c.query = json_object_get(request, "query");
+	c.body = json_object_get(request, "body");
+	c.route = api_find_route(c.method, json_object_get(request, "path"), c.args, allow);
+	assert(strlen(allow) < sizeof(allow));
+	for (size_t i = 0; i < API_ARGS_MAX; i++)
+		assert(strnlen(c.args[i], API_ARG_MAX) < API_ARG_MAX);
+	if (c.route && c.route->op != OP_NONE)
+		order(&c);
+	return 0;
+}
