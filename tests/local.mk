@@ -19,6 +19,11 @@ tests_tools_fwdrive_SOURCES = tests/tools/fwdrive.c
 tests_tools_fwdrive_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(SODIUM_CFLAGS) $(NFTNL_CFLAGS) $(MNL_CFLAGS)
 tests_tools_fwdrive_LDADD = netfilter/libnetfilter.a proto/libproto.a $(NFTNL_LIBS) $(MNL_LIBS) $(JANSSON_LIBS) $(SODIUM_LIBS)
 
+noinst_PROGRAMS += tests/tools/evil-courier
+tests_tools_evil_courier_SOURCES = tests/tools/evil-courier.c
+tests_tools_evil_courier_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(SODIUM_CFLAGS) $(SYSTEMD_CFLAGS) $(SECCOMP_CFLAGS)
+tests_tools_evil_courier_LDADD = proto/libsandbox.a proto/libchannel.a proto/libproto.a $(SYSTEMD_LIBS) $(SECCOMP_LIBS) $(JANSSON_LIBS) $(SODIUM_LIBS)
+
 noinst_PROGRAMS += tests/bench/bare-start
 tests_bench_bare_start_SOURCES = tests/bench/bare-start.c
 tests_bench_bare_start_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(LXC_CFLAGS)

@@ -158,6 +158,7 @@ class Node:
         self.directory.chmod(0o755) # the courier, who is nobody, looks for its own file
         self.log = self.directory / "agent.log"
         self.agent, self.wrapped, self.conf = None, False, conf or {}
+        self.program = BUILD / "agent/hoody-agent"
         self.api = Api(self.directory, https=https, extra=api_options)
         self.keep = bool(os.environ.get("HOODY_TEST_KEEP"))
         if https:
@@ -195,7 +196,7 @@ class Node:
         env = dict(os.environ, NOTIFY_SOCKET=str(path))
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify, open(self.log, "ab") as log:
             notify.bind(str(path))
-            command = [*wrap, BUILD / "agent/hoody-agent", "--config", self.directory / "agent.conf", "--foreground"]
+            command = [*wrap, self.program, "--config", self.directory / "agent.conf", "--foreground"]
             if listen: # sd_listen_fds(3): descriptor 3, for this very process
                 command = ["/bin/sh", "-c", f'LISTEN_PID=$$ LISTEN_FDS=1 exec "$@" 3<&{listen.fileno()}', "sh", *command]
             self.agent = subprocess.Popen([str(c) for c in command], stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env, pass_fds=[listen.fileno()] if listen else [])

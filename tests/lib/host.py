@@ -124,6 +124,12 @@ def switches(pid):
     return total
 
 
+def cpu_s(pid):
+    """Seconds of processor time, all threads'."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def memory(pid):
     """Resident, anonymous and proportional bytes."""
     rollup = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
