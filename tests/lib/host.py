@@ -17,17 +17,17 @@ def cgroup_mounts():
     return found
 
 
-def _below(top):
+def below(top):
     """A directory and those below it; os.walk passes over what vanishes meanwhile."""
     return [pathlib.Path(d) for d, _, _ in os.walk(top)]
 
 
 def cgroup_dirs(prefix):
     """Every directory of the prefix and below, in every hierarchy."""
-    return [d for mount, _ in cgroup_mounts() for d in _below(mount / prefix)]
+    return [d for mount, _ in cgroup_mounts() for d in below(mount / prefix)]
 
 
-def _procs(directory):
+def procs_of(directory):
     try:
         return [int(p) for p in (directory / "cgroup.procs").read_text().split()]
     except (OSError, ValueError):
@@ -39,7 +39,7 @@ def pids_of(prefix, cid=None, leaf=None):
     for mount, unified in cgroup_mounts():
         if unified:
             top = mount / prefix / (cid or "") / (leaf or "")
-            return sorted(p for d in _below(top) for p in _procs(d))
+            return sorted(p for d in below(top) for p in procs_of(d))
     return []
 
 
