@@ -358,7 +358,7 @@ class Node:
         for ca in ("ca", "other-ca"):
             run("req", "-x509", "-newkey", "ed25519", "-nodes", "-keyout", f"{ca}.key", "-out", f"{ca}.pem", "-days", "2", "-subj", f"/CN={ca}")
         run("req", "-newkey", "ed25519", "-nodes", "-keyout", "server.key", "-out", "server.csr", "-subj", "/CN=localhost")
-        (d / "san").write_text(f"subjectAltName=DNS:{API_NAME}\n")
+        (d / "san").write_text(f"subjectAltName=DNS:{API_NAME},IP:127.0.0.1,IP:10.0.2.2\n")
         run("x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", "san", "-out", "server.pem")
 
     def close(self):
