@@ -70,10 +70,12 @@ struct api {
 	uint8_t prev[32];
 	bool has_prev;
 
-	struct api_poll *polls; /* waiting */
+	bool fleet; /* nodes with any id may poll, with the one token; only node_id has orders */
+	struct api_poll *polls, *last_poll; /* waiting */
+	size_t n_waiting;
 	struct api_client *clients;
 	struct api_misbehaviour misbehave;
-	uint64_t n_polls, n_batches, n_duplicates, n_terminal, n_bytes_in;
+	uint64_t n_asked, n_polls, n_batches, n_duplicates, n_terminal, n_bytes_in;
 	json_t *violations;
 	int64_t first_terminal_ms, last_terminal_ms;
 	char rotate_order[25];

@@ -268,8 +268,10 @@ static void do_stats(struct api *api, struct api_client *c, const json_t *v)
 
 	for (size_t i = 0; i < api->n_orders; i++)
 		twice += api->orders[i]->terminals > 1;
-	say(c, json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:O}", "ok",
-		       true, "polls", (json_int_t)api->n_polls, "batches",
+	say(c, json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
+			 "s:O}",
+		       "ok", true, "asked", (json_int_t)api->n_asked, "waiting",
+		       (json_int_t)api->n_waiting, "polls", (json_int_t)api->n_polls, "batches",
 		       (json_int_t)api->n_batches, "reports", (json_int_t)api->n_reports,
 		       "duplicates", (json_int_t)api->n_duplicates, "bytes_in",
 		       (json_int_t)api->n_bytes_in, "orders_issued", (json_int_t)api->n_orders,

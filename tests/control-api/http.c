@@ -7,6 +7,8 @@
 #include "tests/control-api/api.h"
 
 #define LIMIT_MAX 256
+#define POLL_TICK_MS \
+	100 /* libmicrohttpd looks at every suspended connection when one is resumed: they are in bunches */
 
 struct request {
 	char *body;
@@ -16,12 +18,12 @@ struct request {
 	bool ready; /* a poll whose time has come */
 };
 
-struct api_poll {
-	struct api_poll *next;
+struct api_poll { /* in the order of until_ms */
+	struct api_poll *prev, *next;
 	struct MHD_Connection *c;
 	struct request *request;
 	uint64_t after;
-	unsigned limit;
+	bool ours; /* of the node that has the orders */
 	int64_t until_ms;
 };
 
@@ -175,17 +177,48 @@ static void path_of(struct MHD_Connection *c, const char *url, char ret[static 5
 		(void)snprintf(ret, 512, "%s", url);
 }
 
+static void hold(struct api *api, struct api_poll *p)
+{
+	struct api_poll *before = api->last_poll;
+
+	while (before && before->until_ms > p->until_ms)
+		before = before->prev;
+	p->prev = before;
+	p->next = before ? before->next : api->polls;
+	*(before ? &before->next : &api->polls) = p;
+	*(p->next ? &p->next->prev : &api->last_poll) = p;
+	p->request->poll = p;
+	api->n_waiting++;
+	MHD_suspend_connection(p->c);
+}
+
 static void wake(struct api *api, struct api_poll *p)
 {
-	struct api_poll **at = &api->polls;
-
-	while (*at != p)
-		at = &(*at)->next;
-	*at = p->next;
+	*(p->prev ? &p->prev->next : &api->polls) = p->next;
+	*(p->next ? &p->next->prev : &api->last_poll) = p->prev;
 	p->request->poll = NULL;
 	p->request->ready = true;
+	api->n_waiting--;
 	MHD_resume_connection(p->c);
 	free(p);
+}
+
+static void wake_ours(struct api *api)
+{
+	struct api_poll *next;
+
+	for (struct api_poll *p = api->polls; p; p = next) {
+		next = p->next;
+		if (p->ours)
+			wake(api, p);
+	}
+}
+
+static int64_t tick_after(uint64_t wait_s)
+{
+	int64_t until_ms = api_now_ms(NULL) + (int64_t)MIN_OF(wait_s, 60u) * 1000;
+
+	return (until_ms + POLL_TICK_MS - 1) / POLL_TICK_MS * POLL_TICK_MS;
 }
 
 static enum MHD_Result get_orders(
@@ -193,25 +226,30 @@ static enum MHD_Result get_orders(
 {
 	uint64_t after = query(c, "after", 0), wait_s = query(c, "wait", 0),
 		 limit = query(c, "limit", LIMIT_MAX);
+	bool ours = strstr(url, api->node_id);
 	char path[512];
 
 	path_of(c, url, path);
-	if (!rq->ready && wait_s > 0 && !has_orders(api, after) && api->misbehave.count == 0) {
+	if (!rq->ready)
+		api->n_asked++;
+	if (!rq->ready && wait_s > 0 && !(ours && has_orders(api, after)) &&
+		api->misbehave.count == 0) {
 		struct api_poll *p = xcalloc(1, sizeof(*p));
 
-		api_wake_all(api); /* of a courier that was killed */
-		*p = (struct api_poll){ .next = api->polls,
-			.c = c,
+		if (ours)
+			wake_ours(api); /* of a courier that was killed */
+		*p = (struct api_poll){ .c = c,
 			.request = rq,
 			.after = after,
-			.limit = (unsigned)limit,
-			.until_ms = api_now_ms(NULL) + (int64_t)MIN_OF(wait_s, 60u) * 1000 };
-		api->polls = p;
-		rq->poll = p;
-		MHD_suspend_connection(c);
+			.ours = ours,
+			.until_ms = tick_after(wait_s) };
+		hold(api, p);
 		return MHD_YES;
 	}
 	api->n_polls++;
+	if (!ours)
+		return reply(api, c, "GET", path, "orders", 200,
+			success(json_pack("{s:[], s:i}", "orders", "head_seq", 0)));
 	if (after < api->last_after)
 		api_violation(api, "after went back from %llu to %llu",
 			(unsigned long long)api->last_after, (unsigned long long)after);
@@ -226,9 +264,13 @@ void api_wake_polls(struct api *api, bool timed_out_only)
 	struct api_poll *next;
 
 	for (struct api_poll *p = api->polls; p; p = next) {
+		bool is_time = now_ms >= p->until_ms;
+
 		next = p->next;
-		if (now_ms >= p->until_ms || (!timed_out_only && has_orders(api, p->after)))
+		if (is_time || (!timed_out_only && p->ours && has_orders(api, p->after)))
 			wake(api, p);
+		else if (timed_out_only)
+			return;
 	}
 }
 
@@ -240,11 +282,7 @@ void api_wake_all(struct api *api)
 
 int64_t api_next_poll_ms(const struct api *api)
 {
-	int64_t next = INT64_MAX;
-
-	for (const struct api_poll *p = api->polls; p; p = p->next)
-		next = MIN_OF(next, p->until_ms);
-	return next;
+	return api->polls ? api->polls->until_ms : INT64_MAX;
 }
 
 /* --- reports --- */
@@ -348,18 +386,20 @@ static const struct {
 	{ "POST", "/nodes/enroll", true, enroll },
 };
 
+/* A path with one id in it: the node's own, or anybody's when there is a fleet. */
 static bool fits(const struct api *api, const char *pattern, const char *url)
 {
-	char want[200];
 	const char *star = strchr(pattern, '*');
+	size_t before = star ? (size_t)(star - pattern) : 0;
 
 	if (strncmp(url, "/api/v1", 7) == 0)
 		url += 7;
 	if (!star)
 		return strcmp(pattern, url) == 0;
-	(void)snprintf(want, sizeof(want), "%.*s%s%s", (int)(star - pattern), pattern, api->node_id,
-		star + 1);
-	return strcmp(want, url) == 0;
+	return strncmp(url, pattern, before) == 0 &&
+	       (api->fleet ? strspn(url + before, "0123456789abcdef") == API_NODES_ID
+			   : strncmp(url + before, api->node_id, API_NODES_ID) == 0) &&
+	       strcmp(url + before + API_NODES_ID, star + 1) == 0;
 }
 
 static bool has_token(struct api *api, struct MHD_Connection *c)

@@ -2,7 +2,8 @@
 /* control-api: the reference control API (see api.h).
  *
  *   control-api --listen 127.0.0.1:0 --socket PATH --state DIR [--node-id ID] [--node-token T]
- * [--https CERT --https-key KEY] [--now-offset S] control-api --socket PATH ctl '{"cmd":…}'
+ * [--https CERT --https-key KEY] [--now-offset S] [--fleet]
+ *   control-api --socket PATH ctl '{"cmd":…}'
  *
  * Keeps its keys, token and an append-only log in DIR, writes DIR/trusted-keys.json and DIR/token
  * for the agent, and prints one line of JSON when it is ready. An enrolment token is "enroll-me".
@@ -12,11 +13,13 @@
 #include <getopt.h>
 #include <signal.h>
 #include <sodium.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "tests/control-api/api.h"
 
-#define CLIENTS_MAX 256
+#define CLIENTS_MAX     256
+#define CONNECTIONS_MAX 65536
 
 static volatile sig_atomic_t stopped;
 
@@ -42,6 +45,7 @@ static char *read_whole(const char *path)
 struct options {
 	const char *listen, *socket, *state, *node_id, *node_token, *cert, *key;
 	int64_t now_offset_s;
+	bool fleet;
 };
 
 static void start_daemon(struct api *api, const struct options *o)
@@ -50,6 +54,8 @@ static void start_daemon(struct api *api, const struct options *o)
 	_cleanup_(freep) char *host = xstrdup(o->listen), *cert = NULL, *key = NULL;
 	char *colon = strrchr(host, ':');
 	unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+	struct MHD_OptionItem tls[] = { { MHD_OPTION_HTTPS_MEM_CERT, 0, NULL },
+		{ MHD_OPTION_HTTPS_MEM_KEY, 0, NULL }, { MHD_OPTION_END, 0, NULL } };
 
 	if (!colon)
 		exit(EXIT_FAILURE);
@@ -58,17 +64,16 @@ static void start_daemon(struct api *api, const struct options *o)
 	if (inet_pton(AF_INET, host, &a.sin_addr) != 1)
 		exit(EXIT_FAILURE);
 	if (o->cert) {
-		cert = read_whole(o->cert);
-		key = read_whole(o->key);
-		api->daemon = MHD_start_daemon(flags | MHD_USE_TLS, 0, NULL, NULL, api_handle, api,
-			MHD_OPTION_SOCK_ADDR, &a, MHD_OPTION_HTTPS_MEM_CERT, cert,
-			MHD_OPTION_HTTPS_MEM_KEY, key, MHD_OPTION_NOTIFY_COMPLETED,
-			api_request_completed, api, MHD_OPTION_END);
+		flags |= MHD_USE_TLS;
+		tls[0].ptr_value = cert = read_whole(o->cert);
+		tls[1].ptr_value = key = read_whole(o->key);
 	} else {
-		api->daemon = MHD_start_daemon(flags, 0, NULL, NULL, api_handle, api,
-			MHD_OPTION_SOCK_ADDR, &a, MHD_OPTION_NOTIFY_COMPLETED,
-			api_request_completed, api, MHD_OPTION_END);
+		tls[0].option = MHD_OPTION_END;
 	}
+	api->daemon = MHD_start_daemon(flags, 0, NULL, NULL, api_handle, api, MHD_OPTION_SOCK_ADDR,
+		&a, MHD_OPTION_NOTIFY_COMPLETED, api_request_completed, api,
+		MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX, MHD_OPTION_ARRAY, tls,
+		MHD_OPTION_END);
 	if (!api->daemon) {
 		(void)fprintf(stderr, "control-api: can't listen on %s\n", o->listen);
 		exit(EXIT_FAILURE);
@@ -105,6 +110,9 @@ static void loop(struct api *api, int listen_fd)
 		api_ctl_run(api, fds + 2, n);
 		api_ctl_timeouts(api);
 		api_wake_polls(api, true);
+		(void)MHD_run(
+			api->daemon); /* those that were woken are answered now, and not with the
+					       next event */
 	}
 }
 
@@ -127,6 +135,7 @@ static void set_up(struct api *api, const struct options *o)
 	api->state_dir = xstrdup(o->state);
 	api->log_path = xasprintf("%s/log", o->state);
 	api->now_offset_ms = o->now_offset_s * 1000;
+	api->fleet = o->fleet;
 	api->next_seq = 1;
 	api->violations = json_array();
 	(void)snprintf(api->node_id, sizeof(api->node_id), "%s", o->node_id);
@@ -134,6 +143,17 @@ static void set_up(struct api *api, const struct options *o)
 	api_keys_load(api);
 	api_replay(api);
 	write_token(api);
+}
+
+/* A connection is a descriptor. */
+static void raise_limit(void)
+{
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) == 0) {
+		l.rlim_cur = l.rlim_max = MAX_OF(l.rlim_max, (rlim_t)CONNECTIONS_MAX + 64);
+		(void)setrlimit(RLIMIT_NOFILE, &l); /* only root may; others serve fewer */
+	}
 }
 
 static int serve(const struct options *o)
@@ -144,6 +164,7 @@ static int serve(const struct options *o)
 	(void)signal(SIGINT, on_signal);
 	(void)signal(SIGTERM, on_signal);
 	(void)signal(SIGPIPE, SIG_IGN);
+	raise_limit();
 	set_up(&api, o);
 	start_daemon(&api, o);
 	fd = api_ctl_listen(o->socket);
@@ -173,6 +194,7 @@ int main(int argc, char **argv)
 		{ "https", required_argument, NULL, 'c' },
 		{ "https-key", required_argument, NULL, 'k' },
 		{ "now-offset", required_argument, NULL, 'o' },
+		{ "fleet", no_argument, NULL, 'f' },
 		{},
 	};
 	struct options o = { .listen = "127.0.0.1:0",
@@ -205,6 +227,9 @@ int main(int argc, char **argv)
 			break;
 		case 'o':
 			o.now_offset_s = strtoll(optarg, NULL, 10);
+			break;
+		case 'f':
+			o.fleet = true;
 			break;
 		default:
 			return EXIT_FAILURE;
