@@ -29,7 +29,7 @@ tests_bench_bare_start_SOURCES = tests/bench/bare-start.c
 tests_bench_bare_start_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(LXC_CFLAGS)
 tests_bench_bare_start_LDADD = lxc/libct.a proto/libproto.a $(LXC_LIBS) $(JANSSON_LIBS)
 
-EXTRA_DIST += tests/run tests/TESTING.md tests/lib tests/lint tests/kernel tests/attack tests/flow tests/crash tests/system tests/bench/firewall.py tests/bench/idle.py tests/bench/local-api.py tests/bench/orders.py tests/bench/start.py tests/bench/stats.py tests/bench/storage.py
+EXTRA_DIST += tests/run tests/TESTING.md tests/lib tests/lint tests/kernel tests/attack tests/flow tests/crash tests/system tests/bench/firewall.py tests/bench/fleet.py tests/bench/idle.py tests/bench/local-api.py tests/bench/run tests/bench/peers.svg tests/bench/orders.py tests/bench/start.py tests/bench/stats.py tests/bench/storage.py
 dist-hook:
 	find '$(distdir)/tests' -name __pycache__ -prune -exec rm -rf {} +
 
@@ -37,3 +37,8 @@ noinst_PROGRAMS += tests/bench/scrape
 tests_bench_scrape_SOURCES = tests/bench/scrape.c
 tests_bench_scrape_CFLAGS = $(AM_CFLAGS) $(MNL_CFLAGS)
 tests_bench_scrape_LDADD = lxc/libct.a netns/libnetns.a proto/libproto.a $(MNL_LIBS) $(JANSSON_LIBS) $(SODIUM_LIBS)
+
+noinst_PROGRAMS += tests/bench/fleet
+tests_bench_fleet_SOURCES = tests/bench/fleet.c
+tests_bench_fleet_CFLAGS = $(AM_CFLAGS) $(CURL_CFLAGS) $(SODIUM_CFLAGS) $(SYSTEMD_CFLAGS)
+tests_bench_fleet_LDADD = agent/libcourier.a agent/libengine.a proto/libchannel.a proto/libproto.a $(CURL_LIBS) $(JANSSON_LIBS) $(SODIUM_LIBS) $(SYSTEMD_LIBS) $(ZLIB_LIBS)

@@ -109,24 +109,36 @@ def row(times):
     return f"{statistics.median(times):.2f} ms (to {max(times):.2f})"
 
 
+def our_changes(world, kind, n, times):
+    """All rules but one differ: the dearest case, as the kernel's interval sets let go of an element in 50 µs."""
+    driver, _ = filled(world, n, kind)
+    took = [driver.do(put=port(50, ingress=rules(kind, 1000 + k)))["us"] / 1000 for k in range(times)]
+    driver.close()
+    drop(world, "hoody")
+    return took
+
+
+def their_changes(world, kind, n, times):
+    """By the nft command, and by libnftables, in turn."""
+    by_nft(world.router, peer_table(n, kind))
+    library = Libnftables(world.router)
+    theirs, lib = [], []
+    for k in range(times):
+        theirs.append(by_nft(world.router, change_text(50, kind, 2000 + k)))
+        lib.append(library.run(change_text(50, kind, 3000 + k)))
+    library.close()
+    drop(world, "peer")
+    return theirs, lib
+
+
 def changes(world):
     medians = {}
-    for kind in ("ports", "CIDRs"): # all rules but one differ: the dearest case, as the kernel's interval sets let go of an element in 50 µs
+    for kind in ("ports", "CIDRs"):
         for n in (100, ALL):
-            driver, _ = filled(world, n, kind)
-            ours = [driver.do(put=port(50, ingress=rules(kind, 1000 + k)))["us"] / 1000 for k in range(CHANGES)]
+            ours = our_changes(world, kind, n, CHANGES)
             medians[kind, n] = statistics.median(ours)
             tap.figure(f"{kind}: one container's {PER} rules changed, {n * PER} loaded: {row(ours)}")
-            driver.close()
-            drop(world, "hoody")
-        by_nft(world.router, peer_table(ALL, kind))
-        library = Libnftables(world.router)
-        theirs, lib = [], []
-        for k in range(4):
-            theirs.append(by_nft(world.router, change_text(50, kind, 2000 + k)))
-            lib.append(library.run(change_text(50, kind, 3000 + k)))
-        library.close()
-        drop(world, "peer")
+        theirs, lib = their_changes(world, kind, ALL, 4)
         ratio = statistics.median(theirs) / medians[kind, ALL]
         tap.figure(f"{kind}: beside it, {ALL * PER} loaded: nft {row(theirs)}, {ratio:.0f} times; libnftables {row(lib)}, {statistics.median(lib) / medians[kind, ALL]:.0f} times")
         tap.ok(ratio >= (50 if kind == "ports" else 20), f"{kind}: a multiple of the nft command's speed", ratio)
@@ -149,24 +161,30 @@ def flood(world):
 CONNTRACK = "table inet peer { chain f { type filter hook forward priority 0; policy accept\n ct state invalid drop\n}\n}\n"
 
 
-def forwarding(world):
-    """A flow without an answer is new with each packet, so that each goes all the way through the rules. Beside: connection tracking without rules, which masquerading needs in any case; and a kernel that does nothing but forward."""
-    rates = {n: [] for n in ("bare", "conntrack", 1, 100, 1000, ALL)}
+def rates(world, numbers, rounds):
+    """Packets a second with the rules of so many containers, in rounds. A flow without an answer is new with each packet, so that each goes all the way through the rules. Beside: connection tracking without rules, which masquerading needs
+    in any case; and a kernel that does nothing but forward."""
+    found = {n: [] for n in ("bare", "conntrack", *numbers)}
     flood(world)
-    for _ in range(ROUNDS):
-        for n in rates:
+    for _ in range(rounds):
+        for n in found:
             driver = None
             if n == "conntrack":
                 by_nft(world.router, CONNTRACK)
             elif n != "bare":
                 driver, _ = filled(world, n)
-            rates[n].append(flood(world))
+            found[n].append(flood(world))
             if driver:
                 driver.close()
             if n != "bare":
                 drop(world, "hoody" if driver else "peer")
-    for n, rate in rates.items():
-        share = {other: statistics.median(r / b for r, b in zip(rate, rates[other])) for other in ("bare", "conntrack")}
+    return found
+
+
+def forwarding(world):
+    found = rates(world, (1, 100, 1000, ALL), ROUNDS)
+    for n, rate in found.items():
+        share = {other: statistics.median(r / b for r, b in zip(rate, found[other])) for other in ("bare", "conntrack")}
         tap.figure(f"forwarded, {n if isinstance(n, str) else f'rules of {n} containers'}: {statistics.median(rate) / 1000:.0f} kpps, {100 * share['conntrack']:.0f} % of the rate without rules, {100 * share['bare']:.0f} % of the bare one")
         if not isinstance(n, str):
             tap.ok(share["conntrack"] >= 0.8, f"{n}: at least 80 % of the rate without rules", share)
@@ -185,4 +203,5 @@ def main():
     tap.done()
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -26,18 +26,23 @@ def fsync_rate(directory, n=200):
     return rate
 
 
+def all_through(node):
+    """The API's statistics after the last report, and seconds between the first and the last."""
+    cids, ids = [f"{i:024x}" for i in range(CONTAINERS)], []
+    for i in range(0, N, CHUNK):
+        ids += node.api.ask("orders", orders=[{"op": "container.delete", "container_id": cids[k % CONTAINERS]} for k in range(i, i + CHUNK)])["ids"]
+    node.wait(ids[-1], 120)
+    harness.host.poll(lambda: node.api.ask("stats")["orders_terminal"] >= N, 60, 0.1)
+    stats = node.api.ask("stats")
+    return stats, max(stats["last_terminal_ms"] - stats["first_terminal_ms"], 1) / 1000
+
+
 def main():
     if os.geteuid() != 0:
         tap.skip_all("needs root")
     with harness.Node() as node:
-        cids, ids = [f"{i:024x}" for i in range(CONTAINERS)], []
         disk = fsync_rate(node.directory)
-        for i in range(0, N, CHUNK):
-            ids += node.api.ask("orders", orders=[{"op": "container.delete", "container_id": cids[k % CONTAINERS]} for k in range(i, i + CHUNK)])["ids"]
-        node.wait(ids[-1], 120)
-        harness.host.poll(lambda: node.api.ask("stats")["orders_terminal"] >= N, 60, 0.1)
-        stats = node.api.ask("stats")
-        seconds = max(stats["last_terminal_ms"] - stats["first_terminal_ms"], 1) / 1000
+        stats, seconds = all_through(node)
         tap.figure(f"{N} orders: {N / seconds:.0f} orders/s journaled, executed and reported; the disk alone does {disk:.0f} fdatasync/s; {stats['batches']} batches")
         tap.eq((stats["orders_terminal"], stats["orders_ended_twice"]), (N, 0), "none lost, none twice")
         ends = [r for r in node.reports(kind="order") if r["state"] == "succeeded"]
@@ -53,4 +58,5 @@ def main():
     tap.done()
 
 
-main()
+if __name__ == "__main__":
+    main()

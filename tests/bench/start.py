@@ -37,8 +37,8 @@ def lxc_start(node, cid, conf):
     return took
 
 
-def bare_start(node, cid, base):
-    out = subprocess.run([harness.BUILD / "tests/bench/bare-start", node.directory / "state/lxc", node.root(cid), node.prefix, cid, str(base)], check=True,
+def bare_start(node, cid, base, *veth):
+    out = subprocess.run([harness.BUILD / "tests/bench/bare-start", node.directory / "state/lxc", node.root(cid), node.prefix, cid, str(base), *veth], check=True,
                          capture_output=True, text=True)
     return float(out.stdout)
 
@@ -64,20 +64,22 @@ def main():
         node.do("container.force-stop", cid)
         conf = distribution_conf(node, cid, base)
         # What a start costs depends on what the kernel still clears away of the one before: each comes equally often after each.
-        kinds = {"container.start": lambda: our_start(node, cid), "bare c->start, same config": lambda: bare_start(node, cid, base), "lxc-start, distribution's": lambda: lxc_start(node, cid, conf)}
+        kinds = {"container.start": lambda: our_start(node, cid), "bare c->start, same config": lambda: bare_start(node, cid, base), "the same with its own veth": lambda: bare_start(node, cid, base, "veth"), "lxc-start, distribution's": lambda: lxc_start(node, cid, conf)}
         times = {name: [] for name in kinds}
         orders = list(itertools.permutations(kinds))
         for n in range(ROUNDS):
             for name in orders[n % len(orders)]:
                 times[name].append(kinds[name]())
-        ours, bare, lxc = (times[name] for name in kinds)
+        ours, bare, veth, lxc = (times[name] for name in kinds)
         for name in kinds:
             tap.figure(row(name, times[name]))
         extra = statistics.median(o - b for o, b in zip(ours, bare))
-        tap.figure(f"container.start costs {extra:+.1f} ms over the bare start (the median of the rounds' differences), and {statistics.median(ours) / statistics.median(lxc):.2f} of lxc-start")
+        over = statistics.median(o - v for o, v in zip(ours, veth))
+        tap.figure(f"container.start costs {extra:+.1f} ms over the bare start without a network and {over:+.1f} ms over the one with (the medians of the rounds' differences), and {statistics.median(ours) / statistics.median(lxc):.2f} of lxc-start")
         tap.ok(len(ours) == ROUNDS, "all rounds ran")
         node.do("container.delete", cid, force=True)
     tap.done()
 
 
-main()
+if __name__ == "__main__":
+    main()
