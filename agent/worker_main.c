@@ -193,6 +193,7 @@ static int session(void)
 
 	if (r < 0)
 		return EXIT_FAILURE; /* called by hand */
+	jsonx_init();
 	ctlife_reset();
 	r = read_text(&v, &err);
 	if (r >= 0)

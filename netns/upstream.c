@@ -380,7 +380,7 @@ static void set_up(struct upstream *u, const char *destination)
 	(void)curl_easy_setopt(c, CURLOPT_PROXY_CAINFO, NULL);
 	(void)curl_easy_setopt(c, CURLOPT_PROXY_CAPATH, NULL);
 	if (s->ca_pem) {
-		struct curl_blob ca = { s->ca_pem, strlen(s->ca_pem), CURL_BLOB_NOCOPY };
+		struct curl_blob ca = { s->ca_pem, strlen(s->ca_pem), CURL_BLOB_COPY };
 
 		(void)curl_easy_setopt(c, CURLOPT_PROXY_CAINFO_BLOB, &ca);
 	}
