@@ -2,9 +2,7 @@
 #include "agent/courier.h"
 
 #include "agent/uplink.h"
-#include "proto/ident.h"
-#include "proto/jsonx.h"
-#include "proto/orderpack.h"
+#include "proto/nodecall.h"
 
 #define POLL_WAIT_MAX_S 60
 
@@ -42,85 +40,64 @@ static void answer_failed(
 	send_or_end(c, &f, NULL, 0);
 }
 
-/* data of the public envelope; -EBADMSG when the body is none. */
-static int open_envelope(const struct http_answer *a, json_t **ret_body, const json_t **ret_data)
+/* Whoever believes it verifies it: the signed bytes, and what they were signed with. */
+static void pass_on(struct courier *c, struct frame *request, const struct http_answer *a)
 {
-	struct err err;
-	int r = jsonx_parse(a->body, a->size, ERR_INTERNAL, ret_body, &err);
+	size_t n = strlen(a->signature);
+	_cleanup_(freep) uint8_t *bytes = xcalloc(1, n + a->size);
+	struct frame f = { .type = FRAME_COURIER_SIGNED, .id = request->id, .a = n };
 
-	if (r < 0)
-		return r;
-	*ret_data = json_object_get(*ret_body, "data");
-	return json_is_object(*ret_data) ? 0 : -EBADMSG;
+	memcpy(bytes, a->signature, n);
+	if (a->size > 0)
+		memcpy(bytes + n, a->body, a->size);
+	request->type = FRAME_NONE;
+	send_or_end(c, &f, bytes, n + a->size);
 }
 
-static int pack_orders(const json_t *orders, struct orderpack *ret)
+/* What nobody has signed, or what has failed, ends here: true. */
+static bool is_settled(struct courier *c, struct frame *request, const struct http_answer *a)
 {
-	size_t n = json_array_size(orders);
-
-	if (!json_is_array(orders) || n > ORDERPACK_MAX)
-		return -EBADMSG;
-	for (size_t i = 0; i < n; i++) {
-		_cleanup_(freep) char *text =
-			json_dumps(json_array_get(orders, i), JSON_COMPACT | JSON_ENCODE_ANY);
-
-		if (!text || orderpack_add(ret, text, strlen(text)) < 0)
-			return -EBADMSG;
-	}
-	return 0;
+	if (a->fail != FRAME_FAIL_NONE)
+		answer_failed(c, request, a, a->fail);
+	else if (a->signature[0])
+		pass_on(c, request, a);
+	else
+		return false;
+	return true;
 }
 
 static void on_polled(const struct http_answer *a, void *userdata)
 {
 	struct courier *c = userdata;
-	_cleanup_json_ json_t *body = NULL;
-	_cleanup_orderpack_ struct orderpack packed = {};
-	const json_t *data;
-	int64_t head_seq = 0;
-	struct err err;
+	_cleanup_nodecall_orders_ struct nodecall_orders got = {};
+	struct frame f = { .type = FRAME_COURIER_ORDERS, .id = c->poll.id };
 
-	if (a->fail != FRAME_FAIL_NONE) {
-		answer_failed(c, &c->poll, a, a->fail);
+	if (is_settled(c, &c->poll, a))
+		return;
+	if (nodecall_read_orders(a->body, a->size, &got) < 0) {
+		answer_failed(c, &c->poll, a, FRAME_FAIL_BODY);
 		return;
 	}
-	if (open_envelope(a, &body, &data) < 0 ||
-		jsonx_int(data, "head_seq", false, 0, (int64_t)IDENT_SEQ_MAX, &head_seq,
-			ERR_INTERNAL, &err) < 0 ||
-		pack_orders(json_object_get(data, "orders"), &packed) < 0) {
-		answer_failed(c, &c->poll, a, FRAME_FAIL_BODY);
-	} else {
-		struct frame f = { .type = FRAME_COURIER_ORDERS,
-			.id = c->poll.id,
-			.a = (uint64_t)head_seq,
-			.b = json_array_size(json_object_get(data, "orders")) };
-
-		c->poll.type = FRAME_NONE;
-		send_or_end(c, &f, packed.data, packed.size);
-	}
+	f.a = got.head_seq;
+	f.b = got.n_orders;
+	f.c = got.n_keysets;
+	c->poll.type = FRAME_NONE;
+	send_or_end(c, &f, got.pack.data, got.pack.size);
 }
 
 static void on_delivered(const struct http_answer *a, void *userdata)
 {
 	struct courier *c = userdata;
-	_cleanup_json_ json_t *body = NULL;
-	const json_t *data;
-	int64_t acked = 0;
-	struct err err;
+	struct frame f = { .type = FRAME_COURIER_ACKED, .id = c->deliver.id };
 
-	if (a->fail != FRAME_FAIL_NONE) {
-		answer_failed(c, &c->deliver, a, a->fail);
-	} else if (open_envelope(a, &body, &data) < 0 ||
-		   jsonx_int(data, "acked_seq", true, 0, INT64_MAX, &acked, ERR_INTERNAL, &err) <
-			   0) {
+	if (is_settled(c, &c->deliver, a))
+		return;
+	if (nodecall_read_acked(a->body, a->size, &f.a) < 0) {
 		answer_failed(c, &c->deliver, a, FRAME_FAIL_BODY);
-	} else {
-		struct frame f = {
-			.type = FRAME_COURIER_ACKED, .id = c->deliver.id, .a = (uint64_t)acked
-		};
-
-		c->deliver.type = FRAME_NONE;
-		send_or_end(c, &f, NULL, 0);
+		return;
 	}
+	c->deliver.type = FRAME_NONE;
+	send_or_end(c, &f, NULL, 0);
 }
 
 /* --- requests --- */
@@ -134,9 +111,7 @@ static int on_poll(struct channel *ch, struct channel_message *m, void *userdata
 		m->frame.c > ORDERPACK_MAX)
 		return -EBADMSG;
 	c->poll = m->frame;
-	path = xasprintf("/nodes/%s/orders?after=%llu&wait=%llu&limit=%llu", c->setup->node_id,
-		(unsigned long long)m->frame.a, (unsigned long long)m->frame.b,
-		(unsigned long long)m->frame.c);
+	path = nodecall_orders_path(c->setup->node_id, m->frame.a, m->frame.b, m->frame.c);
 	return http_start(
 		c->http, path, NULL, 0, (unsigned)m->frame.b + UPLINK_POLL_MARGIN_S, on_polled, c);
 }
@@ -149,7 +124,7 @@ static int on_deliver(struct channel *ch, struct channel_message *m, void *userd
 	if (c->deliver.type)
 		return -EBADMSG;
 	c->deliver = m->frame;
-	path = xasprintf("/nodes/%s/reports", c->setup->node_id);
+	path = nodecall_reports_path(c->setup->node_id);
 	return http_start(c->http, path, m->payload, m->size, UPLINK_DELIVER_S, on_delivered, c);
 }
 

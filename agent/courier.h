@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Carries polls and report batches between a channel to the agent and the control API, and names
  * nothing: it sees orders as opaque bytes. The agent decides when; every POLL is answered with one
- * ORDERS or FAILED, every DELIVER with one ACKED or FAILED. */
+ * SIGNED, ORDERS or FAILED, every DELIVER with one SIGNED, ACKED or FAILED. */
 #pragma once
 
 #include "agent/http.h"

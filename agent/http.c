@@ -158,6 +158,7 @@ static int64_t now_ms(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
+/* Of an answer that nothing is believed of but that it failed, and with what Retry-After. */
 static bool is_signed_well(const struct http_job *job, long status)
 {
 	const struct http_setup *setup = job->http->setup;
@@ -166,12 +167,16 @@ static bool is_signed_well(const struct http_job *job, long status)
 		job->body, job->size };
 	struct err err;
 
-	if (job->signature_too_long)
-		return false;
-	if (!job->signature[0])
-		return !setup->signature_required;
-	return setup->has_keyset &&
+	return !job->signature_too_long && setup->has_keyset &&
 	       respsig_verify(job->signature, &r, &setup->keyset, now_ms(), &err) >= 0;
+}
+
+static bool may_be_signed(const struct http_job *job, long status)
+{
+	if (status != 200)
+		return !job->signature[0] || is_signed_well(job, status);
+	return !job->signature_too_long &&
+	       (job->signature[0] || !job->http->setup->signature_required);
 }
 
 static void job_free(struct http_job *job)
@@ -198,13 +203,13 @@ static void finish(struct http_job *job, CURLcode code)
 
 	(void)curl_easy_getinfo(job->easy, CURLINFO_RESPONSE_CODE, &status);
 	answer.status = (int)status;
-	if (answer.fail == FRAME_FAIL_NONE && !is_signed_well(job, status) &&
-		(status == 200 || job->signature[0]))
+	if (answer.fail == FRAME_FAIL_NONE && !may_be_signed(job, status))
 		answer.fail = FRAME_FAIL_SIGNATURE;
 	else if (answer.fail == FRAME_FAIL_NONE && status != 200)
 		answer.fail = FRAME_FAIL_HTTP;
 	answer.body = job->body;
 	answer.size = job->size;
+	answer.signature = job->signature;
 	job->done(&answer, job->userdata);
 	job_free(job);
 }

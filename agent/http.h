@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* One HTTP exchange after the other with the control API: libcurl's multi interface on an sd-event
- * loop, under the rules of protocol.md section 1. Sees bytes, judges TLS, status, size and
- * X-Hoody-Signature, and parses nothing else.
+ * loop, under the rules of protocol.md section 1. Sees bytes, judges TLS, status and size, and parses
+ * nothing else. X-Hoody-Signature of what may be believed (status 200) is the agent's to verify; here
+ * it only has to be there, where it is required.
  *
  * https only, http to loopback only; TLS 1.2 or newer, peer and host verified; no redirects, no
  * proxy, no netrc, no cookies, no signals; a connect, a total and a low-speed time-out; decoded
@@ -13,8 +14,9 @@
 #include "proto/base.h"
 #include "proto/frame.h"
 #include "proto/keyset.h"
+#include "proto/nodecall.h"
 
-#define HTTP_BODY_MAX (16UL * 1024 * 1024)
+#define HTTP_BODY_MAX NODECALL_BODY_MAX
 
 struct http_setup {
 	char *api_url, *node_id, *node_token, *user_agent, *hostname;
@@ -33,6 +35,8 @@ struct http_answer {
 	uint64_t retry_after_ms; /* 0: none given */
 	const uint8_t *body;     /* when fail is NONE */
 	size_t size;
+	const char
+		*signature; /* the header, not verified; "": there is none, and none is required */
 };
 typedef void (*http_done)(const struct http_answer *answer, void *userdata);
 

@@ -4,6 +4,7 @@
 #include "agent/engine.h"
 #include "agent/journald.h"
 #include "agent/tell.h"
+#include "agent/trust.h"
 #include "proto/jsonx.h"
 
 /* What a stranger can cause is said ten times, then once in ten seconds. */
@@ -42,9 +43,15 @@ static enum intake_verdict reject(
 	return INTAKE_REJECTED;
 }
 
-static enum intake_verdict duplicate(struct agent *a, const struct order *o, int64_t row)
+/* Told once of all that a poll brings: who has one old order could have us write reports without end. */
+static enum intake_verdict duplicate(
+	struct agent *a, struct intake *in, const struct order *o, int64_t row)
 {
-	acknowledge(a, o);
+	for (size_t i = 0; i < in->n_told; i++)
+		if (in->told[i] == row)
+			return INTAKE_DUPLICATE;
+	if (in->n_told < countof(in->told))
+		in->told[in->n_told++] = row;
 	tell_row(a, row);
 	LOG(LOG_DEBUG, ORDER_DUPLICATE, FIELDS(.order_id = o->id, .seq = (int64_t)o->seq),
 		"order %s is here already", o->id);
@@ -68,8 +75,9 @@ static enum intake_verdict equivocation(struct agent *a, const struct order *o, 
 
 /* A journaled order that comes again is a duplicate whatever the clock says by now: it has its one
  * end. */
-static enum intake_verdict refused_by_form(struct agent *a, const struct order *o,
-	const struct order_trail *trail, const struct err *err, int64_t now_ms)
+static enum intake_verdict refused_by_form(struct agent *a, struct intake *in,
+	const struct order *o, const struct order_trail *trail, const struct err *err,
+	int64_t now_ms)
 {
 	int64_t row;
 
@@ -79,7 +87,7 @@ static enum intake_verdict refused_by_form(struct agent *a, const struct order *
 	}
 	switch (journal_lookup(a->store, o->id, o->digest, &row)) {
 	case JOURNAL_SAME:
-		return duplicate(a, o, row);
+		return duplicate(a, in, o, row);
 	case JOURNAL_OTHER:
 		return equivocation(a, o, now_ms);
 	case JOURNAL_UNKNOWN:
@@ -88,7 +96,18 @@ static enum intake_verdict refused_by_form(struct agent *a, const struct order *
 	return reject(a, o, err, now_ms);
 }
 
-enum intake_verdict intake_envelope(struct agent *a, const void *envelope, size_t size)
+/* Its signer has issued one before it that we have not seen: it waits for that. */
+static bool is_ahead(struct agent *a, struct intake *in, const struct order *o)
+{
+	if (o->prev_seq <= journal_high_seq(a->store))
+		return false;
+	if (!in->gap_before)
+		in->gap_before = o->prev_seq;
+	return true;
+}
+
+enum intake_verdict intake_envelope(
+	struct agent *a, struct intake *in, const void *envelope, size_t size)
 {
 	_cleanup_order_ struct order o = {};
 	struct order_trail trail = {};
@@ -98,10 +117,10 @@ enum intake_verdict intake_envelope(struct agent *a, const void *envelope, size_
 
 	if (order_open(envelope, size, &a->keyset, a->conf.node.node_id, now_ms, &o, &trail, &err) <
 		0)
-		return refused_by_form(a, &o, &trail, &err, now_ms);
+		return refused_by_form(a, in, &o, &trail, &err, now_ms);
 	switch (journal_lookup(a->store, o.id, o.digest, &row)) {
 	case JOURNAL_SAME:
-		return duplicate(a, &o, row);
+		return duplicate(a, in, &o, row);
 	case JOURNAL_OTHER:
 		return equivocation(a, &o, now_ms);
 	case JOURNAL_UNKNOWN:
@@ -113,6 +132,8 @@ enum intake_verdict intake_envelope(struct agent *a, const void *envelope, size_
 			(unsigned long long)o.seq, (unsigned long long)journal_high_seq(a->store));
 		return reject(a, &o, &err, now_ms);
 	}
+	if (is_ahead(a, in, &o))
+		return INTAKE_AHEAD;
 	if (order_check(&o, &err) < 0)
 		return reject(a, &o, &err, now_ms);
 	acknowledge(a, &o);
@@ -123,4 +144,16 @@ enum intake_verdict intake_envelope(struct agent *a, const void *envelope, size_
 		engine_turn(a->engine); /* whom we trust is decided before the next envelope is
 					   judged */
 	return INTAKE_ACCEPTED;
+}
+
+bool intake_keyset(struct agent *a, const void *envelope, size_t size)
+{
+	struct err err = {};
+	uint64_t dropped = 0;
+	int r = trust_rotate(a, envelope, size, &err);
+
+	if (r < 0 && r != -ESTALE && journald_limit_pass(&limit, agent_now_ms(), &dropped))
+		LOG(LOG_WARNING, KEYSET_REFUSED, FIELDS(.err = &err, .dropped = dropped),
+			"a keyset is refused: %s", err.message);
+	return r >= 0;
 }

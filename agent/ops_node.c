@@ -21,12 +21,9 @@ static void resync_finish(struct agent *a, struct operation *op)
 static int rotate_once(struct agent *a, const json_t *envelope, struct err *err)
 {
 	_cleanup_(freep) char *text = jsonx_dump(envelope);
-	struct keyset next;
-	int r = keyset_rotate(&a->keyset, text, strlen(text), &next, err);
+	int r = trust_rotate(a, text, strlen(text), err);
 
-	if (r >= 0)
-		trust_adopt(a, &next);
-	else
+	if (r < 0)
 		LOG(LOG_WARNING, KEYSET_REFUSED, FIELDS(.err = err), "a keyset is refused: %s",
 			err->message);
 	return r;

@@ -62,7 +62,7 @@ int trust_load(struct agent *a, struct err *err)
 	return 0;
 }
 
-void trust_adopt(struct agent *a, const struct keyset *next)
+static void adopt(struct agent *a, const struct keyset *next)
 {
 	_cleanup_(freep) char *text = keyset_format(next);
 
@@ -71,4 +71,14 @@ void trust_adopt(struct agent *a, const struct keyset *next)
 	a->has_keyset = true;
 	LOG(LOG_NOTICE, KEYSET_ADOPTED, NO_FIELDS, "keyset version %lld is in force, active key %s",
 		(long long)next->version, next->keys[next->active].kid);
+}
+
+int trust_rotate(struct agent *a, const void *envelope, size_t size, struct err *err)
+{
+	struct keyset next;
+	int r = keyset_rotate(&a->keyset, envelope, size, agent_trusted_now_ms(a), &next, err);
+
+	if (r >= 0)
+		adopt(a, &next);
+	return r;
 }

@@ -10,5 +10,6 @@
  * order is accepted. */
 _must_check_ int trust_load(struct agent *a, struct err *err);
 
-/* From now on trust @next alone. In the open transaction. */
-void trust_adopt(struct agent *a, const struct keyset *next);
+/* Judge an envelope with the next keyset, and from then on trust that alone; in the open transaction. The
+ * courier is to be told (uplink_keys_changed). Errors as keyset_rotate's. */
+_must_check_ int trust_rotate(struct agent *a, const void *envelope, size_t size, struct err *err);

@@ -13,12 +13,15 @@
 #include "agent/leaf.h"
 #include "proto/ident.h"
 #include "proto/jsonx.h"
+#include "proto/nodecall.h"
 #include "proto/orderpack.h"
+#include "proto/respsig.h"
 
-#define ACCURACY_US (100 * 1000)
-#define OVERDUE_S   10          /* a courier is late by so much */
-#define HASTE_MS    900         /* nothing, sooner than any wait that can be asked for */
-#define SLICE_US    (10 * 1000) /* of envelopes in one turn: others want theirs */
+#define ACCURACY_US   (100 * 1000)
+#define OVERDUE_S     10          /* a courier is late by so much */
+#define HASTE_MS      900         /* nothing, sooner than any wait that can be asked for */
+#define SIGNATURE_MAX 1024        /* of the header */
+#define SLICE_US      (10 * 1000) /* of envelopes in one turn: others want theirs */
 
 /* Channel states: SETUP until READY, then a bit each for what is out. */
 enum { SETUP = 0, IDLE = 1, POLLING = 2, DELIVERING = 3, BOTH = 4, STATES = 5 };
@@ -41,9 +44,11 @@ struct batch {
 	struct span {
 		const void *at;
 		size_t size;
-	} envelope[ORDERPACK_MAX];
-	size_t n, judged;
+	} envelope[ORDERPACK_KEYSETS_MAX + ORDERPACK_MAX];
+	size_t n, n_keysets, judged;
 	uint64_t head_seq;
+	bool rotated;
+	struct intake intake;
 	sd_event_source *next;
 };
 
@@ -53,7 +58,8 @@ struct uplink {
 	struct errand poll, deliver;
 	struct batch batch;
 	uint64_t next_id;
-	uint64_t polled_after; /* the poll that is out asked for orders after this */
+	uint64_t polled_after;  /* the poll that is out asked for orders after this, */
+	uint64_t polled_wait_s; /* and to wait so long */
 	uint64_t head_seq;
 	bool withheld_told, full_told;
 	enum frame_fail last_fail;
@@ -155,30 +161,38 @@ static void add_envelope(const void *envelope, size_t size, void *userdata)
 	b->envelope[b->n++] = (struct span){ envelope, size };
 }
 
-/* Nothing came though the API has issued more than we have: somebody on the way keeps orders from
- * us. Said once. */
-static void look_for_withheld(struct uplink *u, uint64_t head_seq, uint64_t count)
+/* What came of a poll. */
+struct poll_end {
+	uint64_t head_seq, n_orders, gap_before;
+	bool hasty, rotated;
+};
+
+/* Nothing came though the API has issued more than we have, or an order that names one before it which did
+ * not: somebody on the way keeps orders from us. Said once. */
+static void look_for_withheld(struct uplink *u, const struct poll_end *end)
 {
-	if (count > 0 || head_seq <= u->polled_after) {
-		u->withheld_told = false;
-		return;
-	}
-	if (!u->withheld_told)
-		LOG(LOG_ALERT, ORDERS_WITHHELD, FIELDS(.seq = (int64_t)head_seq),
+	uint64_t have = journal_high_seq(u->agent->store), issued = end->gap_before
+									    ? end->gap_before
+								    : end->n_orders ? 0
+										    : end->head_seq;
+
+	if (issued > have && !u->withheld_told)
+		LOG(LOG_ALERT, ORDERS_WITHHELD, FIELDS(.seq = (int64_t)issued),
 			"orders_withheld: the API has issued up to seq %llu, we were given none "
 			"after %llu",
-			(unsigned long long)head_seq, (unsigned long long)u->polled_after);
-	u->withheld_told = true;
+			(unsigned long long)issued, (unsigned long long)have);
+	u->withheld_told = issued > have;
 }
 
-static void finish_poll(struct uplink *u, uint64_t head_seq, uint64_t count, bool hasty)
+static void finish_poll(struct uplink *u, const struct poll_end *end)
 {
-	u->head_seq = head_seq;
-	look_for_withheld(u, head_seq, count);
+	bool new = end->rotated || journal_high_seq(u->agent->store) > u->polled_after;
+
+	u->head_seq = end->head_seq;
+	look_for_withheld(u, end);
 	note(u, FRAME_FAIL_NONE, 0);
 	/* Nothing that we had not, or nothing at all and that too soon: must not make us spin. */
-	if (hasty || u->withheld_told ||
-		(count > 0 && journal_high_seq(u->agent->store) <= u->polled_after))
+	if (u->withheld_told || (!new && (end->hasty || end->n_orders > 0)))
 		errand_failed(&u->poll, 0);
 	else
 		errand_succeeded(&u->poll);
@@ -192,31 +206,48 @@ static void drop_batch(struct batch *b)
 	*b = (struct batch){};
 }
 
+static void judge(struct uplink *u, const struct span *envelope, bool is_keyset)
+{
+	struct batch *b = &u->batch;
+
+	if (!is_keyset) {
+		(void)intake_envelope(u->agent, &b->intake, envelope->at, envelope->size);
+	} else if (intake_keyset(u->agent, envelope->at, envelope->size)) {
+		b->rotated = true;
+		uplink_keys_changed(u);
+	}
+}
+
 static int on_slice(sd_event_source *s, void *userdata)
 {
 	struct uplink *u = userdata;
 	struct batch *b = &u->batch;
-	uint64_t end_us = now_us() + SLICE_US, count = b->n, head_seq = b->head_seq;
+	uint64_t end_us = now_us() + SLICE_US;
+	struct poll_end end;
 
 	for (; b->judged < b->n && now_us() < end_us; b->judged++)
-		(void)intake_envelope(
-			u->agent, b->envelope[b->judged].at, b->envelope[b->judged].size);
+		judge(u, &b->envelope[b->judged], b->judged < b->n_keysets);
 	if (b->judged < b->n)
 		return sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
+	end = (struct poll_end){ .head_seq = b->head_seq,
+		.n_orders = b->n - b->n_keysets,
+		.gap_before = b->intake.gap_before,
+		.rotated = b->rotated };
 	drop_batch(b);
-	finish_poll(u, head_seq, count, false);
+	finish_poll(u, &end);
 	return 0;
 }
 
-static int begin_batch(struct uplink *u, const struct channel_message *m)
+static int begin_batch(struct uplink *u, struct nodecall_orders *got)
 {
 	struct batch *b = &u->batch;
 	int r;
 
-	b->bytes = xcalloc(1, m->size);
-	memcpy(b->bytes, m->payload, m->size);
-	b->head_seq = m->frame.a;
-	r = orderpack_each(b->bytes, m->size, m->frame.b, add_envelope, b);
+	b->bytes = TAKE(got->pack.data);
+	b->head_seq = got->head_seq;
+	b->n_keysets = got->n_keysets;
+	r = orderpack_each(
+		b->bytes, got->pack.size, got->n_keysets + got->n_orders, add_envelope, b);
 	if (r >= 0)
 		r = sd_event_add_defer(u->agent->event, &b->next, on_slice, u);
 	if (r < 0)
@@ -224,54 +255,144 @@ static int begin_batch(struct uplink *u, const struct channel_message *m)
 	return r;
 }
 
-static int on_orders(struct channel *ch, struct channel_message *m, void *userdata)
+static int polled(struct uplink *u, struct nodecall_orders *got)
 {
-	struct uplink *u = leaf_owner(userdata);
-
-	if (m->frame.id != u->poll.id || m->frame.b > ORDERPACK_MAX || m->frame.a > IDENT_SEQ_MAX ||
-		(m->frame.b > 0) != (m->size > 0))
-		return -EBADMSG;
-	if (m->frame.b > 0) {
+	if (got->n_keysets + got->n_orders > 0) {
 		end_errand(&u->poll);
 		update_state(u);
-		return begin_batch(u, m);
+		return begin_batch(u, got);
 	}
-	finish_poll(u, m->frame.a, 0, now_us() - u->poll.sent_us < HASTE_MS * 1000);
+	finish_poll(u, &(struct poll_end){ .head_seq = got->head_seq,
+			       .hasty = now_us() - u->poll.sent_us < HASTE_MS * 1000 });
 	return 0;
 }
 
-static int on_acked(struct channel *ch, struct channel_message *m, void *userdata)
+static bool must_be_signed(const struct uplink *u)
+{
+	return u->agent->conf.control.response_signature == CONF_SIGNATURE_REQUIRED;
+}
+
+/* The one that is out under this id, or NULL. */
+static struct errand *errand_of(struct uplink *u, uint64_t id)
+{
+	if (u->poll.out && u->poll.id == id)
+		return &u->poll;
+	return u->deliver.out && u->deliver.id == id ? &u->deliver : NULL;
+}
+
+static void fail(struct uplink *u, struct errand *e, enum frame_fail why, uint64_t status,
+	uint64_t retry_after_ms)
+{
+	note(u, why, status);
+	errand_failed(e, retry_after_ms);
+	update_state(u);
+}
+
+static int on_orders(struct channel *ch, struct channel_message *m, void *userdata)
 {
 	struct uplink *u = leaf_owner(userdata);
-	int r;
+	_cleanup_nodecall_orders_ struct nodecall_orders got = {
+		.head_seq = m->frame.a, .n_orders = m->frame.b, .n_keysets = m->frame.c
+	};
 
-	if (m->frame.id != u->deliver.id)
+	if (must_be_signed(u) || m->frame.id != u->poll.id || got.n_orders > ORDERPACK_MAX ||
+		got.n_keysets > ORDERPACK_KEYSETS_MAX || got.head_seq > IDENT_SEQ_MAX ||
+		(got.n_orders + got.n_keysets > 0) != (m->size > 0))
 		return -EBADMSG;
-	r = outbox_acked(u->agent->outbox, m->frame.a);
+	if (m->size > 0) {
+		got.pack.data = xcalloc(1, m->size);
+		got.pack.size = m->size;
+		memcpy(got.pack.data, m->payload, m->size);
+	}
+	return polled(u, &got);
+}
+
+static void delivered(struct uplink *u, uint64_t acked_seq)
+{
+	int r = outbox_acked(u->agent->outbox, acked_seq);
+
 	if (r < 0)
 		LOG(LOG_WARNING, CONTROL_FAILED, NO_FIELDS,
 			"the control API acknowledged report %llu, which was never made",
-			(unsigned long long)m->frame.a);
+			(unsigned long long)acked_seq);
 	if (r > 0)
 		errand_succeeded(&u->deliver);
 	else
 		errand_failed(&u->deliver, 0); /* the same again, but not at once */
 	note(u, FRAME_FAIL_NONE, 0);
 	update_state(u);
+}
+
+static int on_acked(struct channel *ch, struct channel_message *m, void *userdata)
+{
+	struct uplink *u = leaf_owner(userdata);
+
+	if (must_be_signed(u) || m->frame.id != u->deliver.id)
+		return -EBADMSG;
+	delivered(u, m->frame.a);
+	return 0;
+}
+
+/* Of this very request, by a key that we trust. */
+static bool is_signed_well(const struct uplink *u, const struct errand *e, const char *header,
+	const uint8_t *body, size_t size)
+{
+	const struct agent *a = u->agent;
+	const char *node_id = a->conf.node.node_id;
+	_cleanup_(freep) char *call = e == &u->poll ? nodecall_orders_path(node_id, u->polled_after,
+							      u->polled_wait_s, ORDERPACK_MAX)
+						    : nodecall_reports_path(node_id);
+	_cleanup_(freep) char *path =
+		xasprintf("%s%s", nodecall_base_path(a->conf.control.api_url), call);
+	const struct respsig_response r = { .method = e == &u->poll ? "GET" : "POST",
+		.status = 200,
+		.path = path,
+		.body = body,
+		.body_size = size };
+	struct err err;
+
+	return a->has_keyset && respsig_verify(header, &r, &a->keyset, agent_now_ms(), &err) >= 0;
+}
+
+/* What is signed is read here, and only after that: a courier's own numbers could hide an order that it leaves
+ * out, or have reports forgotten that never arrived. */
+static int on_signed(struct channel *ch, struct channel_message *m, void *userdata)
+{
+	struct uplink *u = leaf_owner(userdata);
+	struct errand *e = errand_of(u, m->frame.id);
+	const uint64_t n = m->frame.a;
+	const uint8_t *body = (const uint8_t *)m->payload + n;
+	_cleanup_(freep) char *header = NULL;
+	_cleanup_nodecall_orders_ struct nodecall_orders got = {};
+	uint64_t acked_seq = 0;
+	size_t size;
+
+	if (!e || n == 0 || n > SIGNATURE_MAX || n > m->size || m->size - n > NODECALL_BODY_MAX)
+		return -EBADMSG;
+	size = m->size - n;
+	header = xcalloc(1, n + 1);
+	memcpy(header, m->payload, n);
+	if (!is_signed_well(u, e, header, body, size))
+		fail(u, e, FRAME_FAIL_SIGNATURE, 200, 0);
+	else if ((e == &u->poll ? nodecall_read_orders(body, size, &got)
+				: nodecall_read_acked(body, size, &acked_seq)) < 0)
+		fail(u, e, FRAME_FAIL_BODY, 200, 0);
+	else if (e == &u->poll)
+		return polled(u, &got);
+	else
+		delivered(u, acked_seq);
 	return 0;
 }
 
 static int on_failed(struct channel *ch, struct channel_message *m, void *userdata)
 {
 	struct uplink *u = leaf_owner(userdata);
-	struct errand *e = u->poll.out && u->poll.id == m->frame.id ? &u->poll : &u->deliver;
+	struct errand *e = errand_of(u, m->frame.id);
 
-	if (!e->out || e->id != m->frame.id || m->frame.c <= FRAME_FAIL_NONE ||
-		m->frame.c >= FRAME_FAIL_COUNT || m->frame.a > 999)
+	if (!e || m->frame.c <= FRAME_FAIL_NONE || m->frame.c >= FRAME_FAIL_COUNT ||
+		m->frame.a > 999)
 		return -EBADMSG;
-	note(u, (enum frame_fail)m->frame.c, m->frame.a);
-	errand_failed(e, m->frame.b);
-	update_state(u);
+	fail(u, e, (enum frame_fail)m->frame.c, m->frame.a, m->frame.b);
 	return 0;
 }
 
@@ -289,6 +410,8 @@ static const struct channel_permit permits[] = {
 	{ FRAME_COURIER_ORDERS, S(POLLING) | S(BOTH), .payload = true, .payload_optional = true,
 		.handler = on_orders },
 	{ FRAME_COURIER_ACKED, S(DELIVERING) | S(BOTH), .handler = on_acked },
+	{ FRAME_COURIER_SIGNED, S(POLLING) | S(DELIVERING) | S(BOTH), .payload = true,
+		.handler = on_signed },
 	{ FRAME_COURIER_FAILED, S(POLLING) | S(DELIVERING) | S(BOTH), .handler = on_failed },
 };
 
@@ -428,13 +551,13 @@ void uplink_kick(struct uplink *u)
 		return;
 	if (may_send(u, &u->poll) && !u->batch.bytes && u->agent->has_keyset && has_room(u)) {
 		u->polled_after = journal_high_seq(u->agent->store);
+		u->polled_wait_s = (uint64_t)u->agent->conf.control.poll_wait_s;
 		send_errand(&u->poll,
 			&(struct frame){ .type = FRAME_COURIER_POLL,
 				.a = u->polled_after,
-				.b = (uint64_t)u->agent->conf.control.poll_wait_s,
+				.b = u->polled_wait_s,
 				.c = ORDERPACK_MAX },
-			NULL, 0,
-			(uint64_t)u->agent->conf.control.poll_wait_s + UPLINK_POLL_MARGIN_S);
+			NULL, 0, u->polled_wait_s + UPLINK_POLL_MARGIN_S);
 	}
 	if (may_send(u, &u->deliver)) {
 		size_t size = 0;

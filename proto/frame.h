@@ -33,9 +33,14 @@ enum frame_type {
 	/* courier -> agent */
 	FRAME_COURIER_READY = 0x0181, /* confined and set up */
 	FRAME_COURIER_ORDERS =
-		0x0182, /* a: head_seq, b: count (0..ORDERPACK_MAX); payload (when b > 0): so many
+		0x0182, /* a: head_seq, b: count of orders (0..ORDERPACK_MAX), c: of keysets before
+			   them (0..ORDERPACK_KEYSETS_MAX); payload (when there are any): so many
 			   envelopes, see proto/orderpack.h */
 	FRAME_COURIER_ACKED = 0x0183,  /* a: acked_seq */
+	FRAME_COURIER_SIGNED = 0x0185, /* in place of ORDERS and ACKED where the answer was signed:
+					  payload: a bytes of X-Hoody-Signature, then the body. The
+					  agent verifies and reads it; ORDERS and ACKED are numbers
+					  that nobody vouches for */
 	FRAME_COURIER_FAILED = 0x0184, /* a: HTTP status or 0, b: Retry-After in ms or 0, c: enum
 					  frame_fail; no text: the courier names nothing */
 

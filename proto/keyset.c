@@ -174,6 +174,14 @@ bool keyset_key_is_expired(const struct keyset_key *key, int64_t now_ms)
 	return now_ms > key->not_after_ms;
 }
 
+int64_t keyset_vouching_time(const struct keyset *ks, int64_t now_ms)
+{
+	for (size_t i = 0; i < ks->n_keys; i++)
+		if (!keyset_key_is_expired(&ks->keys[i], now_ms))
+			return now_ms;
+	return INT64_MIN; /* at the beginning of time no key has expired */
+}
+
 static int judge_version(const struct keyset *present, const struct keyset *next, struct err *err)
 {
 	if (next->version <= present->version)
@@ -187,7 +195,7 @@ static int judge_version(const struct keyset *present, const struct keyset *next
 	return 0;
 }
 
-int keyset_rotate(const struct keyset *present, const void *envelope, size_t size,
+int keyset_rotate(const struct keyset *present, const void *envelope, size_t size, int64_t now_ms,
 	struct keyset *ret, struct err *err)
 {
 	_cleanup_dsse_ struct dsse e = { 0 };
@@ -198,8 +206,7 @@ int keyset_rotate(const struct keyset *present, const void *envelope, size_t siz
 	r = dsse_parse(envelope, size, KEYSET_PAYLOAD_TYPE, &e, err);
 	if (r < 0)
 		return r;
-	/* at the beginning of time no key has expired */
-	r = dsse_verify(&e, present, /* now_ms= */ INT64_MIN, &key, err);
+	r = dsse_verify(&e, present, keyset_vouching_time(present, now_ms), &key, err);
 	if (r < 0)
 		return err_add(err, -EBADMSG, "the keyset is not signed by a present key");
 	r = keyset_parse(e.payload, e.payload_size, &next, err);

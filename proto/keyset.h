@@ -33,9 +33,13 @@ char *keyset_format(const struct keyset *ks);
 const struct keyset_key *keyset_find(const struct keyset *ks, const char *kid);
 bool keyset_key_is_expired(const struct keyset_key *key, int64_t now_ms);
 
+/* The time that this set's keys are asked about where a set of which all has expired still counts: for keysets, and for
+ * the answers that carry them (sections 7 and 10.10). @now_ms while a key is good; else a time at which none has expired. */
+int64_t keyset_vouching_time(const struct keyset *ks, int64_t now_ms);
+
 /* Judge a DSSE envelope that carries the next keyset: signed by a key of @present (expired ones
- * count, section 7) and by the new set's active key, version exactly one higher.
+ * count when all are, sections 7 and 10.10) and by the new set's active key, version exactly one higher.
  * Returns 0 and *ret; -EBADMSG malformed or badly signed; -ESTALE keyset_rollback; -ENOENT
  * keyset_gap. */
 _must_check_ int keyset_rotate(const struct keyset *present, const void *envelope, size_t size,
-	struct keyset *ret, struct err *err);
+	int64_t now_ms, struct keyset *ret, struct err *err);

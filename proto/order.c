@@ -67,6 +67,20 @@ static int read_seq(const json_t *v, bool required, uint64_t *ret, struct err *e
 	return 0;
 }
 
+/* What the signer says that it issued before: below its own, where that is known. */
+static int read_prev_seq(const json_t *v, struct order *o, struct err *err)
+{
+	const json_t *m = json_object_get(v, "prev_seq");
+
+	if (!m || json_is_null(m))
+		return 0;
+	if (!json_is_integer(m) || json_integer_value(m) < 0 ||
+		(o->seq && (uint64_t)json_integer_value(m) >= o->seq))
+		return malformed(err, "prev_seq", "must be an integer from 0 to below seq");
+	o->prev_seq = (uint64_t)json_integer_value(m);
+	return 0;
+}
+
 /* A name that we could know goes into op_name; one that is longer, or not plain ASCII, is an op
  * that is not known here, and not worth repeating. */
 static int read_op(const json_t *v, struct order *o, struct err *err)
@@ -148,6 +162,7 @@ static int read_members(json_t *v, bool remote, struct order *o, struct err *err
 	first(&r, &kept, read_id(v, "id", true, IDENT_ID_LEN, o->id, &e), &e);
 	first(&r, &kept, read_id(v, "node_id", true, IDENT_ID_LEN, o->node_id, &e), &e);
 	first(&r, &kept, read_seq(v, remote, &o->seq, &e), &e);
+	first(&r, &kept, read_prev_seq(v, o, &e), &e);
 	first(&r, &kept, read_time(v, "issued_at", &o->issued_ms, &e), &e);
 	first(&r, &kept, read_time(v, "expires_at", &o->expires_ms, &e), &e);
 	first(&r, &kept, read_op(v, o, &e), &e);

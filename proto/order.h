@@ -19,6 +19,7 @@ struct order {
 	char id[IDENT_ID_LEN + 1];
 	char node_id[IDENT_ID_LEN + 1];
 	uint64_t seq;
+	uint64_t prev_seq; /* issued to this node before it (section 10.9); 0: none, or not said */
 	int64_t issued_ms;
 	int64_t expires_ms;
 	enum op op; /* OP_NONE: unknown, op_name says what it was */

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Envelopes on their way from the courier to the agent, the payload of FRAME_COURIER_ORDERS: each as
+/* Envelopes of keysets and orders on their way from the courier to the agent, the payload of FRAME_COURIER_ORDERS: each as
  * a length (u32, little-endian) and so many bytes. One side writes what the other reads. Pure. */
 #pragma once
 
 #include "proto/base.h"
 
-#define ORDERPACK_MAX 256 /* envelopes */
+#define ORDERPACK_MAX         256 /* envelopes of orders */
+#define ORDERPACK_KEYSETS_MAX 16  /* and of keysets before them */
 
 struct orderpack {
 	uint8_t *data;

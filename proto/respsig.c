@@ -178,7 +178,7 @@ int respsig_verify(const char *header, const struct respsig_response *r, const s
 	if (e < 0)
 		return e;
 	key = keyset_find(ks, items[ITEM_KID]);
-	if (!key || keyset_key_is_expired(key, now_ms))
+	if (!key || keyset_key_is_expired(key, keyset_vouching_time(ks, now_ms)))
 		return bad(err, -ENOKEY, ERR_UNKNOWN_KEY, "no trusted, unexpired key has its kid");
 	bytes = signed_bytes(items, r, &size);
 	if (crypto_sign_verify_detached(sig, bytes, size, key->public_key) != 0)

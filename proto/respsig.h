@@ -20,7 +20,9 @@ struct respsig_response {
 	size_t body_size;
 };
 
-/* Returns 0; -EBADMSG malformed or of another request; -ESTALE outside the time window; -ENOKEY;
+/* Expired keys count when all of @ks have expired: such a node must still be able to get a new set.
+ *
+ * Returns 0; -EBADMSG malformed or of another request; -ESTALE outside the time window; -ENOKEY;
  * -EKEYREJECTED. */
 _must_check_ int respsig_verify(const char *header, const struct respsig_response *r,
 	const struct keyset *ks, int64_t now_ms, struct err *err);

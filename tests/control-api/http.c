@@ -126,10 +126,10 @@ static void reverse(json_t *list)
 
 static json_t *orders_json(struct api *api, uint64_t after, unsigned limit)
 {
-	json_t *list = json_array();
+	json_t *list = json_array(), *v;
 	bool withhold = misbehaves(api, "withhold", "orders"),
-	     repeat = misbehaves(api, "repeat", "orders");
-	size_t i = repeat ? 0 : api_first_after(api, after);
+	     repeat = misbehaves(api, "repeat", "orders"), omit = misbehaves(api, "omit", "orders");
+	size_t i = repeat ? 0 : api_first_after(api, after) + omit;
 	uint64_t head = api->n_orders ? api->orders[api->n_orders - 1]->seq : 0;
 
 	for (; !withhold && i < api->n_orders && json_array_size(list) < limit; i++) {
@@ -149,7 +149,10 @@ static json_t *orders_json(struct api *api, uint64_t after, unsigned limit)
 	api->n_raw = 0;
 	if (misbehaves(api, "reorder", "orders"))
 		reverse(list);
-	return json_pack("{s:o, s:I}", "orders", list, "head_seq", (json_int_t)head);
+	v = json_pack("{s:o, s:I}", "orders", list, "head_seq", (json_int_t)head);
+	if (api->keysets)
+		(void)json_object_set(v, "keysets", api->keysets);
+	return v;
 }
 
 static bool has_orders(const struct api *api, uint64_t after)
@@ -227,6 +230,7 @@ static enum MHD_Result get_orders(
 	uint64_t after = query(c, "after", 0), wait_s = query(c, "wait", 0),
 		 limit = query(c, "limit", LIMIT_MAX);
 	bool ours = strstr(url, api->node_id);
+	enum MHD_Result r;
 	char path[512];
 
 	path_of(c, url, path);
@@ -254,8 +258,11 @@ static enum MHD_Result get_orders(
 		api_violation(api, "after went back from %llu to %llu",
 			(unsigned long long)api->last_after, (unsigned long long)after);
 	api->last_after = after;
-	return reply(api, c, "GET", path, "orders", 200,
+	r = reply(api, c, "GET", path, "orders", 200,
 		success(orders_json(api, after, (unsigned)MIN_OF(MAX_OF(limit, 1u), LIMIT_MAX))));
+	if (api->keysets)
+		api->active = api->rotate_key; /* it has been told of it */
+	return r;
 }
 
 void api_wake_polls(struct api *api, bool timed_out_only)

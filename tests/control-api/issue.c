@@ -43,6 +43,17 @@ static json_t *fresh_id(void)
 	return json_string(hex);
 }
 
+/* Section 10.9: the one issued before it, where it is the next. */
+static json_t *prev_seq_json(const struct api *api, const json_t *order)
+{
+	uint64_t prev = api->n_orders ? api->orders[api->n_orders - 1]->seq : 0;
+	json_t *seq = json_object_get(order, "seq");
+
+	return json_is_integer(seq) && (uint64_t)json_integer_value(seq) > prev
+		       ? json_integer((json_int_t)prev)
+		       : NULL;
+}
+
 static json_t *order_json(struct api *api, const json_t *wish)
 {
 	static const char *const as_wished[] = { "op", "operation_id", "project_id", "container_id",
@@ -54,6 +65,7 @@ static json_t *order_json(struct api *api, const json_t *wish)
 	set(v, "id", wished(wish, "id", fresh_id()));
 	set(v, "node_id", wished(wish, "node_id", json_string(api->node_id)));
 	set(v, "seq", wished(wish, "seq", json_integer((json_int_t)api->next_seq)));
+	set(v, "prev_seq", wished(wish, "prev_seq", prev_seq_json(api, v)));
 	set(v, "issued_at", wished(wish, "issued_at", time_json(now_ms)));
 	set(v, "expires_at",
 		wished(wish, "expires_at",
@@ -181,6 +193,13 @@ json_t *api_rotate(struct api *api, const json_t *wish)
 	api->active = api->n_keys - 1;
 	api->keyset_version++;
 	envelope = keyset_envelope(api, &api->keys[before], &api->keys[api->active]);
+	if (json_is_true(json_object_get(wish, "beside"))) {
+		api->rotate_key = api->active;
+		api->active = before; /* the answer that carries it is signed by the old one */
+		api->keysets = json_pack("[o]", envelope);
+		api_wake_all(api);
+		return json_pack("{s:b}", "ok", true);
+	}
 	api->active = before; /* until the node has said that it trusts the new one */
 	order = json_pack("{s:s, s:{s:o}}", "op", "node.keyset", "params", "keyset", envelope);
 	answer = api_issue(api, order);

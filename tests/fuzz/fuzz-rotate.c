@@ -110,7 +110,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	envelope = envelope_of(payload, n, data[0]);
 	if (!envelope)
 		return 0;
-	if (keyset_rotate(&present, envelope, strlen(envelope), &next, &err) == 0)
+	if (keyset_rotate(&present, envelope, strlen(envelope), 0, &next, &err) == 0)
 		check_taken(&next, payload, n, data[0]);
 	else
 		assert(err.code != ERR_NONE && *err.message);

@@ -18,6 +18,7 @@
 #include <sys/syscall.h>
 
 #include "proto/channel.h"
+#include "proto/encoding.h"
 #include "proto/ident.h"
 #include "proto/sandbox.h"
 
@@ -487,6 +488,44 @@ static void acknowledge(void)
 	}
 }
 
+/* The seq of the last report in a batch, which is for everybody to read. */
+static uint64_t last_seq(const char *envelope)
+{
+	static const char key[] = "\"payload\":\"", seq[] = "{\"seq\":";
+	const char *at = strstr(envelope, key);
+	size_t length = at ? strcspn(at + strlen(key), "\"") : 0, size = 0;
+	_cleanup_(freep) uint8_t *text = NULL;
+	const char *p = NULL;
+
+	if (!at || encoding_unbase64(at + strlen(key), length, &text, &size) < 0)
+		exit(6);
+	for (size_t i = 0; i + strlen(seq) < size; i++)
+		if (memcmp(text + i, seq, strlen(seq)) == 0)
+			p = (const char *)text + i + strlen(seq);
+	return p ? strtoull(p, NULL, 10) : 0;
+}
+
+/* Every batch, as if it had arrived. */
+static void swallow(void)
+{
+	ready();
+	for (;;) {
+		_cleanup_(freep) void *payload = NULL;
+		_cleanup_(closep) int fd = -1;
+		struct frame f;
+
+		if (channel_recv_sync(CHANNEL_FD, -1, &f, &payload, &fd) < 0)
+			exit(0);
+		if (f.type != FRAME_COURIER_DELIVER)
+			continue;
+		say("swallowed\n");
+		answer(
+			&(struct frame){
+				.type = FRAME_COURIER_ACKED, .id = f.id, .a = last_seq(payload) },
+			NULL, 0);
+	}
+}
+
 static void failing(void)
 {
 	ready();
@@ -588,6 +627,7 @@ static const struct {
 	{ "hurry", hurry },
 	{ "withheld", withheld },
 	{ "acknowledge", acknowledge },
+	{ "swallow", swallow },
 	{ "failing", failing },
 	{ "deaf", deaf },
 	{ "never-ready", never_ready },

@@ -120,12 +120,14 @@ static char *rotation(const struct keyset *next, const char *kid, const struct v
 	return xasprintf("%s,%s", first, strstr(second, "{\"keyid\""));
 }
 
+#define NOW_MS 1795410000000LL
+
 static void judge(
 	const char *name, const struct keyset *present, char *envelope, int want, enum errcode code)
 {
 	struct keyset next = { .version = 77 };
 	struct err err = { 0 };
-	int r = keyset_rotate(present, envelope, strlen(envelope), &next, &err);
+	int r = keyset_rotate(present, envelope, strlen(envelope), NOW_MS, &next, &err);
 
 	TAP_OK(r == want && err.code == code && (next.version == 77) == (r < 0), "%s: %s", name,
 		err.message);
@@ -143,6 +145,11 @@ static void test_rotation(void)
 
 	judge("by the old and the new", &one, rotation(&two, "a", &a, &b), 0, ERR_NONE);
 	judge("an expired set still vouches", &old, rotation(&two, "a", &a, &b), 0, ERR_NONE);
+	old.keys[old.n_keys] = (struct keyset_key){ .kid = "c", .not_after_ms = NOW_MS + 1 };
+	memcpy(old.keys[old.n_keys++].public_key, evil.public_key, 32);
+	judge("an expired key beside a good one does not", &old, rotation(&two, "a", &a, &b),
+		-EBADMSG, ERR_UNKNOWN_KEY);
+	judge("the good one does", &old, rotation(&two, "c", &evil, &b), 0, ERR_NONE);
 	judge("the same key in both", &one, rotation(&renewed, "a", &a, NULL), 0, ERR_NONE);
 	judge("by the old alone", &one, rotation(&two, "a", &a, NULL), -EBADMSG, ERR_BAD_SIGNATURE);
 	judge("by the new alone", &one, rotation(&two, "b", &b, NULL), -EBADMSG, ERR_UNKNOWN_KEY);

@@ -111,7 +111,13 @@ static void test_window(const struct vector_key *k)
 	sign(k, NOW_S, "GET", 200, PATH, BODY);
 	TAP_EQ(verify(&ks, NOW_S * 1000 + 1, "t=%lld,kid=v1,m=GET,s=200,path=" PATH ",sig=%s",
 		       NOW_S, sig_hex),
-		-ENOKEY, "an expired key");
+		0, "an expired key where all have expired");
+	ks.keys[ks.n_keys] = ks.keys[0];
+	strcpy(ks.keys[ks.n_keys].kid, "v2");
+	ks.keys[ks.n_keys++].not_after_ms = INT64_MAX;
+	TAP_EQ(verify(&ks, NOW_S * 1000 + 1, "t=%lld,kid=v1,m=GET,s=200,path=" PATH ",sig=%s",
+		       NOW_S, sig_hex),
+		-ENOKEY, "an expired key beside a good one");
 }
 
 static void test_robustness(const struct keyset *ks)

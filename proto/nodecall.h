@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The calls that a node makes of the control API (protocol.md section 1): their paths, which an answer's signature is
+ * bound to, and what their answers say. The courier makes them; whether an answer is believed is decided by whoever
+ * verifies its signature, so both sides read answers by these functions. Pure. */
+#pragma once
+
+#include "proto/base.h"
+#include "proto/err.h"
+#include "proto/orderpack.h"
+
+#define NODECALL_BODY_MAX (16UL * 1024 * 1024) /* of an answer, decoded */
+
+/* Below ApiUrl; the caller's. */
+char *nodecall_orders_path(const char *node_id, uint64_t after, uint64_t wait_s, uint64_t limit);
+char *nodecall_reports_path(const char *node_id);
+
+/* The path of a URL with what stands behind it: of "https://host/api/v1", "/api/v1"; "" when it has none. Borrowed. */
+const char *nodecall_base_path(const char *url);
+
+struct nodecall_orders {
+	struct orderpack pack; /* first the keysets, then the orders: envelopes as they came */
+	uint64_t n_keysets, n_orders;
+	uint64_t head_seq;
+};
+void nodecall_orders_done(struct nodecall_orders *o);
+#define _cleanup_nodecall_orders_ _cleanup_(nodecall_orders_done)
+
+/* The answers' bodies. -EBADMSG: not what the protocol says, or more than its limits allow. */
+_must_check_ int nodecall_read_orders(const void *body, size_t size, struct nodecall_orders *ret);
+_must_check_ int nodecall_read_acked(const void *body, size_t size, uint64_t *ret_acked_seq);
