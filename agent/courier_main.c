@@ -131,6 +131,7 @@ int main(int argc, char **argv)
 
 	if (!user)
 		return EXIT_FAILURE;
+	jsonx_init();
 	(void)signal(SIGPIPE, SIG_IGN);
 	if (sodium_init() < 0 || fcntl(CHANNEL_FD, F_SETFD, FD_CLOEXEC) < 0)
 		return EXIT_FAILURE;

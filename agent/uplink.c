@@ -421,6 +421,8 @@ static void on_down(void *userdata)
 {
 	struct uplink *u = userdata;
 
+	drop_batch(
+		&u->batch); /* its end is no word about the courier that comes next; it is asked again */
 	end_errand(&u->poll);
 	end_errand(&u->deliver);
 }

@@ -304,8 +304,10 @@ static void sweep(const struct visit *v)
 	for (size_t i = list.n; i-- > 0;) /* the last made is the first to go */
 		if (must_go(v, &list.at[i]))
 			take_away(v, &list, i);
-	if (mountinfo_read(v->proc, "self", &after) < 0)
+	if (mountinfo_read(v->proc, "self", &after) < 0) {
+		v->out->busy++;
 		return;
+	}
 	for (size_t i = 0; i < after.n; i++)
 		v->out->busy += must_go(v, &after.at[i]);
 }

@@ -223,7 +223,7 @@ static int add_up(int fd, unsigned depth, struct sum *s)
 		closefd(fd);
 		return r;
 	}
-	while (r >= 0 && (e = readdir(d))) {
+	while (r >= 0 && (errno = 0, e = readdir(d))) {
 		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
 			fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
 			st.st_dev != s->device)
@@ -235,6 +235,8 @@ static int add_up(int fd, unsigned depth, struct sum *s)
 		else if (st.st_nlink > 0) /* each name of a file has its part of it */
 			s->bytes += (int64_t)st.st_blocks * 512 / (int64_t)st.st_nlink;
 	}
+	if (r >= 0)
+		r = -errno; /* readdir(3): its end, or an error */
 	(void)closedir(d);
 	return r;
 }
