@@ -40,7 +40,7 @@ def look_inside(node, cid):
     tap.eq([n for n in names if n.startswith("HOODY_")], ["HOODY_CONTAINER_ID", "HOODY_NODE", "HOODY_PROJECT_ID"], "it inherits no environment of ours but what is for it")
     monitor = host.monitor_of(node.prefix, cid)
     mst = host.status(monitor)
-    tap.eq(mst["PPid"], "1", "its monitor is a child of pid 1, not of the agent")
+    tap.eq(mst["PPid"], host.REAPER, "its monitor is a child of pid 1, not of the agent")
     tap.eq((mst["Seccomp"], mst["NoNewPrivs"]), ("0", "0"), "the monitor is under no sandbox of ours")
     tap.eq(mst["SigIgn"], "0000000000000000", "nor ignores it a signal that the agent ignores")
     ours = [os.readlink(f"/proc/{monitor}/fd/{fd}") for fd in os.listdir(f"/proc/{monitor}/fd")]

@@ -196,7 +196,7 @@ def inherits_nothing(p):
         os.close(fd)
     environment = pathlib.Path(f"/proc/{monitor}/environ").read_bytes() + pathlib.Path(f"/proc/{init}/environ").read_bytes()
     tap.ok(b"unspoken" not in environment, "no variable of its environment")
-    tap.eq((host.status(monitor).get("PPid"), host.status(monitor).get("Name")), ("1", "lxc-monitor"), "the monitor belongs to nobody of ours, and has a name of its own")
+    tap.eq((host.status(monitor).get("PPid"), host.status(monitor).get("Name")), (host.REAPER, "lxc-monitor"), "the monitor belongs to nobody of ours, and has a name of its own")
     for name in ("monitor", "init"):
         tap.eq((ours[name]["oom"].strip(), ours[name]["nice"], ours[name]["Umask"]), ("0", "0", "0022"), f"{name}: oom score, priority and umask are a fresh process's")
         soft, hard = ours[name]["limits"]["NOFILE"]

@@ -6,6 +6,8 @@ import signal
 import socket
 import time
 
+REAPER = os.environ.get("HOODY_TEST_REAPER", "1") # who orphans are handed to: tests/lib/supervise.py stands in for pid 1
+
 
 def cgroup_mounts():
     """[(mount point, is cgroup2)]"""
