@@ -31,7 +31,7 @@ def round_at(node, program, calls, n):
     host.poll(lambda: hit.read_text() or node.api.ask("stats")["orders_terminal"] == node.api.ask("stats")["orders_issued"], 60, 0.02)
     was_hit = bool(hit.read_text())
     if was_hit and program == "hoody-agent":
-        node.agent.wait(20)
+        node.agent.wait(20 * harness.SLOW)
         node.agent = None
         node.start_agent()
     elif not was_hit:

@@ -38,7 +38,7 @@ def halves(node, cid):
         host.poll(lambda: hit.read_text() or node.api.ask("stats")["orders_terminal"] == node.api.ask("stats")["orders_issued"], 60, 0.02)
         was_hit = bool(hit.read_text())
         if was_hit:
-            node.agent.wait(20)
+            node.agent.wait(20 * harness.SLOW)
             node.agent = None
             node.start_agent()
         report = node.wait(order)

@@ -31,7 +31,7 @@ def ends_that_were_asked_for(node, cid):
     policy = hang(node, cid)
     order = node.order("container.start", cid, timeout_s=60)
     for _ in range(2 * DEATHS):
-        if not host.poll(lambda: attempts(node, order) in (("running", 1), ("running", 2)), 10 * harness.SLOW, 0.02):
+        if not host.poll(lambda: attempts(node, order) in (("running", 1), ("running", 2)), 10, 0.02):
             break
         node.stop_agent(signal.SIGTERM)
         node.start_agent()
@@ -58,7 +58,7 @@ def main():
         for n in range(DEATHS):
             want = [("running", n + 1), ("running", min(n + 1, DEATHS - 1))]
             running = lambda: [attempts(node, bad), attempts(node, beside)]
-            tap.ok(host.poll(lambda: running() == want, 10 * harness.SLOW, 0.02), f"the order runs, attempt {n + 1}: {'with another' if n + 1 < DEATHS else 'alone'}", running())
+            tap.ok(host.poll(lambda: running() == want, 10, 0.02), f"the order runs, attempt {n + 1}: {'with another' if n + 1 < DEATHS else 'alone'}", running())
             node.kill9("agent")
             if n + 2 == DEATHS:
                 others_policy.unlink()

@@ -41,7 +41,7 @@ def main():
             init = host.init_of(node.prefix, cid)
             fill(state / "ballast")
             orders = [node.order("env.set", cid, key=f"K{i}", value="v" * 4000) for i in range(60)]
-            tap.ok(host.poll(lambda: node.agent.poll() is not None, 20 * harness.SLOW, 0.05), "the agent ends when it can't make orders durable", node.log_tail())
+            tap.ok(host.poll(lambda: node.agent.poll() is not None, 20, 0.05), "the agent ends when it can't make orders durable", node.log_tail())
             tap.eq(node.agent.wait(), -signal.SIGABRT, "of its own will")
             tap.ok("the state can't be written: No space left on device" in node.log_tail(100), "and says why", node.log_tail())
             for _ in range(STARTS):

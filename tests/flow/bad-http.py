@@ -75,7 +75,7 @@ BAD = (
 class Client:
     def __init__(self, path, timeout_s=10):
         self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(timeout_s)
+        self.sock.settimeout(timeout_s * harness.SLOW)
         self.sock.connect(str(path))
 
     def send(self, data):
@@ -87,7 +87,7 @@ class Client:
     def answers(self, most=1, timeout_s=10):
         """Statuses of the answers that come (100 Continue aside), until there are so many or it hangs up."""
         data, found = b"", []
-        self.sock.settimeout(timeout_s)
+        self.sock.settimeout(timeout_s * harness.SLOW)
         while len(found) < most:
             head, cut, rest = data.partition(b"\r\n\r\n")
             length = next((int(line[15:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")), 0)
@@ -124,7 +124,7 @@ def as_user(uid, gids, path):
     """What another user of this host gets: the status, or the error's number."""
     code = ("import os,socket,sys\nos.setgroups([%s]); os.setgid(65534); os.setuid(%d)\ns=socket.socket(socket.AF_UNIX)\n"
             "try:\n s.connect(%r); s.sendall(%r); print(s.recv(4096).split()[1].decode())\nexcept OSError as e: print(-e.errno)") % (",".join(map(str, gids)), uid, str(path), GET)
-    return int(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20).stdout or 0)
+    return int(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20 * harness.SLOW).stdout or 0)
 
 
 def main():
@@ -183,7 +183,7 @@ def main():
         client.send(post(b"Content-Length: %d\r\n" % len(body), body, path=f"/api/v1/projects/{project}/containers".encode()))
         time.sleep(0.01)
         client.close()
-        lost = host.poll(lambda: next((c for c in api.do("GET", "/containers")["containers"] if c["name"] == "lost" and c["status"] == "running"), None), 10 * harness.SLOW, 0.05)
+        lost = host.poll(lambda: next((c for c in api.do("GET", "/containers")["containers"] if c["name"] == "lost" and c["status"] == "running"), None), 10, 0.05)
         tap.ok(lost, "a client is lost: its operation goes on")
         deaf = [Client(path) for _ in range(20)]
         for client in deaf:

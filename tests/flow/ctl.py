@@ -28,7 +28,7 @@ def on_terminal(node, *args, env=None, interrupt_at=None):
     pid, fd = pty.fork()
     if pid == 0:
         os.execve(harness.BUILD / "agent/hoodyctl", ["hoodyctl", "--config", str(node.directory / "agent.conf"), *args], dict(os.environ, TERM="xterm", **(env or {})))
-    shown, end = "", time.monotonic() + 30
+    shown, end = "", time.monotonic() + 30 * harness.SLOW
     while time.monotonic() < end:
         if select.select([fd], [], [], 0.1)[0]:
             try:
@@ -143,7 +143,7 @@ def main():
         tap.ok("it goes on; follow it with: hoodyctl operation follow" in shown, "progress is drawn; an interrupt lets go", code, shown)
         gives(node, 1, ["CONTAINER_OPERATION_IN_PROGRESS"], "container", "stop", "web")
         api = local.Local(node)
-        tap.ok(host.poll(lambda: api.do("GET", "/operations")["operations"][0]["status"] != "running", 10 * harness.SLOW, 0.05), "the operation went on, to its own end")
+        tap.ok(host.poll(lambda: api.do("GET", "/operations")["operations"][0]["status"] != "running", 10, 0.05), "the operation went on, to its own end")
         policy.unlink()
 
         # --- follow ---
@@ -154,7 +154,7 @@ def main():
         line = live.stdout.readline()
         tap.eq(json.loads(line)["resource_id"], second, "events --follow tells as it happens")
         live.send_signal(signal.SIGINT)
-        tap.eq(live.wait(10), 0, "and ends when interrupted")
+        tap.eq(live.wait(10 * harness.SLOW), 0, "and ends when interrupted")
         gives(node, 1, ["OPERATION_STATE_CONFLICT"], "container", "delete", "data")
         for name in ("web", "data"):
             gives(node, 0, ["done"], "container", "delete", name, "--force")

@@ -161,7 +161,7 @@ def main():
         commands = sum(len(re.findall(r"\bcurl -s", b)) for b in blocks(text))
         for block in blocks(text):
             # Uppercase words stand for what the reader has; doc_curl fills them in.
-            done = subprocess.run(["bash", "-c", block], env=env, capture_output=True, text=True, timeout=120, cwd=doc)
+            done = subprocess.run(["bash", "-c", block], env=env, capture_output=True, text=True, timeout=120 * harness.SLOW, cwd=doc)
             if "Traceback" in done.stderr:
                 tap.ok(False, "a block runs", block, done.stderr)
         record = [json.loads(line) for line in (doc / "record").read_text().splitlines()]

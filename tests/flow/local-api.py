@@ -127,7 +127,7 @@ def main():
         node.kill9("agent")
         policy.unlink()
         node.start_agent()
-        ended = host.poll(lambda: (o := api.do("GET", f"/operations/{begun['operation_id']}"))["status"] in ("succeeded", "failed") and o, 10 * harness.SLOW, 0.05)
+        ended = host.poll(lambda: (o := api.do("GET", f"/operations/{begun['operation_id']}"))["status"] in ("succeeded", "failed") and o, 10, 0.05)
         tap.ok(ended and ended["status"] == "succeeded" and node.state(cid) == "running", "an operation that the agent died in is finished by the next one", ended)
         portal = next(iter(host.children(node.agent_pid(), "hoody-portal")))
         os.kill(portal, signal.SIGKILL)

@@ -22,70 +22,81 @@ import local
 import tap
 
 
-def resize(fd, rows, columns):
-    fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+class Top:
+    """hoodyctl top on a terminal. What it shows is judged when it has drawn all of it: curses sends what has changed alone, and nobody knows whether a key or a new size is heard first. So another size is given until the picture
+    is the one that is waited for."""
 
+    def __init__(self, node, kind="xterm"):
+        self.columns, self.rows, self.shown = 120, 24, ""
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.environ["TERM"] = kind
+            os.execv(str(harness.BUILD / "agent/hoodyctl"), ["hoodyctl", "--config", str(node.directory / "agent.conf"), "top"])
+        self.size()
 
-def on_terminal(node, keys, seconds=20, kind="xterm"):
-    """Run hoodyctl top on a terminal; press each key, or do what stands for one, when its pattern has been seen. (screen, exit code, what was not seen)"""
-    pid, fd = pty.fork()
-    if pid == 0:
-        os.environ["TERM"] = kind
-        os.execv(str(harness.BUILD / "agent/hoodyctl"), ["hoodyctl", "--config", str(node.directory / "agent.conf"), "top"])
-    resize(fd, 24, 120)
-    screen, end, since = "", time.monotonic() + seconds * harness.SLOW, 0
-    while keys and time.monotonic() < end:
-        if select.select([fd], [], [], 0.1)[0]:
+    def size(self):
+        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", self.rows, self.columns, 0, 0))
+
+    def read(self, seconds):
+        """False when it has hung up."""
+        while select.select([self.fd], [], [], seconds)[0]:
             try:
-                screen += os.read(fd, 65536).decode(errors="replace")
+                self.shown += os.read(self.fd, 65536).decode(errors="replace")
             except OSError:
+                return False
+        return True
+
+    def shows(self, pattern, columns=None):
+        self.columns, end = columns or self.columns, time.monotonic() + 20 * harness.SLOW
+        while time.monotonic() < end:
+            self.shown, self.rows = "", 49 - self.rows
+            self.size()
+            if not self.read(0.1) or re.search(pattern, self.shown, re.S):
                 break
-        if re.search(keys[0][0], screen[since:], re.S):
-            since, what = len(screen), keys.pop(0)[1]
-            what(fd) if callable(what) else os.write(fd, what.encode())
-    while not keys and select.select([fd], [], [], 5)[0]: # its last words
-        try:
-            screen += os.read(fd, 65536).decode(errors="replace")
-        except OSError:
-            break
-    _, status = os.waitpid(pid, 0) if not keys else (os.kill(pid, signal.SIGKILL), os.waitpid(pid, 0)[1])
-    os.close(fd)
-    return screen, os.waitstatus_to_exitcode(status), keys
+        return re.search(pattern, self.shown, re.S) is not None
+
+    def type(self, keys, *more, **options):
+        """Press them, and look."""
+        os.write(self.fd, keys.encode())
+        return self.shows(*more, **options)
+
+    def end(self, keys=""):
+        """Its exit code."""
+        os.write(self.fd, keys.encode())
+        end = time.monotonic() + 20 * harness.SLOW
+        while self.read(0.1) and time.monotonic() < end:
+            pass
+        if not os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) and time.monotonic() >= end:
+            os.kill(self.pid, signal.SIGKILL)
+        os.close(self.fd)
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+
+HEADS = [("c", "CPU%"), ("m", "MEMORY"), ("M", "MEM%"), ("p", "PROCS"), ("r", "RX/s"), ("t", "TX/s"), ("R", "READ/s"), ("W", "WRITE/s"), ("d", "DISK")]
+BOTH = r"NAME[^*]*DISK.*a-quiet.*busy" # by name
+BUSY = r"NAME.*DISK *\x1b[^a]*busy.*a-quiet" # the busy one first
 
 
 def top(node):
     code, out, _ = node.ctl("top")
     tap.ok(code == 0 and re.search(r"NAME +STATUS +CPU%", out) and re.search(r"busy +Running", out) and re.search(r"a-quiet +Running", out), "without a terminal: one table", out)
     rows = {r["name"]: r for r in node.hoodyctl("top")}
-    tap.ok(rows["busy"]["cpu_percent"] > 5 > rows["a-quiet"]["cpu_percent"] and rows["busy"]["memory_bytes"] > 0, "rates of one second", rows)
-    screen, code, left = on_terminal(node, [(r"NAME.*busy", "m"), (r"\*", "/"), (r"filter", "quiet\n"), (r"quiet|\d", "q")])
-    tap.ok(code == 0 and not left, "on a terminal: sorted, filtered, left", left, screen[-400:])
-    # Each key moves the mark to its column, and only there.
-    heads = [("c", "CPU%"), ("m", "MEMORY"), ("M", "MEM%"), ("p", "PROCS"), ("r", "RX/s"), ("t", "TX/s"), ("R", "READ/s"), ("W", "WRITE/s"), ("d", "DISK")]
-    order = heads[1:] + heads[:1]
-    keys = [(r"NAME.*busy", order[0][0])] + [(r"\*", key) for key, _ in order[1:]] + [(r"\*", "n"), (r"", "q")]
-    screen, code, left = on_terminal(node, keys)
-    tap.ok(code == 0 and not left, "sorted by every column, and by name", left, screen[-400:])
-    by_name, by_cpu = first_of(node, "n"), first_of(node, "c")
-    tap.eq((by_name, by_cpu), ("a-quiet", "busy"), "by name the quiet one is first, by processor time the busy one")
-    screen, code, left = on_terminal(node, [(r"WRITE/s.*DISK", lambda fd: resize(fd, 10, 60)), (r"NAME", lambda fd: resize(fd, 40, 140)), (r"WRITE/s.*DISK", "q")])
-    tap.ok(code == 0 and not left, "a terminal that becomes narrow and wide again is drawn anew", left, screen[-400:])
-    screen, code, left = on_terminal(node, [(r"NAME.*busy", "/"), (r"filter", "no-such\n"), (r"\d", again(25)), (r"0 containers.*filter: no-such", "/"), (r"_", "\x1b"), (r"\d", again(26)), (r"2 containers.*busy", "q")])
-    tap.ok(code == 0 and not left, "a filter that nothing passes, and Escape takes it off", left, screen[-400:])
-    screen, code, left = on_terminal(node, [("can't be used", "")], kind="no-such-terminal")
-    tap.ok(code == 1 and not left, "a terminal that nobody knows: said", code, screen)
-
-
-def again(rows):
-    """Another size, so that all of it is drawn anew."""
-    return lambda fd: resize(fd, rows, 130)
-
-
-def first_of(node, key):
-    """Which container's row is drawn first after this key, when there are rates (two samples)."""
-    screen, code, left = on_terminal(node, [(r"NAME.*busy", again(27)), (r"NAME.*busy", ""), (r"\d", key), (r"", again(28)), (r"NAME.*DISK.*busy", "q")])
-    drawn = screen[screen.rindex("NAME"):]
-    return min(("busy", "a-quiet"), key=lambda name: drawn.find(name) if name in drawn else 1 << 30)
+    tap.ok(rows["busy"]["cpu_percent"] > rows["a-quiet"]["cpu_percent"] and rows["busy"]["memory_bytes"] > 0, "rates of one second", rows)
+    t = Top(node)
+    tap.ok(t.shows("NAME.*busy") and t.type("m", r"MEMORY\*"), "on a terminal: sorted", t.shown)
+    tap.ok(t.type("/quiet", "filter: quiet_") and t.type("\n", r"1 containers.*filter: quiet[^_]"), "filtered", t.shown)
+    tap.eq(t.end("q"), 0, "and left")
+    t = Top(node)
+    tap.eq([head for key, head in HEADS[1:] + HEADS[:1] if not t.type(key, re.escape(head) + r"\*")], [], "each key moves the mark to its column")
+    tap.ok(t.shows(BUSY), "by processor time the busy one is first", t.shown)
+    tap.ok(t.type("n", BOTH), "by name the quiet one is, and no column is marked", t.shown)
+    tap.ok(t.shows("NAME(?!.*DISK)", columns=60) and t.shows("WRITE/s.*DISK", columns=140), "a terminal that becomes narrow and wide again is drawn anew", t.shown)
+    tap.ok(t.type("/no-such\n", "0 containers.*filter: no-such"), "a filter that nothing passes", t.shown)
+    tap.ok(t.type("/", "no-such_") and t.type("\x1b", "2 containers.*busy"), "and Escape takes it off", t.shown)
+    tap.eq(t.end("q"), 0, "left again")
+    t = Top(node, kind="no-such-terminal")
+    code = t.end()
+    tap.ok(code == 1 and "can't be used" in t.shown, "a terminal that nobody knows: said", code, t.shown)
 
 
 def doctor(node):
@@ -245,7 +256,7 @@ def main():
         node.do("container.create", busy, image=harness.IMAGE, name="busy", limits={"cpu_cores": 1})
         node.do("container.create", quiet, image=harness.IMAGE, name="a-quiet")
         work = subprocess.Popen([harness.BUILD / "agent/hoodyctl", "--config", node.directory / "agent.conf", "exec", "busy", "sh", "-c", "while :; do :; done"], stdin=subprocess.DEVNULL)
-        time.sleep(0.3)
+        host.poll(lambda: {r["name"]: r for r in node.hoodyctl("top")}["busy"]["cpu_percent"] > 5, 20)
         top(node)
         work.kill()
         work.wait()

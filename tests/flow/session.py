@@ -35,9 +35,9 @@ class Terminal:
     def type(self, text):
         os.write(self.fd, text.encode())
 
-    def until(self, words, timeout_s=10 * harness.SLOW):
+    def until(self, words, timeout_s=10):
         """Read on; True when the words have been shown since the last call."""
-        end = time.monotonic() + timeout_s
+        end = time.monotonic() + timeout_s * harness.SLOW
         while words not in self.shown and time.monotonic() < end:
             if select.select([self.fd], [], [], 0.1)[0]:
                 try:
@@ -50,7 +50,7 @@ class Terminal:
 
     def end(self):
         self.until("\0never", 0.5)
-        if not host.poll(lambda: os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT), 10 * harness.SLOW):
+        if not host.poll(lambda: os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT), 10):
             os.kill(self.pid, signal.SIGKILL)
         code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
         os.close(self.fd)
@@ -59,7 +59,7 @@ class Terminal:
 
 def run(node, *args, **options):
     command = [harness.BUILD / "agent/hoodyctl", "--config", node.directory / "agent.conf", *args]
-    got = subprocess.run(command, capture_output=True, timeout=60, check=False, **options)
+    got = subprocess.run(command, capture_output=True, timeout=60 * harness.SLOW, check=False, **options)
     return got.returncode, got.stdout, got.stderr
 
 
@@ -89,10 +89,10 @@ def confinement(node, cid):
     tap.eq(lines[:2], lines[2:], "init's seccomp policy and bounding set")
     holder = subprocess.Popen([harness.BUILD / "agent/hoodyctl", "--config", node.directory / "agent.conf", "exec", "web", "sleep", "4711"], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     found = lambda: [p for p in host.pids_of(node.prefix, cid, "payload") if host.status(p).get("Name") == "sleep" and b"4711" in pathlib.Path(f"/proc/{p}/cmdline").read_bytes()]
-    tap.ok(host.poll(found, 5 * harness.SLOW), "it is in the container's own groups")
+    tap.ok(host.poll(found, 5), "it is in the container's own groups")
     holder.send_signal(signal.SIGTERM)
     tap.eq(holder.wait(), 1, "hoodyctl is ended")
-    tap.ok(host.poll(lambda: not found(), 5 * harness.SLOW), "and its command is told by SIGHUP")
+    tap.ok(host.poll(lambda: not found(), 5), "and its command is told by SIGHUP")
 
 
 def terminal(node):
@@ -131,7 +131,7 @@ def ends(node, cid):
     os.kill(t.pid, signal.SIGKILL)
     t.end()
     shells = lambda: [p for p in host.pids_of(node.prefix, cid, "payload") if host.status(p).get("Name") == "sh"]
-    tap.ok(host.poll(lambda: not shells(), 5 * harness.SLOW), "a killed hoodyctl hangs its terminal up", shells())
+    tap.ok(host.poll(lambda: not shells(), 5), "a killed hoodyctl hangs its terminal up", shells())
     t, slow = Terminal(node, "exec", "web", "sh"), Terminal(node, "console", "web")
     t.until("#")
     tap.ok(slow.until("Ctrl-] leaves"), "the console says how to leave it, once it is there")

@@ -330,7 +330,7 @@ def sessions(node, api):
         tap.ok(host.poll(lambda: open_ones[0].poll() is not None and open_ones[1].poll() is not None, 5), "both sessions end")
         tap.ok(open_ones[2].poll() is None, "another user's goes on")
         again = login("root", "ours", "echo in")
-        out, err = again.communicate(timeout=30)
+        out, err = again.communicate(timeout=30 * harness.SLOW)
         tap.ok("in" not in out and "Permission denied" in err, "and the key opens none any more", out, err)
         tap.ok("sshd" in node.ctl("exec", "login", "ps")[1], "sshd itself goes on")
     finally:

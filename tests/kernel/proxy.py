@@ -288,7 +288,7 @@ def confined(node):
     tap.ok("pa55" not in pathlib.Path(f"/proc/{pid}/cmdline").read_text() + pathlib.Path(f"/proc/{pid}/environ").read_text(), "its command line knows no password")
     port = json.loads(next((node.directory / "run/netproxy").glob("*.json")).read_text())["port"]
     with socket.create_connection(("127.0.0.1", port), 2) as s:
-        s.settimeout(2)
+        s.settimeout(2 * SLOW)
         try:
             said = s.recv(1)
         except ConnectionResetError:
@@ -313,12 +313,12 @@ def dead(node, box, world, proxy):
     tap.ok(box.asks("dead.example", timeout_s=5)[3] & 15 == 2, "names are not resolved: server failure")
     tries(box)
     tap.eq(world.leaks(), [], "nothing goes around it")
-    tap.ok(host.poll(lambda: box.problem(), 5 * SLOW), "its status is error, and says what", box.network())
+    tap.ok(host.poll(lambda: box.problem(), 5), "its status is error, and says what", box.network())
     tap.ok("Couldn't connect" in (box.problem() or "") or "connect to" in (box.problem() or ""), "in words", box.problem())
     tap.eq(box.network()["remote_status"]["is_running"], False, "it does not run")
     proxy.start()
     tap.ok(host.poll(lambda: box.says() == b"hello", 10), "it is back")
-    tap.ok(host.poll(lambda: box.network()["status"] == "running", 5 * SLOW), "and so is its status", box.network())
+    tap.ok(host.poll(lambda: box.network()["status"] == "running", 5), "and so is its status", box.network())
     events = [r["event"] for r in node.reports(kind="network") if r["container_id"] == box.id]
     tap.ok("failed" in events and "running" in events, "both were reported", events)
 
@@ -420,7 +420,7 @@ def block(node, box, other, world):
     tap.eq(node.forwarders(), [], "no forwarder is needed")
     with box.ns():
         server = socket.create_server(("0.0.0.0", 8080))
-    server.settimeout(5)
+    server.settimeout(5 * SLOW)
     address = subprocess.run(["nsenter", "-t", str(box.pid()), "-n", "ip", "-4", "-o", "addr", "show", "eth0"], check=True, capture_output=True, text=True).stdout.split()[3].split("/")[0]
     s = other.socket()
     s.connect((address, 8080))
@@ -505,7 +505,7 @@ def play(node, world, ca, dns):
         configured(box, f"socks5://{proxies.USER}:wrong@{PROXY}:1080")
         box.do("network.start")
         tap.eq(box.says(), "ConnectionResetError", "wrong credentials: reset")
-        tap.ok(host.poll(lambda: box.problem(), 5 * SLOW), "and a fault that says so", box.network())
+        tap.ok(host.poll(lambda: box.problem(), 5), "and a fault that says so", box.network())
         tap.ok("pa55" not in str(box.network()) and "wrong" not in str(box.network()), "without them")
         block(node, box, other, world)
         lifecycle(node, box, world, socks)

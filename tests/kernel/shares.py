@@ -436,7 +436,7 @@ def attacked(node, a, b):
     try:
         while swaps[0] < 100000 or total["mounted"] + total["refused"] < 300:
             done = subprocess.run([harness.BUILD / "tests/tools/mountdrive", node.directory / "pool", node.directory / "run", b.id, str(b.pid()), a.id, "/att/p/deep", "/mnt/raced", "50"],
-                                  capture_output=True, text=True, timeout=120)
+                                  capture_output=True, text=True, timeout=120 * harness.SLOW)
             for k, v in json.loads(done.stdout).items():
                 total[k] += v
     finally:
@@ -469,7 +469,7 @@ def raced_points(node, a, b, outside):
     try:
         while swaps[0] < 20000:
             subprocess.run([harness.BUILD / "tests/tools/mountdrive", node.directory / "pool", node.directory / "run", b.id, str(b.pid()), a.id, "/ok", "/race/x/y/z", "20"], check=True,
-                           capture_output=True, timeout=120)
+                           capture_output=True, timeout=120 * harness.SLOW)
     finally:
         stop.set()
         thread.join()

@@ -166,7 +166,7 @@ def documented(text):
 
 def scrape(port, accept=None):
     q = urllib.request.Request(f"http://127.0.0.1:{port}/metrics", headers={"Accept": accept} if accept else {})
-    with urllib.request.urlopen(q, timeout=10) as a:
+    with urllib.request.urlopen(q, timeout=10 * harness.SLOW) as a:
         return a.headers["Content-Type"], a.read().decode()
 
 
@@ -210,7 +210,7 @@ def prometheus(node, port, cid):
                               stdout=subprocess.DEVNULL, stderr=open(home / "log", "wb"))
 
     def ask(path, **args):
-        with urllib.request.urlopen(f"http://127.0.0.1:{web}/api/v1/{path}?{urllib.parse.urlencode(args)}", timeout=10) as a:
+        with urllib.request.urlopen(f"http://127.0.0.1:{web}/api/v1/{path}?{urllib.parse.urlencode(args)}", timeout=10 * harness.SLOW) as a:
             return json.loads(a.read())["data"]
 
     def up():
@@ -221,7 +221,7 @@ def prometheus(node, port, cid):
 
     try:
         tap.ok(host.poll(up, 30, 0.2), "a real Prometheus scrapes a real agent", (home / "log").read_text()[-500:])
-        end = time.monotonic() + 20
+        end = time.monotonic() + 20 * harness.SLOW
         work = threading.Thread(target=lambda: [node.do("container.restart", cid) for _ in range(3)])
         work.start()
         missing = list(queries())
@@ -236,7 +236,7 @@ def prometheus(node, port, cid):
         tap.eq(target["lastError"], "", "and no scrape failed")
     finally:
         server.terminate()
-        server.wait(20)
+        server.wait(20 * harness.SLOW)
 
 
 def main():

@@ -140,7 +140,7 @@ def instant(kind):
         for n in range(3000):
             (root_of(fs, cid) / "srv" / "many" / str(n)).write_text(str(n))
         counter = subprocess.Popen([harness.BUILD / "agent/hoodyctl", "--config", node.directory / "agent.conf", "exec", "web", "sh", "-c", COUNTER], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        host.poll(lambda: (root_of(fs, cid) / "srv/b").exists(), 5 * harness.SLOW)
+        host.poll(lambda: (root_of(fs, cid) / "srv/b").exists(), 5)
         seen = []
         for n in range(12):
             node.do("snapshot.create", cid, alias=f"s{n}")

@@ -50,7 +50,7 @@ class Worker:
 
     def close(self):
         self.sock.close()
-        return self.process.wait(10)
+        return self.process.wait(10 * harness.SLOW)
 
 
 class Place:

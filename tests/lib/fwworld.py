@@ -11,9 +11,9 @@ import subprocess
 import time
 
 import netns
+from slow import BUILD, SLOW
 from packets import ACK, ICMP, RST, SYN, TCP, UDP, Seen, address, arp, frame, ipv4, mac, text, transport
 
-BUILD = pathlib.Path(os.environ.get("top_builddir", "build-plain"))
 GATEWAY_MAC = mac("ee:ee:ee:ee:ee:ee")
 NUMBERS = {"tcp": TCP, "udp": UDP, "icmp4": ICMP}
 
@@ -34,7 +34,7 @@ class Driver:
 
     def close(self):
         self.process.stdin.close()
-        self.process.wait(10)
+        self.process.wait(10 * SLOW)
 
 
 class End:
@@ -101,7 +101,7 @@ class World:
         got, waiting = {e: [] for e in self.all}, set(sources)
         for e in sources:
             e.socket.send(arp(e.mac, e.ip, address("169.254.1.1" if e.project is not None else "198.51.100.1")))
-        end = time.monotonic() + 2
+        end = time.monotonic() + 2 * SLOW
         while waiting and time.monotonic() < end:
             select.select([e.socket for e in self.all], [], [], 0.05)
             for e, seen in self.drain().items():

@@ -23,12 +23,9 @@ import time
 import host
 import names
 import netns
+from slow import BUILD, SANITIZED, SLOW, TOP
 
-TOP = pathlib.Path(os.environ.get("top_srcdir") or pathlib.Path(__file__).resolve().parents[2]).resolve()
-BUILD = pathlib.Path(os.environ.get("top_builddir") or TOP / "build-plain").resolve()
 TERMINAL = ("succeeded", "failed", "rejected")
-SANITIZED = "-fsanitize=" in (BUILD / "Makefile").read_text() if (BUILD / "Makefile").exists() else False
-SLOW = 3 if SANITIZED else 1 # what a bound on time is multiplied by
 PROJECT = "0123456789abcdef0123aaaa"
 NODE_ID = "0123456789abcdef01234567"
 IMAGE = "builtin:busybox"
@@ -97,7 +94,7 @@ class Api:
     def stop(self, sig=signal.SIGTERM):
         if self.process and self.process.poll() is None:
             self.process.send_signal(sig)
-            self.process.wait(20)
+            self.process.wait(20 * SLOW)
         if self.process:
             self.process.stdout.close()
             self.process = None
@@ -131,7 +128,7 @@ class Follower:
 
     def until(self, condition, timeout_s=30):
         """The first event that fits, and all before it are in .seen; None when none came in time."""
-        end = time.monotonic() + timeout_s
+        end = time.monotonic() + timeout_s * SLOW
         while (left := end - time.monotonic()) > 0:
             if not select.select([self.sock], [], [], left)[0] and not self.file.buffer.peek(0):
                 break
@@ -201,7 +198,7 @@ class Node:
                 command = ["/bin/sh", "-c", f'LISTEN_PID=$$ LISTEN_FDS=1 exec "$@" 3<&{listen.fileno()}', "sh", *command]
             self.agent = subprocess.Popen([str(c) for c in command], stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env, pass_fds=[listen.fileno()] if listen else [])
             self.wrapped = bool(wrap)
-            end = time.monotonic() + timeout_s
+            end = time.monotonic() + timeout_s * SLOW
             notify.settimeout(0.05)
             while expect_ready:
                 try:
@@ -233,7 +230,7 @@ class Node:
         pid = self.agent_pid()
         if pid and self.agent.poll() is None:
             os.kill(pid, sig)
-        status = self.agent.wait(timeout_s)
+        status = self.agent.wait(timeout_s * SLOW)
         self.agent = None
         return status
 
@@ -272,7 +269,7 @@ class Node:
 
     def wait(self, order_id, timeout_s=30):
         """The terminal report of an order."""
-        answer = self.api.ask("wait", timeout_s + 10, order_id=order_id, timeout_ms=int(timeout_s * 1000 * SLOW))
+        answer = self.api.ask("wait", timeout_s, order_id=order_id, timeout_ms=int(timeout_s * 1000 * SLOW))
         if not answer.get("ok"):
             raise Failure(f"order {order_id}: {answer.get('error')}\n" + self.log_tail())
         return answer["report"]
@@ -285,7 +282,7 @@ class Node:
         return [r for r in found if kind is None or r["type"] == kind]
 
     def wait_report(self, kind, timeout_s=10, after=0, **match):
-        answer = self.api.ask("wait_type", timeout_s * SLOW + 10, type=kind, match=match, after=after, timeout_ms=int(timeout_s * 1000 * SLOW))
+        answer = self.api.ask("wait_type", timeout_s, type=kind, match=match, after=after, timeout_ms=int(timeout_s * 1000 * SLOW))
         return answer.get("report")
 
     def last_seq(self):
@@ -297,7 +294,7 @@ class Node:
     def ctl(self, *args, config=None, stdin=None):
         """Run hoodyctl: (exit code, stdout, stderr)."""
         command = [BUILD / "agent/hoodyctl", "--config", config or self.directory / "agent.conf", *args]
-        done = subprocess.run([str(c) for c in command], input=stdin, stdin=None if stdin is not None else subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+        done = subprocess.run([str(c) for c in command], input=stdin, stdin=None if stdin is not None else subprocess.DEVNULL, capture_output=True, text=True, timeout=60 * SLOW)
         return done.returncode, done.stdout, done.stderr
 
     def hoodyctl(self, *args):

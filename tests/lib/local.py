@@ -5,10 +5,12 @@ import json
 import re
 import socket
 
+from slow import SLOW
+
 
 class _Connection(http.client.HTTPConnection):
     def __init__(self, path, timeout_s):
-        super().__init__("node", timeout=timeout_s)
+        super().__init__("node", timeout=timeout_s * SLOW)
         self.path = str(path)
 
     def connect(self):

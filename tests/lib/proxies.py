@@ -10,6 +10,7 @@ import threading
 import time
 
 import netns
+from slow import SLOW
 
 USER, PASSWORD = "proxy-user", "pa55-w@rd"
 ENCODED = "proxy-user:pa55-w%40rd"
@@ -56,7 +57,7 @@ class Proxy:
                 os.killpg(p.pid, sig)
             except ProcessLookupError:
                 pass
-            p.wait(10)
+            p.wait(10 * SLOW)
         self.processes = []
 
     def signal(self, sig):

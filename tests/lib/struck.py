@@ -27,7 +27,7 @@ class Struck(harness.Node):
     def plan(self, program="*", calls="*", when="0", error="EIO"):
         """The next plan; of the last one: how many calls were hit, which was first, and {(program, call): count}."""
         with socket.socket(socket.AF_UNIX) as s:
-            s.settimeout(20)
+            s.settimeout(20 * harness.SLOW)
             s.connect(str(self.control))
             s.sendall(f"{program} {calls} {when} {error}\n".encode())
             lines = s.makefile().read().splitlines()
@@ -49,7 +49,7 @@ class Struck(harness.Node):
 
     def end_of(self, order):
         """Its terminal report, or None, and how the agent ended meanwhile, if it did."""
-        death, deadline = None, time.monotonic() + END_S
+        death, deadline = None, time.monotonic() + END_S * harness.SLOW
         while time.monotonic() < deadline:
             answer = self.api.ask("wait", 10, order_id=order, timeout_ms=300)
             death = self.again() or death

@@ -20,7 +20,8 @@ import sys
 import tempfile
 import time
 
-TOP = pathlib.Path(os.environ.get("top_srcdir", pathlib.Path(__file__).resolve().parents[2])).resolve()
+from slow import BUILD, SLOW, TOP
+
 CACHE = TOP / "build-vm"
 PACKAGES = """linux-image-amd64 kmod python3 openssl procps iproute2 busybox-static apparmor lxc curl xz-utils zstd rsync attr acl libcap2-bin
     btrfs-progs xfsprogs e2fsprogs libsodium23 libjansson4 libcurl4 libsystemd0 libsqlite3-0 libseccomp2 libinih1 liblxc1
@@ -82,7 +83,7 @@ KillMode=process
 [Install]
 WantedBy=multi-user.target
 """
-PATIENCE = 3 # what a bound on time is multiplied by: in emulation, beside other tests
+PATIENCE = 3 * SLOW # what a bound on time is multiplied by: in emulation, beside other tests
 SUITES = {"debian12": "bookworm", "debian13": "trixie"}
 
 
@@ -147,7 +148,6 @@ def _qemu(where, disk, job, memory, append, *more):
 
 def _machine(script, init, more, seconds, memory, files=()):
     where = _tools()
-    build = pathlib.Path(os.environ.get("top_builddir", TOP / "build-plain")).resolve()
     with tempfile.TemporaryDirectory(prefix=f"hoody-t{os.getpid()}-vm-") as job:
         job = pathlib.Path(job)
         for path in files:
@@ -155,12 +155,12 @@ def _machine(script, init, more, seconds, memory, files=()):
         (job / "run").write_text(f"""mkdir -p {TOP}
 mount -t 9p -o trans=virtio,version=9p2000.L,msize=1048576,ro,cache=loose tree {TOP} || exit 125
 cd {TOP}
-export top_srcdir={TOP} top_builddir={build} PYTHONDONTWRITEBYTECODE=1 HOODY_IN_VM=1
+export top_srcdir={TOP} top_builddir={BUILD} PYTHONDONTWRITEBYTECODE=1 HOODY_IN_VM=1
 {script}
 """)
         machine = _qemu(where, f"{where}/disk", job, memory, init, "-nic", "none", "-snapshot", "-virtfs", f"local,path={TOP},mount_tag=tree,security_model=none,readonly=on", *more)
         try:
-            console = subprocess.run(machine, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds).stdout
+            console = subprocess.run(machine, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds * SLOW).stdout
         except subprocess.TimeoutExpired as e:
             console = (e.stdout or b"") + b"\nthe machine was still busy"
         output = (job / "output").read_text(errors="replace") if (job / "output").exists() else ""

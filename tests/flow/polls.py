@@ -1,0 +1,31 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A long poll that nothing happens in is answered by the control API when its time is over, and the next one follows: undisturbed, so many seconds have so many polls, and there is nothing to warn of. HOODY_POLLS=60/5: 60 s with PollWaitSec=5."""
+import os
+import pathlib
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+import harness
+import tap
+
+SECONDS, WAIT_S = map(int, os.environ.get("HOODY_POLLS", "20/2").split("/"))
+
+
+def main():
+    if os.geteuid() != 0:
+        tap.skip_all("needs root")
+    with harness.Node(conf={"Control": {"PollWaitSec": WAIT_S}}) as node:
+        tap.eq(node.do("container.delete", node.new_id())["state"], "succeeded", "orders come through")
+        before, words = node.api.ask("stats")["polls"], node.log.read_text()
+        time.sleep(SECONDS) # whoever asked the API meanwhile would wake it
+        polls, said = node.api.ask("stats")["polls"] - before, node.log.read_text().removeprefix(words)
+        want = SECONDS // WAIT_S
+        tap.ok(want - 1 - want // 8 <= polls <= want + 1, f"{polls} polls in {SECONDS} s, each of {WAIT_S} s")
+        tap.eq(said, "", "the agent has nothing to say")
+        tap.eq((node.violations(), node.sanitizer_words()), ([], []), "no breach of the protocol, sanitizers are silent")
+    tap.done()
+
+
+main()
