@@ -29,7 +29,7 @@ tests_bench_bare_start_SOURCES = tests/bench/bare-start.c
 tests_bench_bare_start_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(LXC_CFLAGS)
 tests_bench_bare_start_LDADD = lxc/libct.a proto/libproto.a $(LXC_LIBS) $(JANSSON_LIBS)
 
-EXTRA_DIST += tests/run tests/TESTING.md tests/lib tests/lint tests/kernel tests/attack tests/flow tests/crash tests/system tests/bench/firewall.py tests/bench/fleet.py tests/bench/idle.py tests/bench/local-api.py tests/bench/run tests/bench/peers.svg tests/bench/orders.py tests/bench/start.py tests/bench/stats.py tests/bench/storage.py
+EXTRA_DIST += tests/run tests/suite.tsv tests/RESULTS.md tests/TESTING.md tests/unit/runner.py tests/lib tests/lint tests/kernel tests/attack tests/flow tests/crash tests/system tests/bench/firewall.py tests/bench/fleet.py tests/bench/idle.py tests/bench/local-api.py tests/bench/run tests/bench/peers.svg tests/bench/orders.py tests/bench/start.py tests/bench/stats.py tests/bench/storage.py
 dist-hook:
 	find '$(distdir)/tests' -name __pycache__ -prune -exec rm -rf {} +
 

@@ -79,7 +79,6 @@ def main():
             # The heap may take a step at any time; what leaks even 16 bytes a request grows in every storm.
             tap.ok(min(b - a for a, b in zip(kib, kib[1:])) < 16 * REQUESTS / STORMS / 1024, f"no leak: {who}", kib)
             tap.ok(kib[-1] < RESIDENT_MAX, f"bounded: {who}", kib)
-        tap.ok(seen[0] - alone < 50, "orders go on", seen, alone) # the goal is 10 ms; a busy machine must not fail the test
         tap.eq(node.do("container.delete", cid, force=True)["state"], "succeeded", "deleted")
     tap.done()
 

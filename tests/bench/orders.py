@@ -53,8 +53,6 @@ def main():
             last[r["container_id"]] = r["order_seq"]
         tap.ok(ordered, "in order for each container")
         tap.eq(stats["violations"], [], "no breach of the protocol")
-        if not harness.SANITIZED:
-            tap.ok(N / seconds >= 1000, "not slower than half of what we promise, on whatever machine this is", f"{N / seconds:.0f}/s")
     tap.done()
 
 

@@ -21,6 +21,7 @@ def main():
         before, words = node.api.ask("stats")["polls"], node.log.read_text()
         time.sleep(SECONDS) # whoever asked the API meanwhile would wake it
         polls, said = node.api.ask("stats")["polls"] - before, node.log.read_text().removeprefix(words)
+        tap.figure(f"{SECONDS} s undisturbed with PollWaitSec={WAIT_S}: {polls} polls")
         want = SECONDS // WAIT_S
         tap.ok(want - 1 - want // 8 <= polls <= want + 1, f"{polls} polls in {SECONDS} s, each of {WAIT_S} s")
         tap.eq(said, "", "the agent has nothing to say")

@@ -11,9 +11,13 @@ import time
 import harness
 import host
 import netns
+import tap
+import tour
 import vm
 
 TOKEN = "enroll-me"
+CONTAINERS = 4 # tours of a storm
+STORM_S = 8    # which lasts about that long
 
 
 def _sources():
@@ -120,3 +124,35 @@ class NodeInVm:
         if running:
             return "running"
         return "stopped" if self.m.sh(f"test -d /var/lib/hoody-agent/pool/containers/{cid}/rootfs")[0] == 0 else "absent"
+
+    # --- the power is cut ---
+
+    def cut_in_storm(self, rng, what):
+        """At some instant of many orders; then each has ended once, the host is what the ends say, and nothing is left when all containers are deleted."""
+        tours = [(cid, tour.issue(self.node, cid)) for cid in (self.node.new_id() for _ in range(CONTAINERS))]
+        after = rng.uniform(0, STORM_S)
+        time.sleep(after)
+        self.m.cut()
+        stats = self.node.api.ask("stats")
+        tap.note(f"{what}, after {after:.2f} s: {stats['orders_terminal']} of {stats['orders_issued']} orders had ended")
+        self.m.start()
+        self.connected(300)
+        wrong = self.settle(tours)
+        host.poll(lambda: not self.leaks(), 10)
+        stats, leaks, breaches = self.node.api.ask("stats"), self.leaks(), self.node.violations()
+        words = self.m.must("journalctl -b -p err --no-pager -o cat -u hoody-agent || true")
+        tap.ok(not wrong and not leaks and not breaches and not words and stats["orders_terminal"] == stats["orders_issued"] and stats["orders_ended_twice"] == 0,
+               f"{what}: {stats['orders_issued']} orders in all, each ended once, nothing is left", *wrong, f"leaks {leaks}", f"breaches {breaches}", f"terminal {stats['orders_terminal']}, twice {stats['orders_ended_twice']}", words)
+
+    def settle(self, tours):
+        """Every end of a storm: [what is wrong]."""
+        wrong = []
+        for cid, issued in tours:
+            reports = [(op, self.node.wait(i, 300)) for op, i in issued]
+            want, seen = tour.expected(reports), self.state(cid)
+            if want != seen and not (reports[-1][0] == "container.delete" and reports[-1][1]["state"] != "succeeded"):
+                wrong.append(f"{cid}: " + ", ".join(f"{op} {r['state']} {r.get('error', '')}" for op, r in reports) + f"; the host: {seen}, the orders: {want}")
+            again = self.node.wait(self.node.order("container.delete", cid, force=True), 300)
+            if again["state"] != "succeeded":
+                wrong.append(f"{cid}: deleting: {again.get('error')}")
+        return wrong

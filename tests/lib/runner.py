@@ -19,7 +19,8 @@ import time
 import results
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
-LOGS = TOP / "build-logs"
+LOGS = pathlib.Path(os.environ.get("HOODY_LOGS") or TOP / "build-logs")
+TABLE = pathlib.Path(os.environ.get("HOODY_SUITE") or TOP / "tests/suite.tsv") # another one is the runner's own test's
 CORES = os.cpu_count() or 1
 SLOW = float(os.environ.get("HOODY_TEST_SLOW", "1"))
 BUILDS = {"san": ["--enable-sanitizers"], "plain": []} # ASan and UBSan; and as it is shipped
@@ -31,7 +32,7 @@ Row = collections.namedtuple("Row", "name suite seconds weight build command")
 
 def table():
     rows = []
-    for line in (TOP / "tests/suite.tsv").read_text().splitlines():
+    for line in TABLE.read_text().splitlines():
         if line and not line.startswith("#"):
             name, suite, seconds, weight, build, command = line.split("\t")
             rows.append(Row(name, suite, int(seconds), CORES if weight == "all" else min(float(weight), CORES), build, command))
@@ -44,6 +45,8 @@ def tier(row):
 
 def forgotten(rows):
     """Files that look like tests, and that no row runs."""
+    if TABLE.parent != TOP / "tests":
+        return []
     files = [p for d in ("kernel", "flow", "crash", "system", "bench") for p in (TOP / "tests" / d).glob("*.py")]
     files += [p for p in (TOP / "tests/lint").iterdir() if p.is_file() and os.access(p, os.X_OK)]
     words = {w for r in rows for w in r.command.split()}
@@ -62,6 +65,18 @@ def limit(row):
 
 def say(text):
     print(text, flush=True)
+
+
+def outside():
+    """What of ours is on this host and named after no test, which no test may make: tables, links, directories, users' files."""
+    found = set()
+    for command, word in ((["nft", "list", "tables"], "hoody"), (["losetup", "-nO", "NAME,BACK-FILE"], str(TOP))):
+        try:
+            found |= {line for line in subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines() if word in line}
+        except FileNotFoundError:
+            pass
+    places = [p for d in ("/tmp", "/dev/shm", "/run", "/var/lib", "/etc", "/sys/fs/cgroup", "/sys/fs/cgroup/unified") for p in pathlib.Path(d).glob("hoody*")]
+    return found | {str(p) for p in places if not re.match(r"hoody-t\d", p.name)}
 
 
 # --- building ---
@@ -166,6 +181,7 @@ def main():
     flags, wanted = {w for w in words if w.startswith("--")}, [w for w in words if not w.startswith("--")]
     rows = table()
     if "--list" in flags:
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         say("\n".join(f"{r.name}\t{r.suite}\t{r.seconds} s" for r in rows))
         return 0
     mine, unknown = chosen(rows, wanted or ["default"])
@@ -175,6 +191,7 @@ def main():
     LOGS.mkdir(exist_ok=True)
     for s in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(s, stop)
+    before = outside()
     begin, ends, unfit = time.monotonic(), [], [r for r in mine if os.geteuid() != 0 and tier(r) in ROOT_TIERS]
     try:
         for name in sorted({r.build for r in mine if r not in unfit} & set(BUILDS)):
@@ -189,6 +206,9 @@ def main():
     if "--times" in flags:
         slowest_first(ends)
     count = collections.Counter(end["verdict"] for _, end in ends)
+    for left in sorted(outside() - before):
+        count["failed"] += 1
+        say(f"FAIL  left behind on this machine: {left}")
     say(f"{time.monotonic() - begin:.0f} s\n{count['passed']} passed, {count['failed']} failed, {count['skipped'] + len(unfit)} skipped")
     return 1 if count["failed"] else 0
 

@@ -15,8 +15,9 @@ import tempfile
 import time
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
-GRACE_S = 30  # for its own cleaning up
-LATE_S = 10   # for what it has told to end and not waited for
+SLOW = float(os.environ.get("HOODY_TEST_SLOW", "1"))
+GRACE_S = 30 * SLOW # for its own cleaning up
+LATE_S = 10 * SLOW  # for what it has told to end and not waited for
 ENDS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 

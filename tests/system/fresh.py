@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A stock Debian 12 that knows nothing of us: the package by apt with what it depends on, enrolled at a control API, its first order; leaves as contained units;
-an upgrade and a kill under 50 containers with streams through them; a state file of a newer agent; a reboot. Then Debian 13, shorter."""
+an upgrade and a kill under 50 containers with streams through them (HOODY_CONTAINERS); a state file of a newer agent; a reboot; a power cut in a storm of orders. Then Debian 13, shorter. Its arguments name fewer: debian12, debian13."""
 import json
+import os
 import pathlib
+import random
 import shutil
 import socket
 import sqlite3
@@ -22,7 +24,7 @@ import harness  # it leaves the host's network
 import host
 import node_in_vm
 
-CONTAINERS = 50
+CONTAINERS = int(os.environ.get("HOODY_CONTAINERS", "50"))
 FAR = "198.51.100.1" # where only the upstream proxy can get to
 
 
@@ -171,6 +173,9 @@ def debian12(package):
             rebooted(n, CONTAINERS)
             tap.eq(len(n.pids("netproxy")), 1, "and the forwarder")
             leaves(n)
+            gone = [n.node.wait(n.node.order("container.delete", cid, force=True), 300)["state"] for cid in (first, *ids)]
+            tap.eq(gone, ["succeeded"] * CONTAINERS, "all are deleted")
+            n.cut_in_storm(random.Random(1), "a power cut")
             tap.eq(n.node.violations(), [], "the control API has seen no breach of the protocol")
         finally:
             proxy.kill()
