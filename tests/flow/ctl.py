@@ -3,6 +3,7 @@
 """hoodyctl's nouns against a standalone agent, on a pipe and on a terminal: names and prefixes, tables and JSON, exit codes, and an interrupt that lets go of an operation without ending it."""
 import hashlib
 import io
+import itertools
 import json
 import os
 import pathlib
@@ -149,10 +150,12 @@ def main():
         # --- follow ---
         command = [harness.BUILD / "agent/hoodyctl", "--config", node.directory / "agent.conf", "events", "--follow", "--json"]
         live = subprocess.Popen([str(c) for c in command], stdout=subprocess.PIPE, text=True)
-        time.sleep(0.5)
+        changes = itertools.count()
+        tap.ok(host.poll(lambda: api.do("PATCH", f"/containers/{cid}/env/N", {"value": str(next(changes))}) and select.select([live.stdout], [], [], 0.2)[0], 20), "events --follow has begun")
         gives(node, 0, [], "container", "start", "data")
-        line = live.stdout.readline()
-        tap.eq(json.loads(line)["resource_id"], second, "events --follow tells as it happens")
+        while json.loads(line := live.stdout.readline())["resource_id"] != second and line:
+            pass
+        tap.eq(json.loads(line)["resource_id"], second, "and tells as it happens")
         live.send_signal(signal.SIGINT)
         tap.eq(live.wait(10 * harness.SLOW), 0, "and ends when interrupted")
         gives(node, 1, ["OPERATION_STATE_CONFLICT"], "container", "delete", "data")

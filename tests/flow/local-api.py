@@ -3,6 +3,7 @@
 """The local API of a standalone node: every answer is as its own description says, changes are orders (journaled, one at a time per container, told live), and a crash in the middle of a call loses nothing."""
 import os
 import pathlib
+import select
 import signal
 import socket
 import sys
@@ -97,12 +98,11 @@ def main():
         events, seen = api.stream("/events"), []
         reader = threading.Thread(target=lambda: seen.extend(e for _, e in zip(range(1), events)))
         reader.start()
-        time.sleep(0.2)
         status, headers, answer = api.ask("POST", f"/containers/{cid}/restart", {}, {"Prefer": "respond-async"})
         tap.eq((status, headers["Location"]), (202, "/api/v1/operations/" + answer["data"]["operation_id"]), "asked to, a call answers at once")
         steps = [data["status"] for _, data in api.stream(headers["Location"].removeprefix("/api/v1") + "/events")]
         tap.ok(steps[-1] == "succeeded" and set(steps[:-1]) <= {"accepted", "running"}, "and is followed to its end", steps)
-        reader.join(10)
+        reader.join(10 * harness.SLOW)
         events.close()
         tap.ok(any(e["event_type"] == "container.operation.completed" and e["payload"]["operation_id"] == answer["data"]["operation_id"] for _, e in seen), "events are told live", seen)
         history = api.do("GET", "/events?limit=500&sort_order=asc")["events"]
@@ -143,9 +143,9 @@ def main():
             early = []
             waiter = threading.Thread(target=lambda: early.append(api.ask("GET", "/ip")[0]))
             waiter.start()
-            time.sleep(0.2)
+            select.select([held], [], [], 10 * harness.SLOW) # it has knocked
             node.start_agent(listen=held)
-            waiter.join(10)
+            waiter.join(10 * harness.SLOW)
             tap.eq(early, [200], "a call that came while there was no agent is answered by the next one")
             node.stop_agent()
         tap.ok(api.path.exists(), "a socket that is not the agent's own is left alone")

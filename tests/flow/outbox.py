@@ -30,7 +30,8 @@ def main():
             wishes = [{"op": "container.delete", "container_id": node.new_id(), "project_id": harness.PROJECT, "params": {}} for _ in range(AT_ONCE)]
             ids += node.api.ask("orders", orders=wishes)["ids"]
         tap.ok(host.poll(lambda: "no order is taken until some are" in node.log_tail(200), 60, 0.05), "the outbox fills, and the agent says so", node.log_tail())
-        time.sleep(1)
+        taken = []
+        host.poll(lambda: taken.append(node.hoodyctl("status")["control"]["after"]) or len(taken) > 9 and len(set(taken[-9:])) == 1, 20, 0.1)
         before = node.hoodyctl("status")
         time.sleep(2)
         after = node.hoodyctl("status")

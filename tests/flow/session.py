@@ -104,8 +104,7 @@ def terminal(node):
     t.type("sleep 0.2; stty size\n")
     tap.ok(t.until("33 101"), "the window's new size arrives", t.shown)
     t.type("sleep 60\n")
-    t.until("sleep 60")
-    time.sleep(0.3)
+    host.poll(lambda: [p for p in host.pids_of(node.prefix) if b"sleep\0" + b"60" in host.command(p)], 10)
     t.type("\x03echo int=$?\n")
     tap.ok(t.until("int=130"), "Ctrl-C ends the command in it, not the session", t.shown)
     before = termios.tcgetattr(t.fd)[3]

@@ -11,6 +11,7 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+import host
 import tap
 from fwworld import BUILD, GATEWAY_MAC, Chance, Driver, Packet, World, expect
 from packets import ICMP, TCP, UDP, address, arp, checksum, frame, ipv4, mac, transport
@@ -238,7 +239,7 @@ def version_six(world, driver):
         world.router.sysctl(**{f"ipv6__conf__{e.ifname}__disable_ipv6": 0, f"ipv6__conf__{e.ifname}__forwarding": 1})
         world.router.ip(f"-6 route add {ip}/128 dev {e.ifname}")
         world.router.ip(f"-6 neigh replace {ip} lladdr {e.mac.hex(':')} dev {e.ifname} nud permanent")
-    time.sleep(0.1)
+    host.poll(lambda: "tentative" not in world.router.ip("-6 addr show").stdout, 5)
     body = struct.pack("!HHHH", 5000, 6000, 13, 0) + b"hoody"
 
     def arrives(e, target, src, dst):

@@ -64,6 +64,14 @@ def exe(pid):
         return None
 
 
+def command(pid):
+    """Its words, each with a NUL; empty when it is gone."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
 def is_alive(pid):
     return status(pid).get("State", "Z")[0] not in "ZX"
 
