@@ -63,7 +63,7 @@ class Place:
             (self.directory / name).mkdir(exist_ok=True)
             (self.directory / name).chmod(0o711)
         self.cid = os.urandom(12).hex()
-        self.base = 100_000_000 + os.getpid() % 500 * 6_553_600
+        self.base = 100_000_000 + harness.SLOT * 20 * 6_553_600
         self.limits = {"memory_bytes": 64 << 20, "pids": 64, "cpu_cores": 0.5}
 
     def job(self, name, verb="act", **params):

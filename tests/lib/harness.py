@@ -43,6 +43,7 @@ if FLOW:
     names.own()
     names.write_hosts({API_NAME: "127.0.0.1"})
 _counter = itertools.count(1)
+SLOT = int(os.environ.get("HOODY_TEST_SLOT", os.getpid() % 30)) # no two tests that run at once have the same user ids
 
 
 class Failure(Exception):
@@ -60,7 +61,7 @@ def _options(directory, prefix, number, url):
         "Node": {"NodeId": NODE_ID, "Name": "test", "StateDirectory": directory / "state", "RuntimeDirectory": directory / "run", "MaxWorkers": 4},
         "Control": {"ApiUrl": url, "TokenFile": directory / "token", "TrustedKeys": directory / "trusted-keys.json", "StatsIntervalSec": 0},
         "Courier": {"User": "nobody"},
-        "Containers": {"IdBase": 100_000_000 + (os.getpid() * 4 + number) % 600 * 6_553_600, "CgroupPrefix": prefix},
+        "Containers": {"IdBase": 100_000_000 + (SLOT * 20 + number % 20) * 6_553_600, "CgroupPrefix": prefix},
         "Network": {"Table": f"hoody{number}", "InterfacePrefix": interfaces(number), "Subnet4": f"10.{100 + number % 100}.0.0/16"},
         "Storage": {"Pool": directory / "pool", "Driver": "dir"},
         "Local": {"Group": "root"},

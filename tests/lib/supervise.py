@@ -9,6 +9,7 @@ import os
 import pathlib
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -50,6 +51,18 @@ def word(pid):
         return f"process {pid}"
 
 
+def slot():
+    """A number of 30 that no other test of this machine has as long as we hold the socket."""
+    s = socket.socket(socket.AF_UNIX)
+    for n in range(30):
+        try:
+            s.bind(f"\0hoody-test-slot-{n}")
+            return s, n
+        except OSError:
+            pass
+    return s, os.getpid() % 30
+
+
 class Places:
     """What is named after a test's process: cgroups, mounts and directories of hoody-tPID."""
 
@@ -72,7 +85,7 @@ class Places:
         return found
 
     def directories(self):
-        return [place / name for place in {pathlib.Path("/tmp"), pathlib.Path(tempfile.gettempdir()), pathlib.Path("/dev/shm")} for name in os.listdir(place) if self.is_ours(name)]
+        return [place / name for place in {pathlib.Path(p) for p in ("/tmp", tempfile.gettempdir(), "/dev/shm", "build-vm")} if place.is_dir() for name in os.listdir(place) if self.is_ours(name)]
 
     def found(self):
         kept = [] if os.environ.get("HOODY_TEST_KEEP") else self.directories()
@@ -102,9 +115,10 @@ class Places:
 
 class Test:
     def __init__(self, command, log):
+        self.held, number = slot()
         with open(log, "wb") as out:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
-                                            env=dict(os.environ, HOODY_TEST_REAPER=str(os.getpid())), preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_SETMASK, []))
+                                            env=dict(os.environ, HOODY_TEST_REAPER=str(os.getpid()), HOODY_TEST_SLOT=str(number)), preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_SETMASK, []))
         self.pid, self.status, self.pids = self.process.pid, None, {self.process.pid}
 
     def reap(self):

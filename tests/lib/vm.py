@@ -92,7 +92,7 @@ def _make(key, recipe):
     where = CACHE / hashlib.sha256(repr(key).encode()).hexdigest()[:12]
     if not (where / "disk").exists():
         CACHE.mkdir(exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=CACHE) as d:
+        with tempfile.TemporaryDirectory(prefix=f"hoody-t{os.getpid()}-", dir=CACHE) as d:
             d = pathlib.Path(d)
             names = recipe(d)
             (d / "root").mkdir()
