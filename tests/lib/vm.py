@@ -11,6 +11,7 @@
 The disks are made once (mmdebstrap) and kept beside the builds; each run starts from one anew. The checkout is seen under its own path, read-only,
 by 9p, save by a Machine."""
 import hashlib
+import math
 import os
 import pathlib
 import shlex
@@ -155,7 +156,7 @@ def _machine(script, init, more, seconds, memory, files=()):
         (job / "run").write_text(f"""mkdir -p {TOP}
 mount -t 9p -o trans=virtio,version=9p2000.L,msize=1048576,ro,cache=loose tree {TOP} || exit 125
 cd {TOP}
-export top_srcdir={TOP} top_builddir={BUILD} PYTHONDONTWRITEBYTECODE=1 HOODY_IN_VM=1
+export top_srcdir={TOP} top_builddir={BUILD} PYTHONDONTWRITEBYTECODE=1 HOODY_IN_VM=1 HOODY_TEST_SLOW={math.ceil(PATIENCE)}
 {script}
 """)
         machine = _qemu(where, f"{where}/disk", job, memory, init, "-nic", "none", "-snapshot", "-virtfs", f"local,path={TOP},mount_tag=tree,security_model=none,readonly=on", *more)

@@ -43,7 +43,7 @@ agent=$(main_pid)
 must "upgraded" dpkg -i "$package"
 must "the agent was restarted" sh -c "systemctl is-active hoody-agent && [ \$(systemctl show -P MainPID hoody-agent) != $agent ]"
 must "the container goes on" goes_on
-must "killed" sh -c 'kill -9 $(systemctl show -P MainPID hoody-agent); for i in $(seq 20); do sleep 1; hoodyctl status >/dev/null 2>&1 && exit 0; done; exit 1'
+must "killed" sh -c 'kill -9 $(systemctl show -P MainPID hoody-agent); for i in $(seq $((60 * ${HOODY_TEST_SLOW:-1}))); do sleep 1; hoodyctl status >/dev/null 2>&1 && exit 0; done; exit 1'
 must "the container goes on after that too" goes_on
 
 must "removed" dpkg -r hoody-agent

@@ -6,6 +6,7 @@ set -u
 mark=/var/lib/hoody-test
 socket=/run/hoody-agent/debug.sock
 boot=$(cat /proc/sys/kernel/random/boot_id)
+patience=$((40 * ${HOODY_TEST_SLOW:-1})) # seconds
 
 say() { echo "$@"; sync; }
 finish() {
@@ -42,12 +43,12 @@ order_reboot() { # COMMAND NEXT-STAGE
 	echo "$boot" >$mark/boot
 	echo "$2" >$mark/stage
 	sync
-	sleep 240
+	sleep $((4 * patience))
 	finish 1 "$1 did not reboot the machine: $(ask GET "/operations/$operation")"
 }
 judge_reboot() { # COMMAND
 	[ "$boot" != "$(cat $mark/boot)" ] || finish 1 "$1: the same boot"
-	for _ in $(seq 60); do
+	for _ in $(seq $patience); do
 		state=$(ask GET "/operations/$(cat $mark/operation)" | field .data.status)
 		[ "$state" = succeeded ] && break
 		sleep 1
@@ -64,7 +65,7 @@ prepare() { # STAGE-AFTER: init runs this when it is asked to end
 	root=/var/lib/hoody-agent/pool/containers/$id/rootfs
 	printf '::sysinit:/bin/true\n::shutdown:/bin/sh -c "echo ended >/ended-%s; sync"\n' "$1" >"$root/etc/inittab"
 	restart=$(ask POST "/containers/$id/restart" '{}' | field .data.operation_id)
-	for _ in $(seq 60); do
+	for _ in $(seq $patience); do
 		[ "$(ask GET "/operations/$restart" | field .data.status)" = succeeded ] && return
 		sleep 1
 	done
@@ -75,7 +76,7 @@ case $stage in
 first)
 	project=$(ask POST /projects '{"alias":"p"}' | field .data.id)
 	ask POST "/projects/$project/containers" '{"image":"builtin:busybox","name":"web"}' >/dev/null
-	for _ in $(seq 60); do
+	for _ in $(seq $patience); do
 		id=$(ask GET /containers | field '.data.containers[0] | select(.status=="running") | .id')
 		[ -n "$id" ] && break
 		sleep 1
@@ -97,13 +98,13 @@ kexeced)
 	echo plain >$mark/stage
 	sync
 	systemctl reboot
-	sleep 240
+	sleep $((4 * patience))
 	finish 1 "the host does not reboot"
 	;;
 plain)
 	[ "$boot" != "$(cat $mark/boot)" ] || finish 1 "reboot: the same boot"
 	id=$(cat $mark/container)
-	for _ in $(seq 60); do
+	for _ in $(seq $patience); do
 		state=$(ask GET "/containers/$id" | field .data.status)
 		[ "$state" = running ] && break
 		sleep 1

@@ -18,6 +18,15 @@ static struct {
 	unsigned run, failed;
 } tap;
 
+/* What a deadline is multiplied by: HOODY_TEST_SLOW, or 1. */
+__attribute__((unused)) static inline unsigned tap_slow(void)
+{
+	const char *s = getenv("HOODY_TEST_SLOW");
+	unsigned long n = s ? strtoul(s, NULL, 10) : 1;
+
+	return n > 1 ? (unsigned)n : 1;
+}
+
 /* Make the check, name it as with printf: TAP_OK(r == 0, "case %d", i) */
 #define TAP_OK(cond, ...) tap_check((cond), __FILE__, __LINE__, #cond, __VA_ARGS__)
 

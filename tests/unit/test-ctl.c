@@ -358,7 +358,7 @@ static pid_t serve_http(const char *response, unsigned *ret_port)
 		ssize_t got;
 
 		(void)signal(SIGPIPE, SIG_IGN);
-		(void)alarm(10);
+		(void)alarm(10 * tap_slow());
 		client = accept(fd, NULL, NULL);
 		while (n < sizeof(request) - 1 && !strstr(request, "}") &&
 			(got = read(client, request + n, sizeof(request) - 1 - n)) > 0)
