@@ -49,13 +49,17 @@ class Stream:
     def goes_on(self):
         """None, or what is wrong."""
         before = self.last
-        host.poll(lambda: self.fault or self.last > before + 10, 20)
-        return self.fault or (None if self.last > before + 10 else f"nothing more comes after {self.last}")
+        host.poll(lambda: self.fault or self.last > before + 3, 60)
+        return self.fault or (None if self.last > before + 3 else f"nothing more comes after {self.last}")
 
 
 def stream_of(n, cid, address, port):
     """Numbers from within a container, by a process that outlives who started it."""
-    n.m.must(f"hoodyctl exec {cid} sh -c 'i=1; (while :; do echo $i; i=$((i + 1)); sleep 0.05; done | nc {address} {port}) >/dev/null 2>&1 </dev/null &'")
+    n.m.must(f"hoodyctl exec {cid} sh -c 'i=1; (while :; do echo $i; i=$((i + 1)); sleep 0.3; done | nc {address} {port}) >/dev/null 2>&1 </dev/null &'")
+
+
+def stage(n, what):
+    tap.note(f"{what}; the machine has taken {host.cpu_s(n.m.process.pid):.0f} s of the processors since it was started")
 
 
 def quiet(n, what):
@@ -68,7 +72,10 @@ def quiet(n, what):
 
 def first_order(n, kind):
     begin = time.monotonic()
+    n.m.must("true", 300)
+    stage(n, "booted")
     n.install()
+    stage(n, "installed")
     installed = time.monotonic()
     quiet(n, "installed")
     n.enrol()
@@ -112,7 +119,9 @@ def upgraded(n, near, far):
     n.connected()
     tap.eq(inits(n), before, "no container was restarted")
     tap.eq((n.pids("netproxy"), len(forwarders)), (forwarders, 1), "nor the forwarder")
-    n.m.must("kill -9 $(systemctl show -P MainPID hoody-agent); sleep 3")
+    agent = n.main_pid()
+    n.m.must(f"kill -9 {agent}")
+    host.poll(lambda: n.main_pid() not in (0, agent), 60, 0.5)
     n.connected()
     tap.eq((inits(n), n.pids("netproxy")), (before, forwarders), "nor after the agent was killed")
     tap.eq([s.goes_on() for s in (near, far)], [None, None], "streams through the host's network and through the forwarder are unbroken")
@@ -130,7 +139,8 @@ def newer_state(n):
     db.commit()
     db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     db.close()
-    n.m.must("mkdir /root/kept; cp -a /var/lib/hoody-agent/state.db* /root/kept/; rm -f /var/lib/hoody-agent/state.db-*; cat /job/state/state.db >/var/lib/hoody-agent/state.db; systemctl start --no-block hoody-agent; sleep 5")
+    n.m.must("mkdir /root/kept; cp -a /var/lib/hoody-agent/state.db* /root/kept/; rm -f /var/lib/hoody-agent/state.db-*; cat /job/state/state.db >/var/lib/hoody-agent/state.db; systemctl start --no-block hoody-agent")
+    host.poll(lambda: n.m.sh("journalctl -b --no-pager -o cat -u hoody-agent | tail -20 | grep -q 'has schema'")[0] == 0, 60, 0.5)
     words = n.m.must("systemctl stop hoody-agent; journalctl -b --no-pager -o cat -u hoody-agent | tail -20")
     tap.ok(f"has schema {version + 1}, this agent knows {version}" in words, "an older agent refuses a newer one's state, and says so", words)
     n.m.must("rm -f /var/lib/hoody-agent/state.db*; cp -a /root/kept/* /var/lib/hoody-agent/; systemctl reset-failed hoody-agent; systemctl start hoody-agent")
@@ -167,15 +177,20 @@ def debian12(package):
             stream_of(n, ids[0], FAR, 9002)
             tap.eq([s.goes_on() for s in (near, far)], [None, None], "streams from two of them, one through its forwarder")
             tap.eq(n.m.must(f"cat /proc/{n.pids('netproxy')[0]}/attr/current").strip(), "hoody-netproxy (enforce)", "the forwarder is confined by AppArmor")
+            stage(n, "containers run")
             upgraded(n, near, far)
+            stage(n, "upgraded")
             newer_state(n)
+            stage(n, "refused a newer state")
             tap.eq([s.goes_on() for s in (near, far)], [None, None], "and all that while they went on")
             rebooted(n, CONTAINERS)
             tap.eq(len(n.pids("netproxy")), 1, "and the forwarder")
             leaves(n)
+            stage(n, "rebooted")
             gone = [n.node.wait(n.node.order("container.delete", cid, force=True), 300)["state"] for cid in (first, *ids)]
             tap.eq(gone, ["succeeded"] * CONTAINERS, "all are deleted")
             n.cut_in_storm(random.Random(1), "a power cut")
+            stage(n, "cut")
             tap.eq(n.node.violations(), [], "the control API has seen no breach of the protocol")
         finally:
             proxy.kill()
