@@ -13,16 +13,15 @@ HOODY_TEST_DEPS="python3 openssl openssh-client openssh-server lxc procps clang 
 
 # hoody_install PACKAGE…: install what is missing, without a question; nothing when all is there.
 hoody_install() {
-	local missing="" package
-	for package in "$@"; do
-		dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing="$missing $package"
-	done
+	local missing
+	# shellcheck disable=SC2016
+	missing=$(comm -23 <(printf '%s\n' "$@" | sort -u) <(dpkg-query -W -f='${db:Status-Status} ${Package}\n' "$@" 2>/dev/null | sed -n 's/^installed //p' | sort -u) | tr '\n' ' ')
 	[ -z "$missing" ] && return 0
 	if [ "$(id -u)" != 0 ]; then
-		echo "missing packages, and only root can install them:$missing" >&2
+		echo "missing packages, and only root can install them: $missing" >&2
 		return 1
 	fi
-	echo "installing:$missing"
+	echo "installing: $missing"
 	export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 # daemons among them are not started
 	# shellcheck disable=SC2086
 	apt-get -qq -o Dpkg::Use-Pty=0 install -y --no-install-recommends $missing >/dev/null 2>&1 ||
