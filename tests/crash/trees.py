@@ -17,7 +17,7 @@ import tap
 ROUNDS = int(os.environ.get("HOODY_ROUNDS", "20")) # random instants for each op and file system
 FAILNTH = harness.BUILD / "tests/tools/failnth"
 CALLS = "mkdirat,renameat,renameat2,fsync,syncfs,ioctl,sendmsg,fchownat,utimensat"
-STEP = 7
+STEP = int(os.environ.get("HOODY_STEP", "7"))
 FILES = 40
 
 
