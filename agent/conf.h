@@ -65,6 +65,8 @@ struct conf {
 		char *subnet4; /* CIDR */
 		char *subnet6; /* CIDR or "" */
 		bool masquerade;
+		int64_t flows_max; /* of a container; 0: by what the kernel tracks */
+		bool cloud_metadata;
 		char *dns;             /* addresses with one space between them, or "" */
 		char *proxy_addresses; /* the same; each may be a CIDR */
 		char *proxy_ca_file;   /* or "" */

@@ -403,6 +403,17 @@ static const struct conf_key table[] = {
 			"IPv6." },
 	{ "Network", "Masquerade", &boolean, AT(network.masquerade), "yes",
 		.help = "Whether containers go out with the host's address." },
+	{ "Network", "MaxFlows", &number, AT(network.flows_max), "0", 0, 16777216,
+		.help = "How many flows (connections, exchanges of datagrams) the kernel may track "
+			"for "
+			"one container at once; new ones beyond that are dropped and counted. 0: a "
+			"32nd "
+			"of net.netfilter.nf_conntrack_max, at least 1024 and at most 16384." },
+	{ "Network", "CloudMetadata", &boolean, AT(network.cloud_metadata), "no",
+		.help = "Whether containers reach the metadata services of clouds "
+			"(169.254.169.254, fd00:ec2::254 and their like), which hand out the "
+			"host's "
+			"own credentials. Names can be asked there either way." },
 	{ "Network", "Dns", &hosts, AT(network.dns), "", .reload = true,
 		.help = "Name servers for containers. Unset: those of the host." },
 	{ "Network", "ProxyAddresses", &networks, AT(network.proxy_addresses), "", .reload = true,

@@ -23,6 +23,7 @@
 #define KEY_DAYS_MIN     14
 #define DAY_MS           86400000LL
 #define KEYS_MAX         65536
+#define FLOWS_SHARE_MIN  8 /* so many containers must not take all flows */
 
 extern char **environ;
 
@@ -307,6 +308,71 @@ static void forwarding(struct doctor *d)
 			"net.ipv4.ip_forward is 0");
 }
 
+/* 0: not there. */
+static int64_t sysctl_number(const char *key)
+{
+	_cleanup_(freep) char *path = xasprintf("/proc/sys/net/netfilter/%s", key);
+	FILE *f = fopen(path, "re");
+	long long n;
+
+	if (!f || fscanf(f, "%lld", &n) != 1)
+		n = 0;
+	if (f)
+		(void)fclose(f);
+	return n;
+}
+
+/* When the kernel can track no more flows, the whole node is offline. */
+static void tracking(struct doctor *d)
+{
+	int64_t max = sysctl_number("nf_conntrack_max"), n = sysctl_number("nf_conntrack_count"),
+		end_s = sysctl_number("nf_conntrack_tcp_timeout_established");
+
+	if (max == 0)
+		say(d, GOOD, "flows", NULL, "none are tracked yet");
+	else if (n > max / 2)
+		say(d, n > max / 10 * 9 ? BAD : DOUBTFUL, "flows",
+			"raise net.netfilter.nf_conntrack_max, shorten "
+			"nf_conntrack_tcp_timeout_established, or lower Network.MaxFlows; "
+			"conntrack -L shows whose they are",
+			"%lld of %lld that the kernel tracks at most are taken, and silent "
+			"connections are "
+			"kept for %lld s",
+			(long long)n, (long long)max, (long long)end_s);
+	else if (d->conf.network.flows_max > max / FLOWS_SHARE_MIN)
+		say(d, DOUBTFUL, "flows",
+			"lower Network.MaxFlows, or raise net.netfilter.nf_conntrack_max",
+			"%d containers can take all %lld that the kernel tracks", FLOWS_SHARE_MIN,
+			(long long)max);
+	else
+		say(d, GOOD, "flows", NULL, "%lld of %lld that the kernel tracks are taken",
+			(long long)n, (long long)max);
+}
+
+/* What empties the whole ruleset, other programs' tables too, when it is started, reloaded or stopped. */
+static void flushers(struct doctor *d)
+{
+	static const char *const files[] = {
+		"/etc/systemd/system/sysinit.target.wants/nftables.service",
+		"/etc/systemd/system/multi-user.target.wants/nftables.service",
+		"/etc/runlevels/default/nftables"
+	};
+
+	for (size_t i = 0; i < countof(files); i++)
+		if (faccessat(AT_FDCWD, files[i], F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+			say(d, DOUBTFUL, "flush",
+				"systemctl disable nftables, or have its configuration and "
+				"ExecStop "
+				"delete its own tables instead of \"flush ruleset\"",
+				"%s is enabled: it deletes the containers' firewall too, and while "
+				"the "
+				"agent is away they are cut off until it is back",
+				files[i]);
+			return;
+		}
+	say(d, GOOD, "flush", NULL, "no service is enabled that flushes the ruleset");
+}
+
 /* What "nft -j list …" prints; NULL: it can't be asked. */
 static json_t *ask_nft(const char *what, const char *family, const char *name)
 {
@@ -466,7 +532,8 @@ static void print(const struct doctor *d)
 enum ctl_exit ctl_doctor(const struct ctl *ctl, struct err *err)
 {
 	void (*const checks[])(struct doctor * d) = { kernel, calls, cgroups, ids, pool,
-		clock_is_right, node_key, trusted_keys, agent, forwarding, foreign_tables };
+		clock_is_right, node_key, trusted_keys, agent, forwarding, tracking, flushers,
+		foreign_tables };
 	struct doctor d = { .ctl = ctl };
 	struct err ignored = {};
 	enum ctl_exit e = ctl_read_config(ctl, &d.conf, err);

@@ -4,9 +4,9 @@
 #include <arpa/inet.h>
 #include <signal.h>
 #include <sys/epoll.h>
-#include <sys/prctl.h>
 #include <time.h>
 
+#include "agent/ctflows.h"
 #include "agent/ctwatch.h"
 #include "agent/forwarder.h"
 #include "agent/fwlist.h"
@@ -14,7 +14,6 @@
 #include "agent/metrics.h"
 #include "agent/netlist.h"
 #include "agent/tell.h"
-#include "netfilter/ctcut.h"
 #include "netfilter/fwjson.h"
 #include "netfilter/nfwatch.h"
 #include "netns/ifsysctl.h"
@@ -25,16 +24,19 @@
 #define HEAL_AGAIN_US    50000 /* after one that failed, or that somebody else undid at once */
 #define SWEEP_TIMEOUT_MS 60000
 #define SWEEP_LATER_US   500000 /* then the kernel has cleared away what it will */
-#define ALL              0      /* an address that no container has */
+
+/* Network.MaxFlows, unset. */
+#define FLOWS_SHARE 32
+#define FLOWS_MIN   1024
+#define FLOWS_MAX   16384
 
 struct ctnet {
 	struct agent *agent;
 	struct fwtable *table;
 	struct nfwatch *watch;
-	sd_event_source *input, *heal, *child, *sweep;
+	struct ctflows *flows; /* there is one as long as there is a table */
+	sd_event_source *input, *heal, *sweep;
 	uint64_t healed_us;
-	/* Flows to cut: one child at a time, and what is asked for meanwhile is one walk of all. */
-	bool cutting, cut_again;
 	struct worker *sweeper;
 	struct err broken; /* why there is no table */
 };
@@ -69,18 +71,32 @@ static struct fwranges proxies_of(const struct conf *conf)
 	return r;
 }
 
+/* A share of what the kernel tracks that leaves room for others, and is enough for a busy server. */
+static uint32_t flows_max(const struct conf *conf)
+{
+	int64_t n = conf->network.flows_max;
+
+	if (n == 0)
+		n = MIN_OF(MAX_OF(ifsysctl_tracked_max() / FLOWS_SHARE, FLOWS_MIN), FLOWS_MAX);
+	return (uint32_t)n;
+}
+
 static int open_table(struct ctnet *n, struct err *err)
 {
 	const struct conf *conf = &n->agent->conf;
 	struct fwtable_conf c = { .table = conf->network.table,
 		.prefix = conf->network.interface_prefix,
 		.masquerade = conf->network.masquerade,
+		.metadata = conf->network.cloud_metadata,
+		.flows_max = flows_max(conf),
 		.proxies = proxies_of(conf) };
 	int r = range_of(conf->network.subnet4, strlen(conf->network.subnet4), &c.subnet);
 
 	assert(r == 0); /* the configuration has been judged */
 	r = fwtable_open(&c, &n->table, err);
 	free(c.proxies.at);
+	if (r >= 0)
+		n->flows = ctflows_new(n->agent->event, n->table);
 	return r;
 }
 
@@ -232,6 +248,8 @@ int ctnet_before_launch(struct agent *a, struct operation *op)
 		r = stored_mode(a, c, &port, &op->err);
 	if (r >= 0)
 		r = put(a, &port, &plans, &op->err);
+	if (r >= 0)
+		ctflows_begin(a->net->flows, &port);
 	return r;
 }
 
@@ -306,6 +324,20 @@ void ctnet_count(struct agent *a, const struct container *c, enum fwdirection di
 	if (a->net->table &&
 		fwtable_count(a->net->table, port.ifname, direction, ret_packets, ret_bytes, n) < 0)
 		memset(ret_packets, 0, n * sizeof(*ret_packets));
+}
+
+void ctnet_look_refused(struct agent *a)
+{
+	if (a->net->table && fwtable_look_refused(a->net->table) < 0)
+		(void)0; /* figures only: the last ones stand */
+}
+
+uint64_t ctnet_refused(struct agent *a, const struct container *c)
+{
+	struct rtlink l = {};
+
+	rtname_fill(a->conf.network.interface_prefix, c->spec.id, &l);
+	return a->net->table ? fwtable_refused(a->net->table, l.name) : 0;
 }
 
 /* --- links that nobody needs any more --- */
@@ -384,14 +416,16 @@ static int on_sweep(sd_event_source *s, uint64_t usec, void *userdata)
 
 static void forget(struct agent *a, const struct container *c)
 {
-	struct rtlink l = {};
+	const struct fwport port = port_of(a, c);
 	struct err err = {};
 
 	forwarder_stop(a, c->spec.id);
-	rtname_fill(a->conf.network.interface_prefix, c->spec.id, &l);
-	if (a->net->table && fwtable_remove(a->net->table, l.name, &err) < 0)
+	if (!a->net->table || !fwtable_has(a->net->table, port.ifname))
+		return;
+	if (fwtable_remove(a->net->table, port.ifname, &err) < 0)
 		LOG(LOG_ERR, FIREWALL_FAILED, FIELDS(.container_id = c->spec.id, .err = &err),
 			"container %s can't leave the firewall: %s", c->spec.id, err.message);
+	ctflows_end(a->net->flows, &port);
 }
 
 void ctnet_settle(struct agent *a, const struct container *c)
@@ -404,64 +438,10 @@ void ctnet_settle(struct agent *a, const struct container *c)
 
 /* --- flows under way --- */
 
-static void start_child(struct ctnet *n, uint32_t address);
-
-static int on_child(sd_event_source *s, const siginfo_t *si, void *userdata)
-{
-	struct ctnet *n = userdata;
-
-	n->child = sd_event_source_disable_unref(n->child);
-	n->cutting = false;
-	if (si->si_code != CLD_EXITED || si->si_status != 0)
-		LOG(LOG_ERR, FIREWALL_FAILED, NO_FIELDS,
-			"flows that the rules no longer allow could not be cut");
-	if (n->cut_again) {
-		n->cut_again = false;
-		start_child(n, ALL);
-	}
-	return 0;
-}
-
-/* A fork of ours, which has no threads: it knows the table, opens a socket of its own, and touches
- * nothing else. */
-static _Noreturn void be_child(struct ctnet *n, uint32_t address)
-{
-	struct nfsock *s = NULL;
-	int r;
-
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	(void)prctl(PR_SET_NAME, "hoody-ctcut");
-	r = nfsock_open(&s);
-	if (r >= 0)
-		r = ctcut_run(n->table, s, address, NULL);
-	_exit(r < 0);
-}
-
-static void start_child(struct ctnet *n, uint32_t address)
-{
-	pid_t pid;
-
-	if (n->cutting) {
-		n->cut_again = true;
-		return;
-	}
-	pid = fork();
-	if (pid == 0)
-		be_child(n, address);
-	if (pid < 0 ||
-		sd_event_add_child(n->agent->event, &n->child, pid, WEXITED, on_child, n) < 0) {
-		LOG(LOG_ERR, FIREWALL_FAILED, NO_FIELDS,
-			"flows that the rules no longer allow could not be cut: %s",
-			strerror(errno));
-		return;
-	}
-	n->cutting = true;
-}
-
 void ctnet_cut(struct agent *a, const struct container *c)
 {
 	if (a->net->table && (c->status == CT_RUNNING || c->status == CT_PAUSED))
-		start_child(a->net, c->spec.ipv4);
+		ctflows_judge(a->net->flows, c->spec.ipv4);
 }
 
 /* --- equal to what is wanted --- */
@@ -474,13 +454,20 @@ static uint64_t now_us(void)
 	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 }
 
+static void heal_later(struct ctnet *n)
+{
+	(void)sd_event_source_set_time(n->heal, now_us() + HEAL_AGAIN_US);
+	(void)sd_event_source_set_enabled(n->heal, SD_EVENT_ONESHOT);
+}
+
 static int load(struct ctnet *n, struct err *err)
 {
 	int r;
 
-	nfwatch_pause(n->watch, true);
+	nfwatch_pause(n->watch);
 	r = fwtable_load(n->table, err);
-	nfwatch_pause(n->watch, false);
+	if (nfwatch_resume(n->watch, r >= 0) && r >= 0)
+		heal_later(n); /* what was missed may have been of ours */
 	n->healed_us = now_us();
 	return r;
 }
@@ -501,11 +488,9 @@ static void heal(struct ctnet *n)
 			n->agent->conf.network.table);
 	tell_firewall(n->agent, NULL, r < 0 ? "failed" : "healed",
 		json_pack("{s:s}", "table", n->agent->conf.network.table));
-	start_child(n, ALL); /* what has passed meanwhile */
-	if (r < 0) {
-		(void)sd_event_source_set_time(n->heal, now_us() + HEAL_AGAIN_US);
-		(void)sd_event_source_set_enabled(n->heal, SD_EVENT_ONESHOT);
-	}
+	ctflows_judge(n->flows, CTFLOWS_ALL); /* what has passed meanwhile */
+	if (r < 0)
+		heal_later(n);
 }
 
 static int on_heal(sd_event_source *s, uint64_t usec, void *userdata)
@@ -525,8 +510,7 @@ static int on_change(sd_event_source *s, int fd, uint32_t revents, void *userdat
 		heal(n);
 		return 0;
 	}
-	(void)sd_event_source_set_time(n->heal, now_us() + HEAL_AGAIN_US);
-	(void)sd_event_source_set_enabled(n->heal, SD_EVENT_ONESHOT);
+	heal_later(n);
 	return 0;
 }
 
@@ -615,10 +599,11 @@ void ctnet_start(struct agent *a)
 			"the firewall can't be set up, so no container can be started: %s",
 			err.message);
 		n->broken = err;
+		n->flows = ctflows_free(n->flows);
 		n->table = fwtable_close(n->table);
 	}
 	if (n->table)
-		start_child(n, ALL);
+		ctflows_judge(n->flows, CTFLOWS_ALL);
 	ifsysctl_forward_uplinks(a->conf.network.interface_prefix);
 	if (*a->conf.network.subnet6)
 		ifsysctl_forward_six(a->conf.network.interface_prefix);
@@ -632,9 +617,9 @@ struct ctnet *ctnet_free(struct ctnet *n)
 		n->input = sd_event_source_disable_unref(n->input);
 		n->heal = sd_event_source_disable_unref(n->heal);
 		n->sweep = sd_event_source_disable_unref(n->sweep);
-		n->child = sd_event_source_disable_unref(n->child);
 		n->sweeper = worker_release(n->sweeper);
 		n->watch = nfwatch_close(n->watch);
+		n->flows = ctflows_free(n->flows);
 		n->table = fwtable_close(n->table);
 		free(n);
 	}

@@ -3,8 +3,7 @@
  *
  * A container's place in the firewall is there before its link is (agent/worker_life makes that) and
  * goes when it has ended. Somebody else's change of our table is undone at once and reported.
- * Flows that a change forbids are cut by a child that walks the conntrack table, since
- * that takes longer than anybody may wait for the agent.
+ * Flows that a change forbids are cut, and all of a container that ends (agent/ctflows).
  *
  * Without nftables the agent runs, and every start of a container fails with the reason. */
 #pragma once
@@ -50,6 +49,10 @@ void ctnet_cut(struct agent *a, const struct container *c);
 /* How often each rule has decided since it came into force. */
 void ctnet_count(struct agent *a, const struct container *c, enum fwdirection direction,
 	uint64_t *ret_packets, uint64_t *ret_bytes, size_t n);
+
+/* Packets of new flows that it was refused for having Network.MaxFlows already, as of the last look. */
+void ctnet_look_refused(struct agent *a);
+uint64_t ctnet_refused(struct agent *a, const struct container *c);
 
 /* The container's IPv6 address as text; false: Network.Subnet6 is unset, and it has none. */
 bool ctnet_address6(

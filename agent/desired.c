@@ -4,6 +4,7 @@
 #include "proto/jsonx.h"
 
 #define CONTAINERS_MAX 16384
+#define NEXT_ADDRESS   "next_address" /* meta: where the next container's is looked for */
 
 struct desired {
 	struct store *store;
@@ -137,6 +138,20 @@ static int read_container(struct desired *d, struct store_stmt *q, struct err *e
 	return 0;
 }
 
+/* Where it was, whichever containers are gone since: who had an address a moment ago is still spoken to. */
+static void go_on_with_addresses(struct desired *d)
+{
+	_cleanup_(freep) char *value = NULL;
+	uint32_t address;
+	size_t size;
+
+	if (store_meta_get(d->store, NEXT_ADDRESS, &value, &size) <= 0 || size != sizeof(address))
+		return;
+	memcpy(&address, value, sizeof(address));
+	if (address >= d->ranges.first_address && address <= d->ranges.last_address)
+		d->next_address = address;
+}
+
 int desired_open(
 	struct store *s, const struct desired_ranges *ranges, struct desired **ret, struct err *err)
 {
@@ -158,6 +173,7 @@ int desired_open(
 		}
 	}
 	store_must(r);
+	go_on_with_addresses(d);
 	*ret = d;
 	return 0;
 }
@@ -244,6 +260,8 @@ int desired_add(struct desired *d, const struct ctspec *spec, const uint8_t dige
 		"ttitttbti", c->spec.id, c->spec.project_id, (int64_t)slot, c->spec.name,
 		c->spec.image, text, digest, (size_t)32, status_names[c->status], now_ms));
 	insert(d, c);
+	store_must(
+		store_meta_set(d->store, NEXT_ADDRESS, &d->next_address, sizeof(d->next_address)));
 	*ret = c;
 	return 0;
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/ctnet.h"
 #include "agent/metrics.h"
 
 #include <dirent.h>
@@ -271,6 +272,23 @@ static void container_info(const struct page *p)
 	}
 }
 
+static void refused_flows(const struct page *p)
+{
+	ctnet_look_refused(p->agent);
+	family(p, COUNTER, "hoody_container_flows_refused_total",
+		"Packets of new flows that were dropped because it had Network.MaxFlows already.");
+	for (size_t i = 0; i < p->n; i++) {
+		const struct container *c = p->samples[i].container;
+
+		(void)fprintf(p->f,
+			"hoody_container_flows_refused_total{container_id=\"%s\",project_id=\"%s\"}"
+			" "
+			"%llu\n",
+			c->spec.id, c->spec.project_id,
+			(unsigned long long)ctnet_refused(p->agent, c));
+	}
+}
+
 static void containers(struct page *p)
 {
 	size_t by_status[CT_STATUS_COUNT] = {};
@@ -286,6 +304,8 @@ static void containers(struct page *p)
 	container_info(p);
 	for (size_t i = 0; i < countof(columns); i++)
 		column(p, &columns[i]);
+	if (p->n > 0)
+		refused_flows(p);
 	free(TAKE(p->samples));
 }
 

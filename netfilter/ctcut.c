@@ -6,12 +6,9 @@
 #include <linux/netfilter/nfnetlink_conntrack.h>
 #include <sys/socket.h>
 
-#define TRIES_MAX   5
-#define BATCH_BYTES ((size_t)64 * 1024)
+#include "netfilter/ctflow.h"
 
-/* linux/netfilter/nf_conntrack_tuple.h, for CTA_FILTER (since Linux 5.8; older ones give all). */
-#define FILTER_SOURCE      (1 << 0)
-#define FILTER_DESTINATION (1 << 1)
+#define TRIES_MAX 5
 
 struct cut {
 	const struct fwtable *table;
@@ -104,52 +101,14 @@ static void on_entry(const struct nlmsghdr *m, void *userdata)
 	c->at[c->n++] = e;
 }
 
-static struct nlmsghdr *header(void *buffer, uint8_t type, uint16_t flags, uint32_t seq)
-{
-	struct nlmsghdr *m = mnl_nlmsg_put_header(buffer);
-	struct nfgenmsg *g;
-
-	m->nlmsg_type = NFNL_SUBSYS_CTNETLINK << 8 | type;
-	m->nlmsg_flags = NLM_F_REQUEST | flags;
-	m->nlmsg_seq = seq;
-	g = mnl_nlmsg_put_extra_header(m, sizeof(*g));
-	g->nfgen_family = AF_INET;
-	return m;
-}
-
 /* One end of the flow as it began. */
 static int collect(struct cut *c, struct nfsock *s, uint32_t address, bool source)
 {
-	_Alignas(struct nlmsghdr) uint8_t buffer[512];
-	struct nlmsghdr *m = header(buffer, IPCTNL_MSG_CT_GET, NLM_F_DUMP, nfsock_next_seq(s));
-	struct nlattr *tuple, *ip, *filter;
+	const uint32_t wire = htonl(address);
 
-	if (address != 0) {
-		tuple = mnl_attr_nest_start(m, CTA_TUPLE_ORIG);
-		ip = mnl_attr_nest_start(m, CTA_TUPLE_IP);
-		mnl_attr_put_u32(m, source ? CTA_IP_V4_SRC : CTA_IP_V4_DST, htonl(address));
-		mnl_attr_nest_end(m, ip);
-		mnl_attr_nest_end(m, tuple);
-		filter = mnl_attr_nest_start(m, CTA_FILTER);
-		mnl_attr_put_u32(
-			m, CTA_FILTER_ORIG_FLAGS, source ? FILTER_SOURCE : FILTER_DESTINATION);
-		mnl_attr_nest_end(m, filter);
-	}
-	return nfsock_dump(s, m, on_entry, c);
-}
-
-/* Gone meanwhile is as good. */
-static int cut(struct nfsock *s, const struct ctcut_entry *e)
-{
-	_Alignas(struct nlmsghdr) uint8_t buffer[1024];
-	uint32_t seq = nfsock_next_seq(s);
-	struct nlmsghdr *m = header(buffer, IPCTNL_MSG_CT_DELETE, NLM_F_ACK, seq);
-	int r;
-
-	mnl_attr_put(m, CTA_TUPLE_ORIG | NLA_F_NESTED, e->tuple_size, e->tuple);
-	mnl_attr_put_u32(m, CTA_ID, e->id);
-	r = nfsock_talk(s, m, m->nlmsg_len, seq, NULL, NULL);
-	return r == -ENOENT ? 0 : r;
+	return ctflow_dump(s,
+		&(struct ctflow_end){ AF_INET, address != 0 ? &wire : NULL, false, source },
+		on_entry, c);
 }
 
 static int cut_side(
@@ -162,7 +121,8 @@ static int cut_side(
 
 		r = collect(&c, s, address, source);
 		for (size_t k = 0; k < c.n && (r == 0 || r == -EINTR); k++) {
-			int failed = cut(s, &c.at[k]);
+			const struct ctcut_entry *e = &c.at[k];
+			int failed = ctflow_delete(s, AF_INET, e->tuple, e->tuple_size, e->id);
 
 			if (failed < 0)
 				r = failed;

@@ -10,12 +10,14 @@
 #include <netinet/tcp.h>
 #include <netinet/udp.h>
 
+#include "netfilter/fwsets.h"
 #include "netfilter/nfexpr.h"
 
 /* Beside what others use: before the filters at 0, after conntrack (-200) and its defragmentation
  * (-400). The source is judged before conntrack makes an entry. */
 #define PRIORITY_SOURCE  (-301)
 #define PRIORITY_ANSWERS (-301) /* before conntrack, which knows the query's flow */
+#define PRIORITY_REOPEN  (-199) /* as soon as conntrack knows whose answer it is */
 #define PRIORITY_FILTER  (-7)
 #define PRIORITY_NAT     101
 
@@ -24,25 +26,16 @@
 #define STATE_ESTABLISHED (1 << 1)
 #define STATE_RELATED     (1 << 2)
 #define STATE_NEW         (1 << 3)
+#define STATE_UNTRACKED   (1 << 6)
 
-/* nft(8)'s numbers of data types. */
-enum {
-	TYPE_BITS = 6,
-	TYPE_NFPROTO = 2,
-	TYPE_IPADDR = 7,
-	TYPE_IP6ADDR = 8,
-	TYPE_ETHERADDR = 9,
-	TYPE_INET_SERVICE = 13,
-	TYPE_MARK = 19,
-	TYPE_IFNAME = 41,
-};
-
-#define PROXIES "proxies" /* family, IPv4 ranges */
-#define DIVERT  "divert"
-#define KNOWN   "known"
-#define LEAVE   "leave"
-#define FROM    "from"
-#define TO      "to"
+#define DIVERT   "divert"
+#define KNOWN    "known"
+#define LEAVE    "leave"
+#define FROM     "from"
+#define TO       "to"
+#define SHUT     "shut"
+#define CLOSE    "close"
+#define SERVICES "services"
 
 const char *const fwbase_maps[FW_DIRECTIONS] = { [FW_INGRESS] = "ingress", [FW_EGRESS] = "egress" };
 
@@ -86,59 +79,6 @@ struct fwbase_member_key fwbase_member_key(const struct fwport *p)
 
 	copy_name(k.ifname, p->ifname);
 	return k;
-}
-
-/* --- sets --- */
-
-static void add_sets(struct nfbatch *b)
-{
-	static const uint8_t of_address[] = { 16, 6, 4, 0 }, of_address6[] = { 16, 6, 16, 0 },
-			     of_member[] = { 4, 16, 0 }, of_interface[] = { 16, 0 },
-			     of_family[] = { 1, 16, 0 }, of_proxy[] = { 1, 4, 0 };
-	const struct nfbatch_set sets[] = {
-		{ FWBASE_ADDRESSES, 0,
-			(TYPE_IFNAME << TYPE_BITS | TYPE_ETHERADDR) << TYPE_BITS | TYPE_IPADDR, 0,
-			0, of_address, false },
-		{ FWBASE_ADDRESSES6, 0,
-			(TYPE_IFNAME << TYPE_BITS | TYPE_ETHERADDR) << TYPE_BITS | TYPE_IP6ADDR, 0,
-			0, of_address6, false },
-		{ FWBASE_MEMBERS, 0, TYPE_MARK << TYPE_BITS | TYPE_IFNAME, 0, 0, of_member, false },
-		{ FWBASE_PROJECTS, NFT_SET_MAP, TYPE_IFNAME, TYPE_MARK, 4, of_interface, false },
-		{ FWBASE_CLOSED, 0, TYPE_IFNAME, 0, 0, of_interface, false },
-		{ FWBASE_PROXIED, NFT_SET_MAP, TYPE_IFNAME, TYPE_INET_SERVICE, 2, of_interface,
-			false },
-		{ fwbase_maps[FW_INGRESS], NFT_SET_MAP, TYPE_NFPROTO << TYPE_BITS | TYPE_IFNAME,
-			NFT_DATA_VERDICT, 0, of_family, false },
-		{ fwbase_maps[FW_EGRESS], NFT_SET_MAP, TYPE_NFPROTO << TYPE_BITS | TYPE_IFNAME,
-			NFT_DATA_VERDICT, 0, of_family, false },
-		{ PROXIES, NFT_SET_INTERVAL, TYPE_NFPROTO << TYPE_BITS | TYPE_IPADDR, 0, 0,
-			of_proxy, false },
-	};
-
-	for (size_t i = 0; i < countof(sets); i++)
-		nfbatch_add_set(b, &sets[i]);
-}
-
-struct proxy_key {
-	uint8_t family, pad[3];
-	uint32_t address;
-};
-
-static void add_proxies(struct nfbatch *b, const struct fwranges *proxies)
-{
-	_cleanup_(freep) struct proxy_key *keys = xcalloc(2 * proxies->n, sizeof(*keys));
-	_cleanup_(freep) struct nfbatch_element *at = xcalloc(proxies->n, sizeof(*at));
-
-	for (size_t i = 0; i < proxies->n; i++) {
-		struct proxy_key *low = &keys[2 * i], *high = low + 1;
-
-		*low = (struct proxy_key){ NFPROTO_IPV4, {}, htonl(proxies->at[i].low) };
-		*high = (struct proxy_key){ NFPROTO_IPV4, {}, htonl(proxies->at[i].high) };
-		at[i] = (struct nfbatch_element){
-			.key = low, .key_end = high, .size = sizeof(*low)
-		};
-	}
-	nfbatch_elements(b, PROXIES, false, false, at, proxies->n);
 }
 
 /* --- words that several rules begin with --- */
@@ -212,7 +152,7 @@ static void build_prerouting(struct nfbatch *b, const char *prefix)
 	nfexpr_payload(r, NFT_PAYLOAD_LL_HEADER, 6, 6, 4);
 	nfexpr_payload(r, NFT_PAYLOAD_NETWORK_HEADER, 8, 16, 6);
 	nfexpr_in(r, 0, FWBASE_ADDRESSES6, false);
-	end(b, chain, r, NF_ACCEPT);
+	end_at(b, chain, r, NFT_GOTO, DIVERT);
 	end(b, chain, nfexpr_rule(), NF_DROP);
 }
 
@@ -252,6 +192,11 @@ static void build_known(struct nfbatch *b, const char *prefix)
 		r = of_ours(ways[i], prefix, true);
 		nfexpr_ct_state(r, STATE_INVALID);
 		end(b, KNOWN, r, NF_DROP);
+		/* Neighbour discovery and MLD, which conntrack doesn't follow: of links, never of routes. */
+		r = of_ours(ways[i], prefix, true);
+		is_protocol(r, IPPROTO_ICMPV6);
+		nfexpr_ct_state(r, STATE_UNTRACKED);
+		end(b, KNOWN, r, NF_DROP);
 	}
 }
 
@@ -280,37 +225,148 @@ static void add_dispatch(struct nfbatch *b, const char *chain, uint32_t key, enu
 }
 
 /* A lookup that finds nothing ends the rule. */
-static void add_known(struct nfbatch *b, const char *chain, uint32_t key, int verdict)
+static void add_known(
+	struct nfbatch *b, const char *chain, uint32_t key, int verdict, const char *target)
 {
 	struct nftnl_rule *r = nfexpr_rule();
 
 	nfexpr_meta(r, key, 0);
 	nfexpr_map(r, 0, FWBASE_PROJECTS, 4);
-	end(b, chain, r, verdict);
+	end_at(b, chain, r, verdict, target);
 }
 
 /* In block and proxy mode: flows that it begins, or has begun before, end here. What is on its way to
- * its forwarder has the mark; nothing of it is ever forwarded. */
+ * its forwarder has the mark; nothing of it is ever forwarded. The name is asked first: what conntrack
+ * doesn't follow has no direction, and a rule that asks for it would let it by. */
 static void add_closed(struct nfbatch *b, const char *chain, bool has_forwarder)
 {
 	const uint32_t mark = FWTABLE_PROXY_MARK;
 	struct nftnl_rule *r = nfexpr_rule();
 
-	nfexpr_ct_original(r);
 	if (has_forwarder) {
 		nfexpr_meta(r, NFT_META_MARK, 0);
 		nfexpr_is_not(r, 0, &mark, sizeof(mark));
 	}
 	nfexpr_meta(r, NFT_META_IIFNAME, 0);
 	nfexpr_in(r, 0, FWBASE_CLOSED, false);
-	end(b, chain, r, NF_DROP);
+	end_at(b, chain, r, NFT_JUMP, SHUT);
+}
+
+static void build_shut(struct nfbatch *b)
+{
+	struct nftnl_rule *r = nfexpr_rule();
+
+	nfexpr_ct_answer(r);
+	end(b, SHUT, r, NFT_RETURN);
+	end(b, SHUT, nfexpr_rule(), NF_DROP);
+}
+
+/* What an end of a new flow has too many of. A flow's later packets are new too, until it is answered. */
+static void build_admit(struct nfbatch *b, uint32_t flows_max)
+{
+	static const uint32_t ways[] = { NFT_META_IIFNAME, NFT_META_OIFNAME };
+	struct nftnl_rule *r = nfexpr_rule();
+
+	nfexpr_ct_state_is_not(r, STATE_NEW);
+	end(b, FWBASE_ADMIT, r, NF_ACCEPT);
+	r = nfexpr_rule();
+	nfexpr_ct_confirmed(r);
+	end(b, FWBASE_ADMIT, r, NF_ACCEPT);
+	for (size_t i = 0; flows_max > 0 && i < countof(ways); i++) {
+		r = nfexpr_rule();
+		nfexpr_meta(r, ways[i], 0);
+		nfexpr_in(r, 0, FWBASE_FULL, false);
+		nfexpr_in(r, 0, FWBASE_REFUSED, false);
+		end(b, FWBASE_ADMIT, r, NF_DROP);
+		r = nfexpr_rule();
+		nfexpr_meta(r, ways[i], 0);
+		nfexpr_in(r, 0, FWBASE_FLOWS, false);
+		nfexpr_add_to(r, 0, FWBASE_FULL);
+		nfexpr_in(r, 0, FWBASE_REFUSED, false);
+		end(b, FWBASE_ADMIT, r, NF_DROP);
+	}
+	end(b, FWBASE_ADMIT, nfexpr_rule(), NF_ACCEPT);
+}
+
+static void add_dns(struct nfbatch *b, const char *chain, int verdict, const char *target)
+{
+	static const uint8_t protocols[] = { IPPROTO_UDP, IPPROTO_TCP };
+
+	for (size_t i = 0; i < countof(protocols); i++) {
+		struct nftnl_rule *r = nfexpr_rule();
+
+		is_protocol(r, protocols[i]);
+		is_port(r, 53, true);
+		end_at(b, chain, r, verdict, target);
+	}
+}
+
+/* Whoever reaches a cloud's metadata service gets the host's own rights there; names it may ask (some
+ * clouds have their resolver at the same address). */
+static void add_no_metadata(struct nfbatch *b)
+{
+	static const struct {
+		uint8_t family, address[16];
+		uint32_t offset, size;
+	} services[] = {
+		{ NFPROTO_IPV4, { 169, 254, 169, 254 }, 16, 4 },
+		{ NFPROTO_IPV4, { 169, 254, 170, 2 }, 16, 4 },   /* of ECS tasks */
+		{ NFPROTO_IPV4, { 168, 63, 129, 16 }, 16, 4 },   /* Azure's */
+		{ NFPROTO_IPV4, { 100, 100, 100, 200 }, 16, 4 }, /* Alibaba's */
+		{ NFPROTO_IPV6, { 0xfd, 0x00, 0x0e, 0xc2, [14] = 0x02, 0x54 }, 24, 16 },
+		{ NFPROTO_IPV6, { 0xfd, 0x20, 0x00, 0xce, [14] = 0x02, 0x54 }, 24, 16 },
+	};
+
+	for (size_t i = 0; i < countof(services); i++) {
+		struct nftnl_rule *r = nfexpr_rule();
+
+		is_family(r, services[i].family);
+		nfexpr_payload(
+			r, NFT_PAYLOAD_NETWORK_HEADER, services[i].offset, services[i].size, 4);
+		nfexpr_is(r, 4, services[i].address, services[i].size);
+		end_at(b, FROM, r, NFT_JUMP, SERVICES);
+	}
+	add_dns(b, SERVICES, NFT_RETURN, NULL);
+	end_at(b, SERVICES, nfexpr_rule(), NFT_GOTO, FWBASE_REJECT);
+}
+
+static void set_mark(struct nftnl_rule *r, uint32_t mark)
+{
+	nfexpr_immediate(r, 2, &mark, sizeof(mark));
+	nfexpr_set_meta(r, NFT_META_MARK, 2);
+}
+
+/* Who is open loses the mark by which the routes stop it. */
+static void build_divert(struct nfbatch *b)
+{
+	struct nftnl_rule *r = nfexpr_rule();
+
+	nfexpr_meta(r, NFT_META_IIFNAME, 0);
+	nfexpr_in(r, 0, FWBASE_CLOSED, false);
+	end_at(b, DIVERT, r, NFT_GOTO, CLOSE);
+	r = nfexpr_rule();
+	set_mark(r, 0);
+	nfbatch_add_rule(b, DIVERT, r);
+}
+
+/* What a closed one answers, as soon as it is known for an answer. */
+static void build_reopen(struct nfbatch *b)
+{
+	const uint32_t mark = FWTABLE_UNSEEN_MARK;
+	struct nftnl_rule *r = nfexpr_rule();
+
+	nfexpr_meta(r, NFT_META_MARK, 0);
+	nfexpr_is(r, 0, &mark, sizeof(mark));
+	nfexpr_ct_answer(r);
+	set_mark(r, 0);
+	nfbatch_add_rule(b, "reopen", r);
 }
 
 /* Where no forwarder listens the rule ends without a verdict, and what follows drops. */
-static void build_divert(struct nfbatch *b)
+static void build_close(struct nfbatch *b)
 {
 	static const uint8_t protocols[] = { IPPROTO_TCP, IPPROTO_UDP };
-	const uint32_t mark = FWTABLE_PROXY_MARK, local = htonl(INADDR_LOOPBACK);
+	const uint32_t local = htonl(INADDR_LOOPBACK);
 
 	for (size_t i = 0; i < countof(protocols); i++) {
 		struct nftnl_rule *r = nfexpr_rule();
@@ -323,9 +379,8 @@ static void build_divert(struct nfbatch *b)
 		nfexpr_map(r, 4, FWBASE_PROXIED, 1);
 		nfexpr_immediate(r, 0, &local, sizeof(local));
 		nfexpr_tproxy(r, 0, 1);
-		nfexpr_immediate(r, 2, &mark, sizeof(mark));
-		nfexpr_set_meta(r, NFT_META_MARK, 2);
-		end(b, DIVERT, r, NF_ACCEPT);
+		set_mark(r, FWTABLE_PROXY_MARK);
+		end(b, CLOSE, r, NF_ACCEPT);
 	}
 }
 
@@ -346,10 +401,12 @@ static void build_answers(struct nfbatch *b)
 	nfbatch_add_rule(b, "answers", r);
 }
 
-static void build_from(struct nfbatch *b)
+static void build_from(struct nfbatch *b, bool metadata)
 {
+	if (!metadata)
+		add_no_metadata(b);
 	add_dispatch(b, FROM, NFT_META_IIFNAME, FW_EGRESS);
-	add_known(b, FROM, NFT_META_IIFNAME, NFT_RETURN);
+	add_known(b, FROM, NFT_META_IIFNAME, NFT_RETURN, NULL);
 	end(b, FROM, nfexpr_rule(), NF_DROP);
 }
 
@@ -359,7 +416,7 @@ static struct nftnl_rule *from_proxies(void)
 
 	nfexpr_meta(r, NFT_META_NFPROTO, 0);
 	nfexpr_payload(r, NFT_PAYLOAD_NETWORK_HEADER, 12, 4, 1);
-	nfexpr_in(r, 0, PROXIES, false);
+	nfexpr_in(r, 0, FWBASE_PROXIES, false);
 	return r;
 }
 
@@ -370,11 +427,11 @@ static void add_proxy_exemption(struct nfbatch *b)
 
 	nfexpr_meta(r, NFT_META_L4PROTO, 0);
 	nfexpr_is_not(r, 0, &tcp, sizeof(tcp));
-	end(b, TO, r, NF_ACCEPT);
+	end_at(b, TO, r, NFT_GOTO, FWBASE_ADMIT);
 	r = from_proxies();
 	is_protocol(r, IPPROTO_TCP);
 	is_port(r, 22, false);
-	end(b, TO, r, NF_ACCEPT);
+	end_at(b, TO, r, NFT_GOTO, FWBASE_ADMIT);
 }
 
 static void build_to(struct nfbatch *b, const struct fwtable_conf *conf)
@@ -384,7 +441,7 @@ static void build_to(struct nfbatch *b, const struct fwtable_conf *conf)
 	if (conf->proxies.n > 0)
 		add_proxy_exemption(b);
 	add_dispatch(b, TO, NFT_META_OIFNAME, FW_INGRESS);
-	end(b, TO, of_ours(NFT_META_OIFNAME, conf->prefix, false), NF_ACCEPT);
+	end_at(b, TO, of_ours(NFT_META_OIFNAME, conf->prefix, false), NFT_GOTO, FWBASE_ADMIT);
 	/* Of one project? The packet's mark carries the number from one lookup to the next, and is
 	 * what it was afterwards: a key that begins with what a map gave is more than nft(8) can
 	 * list (1.0.6 aborts). */
@@ -396,9 +453,9 @@ static void build_to(struct nfbatch *b, const struct fwtable_conf *conf)
 	nfexpr_meta(r, NFT_META_OIFNAME, 1);
 	nfexpr_in(r, 0, FWBASE_MEMBERS, false);
 	nfexpr_set_meta(r, NFT_META_MARK, 8);
-	end(b, TO, r, NF_ACCEPT);
+	end_at(b, TO, r, NFT_GOTO, FWBASE_ADMIT);
 	end(b, TO, of_ours(NFT_META_IIFNAME, conf->prefix, true), NF_DROP);
-	add_known(b, TO, NFT_META_OIFNAME, NF_ACCEPT);
+	add_known(b, TO, NFT_META_OIFNAME, NFT_GOTO, FWBASE_ADMIT);
 	end(b, TO, nfexpr_rule(), NF_DROP);
 }
 
@@ -423,9 +480,8 @@ static void build_leave(struct nfbatch *b, const char *prefix)
 
 static void build_input(struct nfbatch *b, const char *prefix)
 {
-	static const uint8_t dns[] = { IPPROTO_UDP, IPPROTO_TCP },
-			     echo[][2] = { { IPPROTO_ICMP, ICMP_ECHO },
-				     { IPPROTO_ICMPV6, ICMP6_ECHO_REQUEST } };
+	static const uint8_t echo[][2] = { { IPPROTO_ICMP, ICMP_ECHO },
+		{ IPPROTO_ICMPV6, ICMP6_ECHO_REQUEST } };
 	static const char chain[] = "input";
 	const uint32_t mark = FWTABLE_PROXY_MARK;
 	struct nftnl_rule *r;
@@ -438,20 +494,15 @@ static void build_input(struct nfbatch *b, const char *prefix)
 	r = nfexpr_rule();
 	nfexpr_meta(r, NFT_META_MARK, 0);
 	nfexpr_is(r, 0, &mark, sizeof(mark));
-	end(b, chain, r, NF_ACCEPT);
+	end_at(b, chain, r, NFT_GOTO, FWBASE_ADMIT);
 	for (size_t i = 0; i < countof(echo); i++) {
 		r = nfexpr_rule();
 		is_protocol(r, echo[i][0]);
 		nfexpr_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1, 0);
 		nfexpr_is(r, 0, &echo[i][1], 1);
-		end(b, chain, r, NF_ACCEPT);
+		end_at(b, chain, r, NFT_GOTO, FWBASE_ADMIT);
 	}
-	for (size_t i = 0; i < countof(dns); i++) {
-		r = nfexpr_rule();
-		is_protocol(r, dns[i]);
-		is_port(r, 53, true);
-		end(b, chain, r, NF_ACCEPT);
-	}
+	add_dns(b, chain, NFT_GOTO, FWBASE_ADMIT);
 	end(b, chain, nfexpr_rule(), NF_DROP);
 }
 
@@ -498,28 +549,36 @@ void fwbase_build(struct nfbatch *b, const struct fwtable_conf *conf)
 		int priority;
 	} bases[] = {
 		{ "prerouting", NF_INET_PRE_ROUTING, PRIORITY_SOURCE },
+		{ "reopen", NF_INET_PRE_ROUTING, PRIORITY_REOPEN },
 		{ "answers", NF_INET_LOCAL_OUT, PRIORITY_ANSWERS },
 		{ "forward", NF_INET_FORWARD, PRIORITY_FILTER },
 		{ "input", NF_INET_LOCAL_IN, PRIORITY_FILTER },
 		{ "output", NF_INET_LOCAL_OUT, PRIORITY_FILTER },
 	};
 
-	add_sets(b);
-	add_proxies(b, &conf->proxies);
+	fwsets_build(b, conf);
 	for (size_t i = 0; i < countof(bases); i++)
 		nfbatch_add_base_chain(
 			b, bases[i].name, "filter", bases[i].hook, bases[i].priority);
 	nfbatch_add_chain(b, FWBASE_REJECT);
+	nfbatch_add_chain(b, FWBASE_ADMIT);
+	nfbatch_add_chain(b, SHUT);
+	nfbatch_add_chain(b, SERVICES);
 	nfbatch_add_chain(b, DIVERT);
+	nfbatch_add_chain(b, CLOSE);
 	nfbatch_add_chain(b, KNOWN);
 	nfbatch_add_chain(b, LEAVE);
 	nfbatch_add_chain(b, FROM);
 	nfbatch_add_chain(b, TO);
 	build_reject(b);
+	build_admit(b, conf->flows_max);
+	build_shut(b);
 	build_prerouting(b, conf->prefix);
 	build_divert(b);
+	build_close(b);
+	build_reopen(b);
 	build_answers(b);
-	build_from(b);
+	build_from(b, conf->metadata);
 	build_to(b, conf);
 	build_forward(b, conf->prefix);
 	build_known(b, conf->prefix);

@@ -167,7 +167,8 @@ static void add_verdict(struct nftnl_rule *r, enum fwdirection direction, enum f
 	else if (verdict == FW_DROP)
 		nfexpr_verdict(r, NF_DROP, NULL);
 	else
-		nfexpr_verdict(r, direction == FW_EGRESS ? NFT_RETURN : NF_ACCEPT, NULL);
+		nfexpr_verdict(r, direction == FW_EGRESS ? NFT_RETURN : NFT_GOTO,
+			direction == FW_EGRESS ? NULL : FWBASE_ADMIT);
 }
 
 static void add_set_rule(struct nfbatch *b, const char *chain, const char *name,
@@ -358,6 +359,16 @@ static void add_or_remove(struct nfbatch *b, const struct fwport *p, bool delete
 		nfbatch_elements(b, FWBASE_CLOSED, false, delete, &at_closed, 1);
 	if (p->mode == FWMODE_PROXY)
 		nfbatch_elements(b, FWBASE_PROXIED, false, delete, &at_proxied, 1);
+}
+
+void fwport_bound(struct nfbatch *b, const struct fwport *p, bool delete)
+{
+	const struct fwbase_member_key key = fwbase_member_key(p);
+	const struct nfbatch_element at = { .key = key.ifname, .size = sizeof(key.ifname) };
+
+	nfbatch_about(b, "bounds of interface %s", p->ifname);
+	nfbatch_elements(b, FWBASE_FLOWS, false, delete, &at, 1);
+	nfbatch_elements(b, FWBASE_REFUSED, false, delete, &at, 1);
 }
 
 void fwport_add(struct nfbatch *b, const struct fwport_state *p)

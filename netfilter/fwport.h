@@ -16,6 +16,7 @@ struct fwport_side {
 struct fwport_state {
 	struct fwport port;
 	struct fwport_side side[FW_DIRECTIONS];
+	uint64_t refused; /* packets, for having too many flows, at the last look */
 };
 
 /* @take[d] NULL: detached. The plans' contents move into the state, and back. */
@@ -26,6 +27,8 @@ void fwport_free(struct fwport_state *p);
 bool fwport_is_same(const struct fwport *a, const struct fwport *b);
 
 void fwport_add(struct nfbatch *b, const struct fwport_state *p);
+/* Where its flows are counted, and what that has refused: from its first rules to its end. */
+void fwport_bound(struct nfbatch *b, const struct fwport *p, bool delete);
 void fwport_remove(struct nfbatch *b, const struct fwport_state *p);
 /* The same port with other rules: of what stays, nothing is touched. */
 void fwport_change(

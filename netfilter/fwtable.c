@@ -142,8 +142,10 @@ int fwtable_load(struct fwtable *t, struct err *err)
 	nfbatch_delete_table(b);
 	nfbatch_add_table(b);
 	fwbase_build(b, &t->conf);
-	for (size_t i = 0; i < t->n; i++)
+	for (size_t i = 0; i < t->n; i++) {
 		fwport_add(b, t->at[i]);
+		fwport_bound(b, &t->at[i]->port, false);
+	}
 	return nfbatch_commit(b, t->sock, err);
 }
 
@@ -154,11 +156,12 @@ int fwtable_put(struct fwtable *t, const struct fwport *port, struct fwplan *tak
 	struct fwport_state *old = find(t, port->ifname), *new = fwport_new(port, take);
 	int r;
 
-	if (!old)
+	if (!old) {
 		fwport_add(b, new);
-	else if (fwport_is_same(&old->port, port))
+		fwport_bound(b, port, false);
+	} else if (fwport_is_same(&old->port, port))
 		fwport_change(b, old, new);
-	else {
+	else { /* what its flows were counted by stays */
 		fwport_remove(b, old);
 		fwport_add(b, new);
 	}
@@ -168,8 +171,10 @@ int fwtable_put(struct fwtable *t, const struct fwport *port, struct fwplan *tak
 		fwport_free(new);
 		return r;
 	}
-	if (old)
+	if (old) {
+		new->refused = old->refused;
 		forget(t, old);
+	}
 	insert(t, new);
 	return 0;
 }
@@ -183,6 +188,7 @@ int fwtable_remove(struct fwtable *t, const char *ifname, struct err *err)
 	if (!p)
 		return 0;
 	fwport_remove(b, p);
+	fwport_bound(b, &p->port, true);
 	r = nfbatch_commit(b, t->sock, err);
 	if (r < 0)
 		return r;
@@ -193,6 +199,8 @@ int fwtable_remove(struct fwtable *t, const char *ifname, struct err *err)
 /* --- counters --- */
 
 struct count {
+	int (*look)(struct nftnl_set_elem *e, void *userdata);
+	const struct fwtable *table;
 	const struct fwset *set;
 	uint64_t *packets, *bytes;
 	size_t n;
@@ -209,15 +217,19 @@ static uint32_t rule_of(const struct fwset *set, const void *key, size_t size)
 	return UINT32_MAX; /* somebody else's: will be healed */
 }
 
+static const struct nftnl_expr *counter_of(struct nftnl_set_elem *e)
+{
+	return nftnl_set_elem_is_set(e, NFTNL_SET_ELEM_EXPR)
+		       ? nftnl_set_elem_get(e, NFTNL_SET_ELEM_EXPR, &(uint32_t){ 0 })
+		       : NULL;
+}
+
 static int count_element(struct nftnl_set_elem *e, void *userdata)
 {
 	struct count *c = userdata;
 	uint32_t size, rule;
 	const void *key = nftnl_set_elem_get(e, NFTNL_SET_ELEM_KEY, &size);
-	const struct nftnl_expr *counter =
-		nftnl_set_elem_is_set(e, NFTNL_SET_ELEM_EXPR)
-			? nftnl_set_elem_get(e, NFTNL_SET_ELEM_EXPR, &(uint32_t){ 0 })
-			: NULL;
+	const struct nftnl_expr *counter = counter_of(e);
 
 	rule = key ? rule_of(c->set, key, size) : UINT32_MAX;
 	if (counter && rule < c->n) {
@@ -227,14 +239,30 @@ static int count_element(struct nftnl_set_elem *e, void *userdata)
 	return 0;
 }
 
+static int look_at_refused(struct nftnl_set_elem *e, void *userdata)
+{
+	uint32_t size;
+	const char *ifname = nftnl_set_elem_get(e, NFTNL_SET_ELEM_KEY, &size);
+	const struct nftnl_expr *counter = counter_of(e);
+	const struct count *c = userdata;
+	struct fwport_state *p = NULL;
+
+	if (ifname && counter && memchr(ifname, 0, size))
+		p = find(c->table, ifname);
+	if (p)
+		p->refused = nftnl_expr_get_u64(counter, NFTNL_EXPR_CTR_PACKETS);
+	return 0;
+}
+
 static void on_elements(const struct nlmsghdr *m, void *userdata)
 {
+	struct count *c = userdata;
 	struct nftnl_set *s = nftnl_set_alloc();
 
 	if (!s)
 		abort();
 	if (nftnl_set_elems_nlmsg_parse(m, s) == 0)
-		(void)nftnl_set_elem_foreach(s, count_element, userdata);
+		(void)nftnl_set_elem_foreach(s, c->look, c);
 	nftnl_set_free(s);
 }
 
@@ -274,7 +302,7 @@ static int count_once(struct fwtable *t, const struct fwport_state *p, enum fwdi
 int fwtable_count(struct fwtable *t, const char *ifname, enum fwdirection direction,
 	uint64_t *ret_packets, uint64_t *ret_bytes, size_t n)
 {
-	struct count c = { .packets = ret_packets, .bytes = ret_bytes, .n = n };
+	struct count c = { count_element, t, .packets = ret_packets, .bytes = ret_bytes, .n = n };
 	const struct fwport_state *p = find(t, ifname);
 	int r = -EINTR;
 
@@ -283,6 +311,23 @@ int fwtable_count(struct fwtable *t, const char *ifname, enum fwdirection direct
 	for (int i = 0; p && i < TRIES_MAX && r == -EINTR; i++)
 		r = count_once(t, p, direction, &c);
 	return p ? r : 0;
+}
+
+int fwtable_look_refused(struct fwtable *t)
+{
+	struct count c = { look_at_refused, t };
+	int r = -EINTR;
+
+	for (int i = 0; i < TRIES_MAX && r == -EINTR; i++)
+		r = dump_set(t, FWBASE_REFUSED, &c);
+	return r;
+}
+
+uint64_t fwtable_refused(const struct fwtable *t, const char *ifname)
+{
+	const struct fwport_state *p = find(t, ifname);
+
+	return p ? p->refused : 0;
 }
 
 /* --- the same in words --- */
@@ -315,6 +360,17 @@ static bool is_proxy(const struct fwtable *t, const struct fwflow *f)
 	return false;
 }
 
+/* As fwbase has them; a flow of IPv6 is nothing that is asked for here. */
+static bool is_metadata(const struct fwflow *f)
+{
+	static const uint32_t services[] = { 0xa9fea9fe, 0xa9feaa02, 0xa83f8110, 0x646464c8 };
+
+	for (size_t i = 0; i < countof(services); i++)
+		if (f->destination == services[i])
+			return f->port != 53;
+	return false;
+}
+
 bool fwtable_allows(const struct fwtable *t, const struct fwflow *f)
 {
 	const struct fwrange *ours = &t->conf.subnet;
@@ -326,6 +382,8 @@ bool fwtable_allows(const struct fwtable *t, const struct fwflow *f)
 		to = by_address(t, f->destination);
 	if (from && from->side[FW_EGRESS].is_attached &&
 		!side_allows(&from->side[FW_EGRESS], f, f->destination))
+		return false;
+	if (from && !t->conf.metadata && is_metadata(f))
 		return false;
 	if (from && from->port.mode == FWMODE_BLOCK)
 		return false;

@@ -4,17 +4,22 @@
  * A packet's way (chains):
  *
  *   prerouting   from a container's interface: only with its own address and MAC (addresses);
- *                `divert`: in proxy mode, TCP and DNS go to its forwarder's socket (tproxy)
+ *                `divert`: if it isn't closed, the mark of what no table has seen comes off. `close`:
+ *                in proxy mode, TCP and DNS go to its forwarder's socket (tproxy)
+ *   reopen       from a closed one, that mark comes off answers
  *   answers      from a forwarder's socket for DNS: from port 53, as it was asked
- *   forward      to a container; `leave`: from one, unless it is closed (block or proxy mode): drop.
- *                Of a known flow: pass. A TCP flow that does not begin with a SYN: reject, so that a
+ *   forward      to a container; `leave`: from one, unless it is closed (block or proxy mode): drop
+ *                all but answers (`shut`). Of a known flow: pass; neighbour discovery: drop. A TCP
+ *                flow that does not begin with a SYN: reject, so that a
  *                flow that was cut is not taken up again in its middle. Then `from` and `to`
- *   from         the container's egress rules, by the verdict map `egress`; unknown interface: drop
+ *   from         clouds' metadata services: reject, but DNS. The container's egress rules, by the
+ *                verdict map `egress`; unknown interface: drop
  *   to           the proxies' addresses pass, but to port 22; the container's ingress rules, by the
  *                verdict map `ingress`; from another project's container: drop
  *   input        from a container to the host: `from`; to its forwarder; then only DNS and echo
  *                requests, but none of them in block or proxy mode
  *   output       from the host to a container: `to`
+ *   admit        where all that may pass ends: of a container's flows more than flows_max are refused
  *   postrouting  masquerade
  *
  * So what a packet costs does not grow with the number of containers. A direction without rules
@@ -34,9 +39,10 @@ struct fwtable;
 
 struct fwtable_conf {
 	const char *table, *prefix;
-	bool masquerade;
-	struct fwrange subnet;   /* of all containers; host byte order */
-	struct fwranges proxies; /* exempt from ingress rules, but for TCP port 22; copied */
+	bool masquerade, metadata; /* whether clouds' metadata services may be reached */
+	uint32_t flows_max;        /* of a container at once; 0: as many as it likes */
+	struct fwrange subnet;     /* of all containers; host byte order */
+	struct fwranges proxies;   /* exempt from ingress rules, but for TCP port 22; copied */
 };
 
 /* Where what a container sends may go, before its egress rules are asked. Answers within flows that
@@ -49,6 +55,11 @@ enum fwmode {
 
 /* A packet for a forwarder has this mark, by which it is routed to this host (netns/rtpolicy). */
 #define FWTABLE_PROXY_MARK 0x686f6f64 /* "hood" */
+
+/* Each packet comes from a container with this mark, which its link gives it (netns/rtguard) and the
+ * table takes off again, of who is closed only from answers: the routes take no packet that has it
+ * (netns/rtpolicy). So one that no table has seen, since somebody has flushed it, goes nowhere. */
+#define FWTABLE_UNSEEN_MARK 0x686f6f66 /* "hoof" */
 
 /* And a forwarder's answer to a DNS query has this one, by which its source port becomes 53. */
 #define FWTABLE_ANSWER_MARK 0x686f6f65 /* "hooe" */
@@ -89,6 +100,11 @@ bool fwtable_has(const struct fwtable *t, const char *ifname);
  * element belongs to the first rule that asks for it. All zero when detached. */
 _must_check_ int fwtable_count(struct fwtable *t, const char *ifname, enum fwdirection direction,
 	uint64_t *ret_packets, uint64_t *ret_bytes, size_t n);
+
+/* How many packets of new flows a port was refused for having too many flows, since it was last put
+ * or the table loaded; as of the last look. */
+_must_check_ int fwtable_look_refused(struct fwtable *t);
+uint64_t fwtable_refused(const struct fwtable *t, const char *ifname);
 
 /* Would a new flow like this pass? For flows that are under way when rules change. Addresses in host
  * byte order. Masquerading and the anti-spoofing are not looked at. */

@@ -4,7 +4,9 @@
 noinst_LIBRARIES += netfilter/libnetfilter.a
 netfilter_libnetfilter_a_SOURCES = \
 	netfilter/ctcut.c netfilter/ctcut.h \
+	netfilter/ctflow.c netfilter/ctflow.h \
 	netfilter/fwbase.c netfilter/fwbase.h \
+	netfilter/fwsets.c netfilter/fwsets.h \
 	netfilter/fwjson.c netfilter/fwjson.h \
 	netfilter/fwplan.c netfilter/fwplan.h \
 	netfilter/fwport.c netfilter/fwport.h \

@@ -182,6 +182,15 @@ static struct nftnl_set *named_set(const struct nfbatch *b, const char *name)
 	return s;
 }
 
+static struct nftnl_expr *flows_over(uint32_t n)
+{
+	struct nftnl_expr *e = must(nftnl_expr_alloc("connlimit"));
+
+	nftnl_expr_set_u32(e, NFTNL_EXPR_CONNLIMIT_COUNT, n);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_CONNLIMIT_FLAGS, NFT_CONNLIMIT_F_INV);
+	return e;
+}
+
 void nfbatch_add_set(struct nfbatch *b, const struct nfbatch_set *set)
 {
 	struct nftnl_set *s = named_set(b, set->name);
@@ -203,6 +212,10 @@ void nfbatch_add_set(struct nfbatch *b, const struct nfbatch_set *set)
 		nftnl_set_set_u32(s, NFTNL_SET_DATA_TYPE, set->data_type);
 		nftnl_set_set_u32(s, NFTNL_SET_DATA_LEN, set->data_size);
 	}
+	if (set->timeout_ms)
+		nftnl_set_set_u64(s, NFTNL_SET_TIMEOUT, set->timeout_ms);
+	if (set->flows_over)
+		nftnl_set_add_expr(s, flows_over(set->flows_over));
 	if (set->counts)
 		nftnl_set_add_expr(s, must(nftnl_expr_alloc("counter")));
 	nftnl_set_nlmsg_build_payload(m, s);

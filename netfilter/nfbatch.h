@@ -47,6 +47,9 @@ struct nfbatch_set {
 	uint32_t data_type, data_size; /* of maps; NFT_DATA_VERDICT: a verdict map */
 	const uint8_t *fields;
 	bool counts; /* every element has a counter */
+	uint32_t
+		flows_over; /* 0, or: it is found when it has more flows than that, each asked for once */
+	uint64_t timeout_ms; /* of elements that rules add */
 };
 void nfbatch_add_set(struct nfbatch *b, const struct nfbatch_set *set);
 void nfbatch_delete_set(struct nfbatch *b, const char *name);

@@ -2,6 +2,7 @@
 #include "netfilter/nfexpr.h"
 
 #include <libnftnl/expr.h>
+#include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nf_conntrack_tuple_common.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
@@ -123,14 +124,25 @@ void nfexpr_ct_state(struct nftnl_rule *r, uint32_t any_of)
 	nfexpr_is_not(r, 0, &none, sizeof(none));
 }
 
-void nfexpr_ct_original(struct nftnl_rule *r)
+void nfexpr_ct_answer(struct nftnl_rule *r)
 {
 	struct nftnl_expr *e = add(r, "ct");
-	const uint8_t original = IP_CT_DIR_ORIGINAL;
+	const uint8_t reply = IP_CT_DIR_REPLY;
 
 	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_KEY, NFT_CT_DIRECTION);
 	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_DREG, REG(0));
-	nfexpr_is(r, 0, &original, sizeof(original));
+	nfexpr_is(r, 0, &reply, sizeof(reply));
+}
+
+void nfexpr_ct_confirmed(struct nftnl_rule *r)
+{
+	struct nftnl_expr *e = add(r, "ct");
+	const uint32_t confirmed = IPS_CONFIRMED, none = 0;
+
+	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_KEY, NFT_CT_STATUS);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_DREG, REG(0));
+	nfexpr_mask(r, 0, &confirmed, sizeof(confirmed));
+	nfexpr_is_not(r, 0, &none, sizeof(none));
 }
 
 static struct nftnl_expr *lookup(struct nftnl_rule *r, unsigned reg, const char *set)
@@ -148,6 +160,15 @@ void nfexpr_in(struct nftnl_rule *r, unsigned reg, const char *set, bool invert)
 
 	if (invert)
 		nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_FLAGS, NFT_LOOKUP_F_INV);
+}
+
+void nfexpr_add_to(struct nftnl_rule *r, unsigned reg, const char *set)
+{
+	struct nftnl_expr *e = add(r, "dynset");
+
+	nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_OP, NFT_DYNSET_OP_UPDATE);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_SREG_KEY, REG(reg));
+	nftnl_expr_set_str(e, NFTNL_EXPR_DYNSET_SET_NAME, set);
 }
 
 void nfexpr_map(struct nftnl_rule *r, unsigned reg, const char *map, unsigned to)

@@ -13,7 +13,10 @@ void nfexpr_meta(struct nftnl_rule *r, uint32_t key, unsigned to); /* NFT_META_�
 void nfexpr_set_meta(struct nftnl_rule *r, uint32_t key, unsigned from);
 void nfexpr_ct_state(struct nftnl_rule *r, uint32_t any_of);       /* go on if one of them */
 void nfexpr_ct_state_is_not(struct nftnl_rule *r, uint32_t state); /* exactly one */
-void nfexpr_ct_original(struct nftnl_rule *r); /* go on if it goes the way that its flow began */
+void nfexpr_ct_answer(
+	struct nftnl_rule *r); /* go on if it goes against the way that its flow began */
+void nfexpr_ct_confirmed(
+	struct nftnl_rule *r); /* go on if an earlier packet of its flow has passed */
 void nfexpr_payload(
 	struct nftnl_rule *r, uint32_t base, uint32_t offset, uint32_t size, unsigned to);
 /* Write the register into a transport header whose 16-bit checksum stands at @sum; it is mended. */
@@ -24,6 +27,7 @@ void nfexpr_mask(struct nftnl_rule *r, unsigned reg, const void *mask, uint32_t 
 void nfexpr_is(struct nftnl_rule *r, unsigned reg, const void *value, uint32_t size);
 void nfexpr_is_not(struct nftnl_rule *r, unsigned reg, const void *value, uint32_t size);
 void nfexpr_in(struct nftnl_rule *r, unsigned reg, const char *set, bool invert);
+void nfexpr_add_to(struct nftnl_rule *r, unsigned reg, const char *set); /* for the set's time */
 void nfexpr_map(struct nftnl_rule *r, unsigned reg, const char *map, unsigned to);
 void nfexpr_verdict_map(struct nftnl_rule *r, unsigned reg, const char *map);
 void nfexpr_verdict(struct nftnl_rule *r, int verdict, const char *chain); /* NF_…, NFT_… */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "netfilter/nfwatch.h"
 
+#include <arpa/inet.h>
 #include <libmnl/libmnl.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
@@ -20,8 +21,18 @@ static_assert(NFTA_SET_ELEM_LIST_TABLE == TABLE_NAME && NFTA_OBJ_TABLE == TABLE_
 struct nfwatch {
 	struct mnl_socket *nl;
 	char *table;
+	int64_t generation; /* when it was paused */
+	uint32_t asked;     /* the last question's seq */
 	uint8_t buffer[RECEIVE_SIZE];
 };
+
+static void listen_to_changes(struct nfwatch *w, bool listen)
+{
+	int group = NFNLGRP_NFTABLES;
+
+	(void)mnl_socket_setsockopt(w->nl,
+		listen ? NETLINK_ADD_MEMBERSHIP : NETLINK_DROP_MEMBERSHIP, &group, sizeof(group));
+}
 
 int nfwatch_open(const char *table, struct nfwatch **ret)
 {
@@ -37,7 +48,7 @@ int nfwatch_open(const char *table, struct nfwatch **ret)
 		return r;
 	}
 	(void)setsockopt(nfwatch_fd(w), SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
-	nfwatch_pause(w, false);
+	listen_to_changes(w, true);
 	*ret = w;
 	return 0;
 }
@@ -58,12 +69,47 @@ int nfwatch_fd(const struct nfwatch *w)
 	return mnl_socket_get_fd(w->nl);
 }
 
-void nfwatch_pause(struct nfwatch *w, bool pause)
+static int look_for_id(const struct nlattr *a, void *userdata)
 {
-	int group = NFNLGRP_NFTABLES;
+	if (mnl_attr_get_type(a) == NFTA_GEN_ID && mnl_attr_get_payload_len(a) == 4)
+		*(int64_t *)userdata = ntohl(mnl_attr_get_u32(a));
+	return MNL_CB_OK;
+}
 
-	(void)mnl_socket_setsockopt(w->nl, pause ? NETLINK_DROP_MEMBERSHIP : NETLINK_ADD_MEMBERSHIP,
-		&group, sizeof(group));
+/* Counts the kernel's transactions; -1: it can't be said. The answer is there when the question is sent. */
+static int64_t generation(struct nfwatch *w)
+{
+	_Alignas(struct nlmsghdr) uint8_t question[128];
+	struct nlmsghdr *m = mnl_nlmsg_put_header(question);
+	int64_t id = -1;
+	ssize_t n;
+
+	m->nlmsg_type = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETGEN;
+	m->nlmsg_flags = NLM_F_REQUEST;
+	m->nlmsg_seq = ++w->asked;
+	mnl_nlmsg_put_extra_header(m, sizeof(struct nfgenmsg));
+	if (mnl_socket_sendto(w->nl, m, m->nlmsg_len) < 0)
+		return -1;
+	while (id < 0 &&
+		(n = recv(nfwatch_fd(w), w->buffer, sizeof(w->buffer), MSG_DONTWAIT)) > 0) {
+		m = (struct nlmsghdr *)w->buffer;
+		if (nfsock_is_whole(m, (int)n) && m->nlmsg_seq == w->asked &&
+			m->nlmsg_type == (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWGEN))
+			(void)mnl_attr_parse(m, sizeof(struct nfgenmsg), look_for_id, &id);
+	}
+	return id;
+}
+
+void nfwatch_pause(struct nfwatch *w)
+{
+	listen_to_changes(w, false);
+	w->generation = generation(w);
+}
+
+bool nfwatch_resume(struct nfwatch *w, bool done)
+{
+	listen_to_changes(w, true);
+	return w->generation < 0 || generation(w) != (uint32_t)(w->generation + done);
 }
 
 /* MNL_CB_STOP at the first attribute that names the table. */

@@ -52,3 +52,15 @@ void ifsysctl_forward_uplinks(const char *prefix)
 	if (f)
 		(void)fclose(f);
 }
+
+int64_t ifsysctl_tracked_max(void)
+{
+	FILE *f = fopen("/proc/sys/net/netfilter/nf_conntrack_max", "re");
+	long long n;
+
+	if (!f || fscanf(f, "%lld", &n) != 1)
+		n = 0;
+	if (f)
+		(void)fclose(f);
+	return n;
+}

@@ -14,3 +14,6 @@ void ifsysctl_write(const char *family, const char *name, const char *key, const
  * advertisements go on doing so. */
 void ifsysctl_forward_six(const char *prefix);
 void ifsysctl_forward_uplinks(const char *prefix);
+
+/* How many flows the kernel tracks at most (nf_conntrack_max); 0: it can't be said. */
+int64_t ifsysctl_tracked_max(void);

@@ -13,17 +13,18 @@
 #define TABLE    0x686f /* "ho": any that nobody else has */
 #define PRIORITY 100
 
-static int add_rule(struct nl_sock *s, uint32_t mark)
+static int add_rule(struct nl_sock *s, int family, uint32_t mark, uint8_t action)
 {
 	struct rtnl_rule *rule = rtsock_must(rtnl_rule_alloc());
 	int r;
 
-	rtnl_rule_set_family(rule, AF_INET);
+	rtnl_rule_set_family(rule, family);
 	rtnl_rule_set_prio(rule, PRIORITY);
 	rtnl_rule_set_mark(rule, mark);
 	rtnl_rule_set_mask(rule, UINT32_MAX);
-	rtnl_rule_set_table(rule, TABLE);
-	rtnl_rule_set_action(rule, FR_ACT_TO_TBL);
+	if (action == FR_ACT_TO_TBL)
+		rtnl_rule_set_table(rule, TABLE);
+	rtnl_rule_set_action(rule, action);
 	r = rtnl_rule_add(s, rule, NLM_F_CREATE | NLM_F_EXCL);
 	rtnl_rule_put(rule);
 	return r == -NLE_EXIST ? 0 : r;
@@ -50,7 +51,7 @@ static int add_route(struct nl_sock *s)
 	return r;
 }
 
-int rtpolicy_make(uint32_t mark, struct err *err)
+int rtpolicy_make(uint32_t local_mark, uint32_t no_mark, struct err *err)
 {
 	_cleanup_sock_ struct nl_sock *s = NULL;
 	int r = rtsock_open(&s, err);
@@ -59,6 +60,13 @@ int rtpolicy_make(uint32_t mark, struct err *err)
 		return r;
 	r = add_route(s);
 	if (r == 0)
-		r = add_rule(s, mark);
-	return r < 0 ? rtsock_fail(err, r, "route packets to", "the forwarders") : 0;
+		r = add_rule(s, AF_INET, local_mark, FR_ACT_TO_TBL);
+	if (r < 0)
+		return rtsock_fail(err, r, "route packets to", "the forwarders");
+	r = add_rule(s, AF_INET, no_mark, FR_ACT_BLACKHOLE);
+	if (r == 0)
+		r = add_rule(s, AF_INET6, no_mark, FR_ACT_BLACKHOLE);
+	if (r == -NLE_AF_NOSUPPORT) /* a kernel without IPv6 */
+		r = 0;
+	return r < 0 ? rtsock_fail(err, r, "stop packets without", "a firewall") : 0;
 }

@@ -38,6 +38,8 @@ static int open_all(const json_t *v, struct err *err)
 	struct fwtable_conf conf = { .table = json_string_value(json_object_get(v, "table")),
 		.prefix = json_string_value(json_object_get(v, "prefix")),
 		.masquerade = json_is_true(json_object_get(v, "masquerade")),
+		.metadata = json_is_true(json_object_get(v, "metadata")),
+		.flows_max = number(v, "flows_max"),
 		.subnet = range(json_object_get(v, "subnet")),
 		.proxies = { MIN_OF(json_array_size(proxies), countof(at)), at } };
 	int r;
@@ -97,9 +99,11 @@ static int load(struct err *err)
 {
 	int r;
 
-	nfwatch_pause(watch, true);
+	nfwatch_pause(watch);
 	r = fwtable_load(table, err);
-	nfwatch_pause(watch, false);
+	if (nfwatch_resume(watch, r >= 0) && r >= 0)
+		r = err_set(err, -EAGAIN, ERR_FIREWALL_HOST_UNAVAILABLE, NULL,
+			"somebody else was there");
 	return r;
 }
 

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "netfilter/ctflow.h"
+
+#include <arpa/inet.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_conntrack.h>
+#include <sys/socket.h>
+
+#define TRIES_MAX 5
+
+/* linux/netfilter/nf_conntrack_tuple.h, for CTA_FILTER (since Linux 5.8; older ones give all). */
+#define FILTER_SOURCE      (1 << 0)
+#define FILTER_DESTINATION (1 << 1)
+
+static struct nlmsghdr *header(
+	void *buffer, uint8_t type, uint16_t flags, uint32_t seq, uint8_t family)
+{
+	struct nlmsghdr *m = mnl_nlmsg_put_header(buffer);
+	struct nfgenmsg *g;
+
+	m->nlmsg_type = NFNL_SUBSYS_CTNETLINK << 8 | type;
+	m->nlmsg_flags = NLM_F_REQUEST | flags;
+	m->nlmsg_seq = seq;
+	g = mnl_nlmsg_put_extra_header(m, sizeof(*g));
+	g->nfgen_family = family;
+	return m;
+}
+
+static void put_filter(struct nlmsghdr *m, const struct ctflow_end *e)
+{
+	struct nlattr *tuple = mnl_attr_nest_start(m, e->reply ? CTA_TUPLE_REPLY : CTA_TUPLE_ORIG);
+	struct nlattr *ip = mnl_attr_nest_start(m, CTA_TUPLE_IP), *filter;
+
+	if (e->family == AF_INET)
+		mnl_attr_put(m, e->source ? CTA_IP_V4_SRC : CTA_IP_V4_DST, 4, e->address);
+	else
+		mnl_attr_put(m, e->source ? CTA_IP_V6_SRC : CTA_IP_V6_DST, 16, e->address);
+	mnl_attr_nest_end(m, ip);
+	mnl_attr_nest_end(m, tuple);
+	filter = mnl_attr_nest_start(m, CTA_FILTER);
+	mnl_attr_put_u32(m, e->reply ? CTA_FILTER_REPLY_FLAGS : CTA_FILTER_ORIG_FLAGS,
+		e->source ? FILTER_SOURCE : FILTER_DESTINATION);
+	mnl_attr_nest_end(m, filter);
+}
+
+int ctflow_dump(struct nfsock *s, const struct ctflow_end *end,
+	void (*on_message)(const struct nlmsghdr *m, void *userdata), void *userdata)
+{
+	_Alignas(struct nlmsghdr) uint8_t buffer[512];
+	struct nlmsghdr *m =
+		header(buffer, IPCTNL_MSG_CT_GET, NLM_F_DUMP, nfsock_next_seq(s), end->family);
+
+	if (end->address)
+		put_filter(m, end);
+	return nfsock_dump(s, m, on_message, userdata);
+}
+
+int ctflow_delete(struct nfsock *s, uint8_t family, const void *tuple, uint16_t size, uint32_t id)
+{
+	_Alignas(struct nlmsghdr) uint8_t buffer[1024];
+	uint32_t seq = nfsock_next_seq(s);
+	struct nlmsghdr *m = header(buffer, IPCTNL_MSG_CT_DELETE, NLM_F_ACK, seq, family);
+	int r;
+
+	assert(size <= 512);
+	mnl_attr_put(m, CTA_TUPLE_ORIG | NLA_F_NESTED, size, tuple);
+	mnl_attr_put_u32(m, CTA_ID, id);
+	r = nfsock_talk(s, m, m->nlmsg_len, seq, NULL, NULL);
+	return r == -ENOENT ? 0 : r;
+}
+
+/* --- all of an address --- */
+
+struct entry {
+	uint8_t tuple[256];
+	uint16_t size;
+	uint32_t id;
+};
+
+struct found {
+	const struct ctflow_end *end;
+	struct entry *at;
+	size_t n, allocated;
+};
+
+/* Kernels without CTA_FILTER give all: each is looked at once more. */
+struct look {
+	const struct ctflow_end *end;
+	bool is_it;
+	struct entry entry;
+};
+
+static int look_at_ip(const struct nlattr *a, void *userdata)
+{
+	static const uint16_t types[2][2] = { { CTA_IP_V4_DST, CTA_IP_V4_SRC },
+		{ CTA_IP_V6_DST, CTA_IP_V6_SRC } };
+	struct look *l = userdata;
+	bool six = l->end->family == AF_INET6;
+	size_t size = six ? 16 : 4;
+
+	if (mnl_attr_get_type(a) == types[six][l->end->source] &&
+		mnl_attr_get_payload_len(a) == size &&
+		memcmp(mnl_attr_get_payload(a), l->end->address, size) == 0)
+		l->is_it = true;
+	return MNL_CB_OK;
+}
+
+static int look_at_tuple(const struct nlattr *a, void *userdata)
+{
+	if (mnl_attr_get_type(a) == CTA_TUPLE_IP)
+		(void)mnl_attr_parse_nested(a, look_at_ip, userdata);
+	return MNL_CB_OK;
+}
+
+static int look_at(const struct nlattr *a, void *userdata)
+{
+	struct look *l = userdata;
+	struct entry *e = &l->entry;
+	uint16_t type = mnl_attr_get_type(a), size = mnl_attr_get_payload_len(a);
+
+	if (type == (l->end->reply ? CTA_TUPLE_REPLY : CTA_TUPLE_ORIG))
+		(void)mnl_attr_parse_nested(a, look_at_tuple, l);
+	if (type == CTA_TUPLE_ORIG && size <= sizeof(e->tuple)) {
+		e->size = size;
+		memcpy(e->tuple, mnl_attr_get_payload(a), size);
+	} else if (type == CTA_ID && size == 4) {
+		e->id = mnl_attr_get_u32(a);
+	}
+	return MNL_CB_OK;
+}
+
+static void on_entry(const struct nlmsghdr *m, void *userdata)
+{
+	struct found *f = userdata;
+	struct look l = { .end = f->end };
+
+	(void)mnl_attr_parse(m, sizeof(struct nfgenmsg), look_at, &l);
+	if (!l.is_it || l.entry.size == 0)
+		return;
+	if (f->n == f->allocated) {
+		f->allocated = f->allocated ? 2 * f->allocated : 16;
+		f->at = xrealloc(f->at, f->allocated, sizeof(*f->at));
+	}
+	f->at[f->n++] = l.entry;
+}
+
+static int cut_end(struct nfsock *s, const struct ctflow_end *end, size_t *n)
+{
+	int r = -EINTR;
+
+	for (int i = 0; i < TRIES_MAX && r == -EINTR; i++) {
+		struct found f = { .end = end };
+
+		r = ctflow_dump(s, end, on_entry, &f);
+		for (size_t k = 0; k < f.n && (r == 0 || r == -EINTR); k++) {
+			int failed = ctflow_delete(
+				s, end->family, f.at[k].tuple, f.at[k].size, f.at[k].id);
+
+			if (failed < 0)
+				r = failed;
+			else
+				(*n)++;
+		}
+		free(f.at);
+	}
+	return r;
+}
+
+int ctflow_cut(struct nfsock *s, uint8_t family, const void *address, size_t *ret_cut)
+{
+	/* Masquerading leaves the address in the tuple that the flow began with, forwarding to it (DNAT)
+	 * in the one of its answers. */
+	const struct ctflow_end ends[] = {
+		{ family, address, false, true },
+		{ family, address, false, false },
+		{ family, address, true, true },
+	};
+	size_t n = 0;
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < countof(ends); i++)
+		r = cut_end(s, &ends[i], &n);
+	if (r >= 0 && ret_cut)
+		*ret_cut = n;
+	return r;
+}
