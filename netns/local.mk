@@ -5,6 +5,7 @@ noinst_LIBRARIES += netns/libnetns.a
 netns_libnetns_a_SOURCES = \
 	netns/ifstats.c netns/ifstats.h \
 	netns/ifsysctl.c netns/ifsysctl.h \
+	netns/rtguard.c netns/rtguard.h \
 	netns/rtlink.c netns/rtlink.h \
 	netns/rtname.c netns/rtname.h \
 	netns/rtpolicy.c netns/rtpolicy.h \

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* hoody-netup NAME MAC ADDRESS IPV6-ADDRESS|- LIMIT_BPS: a container's link. liblxc's monitor runs it when the
+/* hoody-netup NAME MAC ADDRESS IPV6-ADDRESS|- LIMIT_BPS MARK: a container's link. liblxc's monitor runs it when the
  * container's namespaces are there and its init is not (lxc.hook.start-host,
  * lxc.container.conf(5); it says whose by LXC_PID, and adds arguments of its own). A small program, for
  * the time that an exec takes. What it fails of is its exit status, an errno, and a line on the standard
@@ -9,7 +9,7 @@
 
 #include "netns/rtlink.h"
 
-enum { NAME = 1, MAC, ADDRESS, ADDRESS6, LIMIT, ARGUMENTS };
+enum { NAME = 1, MAC, ADDRESS, ADDRESS6, LIMIT, MARK, ARGUMENTS };
 
 static bool read_mac(const char *s, uint8_t ret[static ETH_ALEN])
 {
@@ -41,6 +41,7 @@ int main(int argc, char **argv)
 	l.address = ntohl(address.s_addr);
 	l.has_address6 = inet_pton(AF_INET6, argv[ADDRESS6], l.address6) == 1;
 	l.limit_bps = strtoull(argv[LIMIT], NULL, 10);
+	l.unseen_mark = (uint32_t)strtoul(argv[MARK], NULL, 10);
 	r = rtlink_make(&l, atoi(pid), &err);
 	if (r < 0)
 		(void)fprintf(stderr, "hoody-netup: %s\n", err.message);

@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 
 #include "netns/ifsysctl.h"
+#include "netns/rtguard.h"
 #include "netns/rtsock.h"
 
 #define BURST_MS   5
@@ -200,6 +201,11 @@ static int dress(struct nl_sock *s, const struct rtlink *l, struct err *err)
 	int ifindex = (int)if_nametoindex(l->name), r;
 
 	set_sysctls(l->name, l->has_address6);
+	r = l->unseen_mark ? rtguard_make(s, ifindex, l->unseen_mark) : 0;
+	if (r < 0) /* the firewall itself holds without it */
+		(void)fprintf(stderr,
+			"%s: a flush of nftables would open it, this kernel has no tc-bpf: %s\n",
+			l->name, strerror(-r));
 	r = raise_link(s, ifindex);
 	if (r == 0)
 		r = dress_family(s, ifindex, l, RTLINK_GATEWAY, w.v4);

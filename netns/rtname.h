@@ -17,6 +17,7 @@ struct rtlink {
 	bool has_address6;
 	uint8_t address6[16]; /* network byte order */
 	uint64_t limit_bps;   /* towards the container, bits per second; 0: none */
+	uint32_t unseen_mark; /* of what comes from it (netns/rtguard); 0: none */
 };
 
 /* The name and the MAC that go with a container's id: the first 12 hex digits of its SHA-256 after
