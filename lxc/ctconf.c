@@ -9,22 +9,35 @@
 /* The denylist that LXC's own distribution policy has (config/templates/common.seccomp), with the
  * newer mount-by-descriptor calls left in: unprivileged containers need them and can do nothing
  * with them that user namespaces don't allow. */
-const char ctconf_seccomp_policy[] = "2\n"
-				     "denylist\n"
-				     "[all]\n"
-				     "kexec_load errno 1\n"
-				     "kexec_file_load errno 1\n"
-				     "open_by_handle_at errno 1\n"
-				     "init_module errno 1\n"
-				     "finit_module errno 1\n"
-				     "delete_module errno 1\n"
-				     "reject_force_umount\n"
-				     /* BTRFS_IOC_{SNAP,SUBVOL}_CREATE{,_V2}: a subvolume in a
-				      * root would be missing in its snapshots and copies. */
-				     "ioctl errno 1 [1,0x50009401,SCMP_CMP_EQ]\n"
-				     "ioctl errno 1 [1,0x5000940e,SCMP_CMP_EQ]\n"
-				     "ioctl errno 1 [1,0x50009417,SCMP_CMP_EQ]\n"
-				     "ioctl errno 1 [1,0x50009418,SCMP_CMP_EQ]\n";
+const char ctconf_seccomp_policy[] =
+	"2\n"
+	"denylist\n"
+	"[all]\n"
+	"kexec_load errno 1\n"
+	"kexec_file_load errno 1\n"
+	"open_by_handle_at errno 1\n"
+	"init_module errno 1\n"
+	"finit_module errno 1\n"
+	"delete_module errno 1\n"
+	"reject_force_umount\n"
+	/* Its rings do what no filter of system calls sees; ENOSYS has programs do without. */
+	"io_uring_setup errno 38\n"
+	"io_uring_enter errno 38\n"
+	"io_uring_register errno 38\n"
+	/* Sockets that no network namespace holds: RDS, IB, NFC, VSOCK, QIPCRTR. The kernel looks
+	 * at 32 bits of a family. i386's calls are not filtered: liblxc has no name for them. */
+	"socket errno 97 [0,21,SCMP_CMP_MASKED_EQ,0xffffffff]\n"
+	"socket errno 97 [0,27,SCMP_CMP_MASKED_EQ,0xffffffff]\n"
+	"socket errno 97 [0,39,SCMP_CMP_MASKED_EQ,0xffffffff]\n"
+	"socket errno 97 [0,40,SCMP_CMP_MASKED_EQ,0xffffffff]\n"
+	"socket errno 97 [0,42,SCMP_CMP_MASKED_EQ,0xffffffff]\n"
+	"socketpair errno 97 [0,40,SCMP_CMP_MASKED_EQ,0xffffffff]\n"
+	/* BTRFS_IOC_{SNAP,SUBVOL}_CREATE{,_V2}: a subvolume in a root would be missing in its
+	 * snapshots and copies. */
+	"ioctl errno 1 [1,0x50009401,SCMP_CMP_EQ]\n"
+	"ioctl errno 1 [1,0x5000940e,SCMP_CMP_EQ]\n"
+	"ioctl errno 1 [1,0x50009417,SCMP_CMP_EQ]\n"
+	"ioctl errno 1 [1,0x50009418,SCMP_CMP_EQ]\n";
 
 /* The same for every container. */
 static const struct {
