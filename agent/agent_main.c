@@ -188,7 +188,7 @@ static void adopt_containers(struct agent *a, bool rebooted)
 {
 	for (size_t i = 0; i < desired_count(a->desired); i++) {
 		struct container *c = desired_at(a->desired, i);
-		enum ct_status observed = ctwatch_observe(a, c);
+		enum ct_status observed = ctwatch_adopt(a, c);
 		bool settled = c->status == CT_RUNNING || c->status == CT_PAUSED ||
 			       c->status == CT_STOPPED;
 

@@ -58,6 +58,7 @@ struct conf {
 	struct {
 		int64_t id_base; /* container n has the ids id_base + n * 65536 … */
 		char *cgroup_prefix;
+		int64_t cgroups_max, cgroup_depth_max; /* of a container's own */
 	} containers;
 	struct {
 		char *table;

@@ -387,6 +387,13 @@ static const struct conf_key table[] = {
 			"65536." },
 	{ "Containers", "CgroupPrefix", &cgroup, AT(containers.cgroup_prefix), "hoody",
 		.help = "Name of the cgroup below which containers have theirs." },
+	{ "Containers", "CgroupsMax", &number, AT(containers.cgroups_max), "1024", 0, 1000000,
+		.reload = true,
+		.help = "How many cgroups of its own a container may have, from its next start on: "
+			"what the kernel has of them is limited, and shared by all." },
+	{ "Containers", "CgroupDepthMax", &number, AT(containers.cgroup_depth_max), "16", 0, 256,
+		.reload = true,
+		.help = "How many of them may lie in one another, from its next start on." },
 
 	{ "Network", "Table", &word, AT(network.table), "hoody",
 		.help = "Name of the nftables table (family inet) that is the agent's own." },

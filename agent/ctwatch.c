@@ -9,6 +9,7 @@
 #include "agent/ctnet.h"
 #include "agent/engine.h"
 #include "agent/journald.h"
+#include "agent/worker.h"
 #include "lxc/ctexit.h"
 #include "lxc/ctprobe.h"
 
@@ -98,6 +99,17 @@ static json_t *cause_of(const struct agent *a, const struct container *c, const 
 	return metadata;
 }
 
+/* By a worker that nobody waits for: a container's tree may be of any size. What it leaves (no worker was
+ * to be had) goes with the next order. */
+static void look_after(struct agent *a, const struct container *c, bool over)
+{
+	_cleanup_(freep) char *text = worker_job_text(
+		&a->conf, &c->spec, "groups", "act", json_pack("{s:b}", "over", over));
+
+	if (worker_send_alone(a->workers, text, -1) < 0)
+		return;
+}
+
 static void report_end(
 	struct agent *a, struct container *c, int64_t ended_ms, json_t *metadata_steals)
 {
@@ -106,17 +118,20 @@ static void report_end(
 		json_string_value(json_object_get(metadata_steals, "cause")));
 	engine_set_status(a, c, CT_STOPPED, ended_ms, "crash", metadata_steals);
 	ctnet_settle(a, c);
-	if (ctgroup_remove(a->groups, c->spec.id) < 0)
-		return; /* what is busy yet goes with the next order */
+	look_after(a, c, true);
 }
 
 static int on_look_again(sd_event_source *s, uint64_t usec, void *userdata);
 
+typedef int (*ctprobe_how)(
+	struct ctgroup *g, const char *id, pid_t *ret_pid, int *ret_pidfd, struct err *err);
+
 /* An agent that can't ask the kernel would believe that its containers are gone, and tell. */
-static enum ctprobe_state ask(struct agent *a, const char *id, pid_t *ret_pid, int *ret_pidfd)
+static enum ctprobe_state ask(
+	struct agent *a, const char *id, pid_t *ret_pid, int *ret_pidfd, ctprobe_how how)
 {
 	struct err err = {};
-	int r = ctprobe_look(a->groups, id, ret_pid, ret_pidfd, &err);
+	int r = how(a->groups, id, ret_pid, ret_pidfd, &err);
 
 	if (r < 0) {
 		LOG(LOG_CRIT, KERNEL_SILENT, FIELDS(.container_id = id, .err = &err),
@@ -136,7 +151,7 @@ static void look(struct agent *a, struct container *c)
 	int pidfd = -1;
 	json_t *cause;
 
-	switch (ask(a, c->spec.id, &pid, &pidfd)) {
+	switch (ask(a, c->spec.id, &pid, &pidfd, ctprobe_look)) {
 	case CTPROBE_RUNNING:
 	case CTPROBE_PAUSED:
 		LOG(LOG_NOTICE, CONTAINER_REBOOTED, FIELDS(.container_id = c->spec.id),
@@ -146,6 +161,7 @@ static void look(struct agent *a, struct container *c)
 		return;
 	case CTPROBE_PARTIAL:
 		if (looks <= LOOKS_MAX) {
+			look_after(a, c, false); /* its new init may not be there yet */
 			w->looks = looks;
 			w->again = sd_event_source_disable_unref(w->again);
 			if (sd_event_add_time_relative(a->event, &w->again, CLOCK_BOOTTIME,
@@ -206,11 +222,11 @@ void ctwatch_attach(struct agent *a, struct container *c, pid_t pid, int pidfd)
 		abort(); /* only for want of memory or a descriptor that is none */
 }
 
-enum ct_status ctwatch_observe(struct agent *a, struct container *c)
+static enum ct_status observe(struct agent *a, struct container *c, ctprobe_how how)
 {
 	pid_t pid = 0;
 	int pidfd = -1;
-	enum ctprobe_state state = ask(a, c->spec.id, &pid, &pidfd);
+	enum ctprobe_state state = ask(a, c->spec.id, &pid, &pidfd, how);
 
 	if (state != CTPROBE_RUNNING && state != CTPROBE_PAUSED) {
 		ctwatch_detach(c);
@@ -221,4 +237,14 @@ enum ct_status ctwatch_observe(struct agent *a, struct container *c)
 	else
 		ctwatch_attach(a, c, pid, pidfd);
 	return state == CTPROBE_PAUSED ? CT_PAUSED : CT_RUNNING;
+}
+
+enum ct_status ctwatch_observe(struct agent *a, struct container *c)
+{
+	return observe(a, c, ctprobe_look);
+}
+
+enum ct_status ctwatch_adopt(struct agent *a, struct container *c)
+{
+	return observe(a, c, ctprobe_find);
 }

@@ -19,6 +19,10 @@ void ctwatch_detach(struct container *c);
  * watching. */
 enum ct_status ctwatch_observe(struct agent *a, struct container *c);
 
+/* The same at the agent's start, before there is a loop that could wait: an init that its group doesn't
+ * remember (an older agent's) is searched for. */
+enum ct_status ctwatch_adopt(struct agent *a, struct container *c);
+
 /* An operation has left the container: look into what was remembered. */
 void ctwatch_settle(struct agent *a, struct container *c);
 

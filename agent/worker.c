@@ -107,13 +107,15 @@ char *worker_job_text(const struct conf *conf, const struct ctspec *container, c
 		[CONF_DRIVER_DIR] = "dir",
 	};
 	_cleanup_(freep) char *lxc_path = xasprintf("%s/lxc", conf->node.state_directory);
-	_cleanup_json_ json_t *v =
-		json_pack("{s:s, s:s, s:{s:s, s:s, s:s}, s:s, s:s, s:o*, s:o*, s:o}", "job", job,
-			"verb", verb, "paths", "lxc", lxc_path, "pool", conf->storage.pool, "run",
-			conf->node.runtime_directory, "driver", drivers[conf->storage.driver],
-			"cgroup_prefix", conf->containers.cgroup_prefix, "container",
-			container ? ctspec_to_json(container) : NULL, "link",
-			container ? ctnet_link(conf, container) : NULL, "params", params);
+	_cleanup_json_ json_t *v = json_pack(
+		"{s:s, s:s, s:{s:s, s:s, s:s}, s:s, s:s, s:{s:I, s:I}, s:o*, s:o*, s:o}", "job",
+		job, "verb", verb, "paths", "lxc", lxc_path, "pool", conf->storage.pool, "run",
+		conf->node.runtime_directory, "driver", drivers[conf->storage.driver],
+		"cgroup_prefix", conf->containers.cgroup_prefix, "bounds", "cgroups",
+		(json_int_t)conf->containers.cgroups_max, "cgroup_depth",
+		(json_int_t)conf->containers.cgroup_depth_max, "container",
+		container ? ctspec_to_json(container) : NULL, "link",
+		container ? ctnet_link(conf, container) : NULL, "params", params);
 
 	assert(v);
 	return jsonx_dump(v);

@@ -28,6 +28,7 @@ int worker_life_kill(struct job *j, struct err *err);
 int worker_life_shutdown(struct job *j, struct err *err);
 int worker_life_freeze(struct job *j, struct err *err);
 int worker_life_thaw(struct job *j, struct err *err);
+int worker_life_groups(struct job *j, struct err *err);
 int worker_life_session(struct job *j, struct err *err);
 int worker_net_sweep(struct job *j, struct err *err);
 

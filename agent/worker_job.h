@@ -7,7 +7,7 @@
  *
  *   {"job":"launch","verb":"act",
  *    "paths":{"lxc":"<StateDirectory>/lxc","pool":"<Pool>","run":"<RuntimeDirectory>"},
- *    "driver":"auto","cgroup_prefix":"hoody",
+ *    "driver":"auto","cgroup_prefix":"hoody","bounds"?:{cgroups, cgroup_depth},
  *    "container":{<ctspec, see lxc/ctspec.h>},
  *    "link":{name, mac, address, address6, limit_bps, dns},
  *    "params":{…of the job…}}
@@ -23,6 +23,8 @@
  *   shutdown init was asked to end and did in time; cgroups are gone    -
  *            (params: {"timeout_ms":N}; TIMEOUT leaves it running)
  *   kill     nothing of it runs, wedged or not, and no cgroup is left   -
+ *   groups   its group remembers its init, or is gone when nothing of it   -
+ *            runs, and what has no init with it: params {over}
  *   freeze   all its processes are frozen                               thawed
  *   thaw     and the reverse                                            frozen
  *   image-resolve  result {"url","sha256","size"} of params {server, name,  -

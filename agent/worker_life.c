@@ -55,6 +55,11 @@ int worker_life_thaw(struct job *j, struct err *err)
 	return ctlife_thaw(&j->life, err);
 }
 
+int worker_life_groups(struct job *j, struct err *err)
+{
+	return ctlife_look_after(&j->life, json_is_true(json_object_get(j->params, "over")), err);
+}
+
 int worker_life_session(struct job *j, struct err *err)
 {
 	_cleanup_(freep) char *text = jsonx_dump(j->whole);

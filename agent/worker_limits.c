@@ -17,7 +17,7 @@ static int apply(struct job *j, const struct ctspec *s, struct err *err)
 	pool.quota.bytes = s->limits.disk_bytes;
 	r = pool_limit_root(&pool, s->id, err);
 	if (r >= 0)
-		r = ctprobe_look(j->life.groups, s->id, NULL, NULL, err);
+		r = ctprobe_find(j->life.groups, s->id, NULL, NULL, err);
 	if (r < CTPROBE_RUNNING)
 		return MIN_OF(r, 0);
 	r = ctlimits_apply(j->life.groups, s, ctlimits_disk(j->pool), err);

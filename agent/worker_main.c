@@ -22,6 +22,7 @@ static const struct {
 	{ "launch", worker_life_launch, worker_life_kill },
 	{ "shutdown", worker_life_shutdown, worker_life_launch },
 	{ "kill", worker_life_kill, NULL },
+	{ "groups", worker_life_groups, NULL },
 	{ "halt", worker_life_kill, worker_life_launch },
 	{ "mounts", worker_mounts_set, NULL },
 	{ "mounts-own", worker_mounts_change, worker_mounts_change_back },
@@ -62,6 +63,18 @@ static int take_text(const json_t *v, const char *key, char **ret, struct err *e
 	return r;
 }
 
+/* A job may be without: then nothing is bounded. */
+static int bounds_read(const json_t *v, struct ctlife_bounds *ret, struct err *err)
+{
+	int r = v ? jsonx_int(v, "cgroups", true, 0, INT32_MAX, &ret->cgroups, ERR_CHANNEL, err)
+		  : 0;
+
+	ret->wanted = v;
+	return v && r >= 0 ? jsonx_int(v, "cgroup_depth", true, 0, INT32_MAX, &ret->cgroup_depth,
+				     ERR_CHANNEL, err)
+			   : r;
+}
+
 static int job_read(const json_t *v, struct job *j, struct err *err)
 {
 	const json_t *paths = json_object_get(v, "paths");
@@ -87,6 +100,8 @@ static int job_read(const json_t *v, struct job *j, struct err *err)
 	if (r >= 0)
 		r = jsonx_int(j->params, "timeout_ms", false, 0, INT32_MAX, &j->timeout_ms,
 			ERR_CHANNEL, err);
+	if (r >= 0)
+		r = bounds_read(json_object_get(v, "bounds"), &j->life.bounds, err);
 	if (r >= 0)
 		r = ctgroup_open(j->prefix, &j->life.groups, err);
 	if (r < 0)

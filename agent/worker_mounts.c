@@ -97,7 +97,7 @@ static int reconcile(
 {
 	struct mounts_target t = { .id = id, .pool = j->pool, .run = j->run };
 	struct pids pids = {};
-	int r = ctprobe_look(j->life.groups, id, &t.init, NULL, err);
+	int r = ctprobe_find(j->life.groups, id, &t.init, NULL, err);
 
 	if (r < CTPROBE_RUNNING) {
 		*ret = r < 0 ? NULL : json_object();

@@ -165,7 +165,7 @@ static void console(struct session *s)
 	r = ctattach_console(s->life, &master, &hold, &err);
 	(void)alarm(0);
 	if (r >= 0)
-		r = ctprobe_look(s->life->groups, s->life->spec.id, NULL, &pidfd, &err);
+		r = ctprobe_find(s->life->groups, s->life->spec.id, NULL, &pidfd, &err);
 	if (r >= 0 && r < CTPROBE_RUNNING)
 		r = err_set(&err, -ESRCH, ERR_OPERATION_STATE_CONFLICT, NULL,
 			"the container does not run");

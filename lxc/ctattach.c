@@ -45,7 +45,7 @@ static int open_root(struct ctlife *l, struct err *err)
 	_cleanup_(closep) int pidfd = -1, root = -1;
 	char path[64];
 	pid_t pid;
-	int r = ctprobe_look(l->groups, l->spec.id, &pid, &pidfd, err);
+	int r = ctprobe_find(l->groups, l->spec.id, &pid, &pidfd, err);
 
 	if (r < 0)
 		return r;

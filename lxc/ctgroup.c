@@ -7,16 +7,19 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <time.h>
 
+#include "lxc/cttree.h"
 #include "proto/ident.h"
 
 #define HIERARCHIES_MAX 24
 #define FILE_MAX        4096
 #define FREEZE_POLL_MS  2
-#define DEPTH_MAX       32    /* of a container's own cgroups below its payload */
 #define PIDS_MAX        65536 /* of one cgroup.procs that we look at */
 #define KILL_AGAIN_MS   10
+#define OWN_GROUPS      3                    /* monitor, payload, worker */
+#define NOTE            "trusted.hoody.init" /* xattr of a container's group: cgroup2 has them */
 
 struct hierarchy {
 	int fd;            /* of the mount point */
@@ -238,12 +241,6 @@ int ctgroup_list(struct ctgroup *g, void (*found)(const char *id, void *userdata
 	return 0;
 }
 
-/* A group may well have a hidden name: liblxc attaches to one, ".lxc". */
-static bool is_group(const struct dirent *e)
-{
-	return e->d_type == DT_DIR && strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
-}
-
 /* A group that is not there, or goes while it is read, is empty. */
 static int unless_gone(int r)
 {
@@ -266,37 +263,43 @@ static int pids_of(int dir, int (*each)(pid_t pid, void *userdata), void *userda
 	return r;
 }
 
-/* Calls @each for every process in the directory and below until it returns something. Takes @fd. */
-static int each_pid(int fd, unsigned depth, int (*each)(pid_t pid, void *userdata), void *userdata)
-{
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *e;
-	int r;
+struct each_pid {
+	int (*each)(pid_t pid, void *userdata);
+	void *userdata;
+};
 
-	if (!d) {
-		r = unless_gone(-errno);
-		closefd(fd);
-		return r;
-	}
-	r = pids_of(dirfd(d), each, userdata);
-	errno = 0;
-	while (r == 0 && depth < DEPTH_MAX && (e = readdir(d))) {
-		if (is_group(e))
-			r = each_pid(openat(dirfd(d), e->d_name,
-					     O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW),
-				depth + 1, each, userdata);
-		errno = 0;
-	}
-	if (r == 0)
-		r = unless_gone(-errno); /* readdir(3): its end, or an error */
-	(void)closedir(d);
-	return r;
+static int pids_in(int dir, void *userdata)
+{
+	const struct each_pid *e = userdata;
+
+	return pids_of(dir, e->each, e->userdata);
 }
 
 int ctgroup_each_pid(struct ctgroup *g, const char *id, const char *leaf,
 	int (*each)(pid_t pid, void *userdata), void *userdata)
 {
-	return each_pid(open_dir(g, (size_t)g->unified, id, leaf), 0, each, userdata);
+	struct each_pid e = { each, userdata };
+	int fd = open_dir(g, (size_t)g->unified, id, leaf);
+
+	return fd < 0 ? unless_gone(-errno) : cttree_walk(fd, pids_in, &e);
+}
+
+int ctgroup_note(struct ctgroup *g, const char *id, const char *text)
+{
+	_cleanup_(closep) int dir = open_dir(g, (size_t)g->unified, id, NULL);
+
+	return dir < 0 || fsetxattr(dir, NOTE, text, strlen(text), 0) < 0 ? -errno : 0;
+}
+
+int ctgroup_noted(struct ctgroup *g, const char *id, char *ret, size_t size)
+{
+	_cleanup_(closep) int dir = open_dir(g, (size_t)g->unified, id, NULL);
+	ssize_t n = dir < 0 ? -1 : fgetxattr(dir, NOTE, ret, size - 1);
+
+	if (n < 0 && errno != ENODATA)
+		return unless_gone(-errno);
+	ret[MAX_OF(n, 0)] = '\0';
+	return n > 0;
 }
 
 int ctgroup_is_populated(struct ctgroup *g, const char *id)
@@ -400,44 +403,21 @@ int ctgroup_kill(struct ctgroup *g, const char *id, int wait_ms)
 	return r;
 }
 
-/* Remove a directory of groups and all below it. Takes @fd. */
-static int remove_below(int fd, unsigned depth)
-{
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *e;
-	int r = 0;
-
-	if (!d) {
-		closefd(fd);
-		return -errno;
-	}
-	while (depth < DEPTH_MAX && (e = readdir(d))) {
-		if (!is_group(e))
-			continue;
-		(void)remove_below(openat(dirfd(d), e->d_name,
-					   O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW),
-			depth + 1); /* rmdir says it all */
-		if (unlinkat(dirfd(d), e->d_name, AT_REMOVEDIR) < 0 && errno != ENOENT)
-			r = -errno;
-	}
-	(void)closedir(d);
-	return r;
-}
-
 int ctgroup_remove(struct ctgroup *g, const char *id)
 {
 	int result = 0;
 
 	for (size_t i = 0; i < g->n; i++) {
 		char path[256];
-		int fd = open_dir(g, i, id, NULL);
+		int r, fd = open_dir(g, i, id, NULL);
 
 		if (fd < 0)
 			continue;
-		(void)remove_below(fd, 0);
+		r = cttree_clear(fd);
 		(void)snprintf(path, sizeof(path), "%s/%s", g->prefix, id);
-		if (unlinkat(g->at[i].fd, path, AT_REMOVEDIR) < 0 && errno != ENOENT)
-			result = -errno;
+		if (r >= 0 && unlinkat(g->at[i].fd, path, AT_REMOVEDIR) < 0 && errno != ENOENT)
+			r = -errno;
+		result = MIN_OF(result, r);
 	}
 	return result;
 }
@@ -445,6 +425,20 @@ int ctgroup_remove(struct ctgroup *g, const char *id)
 static int make_dir(int at, const char *path)
 {
 	return mkdirat(at, path, 0755) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+int ctgroup_bound(struct ctgroup *g, const char *id, int64_t groups, int64_t depth)
+{
+	char text[32];
+	_cleanup_(closep) int dir = open_dir(g, (size_t)g->unified, id, NULL);
+	int r;
+
+	if (dir < 0)
+		return -errno;
+	(void)snprintf(text, sizeof(text), "%lld", (long long)groups + OWN_GROUPS);
+	r = write_file(dir, "cgroup.max.descendants", text);
+	(void)snprintf(text, sizeof(text), "%lld", (long long)depth + 1);
+	return r < 0 ? r : write_file(dir, "cgroup.max.depth", text);
 }
 
 int ctgroup_enter_worker(struct ctgroup *g, const char *id)

@@ -29,7 +29,8 @@ _must_check_ int ctgroup_list(
 /* OOM kills counted in the container's memory group, or -ENODATA where the kernel can't tell. */
 int64_t ctgroup_oom_kills(struct ctgroup *g, const char *id);
 
-/* Remove the directories that are empty of processes; 0, or -EBUSY while something lives. */
+/* Remove the directories, as many and as deep as the container has made them: a worker's. 0, or -EBUSY while
+ * something lives. */
 _must_check_ int ctgroup_remove(struct ctgroup *g, const char *id);
 
 /* SIGKILL everything in the container's tree (monitor included). Frozen ones are thawed first.
@@ -48,8 +49,19 @@ _must_check_ int ctgroup_set_frozen(struct ctgroup *g, const char *id, bool froz
 /* Does any process live in the container's tree? Likewise. */
 _must_check_ int ctgroup_is_populated(struct ctgroup *g, const char *id);
 
+/* A word about the container that its group remembers and that goes with it: who its init is
+ * (lxc/ctprobe). Out of the container's reach. ctgroup_noted(): 1; 0 without a word or a group; negative:
+ * can't be told. */
+_must_check_ int ctgroup_note(struct ctgroup *g, const char *id, const char *text);
+_must_check_ int ctgroup_noted(struct ctgroup *g, const char *id, char *ret, size_t size);
+
+/* How many cgroups2 the container may make, and how many in one another (cgroup.max.*): counted by the
+ * kernel in the container's own group, whose files are not the container's. */
+_must_check_ int ctgroup_bound(struct ctgroup *g, const char *id, int64_t groups, int64_t depth);
+
 /* Calls @each for every process of @leaf ("payload", "monitor"; NULL: all) until it returns something
- * else than 0, which is then returned. Negative: not all could be looked at. */
+ * else than 0, which is then returned. Negative: not all could be looked at.
+ * Walks all that the container has made (lxc/cttree.h), so never on the loop. */
 _must_check_ int ctgroup_each_pid(struct ctgroup *g, const char *id, const char *leaf,
 	int (*each)(pid_t pid, void *userdata), void *userdata);
 

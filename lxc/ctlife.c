@@ -160,7 +160,7 @@ int ctlife_is_started(const struct ctlife *l, pid_t *ret_pid, int *ret_pidfd, st
 		return errno == ENOENT ? 0
 				       : err_set(err, -errno, ERR_INTERNAL, "StateDirectory",
 						 "can't look for %s: %s", path, strerror(errno));
-	r = ctprobe_look(l->groups, l->spec.id, ret_pid, ret_pidfd, err);
+	r = ctprobe_find(l->groups, l->spec.id, ret_pid, ret_pidfd, err);
 	return r < 0 ? r : r >= CTPROBE_RUNNING;
 }
 
@@ -312,27 +312,66 @@ static int ended_at_once(const struct ctlife *l, struct err *err)
 		*text ? "; its console says: " : "", text);
 }
 
+/* Held by a launch, and by who clears away what is left (ctlife_look_after): a group that one has just made
+ * is empty, and the other would remove it. Not inherited by what a worker forks, and gone with the worker
+ * (F_SETLK in fcntl(2)). Its descriptor, or negative. */
+static int lock_groups(const struct ctlife *l, struct err *err)
+{
+	_cleanup_(freep) char *dir = xasprintf("%s/%s", l->paths.lxc, l->spec.id);
+	_cleanup_(freep) char *path = xasprintf("%s/lock", dir);
+	struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	_cleanup_(closep) int fd = -1;
+
+	if (mkdir(dir, 0700) == 0 || errno == EEXIST)
+		fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0 || fcntl(fd, F_SETLKW, &whole) < 0)
+		return err_set(err, -errno, ERR_INTERNAL, "StateDirectory", "can't lock %s: %s",
+			path, strerror(errno));
+	return take_fd(&fd);
+}
+
+int ctlife_look_after(struct ctlife *l, bool over, struct err *err)
+{
+	_cleanup_(closep) int lock = lock_groups(l, err);
+	int r = lock < 0 ? lock : ctprobe_find(l->groups, l->spec.id, NULL, NULL, err);
+
+	if (r < 0 || r >= CTPROBE_RUNNING || (r == CTPROBE_PARTIAL && !over))
+		return MIN_OF(r, 0);
+	return clear_leftovers(l, err);
+}
+
+static int enter_groups(struct ctlife *l, struct err *err)
+{
+	int r = ctgroup_enter_worker(l->groups, l->spec.id);
+
+	if (r >= 0 && l->bounds.wanted)
+		r = ctgroup_bound(l->groups, l->spec.id, l->bounds.cgroups, l->bounds.cgroup_depth);
+	return r < 0 ? err_set(err, r, ERR_INTERNAL, "Containers.CgroupPrefix",
+			       "the container's cgroup can't be made: %s", strerror(-r))
+		     : 0;
+}
+
 int ctlife_launch(struct ctlife *l, pid_t *ret_pid, int *ret_pidfd, struct err *err)
 {
+	_cleanup_(closep) int lock = -1;
 	int r = ctlife_is_started(l, ret_pid, ret_pidfd, err);
 
 	if (r != 0)
 		return MIN_OF(r, 0);
-	r = clear_leftovers(l, err);
+	r = lock = lock_groups(l, err);
+	if (r >= 0)
+		r = clear_leftovers(l, err);
 	if (r >= 0)
 		r = prepare_directory(l, err);
-	if (r < 0)
-		return r;
-	r = ctgroup_enter_worker(l->groups, l->spec.id);
-	if (r < 0)
-		return err_set(err, r, ERR_INTERNAL, "Containers.CgroupPrefix",
-			"can't enter the container's cgroup: %s", strerror(-r));
-	r = start(l, err);
+	if (r >= 0)
+		r = enter_groups(l, err);
+	if (r >= 0)
+		r = start(l, err);
 	if (r >= 0)
 		r = mark_started(l, err);
 	if (r < 0)
 		return r;
-	r = ctprobe_look(l->groups, l->spec.id, ret_pid, ret_pidfd, err);
+	r = ctprobe_find(l->groups, l->spec.id, ret_pid, ret_pidfd, err);
 	if (r < CTPROBE_RUNNING)
 		return r < 0 ? r : ended_at_once(l, err);
 	r = verify_limits(l, err);
@@ -376,7 +415,7 @@ void ctlife_ask(const struct ctlife *l)
 	struct err ignored = {}; /* who is not asked is killed in the end */
 	pid_t pid;
 
-	if (ctprobe_look(l->groups, l->spec.id, &pid, &pidfd, &ignored) >= CTPROBE_RUNNING)
+	if (ctprobe_find(l->groups, l->spec.id, &pid, &pidfd, &ignored) >= CTPROBE_RUNNING)
 		(void)syscall(SYS_pidfd_send_signal, pidfd, halt_signal(&l->spec), NULL, 0);
 }
 
@@ -404,7 +443,7 @@ int ctlife_shutdown(struct ctlife *l, int64_t timeout_ms, struct err *err)
 {
 	_cleanup_(closep) int pidfd = -1;
 	pid_t pid;
-	int r = ctprobe_look(l->groups, l->spec.id, &pid, &pidfd, err);
+	int r = ctprobe_find(l->groups, l->spec.id, &pid, &pidfd, err);
 
 	if (r < 0)
 		return r;
@@ -446,7 +485,7 @@ static int set_frozen(struct ctlife *l, bool frozen, struct err *err)
 
 int ctlife_freeze(struct ctlife *l, struct err *err)
 {
-	int state = ctprobe_look(l->groups, l->spec.id, NULL, NULL, err);
+	int state = ctprobe_find(l->groups, l->spec.id, NULL, NULL, err);
 
 	if (state < 0 || state == CTPROBE_PAUSED)
 		return MIN_OF(state, 0);
@@ -458,7 +497,7 @@ int ctlife_freeze(struct ctlife *l, struct err *err)
 
 int ctlife_thaw(struct ctlife *l, struct err *err)
 {
-	int state = ctprobe_look(l->groups, l->spec.id, NULL, NULL, err);
+	int state = ctprobe_find(l->groups, l->spec.id, NULL, NULL, err);
 
 	if (state < 0 || state == CTPROBE_RUNNING)
 		return MIN_OF(state, 0);

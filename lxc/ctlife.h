@@ -10,10 +10,17 @@
 #include "lxc/ctconf.h"
 #include "lxc/ctgroup.h"
 
+/* What no container asked for, and each has (agent.conf(5), section Containers). */
+struct ctlife_bounds {
+	bool wanted;
+	int64_t cgroups, cgroup_depth;
+};
+
 struct ctlife {
 	struct ctspec spec;
 	struct ctconf_paths paths;
 	struct ctgroup *groups;
+	struct ctlife_bounds bounds;
 };
 
 void ctlife_reset(void);
@@ -35,6 +42,11 @@ _must_check_ int ctlife_shutdown(struct ctlife *l, int64_t timeout_ms, struct er
 
 /* Ask init to end, and don't wait. Nothing runs: nothing is done. */
 void ctlife_ask(const struct ctlife *l);
+
+/* After an end that nobody ordered: remember the init that has taken the place of the old one, or clear the
+ * groups away when nothing runs, and what is there without an init too when it is @over. Never beside a
+ * launch. */
+_must_check_ int ctlife_look_after(struct ctlife *l, bool over, struct err *err);
 
 /* End everything of it, whatever state it or its monitor is in. Needs nobody's help. */
 _must_check_ int ctlife_kill(struct ctlife *l, struct err *err);

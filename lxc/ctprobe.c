@@ -4,7 +4,8 @@
 #include <fcntl.h>
 #include <sys/syscall.h>
 
-#define STATUS_MAX 8192
+#define STATUS_MAX     8192
+#define STAT_STARTTIME 22
 
 static int read_proc(pid_t pid, const char *name, char *ret, size_t size)
 {
@@ -38,6 +39,19 @@ static int is_init(pid_t pid)
 	return outer == pid && inner == 1 && line[n] == '\n';
 }
 
+/* In clock ticks since the boot: field 22 of proc_pid_stat(5), counted from the end of the name, which may
+ * hold anything. 0: it is gone. */
+static uint64_t started_at(pid_t pid)
+{
+	char text[STATUS_MAX];
+	char *at = read_proc(pid, "stat", text, sizeof(text)) < 0 ? NULL : strrchr(text, ')');
+	unsigned long long ticks;
+
+	for (int field = 2; at && field < STAT_STARTTIME; field++)
+		at = strchr(at + 1, ' ');
+	return at && sscanf(at, " %llu", &ticks) == 1 ? ticks : 0;
+}
+
 struct search {
 	pid_t pid;
 	int pidfd;
@@ -63,24 +77,55 @@ static int look_at(pid_t pid, void *userdata)
 	return 1;
 }
 
-int ctprobe_look(struct ctgroup *g, const char *id, pid_t *ret_pid, int *ret_pidfd, struct err *err)
+/* What the group remembers; recycled since, it has begun at another time. */
+static int look_at_noted(struct ctgroup *g, const char *id, struct search *s)
 {
-	struct search s = { .pidfd = -1 };
-	int found = ctgroup_each_pid(g, id, "payload", look_at, &s), r = found;
+	unsigned long long ticks;
+	char text[64];
+	int pid, r = ctgroup_noted(g, id, text, sizeof(text));
+
+	if (r <= 0 || sscanf(text, "%d %llu", &pid, &ticks) != 2)
+		return MIN_OF(r, 0);
+	r = look_at((pid_t)pid, s);
+	if (r > 0 && started_at((pid_t)pid) != ticks) {
+		s->pidfd = closefd(s->pidfd);
+		s->pid = 0;
+		return 0;
+	}
+	return r;
+}
+
+static int look_everywhere(struct ctgroup *g, const char *id, struct search *s)
+{
+	int r = ctgroup_each_pid(g, id, "payload", look_at, s);
+	char text[64];
+
+	if (r <= 0)
+		return r;
+	(void)snprintf(
+		text, sizeof(text), "%d %llu", (int)s->pid, (unsigned long long)started_at(s->pid));
+	r = ctgroup_note(g, id, text);
+	return r < 0 ? r : 1;
+}
+
+static int conclude(struct ctgroup *g, const char *id, int found, struct search *s, pid_t *ret_pid,
+	int *ret_pidfd, struct err *err)
+{
+	int r = found;
 
 	if (found > 0)
 		r = ctgroup_is_frozen(g, id);
 	else if (found == 0)
 		r = ctgroup_is_populated(g, id);
 	if (r < 0) {
-		closefd(s.pidfd);
-		s = (struct search){ .pidfd = -1 };
+		closefd(s->pidfd);
+		*s = (struct search){ .pidfd = -1 };
 	}
 	if (ret_pid)
-		*ret_pid = s.pid;
+		*ret_pid = s->pid;
 	if (ret_pidfd)
-		*ret_pidfd = take_fd(&s.pidfd);
-	closefd(s.pidfd);
+		*ret_pidfd = take_fd(&s->pidfd);
+	closefd(s->pidfd);
 	if (r < 0)
 		return err_set(err, r, ERR_INTERNAL, NULL,
 			"the kernel can't be asked about the container's processes: %s",
@@ -88,4 +133,22 @@ int ctprobe_look(struct ctgroup *g, const char *id, pid_t *ret_pid, int *ret_pid
 	if (found)
 		return r ? CTPROBE_PAUSED : CTPROBE_RUNNING;
 	return r ? CTPROBE_PARTIAL : CTPROBE_ABSENT;
+}
+
+int ctprobe_look(struct ctgroup *g, const char *id, pid_t *ret_pid, int *ret_pidfd, struct err *err)
+{
+	struct search s = { .pidfd = -1 };
+	int found = look_at_noted(g, id, &s);
+
+	return conclude(g, id, found, &s, ret_pid, ret_pidfd, err);
+}
+
+int ctprobe_find(struct ctgroup *g, const char *id, pid_t *ret_pid, int *ret_pidfd, struct err *err)
+{
+	struct search s = { .pidfd = -1 };
+	int found = look_at_noted(g, id, &s);
+
+	if (found == 0)
+		found = look_everywhere(g, id, &s);
+	return conclude(g, id, found, &s, ret_pid, ret_pidfd, err);
 }
