@@ -20,7 +20,9 @@ agent_libagent_a_SOURCES = \
 	agent/ctfiles.c agent/ctfiles.h \
 	agent/ctlsrv.c agent/ctlsrv.h \
 	agent/ctmounts.c agent/ctmounts.h \
-	agent/ctflows.c agent/ctflows.h agent/ctnet.c agent/ctnet.h \
+	agent/ctflows.c agent/ctflows.h \
+	agent/ctnet.c agent/ctnet.h \
+	agent/ctstop.c agent/ctstop.h \
 	agent/ctwatch.c agent/ctwatch.h \
 	agent/desired.c agent/desired.h \
 	agent/envlist.c agent/envlist.h \

@@ -4,6 +4,7 @@
 #include "agent/api_order.h"
 #include "agent/ctfiles.h"
 #include "agent/ctmounts.h"
+#include "agent/ctstop.h"
 #include "agent/ctwatch.h"
 #include "agent/journald.h"
 #include "agent/history.h"
@@ -22,6 +23,7 @@
 #define UNDO_ATTEMPTS_MAX  (2 * JOURNAL_ATTEMPTS_MAX)
 #define RETRIES_MAX        3
 #define PRUNE_EVERY        4096
+#define KEPT_PART          4 /* of the workers: for other projects than the one that has the rest */
 
 struct queue {
 	struct operation *head, *tail;
@@ -32,10 +34,11 @@ struct engine {
 	struct lane_table *lanes;
 	struct operation *all;
 	size_t n;
-	struct queue ready;   /* first in all their lanes, or with a result to go on with */
-	struct queue starved; /* wait for a worker */
-	struct queue acting;  /* journaled in the open transaction: act once it is durable */
-	struct queue held;    /* not begun, as one on its last attempt must run alone */
+	struct queue ready;        /* first in all their lanes, or with a result to go on with */
+	struct queue starved;      /* wait for a worker */
+	struct queue acting;       /* journaled in the open transaction: act once it is durable */
+	struct queue held;         /* not begun, as one on its last attempt must run alone */
+	struct operation *holders; /* have a worker */
 	struct operation *alone;
 	size_t n_last_attempts; /* unfinished ones that must run alone, e->alone among them */
 	uint64_t ended;
@@ -92,6 +95,18 @@ static struct operation *operation_new(struct engine *e, struct order *take, con
 	return op;
 }
 
+static void let_worker_go(struct engine *e, struct operation *op)
+{
+	struct operation **at = &e->holders;
+
+	if (!op->worker)
+		return;
+	while (*at != op)
+		at = &(*at)->holder_next;
+	*at = op->holder_next;
+	op->worker = worker_release(op->worker);
+}
+
 static void operation_free(struct engine *e, struct operation *op)
 {
 	if (op->prev)
@@ -101,7 +116,8 @@ static void operation_free(struct engine *e, struct operation *op)
 	if (op->next)
 		op->next->prev = op->prev;
 	e->n--;
-	op->worker = worker_release(op->worker);
+	let_worker_go(e, op);
+	op->stop = ctstop_free(op->stop);
 	order_done(&op->order);
 	json_decref(op->result);
 	json_decref(op->step_data);
@@ -184,7 +200,7 @@ static void end(struct engine *e, struct operation *op, enum journal_state state
 	metrics_order(e->agent->metrics, op->order.op, state == JOURNAL_SUCCEEDED,
 		op->started_ms ? op->finished_ms - op->started_ms : 0);
 	log_end(op, state, op->started_ms ? op->finished_ms - op->started_ms : 0);
-	op->worker = worker_release(op->worker);
+	let_worker_go(e, op);
 	lane_leave(e->lanes, &op->ticket, on_lane_ready, e);
 	c = op->order.container_id[0] ? desired_find(e->agent->desired, op->order.container_id)
 				      : NULL;
@@ -283,12 +299,23 @@ static void act(struct operation *op)
 					 DEADLINE_MARGIN_MS;
 	int r = act_here(op, op->at.undoing ? step->undo_here : step->here);
 
+	if (r >= 0 && step->wait && !op->at.undoing) {
+		op->last_r = step->wait(op->agent, op);
+		if (op->last_r > 0)
+			return;
+	}
 	if ((r < 0 && !op->at.undoing) || !step->job) {
 		push(&op->agent->engine->ready, op);
 		return;
 	}
 	text = job_text(op, step);
 	worker_run(op->worker, text, deadline_ms, on_worker_done, on_worker_progress, op);
+}
+
+void engine_go_on(struct operation *op, int r)
+{
+	op->last_r = r;
+	push(&op->agent->engine->ready, op);
 }
 
 static bool has_nothing_to_do(const struct operation *op)
@@ -298,15 +325,30 @@ static bool has_nothing_to_do(const struct operation *op)
 	return (step->skip && step->skip(op)) || (op->at.undoing && !step->has_undo);
 }
 
+/* One project never has all workers: what another orders finds one. */
+static bool has_its_share(const struct engine *e, const struct operation *op)
+{
+	unsigned max = (unsigned)e->agent->conf.node.max_workers, n = 0;
+
+	for (const struct operation *o = e->holders; o; o = o->holder_next)
+		n += strcmp(o->order.project_id, op->order.project_id) == 0;
+	return op->order.project_id[0] && max > 1 && n >= max - MAX_OF(max / KEPT_PART, 1u);
+}
+
 /* A worker that has failed (or was killed) serves nobody any more. */
 static bool get_worker(struct engine *e, struct operation *op)
 {
 	if (op->last_r < 0)
-		op->worker = worker_release(op->worker);
+		let_worker_go(e, op);
 	op->last_r = 0;
+	if (op->worker)
+		return true;
+	op->worker = has_its_share(e, op) ? NULL : worker_take(e->agent->workers);
 	if (!op->worker)
-		op->worker = worker_take(e->agent->workers);
-	return op->worker;
+		return false;
+	op->holder_next = e->holders;
+	e->holders = op;
+	return true;
 }
 
 /* An undo is tried again before it is passed over, and so is a step that has none (it lies behind the
@@ -511,10 +553,21 @@ void engine_turn(struct engine *e)
 static void on_worker_free(void *userdata)
 {
 	struct engine *e = userdata;
-	struct operation *op = pop(&e->starved);
+	struct operation *before = NULL, *op = e->starved.head;
 
-	if (op)
-		push(&e->ready, op);
+	while (op && has_its_share(e, op)) {
+		before = op;
+		op = op->queue_next;
+	}
+	if (!op)
+		return;
+	if (before)
+		before->queue_next = op->queue_next;
+	else
+		e->starved.head = op->queue_next;
+	if (e->starved.tail == op)
+		e->starved.tail = before;
+	push(&e->ready, op);
 }
 
 /* --- life --- */

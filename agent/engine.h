@@ -17,6 +17,7 @@
 struct agent;
 struct engine;
 struct opdef;
+struct ctstop;
 
 struct operation {
 	struct lane_ticket ticket; /* first: tickets are turned back into operations */
@@ -35,7 +36,9 @@ struct operation {
 	int64_t progress_ms; /* elapsed, when one was told of last */
 	enum ct_status prev_status;
 	struct worker *worker;
-	int last_r;        /* of the last act or undo */
+	struct operation *holder_next; /* of those that have a worker */
+	struct ctstop *stop;           /* waits for its init */
+	int last_r;                    /* of the last act or undo */
 	unsigned retries;  /* of the present step: an undo's that failed, a worker's that died */
 	bool died;         /* the last worker did */
 	bool begun;        /* in this process */
@@ -53,6 +56,9 @@ void engine_recover(struct engine *e);
 
 /* An order that is valid and new: journal it and queue it. In the open transaction. */
 void engine_accept(struct engine *e, struct order *take, const char *origin);
+
+/* What an operation has waited for on the loop is over: @r as of its step, with op->err. */
+void engine_go_on(struct operation *op, int r);
 
 /* End of a turn: run what may run, commit, act; until nothing is left to do now. */
 void engine_turn(struct engine *e);

@@ -6,6 +6,7 @@
 #include "agent/ctfiles.h"
 #include "agent/ctmounts.h"
 #include "agent/ctnet.h"
+#include "agent/ctstop.h"
 #include "agent/envlist.h"
 #include "agent/imagelist.h"
 #include "agent/keylist.h"
@@ -294,7 +295,8 @@ static enum ops_verdict stop_check(struct agent *a, struct operation *op)
 }
 
 static const struct ops_step stop_steps[] = {
-	{ "shutdown" },
+	{ .wait = ctstop_wait },
+	{ "ended" },
 };
 
 static enum ops_verdict force_stop_check(struct agent *a, struct operation *op)
@@ -319,7 +321,8 @@ static bool was_not_running(const struct operation *op)
 /* Between its halves the old init's end is ordered: it must not be taken for the new one's. One that
  * can't start again is started as it was before. */
 static const struct ops_step restart_steps[] = {
-	{ "shutdown", .has_undo = true, .params = opstate_launch_params, .skip = was_not_running },
+	{ .wait = ctstop_wait, .skip = was_not_running },
+	{ "ended", .has_undo = true, .params = opstate_launch_params, .skip = was_not_running },
 	{ OPS_LAUNCH },
 };
 

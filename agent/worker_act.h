@@ -25,6 +25,7 @@ typedef int (*worker_act)(struct job *j, struct err *err);
 /* worker_life.c */
 int worker_life_launch(struct job *j, struct err *err);
 int worker_life_kill(struct job *j, struct err *err);
+int worker_life_ended(struct job *j, struct err *err);
 int worker_life_shutdown(struct job *j, struct err *err);
 int worker_life_freeze(struct job *j, struct err *err);
 int worker_life_thaw(struct job *j, struct err *err);

@@ -45,6 +45,11 @@ int worker_life_shutdown(struct job *j, struct err *err)
 	return ctlife_shutdown(&j->life, j->timeout_ms, err);
 }
 
+int worker_life_ended(struct job *j, struct err *err)
+{
+	return ctlife_ended(&j->life, err);
+}
+
 int worker_life_freeze(struct job *j, struct err *err)
 {
 	return ctlife_freeze(&j->life, err);

@@ -21,6 +21,7 @@ static const struct {
 	{ "copy", worker_tree_copy, worker_tree_remove },
 	{ "launch", worker_life_launch, worker_life_kill },
 	{ "shutdown", worker_life_shutdown, worker_life_launch },
+	{ "ended", worker_life_ended, worker_life_launch },
 	{ "kill", worker_life_kill, NULL },
 	{ "groups", worker_life_groups, NULL },
 	{ "halt", worker_life_kill, worker_life_launch },

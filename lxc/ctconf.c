@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "lxc/ctconf.h"
 
+#include <signal.h>
 #include <stdarg.h>
 
 #define CFS_PERIOD_US 100000
@@ -110,6 +111,11 @@ static bool is_busybox(const struct ctspec *s)
 const char *ctconf_halt_signal(const struct ctspec *s)
 {
 	return is_busybox(s) ? "SIGUSR2" : "SIGRTMIN+3";
+}
+
+int ctconf_halt_number(const struct ctspec *s)
+{
+	return is_busybox(s) ? SIGUSR2 : SIGRTMIN + 3;
 }
 
 /* A value with a newline is for sessions alone: of liblxc's configuration it would make a line. */

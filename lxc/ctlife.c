@@ -395,11 +395,6 @@ int ctlife_kill(struct ctlife *l, struct err *err)
 	return clear_leftovers(l, err);
 }
 
-static int halt_signal(const struct ctspec *s)
-{
-	return strcmp(ctconf_halt_signal(s), "SIGUSR2") == 0 ? SIGUSR2 : SIGRTMIN + 3;
-}
-
 /* The monitor notices by itself and clears away; what it has not done in time we do. */
 static void let_monitor_finish(struct ctlife *l)
 {
@@ -409,6 +404,12 @@ static void let_monitor_finish(struct ctlife *l)
 		(void)poll(NULL, 0, POLL_MS);
 }
 
+int ctlife_ended(struct ctlife *l, struct err *err)
+{
+	let_monitor_finish(l);
+	return clear_leftovers(l, err);
+}
+
 void ctlife_ask(const struct ctlife *l)
 {
 	_cleanup_(closep) int pidfd = -1;
@@ -416,7 +417,7 @@ void ctlife_ask(const struct ctlife *l)
 	pid_t pid;
 
 	if (ctprobe_find(l->groups, l->spec.id, &pid, &pidfd, &ignored) >= CTPROBE_RUNNING)
-		(void)syscall(SYS_pidfd_send_signal, pidfd, halt_signal(&l->spec), NULL, 0);
+		(void)syscall(SYS_pidfd_send_signal, pidfd, ctconf_halt_number(&l->spec), NULL, 0);
 }
 
 /* An init that has just begun doesn't hear it: a signal without a handler is dropped in a pid namespace
@@ -429,7 +430,8 @@ static int ask_until_ended(const struct ctlife *l, int pidfd, int64_t timeout_ms
 	for (;;) {
 		int64_t left_ms = end_ms - monotonic_ms();
 
-		if (syscall(SYS_pidfd_send_signal, pidfd, halt_signal(&l->spec), NULL, 0) < 0)
+		if (syscall(SYS_pidfd_send_signal, pidfd, ctconf_halt_number(&l->spec), NULL, 0) <
+			0)
 			return errno == ESRCH ? 0 : -errno;
 		if (poll(&p, 1, (int)MAX_OF(MIN_OF(left_ms, (int64_t)ASK_AGAIN_MS), (int64_t)0)) >
 			0)

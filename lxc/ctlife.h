@@ -40,6 +40,9 @@ _must_check_ int ctlife_launch(struct ctlife *l, pid_t *ret_pid, int *ret_pidfd,
  * it goes on running. */
 _must_check_ int ctlife_shutdown(struct ctlife *l, int64_t timeout_ms, struct err *err);
 
+/* Its init has ended: what is left goes, in its own time as far as it takes little of that. */
+_must_check_ int ctlife_ended(struct ctlife *l, struct err *err);
+
 /* Ask init to end, and don't wait. Nothing runs: nothing is done. */
 void ctlife_ask(const struct ctlife *l);
 
