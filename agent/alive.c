@@ -5,8 +5,26 @@
 #include <systemd/sd-daemon.h>
 #include <time.h>
 
+#include "agent/outlet.h"
+
+#define SAY_MAX 300
+
 /* A service manager that can't be told can't be helped either: failures of sd_notify are ignored
  * throughout. */
+
+/* What may be said at any time doesn't wait for the one who listens. */
+static int say(const char *fmt, ...) _printf_(1, 2);
+static int say(const char *fmt, ...)
+{
+	const char *socket = getenv("NOTIFY_SOCKET");
+	char text[SAY_MAX];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	return socket ? outlet_datagram(socket, &(struct iovec){ text, strlen(text) }, 1) : 0;
+}
 
 int alive_watch(sd_event *event)
 {
@@ -47,11 +65,11 @@ void alive_status(const char *fmt, ...)
 	text[strcspn(text, "\n")] = '\0'; /* one assignment, one line */
 	if (strcmp(text, last) == 0)
 		return;
-	memcpy(last, text, sizeof(last));
-	(void)sd_notifyf(0, "STATUS=%s", text);
+	if (say("STATUS=%s", text) != -EAGAIN)
+		memcpy(last, text, sizeof(last));
 }
 
 void alive_extend(int64_t ms)
 {
-	(void)sd_notifyf(0, "EXTEND_TIMEOUT_USEC=%lld", (long long)ms * 1000);
+	(void)say("EXTEND_TIMEOUT_USEC=%lld", (long long)ms * 1000);
 }

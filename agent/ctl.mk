@@ -9,6 +9,7 @@ agent_libagentbase_a_SOURCES = \
 	agent/conf_doc.c agent/conf_doc.h \
 	agent/conf_table.c agent/conf_table.h \
 	agent/journald.c agent/journald.h agent/journald.def \
+	agent/outlet.c agent/outlet.h \
 	agent/nodekey.c agent/nodekey.h \
 	agent/store.c agent/store.h \
 	agent/store_file.c agent/store_file.h \

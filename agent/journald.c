@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/journald.h"
 
+#include <endian.h>
 #include <stdarg.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
-#include <systemd/sd-journal.h>
+
+#include "agent/outlet.h"
 
 #define MESSAGE_MAX  2048
 #define ENTRY_MAX    6144 /* all fields of one entry */
 #define ENTRY_FIELDS 24
+#define STDERR_MAX   4096 /* PIPE_BUF: what is longer may reach a pipe in pieces */
+#define JOURNAL      "/run/systemd/journal/socket"
 
 static const struct {
 	const char *hex, *name, *subject, *text;
@@ -23,6 +27,7 @@ static struct {
 	bool to_journal;
 	int max_priority;
 	const char *identifier;
+	uint64_t lost; /* lines that nobody had room for, since the last one that went out */
 } log_to = { .max_priority = LOG_INFO, .identifier = "hoody" };
 
 /* JOURNAL_STREAM is "device:inode" of the stream that the service manager gave us
@@ -131,30 +136,82 @@ static size_t print_short(char *ret, size_t size, const char *field)
 	return n;
 }
 
+/* Of what was lost nothing else is left; said with the first line that goes out. */
+static size_t print_lost(char *ret, size_t size)
+{
+	return log_to.lost ? (size_t)snprintf(ret, size,
+				     "%s: warning: %llu lines were lost: the log was not read\n",
+				     log_to.identifier, (unsigned long long)log_to.lost)
+			   : 0;
+}
+
+static void count(int r)
+{
+	log_to.lost = r < 0 ? log_to.lost + 1 : 0;
+}
+
 static void to_stderr(int priority, const char *message, const struct journald_fields *f)
 {
 	static const char *const levels[] = { "emergency", "alert", "critical", "error", "warning",
 		"notice", "info", "debug" };
 	struct entry e = { .n_fields = 0 };
-	char line[MESSAGE_MAX + ENTRY_MAX];
-	size_t n;
+	char line[STDERR_MAX];
+	size_t lost = print_lost(line, sizeof(line)), n;
 
-	n = (size_t)snprintf(line, sizeof(line), "%s: %s: %s", log_to.identifier,
-		levels[priority & LOG_PRIMASK], message);
+	n = lost + (size_t)snprintf(line + lost, sizeof(line) - lost, "%s: %s: %s",
+			   log_to.identifier, levels[priority & LOG_PRIMASK], message);
 	n = MIN_OF(n, sizeof(line) - 1);
 	if (f)
 		put_fields(&e, f);
-	for (int i = 0; i < e.n_fields && n + 4 < sizeof(line); i++) {
+	for (int i = 0; i < e.n_fields && n + 5 < sizeof(line); i++) {
 		line[n++] = ' ';
 		if (i == 0)
 			line[n++] = '[';
-		n += print_short(line + n, sizeof(line) - n - 2, e.fields[i].iov_base);
+		n += print_short(line + n, sizeof(line) - n - 3, e.fields[i].iov_base);
 	}
-	if (e.n_fields)
+	if (e.n_fields && n + 2 < sizeof(line))
 		line[n++] = ']';
 	line[n] = '\0';
-	flatten(line);
-	(void)fprintf(stderr, "%s\n", line);
+	flatten(line + lost);
+	line[n++] = '\n';
+	count(outlet_line(line, n));
+}
+
+/* systemd.io/JOURNAL_NATIVE_PROTOCOL: "NAME=value\n", and where the value has lines of its own
+ * "NAME\n", its size in 64 bits, it, "\n". */
+static size_t put_native(char *to, const struct iovec *field)
+{
+	const char *text = field->iov_base, *value = strchr(text, '=') + 1;
+	const size_t name = (size_t)(value - text - 1), size = field->iov_len - name - 1;
+	const uint64_t wire = htole64(size);
+	char *at = to;
+
+	at = mempcpy(at, text, name);
+	if (memchr(value, '\n', size)) {
+		*at++ = '\n';
+		at = mempcpy(at, &wire, sizeof(wire));
+	} else {
+		*at++ = '=';
+	}
+	at = mempcpy(at, value, size);
+	*at++ = '\n';
+	return (size_t)(at - to);
+}
+
+/* False: there is no journal. What it has no room for is lost, and counted. */
+static bool to_journal(const struct entry *e)
+{
+	char text[ENTRY_MAX + ENTRY_FIELDS * sizeof(uint64_t)];
+	struct iovec all = { text, 0 };
+	int r;
+
+	for (int i = 0; i < e->n_fields; i++)
+		all.iov_len += put_native(text + all.iov_len, &e->fields[i]);
+	r = outlet_datagram(JOURNAL, &all, 1);
+	if (r == -ENOENT || r == -ECONNREFUSED)
+		return false;
+	count(r);
+	return true;
 }
 
 void journald_log(const char *file, int line, const char *func, int priority, enum journald_id id,
@@ -170,7 +227,11 @@ void journald_log(const char *file, int line, const char *func, int priority, en
 	(void)vsnprintf(message, sizeof(message), fmt, ap);
 	va_end(ap);
 	if (log_to.to_journal) {
-		put(&e, "MESSAGE=%s", message);
+		if (log_to.lost)
+			put(&e, "MESSAGE=%s (%llu lines before it were lost: the log was not read)",
+				message, (unsigned long long)log_to.lost);
+		else
+			put(&e, "MESSAGE=%s", message);
 		put(&e, "PRIORITY=%d", LOG_PRI(priority));
 		put(&e, "MESSAGE_ID=%s", catalog[id].hex);
 		put(&e, "SYSLOG_IDENTIFIER=%s", log_to.identifier);
@@ -179,7 +240,7 @@ void journald_log(const char *file, int line, const char *func, int priority, en
 		put(&e, "CODE_FILE=%s", file);
 		put(&e, "CODE_LINE=%d", line);
 		put(&e, "CODE_FUNC=%s", func);
-		if (sd_journal_sendv(e.fields, e.n_fields) >= 0)
+		if (to_journal(&e))
 			return;
 	}
 	to_stderr(LOG_PRI(priority), message, f);
