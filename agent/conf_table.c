@@ -422,7 +422,9 @@ static const struct conf_key table[] = {
 			"host's "
 			"own credentials. Names can be asked there either way." },
 	{ "Network", "Dns", &hosts, AT(network.dns), "", .reload = true,
-		.help = "Name servers for containers. Unset: those of the host." },
+		.help = "Name servers for containers. Unset: those of the host, from "
+			"/etc/resolv.conf or, "
+			"where that names a loopback address alone, from systemd-resolved's." },
 	{ "Network", "ProxyAddresses", &networks, AT(network.proxy_addresses), "", .reload = true,
 		.help = "Where the node's reverse proxy comes from: exempt from ingress rules, "
 			"except for TCP port 22." },

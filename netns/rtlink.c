@@ -246,7 +246,9 @@ static int dress_inside(const struct rtlink *l, struct err *err)
 
 	if (r < 0)
 		return r;
-	r = raise_link(s, ifindex);
+	r = raise_link(s, (int)if_nametoindex("lo")); /* not every init does it */
+	if (r == 0)
+		r = raise_link(s, ifindex);
 	if (r == 0)
 		r = add_address(s, ifindex, w.v4, RT_SCOPE_UNIVERSE);
 	if (r == 0)

@@ -21,10 +21,10 @@ static bool is_reachable(const char *address)
 	       a.s_addr != 0;
 }
 
-static char *host_servers(void)
+static char *servers_in(const char *path)
 {
 	char *list = xstrdup(""), line[512], address[64];
-	FILE *f = fopen("/etc/resolv.conf", "re");
+	FILE *f = fopen(path, "re");
 	unsigned n = 0;
 
 	while (f && n < SERVERS_MAX && fgets(line, sizeof(line), f)) {
@@ -39,6 +39,18 @@ static char *host_servers(void)
 	if (f)
 		(void)fclose(f);
 	return list;
+}
+
+/* Where systemd-resolved is the host's stub, the servers that it asks are in a file of its own
+ * (systemd-resolved.service(8)). */
+static char *host_servers(void)
+{
+	char *list = servers_in("/etc/resolv.conf");
+
+	if (*list)
+		return list;
+	free(list);
+	return servers_in("/run/systemd/resolve/resolv.conf");
 }
 
 static char *resolv_conf(const char *dns)
@@ -66,7 +78,8 @@ static char *hosts(const struct netfiles *n)
 		n->address, n->hostname);
 }
 
-/* Not a link, and of our hand or nobody's. */
+/* Of our hand or nobody's. A link is its own, but in an image, where it mostly leads to what a resolver
+ * that isn't there would write to /run. */
 static bool is_ours(int folder, const char *name, bool fresh, const char *text, bool *ret_same)
 {
 	_cleanup_(freep) char *data = NULL;
@@ -74,7 +87,8 @@ static bool is_ours(int folder, const char *name, bool fresh, const char *text, 
 	int r = rootfile_read(folder, name, &data, &size);
 
 	*ret_same = r == 0 && strcmp(data, text) == 0;
-	return r == -ENOENT || (r == 0 && (fresh || strncmp(data, MARK, strlen(MARK)) == 0));
+	return r == -ENOENT || (r == -ELOOP && fresh) ||
+	       (r == 0 && (fresh || strncmp(data, MARK, strlen(MARK)) == 0));
 }
 
 static int write_one(int folder, const char *name, bool fresh, const char *text)

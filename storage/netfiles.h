@@ -11,6 +11,6 @@ struct netfiles {
 	const char *address, *hostname;
 };
 
-/* @fresh: a root that was just made of an image: what stands there is replaced. A root without /etc has
+/* @fresh: a root that was just made of an image: what stands there is replaced, a link as well. A root without /etc has
  * none of them: success. */
 _must_check_ int netfiles_write(int root, const struct netfiles *n, bool fresh, struct err *err);
