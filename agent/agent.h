@@ -30,6 +30,7 @@ struct agent {
 	struct portal *portal;
 	struct reaper *reaper;
 	struct ctnet *net;
+	struct drift *drift;
 	struct proxydir *proxydir;
 	struct stats *stats;
 	struct metrics *metrics;

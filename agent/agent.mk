@@ -23,6 +23,7 @@ agent_libagent_a_SOURCES = \
 	agent/ctflows.c agent/ctflows.h \
 	agent/ctnet.c agent/ctnet.h \
 	agent/ctstop.c agent/ctstop.h \
+	agent/drift.c agent/drift.h \
 	agent/ctwatch.c agent/ctwatch.h \
 	agent/desired.c agent/desired.h \
 	agent/envlist.c agent/envlist.h \

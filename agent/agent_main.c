@@ -19,6 +19,7 @@
 #include "agent/ctlsrv.h"
 #include "agent/ctnet.h"
 #include "agent/ctwatch.h"
+#include "agent/drift.h"
 #include "agent/engine.h"
 #include "agent/forwarder.h"
 #include "agent/journald.h"
@@ -233,6 +234,7 @@ static int recover(struct agent *a, struct err *err)
 	if (boot_before && strcmp(boot_before, a->boot_id) != 0)
 		bootstart_order(a);
 	ctnet_start(a);
+	drift_start(a);
 	proxydir_start(a->proxydir);
 	if (ctgroup_list(a->groups, log_leftover, a) < 0)
 		LOG(LOG_WARNING, LEFTOVER, NO_FIELDS, "the cgroup directories can't be listed");
@@ -375,6 +377,7 @@ static void tear_down(struct agent *a)
 	a->ctlsrv = ctlsrv_close(a->ctlsrv);
 	a->uplink = uplink_free(a->uplink);
 	a->engine = engine_free(a->engine);
+	a->drift = drift_free(a->drift);
 	a->net = ctnet_free(a->net);
 	a->proxydir = proxydir_free(a->proxydir);
 	a->forwarders = forwarder_set_free(a->forwarders);

@@ -2,6 +2,7 @@
 /* hoodyctl doctor: is this host fit for the agent? Each check says what it has found and, when that is
  * no good, how to mend it. Nothing is changed. */
 #include <fcntl.h>
+#include <net/if.h>
 #include <spawn.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -299,13 +300,42 @@ static void agent(struct doctor *d)
 
 /* --- the firewall --- */
 
+static bool forwards(const char *interface)
+{
+	_cleanup_(freep) char *path = xasprintf("/proc/sys/net/ipv4/conf/%s/forwarding", interface);
+
+	return has_line(path, "1");
+}
+
+/* By interface, since the agent turns it on there alone. proc(5): a route per line of /proc/net/route;
+ * destination and mask 0: a default one. */
 static void forwarding(struct doctor *d)
 {
-	if (has_line("/proc/sys/net/ipv4/ip_forward", "1"))
-		say(d, GOOD, "forwarding", NULL, "IPv4 is forwarded");
-	else
-		say(d, DOUBTFUL, "forwarding", "the agent turns it on at its start",
-			"net.ipv4.ip_forward is 0");
+	FILE *f = fopen("/proc/net/route", "re");
+	char line[256], name[IF_NAMESIZE];
+	bool any = false;
+
+	while (f && fgets(line, sizeof(line), f)) {
+		unsigned long destination, mask;
+
+		if (sscanf(line, "%15s %lx %*s %*s %*s %*s %*s %lx", name, &destination, &mask) !=
+				3 ||
+			destination || mask)
+			continue;
+		any = true;
+		if (forwards(name))
+			say(d, GOOD, "forwarding", NULL, "what comes in by %s is forwarded", name);
+		else
+			say(d, d->status ? BAD : DOUBTFUL, "forwarding",
+				d->status ? "something turns it off again and again"
+					  : "the agent turns it on while it runs",
+				"what comes in by %s is not forwarded", name);
+	}
+	if (!any)
+		say(d, DOUBTFUL, "forwarding", "the agent follows the routes when there is one",
+			"no route leads to the world: containers don't reach it");
+	if (f)
+		(void)fclose(f);
 }
 
 /* 0: not there. */

@@ -604,9 +604,6 @@ void ctnet_start(struct agent *a)
 	}
 	if (n->table)
 		ctflows_judge(n->flows, CTFLOWS_ALL);
-	ifsysctl_forward_uplinks(a->conf.network.interface_prefix);
-	if (*a->conf.network.subnet6)
-		ifsysctl_forward_six(a->conf.network.interface_prefix);
 	forwarder_set_sweep(a);
 	sweep_later(n);
 }

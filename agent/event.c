@@ -110,9 +110,10 @@ static void network(struct agent *a, const json_t *r)
 {
 	_cleanup_(freep) char *type = xasprintf("container.network.%s", text_of(r, "event"));
 
-	add(a, type, text_of(r, "container_id"), text_of(r, "project_id"),
-		json_pack("{s:O, s:O}", "container_id", json_object_get(r, "container_id"),
-			"network", json_object_get(r, "data")));
+	if (text_of(r, "container_id"))
+		add(a, type, text_of(r, "container_id"), text_of(r, "project_id"),
+			json_pack("{s:O, s:O}", "container_id", json_object_get(r, "container_id"),
+				"network", json_object_get(r, "data")));
 }
 
 /* The rest differ in nothing but their words. */

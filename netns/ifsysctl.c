@@ -35,24 +35,6 @@ void ifsysctl_forward_six(const char *prefix)
 	ifsysctl_write("ipv6", "all", "forwarding", "1");
 }
 
-/* proc(5): a route per line, destination and mask 0 is a default one. */
-void ifsysctl_forward_uplinks(const char *prefix)
-{
-	FILE *f = fopen("/proc/net/route", "re");
-	char line[256], name[IF_NAMESIZE];
-
-	while (f && fgets(line, sizeof(line), f)) {
-		unsigned long destination, mask;
-
-		if (sscanf(line, "%15s %lx %*s %*s %*s %*s %*s %lx", name, &destination, &mask) ==
-				3 &&
-			destination == 0 && mask == 0 && strncmp(name, prefix, strlen(prefix)) != 0)
-			ifsysctl_write("ipv4", name, "forwarding", "1");
-	}
-	if (f)
-		(void)fclose(f);
-}
-
 int64_t ifsysctl_tracked_max(void)
 {
 	FILE *f = fopen("/proc/sys/net/netfilter/nf_conntrack_max", "re");

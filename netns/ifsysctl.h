@@ -8,12 +8,9 @@
  * firewall's rules rely on none of them. */
 void ifsysctl_write(const char *family, const char *name, const char *key, const char *value);
 
-/* Let what comes in by the interfaces of the default routes be forwarded: there alone, not globally.
- * Those that begin with @prefix are containers'. */
 /* IPv6 is forwarded by all interfaces or none (ip-sysctl.rst); those that learn routes from router
- * advertisements go on doing so. */
+ * advertisements go on doing so. Interfaces that begin with @prefix are containers'. */
 void ifsysctl_forward_six(const char *prefix);
-void ifsysctl_forward_uplinks(const char *prefix);
 
 /* How many flows the kernel tracks at most (nf_conntrack_max); 0: it can't be said. */
 int64_t ifsysctl_tracked_max(void);

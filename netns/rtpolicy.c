@@ -10,20 +10,17 @@
 
 #include "netns/rtsock.h"
 
-#define TABLE    0x686f /* "ho": any that nobody else has */
-#define PRIORITY 100
-
 static int add_rule(struct nl_sock *s, int family, uint32_t mark, uint8_t action)
 {
 	struct rtnl_rule *rule = rtsock_must(rtnl_rule_alloc());
 	int r;
 
 	rtnl_rule_set_family(rule, family);
-	rtnl_rule_set_prio(rule, PRIORITY);
+	rtnl_rule_set_prio(rule, RTPOLICY_PRIORITY);
 	rtnl_rule_set_mark(rule, mark);
 	rtnl_rule_set_mask(rule, UINT32_MAX);
 	if (action == FR_ACT_TO_TBL)
-		rtnl_rule_set_table(rule, TABLE);
+		rtnl_rule_set_table(rule, RTPOLICY_TABLE);
 	rtnl_rule_set_action(rule, action);
 	r = rtnl_rule_add(s, rule, NLM_F_CREATE | NLM_F_EXCL);
 	rtnl_rule_put(rule);
@@ -44,7 +41,7 @@ static int add_route(struct nl_sock *s)
 	(void)rtnl_route_set_dst(route, all);
 	(void)rtnl_route_set_type(route, RTN_LOCAL);
 	rtnl_route_set_scope(route, RT_SCOPE_HOST);
-	rtnl_route_set_table(route, TABLE);
+	rtnl_route_set_table(route, RTPOLICY_TABLE);
 	rtnl_route_set_protocol(route, RTPROT_STATIC);
 	r = rtnl_route_add(s, route, NLM_F_CREATE | NLM_F_REPLACE);
 	rtnl_route_put(route);

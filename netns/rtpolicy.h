@@ -7,5 +7,8 @@
 #include "proto/base.h"
 #include "proto/err.h"
 
+#define RTPOLICY_TABLE    0x686f /* "ho": any that nobody else has */
+#define RTPOLICY_PRIORITY 100
+
 /* There already: success. */
 _must_check_ int rtpolicy_make(uint32_t local_mark, uint32_t no_mark, struct err *err);

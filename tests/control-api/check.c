@@ -38,7 +38,7 @@ static const struct {
 	{ "node.stats", { "uptime_s", "cores", "load", "cpu", "mem", "swap", "storage", "agent" } },
 	{ "snapshot", { "container_id", "event", "data" } },
 	{ "share", { "container_id", "event", "data" } },
-	{ "network", { "container_id", "event", "data" } },
+	{ "network", { "event", "data" } }, /* nor is the host's forwarding */
 	{ "firewall",
 		{ "event",
 			"data" } }, /* the node's own table, when it was healed, is no container's */

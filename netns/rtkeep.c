@@ -1,0 +1,553 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "netns/rtkeep.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <libmnl/libmnl.h>
+#include <linux/fib_rules.h>
+#include <linux/if_addr.h>
+#include <linux/neighbour.h>
+#include <linux/netconf.h>
+#include <linux/rtnetlink.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include "netns/ifsysctl.h"
+#include "netns/rtpolicy.h"
+
+#define RECEIVE_SIZE ((size_t)32 * 1024) /* as large as the kernel makes a part of a dump */
+#define REQUEST_SIZE 512
+#define QUEUE_MAX    (4 * 1024 * 1024)
+#define READ_MAX     64 /* datagrams in one turn */
+#define MAC_SIZE     6
+#define PUT          (NLM_F_CREATE | NLM_F_EXCL)
+
+struct rtkeep {
+	struct mnl_socket *watch, *ask;
+	unsigned sequence;
+	uint8_t buffer[RECEIVE_SIZE] __attribute__((aligned(8)));
+};
+
+static const char *const words[RTKEEP_WORDS] = { "link", "address", "route", "forwarding",
+	"policy" };
+
+const char *rtkeep_word(unsigned place)
+{
+	return words[place];
+}
+
+/* --- open, close --- */
+
+static struct mnl_socket *open_socket(int flags)
+{
+	struct mnl_socket *s = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | flags);
+
+	if (s && mnl_socket_bind(s, 0, MNL_SOCKET_AUTOPID) < 0) {
+		(void)mnl_socket_close(s);
+		s = NULL;
+	}
+	return s;
+}
+
+static int join_groups(struct mnl_socket *s)
+{
+	static const int groups[] = { RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_ROUTE,
+		RTNLGRP_IPV4_RULE, RTNLGRP_IPV4_NETCONF, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV6_ROUTE,
+		RTNLGRP_IPV6_RULE, RTNLGRP_IPV6_NETCONF };
+	const int size = QUEUE_MAX;
+
+	(void)setsockopt(mnl_socket_get_fd(s), SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
+	for (size_t i = 0; i < countof(groups); i++) {
+		int group = groups[i];
+
+		if (mnl_socket_setsockopt(s, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) < 0)
+			return -errno;
+	}
+	return 0;
+}
+
+int rtkeep_open(struct rtkeep **ret)
+{
+	struct rtkeep *k = xcalloc(1, sizeof(*k));
+	int r;
+
+	k->watch = open_socket(SOCK_NONBLOCK);
+	k->ask = k->watch ? open_socket(0) : NULL;
+	r = k->ask ? join_groups(k->watch) : -errno;
+	if (r < 0) {
+		(void)rtkeep_close(k);
+		return r;
+	}
+	*ret = k;
+	return 0;
+}
+
+struct rtkeep *rtkeep_close(struct rtkeep *k)
+{
+	if (k) {
+		if (k->watch)
+			(void)mnl_socket_close(k->watch);
+		if (k->ask)
+			(void)mnl_socket_close(k->ask);
+		free(k);
+	}
+	return NULL;
+}
+
+int rtkeep_fd(const struct rtkeep *k)
+{
+	return mnl_socket_get_fd(k->watch);
+}
+
+/* --- what has happened --- */
+
+static void suspect(struct rtkeep_seen *seen, struct rtkeep_suspect s)
+{
+	for (size_t i = 0; i < seen->n; i++)
+		if (seen->at[i].ifindex == s.ifindex && seen->at[i].address == s.address &&
+			seen->at[i].kind == s.kind)
+			return;
+	if (seen->n < countof(seen->at))
+		seen->at[seen->n++] = s;
+	else
+		seen->all = true;
+}
+
+static uint32_t u32_of(const struct nlattr *a)
+{
+	return a && mnl_attr_validate(a, MNL_TYPE_U32) >= 0 ? mnl_attr_get_u32(a) : 0;
+}
+
+static const struct nlattr *find(const struct nlmsghdr *h, size_t offset, int type)
+{
+	const char *tail = mnl_nlmsg_get_payload_tail(h);
+	const struct nlattr *a;
+
+	for (a = mnl_nlmsg_get_payload_offset(h, offset);
+		mnl_attr_ok(a, (int)(tail - (const char *)a)); a = mnl_attr_next(a))
+		if (mnl_attr_get_type(a) == type)
+			return a;
+	return NULL;
+}
+
+static void on_link(const struct nlmsghdr *h, struct rtkeep_seen *seen)
+{
+	const struct ifinfomsg *m = mnl_nlmsg_get_payload(h);
+
+	if (m->ifi_flags & IFF_LOOPBACK)
+		seen->policy = true; /* its routes go when it is down */
+	else if (h->nlmsg_type == RTM_NEWLINK && m->ifi_family == AF_UNSPEC &&
+		 !(m->ifi_flags & IFF_UP))
+		suspect(seen, (struct rtkeep_suspect){ RTKEEP_LOST, m->ifi_index, 0 });
+}
+
+static void on_address(const struct nlmsghdr *h, struct rtkeep_seen *seen)
+{
+	const struct ifaddrmsg *m = mnl_nlmsg_get_payload(h);
+
+	if (h->nlmsg_type == RTM_DELADDR)
+		suspect(seen, (struct rtkeep_suspect){ RTKEEP_LOST, (int)m->ifa_index, 0 });
+}
+
+/* Of several next hops, which are told as an array of struct rtnexthop. */
+static void on_nexthops(const struct nlattr *a, struct rtkeep_suspect s, struct rtkeep_seen *seen)
+{
+	const struct rtnexthop *hop = mnl_attr_get_payload(a);
+	int left = mnl_attr_get_payload_len(a);
+
+	for (; RTNH_OK(hop, left); left -= RTNH_ALIGN(hop->rtnh_len), hop = RTNH_NEXT(hop)) {
+		s.ifindex = hop->rtnh_ifindex;
+		suspect(seen, s);
+	}
+}
+
+static void on_route(const struct nlmsghdr *h, struct rtkeep_seen *seen)
+{
+	const struct rtmsg *m = mnl_nlmsg_get_payload(h);
+	const struct nlattr *oif = find(h, sizeof(*m), RTA_OIF),
+			    *hops = find(h, sizeof(*m), RTA_MULTIPATH),
+			    *to = find(h, sizeof(*m), RTA_DST);
+	const bool is_new = h->nlmsg_type == RTM_NEWROUTE;
+	struct rtkeep_suspect s = { is_new ? RTKEEP_ROUTED : RTKEEP_LOST, (int)u32_of(oif), 0 };
+
+	if (u32_of(find(h, sizeof(*m), RTA_TABLE)) == RTPOLICY_TABLE) {
+		seen->policy = seen->policy || !is_new;
+		return;
+	}
+	if (m->rtm_table == RT_TABLE_LOCAL || m->rtm_flags & RTM_F_CLONED)
+		return;
+	if (m->rtm_family == AF_INET && m->rtm_dst_len == 32)
+		s.address = ntohl(u32_of(to));
+	else if (is_new && (m->rtm_family != AF_INET || m->rtm_type != RTN_UNICAST))
+		return;
+	if (hops)
+		on_nexthops(hops, s, seen);
+	else if (s.ifindex || s.address)
+		suspect(seen, s);
+}
+
+static void on_rule(const struct nlmsghdr *h, struct rtkeep_seen *seen)
+{
+	if (h->nlmsg_type == RTM_DELRULE &&
+		u32_of(find(h, sizeof(struct fib_rule_hdr), FRA_PRIORITY)) == RTPOLICY_PRIORITY)
+		seen->policy = true;
+}
+
+static void on_netconf(const struct nlmsghdr *h, struct rtkeep_seen *seen)
+{
+	const struct netconfmsg *m = mnl_nlmsg_get_payload(h);
+	const struct nlattr *on = find(h, sizeof(*m), NETCONFA_FORWARDING);
+	int32_t ifindex = (int32_t)u32_of(find(h, sizeof(*m), NETCONFA_IFINDEX));
+
+	if (h->nlmsg_type != RTM_NEWNETCONF || !on || u32_of(on) != 0)
+		return;
+	if (ifindex > 0)
+		suspect(seen, (struct rtkeep_suspect){ RTKEEP_MUTED, ifindex, 0 });
+	else if (m->ncm_family == AF_INET6 && ifindex == NETCONFA_IFINDEX_ALL)
+		seen->six_off = true;
+}
+
+static const struct {
+	uint16_t of, to;
+	size_t size;
+	void (*look)(const struct nlmsghdr *h, struct rtkeep_seen *seen);
+} kinds[] = {
+	{ RTM_NEWLINK, RTM_DELLINK, sizeof(struct ifinfomsg), on_link },
+	{ RTM_NEWADDR, RTM_DELADDR, sizeof(struct ifaddrmsg), on_address },
+	{ RTM_NEWROUTE, RTM_DELROUTE, sizeof(struct rtmsg), on_route },
+	{ RTM_NEWRULE, RTM_DELRULE, sizeof(struct fib_rule_hdr), on_rule },
+	{ RTM_NEWNETCONF, RTM_DELNETCONF, sizeof(struct netconfmsg), on_netconf },
+};
+
+static void look_at(const struct nlmsghdr *h, struct rtkeep_seen *seen)
+{
+	for (size_t i = 0; i < countof(kinds); i++)
+		if (h->nlmsg_type >= kinds[i].of && h->nlmsg_type <= kinds[i].to &&
+			mnl_nlmsg_get_payload_len(h) >= kinds[i].size)
+			kinds[i].look(h, seen);
+}
+
+void rtkeep_read(struct rtkeep *k, struct rtkeep_seen *seen)
+{
+	for (int i = 0; i < READ_MAX; i++) {
+		ssize_t n = recv(rtkeep_fd(k), k->buffer, sizeof(k->buffer), MSG_DONTWAIT);
+		int left = (int)n;
+
+		if (n < 0 && errno == ENOBUFS)
+			seen->all = true;
+		else if (n < 0 && errno != EINTR)
+			return;
+		for (const struct nlmsghdr *h = (const void *)k->buffer;
+			n > 0 && mnl_nlmsg_ok(h, left); h = mnl_nlmsg_next(h, &left))
+			look_at(h, seen);
+	}
+}
+
+/* --- asking --- */
+
+struct request {
+	uint8_t bytes[REQUEST_SIZE] __attribute__((aligned(8)));
+	struct nlmsghdr *h;
+};
+
+/* The part that follows the header, of @size bytes. */
+static void *begin(struct request *q, uint16_t type, uint16_t flags, size_t size)
+{
+	memset(q->bytes, 0, sizeof(q->bytes));
+	q->h = mnl_nlmsg_put_header(q->bytes);
+	q->h->nlmsg_type = type;
+	q->h->nlmsg_flags = NLM_F_REQUEST | flags;
+	return mnl_nlmsg_put_extra_header(q->h, size);
+}
+
+/* 0, or the kernel's refusal. Its answer is there when the request is sent. */
+static int ask(struct rtkeep *k, struct request *q)
+{
+	ssize_t n;
+	int left;
+
+	q->h->nlmsg_seq = ++k->sequence;
+	q->h->nlmsg_flags |= NLM_F_ACK;
+	if (mnl_socket_sendto(k->ask, q->h, q->h->nlmsg_len) < 0)
+		return -errno;
+	while ((n = recv(mnl_socket_get_fd(k->ask), k->buffer, sizeof(k->buffer), MSG_DONTWAIT)) >
+		0) {
+		left = (int)n;
+		for (const struct nlmsghdr *h = (const void *)k->buffer; mnl_nlmsg_ok(h, left);
+			h = mnl_nlmsg_next(h, &left))
+			if (h->nlmsg_type == NLMSG_ERROR && h->nlmsg_seq == k->sequence)
+				return ((const struct nlmsgerr *)mnl_nlmsg_get_payload(h))->error;
+	}
+	return n < 0 ? -errno : -EIO;
+}
+
+/* 1: it was missing. */
+static int put(struct rtkeep *k, struct request *q)
+{
+	int r = ask(k, q);
+
+	return r == -EEXIST ? 0 : r < 0 ? r : 1;
+}
+
+/* --- a container's link --- */
+
+struct place {
+	uint8_t family, bits;
+	const void *gateway, *address;
+	size_t size;
+};
+
+static int put_address(struct rtkeep *k, int ifindex, const struct place *p)
+{
+	struct request q;
+	struct ifaddrmsg *m = begin(&q, RTM_NEWADDR, PUT, sizeof(*m));
+
+	m->ifa_family = p->family;
+	m->ifa_prefixlen = p->bits;
+	m->ifa_scope = RT_SCOPE_LINK;
+	m->ifa_flags = IFA_F_NODAD;
+	m->ifa_index = (uint32_t)ifindex;
+	mnl_attr_put(q.h, IFA_LOCAL, p->size, p->gateway);
+	mnl_attr_put(q.h, IFA_ADDRESS, p->size, p->gateway);
+	return put(k, &q);
+}
+
+static void fill_route(struct request *q, uint16_t flags, int ifindex, const struct place *p)
+{
+	struct rtmsg *m = begin(q, RTM_NEWROUTE, flags, sizeof(*m));
+
+	m->rtm_family = p->family;
+	m->rtm_dst_len = p->bits;
+	m->rtm_table = RT_TABLE_MAIN;
+	m->rtm_protocol = RTPROT_STATIC;
+	m->rtm_scope = RT_SCOPE_LINK;
+	m->rtm_type = RTN_UNICAST;
+	mnl_attr_put(q->h, RTA_DST, p->size, p->address);
+	mnl_attr_put_u32(q->h, RTA_OIF, (uint32_t)ifindex);
+}
+
+/* Does somebody's route lead elsewhere? The kernel's own look-up says it. */
+static bool leads_elsewhere(struct rtkeep *k, int ifindex, const struct place *p)
+{
+	struct request q;
+	struct rtmsg *m = begin(&q, RTM_GETROUTE, 0, sizeof(*m));
+	const struct nlmsghdr *h = (const void *)k->buffer;
+	ssize_t n;
+
+	m->rtm_family = p->family;
+	m->rtm_dst_len = p->bits;
+	mnl_attr_put(q.h, RTA_DST, p->size, p->address);
+	q.h->nlmsg_seq = ++k->sequence;
+	if (mnl_socket_sendto(k->ask, q.h, q.h->nlmsg_len) < 0)
+		return false;
+	n = recv(mnl_socket_get_fd(k->ask), k->buffer, sizeof(k->buffer), MSG_DONTWAIT);
+	if (n <= 0 || !mnl_nlmsg_ok(h, (int)n))
+		return false;
+	return h->nlmsg_type != RTM_NEWROUTE ||
+	       u32_of(find(h, sizeof(*m), RTA_OIF)) != (uint32_t)ifindex;
+}
+
+static int put_route(struct rtkeep *k, int ifindex, const struct place *p)
+{
+	struct request q;
+	int r;
+
+	fill_route(&q, PUT, ifindex, p);
+	r = put(k, &q);
+	if (r != 0 || !leads_elsewhere(k, ifindex, p))
+		return r;
+	fill_route(&q, NLM_F_CREATE | NLM_F_REPLACE, ifindex, p);
+	r = ask(k, &q);
+	return r < 0 ? r : 1;
+}
+
+static int put_neighbour(
+	struct rtkeep *k, int ifindex, const struct place *p, const uint8_t mac[static MAC_SIZE])
+{
+	struct request q;
+	struct ndmsg *m = begin(&q, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, sizeof(*m));
+
+	m->ndm_family = p->family;
+	m->ndm_ifindex = ifindex;
+	m->ndm_state = NUD_PERMANENT;
+	mnl_attr_put(q.h, NDA_DST, p->size, p->address);
+	mnl_attr_put(q.h, NDA_LLADDR, MAC_SIZE, mac);
+	return ask(k, &q);
+}
+
+static int keep_family(
+	struct rtkeep *k, int ifindex, const struct place *p, const uint8_t mac[static MAC_SIZE])
+{
+	int address = put_address(k, ifindex, p), route, r;
+
+	if (address < 0)
+		return address;
+	route = put_route(k, ifindex, p);
+	if (route < 0)
+		return route;
+	r = put_neighbour(k, ifindex, p, mac);
+	return r < 0 ? r : (address ? RTKEEP_ADDRESS : 0) | (route ? RTKEEP_ROUTE : 0);
+}
+
+/* netdevice(7) */
+static int raise_link(const struct rtkeep *k, const char *name)
+{
+	_cleanup_(closep) int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq q = {};
+
+	strcpy(q.ifr_name, name);
+	if (fd < 0 || ioctl(fd, SIOCGIFFLAGS, &q) < 0)
+		return -errno;
+	if (q.ifr_flags & IFF_UP)
+		return 0;
+	q.ifr_flags |= IFF_UP;
+	return ioctl(fd, SIOCSIFFLAGS, &q) < 0 ? -errno : RTKEEP_UP;
+}
+
+static int keep_link(struct rtkeep *k, const struct rtlink *l, int ifindex)
+{
+	const uint32_t wire = htonl(l->address);
+	uint32_t gateway;
+	struct in6_addr gateway6;
+	const struct place four = { AF_INET, 32, &gateway, &wire, sizeof(wire) },
+			   six = { AF_INET6, 128, &gateway6, l->address6, sizeof(gateway6) };
+	int missing = raise_link(k, l->name), r = 0;
+
+	(void)inet_pton(AF_INET, RTLINK_GATEWAY, &gateway);
+	(void)inet_pton(AF_INET6, RTLINK_GATEWAY6, &gateway6);
+	if (missing < 0)
+		return missing;
+	if (rtkeep_uplink(l->name))
+		missing |= RTKEEP_FORWARDING;
+	r = keep_family(k, ifindex, &four, l->mac);
+	if (r >= 0 && l->has_address6) {
+		missing |= r;
+		r = keep_family(k, ifindex, &six, l->mac);
+	}
+	return r < 0 ? r : missing | r;
+}
+
+int rtkeep_link(struct rtkeep *k, const struct rtlink *l)
+{
+	int ifindex = (int)if_nametoindex(l->name), r = ifindex ? keep_link(k, l, ifindex) : 0;
+
+	return r < 0 && if_nametoindex(l->name) == 0 ? 0 : r;
+}
+
+/* --- the way to the forwarders --- */
+
+static int put_policy_route(struct rtkeep *k)
+{
+	struct request q;
+	struct rtmsg *m = begin(&q, RTM_NEWROUTE, PUT, sizeof(*m));
+
+	m->rtm_family = AF_INET;
+	m->rtm_protocol = RTPROT_STATIC;
+	m->rtm_scope = RT_SCOPE_HOST;
+	m->rtm_type = RTN_LOCAL;
+	mnl_attr_put_u32(q.h, RTA_TABLE, RTPOLICY_TABLE);
+	mnl_attr_put_u32(q.h, RTA_OIF, if_nametoindex("lo"));
+	return put(k, &q);
+}
+
+static int put_policy_rule(struct rtkeep *k, uint8_t family, uint32_t mark, uint8_t action)
+{
+	struct request q;
+	struct fib_rule_hdr *m = begin(&q, RTM_NEWRULE, PUT, sizeof(*m));
+
+	m->family = family;
+	m->action = action;
+	mnl_attr_put_u32(q.h, FRA_PRIORITY, RTPOLICY_PRIORITY);
+	mnl_attr_put_u32(q.h, FRA_FWMARK, mark);
+	mnl_attr_put_u32(q.h, FRA_FWMASK, UINT32_MAX);
+	if (action == FR_ACT_TO_TBL)
+		mnl_attr_put_u32(q.h, FRA_TABLE, RTPOLICY_TABLE);
+	return put(k, &q);
+}
+
+int rtkeep_policy(struct rtkeep *k, uint32_t local_mark, uint32_t no_mark)
+{
+	const struct {
+		uint8_t family;
+		uint32_t mark;
+		uint8_t action;
+	} rules[] = {
+		{ AF_INET, local_mark, FR_ACT_TO_TBL },
+		{ AF_INET, no_mark, FR_ACT_BLACKHOLE },
+		{ AF_INET6, no_mark, FR_ACT_BLACKHOLE },
+	};
+	int r = put_policy_route(k);
+	bool missing = r > 0;
+
+	for (size_t i = 0; i < countof(rules) && r >= 0; i++) {
+		r = put_policy_rule(k, rules[i].family, rules[i].mark, rules[i].action);
+		missing = missing || r > 0;
+		if (r == -EAFNOSUPPORT || r == -EOPNOTSUPP)
+			r = 0; /* a kernel without IPv6 */
+	}
+	return r < 0 ? r : missing ? RTKEEP_POLICY : 0;
+}
+
+/* --- the ways out --- */
+
+bool rtkeep_uplink(const char *name)
+{
+	_cleanup_(freep) char *path = xasprintf("/proc/sys/net/ipv4/conf/%s/forwarding", name);
+	_cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	char now = '1';
+
+	if (fd < 0 || read(fd, &now, 1) != 1 || now != '0')
+		return false;
+	ifsysctl_write("ipv4", name, "forwarding", "1");
+	return true;
+}
+
+struct walk {
+	struct rtkeep_seen seen;
+	const char *prefix;
+	int raised;
+};
+
+static void raise_seen(struct walk *w)
+{
+	char name[IF_NAMESIZE];
+
+	for (size_t i = 0; i < w->seen.n; i++)
+		if (if_indextoname((unsigned)w->seen.at[i].ifindex, name) &&
+			strcmp(name, "lo") != 0 && strncmp(name, w->prefix, strlen(w->prefix)) != 0)
+			w->raised += rtkeep_uplink(name);
+	w->seen.n = 0;
+}
+
+static int on_dumped(const struct nlmsghdr *h, void *userdata)
+{
+	struct walk *w = userdata;
+
+	look_at(h, &w->seen);
+	if (w->seen.n == countof(w->seen.at))
+		raise_seen(w);
+	return MNL_CB_OK;
+}
+
+int rtkeep_uplinks(struct rtkeep *k, const char *prefix)
+{
+	struct walk w = { .prefix = prefix };
+	struct request q;
+	struct rtmsg *m = begin(&q, RTM_GETROUTE, NLM_F_DUMP, sizeof(*m));
+	int r = MNL_CB_OK;
+
+	m->rtm_family = AF_INET;
+	q.h->nlmsg_seq = ++k->sequence;
+	if (mnl_socket_sendto(k->ask, q.h, q.h->nlmsg_len) < 0)
+		return -errno;
+	while (r == MNL_CB_OK) {
+		ssize_t n =
+			recv(mnl_socket_get_fd(k->ask), k->buffer, sizeof(k->buffer), MSG_DONTWAIT);
+
+		r = n < 0 ? -1
+			  : mnl_cb_run(k->buffer, (size_t)n, k->sequence,
+				    mnl_socket_get_portid(k->ask), on_dumped, &w);
+	}
+	raise_seen(&w);
+	return r < 0 ? -errno : w.raised;
+}

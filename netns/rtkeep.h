@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Hears of every change of links, addresses, routes, rules and forwarding (rtnetlink(7)), tells what of
+ * ours it may have taken away, and puts that back. What netns/rtlink and netns/rtpolicy have made is
+ * looked at, not remembered: the kernel says what is missing. The descriptor is to be watched for input.
+ *
+ * Never waits: rtnetlink answers within the system call that asks. */
+#pragma once
+
+#include "netns/rtname.h"
+#include "proto/base.h"
+
+#define RTKEEP_SUSPECTS 64 /* more at once: everything is looked at */
+
+struct rtkeep;
+
+enum rtkeep_kind {
+	RTKEEP_LOST,   /* a link, an address or a route is gone */
+	RTKEEP_ROUTED, /* a route leaves by it now */
+	RTKEEP_MUTED,  /* it forwards no longer */
+};
+
+struct rtkeep_suspect {
+	enum rtkeep_kind kind;
+	int ifindex;      /* 0: of no interface, it leads nowhere */
+	uint32_t address; /* whose route it is, host byte order; 0: of more than one */
+};
+
+struct rtkeep_seen {
+	struct rtkeep_suspect at[RTKEEP_SUSPECTS];
+	size_t n;
+	bool all;     /* so much has happened that nobody knows (ENOBUFS) */
+	bool policy;  /* rule or table of what goes to the forwarders */
+	bool six_off; /* IPv6 is no longer forwarded */
+};
+
+/* What was missing. */
+enum rtkeep_missing {
+	RTKEEP_UP = 1 << 0,
+	RTKEEP_ADDRESS = 1 << 1,
+	RTKEEP_ROUTE = 1 << 2,
+	RTKEEP_FORWARDING = 1 << 3,
+	RTKEEP_POLICY = 1 << 4,
+};
+#define RTKEEP_WORDS 5
+
+_must_check_ int rtkeep_open(struct rtkeep **ret);
+struct rtkeep *rtkeep_close(struct rtkeep *k);
+int rtkeep_fd(const struct rtkeep *k);
+
+/* Adds what has come to @seen; a bounded part of it, the descriptor stays readable. */
+void rtkeep_read(struct rtkeep *k, struct rtkeep_seen *seen);
+
+/* Make the host's end of it what it should be. Returns what was missing (RTKEEP_…), 0 also when the link
+ * is gone, or a negative errno. */
+_must_check_ int rtkeep_link(struct rtkeep *k, const struct rtlink *l);
+/* The rules and the route of netns/rtpolicy: RTKEEP_POLICY, 0 or a negative errno. */
+_must_check_ int rtkeep_policy(struct rtkeep *k, uint32_t local_mark, uint32_t no_mark);
+
+/* Let what comes in by this interface be forwarded. True: it wasn't. */
+bool rtkeep_uplink(const char *name);
+/* Every interface that a unicast route leaves by, but loopback and those that begin with @prefix.
+ * Returns how many didn't forward, or a negative errno. */
+_must_check_ int rtkeep_uplinks(struct rtkeep *k, const char *prefix);
+
+/* The word of the bit of that place, for a report. */
+const char *rtkeep_word(unsigned place);

@@ -1,0 +1,186 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The network converges as the firewall does: an uplink that comes late or moves, what others take away of links, routes and forwarding, and what restarts find."""
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+import harness
+import host
+import netns
+import tap
+
+ALLOWED_S = 0.1 * harness.SLOW
+
+
+def ip(text, check=True):
+    return subprocess.run(["ip", *text.split()], check=check, capture_output=True, text=True)
+
+
+def sysctl(key, value=None):
+    path = pathlib.Path("/proc/sys/net") / key
+    if value is not None:
+        path.write_text(value)
+    return path.read_text().strip()
+
+
+class Beyond:
+    """A network beyond an uplink, with a server in it."""
+    def __init__(self, number):
+        self.name, self.ns = f"up{number}", netns.Namespace()
+        self.gateway, self.server_address = f"198.51.{number}.2", f"203.0.{number}.1"
+        ip(f"link add {self.name} type veth peer name far")
+        ip(f"link set far netns {self.ns.path()}")
+        ip(f"addr add 198.51.{number}.1/24 dev {self.name}")
+        ip(f"link set {self.name} up")
+        for text in (f"addr add {self.gateway}/24 dev far", "link set far up", f"addr add {self.server_address}/32 dev lo", "link set lo up"):
+            self.ns.ip(text)
+        with self.ns:
+            self.server = socket.create_server(("0.0.0.0", 8000))
+
+
+class Box:
+    def __init__(self, node, name):
+        self.node, self.id = node, node.new_id()
+        report = node.do("container.create", self.id, image=harness.IMAGE, name=name, project_id=harness.PROJECT)
+        if report["state"] != "succeeded":
+            raise harness.Failure(report)
+        fd = os.open(f"/proc/{host.init_of(node.prefix, self.id)}/ns/net", os.O_RDONLY)
+        self.ns = netns.Namespace(fd)
+        self.address = self.ns.ip("-4 -o addr show eth0").stdout.split()[3].split("/")[0]
+        self.link = [w for w in ip(f"route get {self.address}").stdout.split() if w.startswith(node.interfaces)][0]
+
+    def reaches(self, address):
+        with self.ns:
+            s = socket.socket()
+        s.settimeout(0.3)
+        with s:
+            return s.connect_ex((address, 8000)) == 0
+
+    def is_reached(self):
+        """From the host: its address and route, and the way back."""
+        with self.ns:
+            server = socket.create_server(("0.0.0.0", 0))
+        with server, socket.socket() as s:
+            s.settimeout(0.3)
+            return s.connect_ex((self.address, server.getsockname()[1])) == 0
+
+
+def heals(node, what, attack, is_right, of=None, kind=None):
+    """@attack takes away what @is_right sees; it comes back in time, and is reported by name."""
+    after = node.last_seq()
+    tap.ok(is_right(), f"{what}: it is there at first")
+    attack()
+    began = time.monotonic()
+    healed = host.poll(is_right, 3, 0.002)
+    took = time.monotonic() - began
+    tap.ok(healed and took < ALLOWED_S, f"{what}: put back in {took * 1000:.0f} ms")
+    if kind:
+        found = lambda: [r for r in node.reports(after=after, kind="network") if r["event"] == "healed" and r.get("container_id") == of and kind in r["data"]["what"]]
+        tap.ok(host.poll(found, 5), f"{what}: reported", node.reports(after=after, kind="network"))
+
+
+def uplinks(node, a, one, two):
+    tap.ok(not a.reaches(one.server_address), "without a default route nothing is reached")
+    ip(f"route add default via {one.gateway}")
+    tap.ok(host.poll(lambda: a.reaches(one.server_address), 3), "an uplink that comes after the agent's start serves at once")
+    ip(f"route replace default via {two.gateway}")
+    tap.ok(host.poll(lambda: a.reaches(two.server_address), 3), "and one that the default route moves to")
+    ip(f"route add {one.server_address}/32 via {one.gateway}")
+    tap.ok(host.poll(lambda: a.reaches(one.server_address), 3), "what comes in by another way than the default one's is forwarded, too")
+    ip("link add late type veth peer name far2")
+    ip("link set late up")
+    ip("route add 192.0.2.0/24 dev late")
+    tap.ok(host.poll(lambda: sysctl("ipv4/conf/late/forwarding") == "1", 3), "an interface that is made later, with a route")
+    ip("link del late")
+
+
+def taken_away(node, a, two):
+    route = lambda: f"dev {a.link}" in ip(f"route get {a.address}").stdout
+    gateway = lambda: "169.254.1.1" in ip(f"-4 addr show dev {a.link}").stdout
+    for what, command, is_right, kind in (
+            ("ip route del", f"route del {a.address}", route, "route"),
+            ("ip route replace", f"route replace {a.address}/32 dev up1 scope link", route, "route"),
+            ("ip addr flush", f"addr flush dev {a.link}", lambda: gateway() and route(), "address"),
+            ("ip link set down", f"link set {a.link} down", lambda: gateway() and route() and ",UP" in ip(f"link show {a.link}").stdout, "link")):
+        heals(node, what, lambda c=command: ip(c), is_right, a.id, kind)
+        tap.ok(host.poll(lambda: a.is_reached() and a.reaches(two.server_address), 3), f"{what}: packets pass both ways")
+    ip(f"link set {a.link} down")
+    ip(f"link set {a.link} up")
+    tap.ok(host.poll(lambda: route() and a.reaches(two.server_address), 3), "a link that went down and up has its route again")
+
+
+def forwarding(node, a, two):
+    on = lambda name: lambda: sysctl(f"ipv4/conf/{name}/forwarding") == "1"
+    sysctl("ipv4/ip_forward", "1")
+    heals(node, "ip_forward 1 and 0", lambda: sysctl("ipv4/ip_forward", "0"), lambda: on(a.link)() and on(two.name)(), a.id, "forwarding")
+    heals(node, "a link's forwarding", lambda: sysctl(f"ipv4/conf/{a.link}/forwarding", "0"), on(a.link), a.id, "forwarding")
+    heals(node, "the uplink's forwarding", lambda: sysctl(f"ipv4/conf/{two.name}/forwarding", "0"), on(two.name), None, "forwarding")
+    tap.ok(a.reaches(two.server_address), "packets pass")
+
+
+def policy(node):
+    rule = lambda: "0x686f6f64" in ip("rule show").stdout
+    table = lambda: "local default dev lo" in ip("route show table 26735", check=False).stdout
+    heals(node, "the forwarders' rule", lambda: ip("rule del priority 100"), rule, None, "policy")
+    heals(node, "the forwarders' table", lambda: ip("route flush table 26735"), table, None, "policy")
+
+
+def restarts(node, a, two):
+    before = node.last_seq()
+    node.stop_agent()
+    ip(f"link set {a.link} down")
+    ip("rule del priority 100")
+    sysctl(f"ipv4/conf/{two.name}/forwarding", "0")
+    node.start_agent()
+    tap.ok(host.poll(lambda: a.is_reached() and a.reaches(two.server_address), 3), "what was taken away while no agent ran is put back by the next")
+    tap.ok("0x686f6f64" in ip("rule show").stdout, "the rule, too")
+    found = lambda kind: [r for r in node.reports(after=before, kind="network") if r["event"] == "healed" and kind in r["data"]["what"]]
+    tap.ok(host.poll(lambda: found("link") and found("policy"), 5), "and reported")
+    after = node.last_seq()
+    report = node.do("container.restart", a.id, timeout_s=60)
+    tap.eq(report["state"], "succeeded", "a container is restarted")
+    tap.eq([r for r in node.reports(after=after, kind="network") if r["event"] == "healed"], [], "which is nobody's fault")
+
+
+def doctor(node, two):
+    said = lambda: [f for f in node.hoodyctl("doctor") if f["check"] == "forwarding"]
+    found = said()
+    tap.ok([f["verdict"] for f in found] == ["ok"] and two.name in found[0]["found"], "doctor sees that the uplink forwards", found)
+    ip("route del default")
+    found = said()
+    tap.ok([f["verdict"] for f in found] == ["warning"], "and that there is none", found)
+
+
+def inside(a):
+    flags = a.ns.ip("link show lo").stdout
+    tap.ok(",UP" in flags, "the loopback inside is up, whatever init does", flags)
+
+
+def main():
+    if os.geteuid() != 0:
+        tap.skip_all("needs root")
+    sysctl("ipv4/ip_forward", "0")
+    one, two = Beyond(1), Beyond(2)
+    sysctl("ipv4/conf/all/rp_filter", "0")
+    with harness.Node() as node:
+        a = Box(node, "alpha")
+        inside(a)
+        uplinks(node, a, one, two)
+        taken_away(node, a, two)
+        forwarding(node, a, two)
+        policy(node)
+        doctor(node, two)
+        ip(f"route add default via {two.gateway}")
+        restarts(node, a, two)
+        node.do("container.delete", a.id, force=True)
+        host.poll(lambda: not node.leaks(), 3)
+        tap.eq((node.leaks(), node.sanitizer_words(), node.violations()), ([], [], []), "nothing is left")
+    tap.done()
+
+
+main()
