@@ -34,7 +34,6 @@
 #define FROM     "from"
 #define TO       "to"
 #define SHUT     "shut"
-#define CLOSE    "close"
 #define SERVICES "services"
 
 const char *const fwbase_maps[FW_DIRECTIONS] = { [FW_INGRESS] = "ingress", [FW_EGRESS] = "egress" };
@@ -144,14 +143,16 @@ static void build_prerouting(struct nfbatch *b, const char *prefix)
 	nfexpr_meta(r, NFT_META_IIFNAME, 0);
 	nfexpr_payload(r, NFT_PAYLOAD_LL_HEADER, 6, 6, 4);
 	nfexpr_payload(r, NFT_PAYLOAD_NETWORK_HEADER, 12, 4, 6);
-	nfexpr_in(r, 0, FWBASE_ADDRESSES, false);
+	nfexpr_map(r, 0, FWBASE_ADDRESSES, 12);
+	nfexpr_set_meta(r, NFT_META_MARK, 12);
 	end_at(b, chain, r, NFT_GOTO, DIVERT);
 	r = nfexpr_rule();
 	is_family(r, NFPROTO_IPV6);
 	nfexpr_meta(r, NFT_META_IIFNAME, 0);
 	nfexpr_payload(r, NFT_PAYLOAD_LL_HEADER, 6, 6, 4);
 	nfexpr_payload(r, NFT_PAYLOAD_NETWORK_HEADER, 8, 16, 6);
-	nfexpr_in(r, 0, FWBASE_ADDRESSES6, false);
+	nfexpr_map(r, 0, FWBASE_ADDRESSES6, 12);
+	nfexpr_set_meta(r, NFT_META_MARK, 12);
 	end_at(b, chain, r, NFT_GOTO, DIVERT);
 	end(b, chain, nfexpr_rule(), NF_DROP);
 }
@@ -336,19 +337,6 @@ static void set_mark(struct nftnl_rule *r, uint32_t mark)
 	nfexpr_set_meta(r, NFT_META_MARK, 2);
 }
 
-/* Who is open loses the mark by which the routes stop it. */
-static void build_divert(struct nfbatch *b)
-{
-	struct nftnl_rule *r = nfexpr_rule();
-
-	nfexpr_meta(r, NFT_META_IIFNAME, 0);
-	nfexpr_in(r, 0, FWBASE_CLOSED, false);
-	end_at(b, DIVERT, r, NFT_GOTO, CLOSE);
-	r = nfexpr_rule();
-	set_mark(r, 0);
-	nfbatch_add_rule(b, DIVERT, r);
-}
-
 /* What a closed one answers, as soon as it is known for an answer. */
 static void build_reopen(struct nfbatch *b)
 {
@@ -363,14 +351,18 @@ static void build_reopen(struct nfbatch *b)
 }
 
 /* Where no forwarder listens the rule ends without a verdict, and what follows drops. */
-static void build_close(struct nfbatch *b)
+static void build_divert(struct nfbatch *b)
 {
 	static const uint8_t protocols[] = { IPPROTO_TCP, IPPROTO_UDP };
-	const uint32_t local = htonl(INADDR_LOOPBACK);
+	const uint32_t unseen = FWTABLE_UNSEEN_MARK, local = htonl(INADDR_LOOPBACK);
 
+	struct nftnl_rule *r = nfexpr_rule();
+
+	nfexpr_meta(r, NFT_META_MARK, 0);
+	nfexpr_is_not(r, 0, &unseen, sizeof(unseen));
+	end(b, DIVERT, r, NF_ACCEPT); /* it is open */
 	for (size_t i = 0; i < countof(protocols); i++) {
-		struct nftnl_rule *r = nfexpr_rule();
-
+		r = nfexpr_rule();
 		is_family(r, NFPROTO_IPV4);
 		is_protocol(r, protocols[i]);
 		if (protocols[i] == IPPROTO_UDP)
@@ -380,7 +372,7 @@ static void build_close(struct nfbatch *b)
 		nfexpr_immediate(r, 0, &local, sizeof(local));
 		nfexpr_tproxy(r, 0, 1);
 		set_mark(r, FWTABLE_PROXY_MARK);
-		end(b, CLOSE, r, NF_ACCEPT);
+		end(b, DIVERT, r, NF_ACCEPT);
 	}
 }
 
@@ -565,7 +557,6 @@ void fwbase_build(struct nfbatch *b, const struct fwtable_conf *conf)
 	nfbatch_add_chain(b, SHUT);
 	nfbatch_add_chain(b, SERVICES);
 	nfbatch_add_chain(b, DIVERT);
-	nfbatch_add_chain(b, CLOSE);
 	nfbatch_add_chain(b, KNOWN);
 	nfbatch_add_chain(b, LEAVE);
 	nfbatch_add_chain(b, FROM);
@@ -575,7 +566,6 @@ void fwbase_build(struct nfbatch *b, const struct fwtable_conf *conf)
 	build_shut(b);
 	build_prerouting(b, conf->prefix);
 	build_divert(b);
-	build_close(b);
 	build_reopen(b);
 	build_answers(b);
 	build_from(b, conf->metadata);

@@ -7,9 +7,10 @@
 #include "netfilter/nfbatch.h"
 
 /* Chains and sets that a container's part names. */
-#define FWBASE_REJECT     "refuse"
-#define FWBASE_ADMIT      "admit"      /* where what may pass goes in the end */
-#define FWBASE_ADDRESSES  "addresses"  /* interface, MAC, IPv4 address: who may speak as whom */
+#define FWBASE_REJECT "refuse"
+#define FWBASE_ADMIT  "admit" /* where what may pass goes in the end */
+#define FWBASE_ADDRESSES \
+	"addresses" /* interface, MAC, IPv4 address: who may speak as whom → with which mark */
 #define FWBASE_ADDRESSES6 "addresses6" /* the same with its IPv6 address, when it has one */
 #define FWBASE_PROJECTS   "projects"   /* interface → project */
 #define FWBASE_MEMBERS    "members"    /* project, interface */

@@ -333,9 +333,16 @@ static void add_or_remove(struct nfbatch *b, const struct fwport *p, bool delete
 	static const uint8_t no_address[sizeof(p->address6)];
 	const struct fwbase_address_key address = fwbase_address_key(p);
 	const struct fwbase_address6_key address6 = fwbase_address6_key(p);
-	const struct nfbatch_element at_address6 = { .key = &address6, .size = sizeof(address6) };
+	const uint32_t mark = p->mode == FWMODE_DIRECT ? 0 : FWTABLE_UNSEEN_MARK;
+	const struct nfbatch_element at_address6 = { .key = &address6,
+		.size = sizeof(address6),
+		.value = &mark,
+		.value_size = sizeof(mark) };
 	const struct fwbase_member_key member = fwbase_member_key(p);
-	const struct nfbatch_element at_address = { .key = &address, .size = sizeof(address) },
+	const struct nfbatch_element at_address = { .key = &address,
+		.size = sizeof(address),
+		.value = &mark,
+		.value_size = sizeof(mark) },
 				     at_member = { .key = &member, .size = sizeof(member) },
 				     at_project = { .key = member.ifname,
 					     .size = sizeof(member.ifname),

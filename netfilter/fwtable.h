@@ -4,8 +4,8 @@
  * A packet's way (chains):
  *
  *   prerouting   from a container's interface: only with its own address and MAC (addresses);
- *                `divert`: if it isn't closed, the mark of what no table has seen comes off. `close`:
- *                in proxy mode, TCP and DNS go to its forwarder's socket (tproxy)
+ *                if it isn't closed, the mark of what no table has seen comes off. `divert`: in proxy
+ *                mode, TCP and DNS go to its forwarder's socket (tproxy)
  *   reopen       from a closed one, that mark comes off answers
  *   answers      from a forwarder's socket for DNS: from port 53, as it was asked
  *   forward      to a container; `leave`: from one, unless it is closed (block or proxy mode): drop

@@ -20,7 +20,7 @@ ROUNDS = int(os.environ.get("HOODY_ROUNDS", "12"))
 def networked(node, cid):
     """Does the firewall know the interface of the container that runs?"""
     route = [line.split() for line in subprocess.run(["ip", "-4", "route"], capture_output=True, text=True).stdout.splitlines() if node.interfaces in line]
-    table = subprocess.run(["nft", "list", "set", "inet", node.table, "addresses"], capture_output=True, text=True).stdout
+    table = subprocess.run(["nft", "list", "map", "inet", node.table, "addresses"], capture_output=True, text=True).stdout
     return node.state(cid) == "running" and len(route) == 1 and f'"{route[0][2]}"' in table
 
 

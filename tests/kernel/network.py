@@ -292,7 +292,7 @@ def ends(node, a, b, c):
     tap.eq(len(interface), 3, "a link each")
     os.kill(a.pid(), signal.SIGKILL)
     tap.ok(host.poll(lambda: len([n for n in host.links() if n.startswith(node.interfaces)]) == 2, 5), "the link of one that was killed goes", host.links())
-    tap.ok(host.poll(lambda: nft("list", "set", "inet", node.table, "addresses").stdout.count(node.interfaces) == 2, 5), "and its place in the firewall")
+    tap.ok(host.poll(lambda: nft("list", "map", "inet", node.table, "addresses").stdout.count(node.interfaces) == 2, 5), "and its place in the firewall")
     before = c.ip
     c.do("container.force-stop")
     tap.ok(host.poll(lambda: len([n for n in host.links() if n.startswith(node.interfaces)]) == 1, 5), "so does that of one that is stopped", host.links())
