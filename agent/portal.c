@@ -2,6 +2,7 @@
 #include "agent/portal.h"
 
 #include <netdb.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -51,6 +52,25 @@ static bool is_member(int fd, gid_t group)
 	return false;
 }
 
+static int option_of(int fd, int option)
+{
+	int value = -1;
+	socklen_t size = sizeof(value);
+
+	return getsockopt(fd, SOL_SOCKET, option, &value, &size) < 0 ? -1 : value;
+}
+
+/* A connection whose client is still there. The listening socket has its name too, and root's credentials;
+ * so has a connection that root has left, of which a duplicate was kept. Whoever only stops sending
+ * (shutdown(2)) waits for an answer: that is no hang-up. */
+static bool is_live_stream(int fd)
+{
+	struct pollfd p = { .fd = fd };
+
+	return option_of(fd, SO_TYPE) == SOCK_STREAM && option_of(fd, SO_ACCEPTCONN) == 0 &&
+	       poll(&p, 1, 0) == 0;
+}
+
 /* A descriptor that the portal could have made itself (a socket pair, the channel) has not the local
  * socket's name. */
 static bool is_local_connection(const struct portal *p, int fd)
@@ -69,7 +89,7 @@ static bool may_ask(const struct portal *p, int fd, uid_t *ret_uid)
 	struct ucred peer;
 	socklen_t size = sizeof(peer);
 
-	if (fd < 0 || !is_local_connection(p, fd) ||
+	if (fd < 0 || !is_live_stream(fd) || !is_local_connection(p, fd) ||
 		getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
 		return false;
 	*ret_uid = peer.uid;
@@ -153,7 +173,8 @@ static int on_client_gone(struct channel *ch, struct channel_message *m, void *u
 {
 	struct portal *p = leaf_owner(userdata);
 
-	api_gone(p->agent, m->frame.id);
+	if (!p->is_metrics) /* it has no streams, and its numbers are the other one's too */
+		api_gone(p->agent, m->frame.id);
 	return 0;
 }
 

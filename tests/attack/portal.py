@@ -1,0 +1,149 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A portal that was taken over orders in the name of nobody who asked: it passes the listening socket, sockets of its own, and a kept duplicate of root's connection after root has left. None of it is executed. A
+taken-over portal of the metrics, whose requests are numbered like the local one's, ends nobody's event stream. This file is also that portal, when the agent starts it as one."""
+import array
+import json
+import os
+import pathlib
+import shutil
+import socket
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+import frames
+
+TRIES = 20
+IDS = 200 # as many as are ever open
+SETUP_FRAME_MAX = 64
+READY, ANSWER, REQUEST, GONE = 0x0481, 0x0402, 0x0482, 0x0483
+
+
+def publish(place, what):
+    (place / "said.new").write_text(json.dumps(what))
+    (place / "said.new").rename(place / "said")
+
+
+class TakenOver:
+    def __init__(self, channel, listening, place):
+        self.channel, self.listening, self.place, self.serial = channel, listening, place, 0
+
+    def order(self, fd, alias):
+        """The HTTP status with which the agent answers a project's order on this connection."""
+        self.serial += 1
+        body = json.dumps({"method": "POST", "path": ["api", "v1", "projects"], "query": {}, "async": False, "stream": False, "body": {"alias": alias}}).encode()
+        memfd = frames.sealed(body)
+        socket.send_fds(self.channel, [frames.pack(REQUEST, len(body), ident=self.serial)], [memfd, fd])
+        os.close(memfd)
+        while (frame := frames.recv(self.channel)) and frame[0] != ANSWER:
+            pass
+        return frame[1] if frame else 0
+
+    def attack(self):
+        client, _ = self.listening.accept()
+        client.recv(65536)
+        honest = self.order(client.fileno(), "honest")
+        client.send(b"seen")
+        while client.recv(65536): # until root leaves
+            pass
+        pair, datagrams = socket.socketpair(), socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        kinds = {"listening": self.listening.fileno(), "left": client.fileno(), "pair": pair[0].fileno(), "datagram": datagrams[0].fileno()}
+        publish(self.place, {"honest": honest, **{name: [self.order(fd, f"{name}{i}") for i in range(TRIES)] for name, fd in kinds.items()}})
+        self.channel.recv(1)
+
+    def end_streams(self):
+        for ident in range(1, IDS + 1):
+            self.channel.send(frames.pack(GONE, ident=ident))
+        publish(self.place, IDS)
+        self.channel.recv(1)
+
+
+def be_portal(place, honest):
+    """As the local socket's or the metrics' portal; where @honest is a program, it is the local one."""
+    channel = socket.socket(fileno=3)
+    channel.setblocking(True)
+    _, [(_, _, fd)], _, _ = channel.recvmsg(SETUP_FRAME_MAX, socket.CMSG_SPACE(4), socket.MSG_PEEK)
+    listening = socket.socket(fileno=array.array("i", fd)[0])
+    listening.setblocking(True)
+    is_local = listening.family == socket.AF_UNIX
+    if is_local and honest:
+        channel.setblocking(False)
+        listening.setblocking(False)
+        os.set_inheritable(3, True)
+        os.execv(honest, [honest, *sys.argv[1:]])
+    frames.recv(channel)
+    frames.send(channel, READY)
+    portal = TakenOver(channel, listening, place)
+    if is_local:
+        portal.attack()
+    else:
+        while not (place / "go").exists():
+            listening.accept()[0].close() # one knock, when the stream is there
+        portal.end_streams()
+
+
+def beside(node, honest):
+    """The agent's programs, with ours as the portal: it looks beside itself."""
+    place = node.directory / "programs"
+    place.mkdir()
+    shutil.copy(harness.BUILD / "agent/hoody-agent", place)
+    for name in ("agent/hoody-courier", "agent/hoody-worker", "netns/hoody-netproxy", "netns/hoody-netup", "storage/hoody-mounts"):
+        (place / pathlib.Path(name).name).symlink_to(harness.BUILD / name)
+    (place / "hoody-portal").write_text("#!/usr/bin/python3\nimport pathlib, sys\nsys.dont_write_bytecode = True\n" f"sys.path.insert(0, {str(pathlib.Path(__file__).parent)!r})\nimport portal\n"
+                                        f"portal.be_portal(pathlib.Path({str(place)!r}), {honest!r})\n")
+    (place / "hoody-portal").chmod(0o755)
+    node.program = place / "hoody-agent"
+    return place
+
+
+def nobody_asked():
+    with harness.Node(start=False, conf=harness.STANDALONE) as node:
+        place = beside(node, None)
+        node.start_agent()
+        with socket.socket(socket.AF_UNIX) as root:
+            root.connect(str(node.directory / "run" / "debug.sock"))
+            root.send(b"hello")
+            root.recv(4)
+        host.poll((place / "said").exists, 30 * harness.SLOW)
+        said = json.loads((place / "said").read_text())
+        tap.ok(200 <= said.pop("honest") < 300, "while root is there, its connection orders")
+        for name, answers in said.items():
+            done = sum(200 <= a < 300 for a in answers)
+            tap.eq((done, len(answers)), (0, TRIES), f"a portal that passes \"{name}\" orders nothing")
+            tap.figure(f"portal, {name}: {done} of {len(answers)} orders were executed")
+
+
+def anothers_stream():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    conf = {**harness.STANDALONE, "Metrics": {"Listen": f"127.0.0.1:{port}"}}
+    with harness.Node(start=False, conf=conf) as node:
+        place = beside(node, str(harness.BUILD / "agent/hoody-portal"))
+        node.start_agent()
+        api = local.Local(node, 5 * harness.SLOW)
+        stream = api.stream("/events")
+        (place / "go").touch()
+        with socket.create_connection(("127.0.0.1", port)) as knock:
+            knock.recv(1)
+        host.poll((place / "said").exists, 30 * harness.SLOW)
+        project = api.do("POST", "/projects/", {"alias": "seen"})["id"]
+        api.do("POST", f"/projects/{project}/containers", {"image": harness.IMAGE, "name": "seen"})
+        try:
+            got = next(iter(stream), None)
+        except TimeoutError:
+            got = None
+        stream.close()
+        tap.ok(got, f"a portal of the metrics that ends {IDS} numbers ends no stream of the local API", node.log_tail())
+        tap.figure(f"portal, numbers of another's: {0 if got else 1} of 1 streams ended in {IDS} tries")
+
+
+if __name__ == "__main__":
+    import harness
+    import host
+    import local
+    import tap
+
+    nobody_asked()
+    anothers_stream()
+    tap.done()
