@@ -34,11 +34,11 @@ const char ctconf_seccomp_policy[] =
 	"socket errno 97 [0,42,SCMP_CMP_MASKED_EQ,0xffffffff]\n"
 	"socketpair errno 97 [0,40,SCMP_CMP_MASKED_EQ,0xffffffff]\n"
 	/* BTRFS_IOC_{SNAP,SUBVOL}_CREATE{,_V2}: a subvolume in a root would be missing in its
-	 * snapshots and copies. */
-	"ioctl errno 1 [1,0x50009401,SCMP_CMP_EQ]\n"
-	"ioctl errno 1 [1,0x5000940e,SCMP_CMP_EQ]\n"
-	"ioctl errno 1 [1,0x50009417,SCMP_CMP_EQ]\n"
-	"ioctl errno 1 [1,0x50009418,SCMP_CMP_EQ]\n";
+	 * snapshots and copies, and under no limit. The kernel takes 32 bits of the command. */
+	"ioctl errno 1 [1,0x50009401,SCMP_CMP_MASKED_EQ,0xffffffff]\n"
+	"ioctl errno 1 [1,0x5000940e,SCMP_CMP_MASKED_EQ,0xffffffff]\n"
+	"ioctl errno 1 [1,0x50009417,SCMP_CMP_MASKED_EQ,0xffffffff]\n"
+	"ioctl errno 1 [1,0x50009418,SCMP_CMP_MASKED_EQ,0xffffffff]\n";
 
 /* The same for every container. */
 static const struct {
