@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "storage/diskerr.h"
+#include "storage/path.h"
 #include "storage/rootfile.h"
 
 #define HOST_KEYS  "ssh_host_"
@@ -109,18 +110,19 @@ int identity_refresh(int root, const char *hostname, struct err *err)
 /* A regular file of @from's, or no such file. */
 static int carry_file(int from, int to, const char *name)
 {
-	_cleanup_(closep) int fd =
-		openat(from, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	_cleanup_(closep) int fd = -1;
 	_cleanup_(freep) char *data = xcalloc(1, ROOTFILE_MAX);
 	struct stat st;
 	ssize_t n;
+	int r = path_open_file(from, name, &fd);
 
-	if (fd < 0)
-		return errno == ENOENT || errno == ELOOP || errno == ENXIO ? remove_name(to, name)
-									   : -errno;
+	if (r == -ENOENT || r == -ELOOP)
+		return remove_name(to, name);
+	if (r < 0)
+		return r == -EINVAL ? 0 : r;
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	if (!S_ISREG(st.st_mode) || st.st_size > ROOTFILE_MAX)
+	if (st.st_size > ROOTFILE_MAX)
 		return 0;
 	n = read(fd, data, ROOTFILE_MAX);
 	return n < 0 ? -errno : rootfile_replace(to, name, data, (size_t)n, st.st_mode & 0777);

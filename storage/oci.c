@@ -43,16 +43,12 @@ bool oci_is_layout(int dir)
 
 static int open_file(int layout, const char *path, struct err *err)
 {
-	struct stat st;
-	int fd, r = path_open_beneath(layout, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, &fd);
+	_cleanup_(closep) int seen = -1;
+	int fd = -1;
 
-	if (r < 0)
+	if (path_open_beneath(layout, path, O_PATH, 0, &seen) < 0)
 		return invalid(err, "a file that it names is not there");
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
-		closefd(fd);
-		return invalid(err, "a file that it names is none");
-	}
-	return fd;
+	return path_reopen_file(seen, &fd) < 0 ? invalid(err, "a file that it names is none") : fd;
 }
 
 static int read_json(int fd, json_t **ret, struct err *err)

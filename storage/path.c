@@ -49,6 +49,31 @@ int path_open_in_root(int root, const char *path, int flags, mode_t mode, int *r
 	return 0;
 }
 
+int path_reopen_file(int seen, int *ret)
+{
+	char again[sizeof("/proc/self/fd/") + 3 * sizeof(int)];
+	struct stat st;
+	int fd;
+
+	if (fstat(seen, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return S_ISLNK(st.st_mode) ? -ELOOP : -EINVAL;
+	(void)snprintf(again, sizeof(again), "/proc/self/fd/%d", seen);
+	fd = open(again, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	*ret = fd;
+	return 0;
+}
+
+int path_open_file(int dir, const char *name, int *ret)
+{
+	_cleanup_(closep) int seen = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+	return seen < 0 ? -errno : path_reopen_file(seen, ret);
+}
+
 /* Below @parent, which is taken on @ret's behalf: the directory, made if it is missing. */
 static int make_one(int root, const char *path, const char *parent_end, mode_t mode)
 {

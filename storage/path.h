@@ -15,6 +15,12 @@ _must_check_ int path_open_beneath(int root, const char *path, int flags, mode_t
 /* Open @path as a process chrooted to @root would: links are followed, and end inside. */
 _must_check_ int path_open_in_root(int root, const char *path, int flags, mode_t mode, int *ret);
 
+/* The regular file @name in @dir, for reading. A device or a pipe that an image or a container has put there
+ * is looked at and never opened: to open some is to do something (a tape winds, a watchdog begins). No link
+ * is followed (-ELOOP); -EINVAL for what is no regular file. */
+_must_check_ int path_open_file(int dir, const char *name, int *ret);
+_must_check_ int path_reopen_file(int seen, int *ret); /* the same, of an O_PATH descriptor */
+
 /* Make the directory @path of a container's root, and those above it that are missing; links are
  * followed, and end inside. -ENOTDIR where something else stands. */
 _must_check_ int path_make_in_root(int root, const char *path, mode_t mode);

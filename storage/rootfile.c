@@ -58,15 +58,17 @@ int rootfile_rewrite(int folder, const char *name, const char *data, size_t size
 
 int rootfile_read(int folder, const char *name, char **ret, size_t *ret_size)
 {
-	_cleanup_(closep) int fd =
-		openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	_cleanup_(closep) int fd = -1;
 	_cleanup_(freep) char *data = NULL;
 	struct stat st;
 	ssize_t n;
+	int r = path_open_file(folder, name, &fd);
 
-	if (fd < 0 || fstat(fd, &st) < 0)
+	if (r < 0)
+		return r;
+	if (fstat(fd, &st) < 0)
 		return -errno;
-	if (!S_ISREG(st.st_mode) || st.st_size > ROOTFILE_MAX)
+	if (st.st_size > ROOTFILE_MAX)
 		return -EINVAL;
 	data = xcalloc(1, ROOTFILE_MAX + 1);
 	n = read(fd, data, ROOTFILE_MAX);

@@ -161,14 +161,13 @@ static void on_data(uint64_t bytes, void *userdata)
 
 static int make_file(struct walk *w, int from, int to, const char *name, struct stat *st)
 {
-	_cleanup_(closep) int in =
-		openat(from, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	_cleanup_(closep) int out = -1;
+	_cleanup_(closep) int in = -1, out = -1;
+	int r = path_open_file(from, name, &in);
 
-	if (in < 0 || fstat(in, st) < 0)
+	if (r < 0)
+		return r == -EINVAL || r == -ELOOP ? -ESTALE : r; /* another one stands there now */
+	if (fstat(in, st) < 0)
 		return -errno;
-	if (!S_ISREG(st->st_mode))
-		return -ESTALE; /* another one stands there now */
 	out = openat(to, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (out < 0)
 		return -errno;

@@ -73,12 +73,12 @@ static int add_attributes(struct walk *w, int dir, const char *name)
 
 static int add_data(struct walk *w, int dir, const char *name)
 {
-	_cleanup_(closep) int fd =
-		openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	_cleanup_(closep) int fd = -1;
 	ssize_t n;
+	int r = path_open_file(dir, name, &fd);
 
-	if (fd < 0)
-		return -errno;
+	if (r < 0)
+		return r;
 	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
 	while ((n = read(fd, w->data, sizeof(w->data))) > 0)
 		(void)crypto_generichash_update(&w->hash, w->data, (size_t)n);
