@@ -134,7 +134,6 @@ static const int allowed[] = {
 	SCMP_SYS(eventfd2),
 	SCMP_SYS(exit),
 	SCMP_SYS(exit_group),
-	SCMP_SYS(fcntl),
 	SCMP_SYS(fstat),
 	SCMP_SYS(ftruncate),
 	SCMP_SYS(futex),
@@ -155,6 +154,7 @@ static const int allowed[] = {
 	SCMP_SYS(memfd_create),
 	SCMP_SYS(mmap),
 	SCMP_SYS(mremap),
+	SCMP_SYS(munlock),
 	SCMP_SYS(munmap),
 	SCMP_SYS(nanosleep),
 	SCMP_SYS(newfstatat),
@@ -164,7 +164,6 @@ static const int allowed[] = {
 	SCMP_SYS(poll),
 	SCMP_SYS(ppoll),
 	SCMP_SYS(pread64),
-	SCMP_SYS(prlimit64),
 	SCMP_SYS(read),
 	SCMP_SYS(readv),
 	SCMP_SYS(recvfrom),
@@ -186,7 +185,6 @@ static const int allowed[] = {
 	SCMP_SYS(stat),
 	SCMP_SYS(statx),
 	SCMP_SYS(sysinfo),
-	SCMP_SYS(tgkill),
 	SCMP_SYS(timerfd_create),
 	SCMP_SYS(timerfd_settime),
 	SCMP_SYS(timerfd_gettime),
@@ -355,6 +353,25 @@ static int filter_proxy(scmp_filter_ctx ctx)
 	return r < 0 ? r : seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(splice), 0);
 }
 
+/* Leaves are of one user: each could end another by a signal, or by limits below what it uses. fcntl(2) sends
+ * signals, too (F_SETOWN, F_SETSIG): it does what stands here. All three take 32 bits of a register. */
+static int filter_others(scmp_filter_ctx ctx)
+{
+	static const int commands[] = { F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL,
+		F_SETFL, F_ADD_SEALS, F_GET_SEALS, F_GETPIPE_SZ, F_SETPIPE_SZ };
+	const scmp_datum_t all = UINT32_MAX, self = (scmp_datum_t)getpid();
+	int r = seccomp_rule_add(
+		ctx, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, SCMP_A0(SCMP_CMP_MASKED_EQ, all, self));
+
+	if (r >= 0)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 1,
+			SCMP_A0(SCMP_CMP_MASKED_EQ, all, 0));
+	for (size_t i = 0; i < countof(commands) && r >= 0; i++)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
+			SCMP_A1(SCMP_CMP_MASKED_EQ, all, (scmp_datum_t)commands[i]));
+	return r;
+}
+
 static int filter(enum sandbox_role role, scmp_filter_ctx ctx)
 {
 	static int (*const own[])(scmp_filter_ctx ctx) = {
@@ -367,6 +384,8 @@ static int filter(enum sandbox_role role, scmp_filter_ctx ctx)
 
 	if (r >= 0 && role != SANDBOX_UNPACK)
 		r = filter_setsockopt(ctx);
+	if (r >= 0)
+		r = filter_others(ctx);
 	for (size_t i = 0; i < countof(allowed) && r >= 0; i++)
 		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, allowed[i], 0);
 	for (size_t i = 0; i < countof(refused) && r >= 0; i++) {

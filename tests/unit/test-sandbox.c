@@ -10,6 +10,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/stat.h>
@@ -167,6 +168,45 @@ static bool unlisted_call(void)
 	return fstatfs(STDIN_FILENO, &s) == 0 || errno != ENOSYS;
 }
 
+static pid_t other; /* a process of the leaves' user, as another leaf is one */
+
+static bool signal_another(void)
+{
+	return syscall(SYS_tgkill, other, other, SIGKILL) == 0 ||
+	       syscall(SYS_tgkill, 1L << 32 | other, other, SIGKILL) == 0;
+}
+
+static bool limit_another(void)
+{
+	const struct rlimit none = {};
+
+	return syscall(SYS_prlimit64, other, RLIMIT_NOFILE, &none, NULL) == 0 ||
+	       syscall(SYS_prlimit64, 1L << 32 | other, RLIMIT_NOFILE, &none, NULL) == 0;
+}
+
+/* The kernel sends what F_SETSIG says to whom F_SETOWN names. */
+static bool signal_another_by_descriptor(void)
+{
+	int fds[2];
+
+	return socketpair(AF_UNIX, SOCK_STREAM, 0, fds) == 0 &&
+	       (fcntl(fds[0], F_SETOWN, other) == 0 || fcntl(fds[0], F_SETSIG, SIGKILL) == 0 ||
+		       syscall(SYS_fcntl, fds[0], 1L << 32 | F_SETOWN, other) == 0);
+}
+
+static bool signal_itself(void)
+{
+	(void)signal(SIGUSR1, SIG_IGN);
+	return raise(SIGUSR1) == 0;
+}
+
+static bool free_secret(void)
+{
+	char page[1] = {};
+
+	return munlock(page, sizeof(page)) == 0;
+}
+
 static bool is_somebody_else(void)
 {
 	return getuid() != 0 && getgid() != 0;
@@ -198,6 +238,12 @@ static const struct {
 	{ "trace", trace, .by_filter = true, .fatal = true },
 	{ "fork", fork_process, .by_filter = true, .fatal = true },
 	{ "make memory executable", writable_code, .by_filter = true },
+	{ "signal another leaf", signal_another, .by_filter = true },
+	{ "limit another leaf", limit_another, .by_filter = true },
+	{ "signal another leaf by a descriptor's owner", signal_another_by_descriptor,
+		.by_filter = true },
+	{ "signal itself, as abort(3) does", signal_itself, .allowed = true },
+	{ "unlock memory that held a secret", free_secret, .allowed = true },
 	{ "make a call that no list names, other than in vain", unlisted_call, .by_filter = true },
 };
 
@@ -210,6 +256,14 @@ int main(void)
 		TAP_SKIP_ALL("needs root");
 	for (size_t i = 0; i < countof(name_files); i++)
 		on_host[i] = access(name_files[i], R_OK) == 0;
+	other = fork();
+	if (other == 0) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (setresgid(65534, 65534, 65534) < 0 || setresuid(65534, 65534, 65534) < 0)
+			abort();
+		for (;;)
+			(void)pause();
+	}
 	for (size_t i = 0; i < countof(roles); i++)
 		for (size_t k = 0; k < countof(cases); k++) {
 			bool client = roles[i] == SANDBOX_CLIENT,
@@ -229,6 +283,7 @@ int main(void)
 				: cases[k].fatal ? "it may not, and ends"
 						 : "it may not");
 		}
+	(void)kill(other, SIGKILL);
 	TAP_OK(sandbox_enter(SANDBOX_CLIENT, "no-such-user-here", &err) == -ENOENT &&
 			strcmp(err.field, "Courier.User") == 0,
 		"a user that doesn't exist is an error that names the setting");
