@@ -1,0 +1,42 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The package is removed and purged where containers are left: in the default pool, in one that the configuration or a drop-in names, in none. What the agent knows goes with the last of them alone. In a mount
+namespace with folders of its own."""
+import pathlib
+import subprocess
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+import harness
+import tap
+
+SCRIPT = harness.TOP / "packaging/debian/hoody-agent.postrm"
+# Configuration, drop-in, where a container is, whether the state must stay.
+CASES = (
+    ("no container", "", "", None, False),
+    ("one in the default pool", "", "", "/var/lib/hoody-agent/pool", True),
+    ("one in a pool of the configuration", "[Storage]\nPool = /srv/pool\n", "", "/srv/pool", True),
+    ("one in a drop-in's pool", "[Storage]\nPool=/srv/other\n", "[Storage]\nPool=/srv/my pool \n", "/srv/my pool", True),
+    ("none in a pool of the configuration", "[Storage]\nPool=/srv/pool\n", "", None, False),
+)
+PLAY = """
+set -e
+for d in /var/lib /etc /srv; do mount -t tmpfs -o size=1m none $d; done
+mkdir -p /var/lib/hoody-agent /etc/hoody-agent/agent.conf.d
+touch /var/lib/hoody-agent/state.db
+printf '%s' "$2" >/etc/hoody-agent/agent.conf
+printf '%s' "$3" >/etc/hoody-agent/agent.conf.d/10.conf
+[ -z "$4" ] || mkdir -p "$4/containers/0123"
+sh "$1" remove
+rm -rf /etc/hoody-agent/agent.conf # as dpkg does
+sh "$1" purge
+[ -z "$4" ] || [ -d "$4/containers/0123" ]
+if [ -e /var/lib/hoody-agent/state.db ]; then echo stays; else echo gone; fi
+"""
+
+wrong = 0
+for name, conf, drop_in, pool, stays in CASES:
+    done = subprocess.run(["unshare", "-m", "sh", "-c", PLAY, "sh", str(SCRIPT), conf, drop_in, pool or ""], capture_output=True, text=True, timeout=30)
+    wrong += not tap.ok(done.returncode == 0 and done.stdout.strip() == ("stays" if stays else "gone"), f"{name}: the state {'stays' if stays else 'goes'}", done.stdout, done.stderr)
+tap.figure(f"purge: {wrong} of {len(CASES)} ended with the wrong state")
+tap.done()
