@@ -59,6 +59,7 @@ static int go_down(struct walk *w)
 {
 	struct dirent *e;
 
+	assert(w->dir);
 	while (errno = 0, (e = readdir(w->dir))) {
 		struct level l;
 		int r;
