@@ -14,7 +14,7 @@ agent_libagent_a_SOURCES = \
 	agent/agent.c agent/agent.h \
 	agent/aliaslist.c agent/aliaslist.h \
 	agent/api.c agent/api.h agent/api_handlers.h agent/api_routes.c agent/api_routes.def \
-	agent/api_body.c agent/api_body.h agent/api_order.c agent/api_order.h agent/api_show.c agent/api_show.h \
+	agent/api_bodies.def agent/api_body.c agent/api_body.h agent/api_form.c agent/api_form.h agent/api_order.c agent/api_order.h agent/api_show.c agent/api_show.h \
 	agent/api_alias.c agent/api_container.c agent/api_env.c agent/api_event.c agent/api_firewall.c agent/api_image.c agent/api_network.c agent/api_node.c agent/api_operation.c agent/api_plan.c agent/api_project.c agent/api_proxy.c agent/api_share.c agent/api_snapshot.c agent/api_stats.c \
 	agent/bootstart.c agent/bootstart.h \
 	agent/ctfiles.c agent/ctfiles.h \

@@ -32,6 +32,10 @@ static void call_free(struct api_call *c)
 	api->streams -= c->streaming;
 	json_decref(c->answer);
 	json_decref(c->request);
+	sd_event_source_disable_unref(c->patience);
+	if (c->parked)
+		order_done(c->parked);
+	free(c->parked);
 	c->worker = worker_release(c->worker);
 	free(c);
 }
@@ -70,10 +74,15 @@ static void answer(
 void api_ok_with(struct api_call *c, int status, const char *message, json_t *data_steals,
 	const char *header, const char *value)
 {
-	answer(c, status,
-		json_pack("{s:b, s:i, s:s, s:o}", "success", 1, "statusCode", status, "message",
-			message, "data", data_steals),
-		header, value);
+	json_t *body = json_pack("{s:b, s:i, s:s, s:o}", "success", 1, "statusCode", status,
+		"message", message, "data", data_steals);
+	const json_t *p = json_object_get(data_steals, "pagination");
+
+	if (p)
+		(void)json_object_set_new(body, "meta",
+			json_pack("{s:O, s:O, s:O}", "page", json_object_get(p, "page"), "per_page",
+				json_object_get(p, "limit"), "total", json_object_get(p, "total")));
+	answer(c, status, body, header, value);
 }
 
 void api_ok(struct api_call *c, int status, const char *message, json_t *data_steals)
@@ -224,6 +233,35 @@ bool api_page(struct api_call *c, int64_t limit, int64_t max, int64_t *ret_page,
 	       query_number(c, "limit", max, ret_limit);
 }
 
+bool api_sort_order(struct api_call *c, bool *ret_ascending)
+{
+	const char *order = api_query(c, "sort_order");
+
+	if (order)
+		*ret_ascending = strcmp(order, "asc") == 0;
+	if (!order || *ret_ascending || strcmp(order, "desc") == 0)
+		return true;
+	api_refuse(c, ERR_INVALID_PARAMS, "sort_order", "sort_order must be asc or desc");
+	return false;
+}
+
+void api_list(struct api_call *c, const char *name, json_t *all_steals)
+{
+	_cleanup_json_ json_t *all = all_steals;
+	json_t *rows = json_array();
+	int64_t page, limit, total = (int64_t)json_array_size(all);
+
+	if (!api_page(c, API_LIST_LIMIT, API_LIST_MAX, &page, &limit)) {
+		json_decref(rows);
+		return;
+	}
+	for (int64_t i = (page - 1) * limit; i < page * limit && i < total; i++)
+		(void)json_array_append(rows, json_array_get(all, (size_t)i));
+	api_ok(c, 200, name,
+		json_pack("{s:o, s:o}", name, rows, "pagination",
+			api_pagination(total, page, limit)));
+}
+
 json_t *api_pagination(int64_t total, int64_t page, int64_t limit)
 {
 	return json_pack("{s:I, s:I, s:I, s:I}", "total", (json_int_t)total, "page",
@@ -326,12 +364,28 @@ static void wrong_method(struct api_call *c, const char *allow)
 		"Allow", allow);
 }
 
+/* A body that couldn't be read; a member that stands twice in it is named. */
+static void complain(struct api_call *c, const char *complaint)
+{
+	const char *twice = json_string_value(json_object_get(c->request, "twice"));
+
+	api_refuse(c, ERR_INVALID_PARAMS, twice ? twice : "body", "%s", complaint);
+}
+
+static int wait_of(const json_t *request)
+{
+	const json_t *v = json_object_get(request, "wait");
+
+	return json_is_integer(v) ? (int)json_integer_value(v) : -1;
+}
+
 void api_request(struct agent *a, uint64_t id, uid_t uid, json_t *request_steals)
 {
 	struct api_call *c = xcalloc(1, sizeof(*c));
 	const json_t *path = json_object_get(request_steals, "path");
 	const char *complaint = json_string_value(json_object_get(request_steals, "complaint"));
 	char allow[API_ALLOW_MAX];
+	struct err err = {};
 
 	c->agent = a;
 	c->id = id;
@@ -344,6 +398,7 @@ void api_request(struct agent *a, uint64_t id, uid_t uid, json_t *request_steals
 	c->body = json_object_get(request_steals, "body");
 	c->if_match = json_string_value(json_object_get(request_steals, "if_match"));
 	c->async = json_is_true(json_object_get(request_steals, "async"));
+	c->wait_s = wait_of(request_steals);
 	c->stream = json_is_true(json_object_get(request_steals, "stream"));
 	c->next = a->api->calls;
 	if (c->next)
@@ -356,7 +411,10 @@ void api_request(struct agent *a, uint64_t id, uid_t uid, json_t *request_steals
 	}
 	c->route = api_find_route(c->method, path, c->args, allow);
 	if (c->route && complaint)
-		api_refuse(c, ERR_INVALID_PARAMS, "body", "%s", complaint);
+		complain(c, complaint);
+	else if (c->route && strcmp(c->method, "GET") != 0 &&
+		 api_form_check(c->route->form, c->body, &err) < 0)
+		api_fail(c, &err, NULL);
 	else if (c->route)
 		c->route->handle(c);
 	else if (*allow)

@@ -14,6 +14,7 @@
 #include <jansson.h>
 
 #include "agent/agent.h"
+#include "agent/api_form.h"
 #include "agent/engine.h"
 #include "proto/base.h"
 #include "proto/err.h"
@@ -23,6 +24,8 @@
 #define API_ARG_MAX    256
 #define API_ALLOW_MAX  64 /* "GET, PUT, PATCH" */
 #define API_PREFIX_LEN 2  /* "api", "v1" */
+#define API_LIST_LIMIT 50
+#define API_LIST_MAX   500
 
 struct api_route;
 
@@ -32,6 +35,7 @@ struct api_call {
 	uint64_t id; /* the portal's */
 	uid_t uid;
 	bool async;  /* Prefer: respond-async */
+	int wait_s;  /* Prefer: wait=S; negative: not said */
 	bool stream; /* Accept: text/event-stream */
 	const struct api_route *route;
 	json_t *request;                      /* as the portal sent it; owns the next two */
@@ -39,6 +43,8 @@ struct api_call {
 	const char *method, *if_match;        /* if_match: NULL when absent */
 	char args[API_ARGS_MAX][API_ARG_MAX]; /* the {…} of the route, in its order */
 	char order_id[IDENT_ID_LEN + 1];      /* waits for its end; empty: for none */
+	struct order *parked;                 /* waits to be accepted; or NULL */
+	sd_event_source *patience;            /* how long it waits for that */
 	json_t *answer; /* what the handler adds to the answer of its order; or NULL */
 	char follows[IDENT_OPERATION_LEN + 1]; /* stream: this operation, or every event */
 	bool streaming;
@@ -50,7 +56,8 @@ struct api_route {
 	const char
 		*path; /* below /api/v1, "{name}" is an argument, "{container}" one that exists */
 	void (*handle)(struct api_call *c);
-	enum op op; /* the op that it orders */
+	enum op op;         /* the op that it orders */
+	enum api_form form; /* of its body; a GET's is not looked at */
 	const char *summary;
 };
 
@@ -106,6 +113,10 @@ bool api_page(
 	struct api_call *c, int64_t limit, int64_t max, int64_t *ret_page, int64_t *ret_limit);
 /* {"total","page","limit","totalPages"} */
 json_t *api_pagination(int64_t total, int64_t page, int64_t limit);
+/* sort_order asc or desc; not said: *@ret_ascending stays. False: refused. */
+bool api_sort_order(struct api_call *c, bool *ret_ascending);
+/* The answer: the page of the list that the query names. */
+void api_list(struct api_call *c, const char *name, json_t *all_steals);
 /* The container of the route's first argument. NULL: refused. */
 struct container *api_container(struct api_call *c);
 json_t *api_time(int64_t ms);

@@ -13,12 +13,7 @@
 
 void api_alias_list(struct api_call *c)
 {
-	json_t *all = aliaslist_json(c->agent->store, api_query(c, "container_id"));
-
-	api_ok(c, 200, "aliases",
-		json_pack("{s:o, s:o}", "aliases", all, "pagination",
-			api_pagination((int64_t)json_array_size(all), 1,
-				MAX_OF((int64_t)json_array_size(all), 1))));
+	api_list(c, "aliases", aliaslist_json(c->agent->store, api_query(c, "container_id")));
 }
 
 static json_t *find(struct api_call *c)
@@ -106,9 +101,13 @@ void api_alias_create(struct api_call *c)
 
 void api_alias_update(struct api_call *c)
 {
+	const char *to = json_string_value(json_object_get(c->body, "container_id"));
 	_cleanup_json_ json_t *old = find(c);
 
-	if (old)
+	if (old && to && !desired_find(c->agent->desired, to))
+		api_refuse(c, ERR_CONTAINER_NOT_FOUND, "container_id",
+			"container_id must name a container of this node");
+	else if (old)
 		api_order(c, OP_PROXY_ALIAS, NULL, NULL, params_of(c, c->args[0], old));
 }
 

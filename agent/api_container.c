@@ -62,9 +62,12 @@ static int compare(const void *a, const void *b, void *arg)
 
 static bool read_sorting(struct api_call *c, struct sorting *ret)
 {
-	const char *by = api_query(c, "sort_by"), *order = api_query(c, "sort_order");
+	const char *by = api_query(c, "sort_by");
+	bool ascending = true;
 
-	*ret = (struct sorting){ by_id, order && strcmp(order, "desc") == 0 ? -1 : 1 };
+	if (!api_sort_order(c, &ascending))
+		return false;
+	*ret = (struct sorting){ by_id, ascending ? 1 : -1 };
 	for (size_t i = 0; by && i < countof(columns); i++)
 		if (strcmp(by, columns[i].name) == 0) {
 			ret->compare = columns[i].compare;
@@ -124,21 +127,18 @@ void api_container_get(struct api_call *c)
 
 void api_container_status_logs(struct api_call *c)
 {
-	const char *by = api_query(c, "sort_by"), *order = api_query(c, "sort_order");
+	const char *by = api_query(c, "sort_by");
 	struct container *found = api_container(c);
-	struct history_page page = { .ascending = order && strcmp(order, "asc") == 0 };
+	struct history_page page = {};
 	int64_t number, total;
 	json_t *logs;
 
-	if (!found || !api_page(c, STATUS_LIMIT, STATUS_MAX, &number, &page.limit))
+	if (!found || !api_page(c, STATUS_LIMIT, STATUS_MAX, &number, &page.limit) ||
+		!api_sort_order(c, &page.ascending))
 		return;
 	if (by && history_status_column(by) < 0) {
 		api_refuse(c, ERR_INVALID_PARAMS, "sort_by",
 			"sort_by must be transition_time, created_at, to_status or from_status");
-		return;
-	}
-	if (order && strcmp(order, "asc") != 0 && strcmp(order, "desc") != 0) {
-		api_refuse(c, ERR_INVALID_PARAMS, "sort_order", "sort_order must be asc or desc");
 		return;
 	}
 	page.sort = by ? (unsigned)history_status_column(by) : 0;
@@ -177,6 +177,8 @@ void api_container_copy(struct api_call *c)
 	json_t *params;
 
 	if (!source)
+		return;
+	if (project && !api_project_may_take(c, project))
 		return;
 	params = api_body_params(OP_CONTAINER_COPY, c, &err);
 	if (!params) {

@@ -38,8 +38,8 @@ static void follow(struct api_call *c)
 
 void api_event_list(struct api_call *c)
 {
-	const char *after = api_query(c, "after"), *order = api_query(c, "sort_order");
-	struct history_page page = { .ascending = order && strcmp(order, "asc") == 0 };
+	const char *after = api_query(c, "after");
+	struct history_page page = {};
 	int64_t number, total, row;
 	json_t *events;
 
@@ -48,7 +48,7 @@ void api_event_list(struct api_call *c)
 		return;
 	}
 	if (!api_page(c, LIST_LIMIT, LIST_MAX, &number, &page.limit) ||
-		(after && !read_id(c, after, &row)))
+		!api_sort_order(c, &page.ascending) || (after && !read_id(c, after, &row)))
 		return;
 	page.offset = (number - 1) * page.limit;
 	events = history_event_list(c->agent->store, &page, &total);
@@ -91,7 +91,7 @@ void api_event_delete(struct api_call *c)
 
 	if (!read_id(c, c->args[0], &row))
 		return;
-	n = history_remove_events(c->agent->store, row, 0);
+	n = history_remove_events(c->agent->store, row, 0, NULL);
 	if (n > 0)
 		removed(c, n);
 	else
@@ -102,6 +102,7 @@ void api_event_delete(struct api_call *c)
 void api_event_delete_all(struct api_call *c)
 {
 	const json_t *before = json_object_get(c->body, "before");
+	const char *type = json_string_value(json_object_get(c->body, "event_type"));
 	int64_t ms = 0;
 
 	if (before &&
@@ -109,11 +110,11 @@ void api_event_delete_all(struct api_call *c)
 		api_refuse(c, ERR_INVALID_PARAMS, "before", "before must be a UTC time");
 		return;
 	}
-	if (!before && !json_is_true(json_object_get(c->body, "all"))) {
+	if (!before && !type && !json_is_true(json_object_get(c->body, "all"))) {
 		removed(c, 0);
 		return;
 	}
-	removed(c, history_remove_events(c->agent->store, 0, ms));
+	removed(c, history_remove_events(c->agent->store, 0, ms, type));
 }
 
 void api_event_cleanup(struct api_call *c)
@@ -126,6 +127,6 @@ void api_event_cleanup(struct api_call *c)
 			"retention_days must be a number from 1 to %d", RETENTION_MAX);
 		return;
 	}
-	removed(c, history_remove_events(
-			   c->agent->store, 0, agent_now_ms() - json_integer_value(days) * DAY_MS));
+	removed(c, history_remove_events(c->agent->store, 0,
+			   agent_now_ms() - json_integer_value(days) * DAY_MS, NULL));
 }

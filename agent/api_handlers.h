@@ -16,6 +16,9 @@ bool api_project_is_known(struct api_call *c);
 /* May something be made in it? A project of the control API is not made here, and needs no row. */
 bool api_project_may_have(struct api_call *c);
 
+/* The same of a project that the body names. */
+bool api_project_may_take(struct api_call *c, const char *id);
+
 /* 6: containers */
 void api_container_list(struct api_call *c);
 void api_container_list_project(struct api_call *c);
@@ -45,6 +48,7 @@ void api_snapshot_list(struct api_call *c);
 void api_image_list(struct api_call *c);
 void api_image_get(struct api_call *c);
 void api_image_import(struct api_call *c);
+void api_image_remove(struct api_call *c);
 
 /* 12 to 15: permission documents of the reverse proxy, hooks, settings */
 void api_proxy_get(struct api_call *c);

@@ -41,6 +41,18 @@ void api_image_get(struct api_call *c)
 			c, ERR_IMAGE_NOT_FOUND, NULL, "image %s is not on this node", c->args[0]);
 }
 
+void api_image_remove(struct api_call *c)
+{
+	_cleanup_json_ json_t *image = imagelist_one(c->agent->store, c->args[0]);
+
+	if (image)
+		api_order(c, OP_IMAGE_REMOVE, NULL, NULL,
+			json_pack("{s:O}", "image", json_object_get(image, "image_name")));
+	else
+		api_refuse(
+			c, ERR_IMAGE_NOT_FOUND, NULL, "image %s is not on this node", c->args[0]);
+}
+
 /* --- import: a pull, of what the body says, or of what an image server has under the name --- */
 
 static void pull(struct api_call *c, json_t *params_steals)

@@ -14,5 +14,8 @@ void api_order_plain(struct api_call *c);
 void api_order(struct api_call *c, enum op op, const char *container_id, const char *project_id,
 	json_t *params_steals);
 
+/* Somebody has left a lane: calls that wait for it are accepted. */
+void api_order_proceed(struct agent *a);
+
 /* An order has ended: whoever waits for it gets its answer. In the open transaction. */
 void api_order_ended(struct agent *a, const struct operation *op, enum journal_state state);

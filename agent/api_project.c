@@ -6,10 +6,10 @@
 #include "agent/localorder.h"
 #include "agent/store.h"
 #include "proto/jsonx.h"
+#include "proto/opfield.h"
 
 #define LIST_LIMIT 50
 #define LIST_MAX   100
-#define ALIAS_MAX  100
 
 static bool is_standalone(const struct agent *a)
 {
@@ -85,6 +85,17 @@ bool api_project_may_have(struct api_call *c)
 	return api_project_is_known(c);
 }
 
+bool api_project_may_take(struct api_call *c, const char *id)
+{
+	_cleanup_json_ json_t *v = find(c->agent, id);
+
+	if (v || (!is_standalone(c->agent) && ident_is_id(id)))
+		return true;
+	api_refuse(c, ERR_PROJECT_NOT_FOUND, "target_project_id",
+		"there is no project %s on this node", id);
+	return false;
+}
+
 void api_project_get(struct api_call *c)
 {
 	if (api_project_is_known(c))
@@ -146,11 +157,9 @@ static bool read_alias(struct api_call *c, bool required, const char **ret)
 	const json_t *v = json_object_get(c->body, "alias");
 
 	*ret = json_string_value(v);
-	if ((!v && !required) ||
-		(*ret && **ret && strlen(*ret) <= ALIAS_MAX && !strpbrk(*ret, "\n\r\t")))
+	if ((!v && !required) || (*ret && opfield_is_plain(*ret)))
 		return true;
-	api_refuse(
-		c, ERR_INVALID_PARAMS, "alias", "alias must be a text of 1 to %d bytes", ALIAS_MAX);
+	api_refuse(c, ERR_INVALID_PARAMS, "alias", "alias must not contain control characters");
 	return false;
 }
 
@@ -161,7 +170,7 @@ static bool read_color(struct api_call *c, const char **ret)
 	size_t len = s ? strspn(s + (*s == '#'), "0123456789abcdefABCDEF") : 0;
 
 	*ret = s;
-	if (!v || (s && (len == 3 || len == 6) && !s[len + (*s == '#')]))
+	if (!v || json_is_null(v) || (s && (len == 3 || len == 6) && !s[len + (*s == '#')]))
 		return true;
 	api_refuse(c, ERR_INVALID_PARAMS, "color", "color must be 3 or 6 hex digits");
 	return false;

@@ -7,6 +7,7 @@
 #include "agent/api_order.h"
 #include "agent/doclist.h"
 #include "proto/jsonx.h"
+#include "proto/opfield.h"
 
 #define SERVICE_HOOKS_MAX 8
 #define HOOKS_MAX         32
@@ -139,6 +140,12 @@ void api_proxy_service_hooks(struct api_call *c)
 			hooks ? json_incref(hooks) : json_array()));
 }
 
+/* A group is one rule, or a list of them. */
+static size_t rules_of(const json_t *group)
+{
+	return json_is_array(group) ? json_array_size(group) : json_object_size(group) > 0;
+}
+
 void api_proxy_groups(struct api_call *c)
 {
 	_cleanup_subject_ struct subject s = {};
@@ -151,7 +158,7 @@ void api_proxy_groups(struct api_call *c)
 	}
 	json_object_foreach(json_object_get(s.document, "groups"), name, group)(void)
 		json_array_append_new(list, json_pack("{s:s, s:I}", "name", name, "auth_rule_count",
-						    (json_int_t)json_object_size(group)));
+						    (json_int_t)rules_of(group)));
 	show(c, &s, json_pack("{s:o}", "groups", list));
 }
 
@@ -226,6 +233,9 @@ static void order_document(struct api_call *c, const struct subject *s, json_t *
 	json_t *document = document_steals;
 
 	if (document) {
+		/* the first of them must not lock out whom nobody had forbidden anything */
+		if (!s->exists && !json_object_get(document, "default"))
+			(void)json_object_set_new(document, "default", default_policy(s));
 		(void)json_object_set_new(document, "file_version", json_integer(s->version + 1));
 		(void)json_object_set_new(document, "project", json_string(s->project_id));
 		if (s->container_id)
@@ -345,6 +355,25 @@ static void hash_password(json_t *rule)
 	(void)json_object_set_new(rule, "algorithm", json_string("sha256"));
 }
 
+/* What names addresses must name some that are. */
+static bool has_addresses(struct api_call *c)
+{
+	const char *range = json_string_value(json_object_get(c->body, "range"));
+	char field[40];
+	json_t *v;
+	size_t i;
+
+	if (range && !opfield_addresses.is(range))
+		return refuse(c, "range", "must be an IPv4 address or CIDR");
+	json_array_foreach(json_object_get(c->body, "allowed_ips"), i, v)
+	{
+		(void)snprintf(field, sizeof(field), "allowed_ips[%zu]", i);
+		if (!opfield_addresses.is(json_string_value(v)))
+			return refuse(c, field, "must be an IPv4 address or CIDR");
+	}
+	return true;
+}
+
 static bool edit_group(struct api_call *c, struct subject *s)
 {
 	const char *type = strrchr(c->route->path, '/') + 1;
@@ -354,6 +383,8 @@ static bool edit_group(struct api_call *c, struct subject *s)
 		return refuse(c, "group", "must be 1 to 50 letters, digits, _ or -");
 	if (!json_is_object(c->body) || json_object_size(c->body) == 0)
 		return refuse(c, "body", "must say how the group is known");
+	if (!has_addresses(c))
+		return false;
 	rule = json_deep_copy(c->body);
 	(void)json_object_set_new(rule, "type", json_string(type));
 	hash_password(rule);

@@ -3,8 +3,9 @@
 #include "agent/api_order.h"
 
 const struct api_route api_routes[] = {
-#define X(method, path, handle, op, summary) { method, path, handle, OP_##op, summary },
-#define C(method, path)                      { method, path, api_node_control_plane, OP_NONE, "" },
+#define X(method, path, handle, op, form, summary) \
+	{ method, path, handle, OP_##op, API_FORM_##form, summary },
+#define C(method, path) { method, path, api_node_control_plane, OP_NONE, API_FORM_ANY, "" },
 #include "agent/api_routes.def"
 #undef X
 #undef C

@@ -9,11 +9,7 @@
 
 static void answer(struct api_call *c, json_t *list_steals)
 {
-	int64_t n = (int64_t)json_array_size(list_steals);
-
-	api_ok(c, 200, "shares",
-		json_pack("{s:o, s:o}", "shares", list_steals, "pagination",
-			api_pagination(n, 1, MAX_OF(n, 1))));
+	api_list(c, "shares", list_steals);
 }
 
 void api_share_all(struct api_call *c)
@@ -100,12 +96,13 @@ void api_share_get(struct api_call *c)
 
 void api_share_create(struct api_call *c)
 {
+	const char *project = json_string_value(json_object_get(c->body, "target_project_id"));
 	const struct container *found = api_container(c);
 	char id[IDENT_ID_LEN + 1];
 	struct err err = {};
 	json_t *params;
 
-	if (!found)
+	if (!found || (project && !api_project_may_take(c, project)))
 		return;
 	params = api_body_params(OP_SHARE_CREATE, c, &err);
 	if (!params) {

@@ -433,7 +433,8 @@ static const struct conf_key table[] = {
 			"those of the system." },
 	{ "Network", "DefaultProxy", &proxy, AT(network.default_proxy), "", .reload = true,
 		.help = "The upstream for containers whose network configuration names a mode but "
-			"no proxy." },
+			"no proxy, and for those whose network is started unconfigured by the "
+			"local API." },
 
 	{ "Storage", "Pool", &path, AT(storage.pool), "<StateDirectory>/pool",
 		.help = "Directory of container roots, images and snapshots." },

@@ -58,6 +58,7 @@ static const struct noun nouns[] = {
 			{ "ADDED", "added_date" } } },
 	{ "image info", "GET", "/images/public/{0}", OBJECT },
 	{ "image pull", "POST", "/images/import/{0}", CHANGE },
+	{ "image remove", "DELETE", "/images/user/{0}", CHANGE },
 	{ "stats", "GET", "/containers/{c}/stats", OBJECT },
 	{ "node commands", "GET", "/servers/node/available-commands", LIST, "commands",
 		{ { "COMMAND", "slug" }, { "NAME", "name" }, { "RISK", "risk_level" } } },

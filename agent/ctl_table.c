@@ -95,6 +95,7 @@ const struct ctl_command ctl_table_commands[] = {
 	{ "image list", LIST, ctl_noun, "list the images of this node", "" },
 	{ "image info", SHOW, ctl_noun, "show an image", "", "IMAGE" },
 	{ "image pull", CHANGE, ctl_noun, "pull an image", PARAMS, "IMAGE", "KEY=VALUE..." },
+	{ "image remove", CHANGE, ctl_noun, "remove an image", PARAMS, "IMAGE" },
 	{ "stats", SHOW, ctl_noun, "show what a container uses", CONTAINER, "CONTAINER" },
 	{ "top", TOP, ctl_top, "show what all containers use, live",
 		"Keys: q quits, / filters by name, id or state, c m M p r t R W d n sort. Without "

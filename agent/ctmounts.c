@@ -8,22 +8,12 @@
 #include "agent/tell.h"
 #include "proto/jsonx.h"
 
-#define SHARES_FOLDER "/hoody/shares"
-
 static const char *text(const json_t *v, const char *key)
 {
 	return json_string_value(json_object_get(v, key));
 }
 
 /* --- wishes --- */
-
-static char *place_of(const json_t *share)
-{
-	const char *path = text(share, "mount_path"), *alias = text(share, "alias");
-
-	return path ? xstrdup(path)
-		    : xasprintf(SHARES_FOLDER "/%s", alias ? alias : text(share, "id"));
-}
 
 static bool is_taken(const json_t *list, const char *at)
 {
@@ -45,7 +35,7 @@ static void add_shares(
 
 	json_array_foreach(incoming, i, share)
 	{
-		_cleanup_(freep) char *at = place_of(share);
+		const char *at = text(share, "mount_path");
 
 		if (!json_is_true(json_object_get(share, "enabled")) ||
 			!json_is_true(json_object_get(share, "mount")) || is_taken(list, at) ||
@@ -94,6 +84,28 @@ static bool is_target(const json_t *share, const struct ctspec *s)
 		   *project = text(share, "target_project_id");
 
 	return target ? strcmp(target, s->id) == 0 : strcmp(project, s->project_id) == 0;
+}
+
+bool ctmounts_is_taken(const struct agent *a, const json_t *share, const char *place)
+{
+	for (size_t i = 0; i < desired_count(a->desired); i++) {
+		const struct ctspec *s = &desired_at(a->desired, i)->spec;
+		_cleanup_json_ json_t *incoming = NULL;
+		json_t *other;
+		size_t k;
+
+		if (!is_target(share, s) || strcmp(text(share, "source_container_id"), s->id) == 0)
+			continue;
+		if (s->ramdisk &&
+			(strcmp(place, "/ramdisk") == 0 ||
+				(s->ramdisk_project && strcmp(place, "/ramdisk/project") == 0)))
+			return true;
+		incoming = sharelist_incoming(
+			a->store, s->id, s->project_id, text(share, "id"), agent_trusted_now_ms(a));
+		json_array_foreach(incoming, k,
+			other) if (strcmp(text(other, "mount_path"), place) == 0) return true;
+	}
+	return false;
 }
 
 json_t *ctmounts_targets(const struct agent *a, const json_t *share, bool deleted)

@@ -16,6 +16,9 @@ json_t *ctmounts_wanted_by(const struct agent *a, const struct ctspec *spec);
  * not there any more. */
 json_t *ctmounts_targets(const struct agent *a, const json_t *share, bool deleted);
 
+/* Has a container that the share is meant for something else at @place? */
+bool ctmounts_is_taken(const struct agent *a, const json_t *share, const char *place);
+
 /* A job's result told what is mounted: shares' statuses are recorded and reported. @about: the share that
  * all targets were looked at for, or NULL. In the open transaction. */
 void ctmounts_note(struct agent *a, const json_t *result, const char *about);

@@ -301,7 +301,8 @@ json_t *ctnet_show(struct agent *a, const struct container *c)
 
 	if (type && strcmp(type, "block") != 0)
 		f = forwarder_look(a, c->spec.id);
-	return netlist_show(a->store, c->spec.id, active && f.is_running, f.code, f.fault);
+	return netlist_show(
+		a->store, c->spec.id, active && f.is_running, f.code, f.fault, agent_now_ms());
 }
 
 void ctnet_forwarder_changed(struct agent *a, const char *container_id)

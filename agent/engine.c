@@ -206,6 +206,7 @@ static void end(struct engine *e, struct operation *op, enum journal_state state
 				      : NULL;
 	many = !op->order.container_id[0] && op->def && op->def->lanes;
 	operation_free(e, op);
+	api_order_proceed(e->agent);
 	e->ended++;
 	if (c)
 		ctwatch_settle(e->agent, c);
@@ -657,6 +658,27 @@ bool engine_is_busy(const struct engine *e, const char *container_id)
 
 	(void)snprintf(lane, sizeof(lane), "container:%s", container_id);
 	return lane_is_busy(e->lanes, lane);
+}
+
+/* Wanted state is edited within a turn or two; lists of steps take what they take. */
+enum engine_traffic engine_traffic(const struct engine *e, const struct order *o)
+{
+	enum engine_traffic found = ENGINE_FREE;
+	char lane[OPRULES_LANE_LEN];
+	_cleanup_lanes_ struct oprules_lanes lanes = {};
+
+	oprules_lanes(o->op, o->container_id, o->project_id, o->params, &lanes);
+	(void)snprintf(lane, sizeof(lane), "container:%s", o->container_id);
+	if (!oprules_has_lane(&lanes, lane))
+		return found;
+	for (const struct operation *x = e->all; x; x = x->next) {
+		if (oprules_kind(x->order.op) != OPRULES_ACT || !lane_is_joined(&x->ticket, lane))
+			continue;
+		if (strcmp(x->origin, "agent") != 0)
+			return ENGINE_SLOW;
+		found = ENGINE_OWN;
+	}
+	return found;
 }
 
 const struct order *engine_find(const struct engine *e, enum op op, const char *container_id)

@@ -65,6 +65,13 @@ void engine_turn(struct engine *e);
 
 /* Does an unfinished operation hold this container's lane? */
 bool engine_is_busy(const struct engine *e, const char *container_id);
+/* Who is in the lanes of an order that has not been accepted? */
+enum engine_traffic {
+	ENGINE_FREE, /* nobody, or those alone whose turn passes in milliseconds */
+	ENGINE_OWN,  /* what takes its time, and all of it is of the agent's own making */
+	ENGINE_SLOW, /* somebody's operation that takes its time */
+};
+enum engine_traffic engine_traffic(const struct engine *e, const struct order *o);
 size_t engine_unfinished(const struct engine *e);
 /* The lanes of all containers that there are or that unfinished orders name; of one project's, or (NULL)
  * of all. */

@@ -10,15 +10,32 @@ static const char *text_of(const json_t *v, const char *key)
 	return json_string_value(json_object_get(v, key));
 }
 
+/* What an event is about, by the beginning of its type; the first that fits. */
+static const char *resource_of(const char *type)
+{
+	static const struct {
+		const char *prefix, *resource;
+	} kinds[] = { { "container.snapshot.", "snapshot" },
+		{ "container.network.", "container_network" },
+		{ "container.env.", "container_env" }, { "firewall.rule.", "firewall_rule" },
+		{ "storage.share.", "storage_share" }, { "proxy.alias.", "proxy_alias" },
+		{ "proxy.permissions.", "proxy_permissions" }, { "", "container" } };
+	size_t i = 0;
+
+	while (strncmp(type, kinds[i].prefix, strlen(kinds[i].prefix)) != 0)
+		i++;
+	return kinds[i].resource;
+}
+
 /* Record it and give it to those who follow all events. */
-static void add(struct agent *a, const char *type, const char *container_id, const char *project_id,
+static void add(struct agent *a, const char *type, const char *resource_id, const char *project_id,
 	json_t *payload_steals)
 {
 	_cleanup_json_ json_t *payload = payload_steals, *event = NULL;
 	_cleanup_(freep) char *text = jsonx_dump(payload);
-	int64_t row =
-		history_add_event(a->store, &(struct history_event){ agent_now_ms(), type,
-						    "container", container_id, project_id, text });
+	int64_t row = history_add_event(
+		a->store, &(struct history_event){ agent_now_ms(), type, resource_of(type),
+				  resource_id, project_id, text });
 
 	if (!api_is_followed(a))
 		return;
@@ -124,9 +141,9 @@ static void plain(struct agent *a, const json_t *r, const char *prefix, const ch
 		   *id = text_of(json_object_get(r, "data"), "id");
 
 	add(a, type,
-		container_id ? container_id
-		: id         ? id
-			     : "",
+		id             ? id
+		: container_id ? container_id
+			       : "",
 		text_of(r, "project_id"),
 		json_pack("{s:O?, s:O}", "container_id", json_object_get(r, "container_id"), member,
 			json_object_get(r, "data")));

@@ -205,11 +205,13 @@ json_t *history_event_stats(struct store *s)
 	return json_pack("{s:I, s:o}", "total", (json_int_t)total, "by_type", types);
 }
 
-int64_t history_remove_events(struct store *s, int64_t row, int64_t before_ms)
+int64_t history_remove_events(
+	struct store *s, int64_t row, int64_t before_ms, const char *event_type)
 {
 	store_must(store_exec(s,
-		"DELETE FROM events WHERE (?1 = 0 OR row = ?1) AND (?2 = 0 OR at_ms < ?2)", "ii",
-		row, before_ms));
+		"DELETE FROM events WHERE (?1 = 0 OR row = ?1) AND (?2 = 0 OR at_ms < ?2) AND (?3 "
+		"IS NULL OR event_type = ?3)",
+		"iit", row, before_ms, event_type));
 	return store_changes(s);
 }
 

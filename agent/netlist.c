@@ -136,12 +136,14 @@ static json_t *public_form(const json_t *config)
 }
 
 json_t *netlist_show(struct store *s, const char *container_id, bool is_running, enum errcode code,
-	const char *problem)
+	const char *problem, int64_t now_ms)
 {
-	_cleanup_json_ json_t *config = netlist_config(s, container_id);
-	_cleanup_stmt_ struct store_stmt *q = store_query(s,
-		"SELECT status, configured_ms, changed_ms FROM network WHERE container_id=?1", "t",
-		container_id);
+	_cleanup_json_ json_t *config = netlist_config(s, container_id),
+			      *active = netlist_active(s, container_id);
+	_cleanup_stmt_ struct store_stmt *q =
+		store_query(s, "SELECT status, configured_ms FROM network WHERE container_id=?1",
+			"t", container_id);
+	bool waits = active && !json_equal(active, config);
 	int r = store_step(q);
 	json_t *v;
 
@@ -151,14 +153,18 @@ json_t *netlist_show(struct store *s, const char *container_id, bool is_running,
 	v = public_form(config);
 	(void)json_object_set_new(v, "container_id", json_string(container_id));
 	(void)json_object_set_new(v, "configured", json_true());
-	(void)json_object_set_new(v, "status", json_string(problem ? "error" : store_text(q, 0)));
+	(void)json_object_set_new(v, "status",
+		json_string(problem ? "error"
+			    : waits ? "configured"
+				    : store_text(q, 0)));
+	if (waits) /* what traffic uses until the next start */
+		(void)json_object_set_new(v, "active", public_form(active));
 	(void)json_object_set_new(v, "configured_at", time_of(store_int(q, 1)));
-	(void)json_object_set_new(v, "last_status_check", time_of(store_int(q, 2)));
+	(void)json_object_set_new(v, "last_status_check", time_of(now_ms));
 	(void)json_object_set_new(v, "last_error", problem ? json_string(problem) : json_null());
 	(void)json_object_set_new(
 		v, "last_error_code", problem ? json_string(err_wire(code)) : json_null());
 	(void)json_object_set_new(v, "remote_status",
-		json_pack("{s:b, s:o}", "is_running", is_running, "last_check",
-			time_of(store_int(q, 2))));
+		json_pack("{s:b, s:o}", "is_running", is_running, "last_check", time_of(now_ms)));
 	return v;
 }

@@ -27,6 +27,7 @@ void netlist_copy(
 	struct store *s, const char *from_container, const char *to_container, int64_t now_ms);
 
 /* As the public API shows it: without credentials, and with whether there are any. @is_running,
- * @code and @problem (or NULL) are what the node sees now. */
+ * @code and @problem (or NULL) are what the node sees at @now_ms. What was configured since the start is
+ * "configured", and "active" is then what is in force. */
 json_t *netlist_show(struct store *s, const char *container_id, bool is_running, enum errcode code,
-	const char *problem);
+	const char *problem, int64_t now_ms);

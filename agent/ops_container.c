@@ -326,6 +326,18 @@ static const struct ops_step restart_steps[] = {
 	{ OPS_LAUNCH },
 };
 
+/* One that ran runs again: its status is the same, and its line in the log says what was done. */
+static void restart_finish(struct agent *a, struct operation *op)
+{
+	struct container *c = opstate_container(a, op);
+	bool ran = c->status == CT_RUNNING;
+
+	opstate_running(a, op);
+	if (ran)
+		engine_set_status(a, c, CT_RUNNING, op->started_ms, opstate_cause(op),
+			json_pack("{s:s, s:s}", "command", "restart", "order_id", op->order.id));
+}
+
 /* --- pause, resume --- */
 
 static const struct ops_step pause_steps[] = {
@@ -394,7 +406,7 @@ const struct opdef ops_container[] = {
 		STEPS(stop_steps) },
 	{ OP_CONTAINER_FORCE_STOP, OPS_RESUME, force_stop_check, NULL, opstate_stopped,
 		opstate_as_observed, STEPS(force_stop_steps) },
-	{ OP_CONTAINER_RESTART, OPS_RESUME, restart_check, NULL, opstate_running,
+	{ OP_CONTAINER_RESTART, OPS_RESUME, restart_check, NULL, restart_finish,
 		opstate_as_observed, STEPS(restart_steps) },
 	{ OP_CONTAINER_PAUSE, OPS_RESUME, stop_check, NULL, opstate_paused, opstate_as_observed,
 		STEPS(pause_steps) },

@@ -12,6 +12,20 @@ static enum ops_verdict any_check(struct agent *a, struct operation *op)
 	return opstate_check(a, op, ~(OPSTATE(DELETING) | OPSTATE(CREATING)));
 }
 
+/* People who start what they have never configured mean Network.DefaultProxy; the control API says what it
+ * means. */
+static json_t *config_of(struct agent *a, const struct operation *op)
+{
+	json_t *config = netlist_config(a->store, op->order.container_id);
+	const char *proxy = a->conf.network.default_proxy;
+
+	if (config || op->order.op != OP_NETWORK_START || !*proxy ||
+		strncmp(op->origin, "local:", strlen("local:")) != 0)
+		return config;
+	return json_pack(
+		"{s:o, s:s}", "type", json_stringn(proxy, strcspn(proxy, ":")), "proxy", proxy);
+}
+
 static enum ops_verdict configured_check(struct agent *a, struct operation *op)
 {
 	enum ops_verdict v = any_check(a, op);
@@ -19,7 +33,7 @@ static enum ops_verdict configured_check(struct agent *a, struct operation *op)
 
 	if (v != OPS_RUN)
 		return v;
-	config = netlist_config(a->store, op->order.container_id);
+	config = config_of(a, op);
 	return config ? OPS_RUN
 		      : opstate_refuse(op, -ENOENT, ERR_NETWORK_NOT_CONFIGURED,
 				"the container's network is not configured");
@@ -42,15 +56,17 @@ static void finish(struct agent *a, struct operation *op, const char *event)
 
 static void configure_finish(struct agent *a, struct operation *op)
 {
+	_cleanup_json_ json_t *before = netlist_config(a->store, op->order.container_id);
+
 	netlist_configure(a->store, op->order.container_id, op->order.params, agent_now_ms());
-	finish(a, op, "created");
+	finish(a, op, before ? "updated" : "created");
 }
 
 /* --- start, stop, remove --- */
 
 static int put_config(struct agent *a, struct operation *op)
 {
-	_cleanup_json_ json_t *config = netlist_config(a->store, op->order.container_id);
+	_cleanup_json_ json_t *config = config_of(a, op);
 
 	return ctnet_set_mode(a, opstate_container(a, op), config, &op->err);
 }
@@ -69,8 +85,11 @@ static int put_none(struct agent *a, struct operation *op)
 
 static void start_finish(struct agent *a, struct operation *op)
 {
-	_cleanup_json_ json_t *config = netlist_config(a->store, op->order.container_id);
+	_cleanup_json_ json_t *had = netlist_config(a->store, op->order.container_id),
+			      *config = config_of(a, op);
 
+	if (!had)
+		netlist_configure(a->store, op->order.container_id, config, agent_now_ms());
 	netlist_activate(a->store, op->order.container_id, config, agent_now_ms());
 	ctnet_cut(a, opstate_container(a, op));
 	finish(a, op, "running");

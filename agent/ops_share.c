@@ -131,6 +131,24 @@ static void finish(struct agent *a, struct operation *op, const char *event)
 	reaper_look(a->reaper);
 }
 
+/* Two shares can't be in one place: the second would be called active and be nowhere. */
+static bool place_is_taken(struct agent *a, struct operation *op, const json_t *share)
+{
+	const char *path = text(share, "mount_path"), *alias = text(op->order.params, "alias");
+	_cleanup_(freep) char *named = alias ? xasprintf("/hoody/shares/%s", alias) : NULL;
+	_cleanup_json_ json_t *row = json_deep_copy(share);
+
+	(void)json_object_set_new(row, "id", json_string(share_id(op)));
+	if (!path)
+		path = named;
+	if (!path || !ctmounts_is_taken(a, row, path))
+		return false;
+	(void)err_set(&op->err, -EEXIST, ERR_SHARE_PLACE_IN_USE,
+		share == op->order.params && text(share, "mount_path") ? "mount_path" : "alias",
+		"a target has something else at %s", path);
+	return true;
+}
+
 /* --- create --- */
 
 static enum ops_verdict create_check(struct agent *a, struct operation *op)
@@ -154,6 +172,8 @@ static enum ops_verdict create_check(struct agent *a, struct operation *op)
 			"the target is not on this node");
 		return OPS_REFUSED;
 	}
+	if (place_is_taken(a, op, p))
+		return OPS_REFUSED;
 	if (sharelist_has_other(a->store, &(struct sharelist_entry){ .id = share_id(op),
 						  .source_id = text(p, "source_container_id"),
 						  .path = text(p, "source_path"),
@@ -192,11 +212,25 @@ static enum ops_verdict no_share(struct operation *op)
 	return OPS_REFUSED;
 }
 
+/* The alias is the place of a share that has no path of its own. */
+static bool renames(const struct operation *op, json_t *share)
+{
+	const char *alias = text(op->order.params, "alias"), *at = text(share, "mount_path");
+	bool by_name = at && strncmp(at, "/hoody/shares/", strlen("/hoody/shares/")) == 0;
+
+	if (!alias || !by_name || strcmp(at + strlen("/hoody/shares/"), alias) == 0)
+		return false;
+	(void)json_object_del(share, "mount_path");
+	return true;
+}
+
 static enum ops_verdict update_check(struct agent *a, struct operation *op)
 {
 	_cleanup_json_ json_t *share = recorded(a, op);
 
-	return share ? OPS_RUN : no_share(op);
+	if (!share)
+		return no_share(op);
+	return renames(op, share) && place_is_taken(a, op, share) ? OPS_REFUSED : OPS_RUN;
 }
 
 static int update_begin(struct agent *a, struct operation *op)

@@ -5,6 +5,7 @@
 
 #define JSON_VALUES_MAX 20000
 #define SEGMENTS_MAX    16
+#define WAIT_MAX_S      600
 
 static int hex_digit(char c)
 {
@@ -90,6 +91,15 @@ static bool says(struct MHD_Connection *c, const char *name, const char *word)
 	return value && strcasestr(value, word);
 }
 
+/* Prefer: wait=S (RFC 7240); -1: not said. */
+static int wait_of(struct MHD_Connection *c)
+{
+	const char *value = header(c, "Prefer"), *at = value ? strcasestr(value, "wait=") : NULL;
+	int s = -1;
+
+	return at && sscanf(at + 5, "%4d", &s) == 1 && s >= 0 ? MIN_OF(s, WAIT_MAX_S) : -1;
+}
+
 /* What is wrong with the body is told by the agent: it knows first whether the path is one. */
 static const char *take_body(const char *text, size_t size, json_t *v)
 {
@@ -100,8 +110,12 @@ static const char *take_body(const char *text, size_t size, json_t *v)
 		return NULL;
 	if (!jsonx_is_within(text, size, JSONX_DEPTH_MAX - 4, JSON_VALUES_MAX))
 		return "the body is nested too deeply, or has too many values";
-	if (jsonx_parse(text, size, ERR_INVALID_PARAMS, &body, &err) < 0)
-		return "the body is not well-formed JSON";
+	if (jsonx_parse(text, size, ERR_INVALID_PARAMS, &body, &err) < 0) {
+		if (!err.field[0])
+			return "the body is not well-formed JSON";
+		(void)json_object_set_new(v, "twice", json_string(err.field));
+		return "a member of the body stands twice in its object";
+	}
 	(void)json_object_set_new(v, "body", body);
 	return NULL;
 }
@@ -124,6 +138,8 @@ json_t *portal_ask(struct MHD_Connection *c, const char *method, const char *url
 		says(c, "Accept", "text/event-stream"));
 	if (v && says(c, "Accept", "application/openmetrics-text"))
 		(void)json_object_set_new(v, "openmetrics", json_true());
+	if (v && wait_of(c) >= 0)
+		(void)json_object_set_new(v, "wait", json_integer(wait_of(c)));
 	if (v && if_match) {
 		json_t *text = json_string(if_match);
 

@@ -4,6 +4,7 @@
 #include "proto/ident.h"
 #include "proto/jsonx.h"
 
+#define SHARES_FOLDER "/hoody/shares"
 #define COLUMNS                                                                          \
 	"id, source_id, path, target_id, project_id, mode, mount_path, alias, enabled, " \
 	"expires_ms, "                                                                   \
@@ -22,6 +23,14 @@ static json_t *time_at(struct store_stmt *q, int column)
 	return json_string(text);
 }
 
+/* Where targets have it. */
+static json_t *place_at(struct store_stmt *q)
+{
+	return store_is_null(q, 6) ? json_sprintf(SHARES_FOLDER "/%s",
+					     store_text(q, store_is_null(q, 7) ? 0 : 7))
+				   : text_at(q, 6);
+}
+
 static json_t *row_json(struct store_stmt *q)
 {
 	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, "
@@ -29,7 +38,7 @@ static json_t *row_json(struct store_stmt *q)
 		"id", text_at(q, 0), "source_container_id", text_at(q, 1), "source_path",
 		text_at(q, 2), "target_container_id", text_at(q, 3), "target_project_id",
 		text_at(q, 4), "target_type", store_is_null(q, 3) ? "project" : "container", "mode",
-		text_at(q, 5), "mount_path", text_at(q, 6), "alias", text_at(q, 7), "enabled",
+		text_at(q, 5), "mount_path", place_at(q), "alias", text_at(q, 7), "enabled",
 		store_int(q, 8) != 0, "expires_at",
 		store_is_null(q, 9) ? json_null() : json_integer(store_int(q, 9) / 1000), "status",
 		text_at(q, 10), "status_message", text_at(q, 11), "created_at", time_at(q, 12),
@@ -51,7 +60,7 @@ void sharelist_put(struct store *s, const struct sharelist_entry *e, int64_t now
 {
 	store_must(store_exec(s,
 		"INSERT INTO shares(" COLUMNS ") VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, "
-		"'active', NULL, ?11, ?11) ON CONFLICT(id) DO UPDATE SET mode=?6, mount_path=?7, "
+		"'active', NULL, ?11, ?11) ON CONFLICT(id) DO UPDATE SET mode=?6, "
 		"alias=?8, enabled=?9, expires_ms=?10, changed_ms=?11",
 		"ttttttttioi", e->id, e->source_id, e->path, e->target_id, e->project_id, e->mode,
 		e->mount_path, e->alias, (int64_t)e->enabled, e->expires_ms ? &e->expires_ms : NULL,

@@ -5,6 +5,8 @@
  * which may be a secret: we keep their code and place alone. */
 #include "proto/jsonx.h"
 
+#define DOUBLED_MAX 128
+
 static void *allocate(size_t size)
 {
 	return xcalloc(1, size);
@@ -82,9 +84,26 @@ static const char *parse_fault(const json_error_t *e)
 	return "not JSON";
 }
 
+/* jansson stops behind the second one's quote. NULL: the fault is another, or the key no plain word. */
+static const char *doubled_key(
+	const json_error_t *e, const char *data, size_t size, char key[static DOUBLED_MAX])
+{
+	size_t end = e->position > 0 ? (size_t)e->position : 0, start;
+
+	if (json_error_code(e) != json_error_duplicate_key || end < 2 || end > size ||
+		data[end - 1] != '"')
+		return NULL;
+	for (start = --end; start > 0 && data[start - 1] != '"'; start--)
+		;
+	(void)snprintf(
+		key, DOUBLED_MAX, "%.*s", (int)MIN_OF(end - start, DOUBLED_MAX), data + start);
+	return key;
+}
+
 int jsonx_parse(const void *data, size_t size, enum errcode code, json_t **ret, struct err *err)
 {
 	json_error_t e;
+	char key[DOUBLED_MAX];
 	json_t *v;
 
 	if (!jsonx_is_within(data, size, JSONX_DEPTH_MAX, SIZE_MAX))
@@ -92,8 +111,8 @@ int jsonx_parse(const void *data, size_t size, enum errcode code, json_t **ret, 
 			"the JSON is nested deeper than %d levels", JSONX_DEPTH_MAX);
 	v = json_loadb(data, size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &e);
 	if (!v)
-		return err_set(err, -EBADMSG, code, NULL, "%s (line %d, column %d)",
-			parse_fault(&e), e.line, e.column);
+		return err_set(err, -EBADMSG, code, doubled_key(&e, data, size, key),
+			"%s (line %d, column %d)", parse_fault(&e), e.line, e.column);
 	*ret = v;
 	return 0;
 }

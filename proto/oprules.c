@@ -61,13 +61,17 @@ static bool is_text(const json_t *object, const char *key, const char *want)
 /* --- containers --- */
 
 static const struct opschema_param limits_params[] = {
-	{ .name = "cpu_cores", .type = OPSCHEMA_NUMBER, .min = 1, .max = 102400 },
-	INT("memory_bytes", 0, 1, SAFE_MAX),
-	INT("disk_bytes", 0, 1, SAFE_MAX),
-	INT("pids", 0, 1, PID_LIMIT),
-	INT("io_read_bps", 0, 1, SAFE_MAX),
-	INT("io_write_bps", 0, 1, SAFE_MAX),
-	INT("net_bps", 0, 1, SAFE_MAX),
+	{ .name = "cpu_cores",
+		.type = OPSCHEMA_NUMBER,
+		.flags = NULLABLE,
+		.min = 1,
+		.max = 102400 },
+	INT("memory_bytes", NULLABLE, 1, SAFE_MAX),
+	INT("disk_bytes", NULLABLE, 1, SAFE_MAX),
+	INT("pids", NULLABLE, 1, PID_LIMIT),
+	INT("io_read_bps", NULLABLE, 1, SAFE_MAX),
+	INT("io_write_bps", NULLABLE, 1, SAFE_MAX),
+	INT("net_bps", NULLABLE, 1, SAFE_MAX),
 };
 static const struct opschema limits = SCHEMA(limits_params);
 
@@ -561,6 +565,14 @@ void oprules_append_lane(struct oprules_lanes *l, const char *kind, const char *
 	lane_name(kind, id, l->name[l->n++]);
 }
 
+bool oprules_has_lane(const struct oprules_lanes *l, const char *name)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (strcmp(l->name[i], name) == 0)
+			return true;
+	return false;
+}
+
 void oprules_add_lane(struct oprules_lanes *l, const char *kind, const char *id)
 {
 	char name[OPRULES_LANE_LEN];
@@ -568,10 +580,8 @@ void oprules_add_lane(struct oprules_lanes *l, const char *kind, const char *id)
 	if (id && !*id)
 		return;
 	lane_name(kind, id, name);
-	for (size_t i = 0; i < l->n; i++)
-		if (strcmp(l->name[i], name) == 0)
-			return;
-	oprules_append_lane(l, kind, id);
+	if (!oprules_has_lane(l, name))
+		oprules_append_lane(l, kind, id);
 }
 
 void oprules_lanes_done(struct oprules_lanes *l)

@@ -103,5 +103,7 @@ void oprules_add_lane(struct oprules_lanes *l, const char *kind, const char *id)
 /* One that is not there yet, as the caller knows. */
 void oprules_append_lane(struct oprules_lanes *l, const char *kind, const char *id);
 
+bool oprules_has_lane(const struct oprules_lanes *l, const char *name);
+
 /* Seconds that the op may take: params.timeout_s, else the op's default. */
 unsigned oprules_timeout_s(enum op op, const json_t *params);

@@ -81,7 +81,7 @@ WORKS = {
     "PATCH /containers/{id}/storage/incoming/{id}/mount": (200, ("share", "override")),
     "POST /servers/{id}/execute-command": (200, ("command_log_id", "status", "output", "exit_code")),
     "GET /proxy/aliases": (200, ("aliases", "pagination")),
-    "POST /proxy/aliases": (200, ALIAS),
+    "POST /proxy/aliases": (201, ALIAS),
     "GET /proxy/aliases/{id}": (200, ALIAS),
     "PATCH /proxy/aliases/{id}": (200, ALIAS),
     "PATCH /proxy/aliases/{id}/state": (200, ALIAS),
@@ -100,7 +100,7 @@ WORKS = {
 }
 # Answered truly, but not by doing it: the image is not on this node, and what the document syncs first is no copy.
 ABSENT = {"POST /projects/{id}/containers": (404, "IMAGE_NOT_FOUND"), "GET /images/public/{id}": (404, "IMAGE_NOT_FOUND"), "POST /images/import/{id}": (404, "IMAGE_NOT_FOUND")}
-TRULY = {"POST /containers/{id}/sync": (409, "CONTAINER_NOT_COPIED"), "POST /containers/{id}/network/start": (400, "NETWORK_NOT_CONFIGURED")}
+TRULY = {"POST /containers/{id}/sync": (409, "CONTAINER_NOT_COPIED")}
 # The control plane's alone: 501 CONTROL_PLANE_ONLY.
 CONTROL_BELOW = ("/auth/", "/users/", "/vault", "/wallet/", "/notifications", "/ai/", "/realms", "/pools", "/rentals", "/projects/{id}/permissions", "/meta/social-stats")
 CONTROL_ONLY = ("POST /containers/{id}/authorize", "GET /images/{id}/icon", "POST /images/purchase/{id}", "POST /images/rate/{id}", "GET /servers", "GET /servers/{id}", "GET /servers/available",

@@ -96,7 +96,7 @@ def main():
 
         # --- live ---
         events, seen = api.stream("/events"), []
-        reader = threading.Thread(target=lambda: seen.extend(e for _, e in zip(range(1), events)))
+        reader = threading.Thread(target=lambda: seen.extend(e for _, e in zip(range(2), events)))
         reader.start()
         status, headers, answer = api.ask("POST", f"/containers/{cid}/restart", {}, {"Prefer": "respond-async"})
         tap.eq((status, headers["Location"]), (202, "/api/v1/operations/" + answer["data"]["operation_id"]), "asked to, a call answers at once")

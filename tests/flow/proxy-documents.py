@@ -184,7 +184,7 @@ def the_api(node, api, cid, pid):
     tap.eq(api.ask("DELETE", f"/projects/{pid}/proxy/permissions", None, {"If-Match": headers["ETag"]})[0], 200, "but by who has read this one")
     status, _, answer = api.ask("POST", "/proxy/aliases", {"alias": "web-one", "container_id": cid, "project_id": pid})
     aid = answer["data"]["id"]
-    tap.eq((status, answer["data"]["alias"], answer["data"]["container_id"]), (200, "web-one", cid), "an alias by the local API")
+    tap.eq((status, answer["data"]["alias"], answer["data"]["container_id"]), (201, "web-one", cid), "an alias by the local API")
     tap.eq(api.ask("POST", "/proxy/aliases", {"alias": "web-one", "container_id": cid})[0], 409, "a second is refused")
     tap.eq(api.do("PATCH", f"/proxy/aliases/{aid}", {"alias": "web-two"})["alias"], "web-two", "renamed")
     tap.eq(api.do("PATCH", f"/proxy/aliases/{aid}/state", {"enabled": False})["enabled"], False, "disabled")

@@ -25,9 +25,17 @@ class Local:
 
     def ask(self, method, path, body=None, headers=()):
         """(status, headers, JSON)"""
+        return self.send(method, path, None if body is None else json.dumps(body), headers)
+
+    def ask_text(self, method, path, text, headers=()):
+        """(status, JSON) of a body that is given as it is."""
+        status, _, answer = self.send(method, path, text, headers)
+        return status, answer
+
+    def send(self, method, path, text, headers):
         connection = _Connection(self.path, self.timeout_s)
         try:
-            connection.request(method, "/api/v1" + path, None if body is None else json.dumps(body), dict(headers))
+            connection.request(method, "/api/v1" + path, text, dict(headers))
             answer = connection.getresponse()
             text = answer.read()
             return answer.status, answer.headers, json.loads(text) if text else None

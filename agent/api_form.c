@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/api_form.h"
+
+#include "proto/jsonx.h"
+#include "proto/opfield.h"
+
+enum {
+	T = 1,
+	I = 2,
+	N = 4,
+	B = 8,
+	O = 16,
+	LT = 32,
+	LO = 64,
+	LI = 128,
+	M = 256,
+	NUL = 512,
+};
+
+enum { OPT, REQ };
+
+static const struct api_form_field fields[] = {
+#define F(form_, name_, types_, required_, min_, max_, words_, nested_, to_, how_)                 \
+	{ API_FORM_##form_, name_, types_, required_, min_, max_, words_, API_FORM_##nested_, to_, \
+		API_FORM_##how_ },
+#include "agent/api_bodies.def"
+#undef F
+};
+
+const struct api_form_field *api_form_find(enum api_form form, const char *name)
+{
+	for (size_t i = 0; i < countof(fields); i++)
+		if (fields[i].form == form &&
+			(strcmp(fields[i].name, name) == 0 || strcmp(fields[i].name, "*") == 0))
+			return &fields[i];
+	return NULL;
+}
+
+/* --- the walk --- */
+
+static int refuse(struct err *err, const char *field, const char *what)
+{
+	return err_set(err, -EINVAL, ERR_INVALID_PARAMS, field, "%s %s", field, what);
+}
+
+static const char *type_words(unsigned types)
+{
+	return types & O                                ? "must be an object"
+	       : types & M                              ? "must be an object of texts"
+	       : types & (LT | LO | LI) && !(types & T) ? "must be a list"
+	       : types & B && !(types & T)              ? "must be true or false"
+	       : types & (I | N) && types & T           ? "must be a text or a number"
+	       : types & I                              ? "must be an integer"
+	       : types & N                              ? "must be a number"
+							: "must be a text";
+}
+
+static int out_of_range(struct err *err, const char *at, const char *before,
+	const struct api_form_field *f, const char *after)
+{
+	char text[128];
+
+	(void)snprintf(text, sizeof(text), "must be %s%lld to %lld%s", before, (long long)f->min,
+		(long long)f->max, after);
+	return refuse(err, at, text);
+}
+
+static bool is_word(const char *words, const char *s)
+{
+	size_t len = strlen(s);
+
+	for (const char *w = words;; w++) {
+		size_t n = strcspn(w, "|");
+
+		if (n == len && strncmp(w, s, n) == 0)
+			return true;
+		w += n;
+		if (!*w)
+			return false;
+	}
+}
+
+static int check_text(
+	const struct api_form_field *f, const char *s, const char *at, struct err *err)
+{
+	char text[160];
+	int64_t length = (int64_t)opfield_length(s);
+
+	if (f->words) {
+		(void)snprintf(text, sizeof(text), "must be one of %s", f->words);
+		return is_word(f->words, s) ? 0 : refuse(err, at, text);
+	}
+	if (length < f->min || length > f->max)
+		return out_of_range(err, at, "", f, " characters");
+	return 0;
+}
+
+static int check_count(const struct api_form_field *f, size_t n, const char *at, struct err *err)
+{
+	return (int64_t)n < f->min || (int64_t)n > f->max ? out_of_range(err, at, "", f, " entries")
+							  : 0;
+}
+
+static int check(enum api_form form, const json_t *v, const char *path, struct err *err);
+
+static int check_entries(
+	const struct api_form_field *f, const json_t *list, const char *at, struct err *err)
+{
+	json_t *v;
+	size_t i;
+	int r = check_count(f, json_array_size(list), at, err);
+
+	json_array_foreach((json_t *)(uintptr_t)list, i, v)
+	{
+		if (r < 0)
+			return r;
+		_cleanup_(freep) char *entry = xasprintf("%s[%zu]", at, i);
+
+		if (json_is_string(v) && f->types & LT)
+			r = json_string_length(v) > 0 ? 0 : refuse(err, entry, "must not be empty");
+		else if (json_is_object(v) && f->types & LO)
+			r = check(f->nested, v, entry, err);
+		else if (!(json_is_integer(v) && f->types & LI))
+			r = refuse(err, entry, "is of the wrong type");
+	}
+	return r;
+}
+
+static int check_map(
+	const struct api_form_field *f, const json_t *map, const char *at, struct err *err)
+{
+	const char *name;
+	json_t *v;
+	int r = check_count(f, json_object_size(map), at, err);
+
+	json_object_foreach((json_t *)(uintptr_t)map, name, v)
+	{
+		if (r < 0)
+			return r;
+		_cleanup_(freep) char *entry = xasprintf("%s.%s", at, name);
+
+		r = json_is_string(v) ? 0 : refuse(err, entry, "must be a text");
+	}
+	return r;
+}
+
+static int check_member(
+	const struct api_form_field *f, const json_t *v, const char *at, struct err *err)
+{
+	double number = json_number_value(v);
+	unsigned types = f->types;
+
+	switch (json_typeof(v)) {
+	case JSON_STRING:
+		if (types & T)
+			return check_text(f, json_string_value(v), at, err);
+		break;
+	case JSON_INTEGER:
+		if (types & (I | N) && !(types & T))
+			return number < (double)f->min || number > (double)f->max
+				       ? out_of_range(err, at, "a number from ", f, "")
+				       : 0;
+		if (types & I)
+			return number >= 0 ? 0 : refuse(err, at, "must not be negative");
+		break;
+	case JSON_REAL:
+		if (types & N)
+			return number < (double)f->min || number > (double)f->max
+				       ? out_of_range(err, at, "a number from ", f, "")
+				       : 0;
+		break;
+	case JSON_TRUE:
+	case JSON_FALSE:
+		if (types & B)
+			return 0;
+		break;
+	case JSON_NULL:
+		if (types & NUL)
+			return 0;
+		break;
+	case JSON_OBJECT:
+		if (types & M)
+			return check_map(f, v, at, err);
+		if (types & O)
+			return check(f->nested, v, at, err);
+		break;
+	case JSON_ARRAY:
+		if (types & (LT | LO | LI))
+			return check_entries(f, v, at, err);
+		break;
+	}
+	return refuse(err, at, type_words(types));
+}
+
+/* Two spellings of one thing must say the same. */
+static int check_twins(enum api_form form, const json_t *body, const struct api_form_field *f,
+	const char *at, struct err *err)
+{
+	char text[128];
+
+	for (const struct api_form_field *g = fields; f->to && g < f; g++) {
+		if (g->form != form || !g->to || strcmp(g->to, f->to) != 0 ||
+			!json_object_get(body, g->name))
+			continue;
+		_cleanup_json_ json_t *one = json_pack(
+					      "{s:O}", g->name, json_object_get(body, g->name)),
+				      *two = json_pack(
+					      "{s:O}", f->name, json_object_get(body, f->name)),
+				      *a = api_form_params(form, one),
+				      *b = api_form_params(form, two);
+
+		if (json_equal(a, b))
+			continue;
+		(void)snprintf(text, sizeof(text), "and %s name one thing, and differ", g->name);
+		return refuse(err, at, text);
+	}
+	return 0;
+}
+
+static char *path_to(const char *path, const char *name)
+{
+	return xasprintf("%s%s%s", path, *path ? "." : "", name);
+}
+
+/* What is written first, then what is missing. */
+static int check(enum api_form form, const json_t *body, const char *path, struct err *err)
+{
+	const struct api_form_field *f;
+	const char *name;
+	json_t *v;
+	int r;
+
+	if (form == API_FORM_ANY)
+		return 0;
+	json_object_foreach((json_t *)(uintptr_t)body, name, v)
+	{
+		_cleanup_(freep) char *at = path_to(path, name);
+
+		f = api_form_find(form, name);
+		if (!f)
+			return refuse(err, at, "is not known here");
+		r = check_member(f, v, at, err);
+		if (r == 0)
+			r = check_twins(form, body, f, at, err);
+		if (r < 0)
+			return r;
+	}
+	for (size_t i = 0; i < countof(fields); i++) {
+		if (fields[i].form != form || !fields[i].required ||
+			json_object_get(body, fields[i].name))
+			continue;
+		_cleanup_(freep) char *at = path_to(path, fields[i].name);
+
+		return refuse(err, at, "is missing");
+	}
+	return 0;
+}
+
+int api_form_check(enum api_form form, const json_t *body, struct err *err)
+{
+	_cleanup_json_ json_t *nothing = json_object();
+
+	if (body && !json_is_object(body))
+		return err_set(
+			err, -EINVAL, ERR_INVALID_PARAMS, "body", "the body must be a JSON object");
+	return check(form, body ? body : nothing, "", err);
+}
+
+/* --- parameters --- */
+
+static json_t *as_port(const json_t *v)
+{
+	return json_is_integer(v) ? json_sprintf("%lld", (long long)json_integer_value(v))
+				  : json_incref((json_t *)(uintptr_t)v);
+}
+
+static json_t *as_mode(const json_t *v)
+{
+	const char *s = json_string_value(v);
+
+	return s && strcmp(s, "rw") == 0   ? json_string("readwrite")
+	       : s && strcmp(s, "ro") == 0 ? json_string("readonly")
+					   : json_incref((json_t *)(uintptr_t)v);
+}
+
+static json_t *nested(const struct api_form_field *f, const json_t *v)
+{
+	json_t *list, *item;
+	size_t i;
+
+	if (f->nested <= API_FORM_ANY)
+		return json_incref((json_t *)(uintptr_t)v);
+	if (json_is_object(v))
+		return api_form_params(f->nested, v);
+	list = json_array();
+	json_array_foreach((json_t *)(uintptr_t)v, i, item)(void)
+		json_array_append_new(list, api_form_params(f->nested, item));
+	return list;
+}
+
+/* NULL: it is no parameter. */
+static json_t *converted(const struct api_form_field *f, const json_t *v)
+{
+	const char *s = json_string_value(v);
+
+	switch (f->how) {
+	case API_FORM_SKIP:
+		return NULL;
+	case API_FORM_PORT:
+		return as_port(v);
+	case API_FORM_MODE:
+		return as_mode(v);
+	case API_FORM_UNLESS_RND:
+		return s && strcmp(s, "rand") == 0 ? NULL : json_incref((json_t *)(uintptr_t)v);
+	case API_FORM_COPY:
+		break;
+	}
+	return nested(f, v);
+}
+
+json_t *api_form_params(enum api_form form, const json_t *body)
+{
+	json_t *params = json_object(), *v;
+	const char *name;
+
+	json_object_foreach((json_t *)(uintptr_t)body, name, v)
+	{
+		const struct api_form_field *f = api_form_find(form, name);
+		json_t *value = f ? converted(f, v) : json_incref(v);
+
+		if (value)
+			(void)json_object_set_new(params, f && f->to ? f->to : name, value);
+	}
+	return params;
+}
+
+/* --- names --- */
+
+/* The member of @body that has become the parameter @to (@len), or NULL. */
+static const char *writer_of(enum api_form form, const json_t *body, const char *to, size_t len)
+{
+	const char *name;
+	json_t *v;
+
+	json_object_foreach((json_t *)(uintptr_t)body, name, v)
+	{
+		const struct api_form_field *f = api_form_find(form, name);
+
+		if (f && f->to && strlen(f->to) == len && strncmp(f->to, to, len) == 0)
+			return name;
+	}
+	return NULL;
+}
+
+/* Orders put some bodies into a member of their own. */
+static const char *without_wrapping(const json_t *body, const char *field)
+{
+	static const char *const wraps[] = { "rule.", "filters.", "vars.", "target." };
+
+	for (size_t i = 0; i < countof(wraps); i++) {
+		size_t len = strlen(wraps[i]);
+		_cleanup_(freep) char *name = xasprintf("%.*s", (int)len - 1, wraps[i]);
+
+		if (strncmp(field, wraps[i], len) == 0 && !json_object_get(body, name))
+			return field + len;
+	}
+	return field;
+}
+
+void api_form_name(enum api_form form, const json_t *body, struct err *err)
+{
+	char was[sizeof(err->field)], message[sizeof(err->message)];
+	const char *field, *name;
+	size_t len;
+
+	if (!err->field[0] || !json_is_object(body))
+		return;
+	strcpy(was, err->field);
+	strcpy(message, err->message);
+	field = without_wrapping(body, was);
+	len = strcspn(field, ".[");
+	name = writer_of(form, body, field, len);
+	if (!name)
+		name = writer_of(form, body, was, strcspn(was, ".["));
+	if (name && strncmp(name, field, len) != 0)
+		(void)snprintf(err->field, sizeof(err->field), "%s%s", name, field + len);
+	else
+		(void)snprintf(err->field, sizeof(err->field), "%s", field);
+	if (strncmp(message, was, strlen(was)) == 0)
+		(void)snprintf(err->message, sizeof(err->message), "%s%s", err->field,
+			message + strlen(was));
+}
