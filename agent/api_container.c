@@ -149,6 +149,49 @@ void api_container_status_logs(struct api_call *c)
 			api_pagination(total, number, page.limit)));
 }
 
+/* --- names: the control API keeps them apart, and where there is none the node does --- */
+
+static bool name_is_free(struct api_call *c, const char *project_id, const json_t *params,
+	const struct container *but)
+{
+	const char *name = json_string_value(json_object_get(params, "name"));
+	struct desired *d = c->agent->desired;
+
+	for (size_t i = 0; name && api_project_is_standalone(c->agent) && i < desired_count(d);
+		i++) {
+		const struct container *o = desired_at(d, i);
+
+		if (o == but || strcmp(o->spec.name, name) != 0 ||
+			strcmp(o->spec.project_id, project_id) != 0)
+			continue;
+		api_refuse(c, ERR_CONTAINER_NAME_IN_USE,
+			json_object_get(c->body, "name") ? "name" : "alias",
+			"another container of the project is named %s", name);
+		return false;
+	}
+	return true;
+}
+
+static void give_name(const struct api_call *c, const char *id, json_t *params)
+{
+	if (api_project_is_standalone(c->agent) && !json_object_get(params, "name"))
+		(void)json_object_set_new(params, "name", json_sprintf("container-%.8s", id));
+}
+
+void api_container_update(struct api_call *c)
+{
+	struct container *found = api_container(c);
+	struct err err = {};
+	json_t *params = found ? api_body_params(OP_CONTAINER_UPDATE, c, &err) : NULL;
+
+	if (found && !params)
+		api_fail(c, &err, NULL);
+	else if (params && name_is_free(c, found->spec.project_id, params, found))
+		api_order(c, OP_CONTAINER_UPDATE, found->spec.id, found->spec.project_id, params);
+	else
+		json_decref(params);
+}
+
 /* --- calls that make one --- */
 
 void api_container_create(struct api_call *c)
@@ -164,7 +207,12 @@ void api_container_create(struct api_call *c)
 		api_fail(c, &err, NULL);
 		return;
 	}
+	if (!name_is_free(c, c->args[0], params, NULL)) {
+		json_decref(params);
+		return;
+	}
 	localorder_new_id(id);
+	give_name(c, id, params);
 	api_order(c, OP_CONTAINER_CREATE, id, c->args[0], params);
 }
 
@@ -185,7 +233,14 @@ void api_container_copy(struct api_call *c)
 		api_fail(c, &err, NULL);
 		return;
 	}
+	if (!project)
+		project = source->spec.project_id;
+	if (!name_is_free(c, project, params, NULL)) {
+		json_decref(params);
+		return;
+	}
 	(void)json_object_set_new(params, "source_container_id", json_string(source->spec.id));
 	localorder_new_id(id);
-	api_order(c, OP_CONTAINER_COPY, id, project ? project : source->spec.project_id, params);
+	give_name(c, id, params);
+	api_order(c, OP_CONTAINER_COPY, id, project, params);
 }

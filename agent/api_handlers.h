@@ -16,6 +16,8 @@ bool api_project_is_known(struct api_call *c);
 /* May something be made in it? A project of the control API is not made here, and needs no row. */
 bool api_project_may_have(struct api_call *c);
 
+/* There is no control API. */
+bool api_project_is_standalone(const struct agent *a);
 /* The same of a project that the body names. */
 bool api_project_may_take(struct api_call *c, const char *id);
 
@@ -26,6 +28,7 @@ void api_container_create(struct api_call *c);
 void api_container_get(struct api_call *c);
 void api_container_status_logs(struct api_call *c);
 void api_container_copy(struct api_call *c);
+void api_container_update(struct api_call *c);
 
 /* 5, 6: statistics */
 void api_stats_container(struct api_call *c);

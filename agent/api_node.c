@@ -51,12 +51,15 @@ void api_node_ip(struct api_call *c)
 }
 
 static const struct {
-	const char *slug, *name, *risk;
+	const char *id, *slug, *name, *category, *risk;
 } commands[] = {
-	{ "check-uptime", "Show how long the host has been up", "low" },
-	{ "check-memory", "Show the host's memory", "low" },
-	{ "kexec-reboot", "Reboot without the firmware", "high" },
-	{ "restart", "Reboot", "high" },
+	{ "000000000000000000000001", "check-uptime", "Show how long the host has been up",
+		"diagnostics", "low" },
+	{ "000000000000000000000002", "check-memory", "Show the host's memory", "diagnostics",
+		"low" },
+	{ "000000000000000000000003", "kexec-reboot", "Reboot without the firmware", "power",
+		"high" },
+	{ "000000000000000000000004", "restart", "Reboot", "power", "high" },
 };
 
 void api_node_commands(struct api_call *c)
@@ -64,22 +67,35 @@ void api_node_commands(struct api_call *c)
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < countof(commands); i++)
-		(void)json_array_append_new(
-			list, json_pack("{s:s, s:s, s:s, s:b}", "slug", commands[i].slug, "name",
-				      commands[i].name, "risk_level", commands[i].risk,
-				      "requires_confirmation", 0));
+		(void)json_array_append_new(list,
+			json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:{s:s, s:b}, s:{}, s:i, "
+				  "s:i, s:n, s:n}",
+				"id", commands[i].id, "slug", commands[i].slug, "name",
+				commands[i].name, "description", commands[i].name, "category",
+				commands[i].category, "risk_level", commands[i].risk,
+				"requires_confirmation", 0, "parameter_schema", "type", "object",
+				"additionalProperties", 0, "example_parameters", "default_timeout",
+				(int)oprules_timeout_s(OP_NODE_COMMAND, NULL), "cooldown_seconds",
+				0, "rate_limit_per_hour", "rate_limit_per_day"));
 	api_ok(c, 200, "commands",
-		json_pack("{s:o, s:{s:s, s:s, s:b}}", "commands", list, "server_info", "id",
+		json_pack("{s:o, s:{s:s, s:s, s:b, s:n}}", "commands", list, "server_info", "id",
 			c->agent->conf.node.node_id, "name", c->agent->conf.node.name, "is_ready",
-			1));
+			1, "rental_status"));
 }
 
 void api_node_execute(struct api_call *c)
 {
 	json_t *command = json_object_get(c->body, "command");
+	const char *id = json_string_value(json_object_get(c->body, "command_id"));
 
 	if (!command)
 		command = json_object_get(c->body, "command_slug");
+	for (size_t i = 0; id && i < countof(commands); i++)
+		if (strcmp(id, commands[i].id) == 0) {
+			api_order(c, OP_NODE_COMMAND, NULL, NULL,
+				json_pack("{s:s}", "command", commands[i].slug));
+			return;
+		}
 	if (!json_is_string(command)) {
 		api_refuse(c, ERR_INVALID_PARAMS, "command", "command must name one of the list");
 		return;

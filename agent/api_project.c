@@ -11,7 +11,7 @@
 #define LIST_LIMIT 50
 #define LIST_MAX   100
 
-static bool is_standalone(const struct agent *a)
+bool api_project_is_standalone(const struct agent *a)
 {
 	return a->conf.control.api_url[0] == '\0';
 }
@@ -80,7 +80,7 @@ bool api_project_is_known(struct api_call *c)
 
 bool api_project_may_have(struct api_call *c)
 {
-	if (!is_standalone(c->agent) && ident_is_id(c->args[0]))
+	if (!api_project_is_standalone(c->agent) && ident_is_id(c->args[0]))
 		return true;
 	return api_project_is_known(c);
 }
@@ -89,7 +89,7 @@ bool api_project_may_take(struct api_call *c, const char *id)
 {
 	_cleanup_json_ json_t *v = find(c->agent, id);
 
-	if (v || (!is_standalone(c->agent) && ident_is_id(id)))
+	if (v || (!api_project_is_standalone(c->agent) && ident_is_id(id)))
 		return true;
 	api_refuse(c, ERR_PROJECT_NOT_FOUND, "target_project_id",
 		"there is no project %s on this node", id);
@@ -182,7 +182,7 @@ void api_project_create(struct api_call *c)
 	const char *alias, *color;
 	int64_t now_ms = agent_now_ms();
 
-	if (!is_standalone(c->agent)) {
+	if (!api_project_is_standalone(c->agent)) {
 		api_refuse(c, ERR_NOT_OF_THE_NODE, NULL,
 			"this node belongs to a control API, which makes projects");
 		return;
@@ -204,7 +204,7 @@ void api_project_update(struct api_call *c)
 	if (!api_project_is_known(c) || !read_alias(c, /* required= */ false, &alias) ||
 		!read_color(c, &color))
 		return;
-	if (!is_standalone(c->agent)) {
+	if (!api_project_is_standalone(c->agent)) {
 		api_refuse(c, ERR_NOT_OF_THE_NODE, NULL,
 			"this node belongs to a control API, which keeps projects");
 		return;

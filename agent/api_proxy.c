@@ -208,6 +208,15 @@ void api_proxy_service(struct api_call *c)
 
 /* --- what is changed --- */
 
+/* Somebody who has read the same version was first, in this turn of the loop. */
+static bool is_being_written(const struct api_call *c, const struct subject *s)
+{
+	const struct order *o = engine_find(
+		c->agent->engine, OP_PROXY_DOCUMENT, s->container_id ? s->container_id : "");
+
+	return o && (s->container_id || strcmp(o->project_id, s->id) == 0);
+}
+
 /* hoody-api.md section 13: a container's document is written by who has read it. */
 static bool has_match(struct api_call *c, const struct subject *s)
 {
@@ -220,7 +229,8 @@ static bool has_match(struct api_call *c, const struct subject *s)
 			"If-Match must have the document's etag, %s", etag);
 		return false;
 	}
-	if (!c->if_match || strcmp(c->if_match, etag) == 0 || strcmp(c->if_match, quoted) == 0)
+	if (!c->if_match || ((strcmp(c->if_match, etag) == 0 || strcmp(c->if_match, quoted) == 0) &&
+				    !is_being_written(c, s)))
 		return true;
 	api_refuse(c, ERR_PRECONDITION_FAILED, "If-Match", "etag_mismatch: the document's is %s",
 		etag);

@@ -110,7 +110,7 @@ static const char *take_body(const char *text, size_t size, json_t *v)
 		return NULL;
 	if (!jsonx_is_within(text, size, JSONX_DEPTH_MAX - 4, JSON_VALUES_MAX))
 		return "the body is nested too deeply, or has too many values";
-	if (jsonx_parse(text, size, ERR_INVALID_PARAMS, &body, &err) < 0) {
+	if (jsonx_parse_body(text, size, &body, &err) < 0) {
 		if (!err.field[0])
 			return "the body is not well-formed JSON";
 		(void)json_object_set_new(v, "twice", json_string(err.field));

@@ -100,7 +100,8 @@ static const char *doubled_key(
 	return key;
 }
 
-int jsonx_parse(const void *data, size_t size, enum errcode code, json_t **ret, struct err *err)
+static int parse(
+	const void *data, size_t size, bool names, enum errcode code, json_t **ret, struct err *err)
 {
 	json_error_t e;
 	char key[DOUBLED_MAX];
@@ -111,10 +112,20 @@ int jsonx_parse(const void *data, size_t size, enum errcode code, json_t **ret, 
 			"the JSON is nested deeper than %d levels", JSONX_DEPTH_MAX);
 	v = json_loadb(data, size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &e);
 	if (!v)
-		return err_set(err, -EBADMSG, code, doubled_key(&e, data, size, key),
+		return err_set(err, -EBADMSG, code, names ? doubled_key(&e, data, size, key) : NULL,
 			"%s (line %d, column %d)", parse_fault(&e), e.line, e.column);
 	*ret = v;
 	return 0;
+}
+
+int jsonx_parse(const void *data, size_t size, enum errcode code, json_t **ret, struct err *err)
+{
+	return parse(data, size, /* names= */ false, code, ret, err);
+}
+
+int jsonx_parse_body(const void *data, size_t size, json_t **ret, struct err *err)
+{
+	return parse(data, size, /* names= */ true, ERR_INVALID_PARAMS, ret, err);
 }
 
 /* The member of that key; NULL when there is none or it is null. */

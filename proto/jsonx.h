@@ -26,6 +26,8 @@ bool jsonx_is_within(const void *data, size_t size, unsigned depth, size_t value
  * text itself). */
 _must_check_ int jsonx_parse(
 	const void *data, size_t size, enum errcode code, json_t **ret, struct err *err);
+/* The same of a caller's body: err->field is the member that stands twice, if one does. */
+_must_check_ int jsonx_parse_body(const void *data, size_t size, json_t **ret, struct err *err);
 
 /* Typed getters of an object's member; the message names the field. @required: absence (or null) is
  * -EINVAL, else absence leaves *ret as it was and returns 0. Strings are borrowed from @obj. */

@@ -141,6 +141,23 @@ def lists(api, project, cid):
     refused(api, "POST", f"/containers/{cid}/copy", {"target_project_id": "f" * 24}, (404, "PROJECT_NOT_FOUND", "target_project_id"), "a copy into a project that isn't there")
 
 
+def commands(api):
+    listed = api.do("GET", f"/servers/{harness.NODE_ID}/available-commands")["commands"]
+    want = {"id", "name", "slug", "description", "category", "risk_level", "requires_confirmation", "parameter_schema", "example_parameters", "default_timeout", "cooldown_seconds", "rate_limit_per_hour", "rate_limit_per_day"}
+    tap.ok(all(set(c) == want for c in listed) and api.ask("POST", f"/servers/{harness.NODE_ID}/execute-command", {"command_id": listed[0]["id"]})[0] == 200, "commands are listed as published, and go by id", listed)
+
+
+def names(api, project, cid):
+    made = api.do("POST", f"/projects/{project}/containers", {"image": harness.IMAGE, "alias": "two", "start": False})["id"]
+    refused(api, "POST", f"/projects/{project}/containers", {"image": harness.IMAGE, "alias": "two"}, (409, "CONTAINER_NAME_IN_USE", "alias"), "a name that is taken")
+    refused(api, "PATCH", f"/containers/{cid}", {"name": "two"}, (409, "CONTAINER_NAME_IN_USE", "name"), "by a change")
+    refused(api, "POST", f"/containers/{made}/copy", {"name": "two"}, (409, "CONTAINER_NAME_IN_USE", "name"), "by a copy")
+    nameless = api.do("POST", f"/projects/{project}/containers", {"image": harness.IMAGE, "name": "rand", "start": False})
+    tap.ok(nameless["name"] and nameless["name"] != "rand", "who has none is given one", nameless["name"])
+    for c in (made, nameless["id"]):
+        api.do("DELETE", f"/containers/{c}", {"force": True})
+
+
 def limits(api, cid):
     api.do("PATCH", f"/containers/{cid}", {"limits": {"pids": 100}})
     tap.eq(api.do("GET", f"/containers/{cid}")["limits"].get("pids"), 100, "a limit is set")
@@ -164,6 +181,8 @@ def main():
         history(api, cid)
         lists(api, project, cid)
         limits(api, cid)
+        names(api, project, cid)
+        commands(api)
         waits(node, api, cid)
         api.do("DELETE", f"/containers/{cid}", {"force": True})
         host.poll(lambda: not node.leaks(), 3)
