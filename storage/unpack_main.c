@@ -29,7 +29,7 @@ static const unsigned kept[] = { CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_FOWNER, CAP_FS
 
 struct unpacking {
 	uint64_t bytes, entries, max_bytes, max_entries;
-	bool layer;
+	bool layer; /* of an OCI image */
 	struct archive *in, *out;
 	uint64_t told;
 	struct err err;
@@ -97,41 +97,111 @@ static int remove_children(int dir)
 	return r;
 }
 
-/* "dir/.wh.name" takes name out of the layers below, "dir/.wh..wh..opq" all that dir has. */
-static int white_out(struct unpacking *p, const char *name, const char *base)
-{
-	_cleanup_(freep) char *folder = xasprintf(
-		"%.*s", base == name ? 1 : (int)(base - name - 1), base == name ? "." : name);
-	_cleanup_(closep) int dir = -1;
-	const char *gone = base + strlen(WHITEOUT);
-	int root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r;
+/* --- layers: what lies below makes way --- */
 
-	r = path_open_in_root(root, folder, O_RDONLY | O_DIRECTORY, 0, &dir);
-	closefd(root);
+static const char *base_of(const char *name)
+{
+	const char *slash = strrchr(name, '/');
+
+	return slash ? slash + 1 : name;
+}
+
+static bool is_whiteout(const char *base)
+{
+	return strncmp(base, WHITEOUT, strlen(WHITEOUT)) == 0;
+}
+
+/* The directory that a name stands in, and the name in it, without the slashes behind: the caller's both. The
+ * directory is looked for as in the finished image: links are followed, and end inside. */
+static int open_folder(const char *name, char **ret_base, int *ret)
+{
+	size_t n = strlen(name), begin;
+	_cleanup_(freep) char *folder = NULL;
+	_cleanup_(closep) int root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	while (n > 0 && name[n - 1] == '/')
+		n--;
+	for (begin = n; begin > 0 && name[begin - 1] != '/'; begin--)
+		;
+	folder = begin > 0 ? xasprintf("%.*s", (int)begin, name) : xstrdup(".");
+	*ret_base = xasprintf("%.*s", (int)(n - begin), name + begin);
+	return path_open_in_root(root, folder, O_RDONLY | O_DIRECTORY, 0, ret);
+}
+
+static int remove_from(int dir, const char *base)
+{
+	return unlinkat(dir, base, 0) == 0 || errno == ENOENT ? 0 : path_remove_tree(dir, base);
+}
+
+/* "dir/.wh.name" takes name out of the layers below, "dir/.wh..wh..opq" all that dir has. */
+static int white_out(struct unpacking *p, const char *name)
+{
+	_cleanup_(freep) char *base = NULL;
+	_cleanup_(closep) int dir = -1;
+	int r = open_folder(name, &base, &dir);
+	const char *gone = base + strlen(WHITEOUT);
+
+	if (r == -ENOENT || r == -ENOTDIR)
+		return 0;
 	if (r < 0)
-		return r == -ENOENT ? 0 : invalid(p, name, "a whiteout in no directory");
+		return invalid(p, name, "a whiteout in no directory");
 	if (strcmp(base, WHITEOUT_OPAQUE) == 0)
 		r = remove_children(dir);
 	else if (!*gone || strcmp(gone, ".") == 0 || strcmp(gone, "..") == 0)
 		return invalid(p, name, "a whiteout of nothing");
-	else if (unlinkat(dir, gone, 0) < 0)
-		r = errno == ENOENT ? 0 : path_remove_tree(dir, gone);
+	else
+		r = remove_from(dir, gone);
 	return r < 0 ? invalid(p, name, "can't be whited out") : 0;
+}
+
+static bool is_directory(struct archive_entry *e)
+{
+	return archive_entry_filetype(e) == AE_IFDIR && !archive_entry_hardlink(e);
+}
+
+/* A directory stays where a directory comes; everything else is replaced, links too (the OCI image
+ * specification's "Representing Changes", as umoci and containerd read it). */
+static int make_way(struct unpacking *p, const char *name, struct archive_entry *e)
+{
+	_cleanup_(freep) char *base = NULL;
+	_cleanup_(closep) int dir = -1;
+	struct stat st;
+
+	if (open_folder(name, &base, &dir) < 0 || !*base || strcmp(base, ".") == 0 ||
+		strcmp(base, "..") == 0 || fstatat(dir, base, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+		(is_directory(e) && S_ISDIR(st.st_mode)))
+		return 0; /* nothing there; what is hostile libarchive refuses */
+	return remove_from(dir, base) < 0 ? invalid(p, name, "can't be replaced") : 0;
+}
+
+/* A directory that comes in a link's place makes way already now: a whiteout in it must not reach what the link
+ * leads to. */
+static int clear_lower(struct unpacking *p, struct archive_entry *e)
+{
+	const char *name = archive_entry_pathname(e);
+
+	if (!name)
+		return 0; /* the second reading says so */
+	if (is_whiteout(base_of(name)))
+		return white_out(p, name);
+	return is_directory(e) ? make_way(p, name, e) : 0;
 }
 
 static int take_entry(struct unpacking *p, struct archive_entry *e)
 {
-	const char *name = archive_entry_pathname(e), *base;
-	int r;
+	const char *name = archive_entry_pathname(e);
+	int r = 0;
 
 	if (!name)
 		return invalid(p, "the image", "an entry has no name that can be read");
 	if (++p->entries > p->max_entries)
 		return invalid(p, name, "the image has more files than Storage.ImageMaxFiles");
-	base = strrchr(name, '/');
-	base = base ? base + 1 : name;
-	if (p->layer && strncmp(base, WHITEOUT, strlen(WHITEOUT)) == 0)
-		return white_out(p, name, base);
+	if (p->layer && is_whiteout(base_of(name)))
+		return 0; /* it was obeyed before anything of this layer came */
+	if (p->layer)
+		r = make_way(p, name, e);
+	if (r < 0)
+		return r;
 	archive_entry_set_fflags(e, 0, 0); /* file flags are not the container's to have */
 	if (archive_write_header(p->out, e) < ARCHIVE_OK)
 		return failed_to_write(p, name);
@@ -143,41 +213,94 @@ static int take_entry(struct unpacking *p, struct archive_entry *e)
 
 /* --- the process --- */
 
-static int open_archives(struct unpacking *p)
+/* By name and no more: "all" would start programs for what it has no library for. */
+static int open_input(struct unpacking *p)
 {
-	int flags = ARCHIVE_EXTRACT_OWNER | ARCHIVE_EXTRACT_PERM | ARCHIVE_EXTRACT_TIME |
-		    ARCHIVE_EXTRACT_ACL | ARCHIVE_EXTRACT_XATTR | ARCHIVE_EXTRACT_SECURE_NODOTDOT |
-		    ARCHIVE_EXTRACT_SECURE_NOABSOLUTEPATHS;
-
 	p->in = archive_read_new();
-	p->out = archive_write_disk_new();
-	if (!p->in || !p->out)
+	if (!p->in)
 		abort();
-	/* By name and no more: "all" would start programs for what it has no library for. */
 	(void)archive_read_support_filter_gzip(p->in);
 	(void)archive_read_support_filter_bzip2(p->in);
 	(void)archive_read_support_filter_xz(p->in);
 	(void)archive_read_support_filter_zstd(p->in);
 	(void)archive_read_support_format_tar(p->in);
-	/* Both together would mean: put a directory in the link's place, and go on. */
-	flags |= p->layer ? ARCHIVE_EXTRACT_UNLINK : ARCHIVE_EXTRACT_SECURE_SYMLINKS;
-	(void)archive_write_disk_set_options(p->out, flags);
 	return archive_read_open_fd(p->in, UNPACK_ARCHIVE, BLOCK) == ARCHIVE_OK
 		       ? 0
 		       : invalid(p, "this is no archive of a known form",
 				 archive_error_string(p->in));
 }
 
+static int open_archives(struct unpacking *p)
+{
+	int flags = ARCHIVE_EXTRACT_OWNER | ARCHIVE_EXTRACT_PERM | ARCHIVE_EXTRACT_TIME |
+		    ARCHIVE_EXTRACT_ACL | ARCHIVE_EXTRACT_XATTR | ARCHIVE_EXTRACT_SECURE_NODOTDOT |
+		    ARCHIVE_EXTRACT_SECURE_NOABSOLUTEPATHS;
+
+	(void)umask(022); /* of directories that no entry makes; the others have what they say */
+	p->out = archive_write_disk_new();
+	if (!p->out)
+		abort();
+	/* Both together would mean: put a directory in the link's place, and go on. */
+	flags |= p->layer ? ARCHIVE_EXTRACT_UNLINK : ARCHIVE_EXTRACT_SECURE_SYMLINKS;
+	(void)archive_write_disk_set_options(p->out, flags);
+	return open_input(p);
+}
+
+static int end_of_archive(struct unpacking *p, int r, int more)
+{
+	return r >= 0 && more != ARCHIVE_EOF
+		       ? invalid(p, "the archive is damaged", archive_error_string(p->in))
+		       : r;
+}
+
+/* Whiteouts hide what lower layers have, never what their own brings, wherever they stand in it. So the
+ * archive is read twice, unless there is nothing below. */
+static int clear_all_lower(struct unpacking *p)
+{
+	off_t begin = lseek(UNPACK_ARCHIVE, 0, SEEK_CUR);
+	uint64_t entries = 0;
+	struct archive_entry *e;
+	int r = begin < 0 ? invalid(p, "a layer", "can't be read twice") : open_input(p),
+	    more = ARCHIVE_OK;
+
+	while (r >= 0 && (more = archive_read_next_header(p->in, &e)) >= ARCHIVE_WARN &&
+		more != ARCHIVE_EOF) {
+		if (++entries > p->max_entries)
+			r = invalid(p, "a layer",
+				"the image has more files than Storage.ImageMaxFiles");
+		else
+			r = clear_lower(p, e);
+	}
+	r = end_of_archive(p, r, more);
+	(void)archive_read_free(p->in);
+	if (r >= 0 && lseek(UNPACK_ARCHIVE, begin, SEEK_SET) < 0)
+		r = invalid(p, "a layer", "can't be read twice");
+	return r;
+}
+
+static bool has_lower(void)
+{
+	_cleanup_(closep) int root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct path_names names = {};
+	bool has = path_list(root, &names) >= 0 && names.n > 0;
+
+	path_names_done(&names);
+	return has;
+}
+
 static int unpack_all(struct unpacking *p)
 {
 	struct archive_entry *e;
-	int r = open_archives(p), more = ARCHIVE_OK;
+	int r = 0, more = ARCHIVE_OK;
 
+	if (p->layer && has_lower())
+		r = clear_all_lower(p);
+	if (r >= 0)
+		r = open_archives(p);
 	while (r >= 0 && (more = archive_read_next_header(p->in, &e)) >= ARCHIVE_WARN &&
 		more != ARCHIVE_EOF)
 		r = take_entry(p, e);
-	if (r >= 0 && more != ARCHIVE_EOF)
-		r = invalid(p, "the archive is damaged", archive_error_string(p->in));
+	r = end_of_archive(p, r, more);
 	if (r >= 0 && p->entries == 0)
 		r = invalid(p, "the image", "the archive is empty");
 	if (r >= 0 && archive_write_close(p->out) < ARCHIVE_OK) /* times of directories */

@@ -1,0 +1,161 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""OCI layouts as the world makes them, each held against what `umoci unpack` makes of it; and who owns what in an image: ACLs by name, ids that no container has."""
+import gzip
+import hashlib
+import io
+import json
+import os
+import pathlib
+import stat
+import subprocess
+import sys
+import tarfile
+import tempfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+import harness
+import tap
+import webserver
+
+ARCH = {"x86_64": "amd64", "aarch64": "arm64"}[os.uname().machine]
+DIR, SYM, HARD, FIFO = "DIRTYPE", "SYMTYPE", "LNKTYPE", "FIFOTYPE"
+BASE = [("etc/",), ("etc/os-release", b"ID=test\n")]
+
+
+def entry(t, name, what=DIR, link=None, **more):
+    """A directory, a file of some bytes, or another kind with its link."""
+    info = tarfile.TarInfo(name)
+    info.mode, info.mtime = 0o755, 1_700_000_000
+    for key, value in more.items():
+        setattr(info, key, value)
+    if isinstance(what, bytes):
+        info.size = len(what)
+        return t.addfile(info, io.BytesIO(what))
+    info.type, info.linkname = getattr(tarfile, what), link or ""
+    return t.addfile(info)
+
+
+def layer(entries):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as t:
+        for e in entries:
+            more = e[-1] if isinstance(e[-1], dict) else {}
+            entry(t, *(e[:-1] if more else e), **more)
+    return out.getvalue()
+
+
+# name: layers above BASE
+CASES = {
+    "whiteout-of-lower": ([("a/",), ("a/f", b"1"), ("a/g", b"1")], [("a/",), ("a/.wh.f", b"")]),
+    "whiteout-after-its-own": ([("a/",), ("a/f", b"1")], [("a/",), ("a/f", b"2"), ("a/.wh.f", b"")]),
+    "whiteout-before-its-own": ([("a/",), ("a/f", b"1")], [("a/",), ("a/.wh.f", b""), ("a/f", b"2")]),
+    "whiteout-of-a-tree-made-anew": ([("a/",), ("a/b/",), ("a/b/old", b"1")], [("a/",), ("a/.wh.b", b""), ("a/b/",), ("a/b/new", b"2")]),
+    "opaque-first": ([("a/",), ("a/old", b"1"), ("a/d/",), ("a/d/old", b"1")], [("a/",), ("a/.wh..wh..opq", b""), ("a/new", b"2")]),
+    "opaque-last": ([("a/",), ("a/old", b"1"), ("a/d/",), ("a/d/old", b"1")], [("a/",), ("a/new", b"2"), ("a/d/",), ("a/d/new", b"2"), ("a/.wh..wh..opq", b"")]),
+    "opaque-of-nothing": ([("a/",)], [("b/",), ("b/new", b"2"), ("b/.wh..wh..opq", b"")]),
+    "whiteout-in-the-first-layer": ([("a/",), ("a/f", b"1"), ("a/.wh.f", b""), ("a/.wh.none", b"")],),
+    "whiteout-of-nothing-there": ([("a/",)], [("a/.wh.none", b""), ("none/.wh.none", b"")]),
+    "whiteout-of-a-link": ([("usr/",), ("usr/f", b"1"), ("l", SYM, "usr")], [(".wh.l", b"")]),
+    "directory-becomes-link": ([("usr/",), ("usr/lib/",), ("lib/",), ("lib/x", b"1")], [("lib", SYM, "usr/lib"), ("usr/lib/x", b"2")]),
+    "directory-becomes-file": ([("d/",), ("d/x", b"1")], [("d", b"file")]),
+    "file-becomes-directory": ([("f", b"1")], [("f/",), ("f/x", b"2")]),
+    "link-becomes-directory": ([("usr/",), ("usr/x", b"1"), ("l", SYM, "usr")], [("l/",), ("l/y", b"2")]),
+    "link-becomes-directory-with-whiteout": ([("usr/",), ("usr/x", b"1"), ("l", SYM, "usr")], [("l/",), ("l/.wh.x", b""), ("l/y", b"2")]),
+    "link-becomes-opaque-directory": ([("usr/",), ("usr/x", b"1"), ("l", SYM, "usr")], [("l/",), ("l/.wh..wh..opq", b""), ("l/y", b"2")]),
+    "link-becomes-file": ([("usr/",), ("usr/x", b"1"), ("l", SYM, "usr/x")], [("l", b"2")]),
+    "dangling-link-becomes-directory": ([("l", SYM, "/none")], [("l/",), ("l/y", b"2")]),
+    "through-a-lower-link": ([("usr/",), ("usr/lib/",), ("lib", SYM, "usr/lib")], [("lib/y", b"2")]),
+    "through-an-absolute-link": ([("usr/",), ("usr/lib/",), ("lib", SYM, "/usr/lib")], [("lib/y", b"2")]),
+    "whiteout-through-a-lower-link": ([("usr/",), ("usr/lib/",), ("usr/lib/x", b"1"), ("lib", SYM, "usr/lib")], [("lib/.wh.x", b"")]),
+    "hard-link-to-lower": ([("a", b"1")], [("b", HARD, "a")]),
+    "hard-link-over-directory": ([("a", b"1"), ("b/",), ("b/x", b"1")], [("b", HARD, "a")]),
+    "file-replaces-one-of-two-hard-links": ([("a", b"1"), ("b", HARD, "a")], [("b", b"2")]),
+    "directory-changes-mode": ([("a/",), ("a/x", b"1")], [("a/", {"mode": 0o1777})]),
+    "twice-in-one-layer": ([("a", b"1"), ("a/",), ("a/x", b"2"), ("b/",), ("b/x", b"1"), ("b", SYM, "a")],),
+    "fifo-becomes-directory": ([("p", FIFO)], [("p/",), ("p/x", b"1")]),
+    "no-entries-for-directories": ([("x/y/z", b"1")], [("x/y/.wh.z", b""), ("q/r/s", b"2")]),
+}
+
+
+def picture(root):
+    found = {}
+    for path in sorted(root.rglob("*")):
+        st = os.lstat(path)
+        kind = stat.S_IFMT(st.st_mode)
+        what = os.readlink(path) if kind == stat.S_IFLNK else path.read_bytes() if kind == stat.S_IFREG else None
+        mode = None if kind == stat.S_IFLNK else stat.S_IMODE(st.st_mode)
+        found[str(path.relative_to(root))] = (kind, mode, st.st_uid, st.st_gid, what, st.st_nlink if kind == stat.S_IFREG else None)
+    return found
+
+
+def layout(directory, layers):
+    blobs = directory / "blobs" / "sha256"
+    blobs.mkdir(parents=True)
+
+    def blob(data, kind):
+        digest = hashlib.sha256(data).hexdigest()
+        (blobs / digest).write_bytes(data)
+        return {"mediaType": f"application/vnd.oci.image.{kind}", "digest": f"sha256:{digest}", "size": len(data)}
+
+    config = {"architecture": ARCH, "os": "linux", "config": {}, "rootfs": {"type": "layers", "diff_ids": ["sha256:" + hashlib.sha256(d).hexdigest() for d in layers]}}
+    manifest = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json", "config": blob(json.dumps(config).encode(), "config.v1+json"),
+                "layers": [blob(gzip.compress(d, 1, mtime=0), "layer.v1.tar+gzip") for d in layers]}
+    index = {**blob(json.dumps(manifest).encode(), "manifest.v1+json"), "annotations": {"org.opencontainers.image.ref.name": "t"}, "platform": {"os": "linux", "architecture": ARCH}}
+    (directory / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
+    (directory / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [index]}))
+
+
+class Images:
+    def __init__(self, node, server, work):
+        self.node, self.server, self.work, self.n = node, server, work, 0
+
+    def pull(self, file):
+        """The report, and where the root is."""
+        self.n += 1
+        digest = hashlib.sha256((self.server.directory / file).read_bytes()).hexdigest()
+        report = self.node.do("image.pull", None, 60, image=f"i{self.n}", url=self.server.url(file), sha256=digest)
+        return report, self.node.directory / "pool" / "images" / digest / "rootfs"
+
+    def pull_tar(self, name, source, *options):
+        subprocess.run(["tar", "-C", source, "--format=posix", *options, "-cf", self.server.directory / name, "."], check=True)
+        return self.pull(name)
+
+
+def said(report):
+    return report["state"], (report.get("error") or {}).get("code"), (report.get("error") or {}).get("message")
+
+
+def against_umoci(images):
+    for name, above in CASES.items():
+        directory = images.work / name
+        layout(directory, [layer(BASE), *map(layer, above)])
+        done = subprocess.run(["umoci", "unpack", "--image", f"{directory}:t", f"{directory}-bundle"], capture_output=True, text=True)
+        if not tap.ok(done.returncode == 0, f"{name}: umoci unpacks it", done.stderr):
+            continue
+        report, root = images.pull_tar(f"{name}.tar", directory)
+        want = picture(pathlib.Path(f"{directory}-bundle") / "rootfs")
+        if tap.eq(report["state"], "succeeded", f"{name}: pulled"):
+            got = picture(root)
+            tap.ok(got == want, f"{name}: as umoci unpacks it", *(f"{p}: got {got.get(p)} want {want.get(p)}" for p in sorted({*got, *want}) if got.get(p) != want.get(p)))
+        else:
+            tap.note(said(report))
+
+
+def main():
+    if os.geteuid() != 0:
+        tap.skip_all("needs root")
+    with tempfile.TemporaryDirectory(prefix=f"hoody-t{os.getpid()}-oci-") as directory:
+        work = pathlib.Path(directory)
+        (work / "web").mkdir()
+        server = webserver.Server(work / "web")
+        with harness.Node() as node:
+            images = Images(node, server, work)
+            against_umoci(images)
+            left = [p.name for p in (node.directory / "pool" / "images").iterdir() if p.name.startswith(".")]
+            tap.eq((left, node.sanitizer_words()), ([], []), "nothing half-made is left")
+        server.close()
+    tap.done()
+
+
+main()
