@@ -17,6 +17,7 @@
 #define DIGEST    "tree-digest" /* of rootfs, by storage/treedigest */
 #define UNIFIED   ".hoody-rootfs"
 #define NAME_SIZE 96
+#define ID_LAST   65535 /* that a container has */
 
 static int invalid(struct err *err, const char *sentence)
 {
@@ -173,7 +174,8 @@ static int copy_squash(
 		.progress = p->progress,
 		.userdata = p->userdata,
 		.max_files = l->max_entries,
-		.max_bytes = l->max_bytes };
+		.max_bytes = l->max_bytes,
+		.max_id = ID_LAST };
 	int r = from < 0 ? from : treecopy_run(&t, err);
 
 	p->bytes = t.bytes;

@@ -364,6 +364,17 @@ static bool is_beyond(const struct treecopy *t, const struct stat *st)
 		       t->bytes + (uint64_t)st->st_size > t->max_bytes);
 }
 
+static int judge_owner(struct walk *w, const char *name, const struct stat *st)
+{
+	uint32_t max = w->t->max_id;
+
+	return max == 0 || (st->st_uid <= max && st->st_gid <= max)
+		       ? 0
+		       : err_set(w->err, -ERANGE, ERR_IMAGE_INVALID, "image",
+				 "%.120s: its owner %u:%u: a container has the ids 0 to %u", name,
+				 st->st_uid, st->st_gid, max);
+}
+
 static int visit(struct walk *w, const char *name, bool has_target)
 {
 	struct level *l = w->level;
@@ -379,6 +390,9 @@ static int visit(struct walk *w, const char *name, bool has_target)
 	tell(w);
 	if (is_beyond(w->t, &st))
 		return fail(w, -EFBIG, "copy", name);
+	r = judge_owner(w, name, &st);
+	if (r < 0)
+		return r;
 	r = bring(w, name, &st, has_target ? &target : NULL);
 	if (is_race(r) && w->level == l) {
 		r = fstatat(l->to, name, &target, AT_SYMLINK_NOFOLLOW) < 0
@@ -446,8 +460,7 @@ int treecopy_run(struct treecopy *t, struct err *err)
 		w->device = st.st_dev;
 		r = enter(w, t->from, t->to, ".", &st);
 	}
-	if (r < 0)
-		r = fail(w, r, "open", "the tree");
+	r = r < 0 ? fail(w, r, "open", "the tree") : judge_owner(w, ".", &st);
 	while (r == 0 && w->level) {
 		struct level *l = w->level;
 

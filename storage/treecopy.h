@@ -24,6 +24,7 @@ struct treecopy {
 	 * time may be of the same tick of the kernel's clock as that of an earlier copy. */
 	struct timespec distrust;      /* {0}: never */
 	uint64_t max_files, max_bytes; /* -EFBIG beyond; 0: no bound */
+	uint32_t max_id;               /* of owners: IMAGE_INVALID beyond; 0: no bound */
 	/* What was done. */
 	uint64_t files;     /* looked at */
 	uint64_t changed;   /* made anew, their attributes included */

@@ -3,8 +3,8 @@
  * which sees nothing but the tree: chroot(2), a system call filter, only the capabilities that making
  * files takes, no network.
  *
- * Names with "..", absolute ones, and ways through symbolic links are errors. Owners are numbers.
- * What the file system can't hold (an attribute, a device) is an error too: nothing is lost in
+ * Names with "..", absolute ones, and ways through symbolic links are errors. Owners are numbers, and such as
+ * a container has; ACLs by name are for whom the image's own passwd and group say. What the file system can't hold (an attribute, a device) is an error too: nothing is lost in
  * silence. */
 #pragma once
 

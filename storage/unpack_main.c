@@ -16,6 +16,7 @@
 
 #include "proto/sandbox.h"
 #include "storage/path.h"
+#include "storage/unpack_ids.h"
 
 #define BLOCK           (1024UL * 1024)
 #define TELL_EVERY      (8UL * 1024 * 1024)
@@ -31,6 +32,9 @@ struct unpacking {
 	uint64_t bytes, entries, max_bytes, max_entries;
 	bool layer; /* of an OCI image */
 	struct archive *in, *out;
+	off_t begin; /* of the archive */
+	struct unpack_ids ids;
+	bool knows_ids;
 	uint64_t told;
 	struct err err;
 };
@@ -39,6 +43,126 @@ static int invalid(struct unpacking *p, const char *what, const char *why)
 {
 	return err_set(&p->err, -EBADMSG, ERR_IMAGE_INVALID, "image", "%.150s: %s", what,
 		why ? why : "no reason given");
+}
+
+/* --- reading --- */
+
+/* By name and no more: "all" would start programs for what it has no library for. */
+static int open_input(struct unpacking *p)
+{
+	p->in = archive_read_new();
+	if (!p->in)
+		abort();
+	(void)archive_read_support_filter_gzip(p->in);
+	(void)archive_read_support_filter_bzip2(p->in);
+	(void)archive_read_support_filter_xz(p->in);
+	(void)archive_read_support_filter_zstd(p->in);
+	(void)archive_read_support_format_tar(p->in);
+	return archive_read_open_fd(p->in, UNPACK_ARCHIVE, BLOCK) == ARCHIVE_OK
+		       ? 0
+		       : invalid(p, "this is no archive of a known form",
+				 archive_error_string(p->in));
+}
+
+static int end_of_archive(struct unpacking *p, int r, int more)
+{
+	return r >= 0 && more != ARCHIVE_EOF
+		       ? invalid(p, "the archive is damaged", archive_error_string(p->in))
+		       : r;
+}
+
+/* Under the limits of an unpacking: what is packed small may be large. */
+static int read_through(
+	struct unpacking *p, int (*each)(struct unpacking *p, struct archive_entry *e))
+{
+	uint64_t entries = 0, bytes = 0;
+	struct archive_entry *e;
+	int r = open_input(p), more = ARCHIVE_OK;
+
+	while (r >= 0 && (more = archive_read_next_header(p->in, &e)) >= ARCHIVE_WARN &&
+		more != ARCHIVE_EOF) {
+		bytes += (uint64_t)MAX_OF(archive_entry_size(e), (la_int64_t)0);
+		if (++entries > p->max_entries)
+			r = invalid(p, "the image", "it has more files than Storage.ImageMaxFiles");
+		else if (bytes > p->max_bytes)
+			r = invalid(p, "the image", "it is larger than Storage.ImageMaxBytes");
+		else
+			r = each(p, e);
+	}
+	r = end_of_archive(p, r, more);
+	(void)archive_read_free(p->in);
+	return r;
+}
+
+/* The whole archive once more, whatever has been read of it. */
+static int read_again(
+	struct unpacking *p, int (*each)(struct unpacking *p, struct archive_entry *e))
+{
+	off_t here = lseek(UNPACK_ARCHIVE, 0, SEEK_CUR);
+	struct archive *in = p->in;
+	int r = here < 0 || lseek(UNPACK_ARCHIVE, p->begin, SEEK_SET) < 0
+			? invalid(p, "the archive", "it can't be read twice")
+			: read_through(p, each);
+
+	p->in = in;
+	if (r >= 0 && lseek(UNPACK_ARCHIVE, here, SEEK_SET) < 0)
+		r = invalid(p, "the archive", "it can't be read twice");
+	return r;
+}
+
+/* --- names of ACLs --- */
+
+static int note_ids(struct unpacking *p, struct archive_entry *e)
+{
+	const char *name = archive_entry_pathname(e);
+	int kind = name && archive_entry_filetype(e) == AE_IFREG ? unpack_ids_file(name) : -1;
+	size_t size = 0;
+	la_ssize_t n;
+
+	if (kind < 0 || archive_entry_hardlink(e))
+		return 0;
+	free(p->ids.text[kind]);
+	p->ids.text[kind] = xcalloc(1, UNPACK_IDS_FILE_SIZE + 1);
+	while (size < UNPACK_IDS_FILE_SIZE &&
+		(n = archive_read_data(
+			 p->in, p->ids.text[kind] + size, UNPACK_IDS_FILE_SIZE - size)) > 0)
+		size += (size_t)n;
+	return 0; /* damage shows where the whole file is read */
+}
+
+static void note_ids_of_tree(struct unpacking *p)
+{
+	static const char *const paths[UNPACK_IDS_FILES] = { "etc/passwd", "etc/group" };
+	_cleanup_(closep) int root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	for (size_t i = 0; i < countof(paths); i++) {
+		_cleanup_(closep) int fd = -1;
+		struct stat st;
+
+		if (p->ids.text[i] ||
+			path_open_in_root(root, paths[i], O_RDONLY | O_NONBLOCK, 0, &fd) < 0 ||
+			fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+			continue;
+		p->ids.text[i] = xcalloc(1, UNPACK_IDS_FILE_SIZE + 1);
+		if (read(fd, p->ids.text[i], UNPACK_IDS_FILE_SIZE) < 0)
+			free(TAKE(p->ids.text[i]));
+	}
+}
+
+static int settle_ids(struct unpacking *p, struct archive_entry *e, const char *name)
+{
+	char why[200];
+	int r = 0;
+
+	if (!p->knows_ids && unpack_ids_wanted(e)) {
+		p->knows_ids = true;
+		r = read_again(p, note_ids);
+		if (r >= 0 && p->layer)
+			note_ids_of_tree(p); /* a lower layer's */
+	}
+	if (r < 0)
+		return r;
+	return unpack_ids_settle(&p->ids, e, why, sizeof(why)) < 0 ? invalid(p, name, why) : 0;
 }
 
 /* --- one entry --- */
@@ -198,7 +322,8 @@ static int take_entry(struct unpacking *p, struct archive_entry *e)
 		return invalid(p, name, "the image has more files than Storage.ImageMaxFiles");
 	if (p->layer && is_whiteout(base_of(name)))
 		return 0; /* it was obeyed before anything of this layer came */
-	if (p->layer)
+	r = settle_ids(p, e, name);
+	if (r >= 0 && p->layer)
 		r = make_way(p, name, e);
 	if (r < 0)
 		return r;
@@ -212,23 +337,6 @@ static int take_entry(struct unpacking *p, struct archive_entry *e)
 }
 
 /* --- the process --- */
-
-/* By name and no more: "all" would start programs for what it has no library for. */
-static int open_input(struct unpacking *p)
-{
-	p->in = archive_read_new();
-	if (!p->in)
-		abort();
-	(void)archive_read_support_filter_gzip(p->in);
-	(void)archive_read_support_filter_bzip2(p->in);
-	(void)archive_read_support_filter_xz(p->in);
-	(void)archive_read_support_filter_zstd(p->in);
-	(void)archive_read_support_format_tar(p->in);
-	return archive_read_open_fd(p->in, UNPACK_ARCHIVE, BLOCK) == ARCHIVE_OK
-		       ? 0
-		       : invalid(p, "this is no archive of a known form",
-				 archive_error_string(p->in));
-}
 
 static int open_archives(struct unpacking *p)
 {
@@ -246,38 +354,6 @@ static int open_archives(struct unpacking *p)
 	return open_input(p);
 }
 
-static int end_of_archive(struct unpacking *p, int r, int more)
-{
-	return r >= 0 && more != ARCHIVE_EOF
-		       ? invalid(p, "the archive is damaged", archive_error_string(p->in))
-		       : r;
-}
-
-/* Whiteouts hide what lower layers have, never what their own brings, wherever they stand in it. So the
- * archive is read twice, unless there is nothing below. */
-static int clear_all_lower(struct unpacking *p)
-{
-	off_t begin = lseek(UNPACK_ARCHIVE, 0, SEEK_CUR);
-	uint64_t entries = 0;
-	struct archive_entry *e;
-	int r = begin < 0 ? invalid(p, "a layer", "can't be read twice") : open_input(p),
-	    more = ARCHIVE_OK;
-
-	while (r >= 0 && (more = archive_read_next_header(p->in, &e)) >= ARCHIVE_WARN &&
-		more != ARCHIVE_EOF) {
-		if (++entries > p->max_entries)
-			r = invalid(p, "a layer",
-				"the image has more files than Storage.ImageMaxFiles");
-		else
-			r = clear_lower(p, e);
-	}
-	r = end_of_archive(p, r, more);
-	(void)archive_read_free(p->in);
-	if (r >= 0 && lseek(UNPACK_ARCHIVE, begin, SEEK_SET) < 0)
-		r = invalid(p, "a layer", "can't be read twice");
-	return r;
-}
-
 static bool has_lower(void)
 {
 	_cleanup_(closep) int root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -293,8 +369,11 @@ static int unpack_all(struct unpacking *p)
 	struct archive_entry *e;
 	int r = 0, more = ARCHIVE_OK;
 
+	p->begin = lseek(UNPACK_ARCHIVE, 0, SEEK_CUR);
+	/* Whiteouts hide what lower layers have, never what their own brings, wherever they stand in it. So a
+	 * layer is read twice, unless there is nothing below. */
 	if (p->layer && has_lower())
-		r = clear_all_lower(p);
+		r = read_again(p, clear_lower);
 	if (r >= 0)
 		r = open_archives(p);
 	while (r >= 0 && (more = archive_read_next_header(p->in, &e)) >= ARCHIVE_WARN &&
@@ -305,6 +384,7 @@ static int unpack_all(struct unpacking *p)
 		r = invalid(p, "the image", "the archive is empty");
 	if (r >= 0 && archive_write_close(p->out) < ARCHIVE_OK) /* times of directories */
 		r = failed_to_write(p, "a directory");
+	unpack_ids_done(&p->ids);
 	return r;
 }
 

@@ -142,6 +142,82 @@ def against_umoci(images):
             tap.note(said(report))
 
 
+def acls(path, user, group):
+    subprocess.run(["setfacl", "-m", f"u:{user}:rwx,g:{group}:r-x", path], check=True)
+    if path.is_dir():
+        subprocess.run(["setfacl", "-d", "-m", f"u:{user}:rwx,g:{group}:r-x", path], check=True)
+
+
+def acls_of(path):
+    return {name: os.getxattr(path, name) for name in sorted(os.listxattr(path)) if "posix_acl" in name}
+
+
+def root_with_acls(directory, passwd="games:x:4242:4343::/:/bin/sh\n", group="games:x:4343:\n"):
+    """Its ACLs are for games, who has another number on this host than in the image."""
+    for folder in ("etc", "srv", "srv/d"):
+        (directory / folder).mkdir(parents=True, exist_ok=True)
+    (directory / "srv/f").write_text("x")
+    for name, text in (("passwd", passwd), ("group", group)):
+        (directory / "etc" / name).write_text("root:x:0:0::/root:/bin/sh\n" + text)
+    for path in (directory / "srv/f", directory / "srv/d"):
+        acls(path, "games", "games")
+    return directory
+
+
+def acls_by_name(images):
+    work = images.work
+    expected = work / "expected"
+    root_with_acls(expected)
+    for name in ("srv/f", "srv/d"):
+        acls(expected / name, 4242, 4343)
+        subprocess.run(["setfacl", "-x", "u:games,g:games", expected / name], check=True)
+    subprocess.run(["setfacl", "-d", "-x", "u:games,g:games", expected / "srv/d"], check=True)
+    want = [acls_of(expected / name) for name in ("srv/f", "srv/d")]
+    source = root_with_acls(work / "named")
+    unified = work / "unified"
+    root_with_acls(unified / "rootfs")
+    (unified / "metadata.yaml").write_text("architecture: x86_64\n")
+    for what, directory, parts in (("passwd first", source, ["./etc", "./srv"]), ("passwd last", source, ["./srv", "./etc"]), ("rootfs/etc/passwd last", unified, ["metadata.yaml", "rootfs/srv", "rootfs/etc"])):
+        file = what.replace(" ", "-").replace("/", "-") + ".tar.gz"
+        subprocess.run(["tar", "-C", directory, "--acls", "--format=posix", "-czf", images.server.directory / file, *parts], check=True)
+        report, root = images.pull(file)
+        tap.ok(report["state"] == "succeeded" and [acls_of(root / n) for n in ("srv/f", "srv/d")] == want, f"ACLs by name, {what}: the image's own numbers", said(report))
+    for what, more in (("user", {"passwd": ""}), ("group", {"group": "games:x:banana:\n"})):
+        unknown = root_with_acls(work / f"unknown-{what}", **more)
+        report, _ = images.pull_tar(f"unknown-{what}.tar", unknown, "--acls")
+        tap.ok(said(report)[:2] == ("failed", "IMAGE_INVALID") and f'{what} "games"' in said(report)[2], f"an ACL for a {what} that the image doesn't know is an error that says so", said(report))
+    layers = []
+    for part in ("etc", "srv"):
+        layers.append(subprocess.run(["tar", "-C", source, "--acls", "--format=posix", "-cf", "-", part], check=True, capture_output=True).stdout)
+    layout(work / "acl-layers", layers)
+    report, root = images.pull_tar("acl-layers.tar", work / "acl-layers")
+    tap.ok(report["state"] == "succeeded" and [acls_of(root / n) for n in ("srv/f", "srv/d")] == want, "ACLs by name of a layer: by the passwd of a lower one", said(report))
+
+
+def with_owners(images):
+    """A container has the ids 0 to 65535."""
+    work, web = images.work, images.server.directory
+    raw = acls_of(work / "expected/srv/f")["system.posix_acl_access"]
+    for name, more, want in (("last-id", {"uid": 65535, "gid": 65535}, None), ("uid", {"uid": 65536}, "65536"), ("gid", {"gid": 70000}, "70000"),
+                             ("acl", {"pax_headers": {"SCHILY.acl.access": "user::rw-,user:x:rw-:70000,group::r--,mask::rw-,other::r--"}}, "70000"),
+                             ("nobody", {"pax_headers": {"SCHILY.acl.access": "user::rw-,user:x:rw-:65534,group::r--,mask::rw-,other::r--"}}, None),
+                             ("acl-in-an-attribute", {"pax_headers": {"SCHILY.xattr.system.posix_acl_access": raw.decode("latin-1")}}, "system.posix_acl_access")):
+        (web / name).write_bytes(layer([*BASE, ("f", b"1", None, more)]))
+        report, root = images.pull(name)
+        tap.ok(said(report)[0] == "succeeded" if want is None else said(report)[:2] == ("failed", "IMAGE_INVALID") and want in said(report)[2], f"{name}: {'taken' if want is None else 'refused with a word'}", said(report))
+        if name == "nobody" and want is None:
+            tap.ok("system.posix_acl_access" in os.listxattr(root / "f"), "with its ACL")
+    layout(work / "far", [layer(BASE), layer([("f", b"1", None, {"uid": 1_000_000})])])
+    tap.ok("1000000" in str(said(images.pull_tar("far.tar", work / "far")[0])[2]), "in a layer likewise")
+    source = work / "squash"
+    (source / "etc").mkdir(parents=True)
+    (source / "etc/f").write_text("x")
+    os.chown(source / "etc/f", 70000, 0)
+    subprocess.run(["mksquashfs", source, web / "far.squashfs", "-quiet", "-no-progress"], check=True, capture_output=True)
+    report, _ = images.pull("far.squashfs")
+    tap.ok(said(report)[:2] == ("failed", "IMAGE_INVALID") and "70000" in said(report)[2], "in a squashfs likewise", said(report))
+
+
 def main():
     if os.geteuid() != 0:
         tap.skip_all("needs root")
@@ -152,6 +228,8 @@ def main():
         with harness.Node() as node:
             images = Images(node, server, work)
             against_umoci(images)
+            acls_by_name(images)
+            with_owners(images)
             left = [p.name for p in (node.directory / "pool" / "images").iterdir() if p.name.startswith(".")]
             tap.eq((left, node.sanitizer_words()), ([], []), "nothing half-made is left")
         server.close()

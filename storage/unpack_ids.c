@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "storage/unpack_ids.h"
+
+#include <archive.h>
+
+#define POSIX          (ARCHIVE_ENTRY_ACL_TYPE_ACCESS | ARCHIVE_ENTRY_ACL_TYPE_DEFAULT)
+#define BINARY         "system.posix_acl_"
+#define NO_ID          (-1)
+#define NAME_MAX_SHOWN 64
+
+struct row {
+	int type, permset, tag, id;
+	char *name;
+};
+
+static const struct {
+	const char *path, *what;
+} files[UNPACK_IDS_FILES] = {
+	[UNPACK_IDS_USERS] = { "etc/passwd", "user" },
+	[UNPACK_IDS_GROUPS] = { "etc/group", "group" },
+};
+
+void unpack_ids_done(struct unpack_ids *u)
+{
+	for (size_t i = 0; i < countof(u->text); i++)
+		free(TAKE(u->text[i]));
+}
+
+int unpack_ids_file(const char *name)
+{
+	static const char *const before[] = { "./", "rootfs/" };
+
+	for (size_t i = 0; i < countof(before); i++)
+		if (strncmp(name, before[i], strlen(before[i])) == 0)
+			name += strlen(before[i]);
+	for (int i = 0; i < UNPACK_IDS_FILES; i++)
+		if (strcmp(name, files[i].path) == 0)
+			return i;
+	return -1;
+}
+
+/* "name:password:id:…", a line each. */
+static int find(const char *text, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (; text && *text; text += strcspn(text, "\n"), text += *text == '\n') {
+		const char *c = text + len;
+		char *end;
+		unsigned long id;
+
+		if (strncmp(text, name, len) != 0 || *c++ != ':')
+			continue;
+		c += strcspn(c, ":\n");
+		if (*c++ != ':' || *c < '0' || *c > '9')
+			continue;
+		id = strtoul(c, &end, 10);
+		if ((*end == ':' || *end == '\n' || !*end) && id <= INT32_MAX)
+			return (int)id;
+	}
+	return strcmp(name, "root") == 0 ? 0 : NO_ID;
+}
+
+static int kind_of(int tag)
+{
+	return tag == ARCHIVE_ENTRY_ACL_USER    ? UNPACK_IDS_USERS
+	       : tag == ARCHIVE_ENTRY_ACL_GROUP ? UNPACK_IDS_GROUPS
+						: -1;
+}
+
+static size_t read_rows(struct archive_entry *e, struct row **ret)
+{
+	int all = archive_entry_acl_reset(e, POSIX);
+	struct row *rows = xcalloc((size_t)MAX_OF(all, 0) + 1, sizeof(*rows));
+	const char *name;
+	size_t n = 0;
+
+	while (n < (size_t)MAX_OF(all, 0) &&
+		archive_entry_acl_next(e, POSIX, &rows[n].type, &rows[n].permset, &rows[n].tag,
+			&rows[n].id, &name) == ARCHIVE_OK) {
+		rows[n].name = xstrdup(name ? name : "");
+		n++;
+	}
+	*ret = rows;
+	return n;
+}
+
+static void free_rows(struct row *rows, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		free(rows[i].name);
+	free(rows);
+}
+
+bool unpack_ids_wanted(struct archive_entry *e)
+{
+	struct row *rows;
+	size_t n = read_rows(e, &rows);
+	bool wanted = false;
+
+	for (size_t i = 0; i < n; i++)
+		wanted = wanted || (kind_of(rows[i].tag) >= 0 && rows[i].id == NO_ID);
+	free_rows(rows, n);
+	return wanted;
+}
+
+static int beyond(char *why, size_t size, const char *what, long long id)
+{
+	(void)snprintf(
+		why, size, "%s %lld: a container has the ids 0 to %d", what, id, UNPACK_IDS_MAX);
+	return -EBADMSG;
+}
+
+static int settle_row(const struct unpack_ids *u, struct row *row, char *why, size_t size)
+{
+	int kind = kind_of(row->tag);
+
+	if (kind < 0)
+		return 0;
+	if (row->id == NO_ID)
+		row->id = find(u->text[kind], row->name);
+	if (row->id == NO_ID) {
+		(void)snprintf(why, size,
+			"its ACL names the %s \"%.*s\", whom the image's /%s does not know",
+			files[kind].what, NAME_MAX_SHOWN, row->name, files[kind].path);
+		return -EBADMSG;
+	}
+	return row->id < 0 || row->id > UNPACK_IDS_MAX
+		       ? beyond(why, size,
+				 kind == UNPACK_IDS_USERS ? "its ACL's uid" : "its ACL's gid",
+				 row->id)
+		       : 0;
+}
+
+static int settle_acl(const struct unpack_ids *u, struct archive_entry *e, char *why, size_t size)
+{
+	struct row *rows;
+	size_t n = read_rows(e, &rows);
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < n; i++)
+		r = settle_row(u, &rows[i], why, size);
+	if (r >= 0 && n > 0)
+		archive_entry_acl_clear(e);
+	for (size_t i = 0; r >= 0 && i < n; i++)
+		if (archive_entry_acl_add_entry(e, rows[i].type, rows[i].permset, rows[i].tag,
+			    rows[i].id, NULL) != ARCHIVE_OK) {
+			(void)snprintf(why, size, "its ACL can't be taken");
+			r = -EBADMSG;
+		}
+	free_rows(rows, n);
+	return r;
+}
+
+/* What libarchive would leave out without a word. */
+static int judge_forms(struct archive_entry *e, char *why, size_t size)
+{
+	const char *name;
+	const void *value;
+	size_t length;
+
+	if (archive_entry_acl_types(e) & ARCHIVE_ENTRY_ACL_TYPE_NFS4) {
+		(void)snprintf(why, size, "it has an NFSv4 ACL, which Linux' file systems lack");
+		return -EBADMSG;
+	}
+	(void)archive_entry_xattr_reset(e);
+	while (archive_entry_xattr_next(e, &name, &value, &length) == ARCHIVE_OK)
+		if (strncmp(name, BINARY, strlen(BINARY)) == 0) {
+			(void)snprintf(why, size,
+				"it has an ACL as the attribute %.40s: "
+				"pack it with --acls",
+				name);
+			return -EBADMSG;
+		}
+	return 0;
+}
+
+int unpack_ids_settle(const struct unpack_ids *u, struct archive_entry *e, char *why, size_t size)
+{
+	la_int64_t uid = archive_entry_uid(e), gid = archive_entry_gid(e);
+	int r = judge_forms(e, why, size);
+
+	if (r < 0)
+		return r;
+	if (uid < 0 || uid > UNPACK_IDS_MAX)
+		return beyond(why, size, "its uid", (long long)uid);
+	if (gid < 0 || gid > UNPACK_IDS_MAX)
+		return beyond(why, size, "its gid", (long long)gid);
+	return archive_entry_acl_count(e, POSIX) > 0 ? settle_acl(u, e, why, size) : 0;
+}
