@@ -197,9 +197,10 @@ static json_t *update_files(struct agent *a, const struct operation *op)
 	_cleanup_(freep) char *old = keylist_get(a->store, c->spec.id);
 	const char *key =
 		param(op, "ssh_public_key") ? json_string_value(param(op, "ssh_public_key")) : old;
-	const char *from = c->spec.name[0] ? c->spec.name : c->spec.id,
-		   *to = spec.name[0] ? spec.name : spec.id;
+	char from[CTSPEC_HOSTNAME_MAX + 1], to[CTSPEC_HOSTNAME_MAX + 1];
 
+	ctspec_hostname(&c->spec, from);
+	ctspec_hostname(&spec, to);
 	return json_pack("{s:{s:s?, s:b, s:{s:s, s:s}}}", "files", "key",
 		op->at.undoing ? old : key, "end_sessions",
 		old && !is_same_key(old, key) && !op->at.undoing, "hostname", "from",

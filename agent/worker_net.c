@@ -62,15 +62,17 @@ int worker_net_prepare(struct job *j, struct err *err)
 int worker_net_write_files(struct job *j, bool fresh, struct err *err)
 {
 	const struct ctspec *s = &j->life.spec;
-	const struct netfiles n = { .dns = text(j, "dns"),
-		.address = text(j, "address"),
-		.hostname = s->name[0] ? s->name : s->id };
+	char hostname[CTSPEC_HOSTNAME_MAX + 1];
+	const struct netfiles n = {
+		.dns = text(j, "dns"), .address = text(j, "address"), .hostname = hostname
+	};
 	_cleanup_(closep) int root =
 		open(j->rootfs, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
 	if (root < 0)
 		return err_set(err, -errno, ERR_INTERNAL, "Storage.Pool",
 			"the container's root can't be opened: %s", strerror(errno));
+	ctspec_hostname(s, hostname);
 	return netfiles_write(root, &n, fresh, err);
 }
 

@@ -46,12 +46,12 @@ static const char *text(const struct job *j, const char *key)
 	return json_string_value(json_object_get(j->params, key));
 }
 
-static struct pool_root root_of(const struct job *j)
+static struct pool_root root_of(const struct job *j, char hostname[static CTSPEC_HOSTNAME_MAX + 1])
 {
 	const struct ctspec *s = &j->life.spec;
 
-	return (struct pool_root){ s->id, s->image, s->name[0] ? s->name : s->id, text(j, "digest"),
-		s->id_base };
+	ctspec_hostname(s, hostname);
+	return (struct pool_root){ s->id, s->image, hostname, text(j, "digest"), s->id_base };
 }
 
 /* Of the container whose files are read. NULL when it does not run. What a killed predecessor has
@@ -72,7 +72,8 @@ static const struct pool_hold *hold_of(
 int worker_tree_create(struct job *j, struct err *err)
 {
 	_cleanup_pool_ struct pool pool = { .fd = -1, .containers = -1, .images = -1 };
-	const struct pool_root root = root_of(j);
+	char hostname[CTSPEC_HOSTNAME_MAX + 1];
+	const struct pool_root root = root_of(j, hostname);
 	int r = worker_tree_open_pool(j, &pool, err);
 
 	if (r >= 0)
@@ -85,7 +86,8 @@ int worker_tree_create(struct job *j, struct err *err)
 int worker_tree_copy(struct job *j, struct err *err)
 {
 	_cleanup_pool_ struct pool pool = { .fd = -1, .containers = -1, .images = -1 };
-	const struct pool_root root = root_of(j);
+	char hostname[CTSPEC_HOSTNAME_MAX + 1];
+	const struct pool_root root = root_of(j, hostname);
 	const char *source = text(j, "source");
 	struct pool_hold form;
 	struct cthold hold;

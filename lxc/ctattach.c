@@ -8,6 +8,7 @@
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 
+#include "lxc/ctconf.h"
 #include "lxc/ctprobe.h"
 #include "lxc/ctpty.h"
 
@@ -85,21 +86,28 @@ static char **variables_of(const json_t *vars, char *term)
 	char **list = xcalloc(json_object_size(vars) + FIRST + 2, sizeof(*list));
 	const char *name;
 	json_t *v;
-	size_t n = FIRST;
+	size_t n = FIRST, room = CTCONF_ENVIRONMENT_MAX;
 
 	list[0] = path_variable;
 	list[1] = home_variable;
 	list[2] = user_variable;
-	json_object_foreach((json_t *)(uintptr_t)vars, name, v) list[n++] =
-		xasprintf("%s=%s", name, json_string_value(v));
+	json_object_foreach((json_t *)(uintptr_t)vars, name, v)
+	{
+		size_t size = strlen(name) + json_string_length(v) + 2;
+
+		if (size > room)
+			continue;
+		room -= size;
+		list[n++] = xasprintf("%s=%s", name, json_string_value(v));
+	}
 	list[n] = term;
 	return list;
 }
 
-static void free_variables(char **list, size_t n_vars)
+static void free_variables(char **list, const char *term)
 {
-	for (size_t i = 0; i < n_vars; i++)
-		free(list[FIRST + i]);
+	for (size_t i = FIRST; list[i] != term; i++)
+		free(list[i]);
 	free(list);
 }
 
@@ -130,7 +138,7 @@ int ctattach_run(struct ctlife *l, const struct ctattach *command, pid_t *ret_pi
 	options.stderr_fd = command->terminal ? slave : command->stdio[2];
 	r = c->attach(c, become_command, (void *)command, &options, ret_pid);
 	lxc_container_put(c);
-	free_variables(variables, json_object_size(vars));
+	free_variables(variables, term);
 	if (r < 0)
 		return err_set(err, -EIO, ERR_INTERNAL, NULL,
 			"liblxc can't run a command in the container");

@@ -82,19 +82,17 @@ struct walk {
 static void item(struct walk *w, const char *key, const char *fmt, ...) _printf_(3, 4);
 static void item(struct walk *w, const char *key, const char *fmt, ...)
 {
-	char value[8192];
+	_cleanup_(freep) char *value = NULL;
 	va_list ap;
 	int n;
 
 	if (w->r < 0)
 		return;
 	va_start(ap, fmt);
-	n = vsnprintf(value, sizeof(value), fmt, ap);
+	n = vasprintf(&value, fmt, ap);
 	va_end(ap);
-	if (n < 0 || (size_t)n >= sizeof(value)) {
-		w->r = -E2BIG;
-		return;
-	}
+	if (n < 0)
+		abort();
 	for (int i = 0; i < n; i++)
 		if ((unsigned char)value[i] < 0x20 || value[i] == 0x7f) {
 			w->r = -EINVAL;
@@ -118,21 +116,26 @@ int ctconf_halt_number(const struct ctspec *s)
 	return is_busybox(s) ? SIGUSR2 : SIGRTMIN + 3;
 }
 
-/* A value with a newline is for sessions alone: of liblxc's configuration it would make a line. */
+/* A value with a newline is for sessions alone: of liblxc's configuration it would make a line. So is what
+ * execve(2) could not hand over: an init that can't be started has none of it. */
 static void environment(struct walk *w, const json_t *vars)
 {
+	size_t room = CTCONF_ENVIRONMENT_MAX;
 	const char *name;
 	json_t *v;
 
 	json_object_foreach((json_t *)(uintptr_t)vars, name, v)
 	{
 		const char *value = json_string_value(v);
-		bool clean = true;
+		size_t size = strlen(name) + strlen(value) + 2;
+		bool clean = size <= room;
 
 		for (const char *c = value; *c; c++)
 			clean = clean && (unsigned char)*c >= 0x20 && *c != 0x7f;
-		if (clean)
-			item(w, "lxc.environment", "%s=%s", name, value);
+		if (!clean)
+			continue;
+		room -= size;
+		item(w, "lxc.environment", "%s=%s", name, value);
 	}
 }
 
@@ -189,10 +192,12 @@ int ctconf_each(const struct ctspec *s, const struct ctconf_paths *p, const stru
 	int (*set)(const char *key, const char *value, void *userdata), void *userdata)
 {
 	struct walk w = { .set = set, .userdata = userdata };
+	char hostname[CTSPEC_HOSTNAME_MAX + 1];
 
+	ctspec_hostname(s, hostname);
 	for (size_t i = 0; i < countof(fixed); i++)
 		item(&w, fixed[i].key, "%s", fixed[i].value);
-	item(&w, "lxc.uts.name", "%s", s->name[0] ? s->name : s->id);
+	item(&w, "lxc.uts.name", "%s", hostname);
 	item(&w, "lxc.net.0.type", "empty"); /* of its own */
 	if (p->netup)
 		item(&w, "lxc.hook.start-host", "%s", p->netup);

@@ -10,6 +10,10 @@
 #include "proto/base.h"
 #include "proto/err.h"
 
+/* Of init's and a session's variables, half of what execve(2) takes with the usual stack. What is beyond it
+ * stays out: with it nothing could be started. */
+#define CTCONF_ENVIRONMENT_MAX (1024UL * 1024)
+
 struct ctconf_paths {
 	const char *lxc;    /* <StateDirectory>/lxc */
 	const char *rootfs; /* <Pool>/containers/<id>/rootfs */

@@ -25,6 +25,12 @@ json_t *ctspec_to_json(const struct ctspec *s)
 	return v;
 }
 
+void ctspec_hostname(const struct ctspec *s, char ret[static CTSPEC_HOSTNAME_MAX + 1])
+{
+	(void)snprintf(ret, CTSPEC_HOSTNAME_MAX + 1, "%.*s", CTSPEC_HOSTNAME_MAX,
+		s->name[0] ? s->name : s->id);
+}
+
 void ctspec_limits_merge(struct ctspec_limits *l, const json_t *over)
 {
 	const struct {

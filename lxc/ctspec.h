@@ -12,8 +12,9 @@
 #include "proto/err.h"
 #include "proto/ident.h"
 
-#define CTSPEC_ID_RANGE 65536 /* ids per container */
-#define CTSPEC_NAME_MAX 100
+#define CTSPEC_ID_RANGE     65536 /* ids per container */
+#define CTSPEC_NAME_MAX     100
+#define CTSPEC_HOSTNAME_MAX 64 /* __NEW_UTS_LEN of the kernel */
 
 struct ctspec_limits {
 	double cpu_cores; /* 0: none, as all below */
@@ -27,7 +28,7 @@ struct ctspec_limits {
 struct ctspec {
 	char id[IDENT_ID_LEN + 1];
 	char project_id[IDENT_ID_LEN + 1];
-	char name[CTSPEC_NAME_MAX + 1]; /* hostname; the id when empty */
+	char name[CTSPEC_NAME_MAX + 1];
 	char image[256];
 	char source_id[IDENT_ID_LEN + 1]; /* of a copy: what it was made from; or empty */
 	uint32_t id_base;                 /* first host uid and gid */
@@ -38,6 +39,9 @@ struct ctspec {
 	bool kvm;                      /* it has /dev/kvm */
 	struct ctspec_limits limits;
 };
+
+/* Its name, as much of it as the kernel holds; the id when it has none. */
+void ctspec_hostname(const struct ctspec *s, char ret[static CTSPEC_HOSTNAME_MAX + 1]);
 
 /* What a "limits" of an order names, over what there was. */
 void ctspec_limits_merge(struct ctspec_limits *l, const json_t *over);

@@ -152,6 +152,15 @@ static int settle_acl(const struct unpack_ids *u, struct archive_entry *e, char 
 	return r;
 }
 
+/* An ACL in the kernel's form, and in no other beside it as tar(1) writes it. */
+static bool is_lost(const char *attribute, int types)
+{
+	return strcmp(attribute, BINARY "default") == 0
+		       ? !(types & ARCHIVE_ENTRY_ACL_TYPE_DEFAULT)
+		       : strncmp(attribute, BINARY, strlen(BINARY)) == 0 &&
+				 !(types & ARCHIVE_ENTRY_ACL_TYPE_ACCESS);
+}
+
 /* What libarchive would leave out without a word. */
 static int judge_forms(struct archive_entry *e, char *why, size_t size)
 {
@@ -165,10 +174,9 @@ static int judge_forms(struct archive_entry *e, char *why, size_t size)
 	}
 	(void)archive_entry_xattr_reset(e);
 	while (archive_entry_xattr_next(e, &name, &value, &length) == ARCHIVE_OK)
-		if (strncmp(name, BINARY, strlen(BINARY)) == 0) {
+		if (is_lost(name, archive_entry_acl_types(e))) {
 			(void)snprintf(why, size,
-				"it has an ACL as the attribute %.40s: "
-				"pack it with --acls",
+				"it has an ACL as the attribute %.40s alone: pack it with --acls",
 				name);
 			return -EBADMSG;
 		}
