@@ -1,21 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/ctstop.h"
 
-#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
 
 #include "agent/engine.h"
-#include "lxc/ctconf.h"
 #include "lxc/ctprobe.h"
+#include "lxc/ctsignal.h"
 #include "proto/oprules.h"
 
 #define ASK_AGAIN_MS 500
+#define HEARS_YET_MS 20
+#define DEAF_LOOKS   5 /* one may be between two waits for signals */
 #define USEC_PER_MS  1000ULL
 
 struct ctstop {
 	struct operation *op;
-	int pidfd, signal;
+	pid_t pid;
+	int pidfd;
+	unsigned deaf; /* looks in a row at which it heard nothing */
 	int64_t end_ms, timeout_ms;
 	sd_event_source *source, *timer;
 };
@@ -47,13 +50,22 @@ static int on_end(sd_event_source *source, int fd, uint32_t revents, void *userd
 
 static int on_time(sd_event_source *source, uint64_t usec, void *userdata);
 
-/* An init that has just begun doesn't hear it: a signal without a handler is dropped in a pid namespace
- * (pid_namespaces(7)). So it is asked until it ends. */
+static bool is_deaf(const struct ctstop *s)
+{
+	return s->deaf >= DEAF_LOOKS && ctsignal_age_ms(s->pid) >= CTSIGNAL_SETTLED_MS;
+}
+
+/* An init that has just begun hears nothing yet, and what it blocks it may drop: so it is asked until it ends.
+ * One that is no longer new and still hears nothing can only be killed: what follows the wait does it. */
 static void ask(struct ctstop *s)
 {
-	int64_t wait_ms = MAX_OF(MIN_OF(s->end_ms - agent_elapsed_ms(), (int64_t)ASK_AGAIN_MS), 0);
+	int signal = ctsignal_of(s->pid);
+	int64_t again_ms = signal ? ASK_AGAIN_MS : HEARS_YET_MS,
+		wait_ms = MAX_OF(MIN_OF(s->end_ms - agent_elapsed_ms(), again_ms), 0);
 
-	(void)syscall(SYS_pidfd_send_signal, s->pidfd, s->signal, NULL, 0); /* gone: on_end knows */
+	s->deaf = signal == 0 ? s->deaf + 1 : 0;
+	if (signal > 0) /* gone: on_end knows */
+		(void)syscall(SYS_pidfd_send_signal, s->pidfd, signal, NULL, 0);
 	s->timer = sd_event_source_disable_unref(s->timer);
 	if (sd_event_add_time_relative(s->op->agent->event, &s->timer, CLOCK_BOOTTIME,
 		    (uint64_t)wait_ms * USEC_PER_MS, 1000, on_time, s) < 0)
@@ -64,7 +76,9 @@ static int on_time(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct ctstop *s = userdata;
 
-	if (agent_elapsed_ms() < s->end_ms)
+	if (is_deaf(s) || (s->deaf && agent_elapsed_ms() >= s->end_ms))
+		over(s, 0);
+	else if (agent_elapsed_ms() < s->end_ms)
 		ask(s);
 	else
 		over(s, err_set(&s->op->err, -ETIMEDOUT, ERR_TIMEOUT, NULL,
@@ -80,7 +94,8 @@ int ctstop_wait(struct agent *a, struct operation *op)
 	struct container *c = desired_find(a->desired, op->order.container_id);
 	_cleanup_(closep) int pidfd = -1;
 	struct ctstop *s;
-	int r = ctprobe_look(a->groups, c->spec.id, NULL, &pidfd, &op->err);
+	pid_t pid;
+	int r = ctprobe_look(a->groups, c->spec.id, &pid, &pidfd, &op->err);
 
 	if (r == CTPROBE_PAUSED)
 		return err_set(&op->err, -EPERM, ERR_OPERATION_STATE_CONFLICT, NULL,
@@ -90,7 +105,7 @@ int ctstop_wait(struct agent *a, struct operation *op)
 	s = xcalloc(1, sizeof(*s));
 	s->op = op;
 	s->pidfd = take_fd(&pidfd);
-	s->signal = ctconf_halt_number(&c->spec);
+	s->pid = pid;
 	s->timeout_ms = oprules_timeout_s(op->order.op, op->order.params) * 1000LL;
 	s->end_ms = agent_elapsed_ms() + s->timeout_ms;
 	op->stop = s;

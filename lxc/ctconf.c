@@ -101,21 +101,6 @@ static void item(struct walk *w, const char *key, const char *fmt, ...)
 	w->r = w->set(key, value, w->userdata);
 }
 
-static bool is_busybox(const struct ctspec *s)
-{
-	return strcmp(s->image, "builtin:busybox") == 0;
-}
-
-const char *ctconf_halt_signal(const struct ctspec *s)
-{
-	return is_busybox(s) ? "SIGUSR2" : "SIGRTMIN+3";
-}
-
-int ctconf_halt_number(const struct ctspec *s)
-{
-	return is_busybox(s) ? SIGUSR2 : SIGRTMIN + 3;
-}
-
 /* A value with a newline is for sessions alone: of liblxc's configuration it would make a line. So is what
  * execve(2) could not hand over: an init that can't be started has none of it. */
 static void environment(struct walk *w, const json_t *vars)
@@ -215,7 +200,6 @@ int ctconf_each(const struct ctspec *s, const struct ctconf_paths *p, const stru
 	item(&w, "lxc.log.file", "%s/%s/lxc.log", p->lxc, s->id);
 	item(&w, "lxc.console.logfile", "%s/%s/console.log", p->lxc, s->id);
 	item(&w, "lxc.console.size", "%d", CONSOLE_SIZE);
-	item(&w, "lxc.signal.halt", "%s", ctconf_halt_signal(s));
 	if (h->apparmor)
 		item(&w, "lxc.apparmor.profile", "generated");
 	item(&w, h->v1_devices ? "lxc.cgroup.devices.deny" : "lxc.cgroup2.devices.deny", "a");

@@ -36,10 +36,6 @@ struct ctconf_host {
 int ctconf_each(const struct ctspec *s, const struct ctconf_paths *p, const struct ctconf_host *h,
 	int (*set)(const char *key, const char *value, void *userdata), void *userdata);
 
-/* What init understands as "end now": lxc.signal.halt. */
-const char *ctconf_halt_signal(const struct ctspec *s);
-int ctconf_halt_number(const struct ctspec *s);
-
 /* The seccomp policy (liblxc's own format, version 2): what no container needs and hosts have been
  * broken with. */
 extern const char ctconf_seccomp_policy[];

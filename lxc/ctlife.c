@@ -14,12 +14,16 @@
 
 #include "lxc/ctexit.h"
 #include "lxc/ctprobe.h"
+#include "lxc/ctsignal.h"
 
 #define MONITOR_SPARE   (32 * 1024)
 #define KILL_WAIT_MS    5000
 #define MONITOR_WAIT_MS 3000 /* the monitor clears away namespaces and groups: some 30 ms */
 #define POLL_MS         2
-#define ASK_AGAIN_MS    500
+#define ASK_AGAIN_MS    500LL
+#define HEARS_NOTHING   1
+#define DEAF_LOOKS      5 /* one may be between two waits for signals */
+#define HEARS_YET_MS    20LL
 #define LOG_TAIL        4096
 
 /* --- a clean slate --- */
@@ -410,6 +414,16 @@ int ctlife_ended(struct ctlife *l, struct err *err)
 	return clear_leftovers(l, err);
 }
 
+/* 1 when it was asked, 0 when it hears nothing. */
+static int ask(pid_t pid, int pidfd)
+{
+	int sig = ctsignal_of(pid);
+
+	if (sig <= 0)
+		return sig == 0 ? 0 : -ESRCH;
+	return syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, 0) < 0 ? -errno : 1;
+}
+
 void ctlife_ask(const struct ctlife *l)
 {
 	_cleanup_(closep) int pidfd = -1;
@@ -417,27 +431,31 @@ void ctlife_ask(const struct ctlife *l)
 	pid_t pid;
 
 	if (ctprobe_find(l->groups, l->spec.id, &pid, &pidfd, &ignored) >= CTPROBE_RUNNING)
-		(void)syscall(SYS_pidfd_send_signal, pidfd, ctconf_halt_number(&l->spec), NULL, 0);
+		(void)!ask(pid, pidfd);
 }
 
-/* An init that has just begun doesn't hear it: a signal without a handler is dropped in a pid namespace
- * (pid_namespaces(7)). So it is asked until it ends. */
-static int ask_until_ended(const struct ctlife *l, int pidfd, int64_t timeout_ms)
+/* An init that has just begun hears nothing yet, and what it blocks it may drop: so it is asked until it ends.
+ * One that is no longer new and still hears nothing can only be killed, and why wait? */
+static int ask_until_ended(pid_t pid, int pidfd, int64_t timeout_ms)
 {
 	struct pollfd p = { .fd = pidfd, .events = POLLIN };
 	int64_t end_ms = monotonic_ms() + timeout_ms;
 
-	for (;;) {
+	for (unsigned deaf = 0;;) {
 		int64_t left_ms = end_ms - monotonic_ms();
+		int r = ask(pid, pidfd);
 
-		if (syscall(SYS_pidfd_send_signal, pidfd, ctconf_halt_number(&l->spec), NULL, 0) <
-			0)
-			return errno == ESRCH ? 0 : -errno;
-		if (poll(&p, 1, (int)MAX_OF(MIN_OF(left_ms, (int64_t)ASK_AGAIN_MS), (int64_t)0)) >
-			0)
+		if (r < 0)
+			return r == -ESRCH ? 0 : r;
+		deaf = r == 0 ? deaf + 1 : 0;
+		if (deaf >= DEAF_LOOKS && ctsignal_age_ms(pid) >= CTSIGNAL_SETTLED_MS)
+			return HEARS_NOTHING;
+		if (poll(&p, 1,
+			    (int)MAX_OF(MIN_OF(left_ms, r ? ASK_AGAIN_MS : HEARS_YET_MS),
+				    (int64_t)0)) > 0)
 			return 0;
 		if (left_ms <= 0)
-			return -ETIMEDOUT;
+			return r ? -ETIMEDOUT : HEARS_NOTHING;
 	}
 }
 
@@ -459,7 +477,7 @@ int ctlife_shutdown(struct ctlife *l, int64_t timeout_ms, struct err *err)
 	case CTPROBE_RUNNING:
 		break;
 	}
-	r = ask_until_ended(l, pidfd, timeout_ms);
+	r = ask_until_ended(pid, pidfd, timeout_ms);
 	if (r == -ETIMEDOUT)
 		return err_set(err, r, ERR_TIMEOUT, NULL,
 			"the container did not end within %lld ms of being asked; it goes on "
@@ -468,7 +486,8 @@ int ctlife_shutdown(struct ctlife *l, int64_t timeout_ms, struct err *err)
 	if (r < 0)
 		return err_set(
 			err, r, ERR_INTERNAL, NULL, "init can't be signalled: %s", strerror(-r));
-	let_monitor_finish(l);
+	if (r != HEARS_NOTHING)
+		let_monitor_finish(l);
 	return clear_leftovers(l, err);
 }
 

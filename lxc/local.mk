@@ -11,6 +11,7 @@ lxc_libct_a_SOURCES = \
 	lxc/ctmeter.c lxc/ctmeter.h \
 	lxc/ctprobe.c lxc/ctprobe.h \
 	lxc/ctspec.c lxc/ctspec.h \
+	lxc/ctsignal.c lxc/ctsignal.h \
 	lxc/cttree.c lxc/cttree.h
 lxc_libct_a_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 lxc_libctlife_a_SOURCES = lxc/ctlife.c lxc/ctlife.h lxc/ctattach.c lxc/ctattach.h lxc/ctenter.c lxc/ctenter.h lxc/ctpty.c lxc/ctpty.h
