@@ -76,16 +76,19 @@ static int on_time(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct ctstop *s = userdata;
 
-	if (is_deaf(s) || (s->deaf && agent_elapsed_ms() >= s->end_ms))
-		over(s, 0);
-	else if (agent_elapsed_ms() < s->end_ms)
+	if (agent_elapsed_ms() < s->end_ms) {
 		ask(s);
-	else
+		if (is_deaf(s))
+			over(s, 0);
+	} else if (s->deaf) {
+		over(s, 0);
+	} else {
 		over(s, err_set(&s->op->err, -ETIMEDOUT, ERR_TIMEOUT, NULL,
 				"the container did not end within %lld ms of being asked; it goes "
 				"on "
 				"running",
 				(long long)s->timeout_ms));
+	}
 	return 0;
 }
 

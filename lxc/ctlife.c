@@ -410,7 +410,12 @@ static void let_monitor_finish(struct ctlife *l)
 
 int ctlife_ended(struct ctlife *l, struct err *err)
 {
-	let_monitor_finish(l);
+	int r = ctprobe_find(l->groups, l->spec.id, NULL, NULL, err);
+
+	if (r < 0)
+		return r;
+	if (r < CTPROBE_RUNNING) /* else it heard nothing: there is nothing to wait for */
+		let_monitor_finish(l);
 	return clear_leftovers(l, err);
 }
 
