@@ -4,11 +4,11 @@
 import json
 import os
 import pathlib
-import shutil
 import signal
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+import beside
 import harness
 import host
 import tap
@@ -50,16 +50,8 @@ def replayed(node, cid):
 
 def swallowed(node, cid):
     """A courier that was taken over says that it has delivered what it threw away."""
-    place = node.directory / "programs"
-    place.mkdir()
-    (place / "material").mkdir()
-    shutil.copy(harness.BUILD / "agent/hoody-agent", place)
-    shutil.copy(harness.BUILD / "tests/tools/evil-courier", place / "hoody-courier")
-    for name in ("agent/hoody-portal", "agent/hoody-worker", "netns/hoody-netproxy", "netns/hoody-netup", "storage/hoody-mounts"):
-        (place / pathlib.Path(name).name).symlink_to(harness.BUILD / name)
+    place = beside.evil_courier(node)
     said = place / "said"
-    said.touch()
-    said.chmod(0o666)
     (place / "evil").write_text("swallow")
     node.stop_agent()
     node.program = place / "hoody-agent"

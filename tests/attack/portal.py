@@ -6,7 +6,6 @@ import array
 import json
 import os
 import pathlib
-import shutil
 import socket
 import sys
 
@@ -82,13 +81,9 @@ def be_portal(place, honest):
         portal.end_streams()
 
 
-def beside(node, honest):
-    """The agent's programs, with ours as the portal: it looks beside itself."""
-    place = node.directory / "programs"
-    place.mkdir()
-    shutil.copy(harness.BUILD / "agent/hoody-agent", place)
-    for name in ("agent/hoody-courier", "agent/hoody-worker", "netns/hoody-netproxy", "netns/hoody-netup", "storage/hoody-mounts"):
-        (place / pathlib.Path(name).name).symlink_to(harness.BUILD / name)
+def with_portal(node, honest):
+    """The agent's programs, with ours as the portal."""
+    place = beside.make(node, "hoody-portal")
     (place / "hoody-portal").write_text("#!/usr/bin/python3\nimport pathlib, sys\nsys.dont_write_bytecode = True\n" f"sys.path.insert(0, {str(pathlib.Path(__file__).parent)!r})\nimport portal\n"
                                         f"portal.be_portal(pathlib.Path({str(place)!r}), {honest!r})\n")
     (place / "hoody-portal").chmod(0o755)
@@ -98,7 +93,7 @@ def beside(node, honest):
 
 def nobody_asked():
     with harness.Node(start=False, conf=harness.STANDALONE) as node:
-        place = beside(node, None)
+        place = with_portal(node, None)
         node.start_agent()
         with socket.socket(socket.AF_UNIX) as root:
             root.connect(str(node.directory / "run" / "debug.sock"))
@@ -119,7 +114,7 @@ def anothers_stream():
         port = s.getsockname()[1]
     conf = {**harness.STANDALONE, "Metrics": {"Listen": f"127.0.0.1:{port}"}}
     with harness.Node(start=False, conf=conf) as node:
-        place = beside(node, str(harness.BUILD / "agent/hoody-portal"))
+        place = with_portal(node, str(harness.BUILD / "agent/hoody-portal"))
         node.start_agent()
         api = local.Local(node, 5 * harness.SLOW)
         stream = api.stream("/events")
@@ -139,6 +134,7 @@ def anothers_stream():
 
 
 if __name__ == "__main__":
+    import beside
     import harness
     import host
     import local

@@ -7,7 +7,6 @@ import copy
 import json
 import os
 import pathlib
-import shutil
 import signal
 import socket
 import sqlite3
@@ -16,6 +15,7 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+import beside
 import harness
 import host
 import local
@@ -27,20 +27,6 @@ MODES = {"die": 1.5, "die-ready": 2, "garbage": 1, "headers": 1, "out-of-turn": 
 CPU_SHARE = 0.35
 GROWTH = (400 if harness.SANITIZED else 32) << 20 # a frame of 24 MiB while it is judged; ASan keeps what was freed
 BOUND_MS = 100 * harness.SLOW
-
-
-def beside(node):
-    """A folder of the programs with our courier as theirs. The agent is a copy: it looks beside itself."""
-    place = node.directory / "programs"
-    place.mkdir()
-    (place / "material").mkdir()
-    shutil.copy(harness.BUILD / "agent/hoody-agent", place)
-    shutil.copy(harness.BUILD / "tests/tools/evil-courier", place / "hoody-courier")
-    for name in ("agent/hoody-portal", "agent/hoody-worker", "netns/hoody-netproxy", "netns/hoody-netup", "storage/hoody-mounts"):
-        (place / pathlib.Path(name).name).symlink_to(harness.BUILD / name)
-    (place / "said").touch()
-    (place / "said").chmod(0o666)
-    return place
 
 
 def heirs(place):
@@ -151,7 +137,7 @@ def main():
         cid = node.new_id()
         tap.eq(node.do("container.create", cid, image=harness.IMAGE)["state"], "succeeded", "a container runs")
         node.do("firewall.replace", cid, ingress=[{"action": "allow", "protocol": "tcp", "destination_port": "80"}])
-        place = beside(node)
+        place = beside.evil_courier(node)
         steal(node, place, cid)
         server.bind(("127.0.0.1", 0))
         server.listen(64)
