@@ -410,11 +410,15 @@ static void let_monitor_finish(struct ctlife *l)
 
 int ctlife_ended(struct ctlife *l, struct err *err)
 {
-	int r = ctprobe_find(l->groups, l->spec.id, NULL, NULL, err);
+	_cleanup_(closep) int pidfd = -1;
+	int r = ctprobe_find(l->groups, l->spec.id, NULL, &pidfd, err);
+	struct pollfd init = { .fd = pidfd, .events = POLLIN };
 
 	if (r < 0)
 		return r;
-	if (r < CTPROBE_RUNNING) /* else it heard nothing: there is nothing to wait for */
+	/* One that goes on heard nothing: there is nothing to wait for. One that has ended may be found still,
+	 * until its monitor has looked (pidfd_open(2)). */
+	if (r < CTPROBE_RUNNING || poll(&init, 1, 0) > 0)
 		let_monitor_finish(l);
 	return clear_leftovers(l, err);
 }
