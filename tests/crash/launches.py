@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The agent killed as soon as a container's init is there, while liblxc still starts it: its monitor ends such a container when it finds its starter dead. The order that is taken up again must not have
 succeeded by a container that then ends."""
+import contextlib
 import os
 import pathlib
 import shutil
@@ -60,8 +61,9 @@ def main():
             order = node.order("container.restart", cid)
             host.poll(lambda: host.init_of(node.prefix, cid) not in (old, None), 10, 0)
             monitors = [pid for pid in host.pids_of(node.prefix, cid, "monitor") if pid not in before]
-            for pid in monitors: # they are to notice when the next agent has looked
-                os.kill(pid, signal.SIGSTOP)
+            for pid in monitors: # they are to notice when the next agent has looked; a hook among them may have ended
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGSTOP)
             node.stop_agent(signal.SIGKILL)
             cut += not (node.directory / "state/lxc" / cid / "started").exists()
             node.start_agent()
