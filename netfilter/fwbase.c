@@ -28,13 +28,16 @@
 #define STATE_NEW         (1 << 3)
 #define STATE_UNTRACKED   (1 << 6)
 
-#define DIVERT   "divert"
-#define KNOWN    "known"
-#define LEAVE    "leave"
-#define FROM     "from"
-#define TO       "to"
-#define SHUT     "shut"
-#define SERVICES "services"
+#define ADMIT_FROM "admit-from"
+#define ADMIT_TO   "admit-to"
+#define DIVERT     "divert"
+#define KNOWN      "known"
+#define LEAVE      "leave"
+#define FROM       "from"
+#define TO         "to"
+#define HOST       "host"
+#define SHUT       "shut"
+#define SERVICES   "services"
 
 const char *const fwbase_maps[FW_DIRECTIONS] = { [FW_INGRESS] = "ingress", [FW_EGRESS] = "egress" };
 
@@ -226,14 +229,13 @@ static void add_dispatch(struct nfbatch *b, const char *chain, uint32_t key, enu
 }
 
 /* A lookup that finds nothing ends the rule. */
-static void add_known(
-	struct nfbatch *b, const char *chain, uint32_t key, int verdict, const char *target)
+static void add_known(struct nfbatch *b, const char *chain, uint32_t key)
 {
 	struct nftnl_rule *r = nfexpr_rule();
 
 	nfexpr_meta(r, key, 0);
 	nfexpr_map(r, 0, FWBASE_PROJECTS, 4);
-	end_at(b, chain, r, verdict, target);
+	end(b, chain, r, NFT_RETURN);
 }
 
 /* In block and proxy mode: flows that it begins, or has begun before, end here. What is on its way to
@@ -262,34 +264,32 @@ static void build_shut(struct nfbatch *b)
 	end(b, SHUT, nfexpr_rule(), NF_DROP);
 }
 
-/* What an end of a new flow has too many of. A flow's later packets are new too, until it is answered. */
-static void build_admit(struct nfbatch *b, uint32_t flows_max)
+/* An end of a new flow may have too many of them. A flow's later packets are new too, until it is
+ * answered. Two chains, not one that asks for both ends: the kernel looks through all that a map leads
+ * to once for each way that leads to the map, whenever a jump is added. */
+static void build_admit(struct nfbatch *b, const char *chain, uint32_t way, uint32_t flows_max)
 {
-	static const uint32_t ways[] = { NFT_META_IIFNAME, NFT_META_OIFNAME };
 	struct nftnl_rule *r = nfexpr_rule();
 
+	if (flows_max == 0)
+		return;
 	nfexpr_ct_state_is_not(r, STATE_NEW);
-	end(b, FWBASE_ADMIT, r, NF_ACCEPT);
+	end(b, chain, r, NFT_RETURN);
 	r = nfexpr_rule();
 	nfexpr_ct_confirmed(r);
-	end(b, FWBASE_ADMIT, r, NF_ACCEPT);
-	for (size_t i = 0; flows_max > 0 && i < countof(ways); i++) {
-		r = nfexpr_rule();
-		nfexpr_meta(r, ways[i], 0);
-		nfexpr_in(r, 0, FWBASE_FULL, false);
-		nfexpr_in(r, 0, FWBASE_REFUSED, false);
-		end(b, FWBASE_ADMIT, r, NF_DROP);
-		r = nfexpr_rule();
-		nfexpr_meta(r, ways[i], 0);
-		nfexpr_in(r, 0, FWBASE_FLOWS, false);
-		nfexpr_add_to(r, 0, FWBASE_FULL);
-		nfexpr_in(r, 0, FWBASE_REFUSED, false);
-		end(b, FWBASE_ADMIT, r, NF_DROP);
-	}
-	end(b, FWBASE_ADMIT, nfexpr_rule(), NF_ACCEPT);
+	end(b, chain, r, NFT_RETURN);
+	r = nfexpr_rule();
+	nfexpr_meta(r, way, 0);
+	nfexpr_in(r, 0, FWBASE_FULL, false);
+	nfexpr_in(r, 0, FWBASE_REFUSED, false);
+	end(b, chain, r, NF_DROP);
+	r = nfexpr_rule();
+	nfexpr_meta(r, way, 0);
+	nfexpr_verdict_map(r, 0, FWBASE_FLOWS);
+	nfbatch_add_rule(b, chain, r);
 }
 
-static void add_dns(struct nfbatch *b, const char *chain, int verdict, const char *target)
+static void add_dns(struct nfbatch *b, const char *chain)
 {
 	static const uint8_t protocols[] = { IPPROTO_UDP, IPPROTO_TCP };
 
@@ -298,7 +298,7 @@ static void add_dns(struct nfbatch *b, const char *chain, int verdict, const cha
 
 		is_protocol(r, protocols[i]);
 		is_port(r, 53, true);
-		end_at(b, chain, r, verdict, target);
+		end(b, chain, r, NFT_RETURN);
 	}
 }
 
@@ -327,7 +327,7 @@ static void add_no_metadata(struct nfbatch *b)
 		nfexpr_is(r, 4, services[i].address, services[i].size);
 		end_at(b, FROM, r, NFT_JUMP, SERVICES);
 	}
-	add_dns(b, SERVICES, NFT_RETURN, NULL);
+	add_dns(b, SERVICES);
 	end_at(b, SERVICES, nfexpr_rule(), NFT_GOTO, FWBASE_REJECT);
 }
 
@@ -398,7 +398,7 @@ static void build_from(struct nfbatch *b, bool metadata)
 	if (!metadata)
 		add_no_metadata(b);
 	add_dispatch(b, FROM, NFT_META_IIFNAME, FW_EGRESS);
-	add_known(b, FROM, NFT_META_IIFNAME, NFT_RETURN, NULL);
+	add_known(b, FROM, NFT_META_IIFNAME);
 	end(b, FROM, nfexpr_rule(), NF_DROP);
 }
 
@@ -419,11 +419,11 @@ static void add_proxy_exemption(struct nfbatch *b)
 
 	nfexpr_meta(r, NFT_META_L4PROTO, 0);
 	nfexpr_is_not(r, 0, &tcp, sizeof(tcp));
-	end_at(b, TO, r, NFT_GOTO, FWBASE_ADMIT);
+	end(b, TO, r, NFT_RETURN);
 	r = from_proxies();
 	is_protocol(r, IPPROTO_TCP);
 	is_port(r, 22, false);
-	end_at(b, TO, r, NFT_GOTO, FWBASE_ADMIT);
+	end(b, TO, r, NFT_RETURN);
 }
 
 static void build_to(struct nfbatch *b, const struct fwtable_conf *conf)
@@ -433,7 +433,7 @@ static void build_to(struct nfbatch *b, const struct fwtable_conf *conf)
 	if (conf->proxies.n > 0)
 		add_proxy_exemption(b);
 	add_dispatch(b, TO, NFT_META_OIFNAME, FW_INGRESS);
-	end_at(b, TO, of_ours(NFT_META_OIFNAME, conf->prefix, false), NFT_GOTO, FWBASE_ADMIT);
+	end(b, TO, of_ours(NFT_META_OIFNAME, conf->prefix, false), NFT_RETURN);
 	/* Of one project? The packet's mark carries the number from one lookup to the next, and is
 	 * what it was afterwards: a key that begins with what a map gave is more than nft(8) can
 	 * list (1.0.6 aborts). */
@@ -445,9 +445,9 @@ static void build_to(struct nfbatch *b, const struct fwtable_conf *conf)
 	nfexpr_meta(r, NFT_META_OIFNAME, 1);
 	nfexpr_in(r, 0, FWBASE_MEMBERS, false);
 	nfexpr_set_meta(r, NFT_META_MARK, 8);
-	end_at(b, TO, r, NFT_GOTO, FWBASE_ADMIT);
+	end(b, TO, r, NFT_RETURN);
 	end(b, TO, of_ours(NFT_META_IIFNAME, conf->prefix, true), NF_DROP);
-	add_known(b, TO, NFT_META_OIFNAME, NFT_GOTO, FWBASE_ADMIT);
+	add_known(b, TO, NFT_META_OIFNAME);
 	end(b, TO, nfexpr_rule(), NF_DROP);
 }
 
@@ -458,7 +458,8 @@ static void build_forward(struct nfbatch *b, const char *prefix)
 	end_at(b, chain, of_ours(NFT_META_IIFNAME, prefix, true), NFT_GOTO, LEAVE);
 	add_known_flows(b, chain);
 	add_no_middles(b, chain, NFT_META_OIFNAME, prefix);
-	end_at(b, chain, nfexpr_rule(), NFT_GOTO, TO);
+	end_at(b, chain, nfexpr_rule(), NFT_JUMP, TO);
+	end_at(b, chain, nfexpr_rule(), NFT_JUMP, ADMIT_TO);
 }
 
 static void build_leave(struct nfbatch *b, const char *prefix)
@@ -467,35 +468,44 @@ static void build_leave(struct nfbatch *b, const char *prefix)
 	add_known_flows(b, LEAVE);
 	add_no_middles(b, LEAVE, NFT_META_IIFNAME, prefix);
 	end_at(b, LEAVE, nfexpr_rule(), NFT_JUMP, FROM);
-	end_at(b, LEAVE, nfexpr_rule(), NFT_GOTO, TO);
+	end_at(b, LEAVE, nfexpr_rule(), NFT_JUMP, TO);
+	end_at(b, LEAVE, nfexpr_rule(), NFT_JUMP, ADMIT_FROM);
+	end_at(b, LEAVE, nfexpr_rule(), NFT_JUMP, ADMIT_TO);
+}
+
+/* What of the host is a container's to reach. */
+static void build_host(struct nfbatch *b)
+{
+	static const uint8_t echo[][2] = { { IPPROTO_ICMP, ICMP_ECHO },
+		{ IPPROTO_ICMPV6, ICMP6_ECHO_REQUEST } };
+	const uint32_t mark = FWTABLE_PROXY_MARK;
+	struct nftnl_rule *r = nfexpr_rule();
+
+	nfexpr_meta(r, NFT_META_MARK, 0);
+	nfexpr_is(r, 0, &mark, sizeof(mark));
+	end(b, HOST, r, NFT_RETURN);
+	for (size_t i = 0; i < countof(echo); i++) {
+		r = nfexpr_rule();
+		is_protocol(r, echo[i][0]);
+		nfexpr_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1, 0);
+		nfexpr_is(r, 0, &echo[i][1], 1);
+		end(b, HOST, r, NFT_RETURN);
+	}
+	add_dns(b, HOST);
+	end(b, HOST, nfexpr_rule(), NF_DROP);
 }
 
 static void build_input(struct nfbatch *b, const char *prefix)
 {
-	static const uint8_t echo[][2] = { { IPPROTO_ICMP, ICMP_ECHO },
-		{ IPPROTO_ICMPV6, ICMP6_ECHO_REQUEST } };
 	static const char chain[] = "input";
-	const uint32_t mark = FWTABLE_PROXY_MARK;
-	struct nftnl_rule *r;
 
 	end(b, chain, of_ours(NFT_META_IIFNAME, prefix, false), NF_ACCEPT);
 	add_closed(b, chain, true);
 	add_known_flows(b, chain);
 	add_no_middles(b, chain, NFT_META_IIFNAME, prefix);
 	end_at(b, chain, nfexpr_rule(), NFT_JUMP, FROM);
-	r = nfexpr_rule();
-	nfexpr_meta(r, NFT_META_MARK, 0);
-	nfexpr_is(r, 0, &mark, sizeof(mark));
-	end_at(b, chain, r, NFT_GOTO, FWBASE_ADMIT);
-	for (size_t i = 0; i < countof(echo); i++) {
-		r = nfexpr_rule();
-		is_protocol(r, echo[i][0]);
-		nfexpr_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1, 0);
-		nfexpr_is(r, 0, &echo[i][1], 1);
-		end_at(b, chain, r, NFT_GOTO, FWBASE_ADMIT);
-	}
-	add_dns(b, chain, NFT_GOTO, FWBASE_ADMIT);
-	end(b, chain, nfexpr_rule(), NF_DROP);
+	end_at(b, chain, nfexpr_rule(), NFT_JUMP, HOST);
+	end_at(b, chain, nfexpr_rule(), NFT_JUMP, ADMIT_FROM);
 }
 
 static void build_output(struct nfbatch *b, const char *prefix)
@@ -504,7 +514,8 @@ static void build_output(struct nfbatch *b, const char *prefix)
 
 	end(b, chain, of_ours(NFT_META_OIFNAME, prefix, false), NF_ACCEPT);
 	add_known_flows(b, chain);
-	end_at(b, chain, nfexpr_rule(), NFT_GOTO, TO);
+	end_at(b, chain, nfexpr_rule(), NFT_JUMP, TO);
+	end_at(b, chain, nfexpr_rule(), NFT_JUMP, ADMIT_TO);
 }
 
 static void build_postrouting(struct nfbatch *b, const struct fwtable_conf *conf)
@@ -547,22 +558,18 @@ void fwbase_build(struct nfbatch *b, const struct fwtable_conf *conf)
 		{ "input", NF_INET_LOCAL_IN, PRIORITY_FILTER },
 		{ "output", NF_INET_LOCAL_OUT, PRIORITY_FILTER },
 	};
+	static const char *const chains[] = { FWBASE_REJECT, ADMIT_FROM, ADMIT_TO, SHUT, SERVICES,
+		DIVERT, KNOWN, LEAVE, FROM, TO, HOST };
 
 	fwsets_build(b, conf);
 	for (size_t i = 0; i < countof(bases); i++)
 		nfbatch_add_base_chain(
 			b, bases[i].name, "filter", bases[i].hook, bases[i].priority);
-	nfbatch_add_chain(b, FWBASE_REJECT);
-	nfbatch_add_chain(b, FWBASE_ADMIT);
-	nfbatch_add_chain(b, SHUT);
-	nfbatch_add_chain(b, SERVICES);
-	nfbatch_add_chain(b, DIVERT);
-	nfbatch_add_chain(b, KNOWN);
-	nfbatch_add_chain(b, LEAVE);
-	nfbatch_add_chain(b, FROM);
-	nfbatch_add_chain(b, TO);
+	for (size_t i = 0; i < countof(chains); i++)
+		nfbatch_add_chain(b, chains[i]);
 	build_reject(b);
-	build_admit(b, conf->flows_max);
+	build_admit(b, ADMIT_FROM, NFT_META_IIFNAME, conf->flows_max);
+	build_admit(b, ADMIT_TO, NFT_META_OIFNAME, conf->flows_max);
 	build_shut(b);
 	build_prerouting(b, conf->prefix);
 	build_divert(b);
@@ -573,6 +580,7 @@ void fwbase_build(struct nfbatch *b, const struct fwtable_conf *conf)
 	build_forward(b, conf->prefix);
 	build_known(b, conf->prefix);
 	build_leave(b, conf->prefix);
+	build_host(b);
 	build_input(b, conf->prefix);
 	build_output(b, conf->prefix);
 	if (conf->masquerade) {

@@ -8,7 +8,6 @@
 
 /* Chains and sets that a container's part names. */
 #define FWBASE_REJECT "refuse"
-#define FWBASE_ADMIT  "admit" /* where what may pass goes in the end */
 #define FWBASE_ADDRESSES \
 	"addresses" /* interface, MAC, IPv4 address: who may speak as whom → with which mark */
 #define FWBASE_ADDRESSES6 "addresses6" /* the same with its IPv6 address, when it has one */
@@ -18,7 +17,7 @@
 #define FWBASE_PROXIED    "proxied"    /* interface → port of its forwarder */
 #define FWBASE_PROXIES    "proxies"    /* family, IPv4 ranges */
 #define FWBASE_FULL       "full"       /* interfaces that had too many flows a moment ago */
-#define FWBASE_FLOWS      "flows"      /* interfaces; found when it has too many */
+#define FWBASE_FLOWS      "flows"      /* interface → where its flows are counted */
 #define FWBASE_REFUSED    "refused"    /* interfaces, with a counter of what that has cost them */
 extern const char *const fwbase_maps[FW_DIRECTIONS]; /* family, interface → verdict */
 

@@ -59,6 +59,11 @@ static void chain_name(
 	(void)snprintf(ret, FWPORT_NAME_MAX, "%s-%c", p->ifname, letters[direction]);
 }
 
+static void bound_name(const struct fwport *p, char ret[static FWPORT_NAME_MAX])
+{
+	(void)snprintf(ret, FWPORT_NAME_MAX, "%s-f", p->ifname);
+}
+
 void fwport_set_name(const struct fwport *p, enum fwdirection direction, size_t i,
 	char ret[static FWPORT_NAME_MAX])
 {
@@ -159,16 +164,15 @@ static void fill_set(struct nfbatch *b, const char *name, const struct fwset *se
 	change_elements(b, name, set, at, set->n, false);
 }
 
-/* Egress goes on to where the packet is going; ingress has the last word. */
-static void add_verdict(struct nftnl_rule *r, enum fwdirection direction, enum fwverdict verdict)
+/* What is allowed goes back to where a chain of the base has asked. */
+static void add_verdict(struct nftnl_rule *r, enum fwverdict verdict)
 {
 	if (verdict == FW_REJECT)
 		nfexpr_verdict(r, NFT_GOTO, FWBASE_REJECT);
 	else if (verdict == FW_DROP)
 		nfexpr_verdict(r, NF_DROP, NULL);
 	else
-		nfexpr_verdict(r, direction == FW_EGRESS ? NFT_RETURN : NFT_GOTO,
-			direction == FW_EGRESS ? NULL : FWBASE_ADMIT);
+		nfexpr_verdict(r, NFT_RETURN, NULL);
 }
 
 static void add_set_rule(struct nfbatch *b, const char *chain, const char *name,
@@ -183,7 +187,7 @@ static void add_set_rule(struct nfbatch *b, const char *chain, const char *name,
 			nfexpr_payload(r, fields[i].base, fields[i].offset[direction],
 				fields[i].size, reg++);
 	nfexpr_in(r, 0, name, false);
-	add_verdict(r, direction, set->verdict);
+	add_verdict(r, set->verdict);
 	nfbatch_add_rule(b, chain, r);
 }
 
@@ -245,7 +249,7 @@ static void map_direction(
 	const struct fwbase_family_key v4 = fwbase_family_key(NFPROTO_IPV4, p->ifname),
 				       v6 = fwbase_family_key(NFPROTO_IPV6, p->ifname);
 	const struct nfbatch_element elements[] = {
-		{ .key = &v4, .size = sizeof(v4), .jump = chain },
+		{ .key = &v4, .size = sizeof(v4), .chain = chain, .verdict = NFT_GOTO },
 		{ .key = &v6, .size = sizeof(v6) },
 	};
 
@@ -368,14 +372,55 @@ static void add_or_remove(struct nfbatch *b, const struct fwport *p, bool delete
 		nfbatch_elements(b, FWBASE_PROXIED, false, delete, &at_proxied, 1);
 }
 
-void fwport_bound(struct nfbatch *b, const struct fwport *p, bool delete)
+/* One count for both directions, so the chain doesn't know which of them it was jumped from: the name is
+ * its own. */
+static void fill_bound(struct nfbatch *b, const char *chain, const struct fwbase_member_key *key,
+	uint32_t flows_max)
+{
+	struct nftnl_rule *r = nfexpr_rule();
+
+	nfexpr_flows_over(r, flows_max);
+	nfexpr_immediate(r, 0, key->ifname, sizeof(key->ifname));
+	nfexpr_add_to(r, 0, FWBASE_FULL);
+	nfexpr_in(r, 0, FWBASE_REFUSED, false);
+	nfexpr_verdict(r, NF_DROP, NULL);
+	nfbatch_add_chain(b, chain);
+	nfbatch_add_rule(b, chain, r);
+}
+
+void fwport_bound(struct nfbatch *b, const struct fwport *p, uint32_t flows_max)
+{
+	const struct fwbase_member_key key = fwbase_member_key(p);
+	char chain[FWPORT_NAME_MAX];
+	const struct nfbatch_element at = { .key = key.ifname, .size = sizeof(key.ifname) },
+				     at_flows = { .key = key.ifname,
+					     .size = sizeof(key.ifname),
+					     .chain = chain,
+					     .verdict = NFT_JUMP };
+
+	if (flows_max == 0)
+		return;
+	bound_name(p, chain);
+	nfbatch_about(b, "bounds of interface %s", p->ifname);
+	nfbatch_elements(b, FWBASE_REFUSED, false, false, &at, 1);
+	fill_bound(b, chain, &key, flows_max);
+	nfbatch_elements(b, FWBASE_FLOWS, true, false, &at_flows, 1);
+}
+
+void fwport_unbound(struct nfbatch *b, const struct fwport *p, uint32_t flows_max)
 {
 	const struct fwbase_member_key key = fwbase_member_key(p);
 	const struct nfbatch_element at = { .key = key.ifname, .size = sizeof(key.ifname) };
+	char chain[FWPORT_NAME_MAX];
 
+	if (flows_max == 0)
+		return;
+	bound_name(p, chain);
 	nfbatch_about(b, "bounds of interface %s", p->ifname);
-	nfbatch_elements(b, FWBASE_FLOWS, false, delete, &at, 1);
-	nfbatch_elements(b, FWBASE_REFUSED, false, delete, &at, 1);
+	nfbatch_elements(b, FWBASE_FLOWS, true, true, &at, 1);
+	nfbatch_flush_chain(b, chain);
+	nfbatch_delete_chain(b, chain);
+	nfbatch_elements(b, FWBASE_REFUSED, false, true, &at, 1);
 }
 
 void fwport_add(struct nfbatch *b, const struct fwport_state *p)

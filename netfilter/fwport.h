@@ -28,7 +28,8 @@ bool fwport_is_same(const struct fwport *a, const struct fwport *b);
 
 void fwport_add(struct nfbatch *b, const struct fwport_state *p);
 /* Where its flows are counted, and what that has refused: from its first rules to its end. */
-void fwport_bound(struct nfbatch *b, const struct fwport *p, bool delete);
+void fwport_bound(struct nfbatch *b, const struct fwport *p, uint32_t flows_max);
+void fwport_unbound(struct nfbatch *b, const struct fwport *p, uint32_t flows_max);
 void fwport_remove(struct nfbatch *b, const struct fwport_state *p);
 /* The same port with other rules: of what stays, nothing is touched. */
 void fwport_change(

@@ -22,7 +22,7 @@ enum {
 	TYPE_IFNAME = 41,
 };
 
-static void add_sets(struct nfbatch *b, const struct fwtable_conf *conf)
+static void add_sets(struct nfbatch *b)
 {
 	static const uint8_t of_address[] = { 16, 6, 4, 0 }, of_address6[] = { 16, 6, 16, 0 },
 			     of_member[] = { 4, 16, 0 }, of_interface[] = { 16, 0 },
@@ -45,10 +45,11 @@ static void add_sets(struct nfbatch *b, const struct fwtable_conf *conf)
 			NFT_DATA_VERDICT, 0, of_family, false },
 		{ FWBASE_PROXIES, NFT_SET_INTERVAL, TYPE_NFPROTO << TYPE_BITS | TYPE_IPADDR, 0, 0,
 			of_proxy, false },
-		{ FWBASE_FLOWS, 0, TYPE_IFNAME, 0, 0, of_interface, false, conf->flows_max },
+		{ FWBASE_FLOWS, NFT_SET_MAP, TYPE_IFNAME, NFT_DATA_VERDICT, 0, of_interface,
+			false },
 		{ FWBASE_REFUSED, 0, TYPE_IFNAME, 0, 0, of_interface, true },
 		{ FWBASE_FULL, NFT_SET_TIMEOUT | NFT_SET_EVAL, TYPE_IFNAME, 0, 0, of_interface,
-			false, 0, FULL_MS },
+			false, FULL_MS },
 	};
 
 	for (size_t i = 0; i < countof(sets); i++)
@@ -79,6 +80,6 @@ static void add_proxies(struct nfbatch *b, const struct fwranges *proxies)
 
 void fwsets_build(struct nfbatch *b, const struct fwtable_conf *conf)
 {
-	add_sets(b, conf);
+	add_sets(b);
 	add_proxies(b, &conf->proxies);
 }

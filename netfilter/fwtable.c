@@ -144,7 +144,7 @@ int fwtable_load(struct fwtable *t, struct err *err)
 	fwbase_build(b, &t->conf);
 	for (size_t i = 0; i < t->n; i++) {
 		fwport_add(b, t->at[i]);
-		fwport_bound(b, &t->at[i]->port, false);
+		fwport_bound(b, &t->at[i]->port, t->conf.flows_max);
 	}
 	return nfbatch_commit(b, t->sock, err);
 }
@@ -158,7 +158,7 @@ int fwtable_put(struct fwtable *t, const struct fwport *port, struct fwplan *tak
 
 	if (!old) {
 		fwport_add(b, new);
-		fwport_bound(b, port, false);
+		fwport_bound(b, port, t->conf.flows_max);
 	} else if (fwport_is_same(&old->port, port))
 		fwport_change(b, old, new);
 	else { /* what its flows were counted by stays */
@@ -188,7 +188,7 @@ int fwtable_remove(struct fwtable *t, const char *ifname, struct err *err)
 	if (!p)
 		return 0;
 	fwport_remove(b, p);
-	fwport_bound(b, &p->port, true);
+	fwport_unbound(b, &p->port, t->conf.flows_max);
 	r = nfbatch_commit(b, t->sock, err);
 	if (r < 0)
 		return r;

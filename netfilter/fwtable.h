@@ -17,9 +17,13 @@
  *   to           the proxies' addresses pass, but to port 22; the container's ingress rules, by the
  *                verdict map `ingress`; from another project's container: drop
  *   input        from a container to the host: `from`; to its forwarder; then only DNS and echo
- *                requests, but none of them in block or proxy mode
+ *                requests (`host`), but none of them in block or proxy mode
  *   output       from the host to a container: `to`
- *   admit        where all that may pass ends: of a container's flows more than flows_max are refused
+ *   admit-from, admit-to
+ *                in the end, of what may pass from, or to, a container: its new flows are counted in a
+ *                chain of its own, <interface>-f, whichever way they begin (verdict map `flows`), and
+ *                more than flows_max refused. Whoever was refused is so for a second without being
+ *                counted (full): a count looks at each flow
  *   postrouting  masquerade
  *
  * So what a packet costs does not grow with the number of containers. A direction without rules

@@ -182,15 +182,6 @@ static struct nftnl_set *named_set(const struct nfbatch *b, const char *name)
 	return s;
 }
 
-static struct nftnl_expr *flows_over(uint32_t n)
-{
-	struct nftnl_expr *e = must(nftnl_expr_alloc("connlimit"));
-
-	nftnl_expr_set_u32(e, NFTNL_EXPR_CONNLIMIT_COUNT, n);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_CONNLIMIT_FLAGS, NFT_CONNLIMIT_F_INV);
-	return e;
-}
-
 void nfbatch_add_set(struct nfbatch *b, const struct nfbatch_set *set)
 {
 	struct nftnl_set *s = named_set(b, set->name);
@@ -214,8 +205,6 @@ void nfbatch_add_set(struct nfbatch *b, const struct nfbatch_set *set)
 	}
 	if (set->timeout_ms)
 		nftnl_set_set_u64(s, NFTNL_SET_TIMEOUT, set->timeout_ms);
-	if (set->flows_over)
-		nftnl_set_add_expr(s, flows_over(set->flows_over));
 	if (set->counts)
 		nftnl_set_add_expr(s, must(nftnl_expr_alloc("counter")));
 	nftnl_set_nlmsg_build_payload(m, s);
@@ -242,9 +231,9 @@ static struct nftnl_set_elem *element(const struct nfbatch_element *e, bool verd
 		nftnl_set_elem_set(x, NFTNL_SET_ELEM_KEY_END, e->key_end, (uint32_t)e->size);
 	if (verdicts && !delete) {
 		nftnl_set_elem_set_u32(
-			x, NFTNL_SET_ELEM_VERDICT, e->jump ? (uint32_t)NFT_JUMP : NF_DROP);
-		if (e->jump)
-			nftnl_set_elem_set_str(x, NFTNL_SET_ELEM_CHAIN, e->jump);
+			x, NFTNL_SET_ELEM_VERDICT, e->chain ? (uint32_t)e->verdict : NF_DROP);
+		if (e->chain)
+			nftnl_set_elem_set_str(x, NFTNL_SET_ELEM_CHAIN, e->chain);
 	}
 	if (e->value && !delete)
 		nftnl_set_elem_set(x, NFTNL_SET_ELEM_DATA, e->value, e->value_size);

@@ -46,9 +46,7 @@ struct nfbatch_set {
 	uint32_t key_type; /* as nft(8) numbers them, so that it can list what we made */
 	uint32_t data_type, data_size; /* of maps; NFT_DATA_VERDICT: a verdict map */
 	const uint8_t *fields;
-	bool counts; /* every element has a counter */
-	uint32_t
-		flows_over; /* 0, or: it is found when it has more flows than that, each asked for once */
+	bool counts;         /* every element has a counter */
 	uint64_t timeout_ms; /* of elements that rules add */
 };
 void nfbatch_add_set(struct nfbatch *b, const struct nfbatch_set *set);
@@ -58,7 +56,8 @@ void nfbatch_delete_set(struct nfbatch *b, const char *name);
 struct nfbatch_element {
 	const void *key, *key_end; /* key_end NULL: a single value */
 	size_t size;
-	const char *jump;  /* verdict maps: to this chain; NULL: drop */
+	const char *chain; /* verdict maps: where to; NULL: drop */
+	int verdict;       /* NFT_JUMP or NFT_GOTO there */
 	const void *value; /* maps of values; NULL: none */
 	uint32_t value_size;
 };

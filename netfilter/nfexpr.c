@@ -145,6 +145,14 @@ void nfexpr_ct_confirmed(struct nftnl_rule *r)
 	nfexpr_is_not(r, 0, &none, sizeof(none));
 }
 
+void nfexpr_flows_over(struct nftnl_rule *r, uint32_t n)
+{
+	struct nftnl_expr *e = add(r, "connlimit");
+
+	nftnl_expr_set_u32(e, NFTNL_EXPR_CONNLIMIT_COUNT, n);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_CONNLIMIT_FLAGS, NFT_CONNLIMIT_F_INV);
+}
+
 static struct nftnl_expr *lookup(struct nftnl_rule *r, unsigned reg, const char *set)
 {
 	struct nftnl_expr *e = add(r, "lookup");

@@ -17,6 +17,11 @@ void nfexpr_ct_answer(
 	struct nftnl_rule *r); /* go on if it goes against the way that its flow began */
 void nfexpr_ct_confirmed(
 	struct nftnl_rule *r); /* go on if an earlier packet of its flow has passed */
+/* Go on if more flows than that have come here, each once. For rules alone: of a set's elements the
+ * kernel takes an expression like this by a copy for which it takes no reference of conntrack's hooks
+ * (nft_connlimit's clone), and gives one back when the element goes (its destroy). Deleting the table
+ * once or twice so takes conntrack out of the namespace: all that passes is invalid from then on. */
+void nfexpr_flows_over(struct nftnl_rule *r, uint32_t n);
 void nfexpr_payload(
 	struct nftnl_rule *r, uint32_t base, uint32_t offset, uint32_t size, unsigned to);
 /* Write the register into a transport header whose 16-bit checksum stands at @sum; it is mended. */

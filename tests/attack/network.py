@@ -116,6 +116,14 @@ def bounded(outside):
         tap.ok(held <= BOUND, f"of {tries} connections that a container forgets the kernel tracks {held}, its bound is {BOUND}", made)
         tap.figure(f"flows of a container that the kernel tracked: {held} of {tries} tried, bound {BOUND}")
         tap.eq(b.connects(OUTSIDE, 8000), "open", "its neighbour's go on")
+        outside.ns.ip(f"route add {b.ip}/32 via 198.51.100.1")
+        with outside.ns:
+            callers = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(tries)]
+        for s in callers:
+            s.sendto(MARK, (b.ip, 9))
+            s.close()
+        held = len(tracked(b.ip))
+        tap.ok(BOUND // 2 <= held <= BOUND, f"of {tries} flows that come to one the kernel tracks {held}, with those that it began", held)
         text = subprocess.run(["nft", "list", "set", "inet", node.table, "refused"], capture_output=True, text=True).stdout
         tap.ok("packets" in text and any(not line.split("packets")[1].lstrip().startswith("0 ") for line in text.split(",") if "packets" in line), "an nft counter tells what was refused", text)
         page = subprocess.run(["curl", "-s", "--unix-socket", node.directory / "run/debug.sock", "http://node/metrics"], capture_output=True, text=True).stdout
