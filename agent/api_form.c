@@ -43,16 +43,27 @@ static int refuse(struct err *err, const char *field, const char *what)
 	return err_set(err, -EINVAL, ERR_INVALID_PARAMS, field, "%s %s", field, what);
 }
 
-static const char *type_words(unsigned types)
+/* What a field of these types must be: the first row that fits, any of @is and none of @isnt. */
+static const struct {
+	unsigned is, isnt;
+	const char *words;
+} type_words[] = {
+	{ O, 0, "must be an object" },
+	{ M, 0, "must be an object of texts" },
+	{ LT | LO | LI, T, "must be a list" },
+	{ B, T, "must be true or false" },
+	{ I, T, "must be an integer" },
+	{ N, T, "must be a number" },
+	{ I | N, 0, "must be a text or a number" },
+	{ T, 0, "must be a text" },
+};
+
+static int refuse_type(struct err *err, const char *at, unsigned types)
 {
-	return types & O                                ? "must be an object"
-	       : types & M                              ? "must be an object of texts"
-	       : types & (LT | LO | LI) && !(types & T) ? "must be a list"
-	       : types & B && !(types & T)              ? "must be true or false"
-	       : types & (I | N) && types & T           ? "must be a text or a number"
-	       : types & I                              ? "must be an integer"
-	       : types & N                              ? "must be a number"
-							: "must be a text";
+	for (size_t i = 0; i < countof(type_words); i++)
+		if (types & type_words[i].is && !(types & type_words[i].isnt))
+			return refuse(err, at, type_words[i].words);
+	return refuse(err, at, "must be a text");
 }
 
 static int out_of_range(struct err *err, const char *at, const char *before,
@@ -101,7 +112,7 @@ static int check_count(const struct api_form_field *f, size_t n, const char *at,
 							  : 0;
 }
 
-static int check(enum api_form form, const json_t *v, const char *path, struct err *err);
+static int check(enum api_form form, const json_t *body, const char *path, struct err *err);
 
 static int check_entries(
 	const struct api_form_field *f, const json_t *list, const char *at, struct err *err)
@@ -144,52 +155,68 @@ static int check_map(
 	return r;
 }
 
-static int check_member(
+static int check_string(
+	const struct api_form_field *f, const json_t *v, const char *at, struct err *err)
+{
+	return check_text(f, json_string_value(v), at, err);
+}
+
+static int check_number(
 	const struct api_form_field *f, const json_t *v, const char *at, struct err *err)
 {
 	double number = json_number_value(v);
-	unsigned types = f->types;
 
-	switch (json_typeof(v)) {
-	case JSON_STRING:
-		if (types & T)
-			return check_text(f, json_string_value(v), at, err);
-		break;
-	case JSON_INTEGER:
-		if (types & (I | N) && !(types & T))
-			return number < (double)f->min || number > (double)f->max
-				       ? out_of_range(err, at, "a number from ", f, "")
-				       : 0;
-		if (types & I)
-			return number >= 0 ? 0 : refuse(err, at, "must not be negative");
-		break;
-	case JSON_REAL:
-		if (types & N)
-			return number < (double)f->min || number > (double)f->max
-				       ? out_of_range(err, at, "a number from ", f, "")
-				       : 0;
-		break;
-	case JSON_TRUE:
-	case JSON_FALSE:
-		if (types & B)
-			return 0;
-		break;
-	case JSON_NULL:
-		if (types & NUL)
-			return 0;
-		break;
-	case JSON_OBJECT:
-		if (types & M)
-			return check_map(f, v, at, err);
-		if (types & O)
-			return check(f->nested, v, at, err);
-		break;
-	case JSON_ARRAY:
-		if (types & (LT | LO | LI))
-			return check_entries(f, v, at, err);
-		break;
-	}
-	return refuse(err, at, type_words(types));
+	return number < (double)f->min || number > (double)f->max
+		       ? out_of_range(err, at, "a number from ", f, "")
+		       : 0;
+}
+
+/* Where a text may stand, too, its bounds are the text's. */
+static int check_positive(
+	const struct api_form_field *f, const json_t *v, const char *at, struct err *err)
+{
+	return json_integer_value(v) >= 0 ? 0 : refuse(err, at, "must not be negative");
+}
+
+static int check_nothing(
+	const struct api_form_field *f, const json_t *v, const char *at, struct err *err)
+{
+	return 0;
+}
+
+static int check_nested(
+	const struct api_form_field *f, const json_t *v, const char *at, struct err *err)
+{
+	return check(f->nested, v, at, err);
+}
+
+/* What is given, which types of a field take it (and beside which not), and what is asked of it then. */
+static const struct {
+	json_type given;
+	unsigned is, isnt;
+	int (*check)(
+		const struct api_form_field *f, const json_t *v, const char *at, struct err *err);
+} takes[] = {
+	{ JSON_STRING, T, 0, check_string },
+	{ JSON_INTEGER, I | N, T, check_number },
+	{ JSON_INTEGER, I, 0, check_positive },
+	{ JSON_REAL, N, 0, check_number },
+	{ JSON_TRUE, B, 0, check_nothing },
+	{ JSON_FALSE, B, 0, check_nothing },
+	{ JSON_NULL, NUL, 0, check_nothing },
+	{ JSON_OBJECT, M, 0, check_map },
+	{ JSON_OBJECT, O, 0, check_nested },
+	{ JSON_ARRAY, LT | LO | LI, 0, check_entries },
+};
+
+static int check_member(
+	const struct api_form_field *f, const json_t *v, const char *at, struct err *err)
+{
+	for (size_t i = 0; i < countof(takes); i++)
+		if (takes[i].given == json_typeof(v) && f->types & takes[i].is &&
+			!(f->types & takes[i].isnt))
+			return takes[i].check(f, v, at, err);
+	return refuse_type(err, at, f->types);
 }
 
 /* Two spellings of one thing must say the same. */

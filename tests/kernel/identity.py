@@ -8,6 +8,7 @@ import pathlib
 import re
 import shutil
 import sqlite3
+import socket
 import struct
 import subprocess
 import sys
@@ -317,6 +318,13 @@ def sessions(node, api):
         os.chown(path, 1000, 1000)
     node.ctl("exec", "login", "sh", "-c", "mkdir -p /run/sshd; chmod 755 / /root /run/sshd; exec /usr/sbin/sshd -E /sshd.log")
     address = api.do("GET", f"/containers/{cid}/stats")["network"][0]["addresses"][0]["address"]
+
+    def listens():
+        with socket.socket() as s:
+            s.settimeout(1)
+            return s.connect_ex((address, 22)) == 0
+
+    host.poll(listens, 10)
 
     def login(user, key, command, *more):
         return subprocess.Popen(["ssh", "-F", "none", "-i", home / key, "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR",
