@@ -683,7 +683,7 @@ class Soak:
     def compare_table(self, up, links, same):
         table = json.loads(subprocess.run(["nft", "-j", "list", "table", "inet", self.node.table], capture_output=True, text=True, check=True).stdout)["nftables"]
         chains = sorted(c["chain"]["name"] for c in table if "chain" in c and c["chain"]["name"].startswith(self.node.interfaces))
-        want = sorted(f"{links[i]}-{d[0]}" for i, b in up.items() if i in links for d in ("ingress", "egress") if b.rules[d] is not None)
+        want = sorted([f"{links[i]}-{d[0]}" for i, b in up.items() if i in links for d in ("ingress", "egress") if b.rules[d] is not None] + [f"{links[i]}-f" for i in up if i in links])
         same(None, "chains of the table", chains, want)
         want = sorted(links[i] for i, b in up.items() if i in links and b.active)
         count = sum(len(s["set"].get("elem", [])) for s in table if s.get("set", {}).get("name") == "closed") # nft lists a sole name of an interface as ""
