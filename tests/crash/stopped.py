@@ -43,6 +43,7 @@ def in_the_middle(node, cid, neighbour):
         node.plan(program, call, str(n), "STOP")
         began = time.monotonic()
         order = node.order("container.start", cid, timeout_s=DEADLINE_S)
+        host.poll(stopped, DEADLINE_S / 2) # it is the order's that is stopped, and none of its neighbour's
         ends = []
         while time.monotonic() < began + DEADLINE_S:
             for op in ("container.pause", "container.resume"):
