@@ -76,8 +76,10 @@ def be_portal(place, honest):
     if is_local:
         portal.attack()
     else:
-        while not (place / "go").exists():
+        while True:
             listening.accept()[0].close() # one knock, when the stream is there
+            if (place / "go").exists():
+                break
         portal.end_streams()
 
 
