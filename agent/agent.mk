@@ -4,6 +4,7 @@
 noinst_LIBRARIES += agent/libengine.a
 agent_libengine_a_SOURCES = \
 	agent/backoff.c agent/backoff.h \
+	agent/heldtime.c agent/heldtime.h \
 	agent/lane.c agent/lane.h \
 	agent/opstep.c agent/opstep.h
 agent_libengine_a_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
@@ -82,6 +83,11 @@ tests_unit_test_lane_LDADD = agent/libengine.a proto/libproto.a $(JANSSON_LIBS) 
 tests_unit_test_lane_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 tests_unit_test_opstep_SOURCES = tests/unit/test-opstep.c tests/unit/tap.h
 tests_unit_test_opstep_LDADD = agent/libengine.a
+
+check_PROGRAMS += tests/unit/test-heldtime
+TESTS += tests/unit/test-heldtime
+tests_unit_test_heldtime_SOURCES = tests/unit/test-heldtime.c tests/unit/tap.h
+tests_unit_test_heldtime_LDADD = agent/libengine.a
 
 check_PROGRAMS += tests/unit/test-backoff
 TESTS += tests/unit/test-backoff

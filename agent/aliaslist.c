@@ -125,11 +125,12 @@ int64_t aliaslist_next_expiry(struct store *s, int64_t after_ms)
 	return r > 0 ? store_int(q, 0) : 0;
 }
 
-json_t *aliaslist_expired(struct store *s, int64_t now_ms, int64_t limit)
+json_t *aliaslist_expired(struct store *s, int64_t after_ms, int64_t until_ms, int64_t limit)
 {
 	_cleanup_stmt_ struct store_stmt *q = store_query(s,
-		"SELECT " COLUMNS " FROM aliases WHERE enabled AND expires_ms <= ?1 LIMIT ?2", "ii",
-		now_ms, limit);
+		"SELECT " COLUMNS " FROM aliases WHERE enabled AND expires_ms > ?1 "
+		"AND expires_ms <= ?2 LIMIT ?3",
+		"iii", after_ms, until_ms, limit);
 
 	return all_of(q);
 }

@@ -32,4 +32,4 @@ json_t *aliaslist_files(struct store *s, int64_t now_ms);
 
 /* The first end after @after_ms of one that is enabled; 0: there is none. */
 int64_t aliaslist_next_expiry(struct store *s, int64_t after_ms);
-json_t *aliaslist_expired(struct store *s, int64_t now_ms, int64_t limit);
+json_t *aliaslist_expired(struct store *s, int64_t after_ms, int64_t until_ms, int64_t limit);

@@ -136,11 +136,12 @@ int64_t envlist_next_retry(struct store *s, int64_t after_ms)
 	return r > 0 ? store_int(q, 0) : 0;
 }
 
-json_t *envlist_due(struct store *s, int64_t now_ms, int64_t limit)
+json_t *envlist_due(struct store *s, int64_t after_ms, int64_t until_ms, int64_t limit)
 {
 	_cleanup_stmt_ struct store_stmt *q = store_query(s,
-		"SELECT container_id FROM env WHERE retry_ms <= ?1 ORDER BY retry_ms LIMIT ?2",
-		"ii", now_ms, limit);
+		"SELECT container_id FROM env WHERE retry_ms > ?1 AND retry_ms <= ?2 ORDER BY "
+		"retry_ms LIMIT ?3",
+		"iii", after_ms, until_ms, limit);
 	json_t *list = json_array();
 	int r;
 

@@ -29,5 +29,5 @@ json_t *envlist_sync(struct store *s, const char *container_id);
 
 /* The first retry after @after_ms; 0: there is none. */
 int64_t envlist_next_retry(struct store *s, int64_t after_ms);
-/* Those whose time has come, at most @limit: an array of {container_id}. */
-json_t *envlist_due(struct store *s, int64_t now_ms, int64_t limit);
+/* Those whose time is after the one and not after the other, at most @limit: an array of {container_id}. */
+json_t *envlist_due(struct store *s, int64_t after_ms, int64_t until_ms, int64_t limit);

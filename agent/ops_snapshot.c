@@ -102,7 +102,7 @@ static void create_finish(struct agent *a, struct operation *op)
 	derive_name(op, name);
 	snaplist_add(a->store,
 		&(struct snaplist_entry){ op->order.container_id, name, param(op, "alias"), now_ms,
-			days ? now_ms + json_integer_value(days) * DAY_MS : 0,
+			days ? agent_trusted_now_ms(a) + json_integer_value(days) * DAY_MS : 0,
 			json_integer_value(json_object_get(op->step_data, "size")) });
 	show(a, op, name);
 	tell_snapshot(a, opstate_container(a, op), "created",

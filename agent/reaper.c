@@ -8,6 +8,9 @@
 #include "agent/aliaslist.h"
 #include "agent/engine.h"
 #include "agent/envlist.h"
+#include "agent/heldtime.h"
+#include "agent/journal.h"
+#include "agent/journald.h"
 #include "agent/localorder.h"
 #include "agent/sharelist.h"
 #include "agent/snaplist.h"
@@ -19,12 +22,21 @@
 #define LOOK_MS_MAX 3600000
 #define USEC_PER_MS 1000ULL
 
+/* A snapshot that is deleted is gone. A share or an alias can be made again, but it is access that ends: what ended while we
+ * were away does not stay for long. */
+static const struct heldtime_rule data_ends = { .hold_ms = 600000 },
+				  access_ends = { .hold_ms = 60000, .seen = true };
+
 struct reaper {
 	struct agent *agent;
 	sd_event_source *timer, *clock;
 	int clock_fd;     /* wakes us when the clock is set */
 	int64_t tried_ms; /* what ended until then has been ordered to go */
 	bool more;        /* or at least as much of it as is ordered at once */
+	struct heldtime held;
+	int64_t wall_ms, boot_ms; /* of the present look */
+	int64_t holds_at_ms;      /* boot time; 0: nothing waits for the clock to hold */
+	bool said;                /* that something does */
 };
 
 /* One order at a time of its kind for a container: the next look finds the rest. */
@@ -85,16 +97,18 @@ static void disable_alias(struct agent *a, const json_t *row)
 			json_object_get(row, "expires_at")));
 }
 
-/* What comes due: when the next after a time is, which have by now, and what is ordered for one. */
-static const struct {
+/* What comes due: when the next after a time is, which have by now, what is ordered for one, and by which time (NULL: by the clock
+ * as it is, for it ends nothing). */
+static const struct kind {
 	int64_t (*next)(struct store *s, int64_t after_ms);
-	json_t *(*due)(struct store *s, int64_t now_ms, int64_t limit);
+	json_t *(*due)(struct store *s, int64_t after_ms, int64_t until_ms, int64_t limit);
 	void (*act)(struct agent *a, const json_t *row);
+	const struct heldtime_rule *rule;
 } kinds[] = {
-	{ snaplist_next_expiry, snaplist_expired, delete_snapshot },
-	{ envlist_next_retry, envlist_due, apply_env },
-	{ sharelist_next_expiry, sharelist_expired, delete_share },
-	{ aliaslist_next_expiry, aliaslist_expired, disable_alias },
+	{ snaplist_next_expiry, snaplist_expired, delete_snapshot, &data_ends },
+	{ envlist_next_retry, envlist_due, apply_env, NULL },
+	{ sharelist_next_expiry, sharelist_expired, delete_share, &access_ends },
+	{ aliaslist_next_expiry, aliaslist_expired, disable_alias, &access_ends },
 };
 
 static int64_t next_after(struct store *s, int64_t after_ms)
@@ -110,21 +124,64 @@ static int64_t next_after(struct store *s, int64_t after_ms)
 	return next_ms;
 }
 
+/* What an authentic order was issued at has been, whatever the clock says. */
+static struct heldtime_span ended_of(const struct reaper *r, const struct kind *k)
+{
+	struct heldtime_span span = { 0, r->wall_ms };
+
+	if (k->rule)
+		span = heldtime_ended(&r->held, k->rule, r->wall_ms, r->boot_ms);
+	if (span.after_ms == 0)
+		span.until_ms = MAX_OF(span.until_ms, journal_latest_time(r->agent->store));
+	return span;
+}
+
+/* By the clock it has ended, but the clock is not believed yet. */
+static void note_waiting(struct reaper *r, const struct kind *k, const struct heldtime_span *ended)
+{
+	int64_t from_ms = ended->after_ms > 0 ? 0 : ended->until_ms,
+		to_ms = ended->after_ms > 0 ? ended->after_ms : r->wall_ms,
+		end_ms = k->next(r->agent->store, from_ms), at_ms;
+
+	if (!k->rule || end_ms == 0 || end_ms > to_ms)
+		return;
+	at_ms = heldtime_holds_at(&r->held, k->rule);
+	if (r->holds_at_ms == 0 || at_ms < r->holds_at_ms)
+		r->holds_at_ms = at_ms;
+}
+
+static void say_waiting(struct reaper *r)
+{
+	if (r->holds_at_ms > 0 && !r->said)
+		LOG(LOG_NOTICE, EXPIRY_WAITS, NO_FIELDS,
+			"what has ended by the clock stays until the clock has held for long, or a "
+			"signed answer of the control API agrees with it");
+	r->said = r->holds_at_ms > 0;
+}
+
 static int on_time(sd_event_source *s, uint64_t usec, void *userdata)
 {
 	struct reaper *r = userdata;
-	int64_t now_ms = agent_trusted_now_ms(r->agent);
 
+	r->wall_ms = agent_now_ms();
+	r->boot_ms = agent_elapsed_ms();
+	if (heldtime_look(&r->held, r->wall_ms, r->boot_ms))
+		r->said = false;
 	r->more = false;
-	for (size_t k = 0; k < countof(kinds); k++) {
-		_cleanup_json_ json_t *due = kinds[k].due(r->agent->store, now_ms, AT_ONCE);
+	r->holds_at_ms = 0;
+	for (const struct kind *k = kinds; k < kinds + countof(kinds); k++) {
+		const struct heldtime_span ended = ended_of(r, k);
+		_cleanup_json_ json_t *due =
+			k->due(r->agent->store, ended.after_ms, ended.until_ms, AT_ONCE);
 		json_t *row;
 		size_t i;
 
-		json_array_foreach(due, i, row) kinds[k].act(r->agent, row);
+		json_array_foreach(due, i, row) k->act(r->agent, row);
 		r->more = r->more || json_array_size(due) == AT_ONCE;
+		note_waiting(r, k, &ended);
 	}
-	r->tried_ms = now_ms;
+	say_waiting(r);
+	r->tried_ms = MAX_OF(r->wall_ms, journal_latest_time(r->agent->store));
 	reaper_look(r);
 	return 0;
 }
@@ -144,9 +201,25 @@ void reaper_look(struct reaper *r)
 		wait_ms = MIN_OF(wait_ms, MAX_OF(next_ms - agent_trusted_now_ms(r->agent), 0));
 	if (oldest_ms <= r->tried_ms)
 		wait_ms = MIN_OF(wait_ms, r->more ? MORE_MS : AGAIN_MS);
+	if (r->holds_at_ms > 0)
+		wait_ms = MIN_OF(wait_ms, MAX_OF(r->holds_at_ms - agent_elapsed_ms(), 0));
 	(void)sd_event_source_set_time(
 		r->timer, (uint64_t)(agent_elapsed_ms() + wait_ms) * USEC_PER_MS);
 	(void)sd_event_source_set_enabled(r->timer, SD_EVENT_ONESHOT);
+}
+
+void reaper_time_confirmed(struct reaper *r, int64_t wall_ms)
+{
+	heldtime_confirm(&r->held, wall_ms, agent_elapsed_ms());
+	if (r->holds_at_ms > 0) {
+		r->holds_at_ms = 1; /* it has */
+		reaper_look(r);
+	}
+}
+
+void reaper_time_doubted(struct reaper *r)
+{
+	heldtime_doubt(&r->held, agent_elapsed_ms());
 }
 
 /* A timer that never ends, but for the clock being set (timerfd_create(2)). */
@@ -173,6 +246,7 @@ int reaper_new(struct agent *a, struct reaper **ret)
 	int e = sd_event_add_time(a->event, &r->timer, CLOCK_BOOTTIME, 0, 100000, on_time, r);
 
 	r->agent = a;
+	(void)heldtime_look(&r->held, agent_now_ms(), agent_elapsed_ms());
 	r->clock_fd = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
 	if (e >= 0)
 		e = r->clock_fd < 0 ? -errno : watch_clock(r->clock_fd);

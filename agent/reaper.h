@@ -11,3 +11,8 @@ struct reaper *reaper_free(struct reaper *r);
 
 /* Something with an end was made, or changed it. */
 void reaper_look(struct reaper *r);
+
+/* What ends does so by a clock that is believed (agent/heldtime): an answer of the control API was signed well by a clock that showed
+ * @wall_ms; or not. */
+void reaper_time_confirmed(struct reaper *r, int64_t wall_ms);
+void reaper_time_doubted(struct reaper *r);

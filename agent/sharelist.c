@@ -245,10 +245,10 @@ int64_t sharelist_next_expiry(struct store *s, int64_t after_ms)
 	return r > 0 ? store_int(q, 0) : 0;
 }
 
-json_t *sharelist_expired(struct store *s, int64_t now_ms, int64_t limit)
+json_t *sharelist_expired(struct store *s, int64_t after_ms, int64_t until_ms, int64_t limit)
 {
 	return all_of(store_query(s,
-		"SELECT " COLUMNS " FROM shares WHERE expires_ms <= ?1 ORDER BY expires_ms LIMIT "
-		"?2",
-		"ii", now_ms, limit));
+		"SELECT " COLUMNS " FROM shares WHERE expires_ms > ?1 AND expires_ms <= ?2 "
+		"ORDER BY expires_ms LIMIT ?3",
+		"iii", after_ms, until_ms, limit));
 }

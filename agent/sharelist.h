@@ -46,4 +46,4 @@ json_t *sharelist_override(struct store *s, const char *share_id, const char *co
 void sharelist_forget_container(struct store *s, const char *container_id);
 
 int64_t sharelist_next_expiry(struct store *s, int64_t after_ms);
-json_t *sharelist_expired(struct store *s, int64_t now_ms, int64_t limit);
+json_t *sharelist_expired(struct store *s, int64_t after_ms, int64_t until_ms, int64_t limit);

@@ -136,12 +136,12 @@ int64_t snaplist_next_expiry(struct store *s, int64_t after_ms)
 	return r > 0 ? store_int(q, 0) : 0;
 }
 
-json_t *snaplist_expired(struct store *s, int64_t now_ms, int64_t limit)
+json_t *snaplist_expired(struct store *s, int64_t after_ms, int64_t until_ms, int64_t limit)
 {
 	_cleanup_stmt_ struct store_stmt *q = store_query(s,
-		"SELECT container_id, name FROM snapshots WHERE expires_ms<=?1 ORDER BY expires_ms "
-		"LIMIT ?2",
-		"ii", now_ms, limit);
+		"SELECT container_id, name FROM snapshots WHERE expires_ms>?1 AND expires_ms<=?2 "
+		"ORDER BY expires_ms LIMIT ?3",
+		"iii", after_ms, until_ms, limit);
 	json_t *list = json_array();
 	int r;
 

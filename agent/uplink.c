@@ -11,6 +11,7 @@
 #include "agent/intake.h"
 #include "agent/journald.h"
 #include "agent/leaf.h"
+#include "agent/reaper.h"
 #include "proto/ident.h"
 #include "proto/jsonx.h"
 #include "proto/nodecall.h"
@@ -284,6 +285,8 @@ static void fail(struct uplink *u, struct errand *e, enum frame_fail why, uint64
 	uint64_t retry_after_ms)
 {
 	note(u, why, status);
+	if (why == FRAME_FAIL_SIGNATURE)
+		reaper_time_doubted(u->agent->reaper);
 	errand_failed(e, retry_after_ms);
 	update_state(u);
 }
@@ -349,9 +352,13 @@ static bool is_signed_well(const struct uplink *u, const struct errand *e, const
 		.path = path,
 		.body = body,
 		.body_size = size };
+	const int64_t now_ms = agent_now_ms();
 	struct err err;
 
-	return a->has_keyset && respsig_verify(header, &r, &a->keyset, agent_now_ms(), &err) >= 0;
+	if (!a->has_keyset || respsig_verify(header, &r, &a->keyset, now_ms, &err) < 0)
+		return false;
+	reaper_time_confirmed(a->reaper, now_ms);
+	return true;
 }
 
 /* What is signed is read here, and only after that: a courier's own numbers could hide an order that it leaves

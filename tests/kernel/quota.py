@@ -63,7 +63,7 @@ def refused():
 
 def expiry():
     """Ends that have come, while the agent was away and while it is there."""
-    with harness.Node() as node:
+    with harness.Node(conf={"Control": {"ResponseSignature": "required"}}) as node: # or the agent waits for its clock to hold
         cid = node.new_id()
         node.do("container.create", cid, image=harness.IMAGE, start=False)
         for n in range(3):

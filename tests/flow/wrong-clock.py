@@ -1,0 +1,74 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""An agent that starts with a clock 60 days on: no snapshot, share or alias that has ended by it goes, not while the control API is away, nor while its answers are of another time; and all do at once when a signed answer says that it is so late.
+
+A clock that is wrong from the start can't be told from ends that have come too early: these are moved back in the state file. tests/unit/test-heldtime goes through what a running clock may do; tests/system/clock.py sets that of a machine."""
+import os
+import pathlib
+import sqlite3
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+import harness
+import host
+import tap
+
+DAY_S, DAYS = 24 * 3600, 60
+SAID = "what has ended by the clock stays"
+
+
+def main():
+    if os.geteuid() != 0:
+        tap.skip_all("needs root")
+    with harness.Node(conf={"Control": {"PollWaitSec": 1}}) as node:
+        source, target, sid, alias = (node.new_id() for _ in range(4))
+        ends = int(time.time()) + 30 * DAY_S
+        for cid in (source, target):
+            node.do("container.create", cid, image=harness.IMAGE, start=False)
+        (node.root(source) / "d").mkdir()
+        done = [node.do("snapshot.create", source, alias="kept", expiry_days=30),
+                node.do("share.create", None, share_id=sid, source_container_id=source, source_path="/d", target_container_id=target, mode="readonly", expires_at=ends),
+                node.do("proxy.alias", None, alias_id=alias, alias="my-app", enabled=True, expires_at=time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(ends)),
+                        target={"container_id": target, "program": "http", "port": 80})]
+        tap.eq([(d["state"], d.get("error")) for d in done], [("succeeded", None)] * 3, "a snapshot, a share and an alias for 30 days")
+        snapshots = node.directory / "pool" / "containers" / source / "snapshots"
+
+        def ended():
+            """What the agent has ordered by itself, and how many snapshots there are."""
+            return sorted(o["op"] for o in node.hoodyctl("orders")["orders"] if o["origin"] == "agent"), len(os.listdir(snapshots))
+
+        node.stop_agent()
+        node.api.stop()
+        with sqlite3.connect(node.directory / "state" / "state.db") as db:
+            db.execute(f"UPDATE meta SET value = CAST(CAST(CAST(value AS INTEGER) - {DAYS * DAY_S * 1000} AS TEXT) AS BLOB) WHERE key = 'latest_time_ms'")
+            for table in ("snapshots", "shares", "aliases"):
+                db.execute(f"UPDATE {table} SET expires_ms = expires_ms - {DAYS * DAY_S * 1000}")
+        db.close()
+        log = lambda: node.log.read_text()[began:]
+        began = len(node.log.read_text())
+        node.api.extra = ["--now-offset", str(-DAYS * DAY_S)]
+        node.api.start()
+        node.start_agent()
+        tap.ok(host.poll(lambda: SAID in log(), 10), f"started {DAYS} days on: it says that what has ended stays", node.log_tail())
+        refused = lambda: node.hoodyctl("status")["control"]
+        tap.ok(host.poll(lambda: "signature" in str(refused()), 30), "the answers of an API of the true time don't verify", refused())
+        tap.eq(ended(), ([], 1), "and nothing goes")
+        tap.eq(log().count(SAID), 1, "which is said once")
+
+        node.api.stop()
+        away = lambda: "signature" not in str(refused())
+        tap.ok(host.poll(away, 60), "the control API is away", refused())
+        tap.eq(ended(), ([], 1), "nor does anything then")
+        node.api.extra = []
+        node.api.start()
+        gone = host.poll(lambda: ended() == (["proxy.alias", "share.delete", "snapshot.delete"], 0), 90, 0.1)
+        tap.ok(gone, "it is as late as that: all goes with the next signed answer", ended(), node.log_tail())
+        tap.ok(all(node.wait_report(kind, event="expired") for kind in ("snapshot", "share", "proxy")), "and is reported")
+        for cid in (target, source):
+            tap.eq(node.do("container.delete", cid)["state"], "succeeded", "deleted")
+        tap.eq((node.violations(), node.sanitizer_words()), ([], []), "no breach of the protocol, sanitizers are silent")
+    tap.done()
+
+
+main()
