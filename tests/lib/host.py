@@ -86,7 +86,8 @@ def init_of(prefix, cid):
 
 
 def monitor_of(prefix, cid):
-    return next(iter(pids_of(prefix, cid, "monitor")), None)
+    """liblxc's monitor. A start moves the worker into its group, too, for as long as that has not ended."""
+    return next((p for p in pids_of(prefix, cid, "monitor") if not status(p).get("Name", "hoody-").startswith("hoody-")), None)
 
 
 def is_frozen(prefix, cid):
