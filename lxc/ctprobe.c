@@ -1,26 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "lxc/ctprobe.h"
 
-#include <fcntl.h>
 #include <sys/syscall.h>
 
-#define STATUS_MAX     8192
-#define STAT_STARTTIME 22
+#include "lxc/ctproc.h"
 
-static int read_proc(pid_t pid, const char *name, char *ret, size_t size)
-{
-	char path[64];
-	_cleanup_(closep) int fd = -1;
-	ssize_t n;
-
-	(void)snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? -1 : read(fd, ret, size - 1);
-	if (n < 0)
-		return -errno;
-	ret[n] = '\0';
-	return 0;
-}
+#define STATUS_MAX 8192
 
 /* "NSpid:\t1234\t1": two namespaces deep as we see it, and the first process there. A dead one that
  * nobody has reaped has none. */
@@ -28,7 +13,7 @@ static int is_init(pid_t pid)
 {
 	char text[STATUS_MAX];
 	const char *line;
-	int outer, inner, n = 0, r = read_proc(pid, "status", text, sizeof(text));
+	int outer, inner, n = 0, r = ctproc_read(pid, "status", text, sizeof(text));
 
 	if (r < 0)
 		return r == -ENOENT || r == -ESRCH ? 0 : r;
@@ -37,19 +22,6 @@ static int is_init(pid_t pid)
 		sscanf(line, "\nNSpid: %d %d%n", &outer, &inner, &n) != 2)
 		return 0;
 	return outer == pid && inner == 1 && line[n] == '\n';
-}
-
-/* In clock ticks since the boot: field 22 of proc_pid_stat(5), counted from the end of the name, which may
- * hold anything. 0: it is gone. */
-static uint64_t started_at(pid_t pid)
-{
-	char text[STATUS_MAX];
-	char *at = read_proc(pid, "stat", text, sizeof(text)) < 0 ? NULL : strrchr(text, ')');
-	unsigned long long ticks;
-
-	for (int field = 2; at && field < STAT_STARTTIME; field++)
-		at = strchr(at + 1, ' ');
-	return at && sscanf(at, " %llu", &ticks) == 1 ? ticks : 0;
 }
 
 struct search {
@@ -87,7 +59,7 @@ static int look_at_noted(struct ctgroup *g, const char *id, struct search *s)
 	if (r <= 0 || sscanf(text, "%d %llu", &pid, &ticks) != 2)
 		return MIN_OF(r, 0);
 	r = look_at((pid_t)pid, s);
-	if (r > 0 && started_at((pid_t)pid) != ticks) {
+	if (r > 0 && ctproc_started((pid_t)pid) != ticks) {
 		s->pidfd = closefd(s->pidfd);
 		s->pid = 0;
 		return 0;
@@ -102,8 +74,8 @@ static int look_everywhere(struct ctgroup *g, const char *id, struct search *s)
 
 	if (r <= 0)
 		return r;
-	(void)snprintf(
-		text, sizeof(text), "%d %llu", (int)s->pid, (unsigned long long)started_at(s->pid));
+	(void)snprintf(text, sizeof(text), "%d %llu", (int)s->pid,
+		(unsigned long long)ctproc_started(s->pid));
 	r = ctgroup_note(g, id, text);
 	return r < 0 ? r : 1;
 }

@@ -10,6 +10,7 @@ lxc_libct_a_SOURCES = \
 	lxc/ctlimits.c lxc/ctlimits.h \
 	lxc/ctmeter.c lxc/ctmeter.h \
 	lxc/ctprobe.c lxc/ctprobe.h \
+	lxc/ctproc.c lxc/ctproc.h \
 	lxc/ctspec.c lxc/ctspec.h \
 	lxc/ctsignal.c lxc/ctsignal.h \
 	lxc/cttree.c lxc/cttree.h
