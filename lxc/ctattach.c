@@ -93,12 +93,10 @@ static char **variables_of(const json_t *vars, char *term)
 	list[2] = user_variable;
 	json_object_foreach((json_t *)(uintptr_t)vars, name, v)
 	{
-		size_t size = strlen(name) + json_string_length(v) + 2;
+		const char *value = json_string_value(v);
 
-		if (size > room)
-			continue;
-		room -= size;
-		list[n++] = xasprintf("%s=%s", name, json_string_value(v));
+		if (ctconf_has_room(&room, name, value))
+			list[n++] = xasprintf("%s=%s", name, value);
 	}
 	list[n] = term;
 	return list;

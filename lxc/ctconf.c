@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "lxc/ctconf.h"
 
-#include <signal.h>
 #include <stdarg.h>
 
 #define CFS_PERIOD_US 100000
@@ -101,6 +100,24 @@ static void item(struct walk *w, const char *key, const char *fmt, ...)
 	w->r = w->set(key, value, w->userdata);
 }
 
+bool ctconf_has_room(size_t *room, const char *name, const char *value)
+{
+	size_t size = strlen(name) + strlen(value) + 2; /* "=" and the NUL */
+
+	if (size > *room)
+		return false;
+	*room -= size;
+	return true;
+}
+
+static bool is_clean(const char *value)
+{
+	for (const char *c = value; *c; c++)
+		if ((unsigned char)*c < 0x20 || *c == 0x7f)
+			return false;
+	return true;
+}
+
 /* A value with a newline is for sessions alone: of liblxc's configuration it would make a line. So is what
  * execve(2) could not hand over: an init that can't be started has none of it. */
 static void environment(struct walk *w, const json_t *vars)
@@ -112,15 +129,9 @@ static void environment(struct walk *w, const json_t *vars)
 	json_object_foreach((json_t *)(uintptr_t)vars, name, v)
 	{
 		const char *value = json_string_value(v);
-		size_t size = strlen(name) + strlen(value) + 2;
-		bool clean = size <= room;
 
-		for (const char *c = value; *c; c++)
-			clean = clean && (unsigned char)*c >= 0x20 && *c != 0x7f;
-		if (!clean)
-			continue;
-		room -= size;
-		item(w, "lxc.environment", "%s=%s", name, value);
+		if (is_clean(value) && ctconf_has_room(&room, name, value))
+			item(w, "lxc.environment", "%s=%s", name, value);
 	}
 }
 

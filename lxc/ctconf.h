@@ -13,6 +13,8 @@
 /* Of init's and a session's variables, half of what execve(2) takes with the usual stack. What is beyond it
  * stays out: with it nothing could be started. */
 #define CTCONF_ENVIRONMENT_MAX (1024UL * 1024)
+/* Is there room for this variable, too? Then @room, which begins as CTCONF_ENVIRONMENT_MAX, is less by it. */
+bool ctconf_has_room(size_t *room, const char *name, const char *value);
 
 struct ctconf_paths {
 	const char *lxc;    /* <StateDirectory>/lxc */
