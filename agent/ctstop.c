@@ -9,16 +9,11 @@
 #include "lxc/ctsignal.h"
 #include "proto/oprules.h"
 
-#define ASK_AGAIN_MS 500
-#define HEARS_YET_MS 20
-#define DEAF_LOOKS   5 /* one may be between two waits for signals */
-#define USEC_PER_MS  1000ULL
+#define USEC_PER_MS 1000ULL
 
 struct ctstop {
 	struct operation *op;
-	pid_t pid;
-	int pidfd;
-	unsigned deaf; /* looks in a row at which it heard nothing */
+	struct ctsignal init; /* its pidfd is ours */
 	int64_t end_ms, timeout_ms;
 	sd_event_source *source, *timer;
 };
@@ -28,7 +23,7 @@ struct ctstop *ctstop_free(struct ctstop *s)
 	if (s) {
 		s->source = sd_event_source_disable_unref(s->source);
 		s->timer = sd_event_source_disable_unref(s->timer);
-		closefd(s->pidfd);
+		closefd(s->init.pidfd);
 		free(s);
 	}
 	return NULL;
@@ -50,26 +45,22 @@ static int on_end(sd_event_source *source, int fd, uint32_t revents, void *userd
 
 static int on_time(sd_event_source *source, uint64_t usec, void *userdata);
 
-static bool is_deaf(const struct ctstop *s)
+/* False: it hears nothing, and never will; what follows the wait kills it. */
+static bool ask(struct ctstop *s)
 {
-	return s->deaf >= DEAF_LOOKS && ctsignal_age_ms(s->pid) >= CTSIGNAL_SETTLED_MS;
-}
+	int again_ms = ctsignal_ask(&s->init);
+	int64_t left_ms = s->end_ms - agent_elapsed_ms(), wait_ms;
 
-/* An init that has just begun hears nothing yet, and what it blocks it may drop: so it is asked until it ends.
- * One that is no longer new and still hears nothing can only be killed: what follows the wait does it. */
-static void ask(struct ctstop *s)
-{
-	int signal = ctsignal_of(s->pid);
-	int64_t again_ms = signal ? ASK_AGAIN_MS : HEARS_YET_MS,
-		wait_ms = MAX_OF(MIN_OF(s->end_ms - agent_elapsed_ms(), again_ms), 0);
-
-	s->deaf = signal == 0 ? s->deaf + 1 : 0;
-	if (signal > 0) /* gone: on_end knows */
-		(void)syscall(SYS_pidfd_send_signal, s->pidfd, signal, NULL, 0);
+	if (again_ms == 0)
+		return false;
+	if (again_ms < 0) /* gone: on_end knows */
+		again_ms = CTSIGNAL_AGAIN_MS;
+	wait_ms = MAX_OF(MIN_OF(left_ms, (int64_t)again_ms), 0);
 	s->timer = sd_event_source_disable_unref(s->timer);
 	if (sd_event_add_time_relative(s->op->agent->event, &s->timer, CLOCK_BOOTTIME,
 		    (uint64_t)wait_ms * USEC_PER_MS, 1000, on_time, s) < 0)
 		abort(); /* only for want of memory */
+	return true;
 }
 
 static int on_time(sd_event_source *source, uint64_t usec, void *userdata)
@@ -77,10 +68,9 @@ static int on_time(sd_event_source *source, uint64_t usec, void *userdata)
 	struct ctstop *s = userdata;
 
 	if (agent_elapsed_ms() < s->end_ms) {
-		ask(s);
-		if (is_deaf(s))
+		if (!ask(s))
 			over(s, 0);
-	} else if (s->deaf) {
+	} else if (s->init.deaf) {
 		over(s, 0);
 	} else {
 		over(s, err_set(&s->op->err, -ETIMEDOUT, ERR_TIMEOUT, NULL,
@@ -107,13 +97,12 @@ int ctstop_wait(struct agent *a, struct operation *op)
 		return MIN_OF(r, 0);
 	s = xcalloc(1, sizeof(*s));
 	s->op = op;
-	s->pidfd = take_fd(&pidfd);
-	s->pid = pid;
+	s->init = (struct ctsignal){ .pid = pid, .pidfd = take_fd(&pidfd) };
 	s->timeout_ms = oprules_timeout_s(op->order.op, op->order.params) * 1000LL;
 	s->end_ms = agent_elapsed_ms() + s->timeout_ms;
 	op->stop = s;
-	if (sd_event_add_io(a->event, &s->source, s->pidfd, EPOLLIN, on_end, s) < 0)
+	if (sd_event_add_io(a->event, &s->source, s->init.pidfd, EPOLLIN, on_end, s) < 0)
 		abort(); /* only for want of memory */
-	ask(s);
+	(void)ask(s);    /* nobody is taken for deaf at the first look */
 	return 1;
 }

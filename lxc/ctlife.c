@@ -20,10 +20,7 @@
 #define KILL_WAIT_MS    5000
 #define MONITOR_WAIT_MS 3000 /* the monitor clears away namespaces and groups: some 30 ms */
 #define POLL_MS         2
-#define ASK_AGAIN_MS    500LL
 #define HEARS_NOTHING   1
-#define DEAF_LOOKS      5 /* one may be between two waits for signals */
-#define HEARS_YET_MS    20LL
 #define LOG_TAIL        4096
 
 /* --- a clean slate --- */
@@ -423,16 +420,6 @@ int ctlife_ended(struct ctlife *l, struct err *err)
 	return clear_leftovers(l, err);
 }
 
-/* 1 when it was asked, 0 when it hears nothing. */
-static int ask(pid_t pid, int pidfd)
-{
-	int sig = ctsignal_of(pid);
-
-	if (sig <= 0)
-		return sig == 0 ? 0 : -ESRCH;
-	return syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, 0) < 0 ? -errno : 1;
-}
-
 void ctlife_ask(const struct ctlife *l)
 {
 	_cleanup_(closep) int pidfd = -1;
@@ -440,31 +427,27 @@ void ctlife_ask(const struct ctlife *l)
 	pid_t pid;
 
 	if (ctprobe_find(l->groups, l->spec.id, &pid, &pidfd, &ignored) >= CTPROBE_RUNNING)
-		(void)!ask(pid, pidfd);
+		(void)!ctsignal_ask(&(struct ctsignal){ .pid = pid, .pidfd = pidfd });
 }
 
-/* An init that has just begun hears nothing yet, and what it blocks it may drop: so it is asked until it ends.
- * One that is no longer new and still hears nothing can only be killed, and why wait? */
 static int ask_until_ended(pid_t pid, int pidfd, int64_t timeout_ms)
 {
 	struct pollfd p = { .fd = pidfd, .events = POLLIN };
+	struct ctsignal init = { .pid = pid, .pidfd = pidfd };
 	int64_t end_ms = monotonic_ms() + timeout_ms;
 
-	for (unsigned deaf = 0;;) {
+	for (;;) {
 		int64_t left_ms = end_ms - monotonic_ms();
-		int r = ask(pid, pidfd);
+		int again_ms = ctsignal_ask(&init);
 
-		if (r < 0)
-			return r == -ESRCH ? 0 : r;
-		deaf = r == 0 ? deaf + 1 : 0;
-		if (deaf >= DEAF_LOOKS && ctsignal_age_ms(pid) >= CTSIGNAL_SETTLED_MS)
+		if (again_ms < 0)
+			return again_ms == -ESRCH ? 0 : again_ms;
+		if (again_ms == 0)
 			return HEARS_NOTHING;
-		if (poll(&p, 1,
-			    (int)MAX_OF(MIN_OF(left_ms, r ? ASK_AGAIN_MS : HEARS_YET_MS),
-				    (int64_t)0)) > 0)
+		if (poll(&p, 1, (int)MAX_OF(MIN_OF(left_ms, (int64_t)again_ms), (int64_t)0)) > 0)
 			return 0;
 		if (left_ms <= 0)
-			return r ? -ETIMEDOUT : HEARS_NOTHING;
+			return init.deaf ? HEARS_NOTHING : -ETIMEDOUT;
 	}
 }
 

@@ -36,9 +36,8 @@ _must_check_ int ctlife_is_started(
  * Blocks some 20 ms; the deadline is the agent's. */
 _must_check_ int ctlife_launch(struct ctlife *l, pid_t *ret_pid, int *ret_pidfd, struct err *err);
 
-/* Ask init to end (lxc/ctstop), wait until it has, and leave no group; one that hears nothing is killed. -ETIMEDOUT
- * (TIMEOUT) after @timeout_ms:
- * it goes on running. */
+/* Ask init to end (lxc/ctsignal), wait until it has, and leave no group; one that hears nothing is killed. -ETIMEDOUT
+ * (TIMEOUT) after @timeout_ms: it goes on running. */
 _must_check_ int ctlife_shutdown(struct ctlife *l, int64_t timeout_ms, struct err *err);
 
 /* Its init has ended: what is left goes, in its own time as far as it takes little of that. */

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "lxc/ctsignal.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <time.h>
 
-#define BIT(signal) (1ULL << ((signal)-1))
-#define SIG_SYSTEMD 37 /* SIGRTMIN+3 by the kernel's numbers: halt, systemd(1) */
+#include "lxc/ctproc.h"
+
+#define SETTLED_MS   5000 /* an init that hears nothing by then never will */
+#define DEAF_LOOKS   5    /* one may be between two waits for signals */
+#define HEARS_YET_MS 20
+#define BIT(signal)  (1ULL << ((signal)-1))
+#define SIG_SYSTEMD  37 /* SIGRTMIN+3 by the kernel's numbers: halt, systemd(1) */
 /* Who hears it hears all, and passes them on (tini, dumb-init) or has a runtime that catches all (Go). */
 #define SIG_NOBODYS SIGSTKFLT
 
@@ -27,18 +31,6 @@ static const struct {
 	{ BIT(SIGQUIT), 0, SIGQUIT, true },
 };
 
-static int read_proc(pid_t pid, const char *file, char *ret, size_t size)
-{
-	_cleanup_(freep) char *path = xasprintf("/proc/%d/%s", (int)pid, file);
-	_cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, ret, size - 1);
-
-	if (n <= 0)
-		return -ENOENT;
-	ret[n] = '\0';
-	return 0;
-}
-
 static uint64_t mask(const char *status, const char *key)
 {
 	const char *at = strstr(status, key);
@@ -46,24 +38,17 @@ static uint64_t mask(const char *status, const char *key)
 	return at ? strtoull(at + strlen(key), NULL, 16) : 0;
 }
 
-int64_t ctsignal_age_ms(pid_t pid)
+/* For how long it has run. */
+static int64_t age_ms(pid_t pid)
 {
-	unsigned long long ticks = 0;
-	char stat[1024], *rest;
+	uint64_t ticks = ctproc_started(pid);
 	struct timespec now;
 
-	if (read_proc(pid, "stat", stat, sizeof(stat)) < 0)
-		return 0;
-	rest = strrchr(stat, ')'); /* the name before it may be anything */
-	if (!rest || sscanf(rest + 1,
-			     " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d "
-			     "%*d %*d "
-			     "%llu",
-			     &ticks) != 1)
+	if (ticks == 0)
 		return 0;
 	(void)clock_gettime(CLOCK_BOOTTIME, &now);
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 -
-	       (int64_t)(ticks * 1000 / (unsigned long long)sysconf(_SC_CLK_TCK));
+	       (int64_t)(ticks * 1000 / (uint64_t)sysconf(_SC_CLK_TCK));
 }
 
 /* Who waits for signals (sigtimedwait(2)) has them unblocked meanwhile: which they are stands in its memory
@@ -73,22 +58,38 @@ static bool waits(pid_t pid)
 	char text[256];
 	long nr;
 
-	return read_proc(pid, "syscall", text, sizeof(text)) >= 0 &&
+	return ctproc_read(pid, "syscall", text, sizeof(text)) >= 0 &&
 	       sscanf(text, "%ld", &nr) == 1 && nr == SYS_rt_sigtimedwait;
 }
 
-int ctsignal_of(pid_t pid)
+/* 0: it hears none; -ESRCH: it is gone. */
+static int signal_of(pid_t pid)
 {
-	bool settled = ctsignal_age_ms(pid) >= CTSIGNAL_SETTLED_MS;
+	bool settled = age_ms(pid) >= SETTLED_MS;
 	char status[4096];
 	uint64_t heard;
 
-	if (read_proc(pid, "status", status, sizeof(status)) < 0)
-		return -ENOENT;
+	if (ctproc_read(pid, "status", status, sizeof(status)) < 0)
+		return -ESRCH;
 	heard = waits(pid) ? UINT64_MAX : mask(status, "\nSigCgt:") | mask(status, "\nSigBlk:");
 	for (size_t i = 0; i < countof(inits); i++)
 		if ((heard & inits[i].hears) == inits[i].hears && !(heard & inits[i].not ) &&
 			(settled || !inits[i].settled))
 			return inits[i].signal;
 	return 0;
+}
+
+int ctsignal_ask(struct ctsignal *s)
+{
+	int signal = signal_of(s->pid);
+
+	if (signal < 0)
+		return signal;
+	s->deaf = signal == 0 ? s->deaf + 1 : 0;
+	if (!s->asked && s->deaf >= DEAF_LOOKS && age_ms(s->pid) >= SETTLED_MS)
+		return 0;
+	s->asked = s->asked || signal > 0;
+	if (signal > 0 && syscall(SYS_pidfd_send_signal, s->pidfd, signal, NULL, 0) < 0)
+		return -errno;
+	return signal > 0 ? CTSIGNAL_AGAIN_MS : HEARS_YET_MS;
 }

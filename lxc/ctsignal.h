@@ -8,10 +8,18 @@
 
 #include "proto/base.h"
 
-#define CTSIGNAL_SETTLED_MS 5000 /* an init that hears nothing by then never will */
+#define CTSIGNAL_AGAIN_MS 500
 
-/* The signal; 0: it hears none; -ENOENT: it is gone. Reads /proc and nothing of the container's: safe on a loop. */
-_must_check_ int ctsignal_of(pid_t pid);
+/* An init that is asked to end. */
+struct ctsignal {
+	pid_t pid;
+	int pidfd;     /* borrowed */
+	unsigned deaf; /* looks in a row at which it heard nothing */
+	bool asked;    /* it has heard us once, and may be deaf while it ends its services */
+};
 
-/* For how long it has run. */
-int64_t ctsignal_age_ms(pid_t pid);
+/* Ask once. One that has just begun hears nothing yet, and what it blocks it may drop: so it is asked until it ends.
+ * Returns in how many ms to ask again; 0 when it is no longer new and has never heard anything: it can only be killed.
+ * -ESRCH: it is gone; another negative errno: it can't be signalled. Reads /proc and nothing of the container's: safe
+ * on a loop. */
+_must_check_ int ctsignal_ask(struct ctsignal *s);

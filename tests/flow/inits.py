@@ -42,6 +42,7 @@ SH = "#!/bin/busybox sh\n"
 WAIT = "echo ready >/ready; while :; do sleep 1000 & wait $!; done\n"
 SERVICE = SH + "trap 'echo TERM >/stopped; exit 0' TERM\n" + WAIT
 INITTAB = "id:2:initdefault:\nl2:2:once:/bin/busybox sh -c 'echo ready >/ready'\nl0:0:wait:/bin/busybox sh -c 'echo PWR >/stopped; busybox poweroff -f'\npf::powerwait:/sbin/init 0\n"
+SETTLED_S = 5.5 # by then one that hears nothing is taken for deaf
 # name: what /sbin/init is, other files, what is said at its end
 INITS = {
     "busybox-by-another-name": (None, {"etc/inittab": "::sysinit:/bin/busybox sh -c 'echo ready >/ready'\n::shutdown:/bin/busybox sh -c 'echo USR2 >/stopped'\n"}, "USR2"),
@@ -49,6 +50,7 @@ INITS = {
     "catches-TERM": (SERVICE, {}, "TERM"),
     "catches-INT-alone": (SH + "trap 'echo INT >/stopped; exit 0' INT\n" + WAIT, {}, "INT"),
     "as-systemd": (SH + "trap 'echo TERM >/stopped; exit 0' TERM\ntrap 'echo RTMIN+3 >/stopped; exit 0' 37\n" + WAIT, {}, "RTMIN+3"),
+    "deaf-while-it-ends": (SH + "trap 'trap \"\" TERM INT QUIT; sleep 1; echo TERM >/stopped; exit 0' TERM\n" + WAIT, {}, "TERM"),
     "deaf-for-a-second": (SH + "sleep 1; trap 'echo TERM >/stopped; exit 0' TERM\n" + WAIT, {}, "TERM"),
     "tini": (SH + "exec /usr/bin/tini -- /service\n", {"service": SERVICE}, "TERM"),
     "dumb-init": (SH + "exec /usr/bin/dumb-init -- /service\n", {"service": SERVICE}, "TERM"),
@@ -106,6 +108,8 @@ def one(node, server, name, init, files, says):
             tap.ok(host.poll(ready.exists, 10), f"{name}: is up")
         for mark in (stopped, ready):
             mark.unlink(missing_ok=True)
+        if was == "running" and name == "deaf-while-it-ends":
+            host.poll(lambda: host.age_s(host.init_of(node.prefix, cid)) > SETTLED_S, 10)
         begin = time.monotonic()
         report = node.do(op, cid, 60)
         said = stopped.read_text().strip() if stopped.exists() else None

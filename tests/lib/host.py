@@ -56,6 +56,12 @@ def status(pid):
     return {k: v.strip() for k, _, v in (line.partition(":") for line in lines)}
 
 
+def age_s(pid):
+    """For how long it has run (proc_pid_stat(5): field 22, in ticks since the boot)."""
+    ticks = int(pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19])
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+
+
 def exe(pid):
     """The program that it runs, or None."""
     try:
