@@ -8,14 +8,6 @@
 
 #include "netfilter/ctflow.h"
 
-#define TRIES_MAX 5
-
-struct cut {
-	const struct fwtable *table;
-	struct ctcut_entry *at;
-	size_t n, allocated;
-};
-
 static int read_ip(const struct nlattr *a, void *userdata)
 {
 	struct fwflow *f = userdata;
@@ -65,73 +57,36 @@ static int read_tuple(const struct nlattr *a, void *userdata)
 	return MNL_CB_OK;
 }
 
-static int read_entry(const struct nlattr *a, void *userdata)
+static int read_flow(const struct nlattr *a, void *userdata)
 {
-	struct ctcut_entry *e = userdata;
-
-	if (mnl_attr_get_type(a) == CTA_TUPLE_ORIG &&
-		mnl_attr_get_payload_len(a) <= sizeof(e->tuple)) {
-		(void)mnl_attr_parse_nested(a, read_tuple, &e->flow);
-		e->tuple_size = mnl_attr_get_payload_len(a);
-		memcpy(e->tuple, mnl_attr_get_payload(a), e->tuple_size);
-	} else if (mnl_attr_get_type(a) == CTA_ID && mnl_attr_get_payload_len(a) == 4) {
-		e->id = mnl_attr_get_u32(a);
-	}
+	if (mnl_attr_get_type(a) == CTA_TUPLE_ORIG)
+		(void)mnl_attr_parse_nested(a, read_tuple, userdata);
 	return MNL_CB_OK;
 }
 
-bool ctcut_read_entry(const struct nlmsghdr *m, struct ctcut_entry *ret)
+void ctcut_read_flow(const struct nlmsghdr *m, struct fwflow *ret)
 {
-	*ret = (struct ctcut_entry){};
-	(void)mnl_attr_parse(m, sizeof(struct nfgenmsg), read_entry, ret);
-	return ret->tuple_size > 0;
+	*ret = (struct fwflow){};
+	(void)mnl_attr_parse(m, sizeof(struct nfgenmsg), read_flow, ret);
 }
 
-static void on_entry(const struct nlmsghdr *m, void *userdata)
+static bool is_forbidden(const struct nlmsghdr *m, const void *userdata)
 {
-	struct cut *c = userdata;
-	struct ctcut_entry e;
+	struct fwflow f;
 
-	if (!ctcut_read_entry(m, &e) || fwtable_allows(c->table, &e.flow))
-		return;
-	if (c->n == c->allocated) {
-		c->allocated = c->allocated ? 2 * c->allocated : 16;
-		c->at = xrealloc(c->at, c->allocated, sizeof(*c->at));
-	}
-	c->at[c->n++] = e;
+	ctcut_read_flow(m, &f);
+	return !fwtable_allows(userdata, &f);
 }
 
 /* One end of the flow as it began. */
-static int collect(struct cut *c, struct nfsock *s, uint32_t address, bool source)
-{
-	const uint32_t wire = htonl(address);
-
-	return ctflow_dump(s,
-		&(struct ctflow_end){ AF_INET, address != 0 ? &wire : NULL, false, source },
-		on_entry, c);
-}
-
 static int cut_side(
 	const struct fwtable *t, struct nfsock *s, uint32_t address, bool source, size_t *n)
 {
-	int r = -EINTR;
+	const uint32_t wire = htonl(address);
 
-	for (int i = 0; i < TRIES_MAX && r == -EINTR; i++) {
-		struct cut c = { .table = t };
-
-		r = collect(&c, s, address, source);
-		for (size_t k = 0; k < c.n && (r == 0 || r == -EINTR); k++) {
-			const struct ctcut_entry *e = &c.at[k];
-			int failed = ctflow_delete(s, AF_INET, e->tuple, e->tuple_size, e->id);
-
-			if (failed < 0)
-				r = failed;
-			else
-				(*n)++;
-		}
-		free(c.at);
-	}
-	return r;
+	return ctflow_cut_end(s,
+		&(struct ctflow_end){ AF_INET, address != 0 ? &wire : NULL, false, source },
+		is_forbidden, t, n);
 }
 
 int ctcut_run(const struct fwtable *t, struct nfsock *s, uint32_t address, size_t *ret_cut)

@@ -5,15 +5,8 @@
 
 #include "netfilter/fwtable.h"
 
-struct ctcut_entry {
-	struct fwflow flow;
-	uint8_t tuple[256]; /* the attribute as it came, to name the entry by */
-	uint16_t tuple_size;
-	uint32_t id;
-};
-
-/* One message of a dump. False: it is no entry. */
-bool ctcut_read_entry(const struct nlmsghdr *m, struct ctcut_entry *ret);
+/* The flow of one message of a dump, as it began. What a message doesn't say is 0. */
+void ctcut_read_flow(const struct nlmsghdr *m, struct fwflow *ret);
 
 /* Call after the rules are in force. @address (host byte order): flows from or to this container alone;
  * 0: all. One walk of the kernel's table (about 0.1 µs an entry that is not wanted, by the kernel's own filter where

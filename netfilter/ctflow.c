@@ -43,7 +43,8 @@ static void put_filter(struct nlmsghdr *m, const struct ctflow_end *e)
 	mnl_attr_nest_end(m, filter);
 }
 
-int ctflow_dump(struct nfsock *s, const struct ctflow_end *end,
+/* -EINTR: it changed meanwhile, ask again. */
+static int dump(struct nfsock *s, const struct ctflow_end *end,
 	void (*on_message)(const struct nlmsghdr *m, void *userdata), void *userdata)
 {
 	_Alignas(struct nlmsghdr) uint8_t buffer[512];
@@ -55,39 +56,90 @@ int ctflow_dump(struct nfsock *s, const struct ctflow_end *end,
 	return nfsock_dump(s, m, on_message, userdata);
 }
 
-int ctflow_delete(struct nfsock *s, uint8_t family, const void *tuple, uint16_t size, uint32_t id)
+/* Gone meanwhile is as good. */
+static int delete (struct nfsock *s, uint8_t family, const struct ctflow_entry *e)
 {
 	_Alignas(struct nlmsghdr) uint8_t buffer[1024];
 	uint32_t seq = nfsock_next_seq(s);
 	struct nlmsghdr *m = header(buffer, IPCTNL_MSG_CT_DELETE, NLM_F_ACK, seq, family);
 	int r;
 
-	assert(size <= 512);
-	mnl_attr_put(m, CTA_TUPLE_ORIG | NLA_F_NESTED, size, tuple);
-	mnl_attr_put_u32(m, CTA_ID, id);
+	mnl_attr_put(m, CTA_TUPLE_ORIG | NLA_F_NESTED, e->size, e->tuple);
+	mnl_attr_put_u32(m, CTA_ID, e->id);
 	r = nfsock_talk(s, m, m->nlmsg_len, seq, NULL, NULL);
 	return r == -ENOENT ? 0 : r;
 }
 
-/* --- all of an address --- */
+static int read_name(const struct nlattr *a, void *userdata)
+{
+	struct ctflow_entry *e = userdata;
+	uint16_t type = mnl_attr_get_type(a), size = mnl_attr_get_payload_len(a);
 
-struct entry {
-	uint8_t tuple[256];
-	uint16_t size;
-	uint32_t id;
-};
+	if (type == CTA_TUPLE_ORIG && size <= sizeof(e->tuple)) {
+		e->size = size;
+		memcpy(e->tuple, mnl_attr_get_payload(a), size);
+	} else if (type == CTA_ID && size == 4) {
+		e->id = mnl_attr_get_u32(a);
+	}
+	return MNL_CB_OK;
+}
+
+bool ctflow_read_entry(const struct nlmsghdr *m, struct ctflow_entry *ret)
+{
+	*ret = (struct ctflow_entry){};
+	(void)mnl_attr_parse(m, sizeof(struct nfgenmsg), read_name, ret);
+	return ret->size > 0;
+}
 
 struct found {
-	const struct ctflow_end *end;
-	struct entry *at;
+	ctflow_wanted *is_wanted;
+	const void *userdata;
+	struct ctflow_entry *at;
 	size_t n, allocated;
 };
+
+static void on_entry(const struct nlmsghdr *m, void *userdata)
+{
+	struct found *f = userdata;
+	struct ctflow_entry e;
+
+	if (!f->is_wanted(m, f->userdata) || !ctflow_read_entry(m, &e))
+		return;
+	if (f->n == f->allocated) {
+		f->allocated = f->allocated ? 2 * f->allocated : 16;
+		f->at = xrealloc(f->at, f->allocated, sizeof(*f->at));
+	}
+	f->at[f->n++] = e;
+}
+
+int ctflow_cut_end(struct nfsock *s, const struct ctflow_end *end, ctflow_wanted *is_wanted,
+	const void *userdata, size_t *n)
+{
+	int r = -EINTR;
+
+	for (int i = 0; i < TRIES_MAX && r == -EINTR; i++) {
+		struct found f = { .is_wanted = is_wanted, .userdata = userdata };
+
+		r = dump(s, end, on_entry, &f);
+		for (size_t k = 0; k < f.n && (r == 0 || r == -EINTR); k++) {
+			int failed = delete (s, end->family, &f.at[k]);
+
+			if (failed < 0)
+				r = failed;
+			else
+				(*n)++;
+		}
+		free(f.at);
+	}
+	return r;
+}
+
+/* --- all of an address --- */
 
 /* Kernels without CTA_FILTER give all: each is looked at once more. */
 struct look {
 	const struct ctflow_end *end;
 	bool is_it;
-	struct entry entry;
 };
 
 static int look_at_ip(const struct nlattr *a, void *userdata)
@@ -115,55 +167,18 @@ static int look_at_tuple(const struct nlattr *a, void *userdata)
 static int look_at(const struct nlattr *a, void *userdata)
 {
 	struct look *l = userdata;
-	struct entry *e = &l->entry;
-	uint16_t type = mnl_attr_get_type(a), size = mnl_attr_get_payload_len(a);
 
-	if (type == (l->end->reply ? CTA_TUPLE_REPLY : CTA_TUPLE_ORIG))
+	if (mnl_attr_get_type(a) == (l->end->reply ? CTA_TUPLE_REPLY : CTA_TUPLE_ORIG))
 		(void)mnl_attr_parse_nested(a, look_at_tuple, l);
-	if (type == CTA_TUPLE_ORIG && size <= sizeof(e->tuple)) {
-		e->size = size;
-		memcpy(e->tuple, mnl_attr_get_payload(a), size);
-	} else if (type == CTA_ID && size == 4) {
-		e->id = mnl_attr_get_u32(a);
-	}
 	return MNL_CB_OK;
 }
 
-static void on_entry(const struct nlmsghdr *m, void *userdata)
+static bool has_end(const struct nlmsghdr *m, const void *userdata)
 {
-	struct found *f = userdata;
-	struct look l = { .end = f->end };
+	struct look l = { .end = userdata };
 
 	(void)mnl_attr_parse(m, sizeof(struct nfgenmsg), look_at, &l);
-	if (!l.is_it || l.entry.size == 0)
-		return;
-	if (f->n == f->allocated) {
-		f->allocated = f->allocated ? 2 * f->allocated : 16;
-		f->at = xrealloc(f->at, f->allocated, sizeof(*f->at));
-	}
-	f->at[f->n++] = l.entry;
-}
-
-static int cut_end(struct nfsock *s, const struct ctflow_end *end, size_t *n)
-{
-	int r = -EINTR;
-
-	for (int i = 0; i < TRIES_MAX && r == -EINTR; i++) {
-		struct found f = { .end = end };
-
-		r = ctflow_dump(s, end, on_entry, &f);
-		for (size_t k = 0; k < f.n && (r == 0 || r == -EINTR); k++) {
-			int failed = ctflow_delete(
-				s, end->family, f.at[k].tuple, f.at[k].size, f.at[k].id);
-
-			if (failed < 0)
-				r = failed;
-			else
-				(*n)++;
-		}
-		free(f.at);
-	}
-	return r;
+	return l.is_it;
 }
 
 int ctflow_cut(struct nfsock *s, uint8_t family, const void *address, size_t *ret_cut)
@@ -179,7 +194,7 @@ int ctflow_cut(struct nfsock *s, uint8_t family, const void *address, size_t *re
 	int r = 0;
 
 	for (size_t i = 0; r >= 0 && i < countof(ends); i++)
-		r = cut_end(s, &ends[i], &n);
+		r = ctflow_cut_end(s, &ends[i], has_end, &ends[i], &n);
 	if (r >= 0 && ret_cut)
 		*ret_cut = n;
 	return r;

@@ -11,13 +11,23 @@ struct ctflow_end {
 	bool reply;          /* of the tuple of its answers, not of the one that it began with */
 	bool source;
 };
-/* -EINTR: it changed meanwhile, ask again. */
-_must_check_ int ctflow_dump(struct nfsock *s, const struct ctflow_end *end,
-	void (*on_message)(const struct nlmsghdr *m, void *userdata), void *userdata);
 
-/* By the tuple that it began with, as it came, and its id. Gone meanwhile is as good. */
-_must_check_ int ctflow_delete(
-	struct nfsock *s, uint8_t family, const void *tuple, uint16_t size, uint32_t id);
+/* What an entry is named by: the attribute of the tuple that it began with, as it came, and its id. */
+struct ctflow_entry {
+	uint8_t tuple[256];
+	uint16_t size;
+	uint32_t id;
+};
+
+/* One message of a dump. False: it is no entry. */
+bool ctflow_read_entry(const struct nlmsghdr *m, struct ctflow_entry *ret);
+
+typedef bool ctflow_wanted(const struct nlmsghdr *m, const void *userdata);
+
+/* The entries with this end of which @is_wanted says so: one walk of the kernel's table, some more when it changes
+ * meanwhile, and a message for each. @n is added to. Kernels without CTA_FILTER ask of all. */
+_must_check_ int ctflow_cut_end(struct nfsock *s, const struct ctflow_end *end,
+	ctflow_wanted *is_wanted, const void *userdata, size_t *n);
 
 /* All entries with this address at any end, masqueraded ones too: who has it next begins with none. Three
  * walks of the kernel's table, and a message for each that is found. */

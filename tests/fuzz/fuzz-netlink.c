@@ -6,6 +6,7 @@
 #include <linux/rtnetlink.h>
 
 #include "netfilter/ctcut.h"
+#include "netfilter/ctflow.h"
 #include "netfilter/nfsock.h"
 #include "netfilter/nfwatch.h"
 #include "netns/ifstats.h"
@@ -32,11 +33,13 @@ static void read_answers(const void *data, size_t size)
 
 static void on_message(const struct nlmsghdr *m, void *userdata)
 {
-	struct ctcut_entry e;
+	struct ctflow_entry e;
+	struct fwflow f;
 
 	assert(m->nlmsg_seq == SEQ);
-	if (ctcut_read_entry(m, &e))
-		assert(e.tuple_size <= sizeof(e.tuple) && e.tuple_size < m->nlmsg_len);
+	if (ctflow_read_entry(m, &e))
+		assert(e.size <= sizeof(e.tuple) && e.size < m->nlmsg_len);
+	ctcut_read_flow(m, &f);
 }
 
 static void read_dump(const void *data, size_t size)
