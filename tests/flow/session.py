@@ -91,7 +91,7 @@ def confinement(node, cid):
     found = lambda: [p for p in host.pids_of(node.prefix, cid, "payload") if host.status(p).get("Name") == "sleep" and b"4711" in pathlib.Path(f"/proc/{p}/cmdline").read_bytes()]
     tap.ok(host.poll(found, 5), "it is in the container's own groups")
     holder.send_signal(signal.SIGTERM)
-    tap.eq(holder.wait(), 1, "hoodyctl is ended")
+    tap.ok(holder.wait() in (1, -signal.SIGTERM), "hoodyctl is ended", holder.returncode) # by itself, if it had begun to carry its streams
     tap.ok(host.poll(lambda: not found(), 5), "and its command is told by SIGHUP")
 
 

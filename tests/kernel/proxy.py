@@ -24,6 +24,7 @@ import proxies
 import tap
 
 UPLINK, PROXY, FAR, DNS = "198.51.100.1", "198.51.100.2", "203.0.113.50", "203.0.113.53"
+DIRECT_PORT = 8000 # of the container beside it, which no proxy serves
 SLOW = harness.SLOW
 
 
@@ -45,8 +46,9 @@ class World:
         with self.ns:
             self.far = socket.create_server((FAR, 80), backlog=64)
             self.bulk = socket.create_server((FAR, 81), backlog=64)
+            direct = socket.create_server((FAR, DIRECT_PORT), backlog=64)
             dns_tcp = socket.create_server((DNS, 53), backlog=64)
-        for target in (lambda: self.accept(self.far, self.echo), lambda: self.accept(self.bulk, self.digest), lambda: self.accept(dns_tcp, self.dns_tcp)):
+        for target in (lambda: self.accept(self.far, self.echo), lambda: self.accept(self.bulk, self.digest), lambda: self.accept(direct, self.echo), lambda: self.accept(dns_tcp, self.dns_tcp)):
             threading.Thread(target=target, daemon=True).start()
         self.capture = here.packet_socket("up0")
 
@@ -107,6 +109,8 @@ class World:
             destination, port = socket.inet_ntoa(frame[30:34]), struct.unpack(">H", frame[36:38])[0]
             if frame[22] == 64 and frame[23] == 6 and frame[47] & 4:
                 continue # not forwarded: the host's own reset, to a server that goes on with a connection that was cut
+            if (destination, frame[23], port) == (FAR, 6, DIRECT_PORT):
+                continue # the neighbour's, whose last acknowledgement may come at any time
             if destination != PROXY or frame[23] != 6 or not 1080 <= port < 1100:
                 found.append((destination, frame[23], port, frame[14:40].hex()))
 
@@ -486,7 +490,8 @@ def play(node, world, ca, dns):
         on(node, box, world, socks, lambda: node.log.read_text())
         through(node, box, world, socks)
         confined(node)
-        tap.ok(other.says() == b"hello" and world.leaks(), "another container is direct")
+        world.seen.clear()
+        tap.eq((other.says(port=DIRECT_PORT), world.seen), (b"hello", [UPLINK]), "another container is direct")
         dead(node, box, world, socks)
         stopped_upstream(box, world, socks)
         named(node, box, world, socks, dns)
