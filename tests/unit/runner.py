@@ -66,6 +66,11 @@ def main():
         write = f"bash -c \"echo begin >>{d}/order; sleep 0.3; echo end >>{d}/order\""
         status, said = run(d, [("x/a", "default", "2", "all", "-", write), ("x/b", "default", "1", "all", "-", write), ("x/c", "default", "1", "1", "-", "false"), ("x/d", "default", "1", "1", "-", "sh -c 'exit 77'"), ("x/e", "long", "1", "1", "-", "true")])
         tap.eq(((d / "order").read_text().split(), status, said.splitlines()[-1]), (["begin", "end"] * 2, 1, "2 passed, 1 failed, 1 skipped"), "what is heavy runs alone; the last line counts")
+        once = f"bash -c 'test -e {d}/once || {{ touch {d}/once; exit 1; }}'"
+        status, said = run(d, [("x/a", "default", "1", "1", "-", once), ("x/b", "default", "1", "1", "-", "true")], "--again")
+        tap.eq((status, "RACED x/a" in said, said.splitlines()[-1]), (0, True, "2 passed, 0 failed, 0 skipped"), "--again: what passes alone has raced, which is said")
+        status, said = run(d, [("x/a", "default", "1", "1", "-", "false")], "--again")
+        tap.eq((status, "RACED" in said, said.splitlines()[-1]), (1, False, "0 passed, 1 failed, 0 skipped"), "what fails again has failed")
         status, said = run(d, [("x/a", "default", "1", "1", "-", "true")], "x/nothing")
         tap.ok(status != 0 and "x/nothing" in said, "a name that is unknown is said", said)
     tap.done()
