@@ -97,7 +97,10 @@ int ctstop_wait(struct agent *a, struct operation *op)
 		return MIN_OF(r, 0);
 	s = xcalloc(1, sizeof(*s));
 	s->op = op;
-	s->init = (struct ctsignal){ .pid = pid, .pidfd = take_fd(&pidfd) };
+	/* An earlier agent may have asked, and it may have begun to end. */
+	s->init = (struct ctsignal){
+		.pid = pid, .pidfd = take_fd(&pidfd), .asked = op->attempts > 1
+	};
 	s->timeout_ms = oprules_timeout_s(op->order.op, op->order.params) * 1000LL;
 	s->end_ms = agent_elapsed_ms() + s->timeout_ms;
 	op->stop = s;

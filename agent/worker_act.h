@@ -9,7 +9,6 @@
 struct job {
 	struct ctlife life;
 	char *lxc, *pool, *run, *rootfs, *driver, *prefix, *netup, *mounts;
-	int64_t timeout_ms;
 	const json_t *whole;                 /* the job as it came, borrowed */
 	const json_t *params, *link, *files; /* of it; NULL: it has none */
 	json_t *result;
@@ -26,7 +25,6 @@ typedef int (*worker_act)(struct job *j, struct err *err);
 int worker_life_launch(struct job *j, struct err *err);
 int worker_life_kill(struct job *j, struct err *err);
 int worker_life_ended(struct job *j, struct err *err);
-int worker_life_shutdown(struct job *j, struct err *err);
 int worker_life_freeze(struct job *j, struct err *err);
 int worker_life_thaw(struct job *j, struct err *err);
 int worker_life_groups(struct job *j, struct err *err);

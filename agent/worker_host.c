@@ -43,6 +43,7 @@ static void become(struct job *j, const json_t *brief)
 int worker_host_shutdown_all(struct job *j, struct err *err)
 {
 	const json_t *all = json_object_get(j->params, "containers"), *brief;
+	_cleanup_(freep) bool *asked = xcalloc(json_array_size(all) + 1, sizeof(*asked));
 	int64_t end_ms = monotonic_ms() + SHUTDOWN_MS;
 	size_t i;
 	int r = 0;
@@ -51,15 +52,15 @@ int worker_host_shutdown_all(struct job *j, struct err *err)
 	{
 		become(j, brief);
 		(void)!ctgroup_set_frozen(j->life.groups, j->life.spec.id, false, 0);
-		ctlife_ask(&j->life);
+		asked[i] = ctlife_ask(&j->life);
 	}
 	json_array_foreach(all, i, brief)
 	{
 		struct err ignored = {};
 
 		become(j, brief);
-		if (ctlife_shutdown(
-			    &j->life, MAX_OF(end_ms - monotonic_ms(), LEFT_MIN_MS), &ignored) < 0)
+		if (ctlife_shutdown(&j->life, asked[i],
+			    MAX_OF(end_ms - monotonic_ms(), LEFT_MIN_MS), &ignored) < 0)
 			r = ctlife_kill(&j->life, err);
 		if (r < 0)
 			return r;

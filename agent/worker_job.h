@@ -20,8 +20,6 @@
  *   job      act                                                        undo
  *   rootfs   make <Pool>/containers/<id>/rootfs, atomically             remove it
  *   launch   a running init; result {"pid":N}, descriptor: its pidfd    nothing runs, no cgroup
- *   shutdown init was asked to end and did in time; cgroups are gone    -
- *            (params: {"timeout_ms":N}; TIMEOUT leaves it running)
  *   ended    its init has ended when asked: the rest goes too, and what    as launch
  *            has begun again
  *   kill     nothing of it runs, wedged or not, and no cgroup is left   -

@@ -40,11 +40,6 @@ int worker_life_kill(struct job *j, struct err *err)
 	return ctlife_kill(&j->life, err);
 }
 
-int worker_life_shutdown(struct job *j, struct err *err)
-{
-	return ctlife_shutdown(&j->life, j->timeout_ms, err);
-}
-
 int worker_life_ended(struct job *j, struct err *err)
 {
 	return ctlife_ended(&j->life, err);

@@ -20,7 +20,6 @@ static const struct {
 	{ "rootfs", worker_tree_create, worker_tree_remove },
 	{ "copy", worker_tree_copy, worker_tree_remove },
 	{ "launch", worker_life_launch, worker_life_kill },
-	{ "shutdown", worker_life_shutdown, worker_life_launch },
 	{ "ended", worker_life_ended, worker_life_launch },
 	{ "kill", worker_life_kill, NULL },
 	{ "groups", worker_life_groups, NULL },
@@ -98,9 +97,6 @@ static int job_read(const json_t *v, struct job *j, struct err *err)
 		j->link = json_object_get(v, "link");
 		j->files = json_object_get(j->params, "files");
 	}
-	if (r >= 0)
-		r = jsonx_int(j->params, "timeout_ms", false, 0, INT32_MAX, &j->timeout_ms,
-			ERR_CHANNEL, err);
 	if (r >= 0)
 		r = bounds_read(json_object_get(v, "bounds"), &j->life.bounds, err);
 	if (r >= 0)

@@ -420,25 +420,26 @@ int ctlife_ended(struct ctlife *l, struct err *err)
 	return clear_leftovers(l, err);
 }
 
-void ctlife_ask(const struct ctlife *l)
+bool ctlife_ask(const struct ctlife *l)
 {
 	_cleanup_(closep) int pidfd = -1;
 	struct err ignored = {}; /* who is not asked is killed in the end */
-	pid_t pid;
+	struct ctsignal init = {};
 
-	if (ctprobe_find(l->groups, l->spec.id, &pid, &pidfd, &ignored) >= CTPROBE_RUNNING)
-		(void)!ctsignal_ask(&(struct ctsignal){ .pid = pid, .pidfd = pidfd });
+	if (ctprobe_find(l->groups, l->spec.id, &init.pid, &pidfd, &ignored) < CTPROBE_RUNNING)
+		return false;
+	init.pidfd = pidfd;
+	return ctsignal_ask(&init) > 0 && init.asked;
 }
 
-static int ask_until_ended(pid_t pid, int pidfd, int64_t timeout_ms)
+static int ask_until_ended(struct ctsignal *init, int64_t timeout_ms)
 {
-	struct pollfd p = { .fd = pidfd, .events = POLLIN };
-	struct ctsignal init = { .pid = pid, .pidfd = pidfd };
+	struct pollfd p = { .fd = init->pidfd, .events = POLLIN };
 	int64_t end_ms = monotonic_ms() + timeout_ms;
 
 	for (;;) {
 		int64_t left_ms = end_ms - monotonic_ms();
-		int again_ms = ctsignal_ask(&init);
+		int again_ms = ctsignal_ask(init);
 
 		if (again_ms < 0)
 			return again_ms == -ESRCH ? 0 : again_ms;
@@ -447,15 +448,15 @@ static int ask_until_ended(pid_t pid, int pidfd, int64_t timeout_ms)
 		if (poll(&p, 1, (int)MAX_OF(MIN_OF(left_ms, (int64_t)again_ms), (int64_t)0)) > 0)
 			return 0;
 		if (left_ms <= 0)
-			return init.deaf ? HEARS_NOTHING : -ETIMEDOUT;
+			return init->deaf ? HEARS_NOTHING : -ETIMEDOUT;
 	}
 }
 
-int ctlife_shutdown(struct ctlife *l, int64_t timeout_ms, struct err *err)
+int ctlife_shutdown(struct ctlife *l, bool asked, int64_t timeout_ms, struct err *err)
 {
 	_cleanup_(closep) int pidfd = -1;
-	pid_t pid;
-	int r = ctprobe_find(l->groups, l->spec.id, &pid, &pidfd, err);
+	struct ctsignal init = { .asked = asked };
+	int r = ctprobe_find(l->groups, l->spec.id, &init.pid, &pidfd, err);
 
 	if (r < 0)
 		return r;
@@ -469,7 +470,8 @@ int ctlife_shutdown(struct ctlife *l, int64_t timeout_ms, struct err *err)
 	case CTPROBE_RUNNING:
 		break;
 	}
-	r = ask_until_ended(pid, pidfd, timeout_ms);
+	init.pidfd = pidfd;
+	r = ask_until_ended(&init, timeout_ms);
 	if (r == -ETIMEDOUT)
 		return err_set(err, r, ERR_TIMEOUT, NULL,
 			"the container did not end within %lld ms of being asked; it goes on "

@@ -36,15 +36,15 @@ _must_check_ int ctlife_is_started(
  * Blocks some 20 ms; the deadline is the agent's. */
 _must_check_ int ctlife_launch(struct ctlife *l, pid_t *ret_pid, int *ret_pidfd, struct err *err);
 
-/* Ask init to end (lxc/ctsignal), wait until it has, and leave no group; one that hears nothing is killed. -ETIMEDOUT
- * (TIMEOUT) after @timeout_ms: it goes on running. */
-_must_check_ int ctlife_shutdown(struct ctlife *l, int64_t timeout_ms, struct err *err);
+/* Ask init to end (lxc/ctsignal), wait until it has, and leave no group; one that hears nothing is killed, but for one
+ * that was @asked before and heard. -ETIMEDOUT (TIMEOUT) after @timeout_ms: it goes on running. */
+_must_check_ int ctlife_shutdown(struct ctlife *l, bool asked, int64_t timeout_ms, struct err *err);
 
 /* Its init has ended: what is left goes, in its own time as far as it takes little of that. */
 _must_check_ int ctlife_ended(struct ctlife *l, struct err *err);
 
-/* Ask init to end, and don't wait. Nothing runs: nothing is done. */
-void ctlife_ask(const struct ctlife *l);
+/* Ask init to end, and don't wait. Returns whether it hears; nothing runs: nothing is done. */
+bool ctlife_ask(const struct ctlife *l);
 
 /* After an end that nobody ordered: remember the init that has taken the place of the old one, or clear the
  * groups away when nothing runs, and what is there without an init too when it is @over. Never beside a

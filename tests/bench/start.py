@@ -25,7 +25,8 @@ def distribution_conf(node, cid, base):
     path = node.directory / "lxc-start.conf"
     path.write_text(f"{includes}lxc.idmap = u 0 {base} 65536\nlxc.idmap = g 0 {base} 65536\nlxc.rootfs.path = dir:{node.root(cid)}\n"
                     f"lxc.rootfs.options = idmap=container\nlxc.net.0.type = empty\nlxc.uts.name = bench\n"
-                    f"lxc.cgroup.dir.monitor = {node.prefix}/{cid}/monitor\nlxc.cgroup.dir.container = {node.prefix}/{cid}/payload\n")
+                    f"lxc.cgroup.dir.monitor = {node.prefix}/{cid}/monitor\nlxc.cgroup.dir.container = {node.prefix}/{cid}/payload\n"
+                    f"lxc.cgroup.dir.monitor.pivot = {node.prefix}/{cid}/worker\n")
     return path
 
 

@@ -107,8 +107,6 @@ def each_job(p):
     p.twice("thaw", "undo", lambda: host.is_frozen(p.prefix, p.cid), "frozen once more")
     p.twice("kill", "act", p.nothing_runs, "nothing runs, though it was frozen")
     p.twice("launch", "act", p.running, "init runs")
-    p.twice("shutdown", "act", p.nothing_runs, "it has ended when asked", timeout_ms=10_000)
-    p.twice("launch", "act", p.running, "init runs")
     p.twice("launch", "undo", p.nothing_runs, "the start is undone")
     p.twice("rootfs", "undo", lambda: not p.root().parent.exists(), "the root is gone")
     p.twice("rootfs", "act", lambda: (p.root() / "bin/busybox").exists(), "the root is there")
@@ -116,7 +114,21 @@ def each_job(p):
     tap.ok(p.do("launch") > 0, "nothing can be launched without a root")
     tap.eq([p.do("launch", "undo") for _ in range(2)], [0, 0], "that is undone too")
     tap.ok(p.nothing_runs(), "and nothing runs")
-    tap.ok(p.do("no-such-job") > 0 and p.do("shutdown", "undo") > 0, "what there is no job for is refused")
+    tap.ok(p.do("no-such-job") > 0 and p.do("groups", "undo") > 0, "what there is no job for is refused")
+
+
+def host_goes_down(p):
+    """An init that has run for long, and is deaf while it ends its services."""
+    told, table = p.root() / "told", p.root() / "etc/inittab"
+    before = table.read_text() if table.exists() else ""
+    table.write_text("::shutdown:/bin/busybox sh -c 'sleep 1; echo ended >/told'\n" + before)
+    tap.eq(p.do("launch"), 0, "launched")
+    host.poll(lambda: host.age_s(host.init_of(p.prefix, p.cid)) > 5.5, 10)
+    tap.eq((p.do("shutdown-all", containers=[{"id": p.cid, "id_base": p.base, "image": harness.IMAGE}]), p.nothing_runs()), (0, True), "the host goes down: nothing runs")
+    tap.eq(told.exists() and told.read_text(), "ended\n", "and its services had their time")
+    tap.eq(p.do("shutdown-all", containers=[{"id": p.cid, "id_base": p.base, "image": harness.IMAGE}]), 0, "once more: nothing to do")
+    told.unlink(missing_ok=True)
+    table.write_text(before)
 
 
 def killed_launches(p, rounds=24):
@@ -207,7 +219,7 @@ def inherits_nothing(p):
     # The same root, by lxc-start from a clean state with the same generated configuration.
     conf = p.directory / "bare.conf"
     conf.write_text(f"lxc.rootfs.path = dir:{p.root()}\nlxc.rootfs.options = idmap=container\nlxc.idmap = u 0 {p.base} 65536\nlxc.idmap = g 0 {p.base} 65536\nlxc.net.0.type = empty\n"
-                    f"lxc.uts.name = k\nlxc.cgroup.dir.monitor = {p.prefix}/{p.cid}/monitor\nlxc.cgroup.dir.container = {p.prefix}/{p.cid}/payload\nlxc.mount.auto = proc:mixed sys:ro\n")
+                    f"lxc.uts.name = k\nlxc.cgroup.dir.monitor = {p.prefix}/{p.cid}/monitor\nlxc.cgroup.dir.container = {p.prefix}/{p.cid}/payload\nlxc.cgroup.dir.monitor.pivot = {p.prefix}/{p.cid}/worker\nlxc.mount.auto = proc:mixed sys:ro\n")
     subprocess.run(["env", "-i", "PATH=/nonexistent", shutil.which("lxc-start"), "-n", p.cid, "-P", str(p.directory / "lxc"), "-f", str(conf), "-d"], check=True, cwd="/", close_fds=True, umask=0o022)
     pids = host.monitor_of(p.prefix, p.cid), host.init_of(p.prefix, p.cid)
     for key in ("SigBlk", "SigIgn", "SigCgt"):
@@ -224,6 +236,7 @@ def main():
     try:
         each_job(p)
         tap.eq(p.do("rootfs"), 0, "a root for the rest")
+        host_goes_down(p)
         killed_launches(p)
         stopped_monitor(p)
         inherits_nothing(p)
