@@ -8,11 +8,11 @@
 #include <zlib.h>
 
 #include "agent/http_rules.h"
+#include "proto/nodecall.h"
 #include "proto/respsig.h"
 
 #define LOW_SPEED_BYTES   16 /* per second, over LOW_SPEED_S, once the answer has begun */
 #define LOW_SPEED_S       60
-#define SIGNATURE_MAX     1024
 #define GZIP_FROM         1024
 #define RETRY_AFTER_MAX_S 300
 
@@ -35,7 +35,7 @@ struct http_job {
 	uint8_t *body;
 	size_t size, allocated;
 	bool too_large;
-	char signature[SIGNATURE_MAX];
+	char signature[NODECALL_SIGNATURE_MAX];
 	bool signature_too_long;
 	uint64_t retry_after_ms;
 	http_done done;
@@ -162,9 +162,9 @@ static int64_t now_ms(void)
 static bool is_signed_well(const struct http_job *job, long status)
 {
 	const struct http_setup *setup = job->http->setup;
-	const char *path = strchr(strstr(job->url, "://") + 3, '/');
-	struct respsig_response r = { job->request ? "POST" : "GET", (int)status, path ? path : "/",
-		job->body, job->size };
+	const char *path = nodecall_base_path(job->url);
+	struct respsig_response r = { job->request ? "POST" : "GET", (int)status,
+		*path ? path : "/", job->body, job->size };
 	struct err err;
 
 	return !job->signature_too_long && setup->has_keyset &&

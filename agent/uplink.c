@@ -18,11 +18,10 @@
 #include "proto/orderpack.h"
 #include "proto/respsig.h"
 
-#define ACCURACY_US   (100 * 1000)
-#define OVERDUE_S     10          /* a courier is late by so much */
-#define HASTE_MS      900         /* nothing, sooner than any wait that can be asked for */
-#define SIGNATURE_MAX 1024        /* of the header */
-#define SLICE_US      (10 * 1000) /* of envelopes in one turn: others want theirs */
+#define ACCURACY_US (100 * 1000)
+#define OVERDUE_S   10          /* a courier is late by so much */
+#define HASTE_MS    900         /* nothing, sooner than any wait that can be asked for */
+#define SLICE_US    (10 * 1000) /* of envelopes in one turn: others want theirs */
 
 /* Channel states: SETUP until READY, then a bit each for what is out. */
 enum { SETUP = 0, IDLE = 1, POLLING = 2, DELIVERING = 3, BOTH = 4, STATES = 5 };
@@ -374,7 +373,8 @@ static int on_signed(struct channel *ch, struct channel_message *m, void *userda
 	uint64_t acked_seq = 0;
 	size_t size;
 
-	if (!e || n == 0 || n > SIGNATURE_MAX || n > m->size || m->size - n > NODECALL_BODY_MAX)
+	if (!e || n == 0 || n > NODECALL_SIGNATURE_MAX || n > m->size ||
+		m->size - n > NODECALL_BODY_MAX)
 		return -EBADMSG;
 	size = m->size - n;
 	header = xcalloc(1, n + 1);

@@ -8,7 +8,8 @@
 #include "proto/err.h"
 #include "proto/orderpack.h"
 
-#define NODECALL_BODY_MAX (16UL * 1024 * 1024) /* of an answer, decoded */
+#define NODECALL_BODY_MAX      (16UL * 1024 * 1024) /* of an answer, decoded */
+#define NODECALL_SIGNATURE_MAX 1024                 /* of the header's value */
 
 /* Below ApiUrl; the caller's. */
 char *nodecall_orders_path(const char *node_id, uint64_t after, uint64_t wait_s, uint64_t limit);
