@@ -14,6 +14,7 @@ import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+import boxes
 import harness
 import host
 import local
@@ -24,22 +25,7 @@ MS_RDONLY, MS_NOSUID, MS_NODEV, MS_REMOUNT, MS_BIND = 1, 2, 4, 32, 4096
 CLONE_NEWNS, CLONE_NEWUSER = 0x20000, 0x10000000
 
 
-class Box:
-    def __init__(self, node, name, project=harness.PROJECT, **more):
-        self.node, self.name, self.id = node, name, node.new_id()
-        report = node.do("container.create", self.id, image=harness.IMAGE, name=name, project_id=project, **more)
-        if report["state"] != "succeeded":
-            raise harness.Failure(report)
-
-    def sh(self, script):
-        return self.node.ctl("exec", self.name, "sh", "-c", script)
-
-    def says(self, script):
-        return self.sh(script)[1].strip()
-
-    def pid(self):
-        return host.init_of(self.node.prefix, self.id)
-
+class Box(boxes.Box):
     def root(self):
         return self.node.root(self.id)
 
