@@ -56,7 +56,7 @@ agent_libagent_a_SOURCES = \
 	agent/stats.c agent/stats.h \
 	agent/tell.c agent/tell.h \
 	agent/trust.c agent/trust.h \
-	agent/uplink.c agent/uplink.h \
+	agent/uplink.c agent/uplink.h agent/apiclock.c agent/apiclock.h \
 	agent/cafile.c agent/cafile.h \
 	agent/worker.c agent/worker.h
 agent_libagent_a_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(SODIUM_CFLAGS) $(SYSTEMD_CFLAGS)

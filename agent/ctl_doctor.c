@@ -211,9 +211,15 @@ static int64_t now_ms(void)
 
 static void clock_is_right(struct doctor *d)
 {
+	const json_t *control = json_object_get(d->status, "control");
+	const char *code = ctl_text_of(control, "last_error_code");
 	struct timex t = {};
 
-	if (adjtimex(&t) < 0 || (t.status & STA_UNSYNC))
+	if (code && strcmp(code, "clock_skew") == 0)
+		say(d, BAD, "clock",
+			"set this node's clock, or the API's: timedatectl; chronyc makestep", "%s",
+			ctl_text_of(control, "last_error"));
+	else if (adjtimex(&t) < 0 || (t.status & STA_UNSYNC))
 		say(d, DOUBTFUL, "clock", "run chrony or systemd-timesyncd",
 			"the clock is not synchronised: orders more than 300 s off are refused");
 	else

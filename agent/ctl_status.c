@@ -7,6 +7,8 @@
 #include "agent/ctl_text.h"
 #include "proto/jsonx.h"
 
+#define OFFSET_TOLD_MS 2000
+
 static int64_t number_of(const json_t *v, const char *key)
 {
 	return json_integer_value(json_object_get(v, key));
@@ -33,6 +35,7 @@ static const char *or_dash(const char *s)
 
 static void add_control(struct ctl_text *t, const json_t *control)
 {
+	const json_t *offset = json_object_get(json_object_get(control, "clock"), "offset_ms");
 	const char *state = ctl_text_of(control, "state"),
 		   *error = ctl_text_of(control, "last_error");
 
@@ -44,6 +47,9 @@ static void add_control(struct ctl_text *t, const json_t *control)
 		or_dash(ctl_text_of(control, "url")), or_dash(state));
 	if (error && *error)
 		line(t, "", CTL_RED, "last error: %s", error);
+	if (json_is_integer(offset) && llabs(json_integer_value(offset)) >= OFFSET_TOLD_MS)
+		line(t, "Clock", CTL_RED, "%.1f s off the control API's",
+			(double)-json_integer_value(offset) / 1000);
 	line(t, "Orders had", CTL_PLAIN, "up to %" PRId64 " of %" PRId64,
 		number_of(control, "after"), number_of(control, "head_seq"));
 }

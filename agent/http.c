@@ -159,24 +159,30 @@ static int64_t now_ms(void)
 }
 
 /* Of an answer that nothing is believed of but that it failed, and with what Retry-After. */
-static bool is_signed_well(const struct http_job *job, long status)
+static enum frame_fail judge_signature(const struct http_job *job, long status)
 {
 	const struct http_setup *setup = job->http->setup;
 	const char *path = nodecall_base_path(job->url);
 	struct respsig_response r = { job->request ? "POST" : "GET", (int)status,
 		*path ? path : "/", job->body, job->size };
 	struct err err;
+	int v = job->signature_too_long || !setup->has_keyset
+			? -ENOKEY
+			: respsig_verify(job->signature, &r, &setup->keyset, now_ms(), NULL, &err);
 
-	return !job->signature_too_long && setup->has_keyset &&
-	       respsig_verify(job->signature, &r, &setup->keyset, now_ms(), &err) >= 0;
+	if (v < 0)
+		return v == -ESTALE ? FRAME_FAIL_CLOCK : FRAME_FAIL_SIGNATURE;
+	return FRAME_FAIL_HTTP;
 }
 
-static bool may_be_signed(const struct http_job *job, long status)
+static enum frame_fail judge_answer(const struct http_job *job, long status)
 {
 	if (status != 200)
-		return !job->signature[0] || is_signed_well(job, status);
+		return job->signature[0] ? judge_signature(job, status) : FRAME_FAIL_HTTP;
 	return !job->signature_too_long &&
-	       (job->signature[0] || !job->http->setup->signature_required);
+			       (job->signature[0] || !job->http->setup->signature_required)
+		       ? FRAME_FAIL_NONE
+		       : FRAME_FAIL_SIGNATURE;
 }
 
 static void job_free(struct http_job *job)
@@ -203,10 +209,8 @@ static void finish(struct http_job *job, CURLcode code)
 
 	(void)curl_easy_getinfo(job->easy, CURLINFO_RESPONSE_CODE, &status);
 	answer.status = (int)status;
-	if (answer.fail == FRAME_FAIL_NONE && !may_be_signed(job, status))
-		answer.fail = FRAME_FAIL_SIGNATURE;
-	else if (answer.fail == FRAME_FAIL_NONE && status != 200)
-		answer.fail = FRAME_FAIL_HTTP;
+	if (answer.fail == FRAME_FAIL_NONE)
+		answer.fail = judge_answer(job, status);
 	answer.body = job->body;
 	answer.size = job->size;
 	answer.signature = job->signature;

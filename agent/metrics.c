@@ -428,12 +428,21 @@ static void state(const struct page *p)
 static void control(const struct page *p)
 {
 	_cleanup_json_ json_t *v = uplink_status(p->agent->uplink);
-	const char *state = json_string_value(json_object_get(v, "state"));
+	const json_t *offset = json_object_get(json_object_get(v, "clock"), "offset_ms");
+	const char *state = json_string_value(json_object_get(v, "state")),
+		   *code = json_string_value(json_object_get(v, "last_error_code"));
 
 	if (!v || !state)
 		return;
 	single(p, GAUGE, "hoody_control_up", "1 while the control API answers.",
 		strcmp(state, "connected") == 0 || strcmp(state, "up") == 0);
+	single(p, GAUGE, "hoody_control_clock_skew",
+		"1 while the control API's signed answers are of another time than this node's.",
+		strcmp(code ? code : "", "clock_skew") == 0);
+	if (json_is_integer(offset))
+		single(p, GAUGE, "hoody_control_clock_offset_seconds",
+			"The control API's time less this node's, by its last signed answer.",
+			json_number_value(offset) / 1000);
 	single(p, GAUGE, "hoody_control_after_seq", "The seq up to which orders were taken in.",
 		json_number_value(json_object_get(v, "after")));
 }

@@ -12,6 +12,7 @@
 #include "agent/event.h"
 #include "agent/imagelist.h"
 #include "agent/sharelist.h"
+#include "agent/uplink.h"
 #include "proto/jsonx.h"
 
 #define CAPABILITIES                                                                          \
@@ -311,6 +312,7 @@ void tell_hello(struct agent *a)
 	set(v, "pool", tell_pool(a));
 	set(v, "public_key_hex", json_string(a->nodekey->public_key_hex));
 	set(v, "capabilities", list);
+	set(v, "clock", uplink_clock(a->uplink));
 	set(v, "high_seq", json_integer((json_int_t)journal_high_seq(a->store)));
 	send_report(a, v);
 	tell_inventory(a);

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "agent/agent.h"
+#include "agent/apiclock.h"
 #include "agent/backoff.h"
 #include "agent/cafile.h"
 #include "agent/engine.h"
@@ -65,16 +66,21 @@ struct uplink {
 	enum frame_fail last_fail;
 	uint64_t last_status;
 	bool connected;
+	struct apiclock clock;
 };
 
-static const char *const fail_names[FRAME_FAIL_COUNT] = {
-	[FRAME_FAIL_NONE] = "",
-	[FRAME_FAIL_CONNECT] = "no connection",
-	[FRAME_FAIL_TLS] = "the control API could not be authenticated",
-	[FRAME_FAIL_TIMEOUT] = "no answer in time",
-	[FRAME_FAIL_HTTP] = "the control API refused",
-	[FRAME_FAIL_SIGNATURE] = "the response's signature is missing or wrong",
-	[FRAME_FAIL_BODY] = "the response is not what the protocol says",
+static const struct {
+	const char *code, *words;
+} fails[FRAME_FAIL_COUNT] = {
+	[FRAME_FAIL_NONE] = { "", "" },
+	[FRAME_FAIL_CONNECT] = { "connect", "no connection" },
+	[FRAME_FAIL_TLS] = { "tls", "the control API could not be authenticated" },
+	[FRAME_FAIL_TIMEOUT] = { "timeout", "no answer in time" },
+	[FRAME_FAIL_HTTP] = { "http", "the control API refused" },
+	[FRAME_FAIL_SIGNATURE] = { "bad_signature",
+		"the response's signature is missing or wrong" },
+	[FRAME_FAIL_CLOCK] = { "clock_skew", "the control API's clock and this node's differ" },
+	[FRAME_FAIL_BODY] = { "body", "the response is not what the protocol says" },
 };
 
 static void update_state(struct uplink *u)
@@ -134,9 +140,20 @@ static void errand_succeeded(struct errand *e)
 	backoff_succeeded(&e->backoff);
 }
 
+static const char *words_of(
+	const struct uplink *u, enum frame_fail fail, char buffer[static APICLOCK_WORDS_MAX])
+{
+	if (fail != FRAME_FAIL_CLOCK || !u->clock.signed_ms)
+		return fails[fail].words;
+	apiclock_words(&u->clock, buffer);
+	return buffer;
+}
+
 /* One line when something changes, none while it stays as it is. */
 static void note(struct uplink *u, enum frame_fail fail, uint64_t status)
 {
+	char buffer[APICLOCK_WORDS_MAX];
+
 	if (fail == FRAME_FAIL_NONE) {
 		if (!u->connected)
 			LOG(LOG_NOTICE, CONTROL_CONNECTED, NO_FIELDS,
@@ -145,7 +162,7 @@ static void note(struct uplink *u, enum frame_fail fail, uint64_t status)
 	} else if (u->last_fail != fail || u->last_status != status) {
 		LOG(LOG_WARNING, CONTROL_FAILED, NO_FIELDS,
 			"the control API at %s: %s (status %llu)", u->agent->conf.control.api_url,
-			fail_names[fail], (unsigned long long)status);
+			words_of(u, fail, buffer), (unsigned long long)status);
 		u->connected = false;
 	}
 	u->last_fail = fail;
@@ -284,7 +301,7 @@ static void fail(struct uplink *u, struct errand *e, enum frame_fail why, uint64
 	uint64_t retry_after_ms)
 {
 	note(u, why, status);
-	if (why == FRAME_FAIL_SIGNATURE)
+	if (why == FRAME_FAIL_SIGNATURE || why == FRAME_FAIL_CLOCK)
 		reaper_time_doubted(u->agent->reaper);
 	errand_failed(e, retry_after_ms);
 	update_state(u);
@@ -336,7 +353,7 @@ static int on_acked(struct channel *ch, struct channel_message *m, void *userdat
 }
 
 /* Of this very request, by a key that we trust. */
-static bool is_signed_well(const struct uplink *u, const struct errand *e, const char *header,
+static enum frame_fail judge_signature(struct uplink *u, const struct errand *e, const char *header,
 	const uint8_t *body, size_t size)
 {
 	const struct agent *a = u->agent;
@@ -352,12 +369,18 @@ static bool is_signed_well(const struct uplink *u, const struct errand *e, const
 		.body = body,
 		.body_size = size };
 	const int64_t now_ms = agent_now_ms();
+	int64_t signed_ms;
 	struct err err;
+	int v = a->has_keyset ? respsig_verify(header, &r, &a->keyset, now_ms, &signed_ms, &err)
+			      : -ENOKEY;
 
-	if (!a->has_keyset || respsig_verify(header, &r, &a->keyset, now_ms, &err) < 0)
-		return false;
+	if (v < 0 && v != -ESTALE)
+		return FRAME_FAIL_SIGNATURE;
+	apiclock_heard(&u->clock, signed_ms, now_ms, (int64_t)(now_us() - e->sent_us) / 1000);
+	if (v < 0)
+		return FRAME_FAIL_CLOCK;
 	reaper_time_confirmed(a->reaper, now_ms);
-	return true;
+	return FRAME_FAIL_NONE;
 }
 
 /* What is signed is read here, and only after that: a courier's own numbers could hide an order that it leaves
@@ -371,6 +394,7 @@ static int on_signed(struct channel *ch, struct channel_message *m, void *userda
 	_cleanup_(freep) char *header = NULL;
 	_cleanup_nodecall_orders_ struct nodecall_orders got = {};
 	uint64_t acked_seq = 0;
+	enum frame_fail why;
 	size_t size;
 
 	if (!e || n == 0 || n > NODECALL_SIGNATURE_MAX || n > m->size ||
@@ -379,8 +403,9 @@ static int on_signed(struct channel *ch, struct channel_message *m, void *userda
 	size = m->size - n;
 	header = xcalloc(1, n + 1);
 	memcpy(header, m->payload, n);
-	if (!is_signed_well(u, e, header, body, size))
-		fail(u, e, FRAME_FAIL_SIGNATURE, 200, 0);
+	why = judge_signature(u, e, header, body, size);
+	if (why != FRAME_FAIL_NONE)
+		fail(u, e, why, 200, 0);
 	else if ((e == &u->poll ? nodecall_read_orders(body, size, &got)
 				: nodecall_read_acked(body, size, &acked_seq)) < 0)
 		fail(u, e, FRAME_FAIL_BODY, 200, 0);
@@ -602,9 +627,15 @@ void uplink_retry(struct uplink *u)
 		}
 }
 
+json_t *uplink_clock(const struct uplink *u)
+{
+	return apiclock_json(u ? &u->clock : &(struct apiclock){});
+}
+
 json_t *uplink_status(const struct uplink *u)
 {
 	json_t *v = json_object();
+	char buffer[APICLOCK_WORDS_MAX];
 
 	if (!u) {
 		(void)json_object_set_new(v, "state", json_string("standalone"));
@@ -613,8 +644,13 @@ json_t *uplink_status(const struct uplink *u)
 	(void)json_object_set_new(v, "url", json_string(u->agent->conf.control.api_url));
 	(void)json_object_set_new(
 		v, "state", json_string(u->connected ? "connected" : "backing-off"));
-	if (u->last_fail != FRAME_FAIL_NONE)
-		(void)json_object_set_new(v, "last_error", json_string(fail_names[u->last_fail]));
+	if (u->last_fail != FRAME_FAIL_NONE) {
+		(void)json_object_set_new(
+			v, "last_error", json_string(words_of(u, u->last_fail, buffer)));
+		(void)json_object_set_new(
+			v, "last_error_code", json_string(fails[u->last_fail].code));
+	}
+	(void)json_object_set_new(v, "clock", apiclock_json(&u->clock));
 	(void)json_object_set_new(
 		v, "after", json_integer((json_int_t)journal_high_seq(u->agent->store)));
 	(void)json_object_set_new(v, "head_seq", json_integer((json_int_t)u->head_seq));

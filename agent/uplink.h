@@ -33,5 +33,8 @@ void uplink_keys_changed(struct uplink *u);
 /* SIGHUP: poll and deliver now rather than at the end of a back-off. */
 void uplink_retry(struct uplink *u);
 
-/* {"url", "state", "last_error"?, "after", "head_seq"} */
+/* As apiclock_json(); standalone: without an offset. */
+json_t *uplink_clock(const struct uplink *u);
+
+/* {"url", "state", "last_error"?, "last_error_code"?, "clock", "after", "head_seq"} */
 json_t *uplink_status(const struct uplink *u);

@@ -127,6 +127,7 @@ enum frame_fail {
 	FRAME_FAIL_TIMEOUT,
 	FRAME_FAIL_HTTP,      /* a status other than 200; a: which */
 	FRAME_FAIL_SIGNATURE, /* X-Hoody-Signature missing or wrong */
+	FRAME_FAIL_CLOCK,     /* it verifies, and is of another time than this node's */
 	FRAME_FAIL_BODY,      /* the body is not what the protocol says, or too large */
 	FRAME_FAIL_COUNT
 };

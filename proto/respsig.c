@@ -132,20 +132,21 @@ static int judge_time(int64_t t, int64_t now_ms, struct err *err)
 	int64_t now = now_ms / 1000;
 
 	if (t < now - RESPSIG_SKEW_S)
-		return bad(err, -ESTALE, ERR_EXPIRED, "it was signed more than 300 s ago");
+		return bad(err, -ESTALE, ERR_CLOCK_SKEW,
+			"it was signed more than 300 s ago by this node's clock");
 	if (t > now + RESPSIG_SKEW_S)
-		return bad(err, -ESTALE, ERR_NOT_YET_VALID, "it was signed more than 300 s ahead");
+		return bad(err, -ESTALE, ERR_CLOCK_SKEW,
+			"it was signed more than 300 s ahead of this node's clock");
 	return 0;
 }
 
 static int judge_items(char *const items[static ITEM_COUNT], const struct respsig_response *resp,
-	int64_t now_ms, uint8_t ret_sig[static 64], struct err *err)
+	int64_t *ret_t, uint8_t ret_sig[static 64], struct err *err)
 {
 	char status[16];
-	int64_t t;
 
 	(void)snprintf(status, sizeof(status), "%d", resp->status);
-	if (!read_time(items[ITEM_T], &t))
+	if (!read_time(items[ITEM_T], ret_t))
 		return bad(err, -EBADMSG, ERR_BAD_SIGNATURE, "t is not a time in seconds");
 	if (encoding_unhex(items[ITEM_SIG], ret_sig, crypto_sign_BYTES, true) < 0)
 		return bad(err, -EBADMSG, ERR_BAD_SIGNATURE, "sig is not 128 hex characters");
@@ -155,11 +156,11 @@ static int judge_items(char *const items[static ITEM_COUNT], const struct respsi
 		return bad(err, -EBADMSG, ERR_BAD_SIGNATURE, "it is for another status");
 	if (strcmp(items[ITEM_PATH], resp->path) != 0)
 		return bad(err, -EBADMSG, ERR_BAD_SIGNATURE, "it is for another path");
-	return judge_time(t, now_ms, err);
+	return 0;
 }
 
 int respsig_verify(const char *header, const struct respsig_response *r, const struct keyset *ks,
-	int64_t now_ms, struct err *err)
+	int64_t now_ms, int64_t *ret_signed_ms, struct err *err)
 {
 	_cleanup_(freep) char *copy = NULL;
 	_cleanup_(freep) uint8_t *bytes = NULL;
@@ -167,6 +168,7 @@ int respsig_verify(const char *header, const struct respsig_response *r, const s
 	uint8_t sig[crypto_sign_BYTES];
 	const struct keyset_key *key;
 	size_t size;
+	int64_t t = 0;
 	int e;
 
 	if (strnlen(header, HEADER_MAX + 1) > HEADER_MAX)
@@ -174,7 +176,7 @@ int respsig_verify(const char *header, const struct respsig_response *r, const s
 	copy = xstrdup(header);
 	if (!read_items(copy, items))
 		return bad(err, -EBADMSG, ERR_BAD_SIGNATURE, "it is malformed or incomplete");
-	e = judge_items(items, r, now_ms, sig, err);
+	e = judge_items(items, r, &t, sig, err);
 	if (e < 0)
 		return e;
 	key = keyset_find(ks, items[ITEM_KID]);
@@ -183,5 +185,7 @@ int respsig_verify(const char *header, const struct respsig_response *r, const s
 	bytes = signed_bytes(items, r, &size);
 	if (crypto_sign_verify_detached(sig, bytes, size, key->public_key) != 0)
 		return bad(err, -EKEYREJECTED, ERR_BAD_SIGNATURE, "it does not verify");
-	return 0;
+	if (ret_signed_ms)
+		*ret_signed_ms = t * 1000;
+	return judge_time(t, now_ms, err);
 }

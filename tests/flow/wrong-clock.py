@@ -6,6 +6,7 @@ A clock that is wrong from the start can't be told from ends that have come too 
 import os
 import pathlib
 import sqlite3
+import subprocess
 import sys
 import time
 
@@ -52,12 +53,18 @@ def main():
         node.start_agent()
         tap.ok(host.poll(lambda: SAID in log(), 10), f"started {DAYS} days on: it says that what has ended stays", node.log_tail())
         refused = lambda: node.hoodyctl("status")["control"]
-        tap.ok(host.poll(lambda: "signature" in str(refused()), 30), "the answers of an API of the true time don't verify", refused())
+        tap.ok(host.poll(lambda: refused().get("last_error_code") == "clock_skew", 30), "the answers of an API of the true time fail as of another time", refused())
+        day = lambda days: time.strftime("%Y-%m-%d", time.gmtime(time.time() + days * DAY_S))
+        tap.ok(day(0) in refused()["last_error"] and day(-DAYS) in refused()["last_error"], "with both times", refused())
+        tap.ok(abs(refused()["clock"]["offset_ms"] + DAYS * DAY_S * 1000) < 60_000, "and their difference", refused())
+        page = subprocess.run(["curl", "-s", "--unix-socket", node.directory / "run/debug.sock", "http://node/metrics"], capture_output=True, text=True).stdout
+        tap.ok("hoody_control_clock_skew 1" in page and f"hoody_control_clock_offset_seconds -{DAYS * DAY_S}"[:-4] in page, "metrics have both", page[-2000:])
+        tap.ok("differ" in node.ctl("doctor")[1] and "differ" in node.ctl("status")[1], "doctor and status say it", node.ctl("doctor"))
         tap.eq(ended(), ([], 1), "and nothing goes")
         tap.eq(log().count(SAID), 1, "which is said once")
 
         node.api.stop()
-        away = lambda: "signature" not in str(refused())
+        away = lambda: refused().get("last_error_code") == "connect"
         tap.ok(host.poll(away, 60), "the control API is away", refused())
         tap.eq(ended(), ([], 1), "nor does anything then")
         node.api.extra = []

@@ -34,7 +34,7 @@ static int verify(const struct keyset *ks, int64_t now_ms, const char *fmt, ...)
 	if (vasprintf(&header, fmt, ap) < 0)
 		abort();
 	va_end(ap);
-	return respsig_verify(header, &r, ks, now_ms, NULL);
+	return respsig_verify(header, &r, ks, now_ms, NULL, NULL);
 }
 
 static void test_spellings(const struct keyset *ks)
@@ -108,6 +108,9 @@ static void test_window(const struct vector_key *k)
 			       NOW_S + (long long)times[i].offset, sig_hex),
 			times[i].want, "%lld s from now", (long long)times[i].offset);
 	}
+	TAP_EQ(verify(&ks, NOW_S * 1000, "t=%lld,kid=v1,m=GET,s=200,path=" PATH ",sig=%s",
+		       NOW_S + 302, sig_hex),
+		-EKEYREJECTED, "no word about clocks by who can't sign");
 	sign(k, NOW_S, "GET", 200, PATH, BODY);
 	TAP_EQ(verify(&ks, NOW_S * 1000 + 1, "t=%lld,kid=v1,m=GET,s=200,path=" PATH ",sig=%s",
 		       NOW_S, sig_hex),
