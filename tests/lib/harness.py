@@ -59,7 +59,7 @@ def _options(directory, prefix, number, url):
     """agent.conf, by section; a test's own wishes come on top."""
     return {
         "Node": {"NodeId": NODE_ID, "Name": "test", "StateDirectory": directory / "state", "RuntimeDirectory": directory / "run", "MaxWorkers": 4},
-        "Control": {"ApiUrl": url, "TokenFile": directory / "token", "TrustedKeys": directory / "trusted-keys.json", "StatsIntervalSec": 0},
+        "Control": {"ApiUrl": url, "TokenFile": directory / "token", "TrustedKeys": directory / "trusted-keys.json", "StatsIntervalSec": 0, "ReconnectSpreadSec": 1},
         "Courier": {"User": "nobody"},
         "Containers": {"IdBase": 100_000_000 + (SLOT * 20 + number % 20) * 6_553_600, "CgroupPrefix": prefix},
         "Network": {"Table": f"hoody{number}", "InterfacePrefix": interfaces(number), "Subnet4": f"10.{100 + number % 100}.0.0/16"},
@@ -116,32 +116,37 @@ class Api:
     def follow(self):
         """Events as they happen, from now on."""
         s = self.connect()
-        f = s.makefile("rw")
-        f.write('{"cmd":"follow"}\n')
-        f.flush()
-        f.readline()
-        return Follower(s, f)
+        s.sendall(b'{"cmd":"follow"}\n')
+        follower = Follower(s)
+        follower.line(60)
+        return follower
 
 
 class Follower:
-    def __init__(self, sock, file):
-        self.sock, self.file, self.seen = sock, file, []
+    def __init__(self, sock):
+        self.sock, self.unread, self.seen = sock, b"", []
+
+    def line(self, timeout_s):
+        """The next one, or None when none comes in time; what came with it is kept."""
+        end = time.monotonic() + timeout_s
+        while b"\n" not in self.unread:
+            if not select.select([self.sock], [], [], max(end - time.monotonic(), 0))[0] or not (data := self.sock.recv(65536)):
+                return None
+            self.unread += data
+        line, self.unread = self.unread.split(b"\n", 1)
+        return line
 
     def until(self, condition, timeout_s=30):
         """The first event that fits, and all before it are in .seen; None when none came in time."""
         end = time.monotonic() + timeout_s * SLOW
-        while (left := end - time.monotonic()) > 0:
-            if not select.select([self.sock], [], [], left)[0] and not self.file.buffer.peek(0):
-                break
-            self.sock.settimeout(left)
-            event = json.loads(self.file.readline())
+        while line := self.line(end - time.monotonic()):
+            event = json.loads(line)
             self.seen.append(event)
             if condition(event):
                 return event
         return None
 
     def close(self):
-        self.file.close()
         self.sock.close()
 
 
