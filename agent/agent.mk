@@ -89,6 +89,12 @@ TESTS += tests/unit/test-heldtime
 tests_unit_test_heldtime_SOURCES = tests/unit/test-heldtime.c tests/unit/tap.h
 tests_unit_test_heldtime_LDADD = agent/libengine.a
 
+check_PROGRAMS += tests/unit/test-herd
+TESTS += tests/unit/test-herd
+tests_unit_test_herd_SOURCES = tests/unit/test-herd.c tests/unit/tap.h
+tests_unit_test_herd_CFLAGS = $(tests_unit_test_backoff_CFLAGS)
+tests_unit_test_herd_LDADD = $(tests_unit_test_backoff_LDADD)
+
 check_PROGRAMS += tests/unit/test-backoff
 TESTS += tests/unit/test-backoff
 tests_unit_test_backoff_SOURCES = tests/unit/test-backoff.c tests/unit/tap.h

@@ -49,6 +49,7 @@ struct conf {
 		char *ca_file;          /* "": the system's */
 		int response_signature; /* enum conf_signature */
 		int64_t poll_wait_s;
+		int64_t reconnect_spread_s;
 		int64_t stats_interval_s; /* 0: off */
 		int64_t outbox_max_bytes;
 	} control;

@@ -367,9 +367,16 @@ static const struct conf_key table[] = {
 		.help = "Whether responses without X-Hoody-Signature are refused; a wrong one "
 			"always is. "
 			"Unset: required with an https ApiUrl, else optional." },
-	{ "Control", "PollWaitSec", &seconds, AT(control.poll_wait_s), "30", 1, 60, .reload = true,
+	{ "Control", "PollWaitSec", &seconds, AT(control.poll_wait_s), "30", 1, 600, .reload = true,
 		.help = "How long the control API may hold a request for orders when it has "
-			"none." },
+			"none, where it does not say so itself; each asks for four fifths of it at "
+			"least." },
+	{ "Control", "ReconnectSpreadSec", &seconds, AT(control.reconnect_spread_s), "5", 0, 3600,
+		.reload = true,
+		.help = "Within how long a node tries again that was answered until now, where the "
+			"control API does not say so itself: the nodes of a fleet that have lost "
+			"it at "
+			"the same instant come back one by one." },
 	{ "Control", "StatsIntervalSec", &seconds, AT(control.stats_interval_s), "10", 0, 3600,
 		.reload = true,
 		.help = "How often statistics are sampled and reported; 0: never." },

@@ -4,8 +4,6 @@
 #include "agent/uplink.h"
 #include "proto/nodecall.h"
 
-#define POLL_WAIT_MAX_S 60
-
 struct courier {
 	struct http_setup *setup;
 	struct http *http;
@@ -89,10 +87,11 @@ static void on_delivered(const struct http_answer *a, void *userdata)
 {
 	struct courier *c = userdata;
 	struct frame f = { .type = FRAME_COURIER_ACKED, .id = c->deliver.id };
+	struct nodecall_pace ignored; /* of an answer that is not signed */
 
 	if (is_settled(c, &c->deliver, a))
 		return;
-	if (nodecall_read_acked(a->body, a->size, &f.a) < 0) {
+	if (nodecall_read_acked(a->body, a->size, &f.a, &ignored) < 0) {
 		answer_failed(c, &c->deliver, a, FRAME_FAIL_BODY);
 		return;
 	}
@@ -107,7 +106,7 @@ static int on_poll(struct channel *ch, struct channel_message *m, void *userdata
 	struct courier *c = userdata;
 	_cleanup_(freep) char *path = NULL;
 
-	if (c->poll.type || m->frame.b > POLL_WAIT_MAX_S || m->frame.c < 1 ||
+	if (c->poll.type || m->frame.b > NODECALL_POLL_WAIT_MAX_S || m->frame.c < 1 ||
 		m->frame.c > ORDERPACK_MAX)
 		return -EBADMSG;
 	c->poll = m->frame;

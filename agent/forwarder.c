@@ -190,8 +190,8 @@ static void run_again_later(struct forwarder *f)
 {
 	f->respawn = sd_event_source_disable_unref(f->respawn);
 	if (sd_event_add_time_relative(f->agent->event, &f->respawn, CLOCK_BOOTTIME,
-		    backoff_failed(&f->backoff, 0, randombytes_random()) * 1000, ACCURACY_US,
-		    on_respawn, f) < 0)
+		    backoff_failed(&f->backoff, BACKOFF_FIRST_MS, 0, randombytes_random()) * 1000,
+		    ACCURACY_US, on_respawn, f) < 0)
 		abort(); /* only for want of memory */
 }
 

@@ -60,8 +60,8 @@ static void start_later(struct leaf *l)
 	l->ready_us = 0;
 	l->respawn = sd_event_source_disable_unref(l->respawn);
 	if (sd_event_add_time_relative(l->agent->event, &l->respawn, CLOCK_BOOTTIME,
-		    backoff_failed(&l->backoff, 0, randombytes_random()) * 1000, ACCURACY_US,
-		    on_start, l) < 0)
+		    backoff_failed(&l->backoff, BACKOFF_FIRST_MS, 0, randombytes_random()) * 1000,
+		    ACCURACY_US, on_start, l) < 0)
 		abort(); /* only for want of memory */
 }
 

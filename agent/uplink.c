@@ -67,6 +67,8 @@ struct uplink {
 	uint64_t last_status;
 	bool connected;
 	struct apiclock clock;
+	struct nodecall_pace
+		pace; /* the API's last word; what it left out is the configuration's */
 };
 
 static const struct {
@@ -127,11 +129,29 @@ static void end_errand(struct errand *e)
 		e->timer = sd_event_source_disable_unref(e->timer);
 }
 
+static uint64_t spread_ms(const struct uplink *u)
+{
+	int64_t s = u->pace.said && u->pace.spread_s >= 0
+			    ? u->pace.spread_s
+			    : u->agent->conf.control.reconnect_spread_s;
+
+	return (uint64_t)s * 1000;
+}
+
+static uint64_t draw_wait_s(const struct uplink *u)
+{
+	int64_t s = u->pace.said && u->pace.poll_wait_s >= 0 ? u->pace.poll_wait_s
+							     : u->agent->conf.control.poll_wait_s;
+
+	return backoff_draw_wait_s((uint64_t)s, randombytes_random());
+}
+
 static void errand_failed(struct errand *e, uint64_t retry_after_ms)
 {
 	end_errand(e);
 	e->waiting = true;
-	arm(e, backoff_failed(&e->backoff, retry_after_ms, randombytes_random()));
+	arm(e, backoff_failed(
+		       &e->backoff, spread_ms(e->uplink), retry_after_ms, randombytes_random()));
 }
 
 static void errand_succeeded(struct errand *e)
@@ -383,6 +403,12 @@ static enum frame_fail judge_signature(struct uplink *u, const struct errand *e,
 	return FRAME_FAIL_NONE;
 }
 
+static void keep_pace(struct uplink *u, const struct nodecall_pace *pace)
+{
+	if (pace->said)
+		u->pace = *pace;
+}
+
 /* What is signed is read here, and only after that: a courier's own numbers could hide an order that it leaves
  * out, or have reports forgotten that never arrived. */
 static int on_signed(struct channel *ch, struct channel_message *m, void *userdata)
@@ -393,6 +419,7 @@ static int on_signed(struct channel *ch, struct channel_message *m, void *userda
 	const uint8_t *body = (const uint8_t *)m->payload + n;
 	_cleanup_(freep) char *header = NULL;
 	_cleanup_nodecall_orders_ struct nodecall_orders got = {};
+	struct nodecall_pace pace = {};
 	uint64_t acked_seq = 0;
 	enum frame_fail why;
 	size_t size;
@@ -407,12 +434,15 @@ static int on_signed(struct channel *ch, struct channel_message *m, void *userda
 	if (why != FRAME_FAIL_NONE)
 		fail(u, e, why, 200, 0);
 	else if ((e == &u->poll ? nodecall_read_orders(body, size, &got)
-				: nodecall_read_acked(body, size, &acked_seq)) < 0)
+				: nodecall_read_acked(body, size, &acked_seq, &pace)) < 0)
 		fail(u, e, FRAME_FAIL_BODY, 200, 0);
-	else if (e == &u->poll)
+	else if (e == &u->poll) {
+		keep_pace(u, &got.pace);
 		return polled(u, &got);
-	else
+	} else {
+		keep_pace(u, &pace);
 		delivered(u, acked_seq);
+	}
 	return 0;
 }
 
@@ -585,7 +615,7 @@ void uplink_kick(struct uplink *u)
 		return;
 	if (may_send(u, &u->poll) && !u->batch.bytes && u->agent->has_keyset && has_room(u)) {
 		u->polled_after = journal_high_seq(u->agent->store);
-		u->polled_wait_s = (uint64_t)u->agent->conf.control.poll_wait_s;
+		u->polled_wait_s = draw_wait_s(u);
 		send_errand(&u->poll,
 			&(struct frame){ .type = FRAME_COURIER_POLL,
 				.a = u->polled_after,

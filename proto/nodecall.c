@@ -41,6 +41,25 @@ static int open_envelope(const void *body, size_t size, json_t **ret_body, const
 	return json_is_object(*ret_data) ? 0 : -EBADMSG;
 }
 
+/* An interval that the API wishes. */
+static int64_t read_interval(const json_t *pace, const char *key, int64_t low, int64_t high)
+{
+	const json_t *v = json_object_get(pace, key);
+
+	return json_is_integer(v) ? MAX_OF(MIN_OF((int64_t)json_integer_value(v), high), low) : -1;
+}
+
+static struct nodecall_pace read_pace(const json_t *body)
+{
+	const json_t *pace = json_object_get(json_object_get(body, "meta"), "pace");
+
+	return (struct nodecall_pace){
+		.said = json_is_object(pace),
+		.poll_wait_s = read_interval(pace, "poll_wait_s", 1, NODECALL_POLL_WAIT_MAX_S),
+		.spread_s = read_interval(pace, "spread_s", 0, NODECALL_SPREAD_MAX_S),
+	};
+}
+
 static int pack_list(const json_t *list, size_t max, struct orderpack *pack, uint64_t *ret_n)
 {
 	size_t n = json_array_size(list);
@@ -80,12 +99,14 @@ int nodecall_read_orders(const void *body, size_t size, struct nodecall_orders *
 	if (r < 0)
 		return -EBADMSG;
 	o.head_seq = (uint64_t)head_seq;
+	o.pace = read_pace(v);
 	*ret = o;
 	o = (struct nodecall_orders){};
 	return 0;
 }
 
-int nodecall_read_acked(const void *body, size_t size, uint64_t *ret_acked_seq)
+int nodecall_read_acked(
+	const void *body, size_t size, uint64_t *ret_acked_seq, struct nodecall_pace *ret_pace)
 {
 	_cleanup_json_ json_t *v = NULL;
 	const json_t *data;
@@ -96,5 +117,6 @@ int nodecall_read_acked(const void *body, size_t size, uint64_t *ret_acked_seq)
 		jsonx_int(data, "acked_seq", true, 0, INT64_MAX, &acked, ERR_INTERNAL, &err) < 0)
 		return -EBADMSG;
 	*ret_acked_seq = (uint64_t)acked;
+	*ret_pace = read_pace(v);
 	return 0;
 }

@@ -8,8 +8,10 @@
 #include "proto/err.h"
 #include "proto/orderpack.h"
 
-#define NODECALL_BODY_MAX      (16UL * 1024 * 1024) /* of an answer, decoded */
-#define NODECALL_SIGNATURE_MAX 1024                 /* of the header's value */
+#define NODECALL_POLL_WAIT_MAX_S 600
+#define NODECALL_SPREAD_MAX_S    3600
+#define NODECALL_BODY_MAX        (16UL * 1024 * 1024) /* of an answer, decoded */
+#define NODECALL_SIGNATURE_MAX   1024                 /* of the header's value */
 
 /* Below ApiUrl; the caller's. */
 char *nodecall_orders_path(const char *node_id, uint64_t after, uint64_t wait_s, uint64_t limit);
@@ -18,14 +20,22 @@ char *nodecall_reports_path(const char *node_id);
 /* The path of a URL with what stands behind it: of "https://host/api/v1", "/api/v1"; "" when it has none. Borrowed. */
 const char *nodecall_base_path(const char *url);
 
+/* meta.pace of a signed answer (protocol.md 10.1), clamped; what it doesn't say is -1. */
+struct nodecall_pace {
+	bool said; /* there is one: it holds until the next */
+	int64_t poll_wait_s, spread_s;
+};
+
 struct nodecall_orders {
 	struct orderpack pack; /* first the keysets, then the orders: envelopes as they came */
 	uint64_t n_keysets, n_orders;
 	uint64_t head_seq;
+	struct nodecall_pace pace;
 };
 void nodecall_orders_done(struct nodecall_orders *o);
 #define _cleanup_nodecall_orders_ _cleanup_(nodecall_orders_done)
 
 /* The answers' bodies. -EBADMSG: not what the protocol says, or more than its limits allow. */
 _must_check_ int nodecall_read_orders(const void *body, size_t size, struct nodecall_orders *ret);
-_must_check_ int nodecall_read_acked(const void *body, size_t size, uint64_t *ret_acked_seq);
+_must_check_ int nodecall_read_acked(
+	const void *body, size_t size, uint64_t *ret_acked_seq, struct nodecall_pace *ret_pace);

@@ -84,7 +84,7 @@ static int on_failed(struct channel *ch, struct channel_message *m, void *userda
 
 	if (m->frame.id != n->id)
 		return -EBADMSG;
-	poll_in(n, backoff_failed(&n->backoff, m->frame.b, randombytes_random()));
+	poll_in(n, backoff_failed(&n->backoff, BACKOFF_FIRST_MS, m->frame.b, randombytes_random()));
 	return 0;
 }
 

@@ -80,6 +80,7 @@ struct api {
 	int64_t first_terminal_ms, last_terminal_ms;
 	char rotate_order[25];
 	size_t rotate_key;
+	json_t *pace;    /* meta.pace of every answer (section 10.1), or NULL */
 	json_t *keysets; /* sent beside orders (section 10.10), or NULL */
 	bool quit;
 };

@@ -298,6 +298,15 @@ static void do_misbehave(struct api *api, struct api_client *c, const json_t *v)
 	api_wake_all(api); /* the next answer is the spoilt one, not the one after it */
 }
 
+static void do_pace(struct api *api, struct api_client *c, const json_t *v)
+{
+	const json_t *pace = json_object_get(v, "pace");
+
+	json_decref(api->pace);
+	api->pace = json_is_object(pace) ? json_deep_copy(pace) : NULL;
+	say(c, json_pack("{s:b}", "ok", true)); /* the next answer has it */
+}
+
 static void do_rotate(struct api *api, struct api_client *c, const json_t *v)
 {
 	say(c, api_rotate(api, v));
@@ -324,6 +333,7 @@ static const struct {
 	{ "follow", do_follow },
 	{ "stats", do_stats },
 	{ "misbehave", do_misbehave },
+	{ "pace", do_pace },
 	{ "rotate", do_rotate },
 	{ "quit", do_quit },
 };

@@ -6,7 +6,8 @@
 
 #include "tests/control-api/api.h"
 
-#define LIMIT_MAX 256
+#define LIMIT_MAX       256
+#define POLL_WAIT_MAX_S 600u
 #define POLL_TICK_MS \
 	100 /* libmicrohttpd looks at every suspended connection when one is resumed: they are in bunches */
 
@@ -58,11 +59,15 @@ static char *spoil(struct api *api, const char *on, char *body, size_t *size)
 static enum MHD_Result reply(struct api *api, struct MHD_Connection *c, const char *method,
 	const char *path, const char *on, int status, json_t *v_steals)
 {
-	char *body = json_dumps(v_steals, JSON_COMPACT), *signature;
-	size_t size = strlen(body);
+	char *body, *signature;
 	struct MHD_Response *r;
 	enum MHD_Result ok;
+	size_t size;
 
+	if (api->pace)
+		(void)json_object_set_new(v_steals, "meta", json_pack("{s:O}", "pace", api->pace));
+	body = json_dumps(v_steals, JSON_COMPACT);
+	size = strlen(body);
 	json_decref(v_steals);
 	if (misbehaves(api, "5xx", on) || misbehaves(api, "redirect", on) ||
 		misbehaves(api, "retry-after", on))
@@ -219,7 +224,7 @@ static void wake_ours(struct api *api)
 
 static int64_t tick_after(uint64_t wait_s)
 {
-	int64_t until_ms = api_now_ms(NULL) + (int64_t)MIN_OF(wait_s, 60u) * 1000;
+	int64_t until_ms = api_now_ms(NULL) + (int64_t)MIN_OF(wait_s, POLL_WAIT_MAX_S) * 1000;
 
 	return (until_ms + POLL_TICK_MS - 1) / POLL_TICK_MS * POLL_TICK_MS;
 }
@@ -234,8 +239,11 @@ static enum MHD_Result get_orders(
 	char path[512];
 
 	path_of(c, url, path);
-	if (!rq->ready)
+	if (!rq->ready) {
 		api->n_asked++;
+		if (ours)
+			api_ctl_event(api, "poll", json_pack("{s:I}", "wait", (json_int_t)wait_s));
+	}
 	if (!rq->ready && wait_s > 0 && !(ours && has_orders(api, after)) &&
 		api->misbehave.count == 0) {
 		struct api_poll *p = xcalloc(1, sizeof(*p));

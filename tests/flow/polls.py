@@ -23,7 +23,7 @@ def main():
         polls, said = node.api.ask("stats")["polls"] - before, node.log.read_text().removeprefix(words)
         tap.figure(f"{SECONDS} s undisturbed with PollWaitSec={WAIT_S}: {polls} polls")
         want = SECONDS // WAIT_S
-        tap.ok(want - 1 - want // 8 <= polls <= want + 1, f"{polls} polls in {SECONDS} s, each of {WAIT_S} s")
+        tap.ok(want - 1 - want // 8 <= polls <= SECONDS / (0.8 * WAIT_S) + 1, f"{polls} polls in {SECONDS} s, each of {WAIT_S} s or a little less")
         tap.eq(said, "", "the agent has nothing to say")
         tap.eq((node.violations(), node.sanitizer_words()), ([], []), "no breach of the protocol, sanitizers are silent")
     tap.done()
