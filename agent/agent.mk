@@ -57,6 +57,8 @@ agent_libagent_a_SOURCES = \
 	agent/tell.c agent/tell.h \
 	agent/trust.c agent/trust.h \
 	agent/uplink.c agent/uplink.h agent/apiclock.c agent/apiclock.h \
+	agent/pace.c agent/pace.h agent/couriersetup.c agent/couriersetup.h \
+	agent/errand.c agent/errand.h agent/orderbatch.c agent/orderbatch.h \
 	agent/cafile.c agent/cafile.h \
 	agent/worker.c agent/worker.h
 agent_libagent_a_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(SODIUM_CFLAGS) $(SYSTEMD_CFLAGS)

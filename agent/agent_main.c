@@ -178,7 +178,10 @@ static int start_parts(struct agent *a, struct err *err)
 		r = portal_new_metrics(a, &a->metrics_portal, err);
 	if (r < 0 || !a->conf.control.api_url[0])
 		return r;
-	return uplink_new(a, &a->uplink, err);
+	r = uplink_new(a, &a->uplink, err);
+	if (r >= 0)
+		stats_reload(a->stats); /* there is somebody to read them */
+	return r;
 }
 
 /* --- recovery --- */

@@ -50,7 +50,8 @@ struct conf {
 		int response_signature; /* enum conf_signature */
 		int64_t poll_wait_s;
 		int64_t reconnect_spread_s;
-		int64_t stats_interval_s; /* 0: off */
+		int64_t stats_interval_s;      /* 0: off */
+		int64_t stats_idle_interval_s; /* 0: none while nobody looks */
 		int64_t outbox_max_bytes;
 	} control;
 	struct {

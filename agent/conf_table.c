@@ -379,7 +379,12 @@ static const struct conf_key table[] = {
 			"the same instant come back one by one." },
 	{ "Control", "StatsIntervalSec", &seconds, AT(control.stats_interval_s), "10", 0, 3600,
 		.reload = true,
-		.help = "How often statistics are sampled and reported; 0: never." },
+		.help = "How often statistics are sampled and sent while somebody looks at them, "
+			"where the control API does not say so itself, and when the first are; 0: "
+			"never." },
+	{ "Control", "StatsIdleIntervalSec", &seconds, AT(control.stats_idle_interval_s), "300", 0,
+		3600, .reload = true,
+		.help = "How often they are while nobody does; 0: not then." },
 	{ "Control", "OutboxMaxBytes", &bytes, AT(control.outbox_max_bytes), "256M", 1 << 20,
 		1LL << 40, .reload = true,
 		.help = "How much space reports may take that the control API has not "

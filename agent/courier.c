@@ -8,7 +8,7 @@ struct courier {
 	struct http_setup *setup;
 	struct http *http;
 	struct channel *channel;
-	struct frame poll, deliver; /* what is out; type 0: nothing */
+	struct frame poll, deliver, stats; /* what is out; type 0: nothing */
 	courier_gone gone;
 	void *userdata;
 };
@@ -43,7 +43,9 @@ static void pass_on(struct courier *c, struct frame *request, const struct http_
 {
 	size_t n = strlen(a->signature);
 	_cleanup_(freep) uint8_t *bytes = xcalloc(1, n + a->size);
-	struct frame f = { .type = FRAME_COURIER_SIGNED, .id = request->id, .a = n };
+	struct frame f = {
+		.type = FRAME_COURIER_SIGNED, .id = request->id, .a = n, .b = (uint64_t)a->status
+	};
 
 	memcpy(bytes, a->signature, n);
 	if (a->size > 0)
@@ -99,6 +101,17 @@ static void on_delivered(const struct http_answer *a, void *userdata)
 	send_or_end(c, &f, NULL, 0);
 }
 
+static void on_stats_taken(const struct http_answer *a, void *userdata)
+{
+	struct courier *c = userdata;
+	struct frame f = { .type = FRAME_COURIER_TAKEN, .id = c->stats.id };
+
+	if (is_settled(c, &c->stats, a))
+		return;
+	c->stats.type = FRAME_NONE;
+	send_or_end(c, &f, NULL, 0);
+}
+
 /* --- requests --- */
 
 static int on_poll(struct channel *ch, struct channel_message *m, void *userdata)
@@ -127,6 +140,18 @@ static int on_deliver(struct channel *ch, struct channel_message *m, void *userd
 	return http_start(c->http, path, m->payload, m->size, UPLINK_DELIVER_S, on_delivered, c);
 }
 
+static int on_stats(struct channel *ch, struct channel_message *m, void *userdata)
+{
+	struct courier *c = userdata;
+	_cleanup_(freep) char *path = NULL;
+
+	if (c->stats.type)
+		return -EBADMSG;
+	c->stats = m->frame;
+	path = nodecall_stats_path(c->setup->node_id);
+	return http_start(c->http, path, m->payload, m->size, UPLINK_DELIVER_S, on_stats_taken, c);
+}
+
 static int on_keys(struct channel *ch, struct channel_message *m, void *userdata)
 {
 	struct courier *c = userdata;
@@ -143,6 +168,7 @@ static int on_keys(struct channel *ch, struct channel_message *m, void *userdata
 static const struct channel_permit permits[] = {
 	{ FRAME_COURIER_POLL, 1, .handler = on_poll },
 	{ FRAME_COURIER_DELIVER, 1, .payload = true, .handler = on_deliver },
+	{ FRAME_COURIER_STATS, 1, .payload = true, .handler = on_stats },
 	{ FRAME_COURIER_KEYS, 1, .payload = true, .handler = on_keys },
 };
 

@@ -177,7 +177,7 @@ static enum frame_fail judge_signature(const struct http_job *job, long status)
 
 static enum frame_fail judge_answer(const struct http_job *job, long status)
 {
-	if (status != 200)
+	if (status != 200 && status != 204)
 		return job->signature[0] ? judge_signature(job, status) : FRAME_FAIL_HTTP;
 	return !job->signature_too_long &&
 			       (job->signature[0] || !job->http->setup->signature_required)

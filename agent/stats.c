@@ -14,6 +14,7 @@
 #include "agent/engine.h"
 #include "agent/metrics.h"
 #include "agent/tell.h"
+#include "agent/uplink.h"
 #include "netns/ifstats.h"
 #include "netns/rtname.h"
 #include "proto/ident.h"
@@ -42,6 +43,7 @@ struct stats {
 	} * links; /* of the last dump, sorted */
 	size_t n_links;
 	uint64_t cpu_busy, cpu_total; /* of the host at the last look */
+	uint64_t taken_us;            /* for the API, the last time; at first: when we began */
 };
 
 /* --- meters --- */
@@ -515,53 +517,80 @@ json_t *stats_node(struct stats *s)
 
 /* --- reports --- */
 
-struct part {
-	struct agent *agent;
+struct taken {
+	const struct agent *agent;
 	json_t *containers;
-	int64_t interval_ms;
 };
 
-static void send_part(struct part *p)
+static uint64_t now_us(void)
 {
-	if (json_array_size(p->containers) > 0)
-		tell_container_stats(p->agent, p->interval_ms, p->containers);
-	else
-		json_decref(p->containers);
-	p->containers = json_array();
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
-static void add_to_part(const struct stats_sample *sample, void *userdata)
+/* To an API that knows only reports of them. */
+static void send_reports(
+	struct agent *a, json_t *containers, json_t *node_steals, int64_t interval_ms)
 {
-	struct part *p = userdata;
+	size_t n = json_array_size(containers);
 
-	(void)json_array_append_new(p->containers, stats_json(p->agent, sample, NULL));
-	if (json_array_size(p->containers) >= PART)
-		send_part(p);
+	for (size_t i = 0; i < n; i += PART) {
+		json_t *part = json_array();
+
+		for (size_t j = i; j < MIN_OF(i + PART, n); j++)
+			(void)json_array_append(part, json_array_get(containers, j));
+		tell_container_stats(a, interval_ms, part);
+	}
+	tell_node_stats(a, node_steals);
+}
+
+static void add(const struct stats_sample *sample, void *userdata)
+{
+	struct taken *t = userdata;
+
+	(void)json_array_append_new(t->containers, stats_json(t->agent, sample, NULL));
+}
+
+static void take(struct stats *s)
+{
+	struct agent *a = s->agent;
+	int64_t interval_ms = uplink_stats_interval_s(a->uplink) * 1000;
+	_cleanup_json_ json_t *containers = json_array(), *all = NULL;
+	char at[IDENT_TIME_LEN + 1];
+	json_t *node = stats_node(s);
+
+	stats_scrape(s, NULL, add, &(struct taken){ a, containers });
+	ident_time_format(agent_now_ms(), at);
+	all = json_pack("{s:i, s:s, s:s, s:s, s:I, s:O, s:O}", "v", 1, "node_id",
+		a->conf.node.node_id, "boot_id", a->boot_id, "at", at, "interval_ms",
+		(json_int_t)interval_ms, "containers", containers, "node", node);
+	if (uplink_offer_stats(a->uplink, all))
+		json_decref(node);
+	else
+		send_reports(a, containers, node, interval_ms);
 }
 
 static int on_time(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct stats *s = userdata;
-	struct agent *a = s->agent;
-	struct part p = { a, json_array(), a->conf.control.stats_interval_s * 1000 };
 
-	stats_scrape(s, NULL, add_to_part, &p);
-	send_part(&p);
-	json_decref(p.containers);
-	tell_node_stats(a, stats_node(s));
+	take(s);
+	s->taken_us = now_us();
 	stats_reload(s);
 	return 0;
 }
 
-/* Without a control API nobody would read them. */
 void stats_reload(struct stats *s)
 {
 	const struct conf *c = &s->agent->conf;
-	bool on = c->control.api_url[0] && c->control.stats_interval_s > 0;
+	int64_t interval_s = uplink_stats_interval_s(s->agent->uplink);
+	bool on = c->control.api_url[0] && interval_s > 0; /* else nobody would read them */
 
 	if (on)
-		(void)sd_event_source_set_time_relative(
-			s->timer, (uint64_t)c->control.stats_interval_s * 1000000);
+		(void)sd_event_source_set_time(
+			s->timer, s->taken_us + (uint64_t)interval_s * 1000000);
 	(void)sd_event_source_set_enabled(s->timer, on ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
 }
 
@@ -589,6 +618,7 @@ int stats_new(struct agent *a, struct stats **ret)
 		return r;
 	}
 	s->agent = a;
+	s->taken_us = now_us();
 	raise_file_limit();
 	stats_reload(s);
 	*ret = s;

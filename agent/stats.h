@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Statistics: of containers in the public form (hoody-schema.md section 6), and of the node. Taken every
- * Control.StatsIntervalSec for the control API, and afresh for whoever asks here. */
+/* Statistics: of containers in the public form (hoody-schema.md section 6), and of the node. Taken for the
+ * control API as often as it wants them (agent/pace), and afresh for whoever asks here. */
 #pragma once
 
 #include <jansson.h>

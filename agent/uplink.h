@@ -3,7 +3,7 @@
  * and believes nothing that it says but what a signature bears out. All back-off is decided here; a
  * courier that dies or breaks the rules is killed and started again, with back-off too.
  *
- * One poll and one delivery are out at a time. All functions take NULL (standalone) and do nothing
+ * One poll, one delivery and one set of statistics are out at a time. All functions take NULL (standalone) and do nothing
  * then. */
 #pragma once
 
@@ -32,6 +32,12 @@ void uplink_kick(struct uplink *u);
 void uplink_keys_changed(struct uplink *u);
 /* SIGHUP: poll and deliver now rather than at the end of a back-off. */
 void uplink_retry(struct uplink *u);
+
+/* The newest statistics, which supersede what has not been sent (protocol.md 10.2). False: they go by reports, to an API
+ * that knows no other way; or nowhere, standalone. @stats is the caller's. */
+bool uplink_offer_stats(struct uplink *u, json_t *stats);
+/* How often they are wanted now; 0: not. */
+int64_t uplink_stats_interval_s(const struct uplink *u);
 
 /* As apiclock_json(); standalone: without an offset. */
 json_t *uplink_clock(const struct uplink *u);

@@ -30,6 +30,8 @@ enum frame_type {
 	FRAME_COURIER_DELIVER =
 		0x0104, /* payload: report batch envelope; answered by one of ACKED, FAILED */
 
+	FRAME_COURIER_STATS = 0x0105, /* payload: statistics; answered by one of TAKEN, FAILED */
+
 	/* courier -> agent */
 	FRAME_COURIER_READY = 0x0181, /* confined and set up */
 	FRAME_COURIER_ORDERS =
@@ -37,10 +39,11 @@ enum frame_type {
 			   them (0..ORDERPACK_KEYSETS_MAX); payload (when there are any): so many
 			   envelopes, see proto/orderpack.h */
 	FRAME_COURIER_ACKED = 0x0183,  /* a: acked_seq */
-	FRAME_COURIER_SIGNED = 0x0185, /* in place of ORDERS and ACKED where the answer was signed:
-					  payload: a bytes of X-Hoody-Signature, then the body. The
-					  agent verifies and reads it; ORDERS and ACKED are numbers
-					  that nobody vouches for */
+	FRAME_COURIER_TAKEN = 0x0186,  /* statistics have arrived */
+	FRAME_COURIER_SIGNED = 0x0185, /* in place of ORDERS, ACKED and TAKEN where the answer was
+					  signed: payload: a bytes of X-Hoody-Signature, then the
+					  body; b: the status. The agent verifies and reads it; the
+					  others are numbers that nobody vouches for */
 	FRAME_COURIER_FAILED = 0x0184, /* a: HTTP status or 0, b: Retry-After in ms or 0, c: enum
 					  frame_fail; no text: the courier names nothing */
 

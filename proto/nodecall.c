@@ -15,6 +15,11 @@ char *nodecall_reports_path(const char *node_id)
 	return xasprintf("/nodes/%s/reports", node_id);
 }
 
+char *nodecall_stats_path(const char *node_id)
+{
+	return xasprintf("/nodes/%s/stats", node_id);
+}
+
 const char *nodecall_base_path(const char *url)
 {
 	const char *host = strstr(url, "://");
@@ -52,11 +57,18 @@ static int64_t read_interval(const json_t *pace, const char *key, int64_t low, i
 static struct nodecall_pace read_pace(const json_t *body)
 {
 	const json_t *pace = json_object_get(json_object_get(body, "meta"), "pace");
+	const char *until = json_string_value(json_object_get(pace, "stats_until"));
+	int64_t until_ms = 0;
 
+	if (!until || ident_time_parse(until, &until_ms) < 0)
+		until_ms = 0;
 	return (struct nodecall_pace){
 		.said = json_is_object(pace),
 		.poll_wait_s = read_interval(pace, "poll_wait_s", 1, NODECALL_POLL_WAIT_MAX_S),
 		.spread_s = read_interval(pace, "spread_s", 0, NODECALL_SPREAD_MAX_S),
+		.stats_interval_s =
+			read_interval(pace, "stats_interval_s", 0, NODECALL_STATS_MAX_S),
+		.stats_until_ms = until_ms,
 	};
 }
 
@@ -103,6 +115,16 @@ int nodecall_read_orders(const void *body, size_t size, struct nodecall_orders *
 	*ret = o;
 	o = (struct nodecall_orders){};
 	return 0;
+}
+
+struct nodecall_pace nodecall_read_pace(const void *body, size_t size)
+{
+	_cleanup_json_ json_t *v = NULL;
+	struct err err;
+
+	if (size == 0 || jsonx_parse(body, size, ERR_INTERNAL, &v, &err) < 0)
+		return (struct nodecall_pace){};
+	return read_pace(v);
 }
 
 int nodecall_read_acked(

@@ -10,20 +10,23 @@
 
 #define NODECALL_POLL_WAIT_MAX_S 600
 #define NODECALL_SPREAD_MAX_S    3600
+#define NODECALL_STATS_MAX_S     3600
 #define NODECALL_BODY_MAX        (16UL * 1024 * 1024) /* of an answer, decoded */
 #define NODECALL_SIGNATURE_MAX   1024                 /* of the header's value */
 
 /* Below ApiUrl; the caller's. */
 char *nodecall_orders_path(const char *node_id, uint64_t after, uint64_t wait_s, uint64_t limit);
 char *nodecall_reports_path(const char *node_id);
+char *nodecall_stats_path(const char *node_id);
 
 /* The path of a URL with what stands behind it: of "https://host/api/v1", "/api/v1"; "" when it has none. Borrowed. */
 const char *nodecall_base_path(const char *url);
 
-/* meta.pace of a signed answer (protocol.md 10.1), clamped; what it doesn't say is -1. */
+/* meta.pace of a signed answer (protocol.md 10.1), clamped; an interval that it doesn't say is -1. */
 struct nodecall_pace {
 	bool said; /* there is one: it holds until the next */
-	int64_t poll_wait_s, spread_s;
+	int64_t poll_wait_s, spread_s, stats_interval_s;
+	int64_t stats_until_ms; /* since the epoch; 0: not leased */
 };
 
 struct nodecall_orders {
@@ -37,5 +40,7 @@ void nodecall_orders_done(struct nodecall_orders *o);
 
 /* The answers' bodies. -EBADMSG: not what the protocol says, or more than its limits allow. */
 _must_check_ int nodecall_read_orders(const void *body, size_t size, struct nodecall_orders *ret);
+/* Of an answer that has nothing else to say, or no body at all. */
+struct nodecall_pace nodecall_read_pace(const void *body, size_t size);
 _must_check_ int nodecall_read_acked(
 	const void *body, size_t size, uint64_t *ret_acked_seq, struct nodecall_pace *ret_pace);

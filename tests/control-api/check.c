@@ -72,6 +72,21 @@ static void check_shape(struct api *api, const json_t *v)
 	api_violation(api, "report of unknown type %s", type ? type : "(none)");
 }
 
+void api_check_stats(struct api *api, const json_t *v)
+{
+	static const char *const members[] = { "v", "boot_id", "interval_ms", "containers", "node",
+		"dropped" };
+	const char *node_id = json_string_value(json_object_get(v, "node_id"));
+
+	if (!node_id || strcmp(node_id, api->node_id) != 0)
+		api_violation(api, "statistics of another node");
+	if (!api_is_time(json_string_value(json_object_get(v, "at"))))
+		api_violation(api, "statistics without a time");
+	for (size_t i = 0; i < countof(members); i++)
+		if (!json_object_get(v, members[i]))
+			api_violation(api, "statistics without %s", members[i]);
+}
+
 static bool is_terminal(const char *state)
 {
 	return state && (strcmp(state, "succeeded") == 0 || strcmp(state, "failed") == 0 ||

@@ -298,6 +298,12 @@ static void do_misbehave(struct api *api, struct api_client *c, const json_t *v)
 	api_wake_all(api); /* the next answer is the spoilt one, not the one after it */
 }
 
+static void do_newest_stats(struct api *api, struct api_client *c, const json_t *v)
+{
+	say(c, json_pack("{s:b, s:I, s:O?}", "ok", true, "count", (json_int_t)api->n_stats, "stats",
+		       api->stats));
+}
+
 static void do_pace(struct api *api, struct api_client *c, const json_t *v)
 {
 	const json_t *pace = json_object_get(v, "pace");
@@ -333,6 +339,7 @@ static const struct {
 	{ "follow", do_follow },
 	{ "stats", do_stats },
 	{ "misbehave", do_misbehave },
+	{ "newest_stats", do_newest_stats },
 	{ "pace", do_pace },
 	{ "rotate", do_rotate },
 	{ "quit", do_quit },

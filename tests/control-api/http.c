@@ -300,7 +300,7 @@ int64_t api_next_poll_ms(const struct api *api)
 	return api->polls ? api->polls->until_ms : INT64_MAX;
 }
 
-/* --- reports --- */
+/* --- statistics --- */
 
 static char *gunzip(const char *data, size_t size, size_t *ret_size)
 {
@@ -319,6 +319,44 @@ static char *gunzip(const char *data, size_t size, size_t *ret_size)
 	*ret_size = API_BODY_MAX - z.avail_out;
 	return out;
 }
+
+static enum MHD_Result no_content(struct api *api, struct MHD_Connection *c, const char *url)
+{
+	struct MHD_Response *r = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
+	_cleanup_(freep) char *signature = api_sign_response(api, "POST", 204, url, "", 0);
+	enum MHD_Result ok;
+
+	(void)MHD_add_response_header(r, "X-Hoody-Signature", signature);
+	ok = MHD_queue_response(c, 204, r);
+	MHD_destroy_response(r);
+	return ok;
+}
+
+static enum MHD_Result post_stats(
+	struct api *api, struct MHD_Connection *c, const char *url, struct request *rq)
+{
+	const char *encoding = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Content-Encoding");
+	_cleanup_(freep) char *plain = encoding && strcmp(encoding, "gzip") == 0
+					       ? gunzip(rq->body, rq->size, &rq->size)
+					       : xstrdup(rq->body);
+	json_t *v = plain ? json_loadb(plain, rq->size, 0, NULL) : NULL;
+
+	if (api->no_stats) {
+		json_decref(v);
+		return reply(api, c, "POST", url, "stats", 404,
+			failure(404, "NOT_FOUND", "no such path"));
+	}
+	api_check_stats(api, v);
+	json_decref(api->stats);
+	api->stats = v;
+	api->n_stats++;
+	api_ctl_event(api, "stats", json_pack("{s:O?}", "stats", v));
+	if (api->n_stats % 2 && !api->pace)
+		return no_content(api, c, url); /* both are answers */
+	return reply(api, c, "POST", url, "stats", 200, success(json_object()));
+}
+
+/* --- reports --- */
 
 static enum MHD_Result post_reports(
 	struct api *api, struct MHD_Connection *c, const char *url, struct request *rq)
@@ -397,6 +435,7 @@ static const struct {
 } routes[] = {
 	{ "GET", "/nodes/*/orders", false, get_orders },
 	{ "POST", "/nodes/*/reports", false, post_reports },
+	{ "POST", "/nodes/*/stats", false, post_stats },
 	{ "GET", "/meta/public-key", true, public_key },
 	{ "POST", "/nodes/enroll", true, enroll },
 };
@@ -448,7 +487,9 @@ enum MHD_Result api_handle(void *cls, struct MHD_Connection *c, const char *url,
 {
 	struct api *api = cls;
 	struct request *rq = *request;
-	const char *on = strstr(url, "/reports") ? "reports" : "orders";
+	const char *on = strstr(url, "/reports") ? "reports"
+			 : strstr(url, "/stats") ? "stats"
+						 : "orders";
 
 	if (!rq) {
 		*request = xcalloc(1, sizeof(*rq));

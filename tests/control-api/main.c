@@ -2,7 +2,7 @@
 /* control-api: the reference control API (see api.h).
  *
  *   control-api --listen 127.0.0.1:0 --socket PATH --state DIR [--node-id ID] [--node-token T]
- * [--https CERT --https-key KEY] [--now-offset S] [--fleet]
+ * [--https CERT --https-key KEY] [--now-offset S] [--fleet] [--without-stats]
  *   control-api --socket PATH ctl '{"cmd":…}'
  *
  * Keeps its keys, token and an append-only log in DIR, writes DIR/trusted-keys.json and DIR/token
@@ -45,7 +45,7 @@ static char *read_whole(const char *path)
 struct options {
 	const char *listen, *socket, *state, *node_id, *node_token, *cert, *key;
 	int64_t now_offset_s;
-	bool fleet;
+	bool fleet, no_stats;
 };
 
 static void start_daemon(struct api *api, const struct options *o)
@@ -136,6 +136,7 @@ static void set_up(struct api *api, const struct options *o)
 	api->log_path = xasprintf("%s/log", o->state);
 	api->now_offset_ms = o->now_offset_s * 1000;
 	api->fleet = o->fleet;
+	api->no_stats = o->no_stats;
 	api->next_seq = 1;
 	api->violations = json_array();
 	(void)snprintf(api->node_id, sizeof(api->node_id), "%s", o->node_id);
@@ -195,6 +196,7 @@ int main(int argc, char **argv)
 		{ "https-key", required_argument, NULL, 'k' },
 		{ "now-offset", required_argument, NULL, 'o' },
 		{ "fleet", no_argument, NULL, 'f' },
+		{ "without-stats", no_argument, NULL, 'w' },
 		{},
 	};
 	struct options o = { .listen = "127.0.0.1:0",
@@ -230,6 +232,9 @@ int main(int argc, char **argv)
 			break;
 		case 'f':
 			o.fleet = true;
+			break;
+		case 'w':
+			o.no_stats = true;
 			break;
 		default:
 			return EXIT_FAILURE;

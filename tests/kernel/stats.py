@@ -119,12 +119,26 @@ def states(node, api, cid):
     tap.eq((len(p["stats"]), p["summary"]["container_count"]), (2, 2), "a project's")
 
 
-def reports(node):
-    after = node.last_seq()
-    r = node.wait_report("container.stats", 6, after=after)
-    tap.ok(r and r["interval_ms"] == 1000 and len(r["containers"]) == 2 and r["dropped"] == 0, "container.stats each interval", r)
-    n = node.wait_report("node.stats", 6, after=after)
-    tap.ok(n and n["cores"] == os.cpu_count() and n["agent"]["rss_bytes"] > 1 << 20 and n["storage"]["total_bytes"] > 0, "node.stats", n)
+def sent(node):
+    """What goes to the control API, as often as that wants it (protocol.md 10.2)."""
+    newest = lambda: node.api.ask("newest_stats")
+    tap.ok(host.poll(lambda: newest()["count"] >= 1, 10, 0.05), "the first are sent soon", newest()["count"])
+    lease = lambda **pace: (node.api.ask("pace", pace=pace), node.do("container.update", node.new_id()))
+    lease(stats_interval_s=1, stats_until=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 60)))
+    before = node.last_seq()
+    tap.ok(host.poll(lambda: newest()["count"] >= 4, 15, 0.05), "leased, they come each second", newest()["count"])
+    s = newest()["stats"]
+    tap.eq((s["interval_ms"], len(s["containers"]), s["dropped"]), (1000, 2, 0), "with what every container uses")
+    n = s["node"]
+    tap.ok(n["cores"] == os.cpu_count() and n["agent"]["rss_bytes"] > 1 << 20 and n["storage"]["total_bytes"] > 0, "and the node", n)
+    tap.ok(node.last_seq() - before <= 2 and not node.reports(kind="node.stats"), "none of it is a report, which would be kept", node.last_seq() - before)
+    node.api.ask("misbehave", what="5xx", on="stats")
+    tap.ok(host.poll(lambda: newest()["stats"]["dropped"] == 1, 10, 0.05), "what the API could not take is counted, and not sent again", newest()["stats"]["dropped"])
+    tap.eq(node.hoodyctl("status")["control"]["state"], "connected", "and is no word about the API")
+    lease()
+    count = newest()["count"]
+    time.sleep(2.5)
+    tap.ok(newest()["count"] <= count + 1, "the lease is over: nobody looks, and hardly any are sent", newest()["count"] - count)
 
 
 def disks():
@@ -253,7 +267,7 @@ def main():
         node.ctl("exec", cid, "sh", "-c", "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; ping -c2 169.254.1.1")
         values(node, api, cid)
         states(node, api, cid)
-        reports(node)
+        sent(node)
         metrics(node, api, port, cid)
         if shutil.which("prometheus"):
             prometheus(node, port, cid)

@@ -63,7 +63,7 @@ def inside():
     def mounts():
         return pathlib.Path(f"/proc/{host.init_of(node.prefix, target)}/mounts").read_text()
 
-    with harness.Node(conf={"Control": {"StatsIntervalSec": 2, "ResponseSignature": "required"}}) as node:
+    with harness.Node(conf={"Control": {"StatsIntervalSec": 2, "ResponseSignature": "required"}}, api_options=["--without-stats"]) as node:
         source, target = node.new_id(), node.new_id()
         tap.eq([end(issue("container.create", cid, image=harness.IMAGE, start=cid == target)) for cid in (source, target)], [("succeeded", None)] * 2, "containers")
         for name in ("hour", "week", "past"):

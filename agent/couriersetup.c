@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/couriersetup.h"
+
+#include <sodium.h>
+
+#include "agent/cafile.h"
+#include "agent/nodekey.h"
+#include "proto/jsonx.h"
+
+int couriersetup_send(const struct agent *a, struct channel *ch, struct err *err)
+{
+	_cleanup_(nodekey_token_freep) char *token = NULL;
+	_cleanup_(freep) char *keys = a->has_keyset ? keyset_format(&a->keyset) : NULL;
+	_cleanup_json_ json_t *setup = NULL;
+	_cleanup_(freep) char *ca = NULL;
+	char *text;
+	int r = nodekey_token_read(a->conf.control.token_file, &token, err);
+
+	if (r < 0)
+		return r;
+	setup = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "api_url", a->conf.control.api_url,
+		"node_id", a->conf.node.node_id, "node_token", token, "user_agent",
+		"hoody-agent/" PACKAGE_VERSION, "response_signature",
+		a->conf.control.response_signature == CONF_SIGNATURE_REQUIRED ? "required"
+									      : "optional",
+		"hostname", a->conf.node.name);
+	if (!setup)
+		return err_set(
+			err, -EINVAL, ERR_CONFIG, "Control", "the configuration is not UTF-8");
+	r = cafile_read(a->conf.control.ca_file, "Control.CaFile", &ca, err);
+	if (r < 0)
+		return r;
+	(void)json_object_set_new(setup, "ca_pem", ca ? json_string(ca) : json_null());
+	(void)json_object_set_new(setup, "keyset", keys ? json_loads(keys, 0, NULL) : json_null());
+	text = jsonx_dump(setup);
+	r = channel_send(
+		ch, &(struct frame){ .type = FRAME_COURIER_SETUP }, text, strlen(text), -1);
+	sodium_memzero(text, strlen(text));
+	free(text);
+	return r;
+}
