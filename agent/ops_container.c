@@ -162,6 +162,31 @@ static const struct ops_step create_steps[] = {
 
 /* --- update --- */
 
+static bool keeps_env(const struct operation *op)
+{
+	return !param(op, "environment_vars");
+}
+
+/* What was wished before comes back when it fails. */
+static int update_begin(struct agent *a, struct operation *op)
+{
+	const struct container *c = opstate_container(a, op);
+
+	if (keeps_env(op))
+		return 0;
+	if (envlist_wish(a->store, c->spec.id, param(op, "environment_vars")))
+		tell_env(a, c, "updated",
+			json_pack("{s:o}", "env_sync", envlist_sync(a->store, c->spec.id)));
+	envlist_begin_anew(a->store, c->spec.id);
+	return 0;
+}
+
+static void update_abandon(struct agent *a, struct operation *op)
+{
+	if (!keeps_env(op))
+		envlist_revert(a->store, op->order.container_id);
+}
+
 static enum ops_verdict update_check(struct agent *a, struct operation *op)
 {
 	return opstate_check(a, op, ~(OPSTATE(DELETING) | OPSTATE(CREATING)));
@@ -224,6 +249,12 @@ static bool keeps_limits(const struct operation *op)
 	return !param(op, "limits");
 }
 
+static json_t *update_env(struct agent *a, const struct operation *op)
+{
+	return json_pack(
+		"{s:{s:o}}", "files", "env", ctfiles_environment(a, opstate_container(a, op)));
+}
+
 /* As it is to be, or as it was. */
 static json_t *update_ramdisk(struct agent *a, const struct operation *op)
 {
@@ -250,13 +281,21 @@ static void update_finish(struct agent *a, struct operation *op)
 	op->result = json_pack("{s:s, s:s, s:b}", "status", desired_status_name(c->status), "name",
 		c->spec.name, "autostart", c->spec.autostart);
 	keylist_show(a->store, c->spec.id, op->result);
+	if (keeps_env(op))
+		return;
+	envlist_settle(a->store, c->spec.id);
+	(void)json_object_set_new(
+		op->result, "environment_vars", envlist_vars(a->store, c->spec.id));
+	(void)json_object_set_new(op->result, "env_sync", envlist_sync(a->store, c->spec.id));
 }
 
-/* Nothing of ours goes by the name; the container goes by it at once. */
+/* Nothing of ours goes by the name; the container goes by it at once. Variables come last, since nothing
+ * can make that step fail but the worker's death, after which it is made again. */
 static const struct ops_step update_steps[] = {
 	{ "files", .has_undo = true, .skip = keeps_files, .params = update_files },
 	{ "limits", .has_undo = true, .skip = keeps_limits, .params = update_limits },
 	{ "mounts-own", .has_undo = true, .skip = keeps_ramdisk, .params = update_ramdisk },
+	{ "files", .skip = keeps_env, .params = update_env },
 };
 
 /* --- kvm --- */
@@ -398,8 +437,8 @@ static const struct ops_step delete_steps[] = {
 const struct opdef ops_container[] = {
 	{ OP_CONTAINER_CREATE, OPS_RESUME, create_check, create_begin, create_finish,
 		create_abandon, STEPS(create_steps), engine_follow_project },
-	{ OP_CONTAINER_UPDATE, OPS_RESUME, update_check, NULL, update_finish, NULL,
-		STEPS(update_steps) },
+	{ OP_CONTAINER_UPDATE, OPS_RESUME, update_check, update_begin, update_finish,
+		update_abandon, STEPS(update_steps) },
 	{ OP_CONTAINER_KVM, OPS_RESUME, kvm_check, NULL, kvm_finish, NULL, NULL, 0 },
 	{ OP_CONTAINER_START, OPS_RESUME, start_check, NULL, opstate_running, opstate_as_observed,
 		STEPS(start_steps) },

@@ -19,12 +19,23 @@
 #define LIST_MAX     256 /* entries of a port or address list; their texts are shorter anyway */
 #define SSH_BLOB_MAX 8192
 
-bool opfield_is_plain(const char *s)
+static bool has_no_control(const char *s, const char *but)
 {
 	for (const unsigned char *c = (const unsigned char *)s; *c; c++)
-		if (*c < 0x20 || *c == 0x7f || (*c == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0))
+		if ((*c < 0x20 && !strchr(but, *c)) || *c == 0x7f ||
+			(*c == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0))
 			return false;
 	return true;
+}
+
+bool opfield_is_plain(const char *s)
+{
+	return has_no_control(s, "");
+}
+
+bool opfield_is_plain_lines(const char *s)
+{
+	return has_no_control(s, "\t\n\r");
 }
 
 size_t opfield_length(const char *s)

@@ -12,6 +12,8 @@
 /* Without control characters (C0, DEL, C1): a newline in a value becomes a line of its own
  * somewhere. */
 bool opfield_is_plain(const char *s);
+/* The same, but for line breaks and tabs. */
+bool opfield_is_plain_lines(const char *s);
 
 /* Unicode characters of a text that is UTF-8. */
 size_t opfield_length(const char *s);

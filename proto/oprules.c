@@ -75,7 +75,7 @@ static const struct opschema_param limits_params[] = {
 };
 static const struct opschema limits = SCHEMA(limits_params);
 
-static const struct opschema_param env_value = TEXT(NULL, 0, 1, 4096);
+static const struct opschema_param env_value = TEXT(NULL, OPSCHEMA_LINES, 1, 4096);
 
 #define ENV_MAP(name_, flags_, min_)                                                     \
 	{                                                                                \
@@ -104,6 +104,7 @@ static const struct opschema create_schema = SCHEMA(create_params);
 static const struct opschema_param update_params[] = {
 	NAME(1),
 	BOOL("autostart", 0),
+	ENV_MAP("environment_vars", 0, 0),
 	SSH_KEY,
 	BOOL("ramdisk", 0),
 	RAMDISK_SCOPE,
@@ -136,7 +137,7 @@ static const struct opschema env_merge_schema = SCHEMA(env_merge_params);
 
 static const struct opschema_param env_set_params[] = {
 	STRING("key", REQ, 1, 128, &opfield_env_key),
-	TEXT("value", REQ, 1, 4096),
+	TEXT("value", REQ | OPSCHEMA_LINES, 1, 4096),
 };
 static const struct opschema env_set_schema = SCHEMA(env_set_params);
 static const struct opschema env_unset_schema = { .params = env_set_params, .n = 1 };

@@ -96,7 +96,7 @@ static int check_string(const struct opschema_param *p, const json_t *v,
 
 	if (!s)
 		return opschema_refuse(spot, NULL, ERR_NONE, "must be a string", err);
-	if (!opfield_is_plain(s))
+	if (!(p->flags & OPSCHEMA_LINES ? opfield_is_plain_lines(s) : opfield_is_plain(s)))
 		return opschema_refuse(spot, NULL, p->form ? p->form->reason : ERR_NONE,
 			"must not contain control characters", err);
 	if (p->words)

@@ -26,6 +26,7 @@ enum opschema_type {
 enum {
 	OPSCHEMA_REQUIRED = 1, /* must be there */
 	OPSCHEMA_NULLABLE = 2, /* may be null */
+	OPSCHEMA_LINES = 4,    /* a text that may have line breaks and tabs */
 };
 
 struct opschema;

@@ -1,0 +1,67 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""To the letter of hoody-schema.md: what it allows passes and has its effect, what is wrong is named in the caller's words, and what a standalone node keeps is kept."""
+import os
+import pathlib
+import subprocess
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+import harness
+import host
+import local
+import tap
+
+LINES = "-----BEGIN\n\ta key\r\n-----END\n"
+
+
+def refused(api, method, path, body, want, words, headers=()):
+    status, _, answer = api.ask(method, path, body, headers)
+    tap.eq((status, answer.get("error"), (answer.get("data") or {}).get("field")), want, words)
+
+
+def make(api, project, name, **more):
+    return api.do("POST", f"/projects/{project}/containers", {"image": harness.IMAGE, "name": name, **more})["id"]
+
+
+def in_session(node, cid, name):
+    command = [harness.BUILD / "agent/hoodyctl", "--config", node.directory / "agent.conf", "exec", cid, "sh", "-c", f'printf %s "${name}"']
+    return subprocess.run(command, capture_output=True, timeout=60 * harness.SLOW, check=False).stdout.decode()
+
+
+def environment(node, api, cid):
+    path = f"/containers/{cid}/env"
+    got = api.do("PUT", path, {"LINES_": LINES, "TAB": "a\tb"})
+    tap.eq((got["environment_vars"]["LINES_"], got["synced"], got["env_sync"]["last_error"]), (LINES, False, "ENV_UNREPRESENTABLE"), "a value with line breaks is kept; that the file has not got it is said")
+    tap.eq((in_session(node, cid, "LINES_"), in_session(node, cid, "TAB")), (LINES, "a\tb"), "sessions have it")
+    text = (node.root(cid) / "etc/environment").read_text()
+    tap.ok('TAB="a\tb"\n' in text and "BEGIN\n" not in text.replace("# BEGIN", ""), "the file has the tab and no line of a value", text)
+    got = api.do("PUT", f"{path}/LINES_", {"value": "one\ttwo"})
+    tap.eq((got["synced"], got["env_sync"]["last_error"]), (True, None), "without breaks all is in the file")
+    for value, want in (("é" * 4096, 200), ("é" * 4097, 400), ("", 400), ("\x1b[1m", 400)):
+        tap.eq(api.ask("PUT", f"{path}/LONG", {"value": value})[0], want, f"{len(value)} characters, {len(value.encode())} bytes: {want}")
+    changed = api.do("PATCH", f"/containers/{cid}", {"environment_vars": {"ONLY": "this"}, "autostart": False})
+    tap.eq((changed["environment_vars"], changed["env_sync"]["pending"], changed["autostart"]), ({"ONLY": "this"}, False, False), "a change of the container gives all its variables")
+    tap.eq((in_session(node, cid, "ONLY"), in_session(node, cid, "TAB")), ("this", ""), "sessions have them and no other")
+    tap.ok("ONLY=this\n" in (node.root(cid) / "etc/environment").read_text(), "and the file")
+    api.do("PATCH", f"/containers/{cid}", {"autostart": True})
+    tap.eq(api.do("GET", path)["environment_vars"], {"ONLY": "this"}, "a change that doesn't name them leaves them")
+    refused(api, "PATCH", f"/containers/{cid}", {"environment_vars": {"HOODY_X": "1"}}, (400, "RESERVED_ENV_PREFIX", "environment_vars.HOODY_X"), "HOODY_ is the platform's")
+
+
+def main():
+    if os.geteuid() != 0:
+        tap.skip_all("needs root")
+    with harness.Node(start=False, conf=harness.STANDALONE) as node:
+        node.start_agent()
+        api = local.Local(node, 90)
+        project = api.do("POST", "/projects", {"alias": "p"})["id"]
+        cid = make(api, project, "one")
+        environment(node, api, cid)
+        api.do("DELETE", f"/containers/{cid}", {"force": True})
+        host.poll(lambda: not node.leaks(), 3)
+        tap.eq((node.leaks(), node.sanitizer_words()), ([], []), "nothing is left, sanitizers are silent")
+    tap.done()
+
+
+main()
