@@ -15,6 +15,8 @@
 #include "agent/tell.h"
 #include "proto/jsonx.h"
 
+#define MEMORY_MIN (1LL << 20)
+
 /* --- create --- */
 
 static const json_t *param(const struct operation *op, const char *key)
@@ -29,6 +31,18 @@ static bool has_kvm(struct operation *op)
 		return true;
 	(void)err_set(&op->err, -ENODEV, ERR_LIMIT_NOT_SUPPORTED, "kvm",
 		"this host has no /dev/kvm to grant");
+	return false;
+}
+
+/* Less than that no process begins in: the kernel kills it, or lets it wait for ever. */
+static bool has_memory(struct operation *op)
+{
+	json_int_t bytes = json_integer_value(json_object_get(param(op, "limits"), "memory_bytes"));
+
+	if (bytes == 0 || bytes >= MEMORY_MIN)
+		return true;
+	(void)err_set(&op->err, -ERANGE, ERR_LIMIT_NOT_SUPPORTED, "limits.memory_bytes",
+		"limits.memory_bytes is too small: a container takes at least %lld", MEMORY_MIN);
 	return false;
 }
 
@@ -75,7 +89,7 @@ static enum ops_verdict create_check(struct agent *a, struct operation *op)
 	uint8_t digest[32];
 
 	if (!c)
-		return has_kvm(op) && has_image(a, op) ? OPS_RUN : OPS_REFUSED;
+		return has_kvm(op) && has_memory(op) && has_image(a, op) ? OPS_RUN : OPS_REFUSED;
 	params_digest(op, digest);
 	if (memcmp(digest, c->params_digest, sizeof(digest)) != 0)
 		return opstate_refuse(op, -EEXIST, ERR_CONTAINER_EXISTS,
@@ -189,7 +203,9 @@ static void update_abandon(struct agent *a, struct operation *op)
 
 static enum ops_verdict update_check(struct agent *a, struct operation *op)
 {
-	return opstate_check(a, op, ~(OPSTATE(DELETING) | OPSTATE(CREATING)));
+	enum ops_verdict v = opstate_check(a, op, ~(OPSTATE(DELETING) | OPSTATE(CREATING)));
+
+	return v == OPS_RUN && !has_memory(op) ? OPS_REFUSED : v;
 }
 
 static struct ctspec updated_spec(struct agent *a, const struct operation *op)

@@ -260,6 +260,18 @@ static int verify_limits(struct ctlife *l, struct err *err)
 	return 0;
 }
 
+/* Who has too little memory is killed before it can say anything, and liblxc only sees it gone. */
+static int killed_for_memory(struct ctlife *l, struct err *err)
+{
+	long long limit = (long long)l->spec.limits.memory_bytes;
+
+	if (limit == 0 || ctgroup_oom_kills(l->groups, l->spec.id) <= 0)
+		return 0;
+	return err_set(err, -ENOMEM, ERR_LIMIT_NOT_SUPPORTED, "limits.memory_bytes",
+		"limits.memory_bytes is too small: the container does not start in %lld bytes",
+		limit);
+}
+
 static int start(struct ctlife *l, struct err *err)
 {
 	struct lxc_container *c = NULL;
@@ -284,6 +296,9 @@ static int start(struct ctlife *l, struct err *err)
 	if (!ok) {
 		char why[300];
 
+		r = killed_for_memory(l, err);
+		if (r < 0)
+			return r;
 		read_log(l, why, sizeof(why));
 		return err_set(
 			err, -EIO, ERR_INTERNAL, NULL, "the container does not start: %s", why);
@@ -304,13 +319,16 @@ static int clear_leftovers(struct ctlife *l, struct err *err)
 	return 0;
 }
 
-static int ended_at_once(const struct ctlife *l, struct err *err)
+static int ended_at_once(struct ctlife *l, struct err *err)
 {
 	_cleanup_(freep) char *path = xasprintf("%s/%s/console.log", l->paths.lxc, l->spec.id);
 	_cleanup_(freep) char *text = ctexit_tail(path);
+	int r = killed_for_memory(l, err);
 
-	return err_set(err, -ESRCH, ERR_INTERNAL, NULL, "the container's init ended at once%s%s",
-		*text ? "; its console says: " : "", text);
+	return r < 0 ? r
+		     : err_set(err, -ESRCH, ERR_INTERNAL, NULL,
+			       "the container's init ended at once%s%s",
+			       *text ? "; its console says: " : "", text);
 }
 
 /* Held by a launch, and by who clears away what is left (ctlife_look_after): a group that one has just made

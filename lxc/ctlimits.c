@@ -69,7 +69,9 @@ dev_t ctlimits_disk(const char *path)
 static int fail(struct err *err, int r, const char *field)
 {
 	return err_set(err, r, ERR_LIMIT_NOT_SUPPORTED, field,
-		"this host does not take the limit: %s", strerror(-r));
+		r == -EBUSY ? "%s is less than what the container uses now"
+			    : "this host does not take the limit %s: %s",
+		field, strerror(-r));
 }
 
 static int set(struct ctgroup *g, const char *id, const char *controller, const char *v1,

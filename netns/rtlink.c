@@ -135,11 +135,11 @@ static int add_neighbour(
 	return r;
 }
 
-/* A token bucket: what it lets through at once must not be less than one packet. */
+/* A token bucket: what it lets through at once must not be less than one packet, nor its rate than a byte. */
 static int add_limit(struct nl_sock *s, int ifindex, uint64_t bps)
 {
 	struct rtnl_qdisc *q = rtsock_must(rtnl_qdisc_alloc());
-	uint64_t bytes = MIN_OF(bps / 8, (uint64_t)INT32_MAX);
+	uint64_t bytes = MAX_OF(MIN_OF(bps / 8, (uint64_t)INT32_MAX), (uint64_t)1);
 	int r;
 
 	rtnl_tc_set_ifindex(TC_CAST(q), ifindex);
