@@ -379,6 +379,25 @@ static const char *writer_of(enum api_form form, const json_t *body, const char 
 	return NULL;
 }
 
+/* A path of parameters, by the members that the caller has written for them. The caller's. */
+static char *spelled(enum api_form form, const json_t *body, const char *field)
+{
+	size_t len = strcspn(field, ".["), index_len;
+	_cleanup_(freep) char *own = xasprintf("%.*s", (int)len, field), *below = NULL;
+	const char *written = writer_of(form, body, field, len), *name = written ? written : own,
+		   *rest = field + len;
+	const struct api_form_field *f = api_form_find(form, name);
+	const json_t *v = json_object_get(body, name);
+
+	index_len = *rest == '[' ? strcspn(rest, ".") : 0;
+	if (index_len > 0)
+		v = json_array_get(v, strtoul(rest + 1, NULL, 10));
+	if (rest[index_len] != '.' || !f || f->nested <= API_FORM_ANY || !json_is_object(v))
+		return xasprintf("%s%s", name, rest);
+	below = spelled(f->nested, v, rest + index_len + 1);
+	return xasprintf("%s%.*s.%s", name, (int)index_len, rest, below);
+}
+
 /* Orders put some bodies into a member of their own. */
 static const char *without_wrapping(const json_t *body, const char *field)
 {
@@ -397,22 +416,19 @@ static const char *without_wrapping(const json_t *body, const char *field)
 void api_form_name(enum api_form form, const json_t *body, struct err *err)
 {
 	char was[sizeof(err->field)], message[sizeof(err->message)];
-	const char *field, *name;
-	size_t len;
+	_cleanup_(freep) char *name = NULL;
+	const char *field;
 
 	if (!err->field[0] || !json_is_object(body))
 		return;
 	strcpy(was, err->field);
 	strcpy(message, err->message);
 	field = without_wrapping(body, was);
-	len = strcspn(field, ".[");
-	name = writer_of(form, body, field, len);
-	if (!name)
-		name = writer_of(form, body, was, strcspn(was, ".["));
-	if (name && strncmp(name, field, len) != 0)
-		(void)snprintf(err->field, sizeof(err->field), "%s%s", name, field + len);
-	else
-		(void)snprintf(err->field, sizeof(err->field), "%s", field);
+	if (!writer_of(form, body, field, strcspn(field, ".[")) &&
+		writer_of(form, body, was, strcspn(was, ".[")))
+		field = was;
+	name = spelled(form, body, field);
+	(void)snprintf(err->field, sizeof(err->field), "%s", name);
 	if (strncmp(message, was, strlen(was)) == 0)
 		(void)snprintf(err->message, sizeof(err->message), "%s%s", err->field,
 			message + strlen(was));

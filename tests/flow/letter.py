@@ -49,6 +49,44 @@ def environment(node, api, cid):
     refused(api, "PATCH", f"/containers/{cid}", {"environment_vars": {"HOODY_X": "1"}}, (400, "RESERVED_ENV_PREFIX", "environment_vars.HOODY_X"), "HOODY_ is the platform's")
 
 
+def limits(api, project, cid):
+    for bytes_ in (1, 65536, (1 << 20) - 1):
+        refused(api, "POST", f"/projects/{project}/containers", {"image": harness.IMAGE, "name": "small", "limits": {"memory_bytes": bytes_}}, (400, "LIMIT_NOT_SUPPORTED", "limits.memory_bytes"), f"a container of {bytes_} bytes: the limit is named")
+    refused(api, "PATCH", f"/containers/{cid}", {"limits": {"memory_bytes": 4096}}, (400, "LIMIT_NOT_SUPPORTED", "limits.memory_bytes"), "by a change, too")
+    tap.eq(api.do("GET", f"/containers/{cid}")["limits"], {}, "and nothing was changed")
+    for name in ("net_bps", "pids"):
+        c = make(api, project, f"least-{name}".replace("_", "-"), limits={name: 1})
+        tap.eq(api.do("GET", f"/containers/{c}")["status"], "running", f"{name}: 1 is a limit like others")
+        api.do("DELETE", f"/containers/{c}", {"force": True})
+    wanted = {"memory_bytes": 64 << 20, "pids": 50, "cpu_cores": 0.5, "net_bps": 8_000_000}
+    api.do("PATCH", f"/containers/{cid}", {"limits": wanted})
+    tap.eq(api.do("GET", f"/containers/{cid}")["limits"], wanted, "limits are set")
+    for name in wanted:
+        api.do("PATCH", f"/containers/{cid}", {"limits": {name: None}})
+    tap.eq(api.do("GET", f"/containers/{cid}")["limits"], {}, "and each is taken away by null")
+
+
+def names_of_members(api, project, cid):
+    rules, invalid = f"/containers/{cid}/firewall", (400, "VALIDATION_ERROR")
+    rows = [
+        ("DELETE", f"{rules}/ingress", {"filters": {"port": 99999}}, "filters.port"),
+        ("DELETE", f"{rules}/ingress", {"filters": {"destination_port": "99999"}}, "filters.destination_port"),
+        ("DELETE", f"{rules}/egress", {"port": "x"}, "port"),
+        ("PATCH", f"{rules}/egress", {"filters": {"port": "x"}, "state": "enabled"}, "filters.port"),
+        ("PUT", f"{rules}/rules", {"ingress": [{"action": "allow", "protocol": "tcp", "port": "0"}]}, "ingress[0].port"),
+        ("PUT", f"{rules}/rules", {"egress": [{"action": "allow", "protocol": "tcp", "port": 1}, {"action": "allow", "protocol": "tcp", "port": 1, "destination": "x"}]}, "egress[1].destination"),
+        ("POST", f"{rules}/ingress", {"action": "allow", "protocol": "icmp4", "port": 1}, "port"),
+        ("POST", f"/projects/{project}/containers", {"container_image": "../x", "alias": "abc"}, "container_image"),
+        ("POST", f"/projects/{project}/containers", {"image": "a", "alias": "a b c"}, "alias"),
+        ("POST", "/proxy/aliases", {"container_id": cid, "alias": "x-y", "program": "1"}, "program"),
+        ("PUT", f"/containers/{cid}/network", {"type": "block", "dns_servers": ["1.1.1.1", "x"]}, "dns_servers[1]"),
+        ("POST", f"/containers/{cid}/snapshots", {"expiry": 0}, "expiry"),
+    ]
+    for method, path, body, field in rows:
+        _, _, answer = api.ask(method, path, body)
+        tap.ok((answer["statusCode"], answer["error"], answer["data"].get("field")) == (*invalid, field) and answer["message"].startswith(field), f"{method} {body}: {field} is wrong", answer)
+
+
 def main():
     if os.geteuid() != 0:
         tap.skip_all("needs root")
@@ -58,6 +96,8 @@ def main():
         project = api.do("POST", "/projects", {"alias": "p"})["id"]
         cid = make(api, project, "one")
         environment(node, api, cid)
+        limits(api, project, cid)
+        names_of_members(api, project, cid)
         api.do("DELETE", f"/containers/{cid}", {"force": True})
         host.poll(lambda: not node.leaks(), 3)
         tap.eq((node.leaks(), node.sanitizer_words()), ([], []), "nothing is left, sanitizers are silent")
