@@ -29,6 +29,7 @@ agent_libagent_a_SOURCES = \
 	agent/desired.c agent/desired.h \
 	agent/envlist.c agent/envlist.h \
 	agent/diskuse.c agent/diskuse.h \
+	agent/distinct.c agent/distinct.h \
 	agent/doclist.c agent/doclist.h \
 	agent/engine.c agent/engine.h \
 	agent/event.c agent/event.h \
@@ -45,6 +46,7 @@ agent_libagent_a_SOURCES = \
 	agent/ops.c agent/ops.h agent/ops_container.c agent/ops_command.c agent/ops_copy.c agent/ops_env.c agent/ops_firewall.c agent/ops_image.c agent/ops_network.c agent/ops_node.c agent/ops_project.c agent/ops_proxy.c agent/ops_share.c agent/ops_snapshot.c \
 	agent/metrics.c agent/metrics.h \
 	agent/netlist.c agent/netlist.h \
+	agent/notelist.c agent/notelist.h \
 	agent/opstate.c agent/opstate.h \
 	agent/outbox.c agent/outbox.h \
 	agent/portal.c agent/portal.h \

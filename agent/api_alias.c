@@ -77,18 +77,29 @@ static json_t *params_of(struct api_call *c, const char *id, const json_t *old)
 	return params;
 }
 
+/* The container and its project, as far as the body names them. @of: what it is for without a word. */
+static bool may_target(struct api_call *c, const char *of)
+{
+	const char *id = json_string_value(json_object_get(c->body, "container_id")),
+		   *project = json_string_value(json_object_get(c->body, "project_id"));
+	const struct container *target = desired_find(c->agent->desired, id ? id : of);
+
+	if (!target && id) {
+		api_refuse(c, ERR_CONTAINER_NOT_FOUND, "container_id",
+			"container_id must name a container of this node");
+		return false;
+	}
+	return !project || api_project_may_take(c, "project_id", project);
+}
+
 void api_alias_create(struct api_call *c)
 {
-	const char *container_id = json_string_value(json_object_get(c->body, "container_id"));
 	char id[IDENT_ID_LEN + 1], name[2 * AUTO_SIZE + 1];
 	uint8_t random[AUTO_SIZE];
 	json_t *params;
 
-	if (!container_id || !desired_find(c->agent->desired, container_id)) {
-		api_refuse(c, container_id ? ERR_CONTAINER_NOT_FOUND : ERR_INVALID_PARAMS,
-			"container_id", "container_id must name a container of this node");
+	if (!may_target(c, ""))
 		return;
-	}
 	localorder_new_id(id);
 	params = params_of(c, id, NULL);
 	if (json_string_length(json_object_get(params, "alias")) == 0) {
@@ -101,13 +112,9 @@ void api_alias_create(struct api_call *c)
 
 void api_alias_update(struct api_call *c)
 {
-	const char *to = json_string_value(json_object_get(c->body, "container_id"));
 	_cleanup_json_ json_t *old = find(c);
 
-	if (old && to && !desired_find(c->agent->desired, to))
-		api_refuse(c, ERR_CONTAINER_NOT_FOUND, "container_id",
-			"container_id must name a container of this node");
-	else if (old)
+	if (old && may_target(c, json_string_value(json_object_get(old, "container_id"))))
 		api_order(c, OP_PROXY_ALIAS, NULL, NULL, params_of(c, c->args[0], old));
 }
 

@@ -149,28 +149,7 @@ void api_container_status_logs(struct api_call *c)
 			api_pagination(total, number, page.limit)));
 }
 
-/* --- names: the control API keeps them apart, and where there is none the node does --- */
-
-static bool name_is_free(struct api_call *c, const char *project_id, const json_t *params,
-	const struct container *but)
-{
-	const char *name = json_string_value(json_object_get(params, "name"));
-	struct desired *d = c->agent->desired;
-
-	for (size_t i = 0; name && api_project_is_standalone(c->agent) && i < desired_count(d);
-		i++) {
-		const struct container *o = desired_at(d, i);
-
-		if (o == but || strcmp(o->spec.name, name) != 0 ||
-			strcmp(o->spec.project_id, project_id) != 0)
-			continue;
-		api_refuse(c, ERR_CONTAINER_NAME_IN_USE,
-			json_object_get(c->body, "name") ? "name" : "alias",
-			"another container of the project is named %s", name);
-		return false;
-	}
-	return true;
-}
+/* --- names: where there is none the node gives one --- */
 
 static void give_name(const struct api_call *c, const char *id, json_t *params)
 {
@@ -186,10 +165,8 @@ void api_container_update(struct api_call *c)
 
 	if (found && !params)
 		api_fail(c, &err, NULL);
-	else if (params && name_is_free(c, found->spec.project_id, params, found))
+	else if (found)
 		api_order(c, OP_CONTAINER_UPDATE, found->spec.id, found->spec.project_id, params);
-	else
-		json_decref(params);
 }
 
 /* --- calls that make one --- */
@@ -207,10 +184,6 @@ void api_container_create(struct api_call *c)
 		api_fail(c, &err, NULL);
 		return;
 	}
-	if (!name_is_free(c, c->args[0], params, NULL)) {
-		json_decref(params);
-		return;
-	}
 	localorder_new_id(id);
 	give_name(c, id, params);
 	api_order(c, OP_CONTAINER_CREATE, id, c->args[0], params);
@@ -226,7 +199,7 @@ void api_container_copy(struct api_call *c)
 
 	if (!source)
 		return;
-	if (project && !api_project_may_take(c, project))
+	if (project && !api_project_may_take(c, "target_project_id", project))
 		return;
 	params = api_body_params(OP_CONTAINER_COPY, c, &err);
 	if (!params) {
@@ -235,10 +208,6 @@ void api_container_copy(struct api_call *c)
 	}
 	if (!project)
 		project = source->spec.project_id;
-	if (!name_is_free(c, project, params, NULL)) {
-		json_decref(params);
-		return;
-	}
 	(void)json_object_set_new(params, "source_container_id", json_string(source->spec.id));
 	localorder_new_id(id);
 	give_name(c, id, params);

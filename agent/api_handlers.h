@@ -18,8 +18,8 @@ bool api_project_may_have(struct api_call *c);
 
 /* There is no control API. */
 bool api_project_is_standalone(const struct agent *a);
-/* The same of a project that the body names. */
-bool api_project_may_take(struct api_call *c, const char *id);
+/* The same of a project that the body names, in @field. */
+bool api_project_may_take(struct api_call *c, const char *field, const char *id);
 
 /* 6: containers */
 void api_container_list(struct api_call *c);

@@ -4,6 +4,7 @@
 #include "agent/api_handlers.h"
 #include "agent/api_order.h"
 #include "agent/localorder.h"
+#include "agent/notelist.h"
 #include "agent/store.h"
 #include "proto/jsonx.h"
 #include "proto/opfield.h"
@@ -38,6 +39,8 @@ static json_t *project_json(struct agent *a, const char *id, struct store_stmt *
 		(void)json_object_set_new(v, "color", json_string(store_text(q, 2)));
 	(void)json_object_set_new(v, "created_at", api_time(store_int(q, 3)));
 	(void)json_object_set_new(v, "updated_at", api_time(store_int(q, 4)));
+	if (!store_is_null(q, 5))
+		(void)json_object_set_new(v, "max_containers", json_integer(store_int(q, 5)));
 	return v;
 }
 
@@ -45,8 +48,9 @@ static json_t *project_json(struct agent *a, const char *id, struct store_stmt *
 static json_t *with_row(struct agent *a, const char *id)
 {
 	_cleanup_stmt_ struct store_stmt *q = store_query(a->store,
-		"SELECT id, alias, color, created_ms, changed_ms FROM projects WHERE id=?1", "t",
-		id);
+		"SELECT id, alias, color, created_ms, changed_ms, max_containers FROM projects "
+		"WHERE id=?1",
+		"t", id);
 	int r = store_step(q);
 
 	store_must(r);
@@ -85,14 +89,13 @@ bool api_project_may_have(struct api_call *c)
 	return api_project_is_known(c);
 }
 
-bool api_project_may_take(struct api_call *c, const char *id)
+bool api_project_may_take(struct api_call *c, const char *field, const char *id)
 {
 	_cleanup_json_ json_t *v = find(c->agent, id);
 
 	if (v || (!api_project_is_standalone(c->agent) && ident_is_id(id)))
 		return true;
-	api_refuse(c, ERR_PROJECT_NOT_FOUND, "target_project_id",
-		"there is no project %s on this node", id);
+	api_refuse(c, ERR_PROJECT_NOT_FOUND, field, "there is no project %s on this node", id);
 	return false;
 }
 
@@ -106,7 +109,8 @@ void api_project_get(struct api_call *c)
 static json_t *all(struct agent *a)
 {
 	_cleanup_stmt_ struct store_stmt *q = store_query(a->store,
-		"SELECT id, alias, color, created_ms, changed_ms FROM projects ORDER BY "
+		"SELECT id, alias, color, created_ms, changed_ms, max_containers FROM projects "
+		"ORDER BY "
 		"created_ms, "
 		"id",
 		"");
@@ -163,23 +167,37 @@ static bool read_alias(struct api_call *c, bool required, const char **ret)
 	return false;
 }
 
-static bool read_color(struct api_call *c, const char **ret)
+static bool read_color(struct api_call *c)
 {
-	const json_t *v = json_object_get(c->body, "color");
-	const char *s = json_string_value(v);
-	size_t len = s ? strspn(s + (*s == '#'), "0123456789abcdefABCDEF") : 0;
+	const char *s = json_string_value(json_object_get(c->body, "color"));
 
-	*ret = s;
-	if (!v || json_is_null(v) || (s && (len == 3 || len == 6) && !s[len + (*s == '#')]))
+	if (!s || opfield_color.is(s))
 		return true;
-	api_refuse(c, ERR_INVALID_PARAMS, "color", "color must be 3 or 6 hex digits");
+	api_refuse(c, ERR_INVALID_PARAMS, "color", "color must be %s", opfield_color.must);
 	return false;
+}
+
+/* Null takes either away. */
+static void take_optional(struct api_call *c, const char *id)
+{
+	const json_t *color = json_object_get(c->body, "color"),
+		     *most = json_object_get(c->body, "max_containers");
+	_cleanup_json_ json_t *shown = notelist_color(json_string_value(color));
+	int64_t n = json_integer_value(most);
+
+	if (color)
+		store_must(store_exec(c->agent->store, "UPDATE projects SET color=?2 WHERE id=?1",
+			"tt", id, json_string_value(shown)));
+	if (most)
+		store_must(store_exec(c->agent->store,
+			"UPDATE projects SET max_containers=?2 WHERE id=?1", "to", id,
+			json_is_null(most) ? NULL : &n));
 }
 
 void api_project_create(struct api_call *c)
 {
 	char id[IDENT_ID_LEN + 1];
-	const char *alias, *color;
+	const char *alias;
 	int64_t now_ms = agent_now_ms();
 
 	if (!api_project_is_standalone(c->agent)) {
@@ -187,22 +205,22 @@ void api_project_create(struct api_call *c)
 			"this node belongs to a control API, which makes projects");
 		return;
 	}
-	if (!read_alias(c, /* required= */ true, &alias) || !read_color(c, &color))
+	if (!read_alias(c, /* required= */ true, &alias) || !read_color(c))
 		return;
 	localorder_new_id(id);
 	store_must(store_exec(c->agent->store,
-		"INSERT INTO projects(id, alias, color, created_ms, changed_ms) VALUES(?1, ?2, ?3, "
-		"?4, ?4)",
-		"ttti", id, alias, color, now_ms));
+		"INSERT INTO projects(id, alias, created_ms, changed_ms) VALUES(?1, ?2, ?3, ?3)",
+		"tti", id, alias, now_ms));
+	take_optional(c, id);
 	api_ok(c, 201, "created", find(c->agent, id));
 }
 
 void api_project_update(struct api_call *c)
 {
-	const char *alias, *color;
+	const char *alias;
 
 	if (!api_project_is_known(c) || !read_alias(c, /* required= */ false, &alias) ||
-		!read_color(c, &color))
+		!read_color(c))
 		return;
 	if (!api_project_is_standalone(c->agent)) {
 		api_refuse(c, ERR_NOT_OF_THE_NODE, NULL,
@@ -210,10 +228,11 @@ void api_project_update(struct api_call *c)
 		return;
 	}
 	store_must(store_exec(c->agent->store,
-		"INSERT INTO projects(id, alias, color, created_ms, changed_ms) VALUES(?1, "
-		"coalesce(?2, ''), ?3, ?4, ?4) ON CONFLICT(id) DO UPDATE SET alias=coalesce(?2, "
-		"alias), color=coalesce(?3, color), changed_ms=?4",
-		"ttti", c->args[0], alias, color, agent_now_ms()));
+		"INSERT INTO projects(id, alias, created_ms, changed_ms) VALUES(?1, coalesce(?2, "
+		"''), ?3, ?3) ON CONFLICT(id) DO UPDATE SET alias=coalesce(?2, alias), "
+		"changed_ms=?3",
+		"tti", c->args[0], alias, agent_now_ms()));
+	take_optional(c, c->args[0]);
 	api_ok(c, 200, "updated", find(c->agent, c->args[0]));
 }
 

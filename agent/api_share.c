@@ -36,6 +36,8 @@ static json_t *incoming(const struct agent *a, const struct container *of)
 	json_array_foreach(list, i, share)
 	{
 		(void)json_object_del(share, "alias");
+		(void)json_object_del(share, "label");
+		(void)json_object_del(share, "description");
 		(void)json_object_set_new(
 			share, "receiving_container_id", json_string(of->spec.id));
 	}
@@ -102,7 +104,7 @@ void api_share_create(struct api_call *c)
 	struct err err = {};
 	json_t *params;
 
-	if (!found || (project && !api_project_may_take(c, project)))
+	if (!found || (project && !api_project_may_take(c, "target_project_id", project)))
 		return;
 	params = api_body_params(OP_SHARE_CREATE, c, &err);
 	if (!params) {

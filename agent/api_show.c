@@ -5,6 +5,7 @@
 #include "agent/ctwatch.h"
 #include "agent/envlist.h"
 #include "agent/keylist.h"
+#include "agent/notelist.h"
 #include "agent/snaplist.h"
 
 static json_t *limits(const struct ctspec_limits *l)
@@ -52,5 +53,6 @@ json_t *api_show_container(const struct agent *a, const struct container *c)
 		"updated_at", api_time(c->changed_ms));
 
 	keylist_show(a->store, s->id, v);
+	notelist_show(a->store, s->id, v);
 	return v;
 }

@@ -689,6 +689,15 @@ const struct order *engine_find(const struct engine *e, enum op op, const char *
 	return NULL;
 }
 
+const struct operation *engine_next_begun(const struct engine *e, const struct operation *after)
+{
+	const struct operation *o = after ? after->next : e->all;
+
+	while (o && o->attempts == 0)
+		o = o->next;
+	return o;
+}
+
 static bool has_lane(const struct oprules_lanes *l, size_t n, const char *container_id)
 {
 	for (size_t i = 0; i < n; i++)

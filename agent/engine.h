@@ -84,6 +84,9 @@ const struct order *engine_find_share(const struct engine *e, const char *share_
 /* The newest unfinished order of @op for the container, or NULL. */
 const struct order *engine_find(const struct engine *e, enum op op, const char *container_id);
 
+/* The unfinished operation after @after (NULL: the first) that has passed its check, or NULL. */
+const struct operation *engine_next_begun(const struct engine *e, const struct operation *after);
+
 /* Record a container's new status, log it and report it. In the open transaction. */
 void engine_set_status(struct agent *a, struct container *c, enum ct_status to, int64_t since_ms,
 	const char *triggered_by, json_t *metadata_steals);

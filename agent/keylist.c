@@ -52,6 +52,17 @@ void keylist_set(struct store *s, const char *container_id, const char *key, int
 		"ttti", container_id, key, fingerprint, now_ms));
 }
 
+bool keylist_is_others(struct store *s, const char *fingerprint, const char *but)
+{
+	_cleanup_stmt_ struct store_stmt *q = store_query(s,
+		"SELECT 1 FROM ssh_keys WHERE fingerprint=?1 AND container_id<>?2 LIMIT 1", "tt",
+		fingerprint, but);
+	int r = store_step(q);
+
+	store_must(MIN_OF(r, 0));
+	return r > 0;
+}
+
 void keylist_show(struct store *s, const char *container_id, json_t *into)
 {
 	_cleanup_stmt_ struct store_stmt *q = store_query(s,

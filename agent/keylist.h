@@ -16,5 +16,8 @@ char *keylist_get(struct store *s, const char *container_id);
 /* NULL: none from now on. The same again keeps its time. */
 void keylist_set(struct store *s, const char *container_id, const char *key, int64_t now_ms);
 
+/* Does a container other than @but have a key of this fingerprint? */
+bool keylist_is_others(struct store *s, const char *fingerprint, const char *but);
+
 /* Into a container's public form: ssh_public_key, ssh_key_fingerprint, ssh_key_installed_at. */
 void keylist_show(struct store *s, const char *container_id, json_t *into);

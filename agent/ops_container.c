@@ -7,9 +7,11 @@
 #include "agent/ctmounts.h"
 #include "agent/ctnet.h"
 #include "agent/ctstop.h"
+#include "agent/distinct.h"
 #include "agent/envlist.h"
 #include "agent/imagelist.h"
 #include "agent/keylist.h"
+#include "agent/notelist.h"
 #include "agent/ops.h"
 #include "agent/opstate.h"
 #include "agent/tell.h"
@@ -89,7 +91,9 @@ static enum ops_verdict create_check(struct agent *a, struct operation *op)
 	uint8_t digest[32];
 
 	if (!c)
-		return has_kvm(op) && has_memory(op) && has_image(a, op) ? OPS_RUN : OPS_REFUSED;
+		return has_kvm(op) && has_memory(op) && has_image(a, op) && distinct_check(a, op)
+			       ? OPS_RUN
+			       : OPS_REFUSED;
 	params_digest(op, digest);
 	if (memcmp(digest, c->params_digest, sizeof(digest)) != 0)
 		return opstate_refuse(op, -EEXIST, ERR_CONTAINER_EXISTS,
@@ -143,6 +147,7 @@ static int create_begin(struct agent *a, struct operation *op)
 			"no range of user ids is left for another container");
 	keylist_set(a->store, c->spec.id, json_string_value(param(op, "ssh_public_key")),
 		agent_now_ms());
+	notelist_take(a->store, c->spec.id, op->order.params);
 	if (param(op, "environment_vars"))
 		(void)envlist_wish(a->store, c->spec.id, param(op, "environment_vars"));
 	tell_status(a, c, CT_NONE, CT_CREATING, 0, opstate_cause(op), NULL);
@@ -205,7 +210,7 @@ static enum ops_verdict update_check(struct agent *a, struct operation *op)
 {
 	enum ops_verdict v = opstate_check(a, op, ~(OPSTATE(DELETING) | OPSTATE(CREATING)));
 
-	return v == OPS_RUN && !has_memory(op) ? OPS_REFUSED : v;
+	return v == OPS_RUN && (!has_memory(op) || !distinct_check(a, op)) ? OPS_REFUSED : v;
 }
 
 static struct ctspec updated_spec(struct agent *a, const struct operation *op)
@@ -293,6 +298,7 @@ static void update_finish(struct agent *a, struct operation *op)
 	if (param(op, "ssh_public_key"))
 		keylist_set(a->store, c->spec.id, json_string_value(param(op, "ssh_public_key")),
 			agent_now_ms());
+	notelist_take(a->store, c->spec.id, op->order.params);
 	desired_change(a->desired, c, &spec, agent_now_ms());
 	op->result = json_pack("{s:s, s:s, s:b}", "status", desired_status_name(c->status), "name",
 		c->spec.name, "autostart", c->spec.autostart);

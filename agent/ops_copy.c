@@ -5,10 +5,12 @@
 #include "agent/ctfiles.h"
 #include "agent/ctmounts.h"
 #include "agent/ctnet.h"
+#include "agent/distinct.h"
 #include "agent/envlist.h"
 #include "agent/fwlist.h"
 #include "agent/keylist.h"
 #include "agent/netlist.h"
+#include "agent/notelist.h"
 #include "agent/ops.h"
 #include "agent/opstate.h"
 #include "agent/reaper.h"
@@ -87,7 +89,7 @@ static enum ops_verdict copy_check(struct agent *a, struct operation *op)
 			"this host has no /dev/kvm to grant");
 		return OPS_REFUSED;
 	}
-	return OPS_RUN;
+	return distinct_check(a, op) ? OPS_RUN : OPS_REFUSED;
 }
 
 static int copy_begin(struct agent *a, struct operation *op)
@@ -114,6 +116,7 @@ static int copy_begin(struct agent *a, struct operation *op)
 	if (json_is_true(json_object_get(op->order.params, "copy_network_rules")))
 		netlist_copy(a->store, source->spec.id, c->spec.id, agent_now_ms());
 	envlist_copy(a->store, source->spec.id, c->spec.id);
+	notelist_copy(a->store, source->spec.id, c->spec.id);
 	keylist_set(a->store, c->spec.id, param(op, "ssh_public_key"), agent_now_ms());
 	engine_set_status(a, c, CT_COPYING, 0, opstate_cause(op),
 		json_pack("{s:s, s:s}", "command", "copy", "order_id", op->order.id));

@@ -75,28 +75,23 @@ static json_t *targets(struct agent *a, const struct operation *op)
 
 static void put(struct agent *a, const json_t *row, const json_t *over)
 {
-	const json_t *expires = json_object_get(over, "expires_at"),
-		     *enabled = json_object_get(over, "enabled"),
-		     *alias = json_object_get(over, "alias");
-	const char *mode = text(over, "mode");
+	_cleanup_json_ json_t *all = json_copy((json_t *)(uintptr_t)row);
 
-	if (!expires)
-		expires = json_object_get(row, "expires_at");
-	if (!enabled)
-		enabled = json_object_get(row, "enabled");
-	if (!alias)
-		alias = json_object_get(row, "alias");
+	(void)json_object_update(all, (json_t *)(uintptr_t)over);
 	sharelist_put(a->store,
 		&(struct sharelist_entry){ .id = text(row, "id"),
 			.source_id = text(row, "source_container_id"),
 			.path = text(row, "source_path"),
 			.target_id = text(row, "target_container_id"),
 			.project_id = text(row, "target_project_id"),
-			.mode = mode ? mode : text(row, "mode"),
+			.mode = text(all, "mode"),
 			.mount_path = text(row, "mount_path"),
-			.alias = json_string_value(alias),
-			.enabled = !json_is_false(enabled),
-			.expires_ms = json_integer_value(expires) * 1000 },
+			.alias = text(all, "alias"),
+			.label = text(all, "label"),
+			.description = text(all, "description"),
+			.enabled = !json_is_false(json_object_get(all, "enabled")),
+			.expires_ms =
+				json_integer_value(json_object_get(all, "expires_at")) * 1000 },
 		agent_now_ms());
 }
 

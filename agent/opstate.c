@@ -11,6 +11,7 @@
 #include "agent/fwlist.h"
 #include "agent/keylist.h"
 #include "agent/netlist.h"
+#include "agent/notelist.h"
 #include "agent/proxydir.h"
 #include "agent/sharelist.h"
 #include "agent/snaplist.h"
@@ -137,6 +138,7 @@ void opstate_forget(struct agent *a, struct container *c)
 	netlist_remove(a->store, c->spec.id);
 	envlist_remove(a->store, c->spec.id);
 	keylist_set(a->store, c->spec.id, NULL, 0);
+	notelist_remove(a->store, c->spec.id);
 	forget_proxy(a, c);
 	sharelist_forget_container(a->store, c->spec.id);
 	ctmounts_source_gone(a, c->spec.id);

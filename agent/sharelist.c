@@ -8,7 +8,7 @@
 #define COLUMNS                                                                          \
 	"id, source_id, path, target_id, project_id, mode, mount_path, alias, enabled, " \
 	"expires_ms, "                                                                   \
-	"status, message, created_ms, changed_ms"
+	"status, message, created_ms, changed_ms, label, description"
 
 static json_t *text_at(struct store_stmt *q, int column)
 {
@@ -34,7 +34,7 @@ static json_t *place_at(struct store_stmt *q)
 static json_t *row_json(struct store_stmt *q)
 {
 	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, "
-			 "s:o}",
+			 "s:o, s:o, s:o}",
 		"id", text_at(q, 0), "source_container_id", text_at(q, 1), "source_path",
 		text_at(q, 2), "target_container_id", text_at(q, 3), "target_project_id",
 		text_at(q, 4), "target_type", store_is_null(q, 3) ? "project" : "container", "mode",
@@ -42,7 +42,8 @@ static json_t *row_json(struct store_stmt *q)
 		store_int(q, 8) != 0, "expires_at",
 		store_is_null(q, 9) ? json_null() : json_integer(store_int(q, 9) / 1000), "status",
 		text_at(q, 10), "status_message", text_at(q, 11), "created_at", time_at(q, 12),
-		"updated_at", time_at(q, 13));
+		"updated_at", time_at(q, 13), "label", text_at(q, 14), "description",
+		text_at(q, 15));
 }
 
 static json_t *all_of(struct store_stmt *q)
@@ -60,11 +61,11 @@ void sharelist_put(struct store *s, const struct sharelist_entry *e, int64_t now
 {
 	store_must(store_exec(s,
 		"INSERT INTO shares(" COLUMNS ") VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, "
-		"'active', NULL, ?11, ?11) ON CONFLICT(id) DO UPDATE SET mode=?6, "
-		"alias=?8, enabled=?9, expires_ms=?10, changed_ms=?11",
-		"ttttttttioi", e->id, e->source_id, e->path, e->target_id, e->project_id, e->mode,
+		"'active', NULL, ?11, ?11, ?12, ?13) ON CONFLICT(id) DO UPDATE SET mode=?6, "
+		"alias=?8, enabled=?9, expires_ms=?10, changed_ms=?11, label=?12, description=?13",
+		"ttttttttioitt", e->id, e->source_id, e->path, e->target_id, e->project_id, e->mode,
 		e->mount_path, e->alias, (int64_t)e->enabled, e->expires_ms ? &e->expires_ms : NULL,
-		now_ms));
+		now_ms, e->label, e->description));
 }
 
 void sharelist_remove(struct store *s, const char *id)
@@ -77,7 +78,8 @@ void sharelist_keep(struct store *s, const char *id)
 {
 	store_must(store_exec(s,
 		"UPDATE shares SET before=json_object('mode', mode, 'enabled', enabled, "
-		"'expires_ms', expires_ms, 'alias', alias) WHERE id=?1",
+		"'expires_ms', expires_ms, 'alias', alias, 'label', label, 'description', "
+		"description) WHERE id=?1",
 		"t", id));
 	store_must(store_exec(
 		s, "UPDATE share_overrides SET before=mount WHERE share_id=?1", "t", id));
@@ -88,7 +90,8 @@ void sharelist_revert(struct store *s, const char *id)
 {
 	store_must(store_exec(s,
 		"UPDATE shares SET mode=before->>'mode', enabled=before->>'enabled', "
-		"expires_ms=before->>'expires_ms', alias=before->>'alias', before=NULL WHERE id=?1 "
+		"expires_ms=before->>'expires_ms', alias=before->>'alias', label=before->>'label', "
+		"description=before->>'description', before=NULL WHERE id=?1 "
 		"AND before IS NOT NULL",
 		"t", id));
 	store_must(store_exec(s,

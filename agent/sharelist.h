@@ -11,6 +11,7 @@ struct sharelist_entry {
 	const char *id, *source_id, *path;
 	const char *target_id, *project_id;    /* one is NULL */
 	const char *mode, *mount_path, *alias; /* the latter two may be NULL */
+	const char *label, *description;       /* these, too */
 	bool enabled;
 	int64_t expires_ms; /* 0: never */
 };

@@ -112,5 +112,14 @@ static const char version_5[] =
 	"	created_ms INTEGER NOT NULL, changed_ms INTEGER NOT NULL, before INTEGER,"
 	"	PRIMARY KEY(share_id, container_id)) STRICT, WITHOUT ROWID;";
 
-const char *const store_schema[] = { version_1, version_2, version_3, version_4, version_5 };
+/* What people write at things, which nobody but them reads, and how many containers a project may have. */
+static const char version_6[] =
+	"ALTER TABLE projects ADD COLUMN max_containers INTEGER;"
+	"ALTER TABLE shares ADD COLUMN label TEXT;"
+	"ALTER TABLE shares ADD COLUMN description TEXT;"
+	"CREATE TABLE notes(container_id TEXT PRIMARY KEY, members TEXT NOT NULL) STRICT;"
+	"CREATE INDEX ssh_keys_fingerprint ON ssh_keys(fingerprint);";
+
+const char *const store_schema[] = { version_1, version_2, version_3, version_4, version_5,
+	version_6 };
 const size_t store_schema_version = countof(store_schema);

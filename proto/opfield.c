@@ -106,6 +106,15 @@ static bool is_program(const char *s)
 	return is_one_of(*s, LOWER) && only(s, LOWER DIGITS "-");
 }
 
+static bool is_color(const char *s)
+{
+	size_t len;
+
+	s += *s == '#';
+	len = strspn(s, DIGITS "abcdefABCDEF");
+	return (len == 3 || len == 6) && !s[len];
+}
+
 static bool is_env_key(const char *s)
 {
 	return is_one_of(*s, LETTERS "_") && only(s, ALNUM "_");
@@ -395,6 +404,7 @@ const struct opfield_form opfield_id = FORM(ident_is_id, "24 lowercase hex chara
 const struct opfield_form opfield_name = FORM(is_name, "of letters, digits, _ and -");
 const struct opfield_form opfield_image =
 	FORM(is_image, "an image's name, like debian/13 or builtin:busybox");
+const struct opfield_form opfield_color = FORM(is_color, "3 or 6 hex digits");
 const struct opfield_form opfield_ssh_key =
 	FORM(is_ssh_key, "one SSH public key: type, base64 and an optional comment");
 const struct opfield_form opfield_ports =

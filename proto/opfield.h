@@ -32,6 +32,7 @@ extern const struct opfield_form
 	opfield_image; /* "debian/13", "builtin:busybox": no path can be made of it */
 extern const struct opfield_form
 	opfield_ssh_key; /* one public key line, type and blob agree, no options */
+extern const struct opfield_form opfield_color;   /* 3 or 6 hex digits, with a # or without */
 extern const struct opfield_form opfield_env_key; /* 9.2; HOODY_ is reserved */
 extern const struct opfield_form opfield_ports;   /* "443", "80-90", "80,443,8000-8099" (11.1) */
 extern const struct opfield_form

@@ -86,6 +86,14 @@ static const struct opschema_param env_value = TEXT(NULL, OPSCHEMA_LINES, 1, 409
 #define SSH_KEY       STRING("ssh_public_key", NULLABLE, 1, 16384, &opfield_ssh_key)
 #define NAME(min_)    STRING("name", 0, min_, 100, &opfield_name)
 
+/* Kept and shown, and nothing else. */
+/* clang-format off */
+#define NOTES                                                                                      \
+	STRING("color", NULLABLE, 3, 7, &opfield_color),                                           \
+	TEXT("comment", NULLABLE | OPSCHEMA_LINES, 0, 16000),                                      \
+	BOOL("ai", 0)
+/* clang-format on */
+
 static const struct opschema_param create_params[] = {
 	NAME(3),
 	STRING("image", REQ, 1, 255, &opfield_image),
@@ -98,6 +106,8 @@ static const struct opschema_param create_params[] = {
 	BOOL("kvm", 0),
 	BOOL("hoody_kit", 0),
 	OBJECT("limits", 0, &limits),
+	NOTES,
+	BOOL("dev_kit", 0),
 };
 static const struct opschema create_schema = SCHEMA(create_params);
 
@@ -109,6 +119,7 @@ static const struct opschema_param update_params[] = {
 	BOOL("ramdisk", 0),
 	RAMDISK_SCOPE,
 	OBJECT("limits", 0, &limits),
+	NOTES,
 };
 static const struct opschema update_schema = SCHEMA(update_params);
 
@@ -300,6 +311,8 @@ static const struct opschema network_schema = SCHEMA_WHOLE(network_params, judge
 
 #define SHARE_MODE(flags_) WORD("mode", flags_, WORDS("readonly", "readwrite"))
 #define SHARE_ALIAS        STRING("alias", NULLABLE, 3, 63, &opfield_share_alias)
+#define SHARE_LABEL        STRING("label", NULLABLE, 3, 63, &opfield_share_alias)
+#define SHARE_TEXT         TEXT("description", NULLABLE | OPSCHEMA_LINES, 0, 1000)
 #define SHARE_EXPIRY       INT("expires_at", NULLABLE, 1, EPOCH_MAX)
 
 static int judge_share(const json_t *params, const struct opschema_spot *spot, struct err *err)
@@ -329,6 +342,8 @@ static const struct opschema_param share_create_params[] = {
 	SHARE_ALIAS,
 	BOOL("enabled", 0),
 	SHARE_EXPIRY,
+	SHARE_LABEL,
+	SHARE_TEXT,
 };
 static const struct opschema share_create_schema = SCHEMA_WHOLE(share_create_params, judge_share);
 
@@ -338,6 +353,8 @@ static const struct opschema_param share_update_params[] = {
 	BOOL("enabled", 0),
 	SHARE_EXPIRY,
 	SHARE_ALIAS,
+	SHARE_LABEL,
+	SHARE_TEXT,
 };
 static const struct opschema share_update_schema = SCHEMA(share_update_params);
 static const struct opschema share_delete_schema = { .params = share_update_params, .n = 1 };

@@ -5,6 +5,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 import harness
@@ -12,6 +13,7 @@ import host
 import local
 import tap
 
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGMkhyWKpkzX5aPDnqYmfmyMhIBJ8vFJXLBWPCWT2BGr a@b"
 LINES = "-----BEGIN\n\ta key\r\n-----END\n"
 
 
@@ -87,6 +89,83 @@ def names_of_members(api, project, cid):
         tap.ok((answer["statusCode"], answer["error"], answer["data"].get("field")) == (*invalid, field) and answer["message"].startswith(field), f"{method} {body}: {field} is wrong", answer)
 
 
+def at_once(calls):
+    """The answers' codes of calls that are made at the same time."""
+    codes = []
+    callers = [threading.Thread(target=lambda c=c: codes.append(c()[0])) for c in calls]
+    for t in callers:
+        t.start()
+    for t in callers:
+        t.join()
+    return sorted(codes)
+
+
+def apart(api, project, cid):
+    """Names, keys and counts, which the control API keeps apart for its nodes."""
+    path = f"/projects/{project}/containers"
+    new = lambda **more: {"image": harness.IMAGE, "start": False, **more}
+    in_use = (409, "SSH_PUBLIC_KEY_IN_USE", "ssh_public_key")
+    one = make(api, project, "key-1", start=False, ssh_public_key=KEY)
+    refused(api, "POST", path, new(ssh_public_key=KEY.replace(" a@b", " c@d")), in_use, "a key that another container has, whatever its comment")
+    refused(api, "PATCH", f"/containers/{cid}", {"ssh_public_key": KEY}, in_use, "by a change")
+    refused(api, "POST", f"/containers/{cid}/copy", {"ssh_public_key": KEY}, in_use, "by a copy")
+    other = api.do("POST", "/projects", {"alias": "other"})["id"]
+    refused(api, "POST", f"/projects/{other}/containers", new(ssh_public_key=KEY), in_use, "in another project, too")
+    tap.eq(api.ask("PATCH", f"/containers/{one}", {"ssh_public_key": KEY})[0], 200, "one's own key again is no conflict")
+    api.do("PATCH", f"/containers/{one}", {"ssh_public_key": None})
+    tap.eq(at_once([lambda n=n: api.ask("POST", path, new(name=f"k-{n}", ssh_public_key=KEY)) for n in range(5)]), [201] + [409] * 4, "of five that come at once with one key one gets it")
+    made = [c["id"] for c in api.do("GET", path)["containers"] if c["id"] != cid]
+    made += [make(api, project, f"n-{n}", start=False) for n in range(4)]
+    tap.eq(at_once([lambda c=c: api.ask("PATCH", f"/containers/{c}", {"name": "wanted"}) for c in made]), [200] + [409] * (len(made) - 1), "and one name")
+    tap.eq(at_once([lambda: api.ask("POST", path, new(name="new")) for _ in range(5)]), [201] + [409] * 4, "a new one's, too")
+    for c in api.do("GET", path)["containers"]:
+        if c["id"] != cid:
+            api.do("DELETE", f"/containers/{c['id']}", {"force": True})
+    few = api.do("POST", "/projects", {"alias": "few", "max_containers": 2})
+    tap.eq(at_once([lambda: api.ask("POST", f"/projects/{few['id']}/containers", new()) for _ in range(4)]), [201, 201, 400, 400], "max_containers counts, also for those that come at once")
+    full = (400, "PROJECT_CONTAINER_LIMIT", None)
+    refused(api, "POST", f"/projects/{few['id']}/containers", new(), full, "a full project takes no container")
+    refused(api, "POST", f"/containers/{cid}/copy", {"target_project_id": few["id"]}, full, "and no copy")
+    tap.eq(api.do("PATCH", f"/projects/{few['id']}", {"max_containers": None})["max_containers"], None, "null lifts it")
+    tap.eq(api.ask("POST", f"/projects/{few['id']}/containers", new())[0], 201, "and it takes one")
+    for p in (few["id"], other):
+        api.do("DELETE", f"/projects/{p}")
+
+
+def texts(node, api, project, cid):
+    """What nobody but people read is kept."""
+    shown = api.do("PATCH", f"/projects/{project}", {"color": "abc"})
+    tap.eq((shown["color"], api.do("PATCH", f"/projects/{project}", {"color": None})["color"]), ("#ABC", None), "a project's color, and none")
+    refused(api, "PATCH", f"/projects/{project}", {"color": "#abcd"}, (400, "VALIDATION_ERROR", "color"), "a color that is none")
+    tap.eq([api.do("GET", f"/containers/{cid}")[k] for k in ("color", "comment", "ai", "dev_kit")], [None, None, True, True], "what was never said of a container")
+    notes = {"color": "#12ab9F", "comment": "two\nlines", "ai": False}
+    c = make(api, project, "noted", start=False, dev_kit=False, **notes)
+    want = {**notes, "color": "#12AB9F", "dev_kit": False}
+    look = lambda: {k: api.do("GET", f"/containers/{c}")[k] for k in want}
+    tap.eq(look(), want, "what was")
+    api.do("PATCH", f"/containers/{c}", {"comment": None})
+    tap.eq(look(), {**want, "comment": None}, "one is taken away, the others stay")
+    refused(api, "PATCH", f"/containers/{c}", {"color": "red"}, (400, "VALIDATION_ERROR", "color"), "a color that is none")
+    share = api.do("POST", f"/containers/{c}/storage/shares", {"path": "/etc", "target_container_id": cid, "label": "a-label", "description": "what\nit is"})
+    at = f"/containers/{c}/storage/shares/{share['id']}"
+    tap.eq((share["label"], share["description"]), ("a-label", "what\nit is"), "a share's label and description")
+    api.do("PATCH", at, {"label": "another", "enabled": False})
+    share = api.do("GET", at)
+    tap.eq((share["label"], share["description"], share["enabled"]), ("another", "what\nit is", False), "changed, and kept")
+    refused(api, "PATCH", at, {"label": "A Label"}, (400, "VALIDATION_ERROR", "label"), "a label that is none")
+    tap.ok(not {"label", "description", "alias"} & set(api.do("GET", f"/containers/{cid}/storage/incoming")["shares"][0]), "who receives it does not see them")
+    node.kill9("agent")
+    node.start_agent()
+    tap.eq((look(), api.do("GET", at)["label"]), ({**want, "comment": None}, "another"), "they outlive the agent")
+    alias = {"container_id": cid, "alias": "shop", "program": "http"}
+    refused(api, "POST", "/proxy/aliases", {**alias, "project_id": "f" * 24}, (404, "PROJECT_NOT_FOUND", "project_id"), "an alias in a project that isn't there")
+    refused(api, "POST", "/proxy/aliases", {**alias, "container_id": "f" * 24}, (404, "CONTAINER_NOT_FOUND", "container_id"), "for a container that isn't there")
+    status, _, made = api.ask("POST", "/proxy/aliases", {**alias, "project_id": project})
+    tap.eq((status, made["data"]["project_id"]), (201, project), "its own project's")
+    refused(api, "PATCH", f"/proxy/aliases/{made['data']['id']}", {"project_id": "f" * 24}, (404, "PROJECT_NOT_FOUND", "project_id"), "by a change")
+    api.do("DELETE", f"/containers/{c}", {"force": True})
+
+
 def main():
     if os.geteuid() != 0:
         tap.skip_all("needs root")
@@ -98,6 +177,8 @@ def main():
         environment(node, api, cid)
         limits(api, project, cid)
         names_of_members(api, project, cid)
+        apart(api, project, cid)
+        texts(node, api, project, cid)
         api.do("DELETE", f"/containers/{cid}", {"force": True})
         host.poll(lambda: not node.leaks(), 3)
         tap.eq((node.leaks(), node.sanitizer_words()), ([], []), "nothing is left, sanitizers are silent")
