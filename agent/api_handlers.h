@@ -97,6 +97,7 @@ void api_operation_events(struct api_call *c);
 void api_node_public_key(struct api_call *c);
 void api_node_ip(struct api_call *c);
 void api_node_commands(struct api_call *c);
+void api_node_runtime(struct api_call *c);
 void api_node_execute(struct api_call *c);
 void api_node_openapi(struct api_call *c);
 

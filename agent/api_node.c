@@ -4,6 +4,9 @@
 
 #include "agent/api_handlers.h"
 #include "agent/api_order.h"
+#include "agent/stats.h"
+
+#define TIMEOUT_MAX_S 600 /* an order's; the public API allows more */
 
 /* The description is a file of the tree, made a string by the build. */
 extern const char api_openapi_json[];
@@ -50,7 +53,7 @@ void api_node_ip(struct api_call *c)
 			"hostname", c->agent->conf.node.name));
 }
 
-static const struct {
+static const struct command {
 	const char *id, *slug, *name, *category, *risk;
 } commands[] = {
 	{ "000000000000000000000001", "check-uptime", "Show how long the host has been up",
@@ -83,24 +86,59 @@ void api_node_commands(struct api_call *c)
 			1, "rental_status"));
 }
 
+/* The command that the body names, by any of its names; they may not differ. NULL: refused. */
+static const struct command *named(struct api_call *c)
+{
+	const json_t *by_word = json_object_get(c->body, "command");
+	const char *id = json_string_value(json_object_get(c->body, "command_id")), *slug;
+
+	if (!by_word)
+		by_word = json_object_get(c->body, "command_slug");
+	slug = json_string_value(by_word);
+	for (size_t i = 0; (id || slug) && i < countof(commands); i++)
+		if ((!id || strcmp(id, commands[i].id) == 0) &&
+			(!slug || strcmp(slug, commands[i].slug) == 0))
+			return &commands[i];
+	api_refuse(c, ERR_INVALID_PARAMS, id ? "command_id" : "command",
+		"%s must name one of the list", id ? "command_id" : "command");
+	return NULL;
+}
+
+static void take_timeout(const struct api_call *c, json_t *params)
+{
+	const json_t *said = json_object_get(c->body, "timeout");
+
+	if (!said)
+		said = json_object_get(c->body, "timeout_s");
+	if (said)
+		(void)json_object_set_new(params, "timeout_s",
+			json_integer(MIN_OF(json_integer_value(said), (json_int_t)TIMEOUT_MAX_S)));
+}
+
 void api_node_execute(struct api_call *c)
 {
-	json_t *command = json_object_get(c->body, "command");
-	const char *id = json_string_value(json_object_get(c->body, "command_id"));
+	const struct command *command = named(c);
+	json_t *params;
+	int64_t end_ms;
 
 	if (!command)
-		command = json_object_get(c->body, "command_slug");
-	for (size_t i = 0; id && i < countof(commands); i++)
-		if (strcmp(id, commands[i].id) == 0) {
-			api_order(c, OP_NODE_COMMAND, NULL, NULL,
-				json_pack("{s:s}", "command", commands[i].slug));
-			return;
-		}
-	if (!json_is_string(command)) {
-		api_refuse(c, ERR_INVALID_PARAMS, "command", "command must name one of the list");
 		return;
+	params = json_pack("{s:s}", "command", command->slug);
+	take_timeout(c, params);
+	c->answer = json_pack("{s:s}", "command_id", command->id);
+	if (json_is_false(json_object_get(c->body, "wait"))) {
+		end_ms = agent_now_ms() + 1000LL * oprules_timeout_s(OP_NODE_COMMAND, params);
+		c->async = true;
+		(void)json_object_set_new(c->answer, "status", json_string("pending"));
+		(void)json_object_set_new(c->answer, "estimated_completion", api_time(end_ms));
 	}
-	api_order(c, OP_NODE_COMMAND, NULL, NULL, json_pack("{s:O}", "command", command));
+	api_order(c, OP_NODE_COMMAND, NULL, NULL, params);
+}
+
+/* How the host does, as far as the node knows: all of it, since a node has no slices. */
+void api_node_runtime(struct api_call *c)
+{
+	api_ok(c, 200, "runtime", stats_runtime(c->agent->stats));
 }
 
 void api_node_control_plane(struct api_call *c)

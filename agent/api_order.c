@@ -31,6 +31,10 @@ static void accept_order(struct api_call *c, struct order *take)
 	(void)snprintf(origin, sizeof(origin), "local:%u", (unsigned)c->uid);
 	(void)snprintf(where, sizeof(where), "/api/v1/operations/%s", take->operation_id);
 	strcpy(c->order_id, take->id);
+	if (take->op == OP_NODE_COMMAND)
+		(void)json_object_set_new(data, "command_log_id", json_string(take->id));
+	if (c->answer)
+		(void)json_object_update(data, c->answer);
 	engine_accept(a->engine, take, origin);
 	if (c->async)
 		api_ok_with(c, 202, "accepted", data, "Location", where);

@@ -23,6 +23,7 @@
 #define NS_PER_S      1000000000LL
 #define RAMDISK_BYTES (512LL << 20)
 #define PART          200 /* containers of one report */
+#define RUNTIME_MS    2000
 
 /* A container's kept descriptors, for as long as this init runs. */
 struct meter {
@@ -44,6 +45,8 @@ struct stats {
 	size_t n_links;
 	uint64_t cpu_busy, cpu_total; /* of the host at the last look */
 	uint64_t taken_us;            /* for the API, the last time; at first: when we began */
+	json_t *runtime;              /* stats_runtime's last look, at runtime_ms */
+	int64_t runtime_ms;
 };
 
 /* --- meters --- */
@@ -515,6 +518,34 @@ json_t *stats_node(struct stats *s)
 		storage(s->agent), "agent", agent_json(s->agent));
 }
 
+static void look_at_runtime(struct stats *s)
+{
+	json_t *v = stats_node(s);
+	char now[IDENT_TIME_LEN + 1];
+
+	ident_time_format(clock_ms(CLOCK_REALTIME), now);
+	(void)json_object_del(v, "agent");
+	(void)json_object_del(json_object_get(v, "swap"), "pct");
+	(void)json_object_set_new(v, "scope", json_string("server"));
+	(void)json_object_set_new(v, "ts", json_string(now));
+	(void)json_object_set_new(v, "stale", json_false());
+	json_decref(s->runtime);
+	s->runtime = v;
+	s->runtime_ms = clock_ms(CLOCK_MONOTONIC);
+}
+
+json_t *stats_runtime(struct stats *s)
+{
+	json_t *v;
+
+	if (!s->runtime || clock_ms(CLOCK_MONOTONIC) - s->runtime_ms >= RUNTIME_MS)
+		look_at_runtime(s);
+	v = json_copy(s->runtime);
+	(void)json_object_set_new(
+		v, "cache_age_ms", json_integer(clock_ms(CLOCK_MONOTONIC) - s->runtime_ms));
+	return v;
+}
+
 /* --- reports --- */
 
 struct taken {
@@ -633,6 +664,7 @@ struct stats *stats_free(struct stats *s)
 			forget(s, s->n_meters - 1);
 		free(s->meters);
 		free(s->links);
+		json_decref(s->runtime);
 		free(s);
 	}
 	return NULL;

@@ -40,3 +40,6 @@ json_t *stats_json(const struct agent *a, const struct stats_sample *sample, jso
 json_t *stats_project_name(const struct agent *a, const char *project_id);
 /* node.stats without its type; the caller's. */
 json_t *stats_node(struct stats *s);
+/* The host's load as hoody-schema.md section 18.2 has it, of a look that is two seconds old at most, so that
+ * busy_pct is of an interval that says something. */
+json_t *stats_runtime(struct stats *s);

@@ -166,6 +166,53 @@ def texts(node, api, project, cid):
     api.do("DELETE", f"/containers/{c}", {"force": True})
 
 
+def runtime(api):
+    used = {"used_bytes", "total_bytes"}
+    want = {"scope": None, "ts": None, "cache_age_ms": None, "stale": None, "uptime_s": None, "cores": None, "load": {"1", "5", "15"}, "cpu": {"busy_pct"}, "mem": used | {"pct"}, "swap": used, "storage": used | {"pct"}}
+    path = f"/servers/{harness.NODE_ID}/runtime"
+    got = api.do("GET", path)
+    tap.eq({k: set(v) if isinstance(v, dict) else None for k, v in got.items()}, want, "the host's runtime has what section 18.2 has, and no more")
+    memory = {w[0]: int(w[1]) * 1024 for w in (line.replace(":", "").split() for line in open("/proc/meminfo")) if len(w) > 2}
+    tap.eq((got["scope"], got["stale"], got["cores"], got["mem"]["total_bytes"], got["swap"]["total_bytes"]), ("server", False, os.sysconf("SC_NPROCESSORS_ONLN"), memory["MemTotal"], memory["SwapTotal"]), "and it is the host's")
+    tap.ok(abs(got["uptime_s"] - float(open("/proc/uptime").read().split()[0])) < 60 and abs(got["mem"]["used_bytes"] - memory["MemTotal"] + memory["MemAvailable"]) < memory["MemTotal"] / 4, "its uptime and what it uses", got)
+    later = host.poll(lambda: (r := api.do("GET", path))["ts"] != got["ts"] and r, 10)
+    tap.ok(later and later["cache_age_ms"] < 2000 and 0 <= later["cpu"]["busy_pct"] <= 100, "a look is two seconds old at most, and then there is a share of the processors", later)
+    tap.eq(set(api.do("GET", f"/rentals/{harness.NODE_ID}/runtime")), set(got), "by its rental, too")
+
+
+def commands(api):
+    path, invalid = f"/servers/{harness.NODE_ID}/execute-command", (400, "VALIDATION_ERROR")
+    listed = {c["slug"]: c for c in api.do("GET", f"/servers/{harness.NODE_ID}/available-commands")["commands"]}
+    up = listed["check-uptime"]["id"]
+    got = api.do("POST", path, {"command_slug": "check-uptime", "parameters": {}, "wait": True, "timeout": 7200})
+    tap.ok((got["command_id"], got["status"], got["exit_code"]) == (up, "completed", 0) and got["output"].startswith("up "), "a command by its slug, with all that the schema allows", got)
+    status, _, answer = api.ask("POST", path, {"command_id": up, "wait": False})
+    pending = answer["data"]
+    tap.eq((status, pending["command_id"], pending["status"], {"command_log_id", "estimated_completion"} <= set(pending)), (202, up, "pending", True), "without waiting: pending")
+    done = host.poll(lambda: (o := api.do("GET", f"/operations/{pending['operation_id']}"))["status"] == "succeeded" and o, 10)
+    tap.eq(done and done["result"]["command_log_id"], pending["command_log_id"], "and found by its operation")
+    refused(api, "POST", path, {"command_id": "f" * 24}, (*invalid, "command_id"), "an id of no command")
+    refused(api, "POST", path, {"command_id": up, "command_slug": "check-memory"}, (*invalid, "command_id"), "two that differ")
+    refused(api, "POST", path, {"command_slug": "check-memory", "parameters": {"x": 1}}, (*invalid, "parameters.x"), "a parameter that there isn't")
+    refused(api, "POST", path, {}, (*invalid, "command"), "none")
+
+
+def control_plane(api):
+    """PUT and PATCH are twins there, too."""
+    paths = ["/pools/{}", "/pools/{}/members/{}", "/users/{}", "/notifications/read-all", "/notifications/{}/read", "/vault/keys/K", "/wallet/payment-methods/{}", "/wallet/payment-methods/{}/default",
+             "/projects/{}/permissions/{}", "/auth/tokens/{}", "/auth/tokens/me/public-profile", "/users/auth/2fa/token-gate"]
+    codes = {(m, p): api.ask(m, p.replace("{}", "a" * 24), {})[0] for p in paths for m in ("PUT", "PATCH")}
+    tap.eq({k: v for k, v in codes.items() if v != 501}, {}, f"{len(codes)} changes that are the control plane's: 501")
+
+
+def groups(api, cid):
+    path = f"/containers/{cid}/proxy"
+    write = lambda at, body: api.ask("PUT", f"{path}/permissions/groups/{at}", body, {"If-Match": api.do("GET", f"{path}/settings")["etag"]})
+    write("pw/password", {"username": "u", "password": "p"})
+    write("net/ip", {"allowed_ips": ["10.0.0.0/8", "192.0.2.1"]})
+    tap.eq(api.do("GET", f"{path}/groups")["groups"], [{"name": "pw", "auth_rule_count": 1}, {"name": "net", "auth_rule_count": 1}], "a group is one rule, however many members it is written with")
+
+
 def main():
     if os.geteuid() != 0:
         tap.skip_all("needs root")
@@ -179,6 +226,10 @@ def main():
         names_of_members(api, project, cid)
         apart(api, project, cid)
         texts(node, api, project, cid)
+        runtime(api)
+        commands(api)
+        control_plane(api)
+        groups(api, cid)
         api.do("DELETE", f"/containers/{cid}", {"force": True})
         host.poll(lambda: not node.leaks(), 3)
         tap.eq((node.leaks(), node.sanitizer_words()), ([], []), "nothing is left, sanitizers are silent")
