@@ -28,6 +28,7 @@ agent_libagent_a_SOURCES = \
 	agent/ctwatch.c agent/ctwatch.h \
 	agent/desired.c agent/desired.h \
 	agent/envlist.c agent/envlist.h \
+	agent/diskcount.c agent/diskcount.h \
 	agent/diskuse.c agent/diskuse.h \
 	agent/distinct.c agent/distinct.h \
 	agent/doclist.c agent/doclist.h \

@@ -38,29 +38,69 @@ static void answer_one(struct api_call *c, json_t *usage_steals)
 	json_decref(a.list);
 }
 
-/* null where it could not be measured. */
-static void on_measured(struct worker_result *res, void *userdata)
+/* --- what is walked for whoever asks, by a worker: a ramdisk, and a root that nobody has counted yet --- */
+
+static void see_disk(const struct stats_sample *sample, void *userdata)
 {
-	answer_one(userdata, res->r < 0 ? NULL : json_incref(res->data));
+	*(bool *)userdata = sample->disk_bytes >= 0;
 }
 
-/* A ramdisk is walked for whoever asks, by a worker. */
+static void on_root(struct worker_result *res, void *userdata)
+{
+	struct api_call *c = userdata;
+
+	if (res->r >= 0)
+		stats_note_disk(c->agent->stats, c->args[0], res->data);
+	answer_one(c, json_incref(c->answer));
+}
+
+static bool is_disk_known(struct api_call *c, const struct container *of)
+{
+	bool known = true;
+
+	stats_scrape(c->agent->stats, of, see_disk, &known);
+	return known;
+}
+
+static void measure(
+	struct api_call *c, const struct container *of, const char *what, worker_done done)
+{
+	_cleanup_(freep) char *job =
+		worker_job_text(&c->agent->conf, &of->spec, what, "act", json_object());
+
+	worker_run(c->worker, job, MEASURE_MS, done, NULL, c);
+}
+
+/* null where it could not be measured. */
+static void on_ramdisk(struct worker_result *res, void *userdata)
+{
+	struct api_call *c = userdata;
+	const struct container *found = desired_find(c->agent->desired, c->args[0]);
+
+	c->answer = res->r < 0 ? NULL : json_incref(res->data);
+	if (found && !is_disk_known(c, found))
+		measure(c, found, "root-measure", on_root);
+	else
+		answer_one(c, json_incref(c->answer));
+}
+
 void api_stats_container(struct api_call *c)
 {
 	struct container *found = api_container(c);
-	_cleanup_(freep) char *job = NULL;
+	bool ramdisk, disk;
 
 	if (!found)
 		return;
-	if (found->spec.ramdisk && ctwatch_pid(found) > 0)
+	ramdisk = found->spec.ramdisk && ctwatch_pid(found) > 0;
+	disk = !is_disk_known(c, found);
+	if (ramdisk || disk)
 		c->worker = worker_take(c->agent->workers);
-	if (!c->worker) {
+	if (!c->worker)
 		answer_one(c, NULL);
-		return;
-	}
-	job = worker_job_text(
-		&c->agent->conf, &found->spec, "ramdisk-measure", "act", json_object());
-	worker_run(c->worker, job, MEASURE_MS, on_measured, NULL, c);
+	else if (ramdisk)
+		measure(c, found, "ramdisk-measure", on_ramdisk);
+	else
+		measure(c, found, "root-measure", on_root);
 }
 
 struct project {

@@ -80,6 +80,7 @@ struct conf {
 		int driver;         /* enum conf_driver */
 		char *image_server; /* a URL, or "" */
 		int64_t image_max_bytes, image_max_files;
+		int64_t count_interval_s; /* 0: only for whoever asks */
 	} storage;
 	struct {
 		char *directory;

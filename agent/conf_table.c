@@ -461,6 +461,11 @@ static const struct conf_key table[] = {
 		.help = "How large an image may be, as an archive and unpacked." },
 	{ "Storage", "ImageMaxFiles", &number, AT(storage.image_max_files), "2000000", 100,
 		1000000000, .reload = true, .help = "How many files an image may have." },
+	{ "Storage", "CountIntervalSec", &seconds, AT(storage.count_interval_s), "60", 0, 86400,
+		.reload = true,
+		.help = "How often the roots are walked for which no file system counts, at most; "
+			"a twentieth of the time goes into it at most. 0: for whoever asks, "
+			"once." },
 
 	{ "Proxy", "Directory", &path, AT(proxy.directory), "<StateDirectory>/proxy",
 		.help = "Where the node's reverse proxy finds permission documents, aliases and "

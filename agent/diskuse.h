@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* How much containers' roots take on the disk, as the pool's file system counts it anyway: by btrfs
  * qgroups, all in one search, or project quotas, one call each. Where it counts nothing, nothing is
- * told: to walk the trees would cost more than it is worth. */
+ * told here: that is agent/diskcount's. */
 #pragma once
 
 #include "agent/agent.h"

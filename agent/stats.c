@@ -10,6 +10,7 @@
 
 #include "agent/ctnet.h"
 #include "agent/ctwatch.h"
+#include "agent/diskcount.h"
 #include "agent/diskuse.h"
 #include "agent/engine.h"
 #include "agent/metrics.h"
@@ -36,6 +37,7 @@ struct meter {
 struct stats {
 	struct agent *agent;
 	sd_event_source *timer;
+	struct diskcount *disk;
 	struct meter *meters; /* sorted by id */
 	size_t n_meters;
 	struct {
@@ -193,12 +195,19 @@ void stats_scrape(struct stats *s, const struct container *only,
 			continue;
 		take_meter(s, c, &sample);
 		sample.disk_bytes = diskuse_of(disk, c);
+		if (sample.disk_bytes < 0)
+			sample.disk_bytes = diskcount_of(s->disk, c);
 		sample.net = link_of(s, c);
 		each(&sample, userdata);
 	}
 	if (!only)
 		forget_unseen(s);
 	(void)diskuse_free(disk);
+}
+
+void stats_note_disk(struct stats *s, const char *id, const json_t *result)
+{
+	diskcount_note(s->disk, id, result);
 }
 
 /* --- the public form --- */
@@ -650,6 +659,11 @@ int stats_new(struct agent *a, struct stats **ret)
 	}
 	s->agent = a;
 	s->taken_us = now_us();
+	r = diskcount_new(a, &s->disk);
+	if (r < 0) {
+		(void)stats_free(s);
+		return r;
+	}
 	raise_file_limit();
 	stats_reload(s);
 	*ret = s;
@@ -665,6 +679,7 @@ struct stats *stats_free(struct stats *s)
 		free(s->meters);
 		free(s->links);
 		json_decref(s->runtime);
+		s->disk = diskcount_free(s->disk);
 		free(s);
 	}
 	return NULL;

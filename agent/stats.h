@@ -26,13 +26,16 @@ struct stats_sample {
 	const struct container *container;
 	bool has_meter;
 	int64_t value[CTMETER_VALUES];
-	int64_t disk_bytes; /* -1: nobody counts */
+	int64_t disk_bytes; /* -1: not counted yet */
 	struct stats_net net;
 };
 
 /* One scrape: calls @each for every container, or for one. What is passed is borrowed. */
 void stats_scrape(struct stats *s, const struct container *only,
 	void (*each)(const struct stats_sample *sample, void *userdata), void *userdata);
+
+/* What a root-measure job has found, for the scrapes that follow. */
+void stats_note_disk(struct stats *s, const char *id, const json_t *result);
 
 /* The public object of one; the caller's. @usage: of its ramdisk, or NULL where that is not measured. */
 json_t *stats_json(const struct agent *a, const struct stats_sample *sample, json_t *usage_steals);

@@ -73,6 +73,7 @@ int worker_tree_open_pool(const struct job *j, struct pool *ret, struct err *err
 int worker_tree_create(struct job *j, struct err *err);
 int worker_tree_copy(struct job *j, struct err *err);
 int worker_tree_remove(struct job *j, struct err *err);
+int worker_tree_measure(struct job *j, struct err *err);
 int worker_tree_snapshot(struct job *j, struct err *err);
 int worker_tree_snapshot_remove(struct job *j, struct err *err);
 int worker_tree_restore(struct job *j, struct err *err);

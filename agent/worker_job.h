@@ -50,6 +50,8 @@
  *   mounts-own   the container itself, with the ramdisk of params.spec, has      the same, with
  *            params.mounts                                                       those of before
  *   ramdisk-measure  result {private, secrets, project}: bytes or null         -
+ *   root-measure  result {root}: bytes, or null where there is none; idle: when nobody    -
+ *            else wants the disk or the processor
  *   limits   they are those of params.spec, also while it runs                  the container's
  *   files    its root's files say what params.files does: {env:{name: text}, key:  -
  *            text|null, kit:bool, hostname?:{from,to}, end_sessions?, lenient?}; result

@@ -27,6 +27,7 @@ static const struct {
 	{ "mounts", worker_mounts_set, NULL },
 	{ "mounts-own", worker_mounts_change, worker_mounts_change_back },
 	{ "ramdisk-measure", worker_mounts_measure, NULL },
+	{ "root-measure", worker_tree_measure, NULL },
 	{ "limits", worker_limits_set, worker_limits_reset },
 	{ "files", worker_files_write, worker_files_write },
 	{ "freeze", worker_life_freeze, worker_life_thaw },

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The jobs on trees: roots, snapshots, copies. */
 #include <fcntl.h>
+#include <linux/ioprio.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 
 #include "proto/channel.h"
 #include "agent/worker_act.h"
@@ -9,6 +11,9 @@
 #include "lxc/cthold.h"
 #include "storage/path.h"
 #include "storage/pool.h"
+#include "storage/treesize.h"
+
+#define ROOT_FILES_MAX 10000000
 
 /* A walk holds two descriptors for each level of a tree, however deep a container makes it. */
 static void raise_file_limit(void)
@@ -123,6 +128,28 @@ int worker_tree_remove(struct job *j, struct err *err)
 	if (r >= 0)
 		r = pool_remove_root(&pool, j->life.spec.id, err);
 	return r < 0 ? r : remove_lxc_directory(j, err);
+}
+
+/* The process ends after its job, and its priority with it. */
+static void step_back(void)
+{
+	(void)setpriority(PRIO_PROCESS, 0, 19);
+	(void)syscall(
+		SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_PRIO_VALUE(IOPRIO_CLASS_IDLE, 0));
+}
+
+int worker_tree_measure(struct job *j, struct err *err)
+{
+	int64_t bytes;
+	int r;
+
+	raise_file_limit();
+	if (json_is_true(json_object_get(j->params, "idle")))
+		step_back();
+	r = treesize_run(open(j->rootfs, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC),
+		ROOT_FILES_MAX, &bytes);
+	worker_set_result(j, "root", r < 0 && r != -E2BIG ? json_null() : json_integer(bytes));
+	return 0;
 }
 
 /* --- snapshots --- */

@@ -28,6 +28,7 @@ storage_libstorage_a_SOURCES = \
 	storage/swap.c storage/swap.h \
 	storage/treecopy.c storage/treecopy.h \
 	storage/treedigest.c storage/treedigest.h \
+	storage/treesize.c storage/treesize.h \
 	storage/unpack.c storage/unpack.h
 storage_libstorage_a_CFLAGS = $(AM_CFLAGS) $(BTRFSUTIL_CFLAGS) $(JANSSON_CFLAGS) $(SODIUM_CFLAGS)
 

@@ -12,11 +12,11 @@
 
 #include "storage/mountinfo.h"
 #include "storage/path.h"
+#include "storage/treesize.h"
 
 #define CEILING      (512LL << 20)
 #define DEVICES_SIZE "1m"
 #define WALK_MAX     1000000 /* files that are looked at */
-#define DEPTH_MAX    256     /* and directories in one another: each is a descriptor and a frame */
 #define OPEN_DIR     (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
 int64_t ramdisk_ceiling(void)
@@ -203,56 +203,12 @@ int ramdisk_remove(const char *run, const char *id, const char *project_id, stru
 
 /* --- how much --- */
 
-struct sum {
-	dev_t device;
-	int64_t bytes;
-	unsigned n;
-};
-
-/* What a container has there is its own to move and to link while this walks: so by descriptors alone,
- * which never leave it. Takes @fd. */
-static int add_up(int fd, unsigned depth, struct sum *s)
-{
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *e;
-	struct stat st;
-	int r = 0;
-
-	if (!d) { /* gone meanwhile, or something else by now */
-		r = errno == ENOENT || errno == ENOTDIR || errno == ELOOP ? 0 : -errno;
-		closefd(fd);
-		return r;
-	}
-	while (r >= 0 && (errno = 0, e = readdir(d))) {
-		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
-			fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-			st.st_dev != s->device)
-			continue;
-		if (++s->n > WALK_MAX || depth > DEPTH_MAX)
-			r = -E2BIG;
-		else if (S_ISDIR(st.st_mode))
-			r = add_up(openat(dirfd(d), e->d_name, OPEN_DIR), depth + 1, s);
-		else if (st.st_nlink > 0) /* each name of a file has its part of it */
-			s->bytes += (int64_t)st.st_blocks * 512 / (int64_t)st.st_nlink;
-	}
-	if (r >= 0)
-		r = -errno; /* readdir(3): its end, or an error */
-	(void)closedir(d);
-	return r;
-}
-
 /* Of a directory and all below it; -1: can't be told. Takes @fd. */
 static int64_t measure(int fd)
 {
-	struct sum s = {};
-	struct stat st;
+	int64_t bytes;
 
-	if (fd < 0 || fstat(fd, &st) < 0) {
-		closefd(fd);
-		return -1;
-	}
-	s.device = st.st_dev;
-	return add_up(fd, 0, &s) < 0 ? -1 : s.bytes;
+	return treesize_run(fd, WALK_MAX, &bytes) < 0 ? -1 : bytes;
 }
 
 void ramdisk_measure(

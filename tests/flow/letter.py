@@ -11,6 +11,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 import harness
 import host
 import local
+import loop
 import tap
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGMkhyWKpkzX5aPDnqYmfmyMhIBJ8vFJXLBWPCWT2BGr a@b"
@@ -213,6 +214,52 @@ def groups(api, cid):
     tap.eq(api.do("GET", f"{path}/groups")["groups"], [{"name": "pw", "auth_rule_count": 1}, {"name": "net", "auth_rule_count": 1}], "a group is one rule, however many members it is written with")
 
 
+def taken(root):
+    """What its files take, each once."""
+    total = 0
+    for folder, folders, names in os.walk(root):
+        for name in folders + names:
+            st = os.lstat(f"{folder}/{name}")
+            total += st.st_blocks * 512 // (1 if name in folders else st.st_nlink)
+    return total
+
+
+def near(a, b):
+    return isinstance(a, int) and abs(a - b) <= 512 << 10
+
+
+def disk(kind, pool):
+    """Where no file system counts, the node does."""
+    with harness.Node(start=False, conf=dict(harness.STANDALONE, Storage={"CountIntervalSec": 1, **pool})) as node:
+        node.start_agent()
+        api = local.Local(node, 90)
+        project = api.do("POST", "/projects", {"alias": "p"})["id"]
+        cid, still = make(api, project, "one"), make(api, project, "still", start=False)
+        root = lambda c: pathlib.Path(pool.get("Pool", node.directory / "pool")) / "containers" / c / "rootfs"
+        usage = lambda c=cid: api.do("GET", f"/containers/{c}/stats")["disk"]["root"]
+        tap.ok(near(usage()["usage"], taken(root(cid))) and usage()["total"] == 0, f"{kind}: a root without a quota takes what its files take, from the first look", usage(), taken(root(cid)))
+        tap.ok(near(usage(still)["usage"], taken(root(still))), f"{kind}: one that is stopped, too")
+        node.ctl("exec", "one", "sh", "-c", "dd if=/dev/urandom of=/f bs=1M count=8; ln /f /g; ln /f /h; truncate -s 1G /sparse; sync")
+        subprocess.run(["sync", "-f", root(cid)], check=True)
+        want = taken(root(cid))
+        tap.ok(want >= 8 << 20 and host.poll(lambda: near(usage()["usage"], want), 20), f"{kind}: and it is counted again, names of one file once and holes not at all", usage(), want)
+        listed = {c["id"]: c["disk"]["root"]["usage"] for c in api.do("GET", f"/projects/{project}/stats")["stats"]}
+        tap.ok(near(listed[cid], want) and near(listed[still], taken(root(still))), f"{kind}: a project's statistics have it", listed)
+        for c in (cid, still):
+            api.do("DELETE", f"/containers/{c}", {"force": True})
+        host.poll(lambda: not node.leaks(), 3)
+        tap.eq((node.leaks(), node.sanitizer_words()), ([], []), f"{kind}: nothing is left")
+
+
+def disks():
+    disk("a directory", {"Driver": "dir"})
+    if not os.path.exists("/dev/loop-control"):
+        tap.skip("a root on btrfs", "there are no loop devices here")
+        return
+    with loop.FileSystem("btrfs", 256) as fs:
+        disk("btrfs", {"Pool": fs.pool, "Driver": "btrfs"})
+
+
 def main():
     if os.geteuid() != 0:
         tap.skip_all("needs root")
@@ -233,6 +280,7 @@ def main():
         api.do("DELETE", f"/containers/{cid}", {"force": True})
         host.poll(lambda: not node.leaks(), 3)
         tap.eq((node.leaks(), node.sanitizer_words()), ([], []), "nothing is left, sanitizers are silent")
+    disks()
     tap.done()
 
 
