@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """To the letter of hoody-schema.md: what it allows passes and has its effect, what is wrong is named in the caller's words, and what a standalone node keeps is kept."""
+import hashlib
 import os
 import pathlib
 import subprocess
@@ -13,6 +14,7 @@ import host
 import local
 import loop
 import tap
+import webserver
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGMkhyWKpkzX5aPDnqYmfmyMhIBJ8vFJXLBWPCWT2BGr a@b"
 LINES = "-----BEGIN\n\ta key\r\n-----END\n"
@@ -214,6 +216,36 @@ def groups(api, cid):
     tap.eq(api.do("GET", f"{path}/groups")["groups"], [{"name": "pw", "auth_rule_count": 1}, {"name": "net", "auth_rule_count": 1}], "a group is one rule, however many members it is written with")
 
 
+def images(node, api, project):
+    """They are pulled, used, and removed: by the API and by hoodyctl, by name and by id."""
+    work = node.directory / "web"
+    (work / "root/etc").mkdir(parents=True)
+    (work / "root/etc/os-release").write_text("ID=test\n")
+    subprocess.run(["tar", "-C", work / "root", "-cf", work / "image.tar", "."], check=True)
+    body = {"sha256": hashlib.sha256((work / "image.tar").read_bytes()).hexdigest()}
+    kept = lambda: {i["image_name"]: i["id"] for i in api.do("GET", "/images/user")["images"]}
+    trees = lambda: [p for p in (node.directory / "pool/images").iterdir() if p.name.startswith(body["sha256"])]
+    server = webserver.Server(work)
+    body["url"] = server.url("image.tar")
+    pull = lambda: api.do("POST", "/images/import/shop%2F1", body)
+    pull()
+    c = api.do("POST", f"/projects/{project}/containers", {"image": "shop/1", "name": "of-it", "start": False})["id"]
+    tap.ok("shop/1" in kept() and trees(), "an image is pulled, and a container made of it", kept())
+    api.do("DELETE", "/images/user/shop%2F1")
+    tap.eq((kept(), trees(), (node.root(c) / "etc/os-release").read_text()), ({}, [], "ID=test\n"), "it is removed, from the disk as well; its container has its own root")
+    refused(api, "POST", f"/projects/{project}/containers", {"image": "shop/1"}, (404, "IMAGE_NOT_FOUND", "image"), "no other is made of it")
+    refused(api, "DELETE", "/images/user/shop%2F1", None, (404, "IMAGE_NOT_FOUND", None), "what is not there can't be removed")
+    pull()
+    api.do("DELETE", f"/images/public/{kept()['shop/1']}")
+    tap.eq((kept(), trees()), ({}, []), "by its id, from the list of public ones")
+    for word in (lambda: "shop/1", lambda: kept()["shop/1"]):
+        pull()
+        tap.eq((node.ctl("image", "remove", word())[0], kept(), trees()), (0, {}, []), "by hoodyctl")
+    tap.eq(node.ctl("image", "remove", "shop/1")[0], 1, "which says so when there is none")
+    server.close()
+    api.do("DELETE", f"/containers/{c}", {"force": True})
+
+
 def taken(root):
     """What its files take, each once."""
     total = 0
@@ -277,6 +309,7 @@ def main():
         commands(api)
         control_plane(api)
         groups(api, cid)
+        images(node, api, project)
         api.do("DELETE", f"/containers/{cid}", {"force": True})
         host.poll(lambda: not node.leaks(), 3)
         tap.eq((node.leaks(), node.sanitizer_words()), ([], []), "nothing is left, sanitizers are silent")

@@ -63,7 +63,7 @@ def _options(directory, prefix, number, url):
         "Courier": {"User": "nobody"},
         "Containers": {"IdBase": 100_000_000 + (SLOT * 20 + number % 20) * 6_553_600, "CgroupPrefix": prefix},
         "Network": {"Table": f"hoody{number}", "InterfacePrefix": interfaces(number), "Subnet4": f"10.{100 + number % 100}.0.0/16"},
-        "Storage": {"Pool": directory / "pool", "Driver": "dir"},
+        "Storage": {"Pool": directory / "pool", "Driver": "dir", "CountIntervalSec": 0},
         "Local": {"Group": "root"},
     }
 
