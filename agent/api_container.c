@@ -171,13 +171,25 @@ void api_container_update(struct api_call *c)
 
 /* --- calls that make one --- */
 
+/* A node makes containers of its own alone. One without an id goes by any. */
+static bool is_this_server(struct api_call *c, const char *member)
+{
+	const char *own = c->agent->conf.node.node_id,
+		   *id = json_string_value(json_object_get(c->body, member));
+
+	if (!id || !own[0] || strcmp(id, own) == 0)
+		return true;
+	api_refuse(c, ERR_NOT_FOUND, member, "%s is another server's: this is %s", member, own);
+	return false;
+}
+
 void api_container_create(struct api_call *c)
 {
 	char id[IDENT_ID_LEN + 1];
 	struct err err = {};
 	json_t *params;
 
-	if (!api_project_may_have(c))
+	if (!api_project_may_have(c) || !is_this_server(c, "server_id"))
 		return;
 	params = api_body_params(OP_CONTAINER_CREATE, c, &err);
 	if (!params) {
@@ -197,7 +209,7 @@ void api_container_copy(struct api_call *c)
 	struct err err = {};
 	json_t *params;
 
-	if (!source)
+	if (!source || !is_this_server(c, "target_server_id"))
 		return;
 	if (project && !api_project_may_take(c, "target_project_id", project))
 		return;

@@ -398,11 +398,13 @@ static char *spelled(enum api_form form, const json_t *body, const char *field)
 	return xasprintf("%s%.*s.%s", name, (int)index_len, rest, below);
 }
 
-/* Orders put some bodies into a member of their own. */
+/* Orders put some bodies into a member of their own; of variables that is the whole body. */
 static const char *without_wrapping(const json_t *body, const char *field)
 {
 	static const char *const wraps[] = { "rule.", "filters.", "vars.", "target." };
 
+	if (strcmp(field, "vars") == 0 && !json_object_get(body, "vars"))
+		return "body";
 	for (size_t i = 0; i < countof(wraps); i++) {
 		size_t len = strlen(wraps[i]);
 		_cleanup_(freep) char *name = xasprintf("%.*s", (int)len - 1, wraps[i]);

@@ -23,6 +23,11 @@ def commands(node, api):
     data = api.do("POST", f"/servers/{harness.NODE_ID}/execute-command", {"command_slug": "check-memory"})
     tap.ok(data["status"] == "completed" and "MemFree" in data["output"] and data["command_log_id"], "by the local API", data)
     tap.eq(api.ask("POST", f"/servers/{harness.NODE_ID}/execute-command", {"command": "rm -rf /"})[0], 400, "what is not on the list is refused")
+    path, elsewhere = f"/projects/{OTHER}/containers", "f" * 24
+    tap.eq([(s, a["data"]["field"]) for s, _, a in [api.ask("POST", path, {"image": harness.IMAGE, "server_id": elsewhere})]], [(404, "server_id")], "a container of another server's is refused")
+    made = api.do("POST", path, {"image": harness.IMAGE, "server_id": harness.NODE_ID, "name": "here", "start": False})["id"]
+    tap.eq([(s, a["data"]["field"]) for s, _, a in [api.ask("POST", f"/containers/{made}/copy", {"target_server_id": elsewhere})]], [(404, "target_server_id")], "and a copy to one")
+    api.do("DELETE", f"/containers/{made}", {"force": True})
     if pathlib.Path("/run/systemd/system").is_dir():
         tap.skip("restart is refused without systemd", "systemd runs here, and would reboot this machine")
         return

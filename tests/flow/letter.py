@@ -86,6 +86,7 @@ def names_of_members(api, project, cid):
         ("POST", "/proxy/aliases", {"container_id": cid, "alias": "x-y", "program": "1"}, "program"),
         ("PUT", f"/containers/{cid}/network", {"type": "block", "dns_servers": ["1.1.1.1", "x"]}, "dns_servers[1]"),
         ("POST", f"/containers/{cid}/snapshots", {"expiry": 0}, "expiry"),
+        ("PUT", f"/containers/{cid}/env", {}, "body"),
     ]
     for method, path, body, field in rows:
         _, _, answer = api.ask(method, path, body)
