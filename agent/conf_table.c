@@ -394,7 +394,7 @@ static const struct conf_key table[] = {
 	{ "Courier", "User", &user, AT(courier.user), "hoody-courier",
 		.help = "The unprivileged user that talks to the network." },
 
-	{ "Containers", "IdBase", &number, AT(containers.id_base), "1000000", 65536, 4294836224,
+	{ "Containers", "IdBase", &number, AT(containers.id_base), "1000000", 65536, 4294770688,
 		.help = "First host user and group id for containers; each takes the next free "
 			"65536." },
 	{ "Containers", "CgroupPrefix", &cgroup, AT(containers.cgroup_prefix), "hoody",

@@ -2,6 +2,7 @@
 #include "agent/desired.h"
 
 #include "proto/jsonx.h"
+#include "storage/unpack.h"
 
 #define CONTAINERS_MAX 16384
 #define NEXT_ADDRESS   "next_address" /* meta: where the next container's is looked for */
@@ -219,7 +220,7 @@ static int free_slot(const struct desired *d, uint32_t *ret)
 	for (uint32_t i = 0; i < CONTAINERS_MAX; i++) {
 		uint64_t end = d->ranges.id_base + (i + 1ULL) * CTSPEC_ID_RANGE;
 
-		if (end > UINT32_MAX)
+		if (end > UNPACK_ID_BASE)
 			break;
 		if (!taken[i]) {
 			*ret = i;

@@ -19,15 +19,12 @@
 #define LAST_CAP    63
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED true
 /* Its leak check wants /proc and ptrace, which are gone by then. */
 const char *__asan_default_options(void);
 const char *__asan_default_options(void)
 {
 	return "detect_leaks=0";
 }
-#else
-#define SANITIZED false
 #endif
 
 /* What the name service reads at each look-up; everything else was read before. */
@@ -450,7 +447,5 @@ int sandbox_enter(enum sandbox_role role, const char *user, struct err *err)
 		limit(role);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return failed(err, "give up privileges for good");
-	/* The sanitizers' own system calls would kill us; the filter is tested in the build as it
-	 * is shipped. */
-	return SANITIZED ? 0 : filter_system_calls(role, err);
+	return SANDBOX_SANITIZED ? 0 : filter_system_calls(role, err);
 }

@@ -12,6 +12,14 @@
 #include "proto/base.h"
 #include "proto/err.h"
 
+/* The sanitizers' own system calls would end a process by its filter: it has none then, and they keep their way to
+ * speak. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANDBOX_SANITIZED true
+#else
+#define SANDBOX_SANITIZED false
+#endif
+
 /* @user: whom to become, when root ("" or not root: stay who we are). The name service's files
  * (/etc/resolv.conf …) are carried along. Returns 0, or a negative errno: then nothing must go on.
  */

@@ -175,7 +175,8 @@ static int copy_squash(
 		.userdata = p->userdata,
 		.max_files = l->max_entries,
 		.max_bytes = l->max_bytes,
-		.max_id = ID_LAST };
+		.max_id = ID_LAST,
+		.no_hostonly = true };
 	int r = from < 0 ? from : treecopy_run(&t, err);
 
 	p->bytes = t.bytes;

@@ -11,6 +11,7 @@ storage_libstorage_a_SOURCES = \
 	storage/filecopy.c storage/filecopy.h \
 	storage/imagestore.c storage/imagestore.h \
 	storage/hostfile.c storage/hostfile.h \
+	storage/hostonly.c storage/hostonly.h \
 	storage/keyfile.c storage/keyfile.h \
 	storage/kittree.c storage/kittree.h \
 	storage/mountinfo.c storage/mountinfo.h \
@@ -46,7 +47,7 @@ tests_unit_test_swap_LDADD = storage/libstorage.a proto/libproto.a $(BTRFSUTIL_L
 
 # hoody-unpack: alone links libarchive.
 pkglibexec_PROGRAMS += storage/hoody-unpack
-storage_hoody_unpack_SOURCES = storage/unpack_main.c storage/unpack_ids.c storage/unpack_ids.h
+storage_hoody_unpack_SOURCES = storage/unpack_main.c storage/unpack_cell.c storage/unpack_cell.h storage/unpack_ids.c storage/unpack_ids.h
 storage_hoody_unpack_CFLAGS = $(AM_CFLAGS) $(ARCHIVE_CFLAGS) $(SECCOMP_CFLAGS)
 storage_hoody_unpack_LDADD = storage/libstorage.a proto/libsandbox.a proto/libproto.a $(ARCHIVE_LIBS) $(SECCOMP_LIBS)
 

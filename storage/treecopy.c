@@ -8,6 +8,7 @@
 
 #include "storage/diskerr.h"
 #include "storage/filecopy.h"
+#include "storage/hostonly.h"
 #include "storage/path.h"
 
 #define LINK_BUCKETS   4096  /* a power of two */
@@ -59,6 +60,8 @@ static void attribute_path(int dir, const char *name, char ret[static PATH_MAX])
 static int set_attributes(struct walk *w, const char *from, const char *to, ssize_t size)
 {
 	for (const char *key = w->names[0]; key < w->names[0] + size; key += strlen(key) + 1) {
+		if (w->t->no_hostonly && hostonly_is_attribute(key))
+			continue;
 		ssize_t a = lgetxattr(from, key, w->values[0], XATTR_MAX),
 			b = lgetxattr(to, key, w->values[1], XATTR_MAX);
 
@@ -391,7 +394,7 @@ static int visit(struct walk *w, const char *name, bool has_target)
 	if (is_beyond(w->t, &st))
 		return fail(w, -EFBIG, "copy", name);
 	r = judge_owner(w, name, &st);
-	if (r < 0)
+	if (r < 0 || (w->t->no_hostonly && hostonly_is_device(st.st_mode, st.st_rdev)))
 		return r;
 	r = bring(w, name, &st, has_target ? &target : NULL);
 	if (is_race(r) && w->level == l) {

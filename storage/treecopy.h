@@ -25,6 +25,7 @@ struct treecopy {
 	struct timespec distrust;      /* {0}: never */
 	uint64_t max_files, max_bytes; /* -EFBIG beyond; 0: no bound */
 	uint32_t max_id;               /* of owners: IMAGE_INVALID beyond; 0: no bound */
+	bool no_hostonly;              /* leave that out (storage/hostonly.h) */
 	/* What was done. */
 	uint64_t files;     /* looked at */
 	uint64_t changed;   /* made anew, their attributes included */

@@ -2,10 +2,39 @@
 #include "storage/unpack.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/wait.h>
 
 #define UNPACK_FDS_END    16
+#define ERRNO_MAX         4095
 #define UNPACK_NO_PROGRAM 127
+
+static int hostile(struct err *err)
+{
+	return err_set(err, -EBADMSG, ERR_IMAGE_INVALID, "image",
+		"the process that unpacked it was ended: the image is hostile");
+}
+
+static int last_word(struct unpack_word *w, struct err *err)
+{
+	bool full = w->err.code == ERR_DISK_FULL;
+
+	if (w->r >= 0)
+		return 0;
+	w->err.message[sizeof(w->err.message) - 1] = '\0';
+	return err_set(err, w->r < -ERRNO_MAX ? -EBADMSG : w->r,
+		full ? ERR_DISK_FULL : ERR_IMAGE_INVALID, full ? "Storage.Pool" : "image", "%s",
+		w->err.message);
+}
+
+/* So it can't keep us listening without end, nor say what a sum of several would run over by. */
+static bool is_possible(const struct unpack *u, const struct unpack_word *w)
+{
+	if (w->end && w->r < 0)
+		return true;
+	return w->r >= 0 && w->bytes <= u->max_bytes && w->entries <= u->max_entries &&
+	       (w->end || w->bytes >= u->bytes + UNPACK_TELL_EVERY);
+}
 
 /* What the process says is judged like anything that a taken-over one could say. */
 static int listen_to(struct unpack *u, int fd, struct err *err)
@@ -17,22 +46,15 @@ static int listen_to(struct unpack *u, int fd, struct err *err)
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n != sizeof(w))
-			return err_set(err, -EBADMSG, ERR_IMAGE_INVALID, "image",
-				"the process that unpacked it was ended: the image is hostile");
-		u->bytes = w.bytes;
-		u->entries = w.entries;
+		if (n != sizeof(w) || !is_possible(u, &w))
+			return hostile(err);
+		u->bytes = MIN_OF(w.bytes, u->max_bytes);
+		u->entries = MIN_OF(w.entries, u->max_entries);
 		if (w.end)
-			break;
+			return last_word(&w, err);
 		if (u->progress)
-			u->progress(w.bytes, u->userdata);
+			u->progress(u->bytes, u->userdata);
 	}
-	if (w.r >= 0)
-		return 0;
-	w.err.message[sizeof(w.err.message) - 1] = '\0';
-	w.err.field[sizeof(w.err.field) - 1] = '\0';
-	return err_set(err, w.r, w.err.code == ERR_DISK_FULL ? ERR_DISK_FULL : ERR_IMAGE_INVALID,
-		w.err.code == ERR_DISK_FULL ? "Storage.Pool" : "image", "%s", w.err.message);
 }
 
 /* The three descriptors of a program of ours, whatever their numbers were; everything else that we have
@@ -74,6 +96,9 @@ int unpack_archive(struct unpack *u, struct err *err)
 	r = pid < 0 ? err_set(err, -EAGAIN, ERR_INTERNAL, NULL, "can't begin to unpack")
 		    : listen_to(u, fds[0], err);
 	closefd(fds[0]);
+	/* Whatever it does now, it has said its last word. */
+	if (pid > 0)
+		(void)kill(pid, SIGKILL);
 	if (pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) &&
 		WEXITSTATUS(status) == UNPACK_NO_PROGRAM)
 		return err_set(err, -ENOENT, ERR_INTERNAL, NULL, "%s can't be run", u->program);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Archives into trees: tar, plain or packed by gzip, bzip2, xz or zstd, by libarchive(3) in hoody-unpack,
- * which sees nothing but the tree: chroot(2), a system call filter, only the capabilities that making
- * files takes, no network.
+ * which is nobody on the host and sees nothing but the tree (storage/unpack_cell.h).
  *
  * Names with "..", absolute ones, and ways through symbolic links are errors. Owners are numbers, and such as
- * a container has; ACLs by name are for whom the image's own passwd and group say. What the file system can't hold (an attribute, a device) is an error too: nothing is lost in
- * silence. */
+ * a container has; ACLs by name are for whom the image's own passwd and group say. What the file system can't
+ * hold is an error too. Left out is what no container can make or use: device nodes but overlayfs' whiteouts
+ * (0/0), and the attributes trusted.* and security.* but security.capability. */
 #pragma once
 
 #include "proto/base.h"
@@ -22,15 +22,21 @@ struct unpack {
 	uint64_t bytes, entries; /* what it was */
 };
 
+/* The ids of hoody-unpack on the host: the last range of all, which no container gets. */
+#define UNPACK_ID_BASE  0xfffe0000u
+#define UNPACK_ID_RANGE 65536u
+
 /* Returns 0; -EBADMSG (IMAGE_INVALID) for an archive that is damaged, hostile or of another form. */
 _must_check_ int unpack_archive(struct unpack *u, struct err *err);
 
-/* Between us and hoody-unpack: its descriptors, and what it says; the last word has an end. */
+/* Between us and hoody-unpack: its descriptors, and what it says, no oftener than that; the last word has an
+ * end. */
 enum { UNPACK_SAY = 3, UNPACK_ARCHIVE, UNPACK_TREE };
+#define UNPACK_TELL_EVERY (8UL * 1024 * 1024) /* bytes */
 
 struct unpack_word {
 	uint64_t bytes, entries;
-	bool end;
+	uint32_t end; /* or 0 */
 	int r;
 	struct err err;
 };

@@ -7,26 +7,18 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <fcntl.h>
-#include <linux/capability.h>
-#include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 
-#include "proto/sandbox.h"
+#include "storage/hostonly.h"
 #include "storage/path.h"
+#include "storage/unpack_cell.h"
 #include "storage/unpack_ids.h"
 
 #define BLOCK           (1024UL * 1024)
-#define TELL_EVERY      (8UL * 1024 * 1024)
 #define WHITEOUT        ".wh."
 #define WHITEOUT_OPAQUE ".wh..wh..opq"
-#define LAST_CAP        63
-
-/* What a process needs to make any file: SYS_ADMIN for attributes of the kernel's own name spaces. */
-static const unsigned kept[] = { CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_FOWNER, CAP_FSETID, CAP_MKNOD,
-	CAP_SETFCAP, CAP_SYS_ADMIN };
 
 struct unpacking {
 	uint64_t bytes, entries, max_bytes, max_entries;
@@ -183,7 +175,7 @@ static void say_progress(struct unpacking *p)
 {
 	struct unpack_word w = { .bytes = p->bytes, .entries = p->entries };
 
-	if (p->bytes - p->told < TELL_EVERY)
+	if (p->bytes - p->told < UNPACK_TELL_EVERY)
 		return;
 	p->told = p->bytes;
 	if (write(UNPACK_SAY, &w, sizeof(w)) != sizeof(w))
@@ -311,6 +303,36 @@ static int clear_lower(struct unpacking *p, struct archive_entry *e)
 	return is_directory(e) ? make_way(p, name, e) : 0;
 }
 
+/* --- what no container could make use of --- */
+
+static bool is_left_out(struct archive_entry *e)
+{
+	return !archive_entry_hardlink(e) &&
+	       hostonly_is_device(archive_entry_filetype(e), archive_entry_rdev(e));
+}
+
+static void leave_out_attributes(struct archive_entry *e)
+{
+	struct archive_entry *all;
+	const char *name;
+	const void *value;
+	size_t size;
+
+	if (archive_entry_xattr_count(e) == 0)
+		return;
+	all = archive_entry_clone(e);
+	if (!all)
+		abort();
+	archive_entry_xattr_clear(e);
+	(void)archive_entry_xattr_reset(all);
+	while (archive_entry_xattr_next(all, &name, &value, &size) == ARCHIVE_OK)
+		if (!hostonly_is_attribute(name))
+			archive_entry_xattr_add_entry(e, name, value, size);
+	archive_entry_free(all);
+}
+
+/* --- an entry that is taken --- */
+
 static int take_entry(struct unpacking *p, struct archive_entry *e)
 {
 	const char *name = archive_entry_pathname(e);
@@ -325,8 +347,9 @@ static int take_entry(struct unpacking *p, struct archive_entry *e)
 	r = settle_ids(p, e, name);
 	if (r >= 0 && p->layer)
 		r = make_way(p, name, e);
-	if (r < 0)
+	if (r < 0 || is_left_out(e))
 		return r;
+	leave_out_attributes(e);
 	archive_entry_set_fflags(e, 0, 0); /* file flags are not the container's to have */
 	if (archive_write_header(p->out, e) < ARCHIVE_OK)
 		return failed_to_write(p, name);
@@ -388,42 +411,6 @@ static int unpack_all(struct unpacking *p)
 	return r;
 }
 
-static int drop_capabilities(void)
-{
-	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct data[2] = {};
-
-	for (unsigned i = 0; i < countof(kept); i++)
-		data[kept[i] / 32].effective |= 1u << (kept[i] % 32);
-	data[0].permitted = data[0].effective;
-	data[1].permitted = data[1].effective;
-	for (unsigned cap = 0; cap <= LAST_CAP; cap++) {
-		bool keep = data[cap / 32].effective & (1u << (cap % 32));
-
-		if (!keep)
-			(void)prctl(PR_CAPBSET_DROP, cap, 0, 0, 0); /* unknown ones fail */
-	}
-	return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
-}
-
-/* Nothing but the tree, and nothing but files. The locale stays "C": in another one libarchive would
- * bring names into Unicode's normal form C, and two names may become one. */
-static int confine(struct unpacking *p)
-{
-	int r = 0;
-
-	if (unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC) < 0 || fchdir(UNPACK_TREE) < 0 ||
-		chroot(".") < 0 || chdir("/") < 0)
-		r = -errno;
-	(void)umask(0);
-	if (r >= 0)
-		r = drop_capabilities();
-	if (r < 0)
-		return err_set(&p->err, r, ERR_INTERNAL, NULL, "can't confine the unpacking: %s",
-			strerror(-r));
-	return sandbox_enter(SANDBOX_UNPACK, "", &p->err);
-}
-
 int main(int argc, char **argv)
 {
 	struct unpacking p = {};
@@ -435,7 +422,9 @@ int main(int argc, char **argv)
 	p.max_bytes = strtoull(argv[1], NULL, 10);
 	p.max_entries = strtoull(argv[2], NULL, 10);
 	p.layer = strcmp(argv[3], "layer") == 0;
-	w.r = confine(&p);
+	/* The locale stays "C": in another one libarchive would bring names into Unicode's normal form C, and two
+	 * names may become one. */
+	w.r = unpack_cell_enter(&p.err);
 	if (w.r >= 0)
 		w.r = unpack_all(&p);
 	w.bytes = p.bytes;

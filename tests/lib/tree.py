@@ -134,6 +134,14 @@ def picture(root, ignore=()):
     return found
 
 
+def without_hostonly(found):
+    """A picture without what an image loses: device nodes, and attributes that root of the host alone can set."""
+    kept = {path: facts for path, facts in found.items() if not (stat.S_ISBLK(facts[0]) or (stat.S_ISCHR(facts[0]) and facts[5]))}
+    for facts in kept.values():
+        facts[6] = [(k, v) for k, v in facts[6] if not k.startswith("trusted.") and (not k.startswith("security.") or k == "security.capability")]
+    return kept
+
+
 def differences(a, b, limit=8):
     """What two pictures differ in, in words; empty: nothing."""
     words = [f"only in the first: {p!r}" for p in a.keys() - b.keys()] + [f"only in the second: {p!r}" for p in b.keys() - a.keys()]
