@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Container root makes subvolumes, which would be in no snapshot and under no limit: the command of ioctl(2) in 32 bits, and with each bit set above those, at which the kernel doesn't look but a filter may.
+"""Container root makes subvolumes, which would be in no snapshot and under no limit: the command of ioctl(2) in 32 bits, and with each bit set above those, at which the kernel doesn't look but a filter may; on btrfs itself,
+under a disk limit, also by the calls of other ABIs.
 And it puts a pipe where the platform reads a file, with somebody who waits for it to be opened: as the device node of an image would be, it is looked at and not opened."""
 import os
 import pathlib
@@ -10,6 +11,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 import harness
 import host
+import loop
 import tap
 
 COMMANDS = (0x50009401, 0x5000940e, 0x50009417, 0x50009418)
@@ -38,22 +40,86 @@ int main(void)
 """ % ", ".join(hex(c) for c in COMMANDS)
 
 
+# Makes a subvolume /WAY by each way into the kernel that a process of x86-64 has, and says what came of it: 0, or an errno.
+WAYS = ("x86-64", "x32", "i386")
+MAKER = """
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/btrfs.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+int main(void)
+{
+	struct btrfs_ioctl_vol_args *args = mmap(NULL, sizeof(*args), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+	int fd = open("/", O_RDONLY | O_DIRECTORY), said;
+
+	strcpy(args->name, "x86-64");
+	printf("%d\\n", syscall(SYS_ioctl, fd, BTRFS_IOC_SUBVOL_CREATE, args) < 0 ? errno : 0);
+	strcpy(args->name, "x32");
+	printf("%d\\n", syscall(0x40000000 | 514, fd, BTRFS_IOC_SUBVOL_CREATE, args) < 0 ? errno : 0);
+	fflush(stdout);
+	strcpy(args->name, "i386");
+	__asm__ volatile("int $0x80" : "=a"(said) : "a"(54), "b"(fd), "c"(BTRFS_IOC_SUBVOL_CREATE), "d"(args) : "memory", "r8", "r9", "r10", "r11");
+	printf("%d\\n", -said);
+	return fd < 0;
+}
+"""
+LIMIT, MORE = 40 << 20, 60 # bytes, and what is tried to be written, in MiB
+
 FIFOS = 5
 OPENAT = 257 # on x86-64, as the program above
 
 
-def subvolumes(node, cid):
-    program = node.directory / "subvolumes"
-    done = subprocess.run(["gcc", "-static", "-O1", "-x", "c", "-", "-o", str(program)], input=PROGRAM, text=True, capture_output=True)
+def put(node, root, text, name):
+    """A program of ours into a container's root."""
+    program = node.directory / name
+    done = subprocess.run(["gcc", "-static", "-O1", "-x", "c", "-", "-o", str(program)], input=text, text=True, capture_output=True)
     if done.returncode:
         raise harness.Failure(done.stderr)
-    inside = node.root(cid) / "bin" / "subvolumes"
+    inside = root / "bin" / name
     inside.write_bytes(program.read_bytes())
     inside.chmod(0o755)
+
+
+def subvolumes(node, cid):
+    put(node, node.root(cid), PROGRAM, "subvolumes")
     code, out, err = node.ctl("exec", cid, "/bin/subvolumes")
     passed, tries = (int(w) for w in out.split()) if code == 0 else (-1, 0)
     tap.eq((passed, tries), (0, len(COMMANDS) * 33), "no ioctl that makes a subvolume passes the filter, whatever is above its 32 bits")
     tap.figure(f"subvolumes: {passed} of {tries} commands passed the filter {err}".rstrip())
+
+
+def free_place(fs, node):
+    """Beside the pool, anybody's."""
+    place = fs.path / "free"
+    place.mkdir()
+    place.chmod(0o777)
+    (place / "maker").write_bytes((node.directory / "maker").read_bytes())
+    (place / "maker").chmod(0o755)
+    return place
+
+
+def limited():
+    """On btrfs itself, in a container with a limit that a subvolume would not be under."""
+    with loop.FileSystem("btrfs", 512) as fs, harness.Node(conf={"Storage": {"Pool": fs.pool, "Driver": "btrfs"}}) as node:
+        cid = node.new_id()
+        tap.eq(node.do("container.create", cid, name="limited", image=harness.IMAGE, limits={"disk_bytes": LIMIT})["state"], "succeeded", "a container with a disk limit runs on btrfs")
+        root = fs.pool / "containers" / cid / "rootfs"
+        put(node, root, MAKER, "maker")
+        bare = subprocess.run(["chroot", "--userspec=65534:65534", free_place(fs, node), "/maker"], capture_output=True, text=True, check=True)
+        tap.eq(bare.stdout.split()[::2], ["0", "0"], "who is no container's makes them there, unprivileged, also by i386's calls")
+        _, out, err = node.ctl("exec", cid, "/bin/maker")
+        said = dict(zip(WAYS, map(int, out.split())))
+        made = [way for way in WAYS if (root / way).exists()]
+        beyond = [way for way in made if node.ctl("exec", cid, "sh", "-c", f"dd if=/dev/zero of=/{way}/f bs=1M count={MORE} conv=fsync")[0] == 0]
+        tap.eq((made, beyond), ([], []), "it makes none by whatever way into the kernel, and writes no more than its limit")
+        tap.ok(node.ctl("exec", cid, "sh", "-c", f"dd if=/dev/zero of=/f bs=1M count={MORE} conv=fsync")[0] != 0, "which holds in its root")
+        tap.figure(f"subvolumes on btrfs: {len(made)} of {len(WAYS)} ways made one, {len(beyond)} of them beyond the limit; errno {said} {err}".rstrip())
+        node.do("container.delete", cid, force=True)
 
 
 def pipes(node, cid):
@@ -80,6 +146,7 @@ def main():
         tap.eq(node.do("container.create", cid, name="attacker", image=harness.IMAGE)["state"], "succeeded", "a container runs")
         subvolumes(node, cid)
         pipes(node, cid)
+    limited()
 
 
 main()
