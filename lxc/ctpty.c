@@ -3,34 +3,40 @@
 
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <linux/major.h>
 #include <linux/openat2.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 
-#define TTY_GROUP 5 /* of every distribution; devpts(5): gid=5 */
+#define PTMX_MINOR 2
+#define TTY_GROUP  5 /* of every distribution; devpts(5): gid=5 */
 
-/* The path leads through what the container can arrange: no link is followed, and only a device of
- * a devpts is used. O_NONBLOCK: a fifo there must not hold us. */
+/* The path leads through what the container can arrange: no link is followed, and what stands there is looked at
+ * before it is opened, since to open some devices is to do something. Only a devpts' own is used (devpts(5)). */
 static int open_master(int root)
 {
 	const struct open_how how = {
-		.flags = O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK,
+		.flags = O_PATH | O_CLOEXEC,
 		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
 	};
-	_cleanup_(closep) int fd =
+	_cleanup_(closep) int seen =
 		(int)syscall(SYS_openat2, root, "dev/pts/ptmx", &how, sizeof(how));
+	char again[sizeof("/proc/self/fd/") + 3 * sizeof(int)];
 	struct statfs fs;
 	struct stat st;
+	int fd;
 
-	if (fd < 0 || fstat(fd, &st) < 0 || fstatfs(fd, &fs) < 0)
+	if (seen < 0 || fstat(seen, &st) < 0 || fstatfs(seen, &fs) < 0)
 		return -errno;
-	if (!S_ISCHR(st.st_mode) || fs.f_type != DEVPTS_SUPER_MAGIC)
+	if (!S_ISCHR(st.st_mode) || st.st_rdev != makedev(TTYAUX_MAJOR, PTMX_MINOR) ||
+		fs.f_type != DEVPTS_SUPER_MAGIC)
 		return -ENOTTY;
-	if (fcntl(fd, F_SETFL, 0) < 0)
-		return -errno;
-	return take_fd(&fd);
+	(void)snprintf(again, sizeof(again), "/proc/self/fd/%d", seen);
+	fd = open(again, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
 }
 
 int ctpty_open(int root, uid_t owner, int *ret_master, int *ret_slave)

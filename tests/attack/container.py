@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Container root makes subvolumes, which would be in no snapshot and under no limit: the command of ioctl(2) in 32 bits, and with each bit set above those, at which the kernel doesn't look but a filter may; on btrfs itself,
 under a disk limit, also by the calls of other ABIs.
-And it puts a pipe where the platform reads a file, with somebody who waits for it to be opened: as the device node of an image would be, it is looked at and not opened."""
+And it puts a pipe where the platform reads a file or opens a terminal, with somebody who waits for it to be opened: as the device node of an image would be, it is looked at and not opened."""
 import os
 import pathlib
 import subprocess
@@ -129,7 +129,7 @@ def pipes(node, cid):
         fifo.unlink(missing_ok=True)
         os.mkfifo(fifo)
         with subprocess.Popen(["sh", "-c", ': >"$1"', "sh", str(fifo)]) as writer:
-            host.poll(lambda: pathlib.Path(f"/proc/{writer.pid}/syscall").read_text().startswith(f"{OPENAT} "), 10)
+            host.poll(lambda: system_call(writer.pid).startswith(f"{OPENAT} "), 10)
             node.do("env.set", cid, key="LINES", value=str(i))
             try:
                 writer.wait(0.5 * harness.SLOW)
@@ -140,12 +140,54 @@ def pipes(node, cid):
     tap.figure(f"pipes: {fooled} of {FIFOS} were opened by the worker")
 
 
+def in_terminal(node, cid):
+    """A session in a terminal: its status."""
+    master, slave = os.openpty()
+    command = [str(w) for w in (harness.BUILD / "agent/hoodyctl", "--config", node.directory / "agent.conf", "exec", cid, "true")]
+    code = subprocess.run(command, stdin=slave, stdout=slave, stderr=slave, timeout=60 * harness.SLOW).returncode
+    os.close(master)
+    os.close(slave)
+    return code
+
+
+def system_call(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/syscall").read_text()
+    except OSError:
+        return "" # it has ended
+
+
+def waits(node, cid):
+    return any(system_call(p).startswith(f"{OPENAT} ") for p in host.pids_of(node.prefix, cid, "payload"))
+
+
+def terminals(node, cid):
+    """A pipe in the place of what terminals are made of, and in the container somebody who waits for it to be opened."""
+    tap.eq(in_terminal(node, cid), 0, "a session has a terminal")
+    node.ctl("exec", cid, "sh", "-c", "mount -t tmpfs none /dev/pts && mkfifo /dev/pts/ptmx")
+    fooled = 0
+    for _ in range(FIFOS):
+        command = [str(w) for w in (harness.BUILD / "agent/hoodyctl", "--config", node.directory / "agent.conf", "exec", "-T", cid, "sh", "-c", ": </dev/pts/ptmx")]
+        with subprocess.Popen(command, stdin=subprocess.DEVNULL) as reader:
+            host.poll(lambda: waits(node, cid), 10)
+            tap.ok(in_terminal(node, cid) != 0, "a session that gets no terminal ends")
+            try:
+                reader.wait(0.5 * harness.SLOW)
+                fooled += 1
+            except subprocess.TimeoutExpired:
+                node.ctl("exec", cid, "sh", "-c", ": >/dev/pts/ptmx") # the way out
+                reader.wait(20 * harness.SLOW)
+    tap.eq(fooled, 0, "a pipe in the place of /dev/pts/ptmx is not opened")
+    tap.figure(f"terminals: {fooled} of {FIFOS} pipes were opened by a session")
+
+
 def main():
     with harness.Node() as node:
         cid = node.new_id()
         tap.eq(node.do("container.create", cid, name="attacker", image=harness.IMAGE)["state"], "succeeded", "a container runs")
         subvolumes(node, cid)
         pipes(node, cid)
+        terminals(node, cid)
     limited()
 
 
