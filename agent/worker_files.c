@@ -11,6 +11,7 @@
 #include "storage/hostfile.h"
 #include "storage/keyfile.h"
 #include "storage/kittree.h"
+#include "storage/path.h"
 
 #define WHY_MAX 300
 
@@ -116,10 +117,10 @@ int worker_files_write(struct job *j, struct err *err)
 
 	if (!j->files)
 		return 0;
-	root = open(j->rootfs, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (root < 0)
-		return err_set(err, -errno, ERR_INTERNAL, "Storage.Pool",
-			"the container's root can't be opened: %s", strerror(errno));
+	r = path_open_tree(j->rootfs, &root);
+	if (r < 0)
+		return err_set(err, r, ERR_INTERNAL, "Storage.Pool",
+			"the container's root can't be opened: %s", strerror(-r));
 	write_env(j, root);
 	r = write_identity(j, root, err);
 	if (r < 0 && json_is_true(json_object_get(j->files, "lenient")))

@@ -10,6 +10,7 @@
 #include "netns/rtlink.h"
 #include "netns/rtpolicy.h"
 #include "storage/netfiles.h"
+#include "storage/path.h"
 
 static const char *text(const struct job *j, const char *key)
 {
@@ -66,12 +67,12 @@ int worker_net_write_files(struct job *j, bool fresh, struct err *err)
 	const struct netfiles n = {
 		.dns = text(j, "dns"), .address = text(j, "address"), .hostname = hostname
 	};
-	_cleanup_(closep) int root =
-		open(j->rootfs, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_(closep) int root = -1;
+	int r = path_open_tree(j->rootfs, &root);
 
-	if (root < 0)
-		return err_set(err, -errno, ERR_INTERNAL, "Storage.Pool",
-			"the container's root can't be opened: %s", strerror(errno));
+	if (r < 0)
+		return err_set(err, r, ERR_INTERNAL, "Storage.Pool",
+			"the container's root can't be opened: %s", strerror(-r));
 	ctspec_hostname(s, hostname);
 	return netfiles_write(root, &n, fresh, err);
 }

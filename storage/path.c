@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
@@ -27,6 +28,24 @@ static int open_how(int root, const char *path, int flags, mode_t mode, uint64_t
 			return -errno;
 	}
 	return -EAGAIN;
+}
+
+int path_open_tree(const char *path, int *ret)
+{
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID |
+					       MOUNT_ATTR_NOEXEC };
+	_cleanup_(closep) int mount = open_tree(AT_FDCWD, path,
+		OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_SYMLINK_NOFOLLOW);
+	int fd;
+
+	if (mount < 0 ||
+		mount_setattr(mount, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr)) < 0)
+		return -errno;
+	fd = openat(mount, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	*ret = fd;
+	return 0;
 }
 
 int path_open_beneath(int root, const char *path, int flags, mode_t mode, int *ret)

@@ -8,6 +8,11 @@
 
 #include "proto/base.h"
 
+/* The directory @path, through a mount of its own that is gone with the last descriptor below it: nodev, nosuid and
+ * noexec, however the file system itself is mounted. What containers fill is opened by it, so that no device in it
+ * can be opened. Not to be followed where it is a link (-ELOOP, -ENOTDIR). */
+_must_check_ int path_open_tree(const char *path, int *ret);
+
 /* Open @path beneath @root: no way out by "..", absolute or magic links (-EXDEV, -ELOOP: an escape
  * attempt). */
 _must_check_ int path_open_beneath(int root, const char *path, int flags, mode_t mode, int *ret);

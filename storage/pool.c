@@ -72,6 +72,14 @@ static const struct pool_driver *choose(int fd, const char *name)
 	return strcmp(name, "dir") == 0 ? &pool_dir : NULL;
 }
 
+static int open_containers(struct pool *p)
+{
+	_cleanup_(freep) char *path = xasprintf("%s/containers", p->path);
+
+	p->containers = closefd(p->containers);
+	return path_open_tree(path, &p->containers);
+}
+
 int pool_open(const char *path, const char *driver, struct pool *ret, struct err *err)
 {
 	struct pool p = { .fd = -1, .containers = -1, .images = -1 };
@@ -86,6 +94,8 @@ int pool_open(const char *path, const char *driver, struct pool *ret, struct err
 		r = -errno;
 	if (r >= 0)
 		r = make_dir(p.fd, "containers", 0711, &p.containers);
+	if (r >= 0)
+		r = open_containers(&p);
 	if (r >= 0)
 		r = make_dir(p.fd, "images", 0700, &p.images);
 	if (r >= 0) {

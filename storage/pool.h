@@ -22,7 +22,7 @@
 
 struct pool {
 	int fd;         /* of <Pool> */
-	int containers; /* of <Pool>/containers */
+	int containers; /* of <Pool>/containers, by a mount without devices (path_open_tree) */
 	int images;     /* of <Pool>/images */
 	const struct pool_driver *driver;
 	/* For the figures of treecopy; set it after pool_open, or leave it. */

@@ -2,9 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Container root makes subvolumes, which would be in no snapshot and under no limit: the command of ioctl(2) in 32 bits, and with each bit set above those, at which the kernel doesn't look but a filter may; on btrfs itself,
 under a disk limit, also by the calls of other ABIs.
-And it puts a pipe where the platform reads a file or opens a terminal, with somebody who waits for it to be opened: as the device node of an image would be, it is looked at and not opened."""
+And it puts a pipe where the platform reads a file or opens a terminal, with somebody who waits for it to be opened: as the device node of an image would be, it is looked at and not opened; and whatever a worker holds
+open of its root is nodev."""
 import os
 import pathlib
+import signal
+import stat
 import subprocess
 import sys
 
@@ -12,6 +15,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 import harness
 import host
 import loop
+import struck
 import tap
 
 COMMANDS = (0x50009401, 0x5000940e, 0x50009417, 0x50009418)
@@ -71,6 +75,7 @@ int main(void)
 LIMIT, MORE = 40 << 20, 60 # bytes, and what is tried to be written, in MiB
 
 FIFOS = 5
+STOPS = 12 # of one operation
 OPENAT = 257 # on x86-64, as the program above
 
 
@@ -91,6 +96,47 @@ def subvolumes(node, cid):
     passed, tries = (int(w) for w in out.split()) if code == 0 else (-1, 0)
     tap.eq((passed, tries), (0, len(COMMANDS) * 33), "no ioctl that makes a subvolume passes the filter, whatever is above its 32 bits")
     tap.figure(f"subvolumes: {passed} of {tries} commands passed the filter {err}".rstrip())
+
+
+def stopped(node):
+    """Workers of the node's that are held at a call."""
+    return [p for p in node.worker_pids() if host.status(p).get("State", "?")[0] == "T"]
+
+
+def directories(pid, top):
+    """The directories that it holds below a container's, and whether a device could be opened by them."""
+    inside, found = {os.stat(d).st_ino for d, _, _ in os.walk(top)}, []
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        st = os.stat(f"/proc/{pid}/fd/{fd}")
+        if stat.S_ISDIR(st.st_mode) and st.st_dev == top.stat().st_dev and st.st_ino in inside:
+            found.append((fd, bool(os.statvfs(f"/proc/{pid}/fd/{fd}").f_flag & os.ST_NODEV)))
+    return found
+
+
+def roots():
+    """Whatever a worker opens of a container's files it opens by a mount that has no devices."""
+    with struck.Struck("openat2,fsync,syncfs") as node:
+        cid, copy, held = node.new_id(), node.new_id(), []
+        tap.eq(node.do("container.create", cid, name="source", image=harness.IMAGE)["state"], "succeeded", "a container runs")
+        top = node.directory / "pool/containers" / cid
+        for op, target, params in (("env.set", cid, {"key": "A", "value": "1"}), ("snapshot.create", cid, {"alias": "s"}), ("snapshot.restore", cid, {"name": "s"}), ("container.copy", copy, {"source_container_id": cid}),
+                                   ("container.restart", cid, {})):
+            node.plan("hoody-worker", "*", "1", "STOP")
+            order, stops = node.order(op, target, **params), 0
+            is_done = lambda o=order: [r for r in node.reports(0, "order") if r["order_id"] == o and r["state"] in harness.TERMINAL]
+            while not is_done():
+                host.poll(lambda: stopped(node) or is_done(), 20)
+                stops += 1
+                node.plan("hoody-worker", "*", "1" if stops < STOPS else "0", "STOP")
+                for pid in stopped(node):
+                    held += [(op, *d) for d in directories(pid, top)]
+                    os.kill(pid, signal.SIGCONT)
+            tap.eq(node.wait(order, 120)["state"], "succeeded", f"{op} is done")
+        tap.ok(len({op for op, *_ in held}) >= 4, "workers are looked at while they hold a container's directories", held)
+        tap.eq([h for h in held if not h[2]], [], "none of which a device could be opened by")
+        tap.figure(f"roots: {len([h for h in held if not h[2]])} of {len(held)} directories that workers held were not nodev")
+        for c in (copy, cid):
+            node.do("container.delete", c, force=True)
 
 
 def free_place(fs, node):
@@ -188,6 +234,7 @@ def main():
         subvolumes(node, cid)
         pipes(node, cid)
         terminals(node, cid)
+    roots()
     limited()
 
 
