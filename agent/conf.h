@@ -60,7 +60,8 @@ struct conf {
 	struct {
 		int64_t id_base; /* container n has the ids id_base + n * 65536 … */
 		char *cgroup_prefix;
-		int64_t cgroups_max, cgroup_depth_max; /* of a container's own */
+		/* of a container's own */
+		int64_t cgroups_max, cgroup_depth_max, namespaces_max, inotify_max, watches_max;
 	} containers;
 	struct {
 		char *table;

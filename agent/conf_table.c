@@ -406,6 +406,21 @@ static const struct conf_key table[] = {
 	{ "Containers", "CgroupDepthMax", &number, AT(containers.cgroup_depth_max), "16", 0, 256,
 		.reload = true,
 		.help = "How many of them may lie in one another, from its next start on." },
+	{ "Containers", "NamespacesMax", &number, AT(containers.namespaces_max), "1024", 8, 1000000,
+		.reload = true,
+		.help = "How many namespaces of each kind a container may have, from its next "
+			"start on, its own included. The host's user.max_user_namespaces and the "
+			"like bound it, too." },
+	{ "Containers", "InotifyMax", &number, AT(containers.inotify_max), "1024", 0, 1000000,
+		.reload = true,
+		.help = "How many inotify instances a container may have, from its next start on, "
+			"and how many fanotify groups. The host's user.max_inotify_instances "
+			"bounds each container, too." },
+	{ "Containers", "WatchesMax", &number, AT(containers.watches_max), "131072", 0, 100000000,
+		.reload = true,
+		.help = "How many watches of inotify a container may have, from its next start on, "
+			"and how many marks of fanotify. The host's user.max_inotify_watches "
+			"bounds each container, too." },
 
 	{ "Network", "Table", &word, AT(network.table), "hoody",
 		.help = "Name of the nftables table (family inet) that is the agent's own." },

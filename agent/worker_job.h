@@ -7,7 +7,7 @@
  *
  *   {"job":"launch","verb":"act",
  *    "paths":{"lxc":"<StateDirectory>/lxc","pool":"<Pool>","run":"<RuntimeDirectory>"},
- *    "driver":"auto","cgroup_prefix":"hoody","bounds"?:{cgroups, cgroup_depth},
+ *    "driver":"auto","cgroup_prefix":"hoody","bounds"?:{cgroups, cgroup_depth, namespaces, inotify, watches},
  *    "container":{<ctspec, see lxc/ctspec.h>},
  *    "link":{name, mac, address, address6, limit_bps, dns},
  *    "params":{…of the job…}}

@@ -67,13 +67,22 @@ static int take_text(const json_t *v, const char *key, char **ret, struct err *e
 /* A job may be without: then nothing is bounded. */
 static int bounds_read(const json_t *v, struct ctlife_bounds *ret, struct err *err)
 {
-	int r = v ? jsonx_int(v, "cgroups", true, 0, INT32_MAX, &ret->cgroups, ERR_CHANNEL, err)
-		  : 0;
+	const struct {
+		const char *name;
+		int64_t *to;
+	} all[] = {
+		{ "cgroups", &ret->cgroups },
+		{ "cgroup_depth", &ret->cgroup_depth },
+		{ "namespaces", &ret->user.namespaces },
+		{ "inotify", &ret->user.inotify },
+		{ "watches", &ret->user.watches },
+	};
+	int r = 0;
 
 	ret->wanted = v;
-	return v && r >= 0 ? jsonx_int(v, "cgroup_depth", true, 0, INT32_MAX, &ret->cgroup_depth,
-				     ERR_CHANNEL, err)
-			   : r;
+	for (size_t i = 0; v && r >= 0 && i < countof(all); i++)
+		r = jsonx_int(v, all[i].name, true, 0, INT32_MAX, all[i].to, ERR_CHANNEL, err);
+	return r;
 }
 
 static int job_read(const json_t *v, struct job *j, struct err *err)

@@ -22,6 +22,10 @@
 #define POLL_MS         2
 #define HEARS_NOTHING   1
 #define LOG_TAIL        4096
+/* The descriptor that the monitor keeps, beside the standard ones: see share_space(). */
+#define KEPT_FD      3
+#define KEPT_FD_TEXT "3"
+#define ELSEWHERE_FD 64
 
 /* --- a clean slate --- */
 
@@ -272,15 +276,52 @@ static int killed_for_memory(struct ctlife *l, struct err *err)
 		limit);
 }
 
+/* Give the container a user namespace of our making. Its monitor opens that at each start, also at one that
+ * init asks for by reboot(2), when nothing of it may be left but what the monitor holds: descriptors up to
+ * LISTEN_FDS, of all that it inherits (lxc_check_inherited in liblxc's start.c).
+ * What has been KEPT_FD before, which unshare_space() puts back; or negative. */
+static int share_space(struct ctlife *l, struct lxc_container *c, struct err *err)
+{
+	_cleanup_(closep) int space = ctuserns_make(l->spec.id_base, &l->bounds.user, err);
+	int before;
+
+	if (space < 0)
+		return space;
+	before = fcntl(KEPT_FD, F_DUPFD_CLOEXEC, ELSEWHERE_FD);
+	if (before < 0 || dup3(space, KEPT_FD, O_CLOEXEC) < 0 ||
+		setenv("LISTEN_FDS", KEPT_FD_TEXT, 1) < 0 ||
+		!c->set_config_item(c, "lxc.namespace.share.user", "/proc/self/fd/" KEPT_FD_TEXT))
+		return err_set(err, -EIO, ERR_INTERNAL, NULL,
+			"the container's user namespace can't be handed to liblxc");
+	return before;
+}
+
+static void unshare_space(int before)
+{
+	if (before < 0)
+		return;
+	(void)unsetenv("LISTEN_FDS");
+	if (dup3(before, KEPT_FD, O_CLOEXEC) < 0)
+		abort(); /* the agent's job: without it nothing can be told */
+	closefd(before);
+}
+
 static int start(struct ctlife *l, struct err *err)
 {
 	struct lxc_container *c = NULL;
-	int r = make_container(l, &c, err);
+	int before = -1, r = make_container(l, &c, err);
 	bool ok;
 
 	if (r < 0)
 		return r;
 	assert(c);
+	if (l->bounds.wanted) {
+		before = share_space(l, c, err);
+		if (before < 0) {
+			lxc_container_put(c);
+			return before;
+		}
+	}
 	/* The monitor keeps what this process has touched, for each container: what the filter's making
 	 * takes goes back at once (128 KiB). */
 	(void)mallopt(M_TRIM_THRESHOLD, MONITOR_SPARE);
@@ -292,6 +333,7 @@ static int start(struct ctlife *l, struct err *err)
 	(void)prctl(PR_SET_NAME, "lxc-monitor");
 	ok = c->start(c, 0, NULL);
 	(void)prctl(PR_SET_NAME, program_invocation_short_name);
+	unshare_space(before);
 	lxc_container_put(c);
 	if (!ok) {
 		char why[300];

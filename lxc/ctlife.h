@@ -9,11 +9,13 @@
 
 #include "lxc/ctconf.h"
 #include "lxc/ctgroup.h"
+#include "lxc/ctuserns.h"
 
 /* What no container asked for, and each has (agent.conf(5), section Containers). */
 struct ctlife_bounds {
 	bool wanted;
 	int64_t cgroups, cgroup_depth;
+	struct ctuserns_bounds user;
 };
 
 struct ctlife {

@@ -15,5 +15,5 @@ lxc_libct_a_SOURCES = \
 	lxc/ctsignal.c lxc/ctsignal.h \
 	lxc/cttree.c lxc/cttree.h
 lxc_libct_a_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
-lxc_libctlife_a_SOURCES = lxc/ctlife.c lxc/ctlife.h lxc/ctattach.c lxc/ctattach.h lxc/ctenter.c lxc/ctenter.h lxc/ctpty.c lxc/ctpty.h
+lxc_libctlife_a_SOURCES = lxc/ctlife.c lxc/ctlife.h lxc/ctattach.c lxc/ctattach.h lxc/ctenter.c lxc/ctenter.h lxc/ctpty.c lxc/ctpty.h lxc/ctuserns.c lxc/ctuserns.h
 lxc_libctlife_a_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(LXC_CFLAGS)

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "lxc/ctuserns.h"
+
+#include <fcntl.h>
+#include <linux/securebits.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "lxc/ctspec.h"
+
+/* --- the one inside --- */
+
+static int write_text(const char *path, const char *text)
+{
+	_cleanup_(closep) int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	return fd < 0 || write(fd, text, strlen(text)) < 0 ? -errno : 0;
+}
+
+/* user_table in kernel/ucount.c. What this kernel doesn't know it doesn't count. */
+static int write_bounds(const struct ctuserns_bounds *b)
+{
+	const struct {
+		const char *name;
+		int64_t max;
+	} all[] = {
+		{ "user_namespaces", b->namespaces },
+		{ "pid_namespaces", b->namespaces },
+		{ "uts_namespaces", b->namespaces },
+		{ "ipc_namespaces", b->namespaces },
+		{ "net_namespaces", b->namespaces },
+		{ "mnt_namespaces", b->namespaces },
+		{ "cgroup_namespaces", b->namespaces },
+		{ "time_namespaces", b->namespaces },
+		{ "inotify_instances", b->inotify },
+		{ "inotify_watches", b->watches },
+		{ "fanotify_groups", b->inotify },
+		{ "fanotify_marks", b->watches },
+	};
+
+	for (size_t i = 0; i < countof(all); i++) {
+		_cleanup_(freep) char *path = xasprintf("/proc/sys/user/max_%s", all[i].name);
+		char text[32];
+		int r;
+
+		(void)snprintf(text, sizeof(text), "%lld", (long long)all[i].max);
+		r = write_text(path, text);
+		if (r < 0 && r != -ENOENT)
+			return r;
+	}
+	return 0;
+}
+
+/* Who makes a namespace owns it, by its effective ids. Capabilities are kept: a host may ask for one
+ * (kernel.unprivileged_userns_clone). A namespace has its maker's limits for all in it: that of processes is
+ * none, which the group's is for. */
+static int become(uint32_t id)
+{
+	const struct rlimit none = { RLIM_INFINITY, RLIM_INFINITY };
+
+	(void)setrlimit(RLIMIT_NPROC, &none); /* who may not raise it has it as it is */
+	if (prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0) < 0 ||
+		syscall(SYS_setresgid, -1, id, -1) < 0 || syscall(SYS_setresuid, -1, id, -1) < 0)
+		return -errno;
+	return 0;
+}
+
+/* Tells @r, and waits for leave to go on. */
+static void tell(int fd, int r)
+{
+	char leave;
+
+	if (write(fd, &r, sizeof(r)) != sizeof(r) || r < 0 || read(fd, &leave, 1) != 1)
+		_exit(EXIT_FAILURE);
+}
+
+_Noreturn static void inside(int fd, uint32_t id_base, const struct ctuserns_bounds *b)
+{
+	int r = become(id_base);
+
+	tell(fd, r < 0 || unshare(CLONE_NEWUSER) == 0 ? r : -errno);
+	r = write_bounds(b);
+	tell(fd, r < 0 || unshare(CLONE_NEWUSER) == 0 ? r : -errno);
+	_exit(EXIT_SUCCESS);
+}
+
+/* --- the one outside --- */
+
+static int hear(int fd)
+{
+	int r;
+
+	return read(fd, &r, sizeof(r)) == sizeof(r) ? r : -EPIPE;
+}
+
+/* @first: what the first of the ids is called inside. */
+static int write_maps(pid_t pid, uint32_t first, uint32_t id_base)
+{
+	_cleanup_(freep) char *uids = xasprintf("/proc/%d/uid_map", pid),
+			      *gids = xasprintf("/proc/%d/gid_map", pid),
+			      *text = xasprintf(
+				      "%u %u %u", first, id_base, (unsigned)CTSPEC_ID_RANGE);
+	int r = write_text(uids, text);
+
+	return r < 0 ? r : write_text(gids, text);
+}
+
+/* Only who is in a namespace, or in the one above, may write its map: map_write in
+ * kernel/user_namespace.c. */
+static int write_maps_below(int lid, pid_t pid, uint32_t id_base)
+{
+	pid_t child = fork();
+	int status, r;
+
+	if (child < 0)
+		return -errno;
+	if (child == 0) {
+		r = setns(lid, CLONE_NEWUSER) < 0 ? -errno : write_maps(pid, 0, id_base);
+		_exit(-r & 0xff);
+	}
+	if (waitpid(child, &status, 0) < 0)
+		return -errno;
+	return WIFEXITED(status) ? -WEXITSTATUS(status) : -EPIPE;
+}
+
+static int open_space(pid_t pid)
+{
+	_cleanup_(freep) char *path = xasprintf("/proc/%d/ns/user", pid);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static int go_on(int fd)
+{
+	return write(fd, "", 1) == 1 ? 0 : -EPIPE;
+}
+
+static int make(pid_t pid, int fd, uint32_t id_base)
+{
+	_cleanup_(closep) int lid = -1, own = -1;
+	int r = hear(fd);
+
+	if (r >= 0)
+		r = lid = open_space(pid);
+	if (r >= 0)
+		r = write_maps(pid, id_base, id_base);
+	if (r >= 0)
+		r = go_on(fd);
+	if (r >= 0)
+		r = hear(fd);
+	if (r >= 0)
+		r = write_maps_below(lid, pid, id_base);
+	if (r >= 0)
+		r = own = open_space(pid);
+	return r < 0 ? r : take_fd(&own);
+}
+
+int ctuserns_make(uint32_t id_base, const struct ctuserns_bounds *b, struct err *err)
+{
+	int ends[2], r = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0 ? -errno : 0;
+	pid_t pid = r < 0 ? -1 : fork();
+
+	if (pid == 0) {
+		closefd(ends[0]);
+		inside(ends[1], id_base, b);
+	}
+	if (r >= 0) {
+		r = pid < 0 ? -errno : 0;
+		closefd(ends[1]);
+		if (r >= 0)
+			r = make(pid, ends[0], id_base);
+		closefd(ends[0]);
+		if (pid > 0)
+			(void)waitpid(pid, NULL, 0);
+	}
+	return r < 0 ? err_set(err, r, ERR_INTERNAL, NULL,
+			       "the container's user namespace can't be made: %s", strerror(-r))
+		     : r;
+}
