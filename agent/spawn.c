@@ -14,7 +14,8 @@
 
 char *spawn_find(const char *name)
 {
-	static const char *const folders[] = { ".", "../netns", "../storage", "../agent" };
+	static const char *const folders[] = { ".", "../netns", "../storage", "../lxc",
+		"../agent" };
 	char own[PATH_MAX] = "";
 	ssize_t n = readlink("/proc/self/exe", own, sizeof(own) - 1);
 	char *slash = n > 0 ? strrchr(own, '/') : NULL;

@@ -8,7 +8,7 @@
 
 struct job {
 	struct ctlife life;
-	char *lxc, *pool, *run, *rootfs, *driver, *prefix, *netup, *mounts;
+	char *lxc, *pool, *run, *rootfs, *driver, *prefix, *netup, *mounts, *groups;
 	const json_t *whole;                 /* the job as it came, borrowed */
 	const json_t *params, *link, *files; /* of it; NULL: it has none */
 	json_t *result;

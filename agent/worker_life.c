@@ -1,9 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/spawn.h"
 #include "agent/worker_act.h"
 #include "agent/worker_session.h"
 #include "lxc/ctenter.h"
 #include "lxc/ctlimits.h"
 #include "proto/jsonx.h"
+
+/* Its words come from the agent alone, and none of them needs quoting. */
+static void prepare_groups(struct job *j)
+{
+	_cleanup_(freep) char *program = spawn_find("hoody-groups");
+
+	if (!ctgroup_is_hybrid(j->life.groups))
+		return;
+	free(j->groups);
+	j->groups = xasprintf("%s %s %s", program, j->prefix, j->life.spec.id);
+	j->life.paths.groups = j->groups;
+}
 
 static int prepare(struct job *j, struct err *err)
 {
@@ -11,6 +24,7 @@ static int prepare(struct job *j, struct err *err)
 
 	if (r != 0)
 		return MIN_OF(r, 0);
+	prepare_groups(j);
 	r = worker_net_write_files(j, false, err);
 	if (r >= 0)
 		r = worker_files_write(j, err);

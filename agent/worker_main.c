@@ -125,7 +125,7 @@ static int job_read(const json_t *v, struct job *j, struct err *err)
 static void job_done(struct job *j)
 {
 	char *texts[] = { j->lxc, j->pool, j->run, j->rootfs, j->driver, j->prefix, j->netup,
-		j->mounts };
+		j->mounts, j->groups };
 
 	for (size_t i = 0; i < countof(texts); i++)
 		free(texts[i]);

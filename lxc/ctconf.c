@@ -195,6 +195,8 @@ int ctconf_each(const struct ctspec *s, const struct ctconf_paths *p, const stru
 		item(&w, fixed[i].key, "%s", fixed[i].value);
 	item(&w, "lxc.uts.name", "%s", hostname);
 	item(&w, "lxc.net.0.type", "empty"); /* of its own */
+	if (p->groups)
+		item(&w, "lxc.hook.start-host", "%s", p->groups);
 	if (p->netup)
 		item(&w, "lxc.hook.start-host", "%s", p->netup);
 	if (p->mounts)

@@ -441,6 +441,38 @@ int ctgroup_bound(struct ctgroup *g, const char *id, int64_t groups, int64_t dep
 	return r < 0 ? r : write_file(dir, "cgroup.max.depth", text);
 }
 
+bool ctgroup_is_hybrid(const struct ctgroup *g)
+{
+	return g->n > 1;
+}
+
+/* @name "": the directory itself. */
+static int withdraw(int dir, const char *name)
+{
+	if (fchownat(dir, name, 0, 0, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	return 0;
+}
+
+int ctgroup_withdraw(struct ctgroup *g, const char *id, struct err *err)
+{
+	static const char *const names[] = { "", "tasks", "cgroup.procs" };
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < g->n; i++) {
+		_cleanup_(closep) int dir = g->at[i].unified ? -1 : open_dir(g, i, id, "payload");
+
+		if (dir < 0 && !g->at[i].unified && errno != ENOENT)
+			r = -errno;
+		for (size_t k = 0; dir >= 0 && r >= 0 && k < countof(names); k++)
+			r = withdraw(dir, names[k]);
+	}
+	return r < 0 ? err_set(err, r, ERR_INTERNAL, NULL,
+			       "the container's v1 cgroups can't be taken from it: %s",
+			       strerror(-r))
+		     : 0;
+}
+
 int ctgroup_enter_worker(struct ctgroup *g, const char *id)
 {
 	int tree = g->at[g->unified].fd, r;

@@ -59,6 +59,12 @@ _must_check_ int ctgroup_noted(struct ctgroup *g, const char *id, char *ret, siz
  * kernel in the container's own group, whose files are not the container's. */
 _must_check_ int ctgroup_bound(struct ctgroup *g, const char *id, int64_t groups, int64_t depth);
 
+/* Take its v1 directories, which liblxc has given to the container's root, back to the host's: it can make no
+ * groups there. LXC's words for them are "tasks" and "cgroup.procs" (chown_cgroup in liblxc's cgfsng.c). */
+_must_check_ int ctgroup_withdraw(struct ctgroup *g, const char *id, struct err *err);
+/* Is any hierarchy v1? */
+bool ctgroup_is_hybrid(const struct ctgroup *g);
+
 /* Calls @each for every process of @leaf ("payload", "monitor"; NULL: all) until it returns something
  * else than 0, which is then returned. Negative: not all could be looked at.
  * Walks all that the container has made (lxc/cttree.h), so never on the loop. */

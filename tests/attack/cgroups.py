@@ -18,7 +18,9 @@ MOUNT = "mkdir -p /mnt; umount /mnt 2>/dev/null; mount -t cgroup2 none /mnt && c
 WIDE = MOUNT + "n=0; while [ $n -lt {0} ] && mkdir c$n 2>/dev/null; do n=$((n+1)); done; echo $n"
 # Shorter than a path of all of them: each goes on where the last has ended.
 DEEP = MOUNT + "n=0; while [ $n -lt {0} ] && mkdir d 2>/dev/null; do cd d; n=$((n+1)); done; [ -z '{1}' ] || echo 1 >cgroup.procs; echo $n"
-MANY, DEPTH = 20_000, 60
+# In a hierarchy of v1, by the options that it is mounted with; a mount that is refused makes none.
+LEGACY = "mkdir -p /mnt; umount /mnt 2>/dev/null; mount -t cgroup -o {0} none /mnt && cd /mnt; n=0; while [ $n -lt {1} ] && mkdir c$n 2>/dev/null; do n=$((n+1)); done; echo 1 >tasks; echo $n"
+MANY, DEPTH, LEGACY_TRIES = 20_000, 60, 50
 
 
 def number(node, name, script):
@@ -72,6 +74,40 @@ def bounded(node):
     tap.eq(node.do("container.delete", cid, force=True)["state"], "succeeded", "it is deleted")
 
 
+def hierarchies():
+    """Of v1: where, and the options that it is mounted with."""
+    found = []
+    for line in pathlib.Path("/proc/self/mountinfo").read_text().splitlines():
+        before, _, after = line.partition(" - ")
+        kind, _, options = after.split()[:3]
+        if kind == "cgroup":
+            found.append((pathlib.Path(before.split()[4]), ",".join(o for o in options.split(",") if o not in ("rw", "ro") and not o.startswith("release_agent"))))
+    return found
+
+
+def legacy(node, when):
+    made = {options: number(node, "old", LEGACY.format(options, LEGACY_TRIES)) for _, options in hierarchies()}
+    tap.eq({options: n for options, n in made.items() if n != 0}, {}, f"{when}: in no hierarchy of v1 it makes a group")
+    tap.figure(f"{when}: of {LEGACY_TRIES} tries in each of {len(made)} hierarchies of v1 {sum(n for n in made.values() if isinstance(n, int))} succeed")
+
+
+def old(node):
+    if not hierarchies():
+        tap.skip("hierarchies of v1", "this host has none")
+        return
+    cid = node.new_id()
+    node.do("container.create", cid, image=harness.IMAGE, name="old")
+    legacy(node, "at first")
+    tops = [mount / node.prefix / cid / "payload" for mount, _ in hierarchies()]
+    tap.eq([str(p) for top in tops for p in (top, *top.iterdir()) if p.stat().st_uid != 0 and not p.name.match("c[0-9]*")][:9], [], "and nothing there is its own")
+    before = host.init_of(node.prefix, cid)
+    node.ctl("exec", "old", "--", "reboot", "-f")
+    tap.ok(host.poll(lambda: host.init_of(node.prefix, cid) not in (None, before), 30), "it restarts itself")
+    tap.ok(host.poll(lambda: node.ctl("exec", "old", "--", "true")[0] == 0, 30), "and is there again")
+    legacy(node, "after its restart")
+    tap.eq(node.do("container.delete", cid, force=True)["state"], "succeeded", "it is deleted")
+
+
 def deep(node):
     cid = node.new_id()
     node.do("container.create", cid, image=harness.IMAGE, name="deep")
@@ -118,6 +154,7 @@ def main():
         tap.skip_all("needs root")
     with harness.Node() as node:
         bounded(node)
+        old(node)
     with harness.Node(conf={"Containers": {"CgroupsMax": 30_000, "CgroupDepthMax": 100}}) as node:
         deep(node)
         wide(node)

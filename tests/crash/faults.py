@@ -56,7 +56,7 @@ ALWAYS = {
     "restart": (("hoody-netup", "mount", "ENOMEM", 1),),    # it ended stopped
     "resume": (("hoody-worker", "open", "EMFILE", 20),),    # "succeeded", still paused
 }
-PROGRAMS = ("hoody-agent", "hoody-worker", "lxc-monitor", "hoody-netup", "hoody-mounts", "hoody-courier", "hoody-portal")
+PROGRAMS = ("hoody-agent", "hoody-worker", "lxc-monitor", "hoody-netup", "hoody-groups", "hoody-mounts", "hoody-courier", "hoody-portal")
 CALLS = ",".join(c for calls, _, _ in KINDS.values() for c in calls.split(","))
 # What these have ended stays ended when they fail, and the next order finishes it.
 ENDS = ("container.delete", "container.stop", "container.force-stop")

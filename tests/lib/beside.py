@@ -5,7 +5,7 @@ import shutil
 
 import harness
 
-PROGRAMS = ("agent/hoody-courier", "agent/hoody-portal", "agent/hoody-worker", "netns/hoody-netproxy", "netns/hoody-netup", "storage/hoody-mounts")
+PROGRAMS = ("agent/hoody-courier", "agent/hoody-portal", "agent/hoody-worker", "netns/hoody-netproxy", "netns/hoody-netup", "lxc/hoody-groups", "storage/hoody-mounts")
 
 
 def make(node, leaf):
