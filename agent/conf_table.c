@@ -406,6 +406,16 @@ static const struct conf_key table[] = {
 	{ "Containers", "CgroupDepthMax", &number, AT(containers.cgroup_depth_max), "16", 0, 256,
 		.reload = true,
 		.help = "How many of them may lie in one another, from its next start on." },
+	{ "Containers", "TasksMax", &number, AT(containers.tasks_max), "0", 0, 4194304,
+		.reload = true,
+		.help = "How many tasks (processes and their threads) a container may have that "
+			"has no limit of its own, from its next start on. 0: a 32nd of what the "
+			"kernel has, at least 1024 and at most 16384." },
+	{ "Containers", "MemoryMax", &bytes, AT(containers.memory_max), "0", 0, 1LL << 50,
+		.reload = true,
+		.help = "How much memory a container may use that has no limit of its own, from "
+			"its next start on. 0: the host's without an eighth, and without 256 MiB "
+			"at least, but half of it in any case." },
 	{ "Containers", "NamespacesMax", &number, AT(containers.namespaces_max), "1024", 8, 1000000,
 		.reload = true,
 		.help = "How many namespaces of each kind a container may have, from its next "

@@ -8,6 +8,7 @@ agent_libagentbase_a_SOURCES = \
 	agent/conf.c agent/conf.h \
 	agent/conf_doc.c agent/conf_doc.h \
 	agent/conf_table.c agent/conf_table.h \
+	agent/ctbounds.c agent/ctbounds.h \
 	agent/journald.c agent/journald.h agent/journald.def \
 	agent/outlet.c agent/outlet.h \
 	agent/nodekey.c agent/nodekey.h \
@@ -36,7 +37,7 @@ agent_hoodyctl_SOURCES = \
 	agent/ctl_change.c agent/ctl_change.h \
 	agent/ctl_complete.c \
 	agent/ctl_config.c \
-	agent/ctl_doctor.c \
+	agent/ctl_bounds.c agent/ctl_bounds.h agent/ctl_doctor.c \
 	agent/ctl_enroll.c \
 	agent/ctl_file.c agent/ctl_file.h \
 	agent/ctl_find.c agent/ctl_find.h \

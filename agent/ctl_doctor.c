@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "agent/ctl_ask.h"
+#include "agent/ctl_bounds.h"
 #include "agent/ctl_file.h"
 #include "agent/ctl_text.h"
 #include "agent/nodekey.h"
@@ -145,6 +146,19 @@ static void cgroups(struct doctor *d)
 			"limits can't be enforced, controllers are missing:%s", missing);
 	else
 		say(d, GOOD, "cgroups", NULL, "cgroup2 is mounted; memory, cpu and pids are there");
+}
+
+static void bounds(struct doctor *d)
+{
+	struct ctl_bounds_finding found[CTL_BOUNDS_FINDINGS];
+
+	ctl_bounds_look(&d->conf, found);
+	for (size_t i = 0; i < countof(found); i++)
+		say(d,
+			found[i].fault   ? BAD
+			: found[i].doubt ? DOUBTFUL
+					 : GOOD,
+			found[i].check, found[i].mend, "%s", found[i].found);
 }
 
 /* --- ids --- */
@@ -567,7 +581,7 @@ static void print(const struct doctor *d)
 
 enum ctl_exit ctl_doctor(const struct ctl *ctl, struct err *err)
 {
-	void (*const checks[])(struct doctor * d) = { kernel, calls, cgroups, ids, pool,
+	void (*const checks[])(struct doctor * d) = { kernel, calls, cgroups, bounds, ids, pool,
 		clock_is_right, node_key, trusted_keys, agent, forwarding, tracking, flushers,
 		foreign_tables };
 	struct doctor d = { .ctl = ctl };

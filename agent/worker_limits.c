@@ -9,6 +9,7 @@
 static int apply(struct job *j, const struct ctspec *s, struct err *err)
 {
 	_cleanup_pool_ struct pool pool = { .fd = -1, .containers = -1, .images = -1 };
+	struct ctspec_limits bounds = ctlife_limits(&j->life, &(struct ctspec_limits){});
 	const char *link = json_string_value(json_object_get(j->link, "name"));
 	int r = worker_tree_open_pool(j, &pool, err);
 
@@ -20,7 +21,7 @@ static int apply(struct job *j, const struct ctspec *s, struct err *err)
 		r = ctprobe_find(j->life.groups, s->id, NULL, NULL, err);
 	if (r < CTPROBE_RUNNING)
 		return MIN_OF(r, 0);
-	r = ctlimits_apply(j->life.groups, s, ctlimits_disk(j->pool), err);
+	r = ctlimits_apply(j->life.groups, s, &bounds, ctlimits_disk(j->pool), err);
 	return r < 0 || !link ? r : rtlink_set_limit(link, (uint64_t)s->limits.net_bps, err);
 }
 

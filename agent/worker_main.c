@@ -76,12 +76,14 @@ static int bounds_read(const json_t *v, struct ctlife_bounds *ret, struct err *e
 		{ "namespaces", &ret->user.namespaces },
 		{ "inotify", &ret->user.inotify },
 		{ "watches", &ret->user.watches },
+		{ "tasks", &ret->tasks },
+		{ "memory", &ret->memory },
 	};
 	int r = 0;
 
 	ret->wanted = v;
 	for (size_t i = 0; v && r >= 0 && i < countof(all); i++)
-		r = jsonx_int(v, all[i].name, true, 0, INT32_MAX, all[i].to, ERR_CHANNEL, err);
+		r = jsonx_int(v, all[i].name, true, 0, INT64_MAX, all[i].to, ERR_CHANNEL, err);
 	return r;
 }
 

@@ -186,19 +186,32 @@ static int prepare_directory(struct ctlife *l, struct err *err)
 	return 0;
 }
 
+struct ctspec_limits ctlife_limits(const struct ctlife *l, const struct ctspec_limits *own)
+{
+	struct ctspec_limits all = *own;
+
+	if (all.pids == 0)
+		all.pids = l->bounds.tasks;
+	if (all.memory_bytes == 0)
+		all.memory_bytes = l->bounds.memory;
+	return all;
+}
+
 static int make_container(struct ctlife *l, struct lxc_container **ret, struct err *err)
 {
 	struct ctconf_host host = look_at_host(l->groups);
 	struct lxc_container *c = lxc_container_new(l->spec.id, l->paths.lxc);
+	struct ctspec bounded = l->spec;
 	int r;
 
 	if (!c)
 		return err_set(
 			err, -ENOMEM, ERR_INTERNAL, NULL, "liblxc gives no container object");
+	bounded.limits = ctlife_limits(l, &l->spec.limits);
 	c->clear_config(c);
 	/* Loading, though of nothing, is what gives the configuration its name, by which the AppArmor
 	 * profile goes (load_config_locked in liblxc's lxccontainer.c). */
-	r = c->load_config(c, "/dev/null") ? ctconf_each(&l->spec, &l->paths, &host, set_item, c)
+	r = c->load_config(c, "/dev/null") ? ctconf_each(&bounded, &l->paths, &host, set_item, c)
 					   : -EINVAL;
 	if (r < 0) {
 		lxc_container_put(c);

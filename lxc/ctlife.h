@@ -16,6 +16,7 @@ struct ctlife_bounds {
 	bool wanted;
 	int64_t cgroups, cgroup_depth;
 	struct ctuserns_bounds user;
+	int64_t tasks, memory; /* of one that has no such limit; 0: none */
 };
 
 struct ctlife {
@@ -26,6 +27,9 @@ struct ctlife {
 };
 
 void ctlife_reset(void);
+
+/* Its limits, and where it has none what it is bounded by. */
+struct ctspec_limits ctlife_limits(const struct ctlife *l, const struct ctspec_limits *own);
 
 /* 1: it runs, after a start that its worker has lived to the end of; else 0, or negative when that can't
  * be said. A container whose init is there already is ended by its monitor when that finds its starter

@@ -150,15 +150,17 @@ int ctlimits_apply_io(struct ctgroup *g, const struct ctspec *s, dev_t disk, str
 		       : 0;
 }
 
-int ctlimits_apply(struct ctgroup *g, const struct ctspec *s, dev_t disk, struct err *err)
+int ctlimits_apply(struct ctgroup *g, const struct ctspec *s, const struct ctspec_limits *bounds,
+	dev_t disk, struct err *err)
 {
 	const struct ctspec_limits *l = &s->limits;
-	int r = set_number(
-		g, s->id, "memory", "memory.limit_in_bytes", "memory.max", l->memory_bytes);
+	int r = set_number(g, s->id, "memory", "memory.limit_in_bytes", "memory.max",
+		l->memory_bytes > 0 ? l->memory_bytes : bounds->memory_bytes);
 
 	if (r < 0 && !is_lifted_anyway(r, l->memory_bytes > 0))
 		return fail(err, r, "limits.memory_bytes");
-	r = set_number(g, s->id, "pids", "pids.max", "pids.max", l->pids);
+	r = set_number(
+		g, s->id, "pids", "pids.max", "pids.max", l->pids > 0 ? l->pids : bounds->pids);
 	if (r < 0 && !is_lifted_anyway(r, l->pids > 0))
 		return fail(err, r, "limits.pids");
 	r = set_cpu(g, s);

@@ -8,10 +8,11 @@
 #include "lxc/ctgroup.h"
 #include "lxc/ctspec.h"
 
-/* What of @s its payload group does not have yet; what @s leaves out is unlimited. @disk: of the pool
- * (ctlimits_disk), 0 for none. LIMIT_NOT_SUPPORTED where the kernel refuses one, naming it. */
-_must_check_ int ctlimits_apply(
-	struct ctgroup *g, const struct ctspec *s, dev_t disk, struct err *err);
+/* What of @s its payload group does not have yet. What @s leaves out is as in @bounds, as far as this host has
+ * that, and what is in neither is unlimited. @disk: of the pool (ctlimits_disk), 0 for none.
+ * LIMIT_NOT_SUPPORTED where the kernel refuses one, naming it. */
+_must_check_ int ctlimits_apply(struct ctgroup *g, const struct ctspec *s,
+	const struct ctspec_limits *bounds, dev_t disk, struct err *err);
 /* Those of input and output alone. */
 _must_check_ int ctlimits_apply_io(
 	struct ctgroup *g, const struct ctspec *s, dev_t disk, struct err *err);

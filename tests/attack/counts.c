@@ -57,6 +57,11 @@ static int fanotify(int unused, int by)
 		       : fanotify_init(FAN_CLASS_NOTIF | FAN_REPORT_FID, O_RDONLY);
 }
 
+static int task(int unused, int by)
+{
+	return by && setresuid(by, by, by) < 0 ? -1 : 0;
+}
+
 static const struct kind {
 	const char *name;
 	int (*make)(int argument, int by);
@@ -73,6 +78,7 @@ static const struct kind {
 	{ "inotify-below", inotify, 1 },
 	{ "fanotify", fanotify, 0 },
 	{ "watch", watch, -1 },
+	{ "task", task, 0 },
 };
 
 /* Where /proc/sys is read-only, by a /proc of its own. */
@@ -110,6 +116,7 @@ int main(int argc, char **argv)
 {
 	int tries = argc == 3 ? atoi(argv[2]) : 0, made = 0, told[2], hold[2];
 	const struct kind *k = kinds;
+	pid_t pid;
 	char c;
 
 	while (argc == 3 && k < kinds + sizeof(kinds) / sizeof(*kinds) &&
@@ -124,11 +131,12 @@ int main(int argc, char **argv)
 			made += watch(n, 0) == 0;
 			continue;
 		}
-		if (fork() == 0) {
+		pid = fork();
+		if (pid == 0) {
 			close(hold[1]);
 			try(k, n, told[1], hold[0]);
 		}
-		made += read(told[0], &c, 1) == 1 && c == '+';
+		made += pid > 0 && read(told[0], &c, 1) == 1 && c == '+';
 	}
 	printf("%d\n", made);
 	fflush(stdout);

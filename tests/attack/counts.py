@@ -14,7 +14,7 @@ import host
 import tap
 
 NS_GET_PARENT, NS_GET_OWNER_UID = 0xb702, 0xb704 # ioctl_ns(2)
-BOUNDS = {"NamespacesMax": 40, "InotifyMax": 16, "WatchesMax": 60}
+BOUNDS = {"NamespacesMax": 40, "InotifyMax": 16, "WatchesMax": 60, "TasksMax": 200, "MemoryMax": "96M"}
 TRIES = 80
 KINDS = {"user": 40, "pid": 40, "uts": 40, "ipc": 40, "net": 40, "mnt": 40, "cgroup": 40, "inotify": 16, "inotify-below": 16, "fanotify": 16, "watch": 60}
 PROGRAM = pathlib.Path(__file__).with_name("counts.c")
@@ -34,6 +34,28 @@ def attack(node, when):
         tap.ok(bound // 2 <= made <= bound, f"{when}: of {TRIES} tries at {kind} at most {bound} succeed", made, code, err)
         figures.append(f"{kind} {made}")
     tap.figure(f"{when}: of {TRIES} tries each, " + ", ".join(figures))
+
+
+def hoard(node):
+    """Tasks and memory, by one that has no limits, and then with those of its own."""
+    cid = node.new_id()
+    node.do("container.create", cid, image=harness.IMAGE, name="greedy")
+    compile_into(node, cid)
+
+    def tries():
+        made = int(node.ctl("exec", "-T", "greedy", "--", "/counts", "task", "400")[1])
+        # dd's buffer is what it touches whole
+        fates = [node.ctl("exec", "-T", "greedy", "--", "dd", "if=/dev/zero", "of=/dev/null", "count=1", f"bs={size}M")[0] == 0 for size in (32, 160)]
+        return made, fates
+
+    made, fates = tries()
+    tap.ok(150 < made <= 200, "of 400 tries at a task at most 200 succeed, though it has no limit", made)
+    tap.eq(fates, [True, False], "of the memory it has 32 MiB, and not 160")
+    tap.figure(f"without limits of its own: of 400 tasks {made}, of 32 and 160 MiB of memory {fates}")
+    node.do("container.update", cid, limits={"pids": 100, "memory_bytes": 256 << 20})
+    made, fates = tries()
+    tap.ok(50 < made <= 100 and fates == [True, True], "its own limits hold instead", made, fates)
+    tap.eq(node.do("container.delete", cid, force=True)["state"], "succeeded", "deleted")
 
 
 def owner(space):
@@ -85,6 +107,7 @@ def main():
         tap.eq(owners(node, cid), [base, base], "it is counted as before")
         for container in (cid, other):
             tap.eq(node.do("container.delete", container, force=True)["state"], "succeeded", "deleted")
+        hoard(node)
         tap.ok(host.poll(lambda: not node.leaks(), 10), "nothing is left", node.leaks())
     tap.done()
 
