@@ -210,13 +210,19 @@ int ctgroup_read(const struct ctgroup *g, const char *controller, const char *id
 	return dir < 0 ? -errno : read_file(dir, file, ret, size);
 }
 
+int ctgroup_write_leaf(const struct ctgroup *g, const char *controller, const char *id,
+	const char *leaf, const char *file, const char *text)
+{
+	bool unified;
+	_cleanup_(closep) int dir = ctgroup_dir(g, controller, id, leaf, &unified);
+
+	return dir < 0 ? -errno : write_file(dir, file, text);
+}
+
 int ctgroup_write(const struct ctgroup *g, const char *controller, const char *id, const char *file,
 	const char *text)
 {
-	bool unified;
-	_cleanup_(closep) int dir = ctgroup_dir(g, controller, id, "payload", &unified);
-
-	return dir < 0 ? -errno : write_file(dir, file, text);
+	return ctgroup_write_leaf(g, controller, id, "payload", file, text);
 }
 
 /* --- who is there --- */

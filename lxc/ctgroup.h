@@ -83,7 +83,10 @@ bool ctgroup_has_v1(const struct ctgroup *g, const char *controller);
 _must_check_ int ctgroup_read(const struct ctgroup *g, const char *controller, const char *id,
 	const char *file, char *ret, size_t size);
 
-/* Write one. -ENOENT also where the hierarchy does not have the controller. */
+/* Write one; in another of its groups ("monitor"). -ENOENT also where the hierarchy does not have the
+ * controller. */
+_must_check_ int ctgroup_write_leaf(const struct ctgroup *g, const char *controller, const char *id,
+	const char *leaf, const char *file, const char *text);
 _must_check_ int ctgroup_write(const struct ctgroup *g, const char *controller, const char *id,
 	const char *file, const char *text);
 

@@ -7,6 +7,8 @@
 #include <sys/sysmacros.h>
 
 #define CFS_PERIOD_US 100000
+#define MONITOR_QUOTA_US \
+	25000 /* of each such period: some 10 MB/s of console, or an init's restart in one */
 
 /* --- the disk --- */
 
@@ -167,4 +169,18 @@ int ctlimits_apply(struct ctgroup *g, const struct ctspec *s, const struct ctspe
 	if (r < 0 && !is_lifted_anyway(r, l->cpu_cores > 0))
 		return fail(err, r, "limits.cpu_cores");
 	return ctlimits_apply_io(g, s, disk, err);
+}
+
+int ctlimits_bound_monitor(struct ctgroup *g, const char *id, struct err *err)
+{
+	bool v1 = ctgroup_has_v1(g, "cpu");
+	char text[64];
+	int r;
+
+	(void)snprintf(text, sizeof(text), v1 ? "%d" : "%d %d", MONITOR_QUOTA_US, CFS_PERIOD_US);
+	r = ctgroup_write_leaf(g, "cpu", id, "monitor", v1 ? "cpu.cfs_quota_us" : "cpu.max", text);
+	return r >= 0 || r == -ENOENT
+		       ? 0
+		       : err_set(err, r, ERR_INTERNAL, NULL,
+				 "the container's monitor can't be bounded: %s", strerror(-r));
 }

@@ -17,5 +17,9 @@ _must_check_ int ctlimits_apply(struct ctgroup *g, const struct ctspec *s,
 _must_check_ int ctlimits_apply_io(
 	struct ctgroup *g, const struct ctspec *s, dev_t disk, struct err *err);
 
+/* Its monitor copies what the container writes to its console, as fast as it can: outside of the container's
+ * limits, so it has one of its own. After a start, which it must not slow down. */
+_must_check_ int ctlimits_bound_monitor(struct ctgroup *g, const char *id, struct err *err);
+
 /* The whole disk that the file system of @path lies on; 0: it lies on none that can be named. */
 dev_t ctlimits_disk(const char *path);
