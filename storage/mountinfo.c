@@ -34,9 +34,8 @@ static bool has_option(const char *options, const char *name)
 
 enum { ID, PARENT, DEVICE, ROOT, POINT, OPTIONS, WORDS };
 
-static void add(struct mountinfo *m, char *const word[static WORDS], const char *rest)
+static void add(struct mountinfo *m, char *const word[static WORDS])
 {
-	const char *source = strncmp(rest, "- ", 2) == 0 ? rest : strstr(rest, " - ");
 	struct mountinfo_entry *e;
 
 	if (m->n == m->allocated) {
@@ -50,7 +49,6 @@ static void add(struct mountinfo *m, char *const word[static WORDS], const char 
 		.root = unescape(word[ROOT]),
 		.point = unescape(word[POINT]),
 		.readonly = has_option(word[OPTIONS], "ro"),
-		.ramdisk = source && strstr(source, " " MOUNTINFO_RAMDISK " "),
 	};
 	(void)snprintf(e->device, sizeof(e->device), "%s", word[DEVICE]);
 }
@@ -65,7 +63,7 @@ static void read_line(struct mountinfo *m, char *line)
 		if (!rest)
 			return;
 	}
-	add(m, word, rest);
+	add(m, word);
 }
 
 int mountinfo_read(int proc, const char *pid, struct mountinfo *ret)
@@ -149,12 +147,17 @@ void mountinfo_place_done(struct mountinfo_place *p)
 	*p = (struct mountinfo_place){};
 }
 
+/* What is behind the place's own directory, as behind() says it. */
+static const char *within(const struct mountinfo_entry *e, const struct mountinfo_place *p)
+{
+	return p->root && strcmp(e->device, p->device) == 0 ? behind(e->root, p->root) : NULL;
+}
+
 bool mountinfo_is_ours(const struct mountinfo_entry *e, const struct mountinfo_rule *r)
 {
-	const char *tree =
-		strcmp(e->device, r->trees->device) == 0 ? behind(e->root, r->trees->root) : NULL;
+	const char *tree = within(e, r->trees);
 
-	return e->ramdisk || (tree && *tree == '/' && !behind(tree + 1, r->self));
+	return within(e, r->ramdisk) || (tree && *tree == '/' && !behind(tree + 1, r->self));
 }
 
 bool mountinfo_may_stay(const struct mountinfo_entry *e, const struct mountinfo_rule *r)

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The mounts of a namespace (proc(5), /proc/PID/mountinfo), and which of them are the agent's. */
+/* The mounts of a namespace (proc(5), /proc/PID/mountinfo), and which of them are the agent's: by the file
+ * system and the place in it that they show, never by a name that a container can give its own. */
 #pragma once
 
 #include "proto/base.h"
-
-#define MOUNTINFO_RAMDISK "hoody-ramdisk" /* the tmpfs' source */
 
 struct mountinfo_entry {
 	uint64_t id, parent;
@@ -12,7 +11,6 @@ struct mountinfo_entry {
 	char *root;      /* of the file system, what is mounted */
 	char *point;     /* where, unescaped */
 	bool readonly;
-	bool ramdisk;
 };
 
 struct mountinfo {
@@ -39,6 +37,8 @@ void mountinfo_place_done(struct mountinfo_place *p);
 
 struct mountinfo_rule {
 	const struct mountinfo_place *trees; /* <Pool>/containers */
+	const struct mountinfo_place
+		*ramdisk; /* <RuntimeDirectory>/ramdisk; empty where there is none */
 	const char *self;
 	struct mountinfo_entry *allowed; /* borrowed texts */
 	size_t n;

@@ -190,6 +190,7 @@ struct visit {
 	int mount; /* to be moved to @at, or -1 */
 	const char *at;
 	struct mountinfo_place trees;      /* <Pool>/containers */
+	struct mountinfo_place ramdisk;    /* <RuntimeDirectory>/ramdisk */
 	const struct mountinfo_rule *rule; /* what may stay */
 	struct {
 		int r;
@@ -513,7 +514,7 @@ static int sweep_others(
 {
 	_cleanup_mountinfo_ struct mountinfo list = {};
 	_cleanup_(freep) char *pid = xasprintf("%d", (int)t->init);
-	struct mountinfo_rule rule = { .self = t->id, .trees = &v->trees };
+	struct mountinfo_rule rule = { .self = t->id, .trees = &v->trees, .ramdisk = &v->ramdisk };
 	bool dirty = false;
 	int r = mountinfo_read(v->proc, pid, &list);
 
@@ -535,7 +536,9 @@ static int sweep_others(
 static int open_all(struct visit *v, const struct mounts_target *t)
 {
 	_cleanup_(freep) char *path = xasprintf("/proc/%d/root", (int)t->init),
-			      *trees = xasprintf("%s/containers", t->pool);
+			      *trees = xasprintf("%s/containers", t->pool),
+			      *ramdisk = xasprintf("%s/ramdisk", t->run);
+	int r;
 
 	v->proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	v->root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -547,7 +550,8 @@ static int open_all(struct visit *v, const struct mounts_target *t)
 		v->out = NULL;
 		return -ENOMEM;
 	}
-	return mountinfo_place(v->proc, trees, &v->trees);
+	r = mountinfo_place(v->proc, ramdisk, &v->ramdisk);
+	return r < 0 && r != -ENOENT ? r : mountinfo_place(v->proc, trees, &v->trees);
 }
 
 static void visit_done(struct visit *v)
@@ -555,6 +559,7 @@ static void visit_done(struct visit *v)
 	v->proc = closefd(v->proc);
 	v->root = closefd(v->root);
 	mountinfo_place_done(&v->trees);
+	mountinfo_place_done(&v->ramdisk);
 	if (v->out)
 		(void)munmap(v->out, sizeof(*v->out));
 }

@@ -37,17 +37,22 @@ static void check_lines(const char *text, size_t size)
 	read_back(&m, text, size);
 	assert(m.n <= lines);
 	for (size_t i = 0; i < m.n; i++) {
-		struct mountinfo_place trees = { .root = (char[]){ "/pool/containers" } };
-		const struct mountinfo_rule none = { .trees = &trees, .self = "x" }, all = {
-			.trees = &trees, .self = "x", .allowed = &m.at[i], .n = 1
-		};
+		struct mountinfo_place trees = { .root = (char[]){ "/pool/containers" } },
+				       nowhere = {};
+		const struct mountinfo_rule none = { .trees = &trees,
+			.ramdisk = &nowhere,
+			.self = "x" },
+					    all = { .trees = &trees,
+						    .ramdisk = &nowhere,
+						    .self = "x",
+						    .allowed = &m.at[i],
+						    .n = 1 };
 
 		assert(strlen(m.at[i].root) <= size && strlen(m.at[i].point) <= size);
 		assert(!mountinfo_may_stay(&m.at[i], &none) && mountinfo_may_stay(&m.at[i], &all));
 		(void)snprintf(trees.device, sizeof(trees.device), "%s", m.at[i].device);
 		if (mountinfo_is_ours(&m.at[i], &none))
-			assert(m.at[i].ramdisk ||
-				strncmp(m.at[i].root, trees.root, strlen(trees.root)) == 0);
+			assert(strncmp(m.at[i].root, trees.root, strlen(trees.root)) == 0);
 		(void)mountinfo_find(&m, m.at[i].id);
 	}
 }
@@ -64,7 +69,7 @@ static void check_path(const char *path)
 	read_back(&m, line, strlen(line));
 	assert(m.n == 1 && m.at[0].id == 36 && strcmp(m.at[0].device, "98:0") == 0);
 	assert(strcmp(m.at[0].root, path) == 0 && strcmp(m.at[0].point, path) == 0);
-	assert(m.at[0].readonly && !m.at[0].ramdisk);
+	assert(m.at[0].readonly && !m.at[0].overlay);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -510,9 +510,9 @@ def named():
         node.root = lambda cid: pool / "containers" / cid / "rootfs"
         a, b = Box(node, "source"), Box(node, "target")
         a.sh("mkdir -p /s; echo 1 >/s/f")
-        b.sh("mkdir -p /x /y; echo mine >/x/f; mount --bind /x /y")
+        b.sh("mkdir -p /x /y /z; echo mine >/x/f; mount --bind /x /y; mount -t tmpfs hoody-ramdisk /z; echo mine >/z/f")
         sid, result = share(node, a, "/s", b, mount_path="/mnt/s")
-        tap.eq((result["status"], b.says("cat /mnt/s/f"), b.says("cat /y/f")), ("active", "1", "mine"), "in a pool below a directory called containers: mounted, and the target's own mounts stay")
+        tap.eq((result["status"], b.says("cat /mnt/s/f"), b.says("cat /y/f"), b.says("cat /z/f")), ("active", "1", "mine", "mine"), "in a pool below a directory called containers: mounted, and the target's own mounts stay, also what it calls a ramdisk of the agent's")
         b.do("container.restart")
         tap.eq(b.says("cat /mnt/s/f"), "1", "also at start")
         node.do("share.delete", None, share_id=sid)
