@@ -190,16 +190,37 @@ static void note_share(struct agent *a, const json_t *targets, const char *share
 	note_status(a, share, all, message);
 }
 
-static void note_busy(const char *target_id, const json_t *result)
+static json_int_t number(const json_t *count, const char *what)
 {
-	json_int_t busy = json_integer_value(json_object_get(json_object_get(result, ""), "busy"));
+	return json_integer_value(json_object_get(count, what));
+}
 
-	if (busy > 0)
+static void note_busy(const char *target_id, const json_t *count)
+{
+	if (number(count, "busy") > 0)
 		LOG(LOG_WARNING, LEFTOVER, FIELDS(.container_id = target_id),
 			"%lld mounts of what is no longer shared with container %s stay "
 			"until the processes end that have locked them in namespaces of "
 			"their own",
-			(long long)busy, target_id);
+			(long long)number(count, "busy"), target_id);
+}
+
+static void note_held(const char *target_id, const json_t *count)
+{
+	_cleanup_(freep) char *pids = json_dumps(json_object_get(count, "pids"), JSON_COMPACT);
+
+	if (number(count, "held") > 0)
+		LOG(LOG_WARNING, LEFTOVER, FIELDS(.container_id = target_id),
+			"container %s has %lld descriptors of what is no longer shared with it, "
+			"%lld "
+			"of them can write; they last until the processes end that have them: %s",
+			target_id, (long long)number(count, "held"),
+			(long long)number(count, "writable"), pids);
+	if (number(count, "unseen") > 0)
+		LOG(LOG_WARNING, LEFTOVER, FIELDS(.container_id = target_id),
+			"%lld processes of container %s have more descriptors than are looked at: "
+			"whether they have something of what is no longer shared is not known",
+			(long long)number(count, "unseen"), target_id);
 }
 
 void ctmounts_note(struct agent *a, const json_t *result, const char *about)
@@ -210,7 +231,8 @@ void ctmounts_note(struct agent *a, const json_t *result, const char *about)
 
 	json_object_foreach(targets, id, of_target)
 	{
-		note_busy(id, of_target);
+		note_busy(id, json_object_get(of_target, ""));
+		note_held(id, json_object_get(of_target, ""));
 		(void)json_object_update(shares, of_target);
 	}
 	if (about && targets) /* what is mounted nowhere has no fault that anybody could see */

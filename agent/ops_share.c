@@ -95,7 +95,12 @@ static void put(struct agent *a, const json_t *row, const json_t *over)
 		agent_now_ms());
 }
 
-/* Where it was taken away, and whether somebody was in it. */
+static bool has(const json_t *count, const char *what)
+{
+	return json_integer_value(json_object_get(count, what)) > 0;
+}
+
+/* Where it was taken away, whether somebody was in it, and who has something of it still. */
 static void tell_unmounted(struct agent *a, const struct operation *op, const json_t *share)
 {
 	json_t *all = json_object_get(op->step_data, "mounts"), *v;
@@ -105,13 +110,14 @@ static void tell_unmounted(struct agent *a, const struct operation *op, const js
 	{
 		const json_t *count = json_object_get(v, "");
 
-		if (json_integer_value(json_object_get(count, "gone")) > 0 ||
-			json_integer_value(json_object_get(count, "busy")) > 0)
+		if (has(count, "gone") || has(count, "busy") || has(count, "held"))
 			tell_share(a, share, "unmounted",
-				json_pack("{s:s, s:s, s:b, s:O}", "id", share_id(op),
-					"container_id", target_id, "lazily",
-					json_integer_value(json_object_get(count, "lazy")) > 0,
-					"busy", json_object_get(count, "busy")));
+				json_pack("{s:s, s:s, s:b, s:O, s:O*, s:O*, s:O*}", "id",
+					share_id(op), "container_id", target_id, "lazily",
+					has(count, "lazy"), "busy", json_object_get(count, "busy"),
+					"held", json_object_get(count, "held"), "writable",
+					json_object_get(count, "writable"), "overlays",
+					json_object_get(count, "overlays")));
 	}
 }
 

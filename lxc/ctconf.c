@@ -7,8 +7,8 @@
 #define CONSOLE_SIZE  65536 /* of what is kept: liblxc begins a new file then */
 
 /* The denylist that LXC's own distribution policy has (config/templates/common.seccomp), with the
- * newer mount-by-descriptor calls left in: unprivileged containers need them and can do nothing
- * with them that user namespaces don't allow. */
+ * newer mount-by-descriptor calls left in but for one: unprivileged containers need them and can do
+ * nothing with them that user namespaces don't allow. */
 const char ctconf_seccomp_policy[] =
 	"2\n"
 	"denylist\n"
@@ -20,6 +20,10 @@ const char ctconf_seccomp_policy[] =
 	"finit_module errno 1\n"
 	"delete_module errno 1\n"
 	"reject_force_umount\n"
+	/* A copy of a mount that is in no namespace: nobody could take it away with what is no longer
+	 * shared. ENOSYS has mount(8) do without. Only libseccomp 2.6 knows the second, since Linux 6.15. */
+	"open_tree errno 38 [2,1,SCMP_CMP_MASKED_EQ,1]\n"
+	"open_tree_attr errno 38 [2,1,SCMP_CMP_MASKED_EQ,1]\n"
 	/* Its rings do what no filter of system calls sees; ENOSYS has programs do without. */
 	"io_uring_setup errno 38\n"
 	"io_uring_enter errno 38\n"

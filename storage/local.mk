@@ -14,7 +14,9 @@ storage_libstorage_a_SOURCES = \
 	storage/hostonly.c storage/hostonly.h \
 	storage/keyfile.c storage/keyfile.h \
 	storage/kittree.c storage/kittree.h \
+	storage/holders.c storage/holders.h \
 	storage/mountinfo.c storage/mountinfo.h \
+	storage/mountvisit.c storage/mountvisit.h \
 	storage/mounts.c storage/mounts.h \
 	storage/netfiles.c storage/netfiles.h \
 	storage/oci.c storage/oci.h \

@@ -34,8 +34,9 @@ static bool has_option(const char *options, const char *name)
 
 enum { ID, PARENT, DEVICE, ROOT, POINT, OPTIONS, WORDS };
 
-static void add(struct mountinfo *m, char *const word[static WORDS])
+static void add(struct mountinfo *m, char *const word[static WORDS], const char *rest)
 {
+	const char *type = strncmp(rest, "- ", 2) == 0 ? rest : strstr(rest, " - ");
 	struct mountinfo_entry *e;
 
 	if (m->n == m->allocated) {
@@ -49,6 +50,7 @@ static void add(struct mountinfo *m, char *const word[static WORDS])
 		.root = unescape(word[ROOT]),
 		.point = unescape(word[POINT]),
 		.readonly = has_option(word[OPTIONS], "ro"),
+		.overlay = type && strncmp(strchr(type, '-'), "- overlay ", 10) == 0,
 	};
 	(void)snprintf(e->device, sizeof(e->device), "%s", word[DEVICE]);
 }
@@ -63,7 +65,7 @@ static void read_line(struct mountinfo *m, char *line)
 		if (!rest)
 			return;
 	}
-	add(m, word);
+	add(m, word, rest);
 }
 
 int mountinfo_read(int proc, const char *pid, struct mountinfo *ret)

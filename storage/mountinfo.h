@@ -11,6 +11,7 @@ struct mountinfo_entry {
 	char *root;      /* of the file system, what is mounted */
 	char *point;     /* where, unescaped */
 	bool readonly;
+	bool overlay; /* it has copies of other mounts that no list shows (overlayfs) */
 };
 
 struct mountinfo {

@@ -15,11 +15,12 @@
 #include <sys/wait.h>
 
 #include "proto/ident.h"
+#include "storage/holders.h"
 #include "storage/mountinfo.h"
+#include "storage/mountvisit.h"
 #include "storage/path.h"
 
 #define PLAIN_FLAGS (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
-#define COVERS_MAX  4096 /* that are taken off one mount */
 
 /* --- a source --- */
 
@@ -60,35 +61,6 @@ static int open_source(const struct mounts_target *t, const json_t *wish)
 	return root < 0 ? -errno : open_beneath(root, path);
 }
 
-/* --- children --- */
-
-/* What a process that is forked off must do first: end with its parent, also when that has ended by now,
- * and hold nothing open but these, so that nobody waits for the end of what is not its own (a worker's
- * channel, by which its death is known). */
-static void become_child(pid_t parent, int a, int b, int c, int d)
-{
-	int keep[] = { a, b, c, d };
-	unsigned from = STDERR_FILENO + 1;
-
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent)
-		_exit(1);
-	for (size_t i = 0; i < countof(keep); i++) { /* the smallest that is left */
-		size_t least = countof(keep);
-
-		for (size_t k = 0; k < countof(keep); k++)
-			if (keep[k] >= (int)from &&
-				(least == countof(keep) || keep[k] < keep[least]))
-				least = k;
-		if (least == countof(keep))
-			break;
-		if ((unsigned)keep[least] > from)
-			(void)close_range(from, (unsigned)keep[least] - 1, 0);
-		from = (unsigned)keep[least] + 1;
-	}
-	(void)close_range(from, ~0u, 0);
-}
-
 /* --- a mount of it, with flags that nobody in the container can take off --- */
 
 /* In a process of its own that ends with it: namespaces are not left. Never returns. */
@@ -96,7 +68,7 @@ static void copy_locked(pid_t parent, int fd, const char *over, int tell)
 {
 	int copy;
 
-	become_child(parent, fd, tell, -1, -1);
+	mountvisit_become_child(parent, fd, tell, -1, -1);
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
 		move_mount(fd, "", AT_FDCWD, over, MOVE_MOUNT_F_EMPTY_PATH) < 0 ||
 		unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0)
@@ -183,172 +155,21 @@ static int make_mount(const struct mounts_target *t, int source, bool readonly, 
 
 /* --- in the container's mount namespaces --- */
 
-/* Work for a child that has entered one. Its descriptors are from before. */
-struct visit {
-	int proc;  /* the host's /proc */
-	int root;  /* the container's, as its init has it */
-	int mount; /* to be moved to @at, or -1 */
-	const char *at;
-	struct mountinfo_place trees;      /* <Pool>/containers */
-	struct mountinfo_place ramdisk;    /* <RuntimeDirectory>/ramdisk */
-	const struct mountinfo_rule *rule; /* what may stay */
-	struct {
-		int r;
-		unsigned gone, lazy, busy; /* taken away; of those, in use; that could not be */
-	} * out;                           /* shared */
+struct work {
+	struct mountvisit visit;
+	const char *run;                /* may be mounted over, in a namespace of ours */
+	struct mountinfo_place trees;   /* <Pool>/containers */
+	struct mountinfo_place ramdisk; /* <RuntimeDirectory>/ramdisk */
+	int pool;                       /* <Pool>/containers */
+	struct holders holders;         /* who still has what was taken away */
 };
 
-static uint64_t mount_at(int dir, const char *name)
-{
-	struct statx x;
-
-	return statx(dir, name, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_MNT_ID,
-		       &x) < 0
-		       ? 0
-		       : x.stx_mnt_id;
-}
-
-/* A name in a directory, on which a mount lies. */
-struct spot {
-	int dir;
-	char name[NAME_MAX + 1];
-	uint64_t id; /* what is seen there, which may not be what was looked for */
-};
-
-static void spot_done(struct spot *s)
-{
-	s->dir = closefd(s->dir);
-}
-#define _cleanup_spot_ _cleanup_(spot_done)
-
-/* Walk to @point, and remember where the last mount on the way began: what was looked for, or what
- * covers it. No link is followed, so that this is the place that the kernel has called by that name, or
- * an error. */
-static int find_spot(const char *point, struct spot *ret)
-{
-	_cleanup_(closep) int dir = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	uint64_t id = dir < 0 ? 0 : mount_at(dir, ""), there;
-
-	while (dir >= 0 && *(point += strspn(point, "/"))) {
-		char name[NAME_MAX + 1];
-		size_t len = strcspn(point, "/");
-		int next;
-
-		(void)snprintf(name, sizeof(name), "%.*s", (int)len, point);
-		there = len < sizeof(name) ? mount_at(dir, name) : 0;
-		if (there == 0)
-			break; /* a cover has no such directory */
-		if (there != id) {
-			spot_done(ret);
-			ret->dir = fcntl(dir, F_DUPFD_CLOEXEC, 3);
-			ret->id = id = there;
-			strcpy(ret->name, name);
-		}
-		next = openat(dir, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		closefd(dir);
-		dir = next;
-		point += len;
-	}
-	return ret->dir < 0 ? -ENOENT : 0;
-}
-
-static bool is_above(const struct mountinfo *list, const struct mountinfo_entry *e, uint64_t id)
-{
-	for (size_t i = 0; e && i <= list->n; i++) {
-		if (e->parent == id)
-			return true;
-		e = e->parent == e->id ? NULL : mountinfo_find(list, e->parent);
-	}
-	return false;
-}
-
-/* One that is in use is detached: whoever is in it keeps what he has open, and nobody comes in. What the
- * container has mounted over it, or over a directory above it, goes first: else it would only have to
- * take that off again. By its directory, and not by a path that can be made to lead elsewhere: what is a
- * mount point can't be renamed. */
-static void take_away(const struct visit *v, const struct mountinfo *list, size_t which)
-{
-	const struct mountinfo_entry *e = &list->at[which];
-
-	for (unsigned i = 0; i < COVERS_MAX; i++) {
-		_cleanup_spot_ struct spot spot = { .dir = -1 };
-		bool used = true;
-
-		if (find_spot(e->point, &spot) < 0 || is_above(list, e, spot.id) ||
-			fchdir(spot.dir) < 0)
-			return;
-		if (spot.id == e->id)
-			used = umount2(spot.name, UMOUNT_NOFOLLOW) < 0;
-		if (used && umount2(spot.name, MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
-			return;
-		if (spot.id == e->id) {
-			v->out->gone++;
-			v->out->lazy += used;
-			return;
-		}
-	}
-}
-
-static bool must_go(const struct visit *v, const struct mountinfo_entry *e)
-{
-	return mountinfo_is_ours(e, v->rule) && !mountinfo_may_stay(e, v->rule);
-}
-
-static void sweep(const struct visit *v)
-{
-	_cleanup_mountinfo_ struct mountinfo list = {}, after = {};
-
-	if (mountinfo_read(v->proc, "self", &list) < 0) {
-		v->out->busy++; /* nobody knows, so nobody may say that it is gone */
-		return;
-	}
-	for (size_t i = list.n; i-- > 0;) /* the last made is the first to go */
-		if (must_go(v, &list.at[i]))
-			take_away(v, &list, i);
-	if (mountinfo_read(v->proc, "self", &after) < 0) {
-		v->out->busy++;
-		return;
-	}
-	for (size_t i = 0; i < after.n; i++)
-		v->out->busy += must_go(v, &after.at[i]);
-}
-
-static int put(const struct visit *v)
-{
-	_cleanup_(closep) int at = -1;
-	int r = path_open_in_root(
-		v->root, v->at + strspn(v->at, "/"), O_PATH | O_DIRECTORY, 0, &at);
-
-	if (r < 0)
-		return r;
-	return move_mount(v->mount, "", at, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) <
-			       0
-		       ? -errno
-		       : 0;
-}
-
-static int visit(const struct visit *v, pid_t pid)
+static int visit(const struct work *v, pid_t pid)
 {
 	_cleanup_(freep) char *path = xasprintf("/proc/%d/ns/mnt", (int)pid);
 	_cleanup_(closep) int ns = open(path, O_RDONLY | O_CLOEXEC);
-	pid_t parent = getpid(), child;
 
-	if (ns < 0)
-		return -errno;
-	child = fork();
-	if (child == 0) {
-		become_child(parent, ns, v->proc, v->root, v->mount);
-		v->out->r = setns(ns, CLONE_NEWNS) < 0 ? -errno : 0;
-		if (v->out->r == 0 && v->mount >= 0)
-			v->out->r = put(v);
-		else if (v->out->r == 0)
-			sweep(v);
-		_exit(0);
-	}
-	if (child < 0)
-		return -errno;
-	(void)waitpid(child, NULL, 0);
-	return v->out->r;
+	return ns < 0 ? -errno : mountvisit_enter(&v->visit, ns);
 }
 
 /* --- one wish --- */
@@ -413,22 +234,22 @@ static int make_point(const struct mounts_target *t, const char *at)
 }
 
 /* Move it in, where the wish says. A project's ramdisk has its point in the container's own. */
-static int move_in(struct visit *v, const struct mounts_target *t, const json_t *wish, int mount)
+static int move_in(struct work *v, const struct mounts_target *t, const json_t *wish, int mount)
 {
 	int r;
 
-	v->at = json_string_value(json_object_get(wish, "at"));
-	r = map_of(wish) == MAP_OPTIONAL ? 0 : make_point(t, v->at);
+	v->visit.at = json_string_value(json_object_get(wish, "at"));
+	r = map_of(wish) == MAP_OPTIONAL ? 0 : make_point(t, v->visit.at);
 	if (r < 0)
 		return r;
-	v->mount = mount;
+	v->visit.mount = mount;
 	r = visit(v, t->init);
-	v->mount = -1;
+	v->visit.mount = -1;
 	return r;
 }
 
 static json_t *mount_one(
-	struct visit *v, const struct mounts_target *t, const json_t *wish, uint64_t *ret_id)
+	struct work *v, const struct mounts_target *t, const json_t *wish, uint64_t *ret_id)
 {
 	bool readonly = json_is_true(json_object_get(wish, "readonly"));
 	const char *at = json_string_value(json_object_get(wish, "at"));
@@ -438,7 +259,7 @@ static json_t *mount_one(
 	*ret_id = 0;
 	if (source < 0)
 		return failed(source, NULL);
-	*ret_id = find_there(v->root, at, source, readonly);
+	*ret_id = find_there(v->visit.root, at, source, readonly);
 	if (*ret_id)
 		return json_pack("{s:b}", "mounted", 1);
 	mount = make_mount(t, source, readonly, map_of(wish));
@@ -451,7 +272,7 @@ static json_t *mount_one(
 
 		return failed(r, why);
 	}
-	*ret_id = find_there(v->root, at, source, readonly);
+	*ret_id = find_there(v->visit.root, at, source, readonly);
 	return *ret_id ? json_pack("{s:b, s:b}", "mounted", 1, "new", 1)
 		       : failed(-EAGAIN, "the container has moved it away meanwhile");
 }
@@ -471,102 +292,192 @@ static void allow(
 }
 
 static uint64_t find_fulfilled(
-	const struct visit *v, const struct mounts_target *t, const json_t *wish)
+	const struct work *v, const struct mounts_target *t, const json_t *wish)
 {
 	_cleanup_(closep) int source = open_source(t, wish);
 
-	return source < 0 ? 0
-			  : find_there(v->root, json_string_value(json_object_get(wish, "at")),
-				    source, json_is_true(json_object_get(wish, "readonly")));
+	return source < 0
+		       ? 0
+		       : find_there(v->visit.root, json_string_value(json_object_get(wish, "at")),
+				 source, json_is_true(json_object_get(wish, "readonly")));
 }
 
-static bool is_first(const ino_t *seen, size_t n, ino_t ino)
-{
-	for (size_t i = 0; i < n; i++)
-		if (seen[i] == ino)
-			return false;
-	return true;
-}
+struct spaces {
+	struct work *v;
+	ino_t *seen;
+	size_t n;
+};
 
-/* Each mount namespace of the container's once. */
-static void sweep_all(struct visit *v, const struct mounts_target *t)
+/* Each mount namespace of the container's once; our own is not one. */
+static void sweep_space(int ns, void *userdata)
 {
-	_cleanup_(freep) ino_t *seen = xcalloc(t->n_pids + 1, sizeof(*seen));
-	size_t n = 0;
-	struct stat st, own;
+	struct spaces *s = userdata;
+	struct stat st;
 
-	if (stat("/proc/self/ns/mnt", &own) < 0)
+	if (fstat(ns, &st) < 0)
 		return;
-	for (size_t i = 0; i <= t->n_pids; i++) {
-		pid_t pid = i < t->n_pids ? t->pids[i] : t->init;
-		_cleanup_(freep) char *path = xasprintf("/proc/%d/ns/mnt", (int)pid);
+	for (size_t i = 0; i < s->n; i++)
+		if (s->seen[i] == st.st_ino)
+			return;
+	s->seen = xrealloc(s->seen, s->n + 1, sizeof(*s->seen));
+	s->seen[s->n++] = st.st_ino;
+	assert(s->v->visit.out);
+	if (mountvisit_enter(&s->v->visit, ns) < 0)
+		s->v->visit.out->busy++; /* nobody knows what is there */
+}
 
-		if (stat(path, &st) < 0 || st.st_ino == own.st_ino || !is_first(seen, n, st.st_ino))
-			continue;
-		seen[n++] = st.st_ino;
-		(void)visit(v, pid);
+/* A copy that is in no namespace is its maker's to change, whoever has made it so. So it is moved into one of
+ * ours and detached there, read-only: what is in none any more nobody changes. Never returns. */
+static void take_copy(pid_t parent, int fd, const char *over)
+{
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
+
+	mountvisit_become_child(parent, fd, -1, -1, -1);
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+		move_mount(fd, "", AT_FDCWD, over, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		_exit(1);
+	(void)mount_setattr(AT_FDCWD, over, AT_RECURSIVE, &attr, sizeof(attr));
+	(void)umount2(over, MNT_DETACH);
+	_exit(0);
+}
+
+/* @fd: of any directory in it. */
+static void hold_back(int fd, void *userdata)
+{
+	const struct spaces *s = userdata;
+	_cleanup_(closep) int top = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	pid_t parent = getpid(), child;
+	struct statx x;
+
+	for (unsigned i = 0; i < PATH_MAX; i++) {
+		int up;
+
+		if (top < 0 || statx(top, "", AT_EMPTY_PATH, STATX_INO, &x) < 0)
+			return;
+		if (x.stx_attributes & STATX_ATTR_MOUNT_ROOT)
+			break;
+		up = openat(top, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		closefd(top);
+		top = up;
 	}
+	child = fork();
+	if (child == 0)
+		take_copy(parent, top, s->v->run);
+	if (child > 0)
+		(void)waitpid(child, NULL, 0);
+}
+
+static void sweep_of(struct spaces *s, pid_t pid)
+{
+	_cleanup_(freep) char *path = xasprintf("/proc/%d/ns/mnt", (int)pid);
+	_cleanup_(closep) int ns = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (ns >= 0)
+		sweep_space(ns, s);
+}
+
+static void sweep_all(struct work *v, const struct mounts_target *t)
+{
+	struct spaces s = { .v = v, .seen = xcalloc(1, sizeof(*s.seen)) };
+	struct stat own;
+
+	if (stat("/proc/self/ns/mnt", &own) == 0) {
+		s.seen[s.n++] = own.st_ino;
+		for (size_t i = 0; i < t->n_pids; i++)
+			sweep_of(&s, t->pids[i]);
+		sweep_of(&s, t->init);
+		/* One that nobody is in is swept by whoever has it open. */
+		if (t->n_pids > 0)
+			holders_look(&(struct holders_look){ .proc = v->visit.proc,
+					     .trees = v->pool,
+					     .pids = t->pids,
+					     .n_pids = t->n_pids,
+					     .rule = v->visit.rule,
+					     .space = sweep_space,
+					     .writable = hold_back,
+					     .userdata = &s },
+				&v->holders);
+	}
+	free(s.seen);
 }
 
 /* Whatever of ours is not among these goes. */
 static int sweep_others(
-	struct visit *v, const struct mounts_target *t, const uint64_t *ids, size_t n)
+	struct work *v, const struct mounts_target *t, const uint64_t *ids, size_t n)
 {
 	_cleanup_mountinfo_ struct mountinfo list = {};
 	_cleanup_(freep) char *pid = xasprintf("%d", (int)t->init);
 	struct mountinfo_rule rule = { .self = t->id, .trees = &v->trees, .ramdisk = &v->ramdisk };
 	bool dirty = false;
-	int r = mountinfo_read(v->proc, pid, &list);
+	int r = mountinfo_read(v->visit.proc, pid, &list);
 
 	if (r < 0)
 		return r;
-	assert(v->out);
+	assert(v->visit.out);
 	allow(&rule, &list, ids, n);
-	v->rule = &rule;
+	v->visit.rule = &rule;
 	for (size_t i = 0; i < list.n; i++)
-		dirty = dirty || must_go(v, &list.at[i]);
-	v->out->busy = 0;
+		dirty = dirty || mountvisit_must_go(&v->visit, &list.at[i]);
+	v->visit.out->busy = v->visit.out->overlays = 0;
 	if (dirty || t->n_pids > 0)
 		sweep_all(v, t);
-	v->rule = NULL;
+	v->visit.rule = NULL;
 	free(rule.allowed);
 	return 0;
 }
 
-static int open_all(struct visit *v, const struct mounts_target *t)
+static int open_all(struct work *v, const struct mounts_target *t)
 {
 	_cleanup_(freep) char *path = xasprintf("/proc/%d/root", (int)t->init),
 			      *trees = xasprintf("%s/containers", t->pool),
 			      *ramdisk = xasprintf("%s/ramdisk", t->run);
 	int r;
 
-	v->proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	v->root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (v->proc < 0 || v->root < 0)
+	v->visit.proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	v->visit.root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (v->visit.proc < 0 || v->visit.root < 0)
 		return -errno;
-	v->out = mmap(
-		NULL, sizeof(*v->out), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (v->out == MAP_FAILED) {
-		v->out = NULL;
+	v->visit.out = mmap(NULL, sizeof(*v->visit.out), PROT_READ | PROT_WRITE,
+		MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (v->visit.out == MAP_FAILED) {
+		v->visit.out = NULL;
 		return -ENOMEM;
 	}
-	r = mountinfo_place(v->proc, ramdisk, &v->ramdisk);
-	return r < 0 && r != -ENOENT ? r : mountinfo_place(v->proc, trees, &v->trees);
+	v->pool = open(trees, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (v->pool < 0)
+		return -errno;
+	r = mountinfo_place(v->visit.proc, ramdisk, &v->ramdisk);
+	return r < 0 && r != -ENOENT ? r : mountinfo_place(v->visit.proc, trees, &v->trees);
 }
 
-static void visit_done(struct visit *v)
+static void work_done(struct work *v)
 {
-	v->proc = closefd(v->proc);
-	v->root = closefd(v->root);
+	v->visit.proc = closefd(v->visit.proc);
+	v->visit.root = closefd(v->visit.root);
+	v->pool = closefd(v->pool);
 	mountinfo_place_done(&v->trees);
 	mountinfo_place_done(&v->ramdisk);
-	if (v->out)
-		(void)munmap(v->out, sizeof(*v->out));
+	if (v->visit.out)
+		(void)munmap(v->visit.out, sizeof(*v->visit.out));
+}
+
+static json_t *count(const struct work *v)
+{
+	const struct holders *h = &v->holders;
+	json_t *pids = json_array();
+
+	assert(v->visit.out);
+	for (size_t i = 0; i < h->n; i++)
+		(void)json_array_append_new(pids, json_integer(h->pid[i]));
+	return json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:o}", "gone",
+		(int)v->visit.out->gone, "lazy", (int)v->visit.out->lazy, "busy",
+		(int)v->visit.out->busy, "held", (int)h->held, "writable", (int)h->writable,
+		"unseen", (int)h->unseen, "overlays", (int)v->visit.out->overlays, "pids", pids);
 }
 
 /* What must go goes first, so that what is new finds its place free. */
 static int reconcile(
-	struct visit *v, const struct mounts_target *t, const json_t *wanted, json_t *result)
+	struct work *v, const struct mounts_target *t, const json_t *wanted, json_t *result)
 {
 	size_t n = json_array_size(wanted), i;
 	_cleanup_(freep) uint64_t *ids = xcalloc(n + 1, sizeof(*ids));
@@ -581,17 +492,16 @@ static int reconcile(
 	json_array_foreach((json_t *)(uintptr_t)wanted, i, wish)(void) json_object_set_new(result,
 		json_string_value(json_object_get(wish, "key")), mount_one(v, t, wish, &ids[i]));
 	r = sweep_others(v, t, ids, n);
-	assert(v->out);
-	(void)json_object_set_new(result, "",
-		json_pack("{s:i, s:i, s:i}", "gone", (int)v->out->gone, "lazy", (int)v->out->lazy,
-			"busy", (int)v->out->busy));
+	(void)json_object_set_new(result, "", count(v));
 	return r;
 }
 
 int mounts_reconcile(
 	const struct mounts_target *t, const json_t *wanted, json_t **ret_result, struct err *err)
 {
-	_cleanup_(visit_done) struct visit v = { .proc = -1, .root = -1, .mount = -1 };
+	_cleanup_(work_done) struct work v = {
+		.visit = { .proc = -1, .root = -1, .mount = -1 }, .run = t->run, .pool = -1
+	};
 	json_t *result = json_object();
 	int r = open_all(&v, t);
 

@@ -32,6 +32,9 @@ struct mounts_target {
  *   {"key","host","at","map"}                    one of the host's
  * "map" is "none" or, where the file system need not be able to, "optional"; ids are mapped without it.
  * @ret_result is {key: {"mounted": bool, "message"?, "escape"?: true}} and, under "", how many mounts
- * were taken away ("gone"), how many of those were in use ("lazy"), and how many could not be ("busy"). The caller's. Blocks for about 3 ms per mount that is made. */
+ * were taken away ("gone"), how many of those were in use ("lazy"), how many could not be ("busy"), and who has
+ * what is no longer wished all the same ("held", "writable", "unseen", "pids": storage/holders.h) or may have
+ * it ("overlays", which are the container's). The caller's.
+ * Blocks for about 3 ms per mount that is made. */
 _must_check_ int mounts_reconcile(
 	const struct mounts_target *t, const json_t *wanted, json_t **ret_result, struct err *err);

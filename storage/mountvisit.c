@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "storage/mountvisit.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "storage/path.h"
+
+#define COVERS_MAX 4096 /* that are taken off one mount */
+
+/* --- children --- */
+
+void mountvisit_become_child(pid_t parent, int a, int b, int c, int d)
+{
+	int keep[] = { a, b, c, d };
+	unsigned from = STDERR_FILENO + 1;
+
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(1);
+	for (size_t i = 0; i < countof(keep); i++) { /* the smallest that is left */
+		size_t least = countof(keep);
+
+		for (size_t k = 0; k < countof(keep); k++)
+			if (keep[k] >= (int)from &&
+				(least == countof(keep) || keep[k] < keep[least]))
+				least = k;
+		if (least == countof(keep))
+			break;
+		if ((unsigned)keep[least] > from)
+			(void)close_range(from, (unsigned)keep[least] - 1, 0);
+		from = (unsigned)keep[least] + 1;
+	}
+	(void)close_range(from, ~0u, 0);
+}
+
+/* --- what is there goes --- */
+
+static uint64_t mount_at(int dir, const char *name)
+{
+	struct statx x;
+
+	return statx(dir, name, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_MNT_ID,
+		       &x) < 0
+		       ? 0
+		       : x.stx_mnt_id;
+}
+
+/* A name in a directory, on which a mount lies. */
+struct spot {
+	int dir;
+	char name[NAME_MAX + 1];
+	uint64_t id; /* what is seen there, which may not be what was looked for */
+};
+
+static void spot_done(struct spot *s)
+{
+	s->dir = closefd(s->dir);
+}
+#define _cleanup_spot_ _cleanup_(spot_done)
+
+/* Walk to @point, and remember where the last mount on the way began: what was looked for, or what
+ * covers it. No link is followed, so that this is the place that the kernel has called by that name, or
+ * an error. */
+static int find_spot(const char *point, struct spot *ret)
+{
+	_cleanup_(closep) int dir = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	uint64_t id = dir < 0 ? 0 : mount_at(dir, ""), there;
+
+	while (dir >= 0 && *(point += strspn(point, "/"))) {
+		char name[NAME_MAX + 1];
+		size_t len = strcspn(point, "/");
+		int next;
+
+		(void)snprintf(name, sizeof(name), "%.*s", (int)len, point);
+		there = len < sizeof(name) ? mount_at(dir, name) : 0;
+		if (there == 0)
+			break; /* a cover has no such directory */
+		if (there != id) {
+			spot_done(ret);
+			ret->dir = fcntl(dir, F_DUPFD_CLOEXEC, 3);
+			ret->id = id = there;
+			strcpy(ret->name, name);
+		}
+		next = openat(dir, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		closefd(dir);
+		dir = next;
+		point += len;
+	}
+	return ret->dir < 0 ? -ENOENT : 0;
+}
+
+static bool is_above(const struct mountinfo *list, const struct mountinfo_entry *e, uint64_t id)
+{
+	for (size_t i = 0; e && i <= list->n; i++) {
+		if (e->parent == id)
+			return true;
+		e = e->parent == e->id ? NULL : mountinfo_find(list, e->parent);
+	}
+	return false;
+}
+
+/* A mount in no namespace can't be changed by anybody any more: so whoever keeps a directory of it can write
+ * there no longer. Not while somebody has a file open to write (EBUSY), who is found later (holders.h). */
+static void make_readonly(const char *name)
+{
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
+
+	(void)mount_setattr(AT_FDCWD, name, AT_SYMLINK_NOFOLLOW, &attr, sizeof(attr));
+}
+
+/* One that is in use is detached: whoever is in it keeps what he has open, and nobody comes in. What the
+ * container has mounted over it, or over a directory above it, goes first: else it would only have to
+ * take that off again. By its directory, and not by a path that can be made to lead elsewhere: what is a
+ * mount point can't be renamed. */
+static void take_away(const struct mountvisit *v, const struct mountinfo *list, size_t which)
+{
+	const struct mountinfo_entry *e = &list->at[which];
+
+	for (unsigned i = 0; i < COVERS_MAX; i++) {
+		_cleanup_spot_ struct spot spot = { .dir = -1 };
+		bool used = true;
+
+		if (find_spot(e->point, &spot) < 0 || is_above(list, e, spot.id) ||
+			fchdir(spot.dir) < 0)
+			return;
+		if (spot.id == e->id)
+			used = umount2(spot.name, UMOUNT_NOFOLLOW) < 0;
+		if (spot.id == e->id && used)
+			make_readonly(spot.name);
+		if (used && umount2(spot.name, MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
+			return;
+		if (spot.id == e->id) {
+			v->out->gone++;
+			v->out->lazy += used;
+			return;
+		}
+	}
+}
+
+bool mountvisit_must_go(const struct mountvisit *v, const struct mountinfo_entry *e)
+{
+	return mountinfo_is_ours(e, v->rule) && !mountinfo_may_stay(e, v->rule);
+}
+
+static void sweep(const struct mountvisit *v)
+{
+	_cleanup_mountinfo_ struct mountinfo list = {}, after = {};
+
+	if (mountinfo_read(v->proc, "self", &list) < 0) {
+		v->out->busy++; /* nobody knows, so nobody may say that it is gone */
+		return;
+	}
+	for (size_t i = list.n; i-- > 0;) /* the last made is the first to go */
+		if (mountvisit_must_go(v, &list.at[i]))
+			take_away(v, &list, i);
+	if (mountinfo_read(v->proc, "self", &after) < 0) {
+		v->out->busy++;
+		return;
+	}
+	for (size_t i = 0; i < after.n; i++) {
+		v->out->busy += mountvisit_must_go(v, &after.at[i]);
+		v->out->overlays += after.at[i].overlay;
+	}
+}
+
+static int put(const struct mountvisit *v)
+{
+	_cleanup_(closep) int at = -1;
+	int r = path_open_in_root(
+		v->root, v->at + strspn(v->at, "/"), O_PATH | O_DIRECTORY, 0, &at);
+
+	if (r < 0)
+		return r;
+	return move_mount(v->mount, "", at, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) <
+			       0
+		       ? -errno
+		       : 0;
+}
+
+int mountvisit_enter(const struct mountvisit *v, int ns)
+{
+	pid_t parent = getpid(), child = fork();
+
+	if (child == 0) {
+		mountvisit_become_child(parent, ns, v->proc, v->root, v->mount);
+		v->out->r = setns(ns, CLONE_NEWNS) < 0 ? -errno : 0;
+		if (v->out->r == 0 && v->mount >= 0)
+			v->out->r = put(v);
+		else if (v->out->r == 0)
+			sweep(v);
+		_exit(0);
+	}
+	if (child < 0)
+		return -errno;
+	(void)waitpid(child, NULL, 0);
+	return v->out->r;
+}
