@@ -15,12 +15,23 @@
 static char path_variable[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 static char home_variable[] = "HOME=/root", user_variable[] = "USER=root";
 
+/* What the child has of this. */
+struct entry {
+	const struct ctattach *command;
+	int go[2]; /* a pipe: a byte in it says that the child is in the container's groups */
+};
+
 /* In the container, between fork and exec: only what signal-safety(7) allows, but for execvpe, which
  * has nobody beside it here. */
 static int become_command(void *payload)
 {
-	const struct ctattach *c = payload;
+	const struct entry *e = payload;
+	const struct ctattach *c = e->command;
+	char go;
 
+	(void)close(e->go[1]); /* so that our parent's end is one */
+	if (read(e->go[0], &go, 1) != 1)
+		return CTATTACH_NOT_RUN;
 	(void)setsid(); /* liblxc may have done it */
 	if (c->terminal && ioctl(STDIN_FILENO, TIOCSCTTY, 0) < 0)
 		return CTATTACH_NOT_RUN;
@@ -109,39 +120,72 @@ static void free_variables(char **list, const char *term)
 	free(list);
 }
 
+/* Not by liblxc, which takes a group of the container's own making, frozen or not, for the one to go to. The
+ * parent is in no namespace of the container's, so it may have the hierarchies again. */
+static int move_in(const struct ctlife *l, pid_t pid, int go, struct err *err)
+{
+	struct ctgroup *g = NULL;
+	int r = ctgroup_open(l->paths.cgroup_prefix, &g, err);
+
+	if (r < 0)
+		return r;
+	r = ctgroup_move_in(g, l->spec.id, pid);
+	(void)ctgroup_close(g);
+	if (r >= 0 && write(go, "", 1) != 1)
+		r = -errno;
+	return r < 0 ? err_set(err, r, ERR_INTERNAL, NULL,
+			       "a command can't be moved into the container's cgroups: %s",
+			       strerror(-r))
+		     : 0;
+}
+
+static int attach(struct lxc_container *c, const struct ctlife *l, struct entry *e,
+	lxc_attach_options_t *options, pid_t *ret_pid, struct err *err)
+{
+	int r;
+
+	options->attach_flags &= ~LXC_ATTACH_MOVE_TO_CGROUP;
+	r = c->attach(c, become_command, e, options, ret_pid) < 0
+		    ? err_set(err, -EIO, ERR_INTERNAL, NULL,
+			      "liblxc can't run a command in the container")
+		    : move_in(l, *ret_pid, e->go[1], err);
+	closep(&e->go[1]); /* without the byte: it ends */
+	return r;
+}
+
 int ctattach_run(struct ctlife *l, const struct ctattach *command, pid_t *ret_pid, int *ret_master,
 	struct err *err)
 {
 	_cleanup_(freep) char *term = xasprintf("TERM=%s", command->term ? command->term : "dumb");
-	const json_t *vars = l->paths.environment;
-	char **variables;
-	char home[] = "/root";
+	char **variables, home[] = "/root";
 	lxc_attach_options_t options = LXC_ATTACH_OPTIONS_DEFAULT;
 	_cleanup_(closep) int master = -1, slave = -1;
+	struct entry entry = { command, { -1, -1 } };
 	struct lxc_container *c;
 	int r = 0;
 
 	if (command->terminal)
 		r = make_terminal(l, command, &master, &slave, err);
+	if (r >= 0 && pipe2(entry.go, O_CLOEXEC) < 0)
+		r = err_set(err, -errno, ERR_INTERNAL, NULL, "no pipe: %s", strerror(errno));
 	c = r < 0 ? NULL : container_of(l, err);
 	if (!c)
 		return r < 0 ? r : -ENOMEM;
 	l->groups = ctgroup_close(l->groups);
-	variables = variables_of(vars, term);
+	variables = variables_of(l->paths.environment, term);
 	options.env_policy = LXC_ATTACH_CLEAR_ENV;
 	options.extra_env_vars = variables;
 	options.initial_cwd = home;
 	options.stdin_fd = command->terminal ? slave : command->stdio[0];
 	options.stdout_fd = command->terminal ? slave : command->stdio[1];
 	options.stderr_fd = command->terminal ? slave : command->stdio[2];
-	r = c->attach(c, become_command, (void *)command, &options, ret_pid);
+	r = attach(c, l, &entry, &options, ret_pid, err);
+	closep(&entry.go[0]);
 	lxc_container_put(c);
 	free_variables(variables, term);
-	if (r < 0)
-		return err_set(err, -EIO, ERR_INTERNAL, NULL,
-			"liblxc can't run a command in the container");
-	*ret_master = take_fd(&master);
-	return 0;
+	if (r >= 0)
+		*ret_master = take_fd(&master);
+	return r;
 }
 
 int ctattach_console(struct ctlife *l, int *ret_master, int *ret_hold, struct err *err)

@@ -6,6 +6,7 @@
 #include <mntent.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <time.h>
@@ -18,6 +19,8 @@
 #define FREEZE_POLL_MS  2
 #define PIDS_MAX        65536 /* of one cgroup.procs that we look at */
 #define KILL_AGAIN_MS   10
+#define LEAF            ".lxc"
+#define LEAF_TRIES      4
 #define OWN_GROUPS      3                    /* monitor, payload, worker */
 #define NOTE            "trusted.hoody.init" /* xattr of a container's group: cgroup2 has them */
 
@@ -496,4 +499,62 @@ int ctgroup_enter_worker(struct ctgroup *g, const char *id)
 		return r;
 	dir = open_dir(g, (size_t)g->unified, id, "worker");
 	return dir < 0 ? -errno : write_file(dir, "cgroup.procs", "0");
+}
+
+/* Nobody inside can give away what is his to root. */
+static int open_own(int payload, const char *name)
+{
+	_cleanup_(closep) int fd = -1;
+	struct stat st;
+	int r = make_dir(payload, name);
+
+	if (r < 0)
+		return r;
+	fd = openat(payload, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	return st.st_uid == 0 ? take_fd(&fd) : -EEXIST;
+}
+
+static int open_leaf(int payload)
+{
+	char name[32] = LEAF;
+	int fd = open_own(payload, name);
+
+	for (int i = 0; fd == -EEXIST && i < LEAF_TRIES; i++) {
+		uint64_t number = 0;
+
+		if (getrandom(&number, sizeof(number), 0) < 0)
+			return -errno;
+		(void)snprintf(name, sizeof(name), LEAF "-%016llx", (unsigned long long)number);
+		fd = open_own(payload, name);
+	}
+	return fd;
+}
+
+/* A payload that has threads' groups, or no room for one more, is a place for processes itself. */
+static int move_into(int payload, bool unified, const char *pid)
+{
+	_cleanup_(closep) int leaf = unified ? open_leaf(payload) : -1;
+
+	if (leaf >= 0 && write_file(leaf, "cgroup.procs", pid) == 0)
+		return 0;
+	return write_file(payload, "cgroup.procs", pid);
+}
+
+int ctgroup_move_in(struct ctgroup *g, const char *id, pid_t pid)
+{
+	char text[16];
+	int r = 0;
+
+	(void)snprintf(text, sizeof(text), "%d", (int)pid);
+	for (size_t i = 0; r >= 0 && i < g->n; i++) {
+		_cleanup_(closep) int payload = open_dir(g, i, id, "payload");
+
+		if (payload >= 0)
+			r = move_into(payload, g->at[i].unified, text);
+		else if (errno != ENOENT || g->at[i].unified)
+			r = -errno;
+	}
+	return r;
 }

@@ -75,6 +75,10 @@ _must_check_ int ctgroup_each_pid(struct ctgroup *g, const char *id, const char 
  * lost. */
 _must_check_ int ctgroup_enter_worker(struct ctgroup *g, const char *id);
 
+/* Move @pid into the container's payload, in every hierarchy. Where it can be, into a group of it that is not the
+ * container's to freeze or to close: ".lxc", as liblxc calls its own, or another if somebody inside has made that. */
+_must_check_ int ctgroup_move_in(struct ctgroup *g, const char *id, pid_t pid);
+
 /* Is @controller on a hierarchy of its own (v1)? */
 bool ctgroup_has_v1(const struct ctgroup *g, const char *controller);
 

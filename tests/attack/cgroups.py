@@ -4,6 +4,7 @@
 import os
 import pathlib
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -123,6 +124,38 @@ def deep(node):
     tap.eq(node.leaks(), [], "and nothing is left")
 
 
+# The session leaves the group that it was put in, and makes one of that name that is its own.
+OWN_LEAF = MOUNT + "echo 0 >cgroup.procs; rmdir .lxc; mkdir .lxc && "
+LEAVES = {"froze": "echo 1 >.lxc/cgroup.freeze", "made one for threads": "echo threaded >.lxc/cgroup.type", "took all that it may make beside": "n=0; while mkdir c$n; do n=$((n+1)); done"}
+
+
+def answers(node, name, deadline_s=15):
+    """Whether a session begins and ends."""
+    command = [harness.BUILD / "agent/hoodyctl", "--config", node.directory / "agent.conf", "exec", name, "--", "cat", "/proc/self/cgroup"]
+    with subprocess.Popen([str(c) for c in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as session:
+        try:
+            return session.wait(deadline_s * harness.SLOW) == 0, session.stdout.read()
+        except subprocess.TimeoutExpired:
+            session.kill()
+            return False, "no answer"
+
+
+def sessions(node):
+    """Who comes in goes to a group that the container can't have prepared for him."""
+    good = 0
+    for i, (what, script) in enumerate(LEAVES.items()):
+        cid, name = node.new_id(), f"leaf{i}"
+        node.do("container.create", cid, image=harness.IMAGE, name=name)
+        node.ctl("exec", name, "--", "sh", "-c", OWN_LEAF + script)
+        made = next((top_of(node, cid) / "payload").glob(".lxc"), None)
+        works, said = answers(node, name)
+        good += works
+        tap.ok(made and made.stat().st_uid != 0 and works, f"a session in a container that has made .lxc itself, and {what}", said)
+        tap.ok(f"/{cid}/payload" in said or "0::/" in said, "in its groups", said)
+        tap.eq(node.do("container.delete", cid, force=True)["state"], "succeeded", "it is deleted")
+    tap.figure(f"{good} of {len(LEAVES)} sessions in containers that had made their group before")
+
+
 def status_of(node, cid):
     return local.Local(node).do("GET", f"/containers/{cid}")["status"]
 
@@ -155,6 +188,7 @@ def main():
     with harness.Node() as node:
         bounded(node)
         old(node)
+        sessions(node)
     with harness.Node(conf={"Containers": {"CgroupsMax": 30_000, "CgroupDepthMax": 100}}) as node:
         deep(node)
         wide(node)
