@@ -4,7 +4,8 @@
 pkglibexec_PROGRAMS += agent/hoody-portal
 agent_hoody_portal_SOURCES = \
 	agent/portal_main.c \
-	agent/portal_ask.c agent/portal_ask.h
+	agent/portal_ask.c agent/portal_ask.h \
+	agent/portal_crowd.c agent/portal_crowd.h
 agent_hoody_portal_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(MICROHTTPD_CFLAGS) $(SECCOMP_CFLAGS) $(SYSTEMD_CFLAGS)
 agent_hoody_portal_LDADD = proto/libsandbox.a proto/libchannel.a proto/libproto.a \
 	$(JANSSON_LIBS) $(MICROHTTPD_LIBS) $(SECCOMP_LIBS) $(SYSTEMD_LIBS)

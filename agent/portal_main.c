@@ -14,12 +14,14 @@
 #include <sys/epoll.h>
 
 #include "agent/portal_ask.h"
+#include "agent/portal_crowd.h"
 #include "proto/channel.h"
 #include "proto/sandbox.h"
 #include "proto/jsonx.h"
 
 #define SETUP_TIMEOUT_MS   10000
 #define CONNECTIONS_MAX    200
+#define CONNECTIONS_SPARE  20 /* that leave, or were accepted in the same turn */
 #define IDLE_TIMEOUT_S     60
 #define HEADERS_MAX        (32 * 1024)
 #define BODY_MAX           (1024 * 1024)
@@ -29,6 +31,7 @@
 struct request {
 	struct request *prev, *next;
 	struct MHD_Connection *connection;
+	struct portal *portal;
 	uint64_t id;
 	char *body;
 	size_t size;
@@ -48,6 +51,7 @@ struct portal {
 	struct MHD_Daemon *daemon;
 	sd_event_source *timer, *keepalive;
 	struct request *requests;
+	struct portal_crowd crowd;
 	uint64_t next_id;
 };
 
@@ -58,6 +62,7 @@ static struct request *request_new(struct portal *p, struct MHD_Connection *conn
 	struct request *r = xcalloc(1, sizeof(*r));
 
 	r->connection = connection;
+	r->portal = p;
 	r->id = ++p->next_id;
 	r->next = p->requests;
 	if (r->next)
@@ -97,6 +102,12 @@ static void resume(struct request *r)
 	r->suspended = false;
 }
 
+static struct portal_crowd_member *member_of(struct MHD_Connection *connection)
+{
+	return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)
+		->socket_context;
+}
+
 /* --- what is answered --- */
 
 static enum MHD_Result queue(struct request *r)
@@ -104,6 +115,8 @@ static enum MHD_Result queue(struct request *r)
 	enum MHD_Result queued =
 		MHD_queue_response(r->connection, (unsigned)r->status, r->response);
 
+	if (!r->streaming) /* for its client to read it */
+		portal_crowd_wait(&r->portal->crowd, member_of(r->connection));
 	MHD_destroy_response(r->response);
 	r->response = NULL;
 	return queued;
@@ -311,6 +324,7 @@ static enum MHD_Result ask(struct portal *p, struct request *r, const char *meth
 		return refuse(r, 503, "BUSY", "the agent is busy: try again");
 	r->asked = true;
 	r->suspended = true;
+	portal_crowd_work(&p->crowd, member_of(r->connection));
 	MHD_suspend_connection(r->connection);
 	return MHD_YES;
 }
@@ -358,8 +372,22 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **st
 		return;
 	if (r->streaming && !r->ended)
 		say_gone(p, r->id);
+	portal_crowd_wait(&p->crowd, member_of(connection));
 	request_free(p, r);
 	*state = NULL;
+}
+
+static void on_connection(void *cls, struct MHD_Connection *connection, void **context,
+	enum MHD_ConnectionNotificationCode what)
+{
+	struct portal *p = cls;
+
+	if (what == MHD_CONNECTION_NOTIFY_CLOSED)
+		portal_crowd_leave(&p->crowd, *context);
+	else
+		*context = portal_crowd_enter(&p->crowd,
+			MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)
+				->connect_fd);
 }
 
 /* The agent gets the path in segments, each unescaped by itself. */
@@ -401,12 +429,14 @@ static int start_daemon(struct portal *p, int fd)
 {
 	const union MHD_DaemonInfo *info;
 
+	p->crowd.max = CONNECTIONS_MAX - CONNECTIONS_SPARE;
 	p->daemon = MHD_start_daemon(
 		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_ERROR_LOG, 0, NULL,
 		NULL, on_access, p, MHD_OPTION_EXTERNAL_LOGGER, drop_log, NULL,
 		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED, on_completed, p,
-		MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_CONNECTION_LIMIT,
-		(unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S,
+		MHD_OPTION_NOTIFY_CONNECTION, on_connection, p, MHD_OPTION_UNESCAPE_CALLBACK,
+		keep_escapes, NULL, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
+		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEADERS_MAX,
 		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
 	if (!p->daemon)

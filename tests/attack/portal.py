@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A portal that was taken over orders in the name of nobody who asked: it passes the listening socket, sockets of its own, and a kept duplicate of root's connection after root has left. None of it is executed. A
-taken-over portal of the metrics, whose requests are numbered like the local one's, ends nobody's event stream. This file is also that portal, when the agent starts it as one."""
+taken-over portal of the metrics, whose requests are numbered like the local one's, ends nobody's event stream. And one that was not is kept from nobody by those who hold as many connections as there can be. This file is also that portal, when the agent starts it as one."""
 import array
 import json
 import os
@@ -15,6 +15,7 @@ import frames
 TRIES = 20
 IDS = 200 # as many as are ever open
 SETUP_FRAME_MAX = 64
+CROWD = 210 # libmicrohttpd is given 200
 READY, ANSWER, REQUEST, GONE = 0x0481, 0x0402, 0x0482, 0x0483
 
 
@@ -135,6 +136,80 @@ def anothers_stream():
         tap.figure(f"portal, numbers of another's: {0 if got else 1} of 1 streams ended in {IDS} tries")
 
 
+class Crowd:
+    """As many connections as it takes, and more, that each have said the same and don't read."""
+
+    def __init__(self, connect, says, n=CROWD):
+        self.connect, self.says, self.held = connect, says, []
+        for _ in range(n):
+            self.one_more()
+
+    def one_more(self):
+        s = self.connect()
+        s.settimeout(5 * harness.SLOW)
+        try:
+            s.sendall(self.says)
+        except OSError:
+            pass # sent away already
+        self.held.append(s)
+
+    def close(self):
+        for s in self.held:
+            s.close()
+
+
+def crowded():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    conf = {**harness.STANDALONE, "Metrics": {"Listen": f"127.0.0.1:{port}"}}
+    with harness.Node(start=False, conf=conf) as node:
+        node.start_agent()
+        path = str(node.directory / "run" / "debug.sock")
+
+        def by_path():
+            s = socket.socket(socket.AF_UNIX)
+            s.connect(path)
+            return s
+
+        doors = {"Local.Socket": by_path, "Metrics.Listen": lambda: socket.create_connection(("127.0.0.1", port))}
+        scrape, asked = b"GET /metrics HTTP/1.1\r\nHost: node\r\n", 0
+        habits = {"say nothing": b"", "begin a request": scrape, "don't end its body": scrape + b"Content-Length: 10\r\n\r\n12345", "don't read what they asked for": (scrape + b"\r\n") * 50}
+        for door, connect in doors.items():
+            served = []
+            for habit, says in habits.items():
+                crowd = Crowd(connect, says)
+                served.append((habit, answered(connect, scrape)))
+                crowd.close()
+            asked += sum(good for _, good in served)
+            tap.eq([habit for habit, good in served if not good], [], f"{door}: whoever asks is answered, though {CROWD} others hold connections")
+        followed(node, by_path)
+        tap.figure(f"{asked} of {len(doors) * len(habits)} were answered beside {CROWD} connections that are held")
+        tap.eq(node.sanitizer_words(), [], "sanitizers are silent")
+
+
+def followed(node, connect):
+    """Who follows events is not sent away for others."""
+    api = local.Local(node)
+    stream, crowd = api.stream("/events"), Crowd(connect, b"")
+    project = api.do("POST", "/projects/", {"alias": "followed"})["id"]
+    api.do("POST", f"/projects/{project}/containers", {"image": harness.IMAGE, "name": "followed"})
+    tap.ok(next(iter(stream), None), "an event stream goes on meanwhile")
+    crowd.close()
+    stream.close()
+
+
+def answered(connect, request):
+    """Within much less than the minute after which the portal lets idle ones go."""
+    with connect() as s:
+        s.settimeout(15 * harness.SLOW)
+        try:
+            s.sendall(request + b"Connection: close\r\n\r\n")
+            return s.recv(65536).startswith(b"HTTP/1.1 200 ")
+        except OSError:
+            return False
+
+
 if __name__ == "__main__":
     import beside
     import harness
@@ -144,4 +219,5 @@ if __name__ == "__main__":
 
     nobody_asked()
     anothers_stream()
+    crowded()
     tap.done()
