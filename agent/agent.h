@@ -31,6 +31,7 @@ struct agent {
 	struct reaper *reaper;
 	struct ctnet *net;
 	struct drift *drift;
+	struct namefiles *names;
 	struct proxydir *proxydir;
 	struct stats *stats;
 	struct metrics *metrics;

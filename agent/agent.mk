@@ -46,6 +46,7 @@ agent_libagent_a_SOURCES = \
 	agent/localorder.c agent/localorder.h \
 	agent/ops.c agent/ops.h agent/ops_container.c agent/ops_command.c agent/ops_copy.c agent/ops_env.c agent/ops_firewall.c agent/ops_image.c agent/ops_network.c agent/ops_node.c agent/ops_project.c agent/ops_proxy.c agent/ops_share.c agent/ops_snapshot.c \
 	agent/metrics.c agent/metrics.h \
+	agent/namefiles.c agent/namefiles.h \
 	agent/netlist.c agent/netlist.h \
 	agent/notelist.c agent/notelist.h \
 	agent/opstate.c agent/opstate.h \

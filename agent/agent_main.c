@@ -24,6 +24,7 @@
 #include "agent/forwarder.h"
 #include "agent/journald.h"
 #include "agent/metrics.h"
+#include "agent/namefiles.h"
 #include "agent/portal.h"
 #include "agent/proxydir.h"
 #include "agent/reaper.h"
@@ -154,6 +155,9 @@ static int start_parts(struct agent *a, struct err *err)
 	if (r < 0)
 		return err_set(
 			err, r, ERR_INTERNAL, NULL, "can't use %s: %s", worker, strerror(-r));
+	r = namefiles_new(a, &a->names, err);
+	if (r < 0)
+		return r;
 	a->api = api_new(a);
 	r = engine_new(a, &a->engine);
 	if (r < 0)
@@ -304,8 +308,9 @@ static int on_hangup(sd_event_source *s, const struct signalfd_siginfo *si, void
 	if (trust_load(a, &err) < 0)
 		LOG(LOG_ERR, CONFIG_REFUSED, FIELDS(.err = &err),
 			"the trusted keys stay as they were: %s", err.message);
+	namefiles_renew(a->names);
 	uplink_keys_changed(a->uplink);
-	uplink_retry(a->uplink);
+	uplink_renew(a->uplink);
 	alive_ready();
 	return 0;
 }
@@ -383,6 +388,7 @@ static void tear_down(struct agent *a)
 	a->drift = drift_free(a->drift);
 	a->net = ctnet_free(a->net);
 	a->proxydir = proxydir_free(a->proxydir);
+	a->names = namefiles_free(a->names);
 	a->forwarders = forwarder_set_free(a->forwarders);
 	a->reaper = reaper_free(a->reaper);
 	a->stats = stats_free(a->stats);

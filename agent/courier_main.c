@@ -79,15 +79,12 @@ static int take_setup(char *text_takes, size_t size, struct http_setup *ret, str
 	return r < 0 ? r : read_setup(v, ret, err);
 }
 
-static int confine(struct http_setup *s, const char *user, struct err *err)
+static int confine(struct http_setup *s, const struct sandbox_who *who, struct err *err)
 {
-	int r;
-
 	if (!s->ca_pem && strncmp(s->api_url, "https", 5) == 0)
 		s->ca_pem = http_rules_system_ca();
 	http_rules_load();
-	r = sandbox_enter(SANDBOX_CLIENT, user, err);
-	return r;
+	return sandbox_enter(SANDBOX_CLIENT, who, err);
 }
 
 static void on_gone(int r, void *userdata)
@@ -123,13 +120,13 @@ static void setup_done(struct http_setup *s)
 int main(int argc, char **argv)
 {
 	struct http_setup setup = {};
-	const char *user = sandbox_user("hoody-courier", argc, argv);
+	struct sandbox_who who;
 	struct frame f;
 	void *payload = NULL;
 	struct err err = {};
 	int r, fd = -1;
 
-	if (!user)
+	if (sandbox_read_arguments("hoody-courier", argc, argv, &who) < 0)
 		return EXIT_FAILURE;
 	jsonx_init();
 	(void)signal(SIGPIPE, SIG_IGN);
@@ -137,14 +134,14 @@ int main(int argc, char **argv)
 		return EXIT_FAILURE;
 	r = channel_recv_sync(CHANNEL_FD, SETUP_TIMEOUT_MS, &f, &payload, &fd);
 	if (r >= 0 && f.type == FRAME_FETCH_WISH)
-		return fetch_run(user, payload, f.size, fd);
+		return fetch_run(&who, payload, f.size, fd);
 	closefd(fd);
 	(void)err_set(&err, -EBADMSG, ERR_CHANNEL, NULL, "no set-up came");
 	if (r >= 0)
 		r = f.type == FRAME_COURIER_SETUP ? take_setup(payload, f.size, &setup, &err)
 						  : -EBADMSG;
 	if (r >= 0)
-		r = confine(&setup, user, &err);
+		r = confine(&setup, &who, &err);
 	if (r < 0) {
 		(void)fprintf(stderr, "hoody-courier: %s\n", err.message);
 		return EXIT_FAILURE;

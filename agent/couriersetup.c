@@ -1,19 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/couriersetup.h"
 
-#include <sodium.h>
-
 #include "agent/cafile.h"
 #include "agent/nodekey.h"
 #include "proto/jsonx.h"
 
-int couriersetup_send(const struct agent *a, struct channel *ch, struct err *err)
+static int make(const struct agent *a, json_t **ret, struct err *err)
 {
 	_cleanup_(nodekey_token_freep) char *token = NULL;
-	_cleanup_(freep) char *keys = a->has_keyset ? keyset_format(&a->keyset) : NULL;
 	_cleanup_json_ json_t *setup = NULL;
 	_cleanup_(freep) char *ca = NULL;
-	char *text;
 	int r = nodekey_token_read(a->conf.control.token_file, &token, err);
 
 	if (r < 0)
@@ -31,11 +27,53 @@ int couriersetup_send(const struct agent *a, struct channel *ch, struct err *err
 	if (r < 0)
 		return r;
 	(void)json_object_set_new(setup, "ca_pem", ca ? json_string(ca) : json_null());
+	*ret = TAKE(setup);
+	return 0;
+}
+
+static void forget(char *text)
+{
+	sodium_memzero(text, strlen(text));
+	free(text);
+}
+
+static void digest(const json_t *setup, struct couriersetup *ret)
+{
+	char *text = jsonx_dump(setup);
+
+	(void)crypto_generichash(
+		ret->digest, sizeof(ret->digest), (const uint8_t *)text, strlen(text), NULL, 0);
+	forget(text);
+}
+
+int couriersetup_send(
+	const struct agent *a, struct channel *ch, struct couriersetup *ret_told, struct err *err)
+{
+	_cleanup_(freep) char *keys = a->has_keyset ? keyset_format(&a->keyset) : NULL;
+	_cleanup_json_ json_t *setup = NULL;
+	char *text;
+	int r = make(a, &setup, err);
+
+	if (r < 0)
+		return r;
+	digest(setup, ret_told);
 	(void)json_object_set_new(setup, "keyset", keys ? json_loads(keys, 0, NULL) : json_null());
 	text = jsonx_dump(setup);
 	r = channel_send(
 		ch, &(struct frame){ .type = FRAME_COURIER_SETUP }, text, strlen(text), -1);
-	sodium_memzero(text, strlen(text));
-	free(text);
+	forget(text);
 	return r;
+}
+
+int couriersetup_has_changed(
+	const struct agent *a, const struct couriersetup *told, struct err *err)
+{
+	_cleanup_json_ json_t *setup = NULL;
+	struct couriersetup now;
+	int r = make(a, &setup, err);
+
+	if (r < 0)
+		return r;
+	digest(setup, &now);
+	return memcmp(&now, told, sizeof(now)) != 0;
 }

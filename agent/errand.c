@@ -72,6 +72,7 @@ void errand_failed(struct errand *e, uint64_t spread_ms, uint64_t retry_after_ms
 
 void errand_hurry(struct errand *e)
 {
+	backoff_succeeded(&e->backoff); /* also of what is out */
 	if (!e->waiting)
 		return;
 	e->waiting = false;

@@ -29,5 +29,5 @@ void errand_end(struct errand *e);
 void errand_succeeded(struct errand *e);
 void errand_failed(struct errand *e, uint64_t spread_ms, uint64_t retry_after_ms);
 
-/* Wait no longer. */
+/* Wait no longer; back-off begins anew. */
 void errand_hurry(struct errand *e);

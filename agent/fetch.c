@@ -114,7 +114,7 @@ static int read_wish(struct fetch *f, const char *text, size_t size, struct err 
 	return r;
 }
 
-int fetch_run(const char *user, char *wish_takes, size_t size, int pipe_takes)
+int fetch_run(const struct sandbox_who *who, char *wish_takes, size_t size, int pipe_takes)
 {
 	struct fetch f = { .to = pipe_takes };
 	struct frame answer;
@@ -126,7 +126,7 @@ int fetch_run(const char *user, char *wish_takes, size_t size, int pipe_takes)
 		f.ca_pem = http_rules_system_ca();
 	if (r >= 0) {
 		http_rules_load();
-		r = sandbox_enter(SANDBOX_CLIENT, user, &err);
+		r = sandbox_enter(SANDBOX_CLIENT, who, &err);
 	}
 	if (r < 0) {
 		(void)fprintf(stderr, "hoody-courier: %s\n", err.message);

@@ -8,5 +8,7 @@
 
 #include <stddef.h>
 
+struct sandbox_who;
+
 /* The wish, and the pipe's end that came with it. Returns the exit status. */
-int fetch_run(const char *user, char *wish_takes, size_t size, int pipe_takes);
+int fetch_run(const struct sandbox_who *who, char *wish_takes, size_t size, int pipe_takes);

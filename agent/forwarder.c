@@ -495,6 +495,14 @@ int forwarder_run(struct agent *a, const char *container_id, const json_t *mode,
 	return 0;
 }
 
+/* The same again is what makes it look. */
+void forwarder_names_changed(struct agent *a)
+{
+	for (struct forwarder *f = a->forwarders->first; f; f = f->next)
+		if (f->channel && channel_state(f->channel) == SERVES)
+			(void)!tell(f); /* one that can't be told ends, and its successor looks */
+}
+
 struct forwarder_state forwarder_look(struct agent *a, const char *container_id)
 {
 	const struct forwarder *f = find(a, container_id);

@@ -29,6 +29,9 @@ void forwarder_stop(struct agent *a, const char *container_id);
 /* At start, after those that are wanted were asked for: the others end. */
 void forwarder_set_sweep(struct agent *a);
 
+/* The proxies' names may be others' now, or can be resolved at last: look. */
+void forwarder_names_changed(struct agent *a);
+
 struct forwarder_state {
 	bool is_running;
 	const char *

@@ -40,6 +40,8 @@ void http_rules_set(CURL *c, const char *url, const char *ca_pem)
 	(void)curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	(void)curl_easy_setopt(c, CURLOPT_TCP_KEEPALIVE, 1L);
 	(void)curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_TIMEOUT_S);
+	/* Each new connection asks the name service, which may have become another. */
+	(void)curl_easy_setopt(c, CURLOPT_DNS_CACHE_TIMEOUT, 0L);
 	(void)curl_easy_setopt(c, CURLOPT_BUFFERSIZE, 32768L);
 }
 

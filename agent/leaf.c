@@ -22,6 +22,7 @@ struct leaf {
 	struct channel *channel;
 	int pidfd; /* -1: none runs, or it is a unit's and has not said who it is */
 	sd_event_source *ended, *respawn, *late;
+	bool renewed;
 	uint64_t ready_us; /* since when it serves; 0: not yet */
 	struct backoff backoff;
 };
@@ -53,14 +54,19 @@ static uint64_t now_us(const struct leaf *l)
 
 static void start_later(struct leaf *l)
 {
+	uint64_t wait_ms;
+
 	l->kind->down(l->userdata);
 	l->late = sd_event_source_disable_unref(l->late);
 	if (l->ready_us && now_us(l) - l->ready_us >= PROVEN_US)
 		backoff_succeeded(&l->backoff);
 	l->ready_us = 0;
+	wait_ms = l->renewed
+			  ? 0
+			  : backoff_failed(&l->backoff, BACKOFF_FIRST_MS, 0, randombytes_random());
+	l->renewed = false;
 	l->respawn = sd_event_source_disable_unref(l->respawn);
-	if (sd_event_add_time_relative(l->agent->event, &l->respawn, CLOCK_BOOTTIME,
-		    backoff_failed(&l->backoff, BACKOFF_FIRST_MS, 0, randombytes_random()) * 1000,
+	if (sd_event_add_time_relative(l->agent->event, &l->respawn, CLOCK_BOOTTIME, wait_ms * 1000,
 		    ACCURACY_US, on_start, l) < 0)
 		abort(); /* only for want of memory */
 }
@@ -74,6 +80,14 @@ void leaf_kill(struct leaf *l)
 	}
 	l->channel = channel_close(l->channel);
 	start_later(l);
+}
+
+void leaf_renew(struct leaf *l)
+{
+	if (!leaf_channel(l))
+		return; /* the next is told what is so then */
+	l->renewed = true;
+	leaf_kill(l);
 }
 
 void leaf_overdue(struct leaf *l)
@@ -120,7 +134,10 @@ static int on_ended(sd_event_source *s, int fd, uint32_t revents, void *userdata
 {
 	struct leaf *l = userdata;
 
-	log_end(l);
+	if (l->renewed)
+		(void)waitid(P_PIDFD, (id_t)l->pidfd, &(siginfo_t){}, WEXITED | WNOHANG);
+	else
+		log_end(l);
 	l->ended = sd_event_source_disable_unref(l->ended);
 	l->pidfd = closefd(l->pidfd);
 	start_later(l);

@@ -40,5 +40,7 @@ struct channel *leaf_channel(const struct leaf *l);
 void leaf_ready(struct leaf *l);
 /* End this one; another is started. */
 void leaf_kill(struct leaf *l);
+/* The same, as what is wanted and no failure: the other one follows at once. */
+void leaf_renew(struct leaf *l);
 /* The same, and say why: it has not answered in its time. */
 void leaf_overdue(struct leaf *l);

@@ -496,12 +496,12 @@ static int serve(struct portal *p, int fd)
 
 int main(int argc, char **argv)
 {
-	const char *user = sandbox_user("hoody-portal", argc, argv);
+	struct sandbox_who who;
 	struct portal p = {};
 	struct err err = {};
 	int fd, r;
 
-	if (!user)
+	if (sandbox_read_arguments("hoody-portal", argc, argv, &who) < 0)
 		return EXIT_FAILURE;
 	jsonx_init();
 	(void)signal(SIGPIPE, SIG_IGN);
@@ -510,7 +510,7 @@ int main(int argc, char **argv)
 	fd = receive_socket();
 	if (fd < 0)
 		return EXIT_FAILURE;
-	if (sandbox_enter(SANDBOX_SERVER, user, &err) < 0) {
+	if (sandbox_enter(SANDBOX_SERVER, &who, &err) < 0) {
 		(void)fprintf(stderr, "hoody-portal: %s\n", err.message);
 		return EXIT_FAILURE;
 	}

@@ -17,6 +17,9 @@ char *spawn_find(const char *name);
  * errno. */
 _must_check_ int spawn_program(const char *program, char *const argv[], int fd, pid_t *ret_pid);
 
+#define SPAWN_ETC \
+	"names" /* below the runtime directory: what the leaves have as /etc (agent/namefiles) */
+
 /* Start a leaf (proto/sandbox.h). Where @directory/<name>.sock is a socket of systemd's with Accept=yes, each
  * connection starts an instance, in a unit that confines it: then *ret_pid is 0, and its first frame says who
  * it is (spawn_peer). Elsewhere it is our child, becomes @user and confines itself; the caller reaps. *ret_fd

@@ -53,6 +53,7 @@ struct uplink {
 	uint64_t n_dropped;  /* older ones, since one has arrived */
 	bool stats_known;    /* whether it takes them */
 	bool takes_no_stats; /* an API that knows only the reports of them */
+	struct couriersetup told;
 };
 
 static const struct {
@@ -440,7 +441,9 @@ static void on_down(void *userdata)
 
 static int send_setup(struct channel *ch, void *userdata, struct err *err)
 {
-	return couriersetup_send(((struct uplink *)userdata)->agent, ch, err);
+	struct uplink *u = userdata;
+
+	return couriersetup_send(u->agent, ch, &u->told, err);
 }
 
 static const struct leaf_kind courier = {
@@ -603,6 +606,19 @@ void uplink_retry(struct uplink *u)
 json_t *uplink_clock(const struct uplink *u)
 {
 	return apiclock_json(u ? &u->clock : &(struct apiclock){});
+}
+
+void uplink_renew(struct uplink *u)
+{
+	struct err err = {};
+	int r = u ? couriersetup_has_changed(u->agent, &u->told, &err) : 0;
+
+	if (r < 0)
+		LOG(LOG_ERR, CONFIG_REFUSED, FIELDS(.err = &err),
+			"the courier goes on with what it has: %s", err.message);
+	if (r > 0)
+		leaf_renew(u->leaf);
+	uplink_retry(u);
 }
 
 json_t *uplink_status(const struct uplink *u)

@@ -30,8 +30,11 @@ void uplink_kick(struct uplink *u);
 
 /* The keyset has changed. */
 void uplink_keys_changed(struct uplink *u);
-/* SIGHUP: poll and deliver now rather than at the end of a back-off. */
+/* Poll and deliver now rather than at the end of a back-off, which begins anew. */
 void uplink_retry(struct uplink *u);
+/* SIGHUP: the same; where token or certificates are others now, with another courier, which knows them. If they
+ * can't be read, the one that is there goes on. */
+void uplink_renew(struct uplink *u);
 
 /* The newest statistics, which supersede what has not been sent (protocol.md 10.2). False: they go by reports, to an API
  * that knows no other way; or nowhere, standalone. @stats is the caller's. */

@@ -87,7 +87,8 @@ static size_t read_servers(const json_t *list, uint32_t ret[static DNSRELAY_SERV
 	return n;
 }
 
-/* The same again, from an agent that was restarted: nothing is disturbed. */
+/* The same again, from an agent that was restarted, or since the host's resolver files have changed: no
+ * connection is disturbed, but the proxy's name is asked for anew. */
 static int on_config(struct channel *ch, struct channel_message *m, void *userdata)
 {
 	struct netproxy *p = userdata;
@@ -112,6 +113,8 @@ static int on_config(struct channel *ch, struct channel_message *m, void *userda
 		relay_set_reset(p->relays);
 		dnsrelay_configure(p->dns, servers, n);
 		upstream_pool_configure(p->upstreams, url, ca_pem ? ca_pem : p->system_ca);
+	} else {
+		upstream_pool_look_up(p->upstreams);
 	}
 	tell(p);
 	return 0;
@@ -250,11 +253,11 @@ static int serve(struct netproxy *p)
 
 int main(int argc, char **argv)
 {
-	const char *user = sandbox_user("hoody-netproxy", argc, argv);
+	struct sandbox_who who;
 	struct netproxy p = {};
 	struct err err = {};
 
-	if (!user)
+	if (sandbox_read_arguments("hoody-netproxy", argc, argv, &who) < 0)
 		return EXIT_FAILURE;
 	jsonx_init();
 	(void)signal(SIGPIPE, SIG_IGN);
@@ -263,7 +266,7 @@ int main(int argc, char **argv)
 	p.system_ca = read_file(curl_version_info(CURLVERSION_NOW)->cainfo);
 	load();
 	be_like_others();
-	if (sandbox_enter(SANDBOX_PROXY, user, &err) < 0) {
+	if (sandbox_enter(SANDBOX_PROXY, &who, &err) < 0) {
 		(void)fprintf(stderr, "hoody-netproxy: %s\n", err.message);
 		return EXIT_FAILURE;
 	}

@@ -23,6 +23,7 @@ struct upstream_pool {
 	char *name;        /* the proxy's, or its address */
 	char *look_up_url; /* NULL: nothing is to be looked up */
 	CURL *look_up;
+	struct curl_slist *forget; /* what it removes from the cache first (CURLOPT_RESOLVE(3)) */
 	sd_event_source *look_up_again;
 	uint64_t look_up_wait_us;
 	bool unresolved;
@@ -262,6 +263,7 @@ static int on_look_up(sd_event_source *source, uint64_t usec, void *userdata)
 	shared_options(s->look_up);
 	(void)curl_easy_setopt(s->look_up, CURLOPT_URL, s->look_up_url);
 	(void)curl_easy_setopt(s->look_up, CURLOPT_PROXY, "");
+	(void)curl_easy_setopt(s->look_up, CURLOPT_RESOLVE, s->forget);
 	(void)curl_easy_setopt(s->look_up, CURLOPT_OPENSOCKETFUNCTION, no_socket);
 	if (curl_multi_add_handle(s->multi, s->look_up) != CURLM_OK)
 		abort(); /* no memory */
@@ -313,6 +315,7 @@ struct upstream_pool *upstream_pool_free(struct upstream_pool *s)
 		free(s->url);
 		free(s->name);
 		free(s->look_up_url);
+		curl_slist_free_all(s->forget);
 		free(s->ca_pem);
 		free(s);
 	}
@@ -330,14 +333,20 @@ static void find_name(struct upstream_pool *s)
 	free(s->name);
 	free(s->look_up_url);
 	s->look_up_url = NULL;
+	curl_slist_free_all(s->forget);
+	s->forget = NULL;
 	if (!u)
 		abort(); /* no memory */
 	(void)curl_url_set(u, CURLUPART_URL, s->url, CURLU_NON_SUPPORT_SCHEME);
 	(void)curl_url_get(u, CURLUPART_HOST, &host, 0);
 	(void)curl_url_get(u, CURLUPART_PORT, &port, 0);
 	s->name = xstrdup(host ? host : "");
-	if (host && port && host[0] != '[' && inet_pton(AF_INET, host, address) != 1)
+	if (host && port && host[0] != '[' && inet_pton(AF_INET, host, address) != 1) {
+		_cleanup_(freep) char *entry = xasprintf("-%s:%s", host, port);
+
 		s->look_up_url = xasprintf("http://%s:%s/", host, port);
+		s->forget = curl_slist_append(NULL, entry);
+	}
 	curl_free(host);
 	curl_free(port);
 	curl_url_cleanup(u);
@@ -349,10 +358,16 @@ void upstream_pool_configure(struct upstream_pool *s, const char *url, const cha
 	free(s->ca_pem);
 	s->url = xstrdup(url);
 	s->ca_pem = ca_pem ? xstrdup(ca_pem) : NULL;
-	end_look_up(s);
-	(void)sd_event_source_set_enabled(s->look_up_again, SD_EVENT_OFF);
+	end_look_up(s); /* which has what find_name replaces */
 	find_name(s);
 	no_fault(s);
+	upstream_pool_look_up(s);
+}
+
+void upstream_pool_look_up(struct upstream_pool *s)
+{
+	end_look_up(s);
+	(void)sd_event_source_set_enabled(s->look_up_again, SD_EVENT_OFF);
 	s->look_up_wait_us = 0; /* the first at once */
 	look_up_later(s);
 	s->look_up_wait_us = LOOK_UP_FIRST_US;

@@ -25,6 +25,8 @@ struct upstream_pool *upstream_pool_free(
 /* @url: scheme://[user[:password]@]host:port. @ca_pem: whom an https proxy's certificate is held
  * against. Both are copied. Every upstream that is open is closed before. */
 void upstream_pool_configure(struct upstream_pool *s, const char *url, const char *ca_pem);
+/* Ask for the proxy's name anew: what was known of it may be wrong. Connections stay. */
+void upstream_pool_look_up(struct upstream_pool *s);
 
 /* @r 0: connected; else a negative errno, and all that may be done is upstream_close. */
 typedef void (*upstream_ready)(struct upstream *u, int r, void *userdata);

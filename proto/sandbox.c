@@ -15,8 +15,7 @@
 
 #include "proto/channel.h"
 
-#define CARRIED_MAX (64 * 1024) /* bytes of one file */
-#define LAST_CAP    63
+#define LAST_CAP 63
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 /* Its leak check wants /proc and ptrace, which are gone by then. */
@@ -27,10 +26,6 @@ const char *__asan_default_options(void)
 }
 #endif
 
-/* What the name service reads at each look-up; everything else was read before. */
-static const char *const carried[] = { "resolv.conf", "hosts", "nsswitch.conf", "host.conf",
-	"gai.conf", "services" };
-
 static int failed(struct err *err, const char *what)
 {
 	int r = -errno;
@@ -40,45 +35,38 @@ static int failed(struct err *err, const char *what)
 
 /* --- the view of the file system --- */
 
-static int carry(const char *name, int to_dir)
-{
-	_cleanup_(freep) char *from_path = xasprintf("/etc/%s", name);
-	_cleanup_(freep) char *text = xcalloc(1, CARRIED_MAX);
-	_cleanup_(closep) int from = open(from_path, O_RDONLY | O_CLOEXEC), to = -1;
-	ssize_t n = from < 0 ? -1 : read(from, text, CARRIED_MAX);
+#define AS_LEAVES_MOUNT (MS_NOSUID | MS_NODEV | MS_NOEXEC)
 
-	if (n < 0)
-		return 0; /* a host without it gets along without it */
-	to = openat(to_dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444);
-	return to < 0 || fchmod(to, 0444) < 0 || write(to, text, (size_t)n) != n ? -errno : 0;
+/* The directory itself and not what it holds: what its owner writes there later is seen. */
+static int mount_etc(const char *etc, const char *at, struct err *err)
+{
+	if (mount(etc, at, NULL, MS_BIND, NULL) < 0 ||
+		mount(NULL, at, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | AS_LEAVES_MOUNT, NULL) < 0)
+		return failed(err, "mount the name service's files");
+	return 0;
 }
 
-/* A new root of a few small files, mounted over what it replaces, which is then let go of. They are
- * read by another user than us, whatever our umask. */
-static int empty_root(struct err *err)
+/* A new root of one directory, mounted over what it replaces, which is then let go of. It is read by
+ * another user than us, whatever our umask. */
+static int empty_root(const char *etc, struct err *err)
 {
-	static const char *const place = "/proc"; /* any directory that is always there */
-	_cleanup_(closep) int root = -1, etc = -1;
+	/* any directory that is always there */
+	static const char place[] = "/proc", etc_place[] = "/proc/etc";
+	int r;
 
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return failed(err, "leave the host's mounts");
-	if (mount("hoody-empty", place, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC,
-		    "size=1m,nr_inodes=64,mode=0755") < 0)
+	if (mount("hoody-empty", place, "tmpfs", AS_LEAVES_MOUNT,
+		    "size=1m,nr_inodes=64,mode=0755") < 0 ||
+		mkdir(etc_place, 0755) < 0 || chmod(etc_place, 0755) < 0)
 		return failed(err, "make an empty root");
-	root = open(place, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (root < 0 || mkdirat(root, "etc", 0755) < 0)
-		return failed(err, "make an empty root");
-	etc = openat(root, "etc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (etc < 0 || fchmod(etc, 0755) < 0)
-		return failed(err, "make an empty root");
-	for (size_t i = 0; i < countof(carried); i++)
-		if (carry(carried[i], etc) < 0)
-			return failed(err, "carry the name service's files along");
-	if (fchdir(root) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 ||
+	r = etc ? mount_etc(etc, etc_place, err) : 0;
+	if (r < 0)
+		return r;
+	if (chdir(place) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 ||
 		umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
 		return failed(err, "change to the empty root");
-	if (mount(NULL, "/", NULL,
-		    MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
+	if (mount(NULL, "/", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | AS_LEAVES_MOUNT, NULL) < 0)
 		return failed(err, "make the empty root read-only");
 	return 0;
 }
@@ -416,28 +404,29 @@ static int filter_system_calls(enum sandbox_role role, struct err *err)
 		     : 0;
 }
 
-const char *sandbox_user(const char *name, int argc, char **argv)
+int sandbox_read_arguments(const char *name, int argc, char **argv, struct sandbox_who *ret)
 {
-	if (argc == 3 && strcmp(argv[1], "--user") == 0)
-		return argv[2];
-	if (argc == 1 && geteuid() != 0 && fcntl(CHANNEL_FD, F_GETFD) >= 0)
-		return "";
-	(void)fprintf(stderr, "%s is started by hoody-agent\n", name);
-	return NULL;
+	if (argc == 5 && strcmp(argv[1], "--user") == 0 && strcmp(argv[3], "--etc") == 0)
+		*ret = (struct sandbox_who){ .user = argv[2], .etc = argv[4] };
+	else if (argc == 1 && geteuid() != 0 && fcntl(CHANNEL_FD, F_GETFD) >= 0)
+		*ret = (struct sandbox_who){ .user = "" };
+	else
+		return (void)fprintf(stderr, "%s is started by hoody-agent\n", name), -EINVAL;
+	return 0;
 }
 
-int sandbox_enter(enum sandbox_role role, const char *user, struct err *err)
+int sandbox_enter(enum sandbox_role role, const struct sandbox_who *who, struct err *err)
 {
 	const struct passwd *pw = NULL;
 	int r = 0;
 
-	if (role != SANDBOX_UNPACK && geteuid() == 0 && user[0]) {
+	if (role != SANDBOX_UNPACK && geteuid() == 0 && who->user[0]) {
 		errno = 0;
-		pw = getpwnam(user);
+		pw = getpwnam(who->user);
 		if (!pw)
 			return err_set(err, -ENOENT, ERR_CONFIG, "Courier.User",
-				"there is no user %s", user);
-		r = empty_root(err);
+				"there is no user %s", who->user);
+		r = empty_root(who->etc, err);
 		if (r >= 0)
 			r = become(pw, err);
 	}

@@ -20,17 +20,23 @@
 #define SANDBOX_SANITIZED false
 #endif
 
-/* @user: whom to become, when root ("" or not root: stay who we are). The name service's files
- * (/etc/resolv.conf …) are carried along. Returns 0, or a negative errno: then nothing must go on.
- */
 enum sandbox_role {
 	SANDBOX_CLIENT, /* makes TCP connections (the courier) */
 	SANDBOX_SERVER, /* accepts on a socket that it was given (the portal) */
 	SANDBOX_PROXY,  /* both of them, and moves bytes between sockets (hoody-netproxy) */
 	SANDBOX_UNPACK, /* makes files of every kind below the root that it is in, and nothing else */
 };
-/* Of the leaves' command line: the user of "--user NAME"; "" without any, when who started us has confined
- * us (a systemd unit); NULL when nobody has (said on stderr, with @name): end then. */
-const char *sandbox_user(const char *name, int argc, char **argv);
-/* SANDBOX_UNPACK changes neither user nor root: the caller has put the process where it belongs. */
-_must_check_ int sandbox_enter(enum sandbox_role role, const char *user, struct err *err);
+struct sandbox_who {
+	const char *user; /* whom to become, when root ("" or not root: stay who we are) */
+	const char *
+		etc; /* then the directory that is all of /etc (agent/namefiles); NULL: it is empty */
+};
+
+/* Of the leaves' command line, "--user NAME --etc DIRECTORY"; without any, who started us has confined us (a
+ * systemd unit). Returns 0, or -EINVAL when nobody has (said on stderr, with @name): end then. */
+_must_check_ int sandbox_read_arguments(
+	const char *name, int argc, char **argv, struct sandbox_who *ret);
+/* Returns 0, or a negative errno: then nothing must go on. SANDBOX_UNPACK changes neither user nor root (@who
+ * may be NULL): the caller has put the process where it belongs. */
+_must_check_ int sandbox_enter(
+	enum sandbox_role role, const struct sandbox_who *who, struct err *err);

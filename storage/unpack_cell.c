@@ -216,5 +216,5 @@ int unpack_cell_enter(struct err *err)
 				"can't confine the unpacking: can't %s: %s", steps[i].what,
 				strerror(-r));
 	}
-	return sandbox_enter(SANDBOX_UNPACK, "", err);
+	return sandbox_enter(SANDBOX_UNPACK, NULL, err);
 }

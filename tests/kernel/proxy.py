@@ -362,6 +362,30 @@ def named(node, box, world, proxy, dns):
         dns.records[name] = PROXY
         tap.ok(host.poll(lambda: state() == ("running", None, None), 40 * SLOW), "when it is known, the status is right again, without traffic", state())
         tap.eq(box.says(), b"hello", "and it works")
+    renamed(node, box, world, dns, url, state)
+
+
+def renamed(node, box, world, dns, url, state):
+    """The host's files change under a forwarder that runs: it is the same one, and its connections stay."""
+    name = "moves.hoody.test"
+    configured(box, url(name))
+    names.write("resolv.conf", "")
+    box.do("network.start")
+    tap.ok(host.poll(lambda: state()[1] == "PROXY_NAME_NOT_RESOLVED", 20 * SLOW), "without a name server the proxy is not found", state())
+    forwarder = node.forwarders()
+    dns.records[name] = PROXY
+    names.write("resolv.conf", dns.conf)
+    tap.ok(host.poll(lambda: state() == ("running", None, None), 10 * SLOW), "resolv.conf is written: it is", state())
+    with box.socket() as kept:
+        kept.connect((FAR, 80))
+        names.write_hosts({name: FAR})
+        tap.ok(host.poll(lambda: box.says(timeout_s=2) != b"hello", 20 * SLOW), "hosts says otherwise: the next connections go there")
+        names.write_hosts({name: PROXY})
+        tap.ok(host.poll(lambda: box.says(timeout_s=2) == b"hello", 20 * SLOW), "and back again")
+        kept.sendall(b"still")
+        tap.eq(kept.recv(16), b"still", "a connection that was there stays")
+    world.leaks() # what went where hosts said
+    tap.eq(node.forwarders(), forwarder, "it was the same forwarder all the time")
 
 
 def senseless(box, world):

@@ -34,6 +34,12 @@ def own():
     write("nsswitch.conf", re.sub(r"(?m)^hosts:.*$", "hosts: files dns", pathlib.Path("/etc/nsswitch.conf").read_text()))
 
 
+def own_etc(directory):
+    """All of /etc is a copy in `directory`, where files may also be replaced, removed and linked: what own() has mounted is what they begin with."""
+    subprocess.run(["cp", "-a", "/etc/.", str(directory)], check=True)
+    _mount(str(directory), "/etc", MS_BIND)
+
+
 def write(name, text):
     """In place, since it is mounted."""
     assert name in FILES and os.stat(f"/etc/{name}").st_nlink == 0, "the host's own"
@@ -42,7 +48,21 @@ def write(name, text):
 
 def write_hosts(names):
     """{name: address}, beside localhost."""
-    write("hosts", "127.0.0.1 localhost\n::1 localhost\n" + "".join(f"{address} {name}\n" for name, address in names.items()))
+    write("hosts", _hosts(names))
+
+
+def write_in(path, names):
+    """The same, of a file of own_etc()."""
+    path.write_text(_hosts(names))
+
+
+def _hosts(names):
+    return "127.0.0.1 localhost\n::1 localhost\n" + "".join(f"{address} {name}\n" for name, address in names.items())
+
+
+def give_back_etc():
+    if _libc.umount2(b"/etc", 2) != 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 
 class Dns:
@@ -54,7 +74,8 @@ class Dns:
             subprocess.run(["ip", *command.split()], check=True)
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind((address, 53))
-        write("resolv.conf", f"nameserver {address}\noptions timeout:1 attempts:2\n")
+        self.conf = f"nameserver {address}\noptions timeout:1 attempts:2\n"
+        write("resolv.conf", self.conf)
         threading.Thread(target=self.serve, daemon=True).start()
 
     def serve(self):

@@ -593,7 +593,7 @@ static void linger(void)
 
 	port = slurp(path, &size);
 	a.sin_port = htons((uint16_t)atoi(port));
-	if (sandbox_enter(SANDBOX_CLIENT, "nobody", &err) < 0)
+	if (sandbox_enter(SANDBOX_CLIENT, &(struct sandbox_who){ .user = "nobody" }, &err) < 0)
 		exit(4);
 	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0 || connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0)

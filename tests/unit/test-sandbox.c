@@ -27,6 +27,9 @@
 
 enum { DONE = 0, FAILED = 1, NO_SANDBOX = 2, KILLED = 3 };
 
+static char etc[] = "/tmp/hoody-etc-XXXXXX";
+static const struct sandbox_who leaf = { .user = "nobody", .etc = etc };
+
 static int attempt(enum sandbox_role role, bool (*act)(void))
 {
 	pid_t pid = fork();
@@ -35,7 +38,7 @@ static int attempt(enum sandbox_role role, bool (*act)(void))
 
 	if (pid == 0) {
 		(void)umask(0077); /* the agent's, which its leaves inherit */
-		if (sandbox_enter(role, "nobody", &err) < 0)
+		if (sandbox_enter(role, &leaf, &err) < 0)
 			_exit(NO_SANDBOX);
 		_exit(act() ? DONE : FAILED);
 	}
@@ -147,17 +150,67 @@ static bool other_options(void)
 	       setsockopt(fds[0], SOL_SOCKET, SO_RCVBUF, &on, sizeof(on)) == 0;
 }
 
-/* Those that the host has. */
-static bool on_host[2];
-static const char *const name_files[] = { "/etc/resolv.conf", "/etc/hosts" };
+static int told[2]; /* that the file was written anew */
 
+static bool reads(const char *text)
+{
+	_cleanup_(closep) int fd = open("/etc/resolv.conf", O_RDONLY | O_CLOEXEC);
+	char got[16] = "";
+
+	return fd >= 0 && read(fd, got, sizeof(got) - 1) >= 0 && strcmp(got, text) == 0;
+}
+
+/* It goes on living while the host's files change. */
 static bool read_name_files(void)
 {
-	bool fine = true;
+	char byte = 'r';
 
-	for (size_t i = 0; i < countof(name_files); i++)
-		fine = fine && (!on_host[i] || open(name_files[i], O_RDONLY | O_CLOEXEC) >= 0);
-	return fine;
+	return reads("first") && write(told[1], &byte, 1) == 1 && read(told[1], &byte, 1) == 1 &&
+	       reads("second");
+}
+
+static bool write_name_file(void)
+{
+	return open("/etc/resolv.conf", O_WRONLY | O_CLOEXEC) >= 0 ||
+	       open("/etc/other", O_WRONLY | O_CREAT | O_CLOEXEC, 0600) >= 0;
+}
+
+static void put_name_file(const char *text)
+{
+	_cleanup_(freep) char *path = xasprintf("%s/resolv.conf", etc);
+	_cleanup_(closep) int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0444);
+
+	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
+		abort();
+}
+
+static void remove_etc(void)
+{
+	_cleanup_(freep) char *path = xasprintf("%s/resolv.conf", etc);
+
+	if (unlink(path) < 0 || rmdir(etc) < 0)
+		abort();
+}
+
+/* Beside what is tried: the agent, as it renews what the leaf sees. */
+static pid_t begin_renewal(void)
+{
+	pid_t pid;
+	char byte;
+
+	if (!mkdtemp(etc) || chmod(etc, 0755) < 0 ||
+		socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, told) < 0)
+		abort();
+	pid = fork();
+	if (pid > 0)
+		return pid;
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	while (read(told[0], &byte, 1) == 1) {
+		put_name_file("second");
+		if (write(told[0], &byte, 1) != 1)
+			break;
+	}
+	_exit(0);
 }
 
 /* The courier was seen to ask this on Debian 13 and not on 12: a call in no list must not be the end. */
@@ -222,7 +275,8 @@ static const struct {
 } cases[] = {
 	{ "be another user", is_somebody_else, .allowed = true },
 	{ "make TCP sockets", tcp_socket, .client_may = true },
-	{ "read resolv.conf and hosts", read_name_files, .allowed = true },
+	{ "read the name service's files, also as they become", read_name_files, .allowed = true },
+	{ "write them", write_name_file },
 	{ "execute a program", execute, .fatal = true },
 	{ "read /etc/shadow", read_shadow },
 	{ "read /etc/passwd", read_passwd },
@@ -250,12 +304,12 @@ static const struct {
 int main(void)
 {
 	static const enum sandbox_role roles[] = { SANDBOX_CLIENT, SANDBOX_SERVER };
+	pid_t renewal;
 	struct err err;
 
 	if (geteuid() != 0)
 		TAP_SKIP_ALL("needs root");
-	for (size_t i = 0; i < countof(name_files); i++)
-		on_host[i] = access(name_files[i], R_OK) == 0;
+	renewal = begin_renewal();
 	other = fork();
 	if (other == 0) {
 		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -274,6 +328,7 @@ int main(void)
 					 "it would refuse");
 				continue;
 			}
+			put_name_file("first");
 			TAP_EQ(attempt(roles[i], cases[k].act),
 				allowed                      ? DONE
 				: cases[k].fatal && FILTERED ? KILLED
@@ -284,7 +339,10 @@ int main(void)
 						 : "it may not");
 		}
 	(void)kill(other, SIGKILL);
-	TAP_OK(sandbox_enter(SANDBOX_CLIENT, "no-such-user-here", &err) == -ENOENT &&
+	(void)kill(renewal, SIGKILL);
+	remove_etc();
+	TAP_OK(sandbox_enter(SANDBOX_CLIENT, &(struct sandbox_who){ .user = "no-such-user-here" },
+		       &err) == -ENOENT &&
 			strcmp(err.field, "Courier.User") == 0,
 		"a user that doesn't exist is an error that names the setting");
 	return tap_done();
