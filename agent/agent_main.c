@@ -284,6 +284,15 @@ static int on_terminate(sd_event_source *s, const struct signalfd_siginfo *si, v
 	return sd_event_exit(sd_event_source_get_event(s), 0);
 }
 
+/* Who has a copy of a value that may change. */
+static void spread(struct agent *a)
+{
+	worker_pool_resize(a->workers, (unsigned)a->conf.node.max_workers);
+	outbox_resize(a->outbox, (uint64_t)a->conf.control.outbox_max_bytes);
+	stats_reload(a->stats);
+	ctnet_reload(a);
+}
+
 static int on_hangup(sd_event_source *s, const struct signalfd_siginfo *si, void *userdata)
 {
 	struct agent *a = userdata;
@@ -299,7 +308,7 @@ static int on_hangup(sd_event_source *s, const struct signalfd_siginfo *si, void
 	} else {
 		conf_done(&a->conf);
 		a->conf = fresh;
-		stats_reload(a->stats);
+		spread(a);
 		if (kept[0])
 			LOG(LOG_WARNING, CONFIG_KEPT, NO_FIELDS,
 				"these keys take effect at the next start only: %s", kept);

@@ -515,6 +515,49 @@ static int on_change(sd_event_source *s, int fd, uint32_t revents, void *userdat
 	return 0;
 }
 
+/* --- the configuration is another --- */
+
+/* The whole table, in one transaction: nothing of it is open meanwhile. Flows that came by the old ones'
+ * leave are judged again. */
+static void reload_proxies(struct ctnet *n)
+{
+	struct fwranges proxies = proxies_of(&n->agent->conf);
+	struct err err = {};
+
+	if (fwtable_swap_proxies(n->table, &proxies)) {
+		if (load(n, &err) < 0) {
+			(void)fwtable_swap_proxies(n->table, &proxies);
+			LOG(LOG_ERR, FIREWALL_FAILED, FIELDS(.err = &err),
+				"Network.ProxyAddresses can't be changed: %s", err.message);
+		}
+		ctflows_judge(n->flows, CTFLOWS_ALL);
+	}
+	free(proxies.at);
+}
+
+static void reload_forwarder(struct agent *a, const struct container *c)
+{
+	struct err err = {};
+
+	if (ctnet_refresh(a, c->spec.id, &err) < 0)
+		LOG(LOG_ERR, NETPROXY_FAILED, FIELDS(.container_id = c->spec.id, .err = &err),
+			"the forwarder of container %s goes on with what it has: %s", c->spec.id,
+			err.message);
+}
+
+void ctnet_reload(struct agent *a)
+{
+	if (a->net->table)
+		reload_proxies(a->net);
+	for (size_t i = 0; i < desired_count(a->desired); i++) {
+		const struct container *c = desired_at(a->desired, i);
+		const struct forwarder_state f = forwarder_look(a, c->spec.id);
+
+		if (f.is_running || f.fault)
+			reload_forwarder(a, c);
+	}
+}
+
 /* --- beginning and end --- */
 
 static int watch(struct ctnet *n)

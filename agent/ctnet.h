@@ -26,6 +26,9 @@ void ctnet_start(struct agent *a);
 
 /* Of a launch step: its place in the firewall, before anything runs. Idempotent. */
 _must_check_ int ctnet_before_launch(struct agent *a, struct operation *op);
+/* SIGHUP: Network.ProxyAddresses and the certificates of upstream proxies as they are now. */
+void ctnet_reload(struct agent *a);
+
 /* Does it still run? If not, it leaves the firewall. Its rules stay, for the next start. */
 void ctnet_settle(struct agent *a, const struct container *c);
 

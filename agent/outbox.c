@@ -132,6 +132,12 @@ void outbox_add(struct outbox *o, const char *body)
 	o->bytes += strlen(body);
 }
 
+void outbox_resize(struct outbox *o, uint64_t max_bytes)
+{
+	if (o->max_bytes > 0)
+		o->max_bytes = max_bytes;
+}
+
 bool outbox_is_full(const struct outbox *o)
 {
 	return o->max_bytes > 0 &&

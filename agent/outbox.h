@@ -16,6 +16,9 @@ _must_check_ int outbox_open(
 	struct store *s, uint64_t max_bytes, struct outbox **ret, struct err *err);
 struct outbox *outbox_close(struct outbox *o);
 
+/* Another bound. Nothing that is kept is lost. @max_bytes 0 is for outbox_open alone. */
+void outbox_resize(struct outbox *o, uint64_t max_bytes);
+
 /* Add a report: @body is a JSON object's text with type and at, without seq. In the open
  * transaction. */
 void outbox_add(struct outbox *o, const char *body);

@@ -312,6 +312,14 @@ void worker_pool_on_free(struct worker_pool *p, void (*freed)(void *userdata), v
 	p->freed_userdata = userdata;
 }
 
+void worker_pool_resize(struct worker_pool *p, unsigned max)
+{
+	assert(max >= 1 && max <= WORKERS_MAX);
+	p->max = max;
+	if (p->freed && p->busy < max)
+		p->freed(p->freed_userdata);
+}
+
 unsigned worker_pool_busy(const struct worker_pool *p)
 {
 	return p->busy;

@@ -63,4 +63,6 @@ _must_check_ int worker_send_alone(struct worker_pool *p, const char *text, int 
 
 /* Have a warm worker ready. Call when nothing urgent is to be done. */
 void worker_pool_warm(struct worker_pool *p);
+/* Another Node.MaxWorkers. Those that are out beyond it end in their own time. */
+void worker_pool_resize(struct worker_pool *p, unsigned max);
 unsigned worker_pool_busy(const struct worker_pool *p);

@@ -65,6 +65,16 @@ struct fwtable *fwtable_close(struct fwtable *t)
 	return NULL;
 }
 
+bool fwtable_swap_proxies(struct fwtable *t, struct fwranges *proxies)
+{
+	const struct fwranges old = t->conf.proxies;
+
+	t->conf.proxies = *proxies;
+	*proxies = old;
+	return old.n != t->conf.proxies.n ||
+	       (old.n > 0 && memcmp(old.at, t->conf.proxies.at, old.n * sizeof(*old.at)) != 0);
+}
+
 uint32_t fwtable_netlink_port(const struct fwtable *t)
 {
 	return nfsock_port(t->sock);

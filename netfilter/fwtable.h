@@ -92,6 +92,10 @@ void fwtable_expect(
  * packet passes in between. At start, and when somebody else has changed it. */
 _must_check_ int fwtable_load(struct fwtable *t, struct err *err);
 
+/* Other addresses of proxies, at the next fwtable_load. Exchanged, so that who calls can go back; false: they are
+ * the same. */
+bool fwtable_swap_proxies(struct fwtable *t, struct fwranges *proxies);
+
 /* Add a port, or change its rules. @take: a plan of each direction; NULL: detached. They are taken
  * (and emptied) on success only. */
 _must_check_ int fwtable_put(struct fwtable *t, const struct fwport *port,
