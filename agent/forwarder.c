@@ -222,7 +222,9 @@ static int on_ended(sd_event_source *s, int fd, uint32_t revents, void *userdata
 
 static void on_gone(struct channel *ch, int r, const char *why, void *userdata)
 {
-	has_ended(userdata, r < 0 ? "broke the channel's rules" : "has closed its channel");
+	has_ended(userdata, channel_is_own_fault(r) ? "says what the agent has no descriptor for"
+			    : r < 0                 ? "broke the channel's rules"
+						    : "has closed its channel");
 }
 
 /* The table has to know the new one's port. */

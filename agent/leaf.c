@@ -107,7 +107,11 @@ static void on_gone(struct channel *ch, int r, const char *why, void *userdata)
 {
 	struct leaf *l = userdata;
 
-	if (r < 0)
+	if (channel_is_own_fault(r))
+		LOG_AS(LOG_ERR, l->kind->failed, FIELDS(.errnum = -r),
+			"what %s sends can't be taken (%s), and it is started again", l->kind->what,
+			why);
+	else if (r < 0)
 		LOG_AS(LOG_ALERT, l->kind->violation, FIELDS(.errnum = -r),
 			"%s broke the channel's rules (%s) and is killed", l->kind->what, why);
 	else if (l->pidfd < 0)

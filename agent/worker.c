@@ -75,16 +75,21 @@ static void conclude_error(
 static void on_gone(struct channel *ch, int r, const char *why, void *userdata)
 {
 	struct worker *w = userdata;
+	const bool broken = r < 0 && !channel_is_own_fault(r);
 	char sentence[200];
 
-	if (r < 0)
+	if (broken)
 		(void)snprintf(sentence, sizeof(sentence),
 			"the worker broke the channel's rules: %s", why);
+	else if (r < 0)
+		(void)snprintf(sentence, sizeof(sentence),
+			"the agent can't take what the worker says: %s", why);
 	else
 		(void)snprintf(
 			sentence, sizeof(sentence), "the worker died before it had a result");
 	kill_worker(w);
-	conclude_error(w, -EIO, r < 0 ? ERR_CHANNEL : ERR_INTERNAL, r >= 0, sentence);
+	conclude_error(w, r < 0 && !broken ? r : -EIO, broken ? ERR_CHANNEL : ERR_INTERNAL, r >= 0,
+		sentence);
 }
 
 static int on_deadline(sd_event_source *s, uint64_t usec, void *userdata)

@@ -181,7 +181,16 @@ static void take_fds(struct msghdr *msg, struct received *in, bool *ret_too_many
 	}
 }
 
-/* 1: a frame; 0: hang-up; -EAGAIN; -EBADMSG: not a frame. */
+/* There is room for more descriptors than are ever sent: when some are missing without that, there was no number
+ * for them (scm_detach_fds, net/core/scm.c). */
+static int judge_flags(const struct msghdr *msg, bool too_many)
+{
+	if (!too_many && (msg->msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == MSG_CTRUNC)
+		return -EMFILE;
+	return too_many || (msg->msg_flags & MSG_TRUNC) ? -EBADMSG : 0;
+}
+
+/* 1: a frame; 0: hang-up; -EAGAIN; -EBADMSG: not a frame; -EMFILE: we have no descriptor for what it carries. */
 static int receive(int fd, struct received *ret)
 {
 	union {
@@ -195,6 +204,7 @@ static int receive(int fd, struct received *ret)
 		.msg_control = control.bytes,
 		.msg_controllen = sizeof(control.bytes) };
 	bool too_many = false;
+	int r;
 	ssize_t n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
 
 	*ret = (struct received){};
@@ -203,8 +213,9 @@ static int receive(int fd, struct received *ret)
 	take_fds(&msg, ret, &too_many);
 	if (n == 0 && ret->n_fds == 0)
 		return 0;
-	if (too_many || (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)))
-		return -EBADMSG;
+	r = judge_flags(&msg, too_many);
+	if (r < 0)
+		return r;
 	return frame_read(header, (size_t)n, &ret->frame) < 0 ? -EBADMSG : 1;
 }
 
@@ -310,9 +321,17 @@ int channel_recv_sync(int fd, int timeout_ms, struct frame *ret, void **ret_payl
 
 /* --- the channel on a loop --- */
 
+bool channel_is_own_fault(int r)
+{
+	return r == -EMFILE || r == -ENFILE || r == -ENOMEM || r == -ENOSPC;
+}
+
 static void end(struct channel *ch, int r, const char *why)
 {
 	channel_gone gone = ch->gone;
+
+	if (channel_is_own_fault(r))
+		why = strerror(-r);
 
 	if (ch->closed || ch->fd < 0)
 		return;

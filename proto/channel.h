@@ -37,9 +37,13 @@ struct channel_permit {
 	channel_handler handler;
 };
 
-/* The peer is gone (r = 0: orderly hang-up), or broke the rules (r < 0, @why says which). Called at
- * most once; the channel is closed but not freed. */
+/* The peer is gone (r = 0: orderly hang-up), broke the rules (r < 0, @why says which), or couldn't be heard for
+ * what we have run out of ourselves (channel_is_own_fault; @why says of what). Called at most once; the channel
+ * is closed but not freed: what a frame carried is lost. */
 typedef void (*channel_gone)(struct channel *ch, int r, const char *why, void *userdata);
+
+/* Descriptors or memory, which are no fault of the peer's. */
+bool channel_is_own_fault(int r);
 
 /* Both ends CLOEXEC and nonblocking. */
 _must_check_ int channel_pair(int ret_fds[static 2]);

@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "tests/unit/tap.h"
@@ -297,6 +298,36 @@ static const struct {
 	{ "a size without a payload", no_payload },
 };
 
+/* None is left for what comes with a frame: with the payload, or behind it. */
+static void out_of_descriptors(void)
+{
+	for (int left = 0; left < 2; left++) {
+		struct world w;
+		struct rlimit was, low;
+		int fd = memfd(10, ALL), free_fd;
+
+		begin(&w);
+		if (channel_send_sync(w.peer, &(struct frame){ .type = DATA }, "0123456789", 10,
+			    left ? fd : -1) < 0)
+			abort();
+		free_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0); /* the lowest that is free */
+		if (free_fd < 0 || getrlimit(RLIMIT_NOFILE, &was) < 0)
+			abort();
+		closefd(free_fd);
+		low = (struct rlimit){ (rlim_t)(free_fd + left), was.rlim_max };
+		if (setrlimit(RLIMIT_NOFILE, &low) < 0)
+			abort();
+		turn(&w);
+		if (setrlimit(RLIMIT_NOFILE, &was) < 0)
+			abort();
+		TAP_OK(w.gone == 1 && w.gone_r == -EMFILE && channel_is_own_fault(w.gone_r),
+			"with %d descriptors left, what can't be taken is nobody's violation",
+			left);
+		closefd(fd);
+		end(&w);
+	}
+}
+
 static void closing_inside(void)
 {
 	struct world w;
@@ -366,6 +397,7 @@ int main(void)
 	permitted();
 	for (size_t i = 0; i < countof(violations); i++)
 		ends_channel(violations[i].what, violations[i].act);
+	out_of_descriptors();
 	closing_inside();
 	queueing();
 	in_sync();
