@@ -4,6 +4,7 @@
 noinst_LIBRARIES += agent/libcourier.a
 agent_libcourier_a_SOURCES = \
 	agent/courier.c agent/courier.h \
+	agent/gunzip.c agent/gunzip.h \
 	agent/http.c agent/http.h \
 	agent/http_rules.c agent/http_rules.h
 agent_libcourier_a_CFLAGS = $(AM_CFLAGS) $(CURL_CFLAGS) $(JANSSON_CFLAGS) $(SODIUM_CFLAGS) $(SYSTEMD_CFLAGS) $(ZLIB_CFLAGS)

@@ -7,6 +7,7 @@
 #include <time.h>
 #include <zlib.h>
 
+#include "agent/gunzip.h"
 #include "agent/http_rules.h"
 #include "proto/nodecall.h"
 #include "proto/respsig.h"
@@ -34,7 +35,9 @@ struct http_job {
 	size_t request_size;
 	uint8_t *body;
 	size_t size, allocated;
+	bool gzipped, no_encoding; /* the answer; or it is in what we haven't asked for */
 	bool too_large;
+	struct gunzip gunzip;
 	char signature[NODECALL_SIGNATURE_MAX];
 	bool signature_too_long;
 	uint64_t retry_after_ms;
@@ -49,13 +52,13 @@ bool http_is_allowed(const char *url)
 
 /* --- what comes in --- */
 
-static size_t on_body(char *data, size_t one, size_t n, void *userdata)
+static bool add_plain(const uint8_t *data, size_t n, void *userdata)
 {
 	struct http_job *job = userdata;
 
 	if (n > HTTP_BODY_MAX - job->size) {
 		job->too_large = true;
-		return 0;
+		return false;
 	}
 	if (job->size + n > job->allocated) {
 		job->allocated = MAX_OF(job->allocated * 2, job->size + n);
@@ -63,7 +66,19 @@ static size_t on_body(char *data, size_t one, size_t n, void *userdata)
 	}
 	memcpy(job->body + job->size, data, n);
 	job->size += n;
-	return n;
+	return true;
+}
+
+static size_t on_body(char *data, size_t one, size_t n, void *userdata)
+{
+	struct http_job *job = userdata;
+	bool taken = !job->no_encoding;
+
+	if (taken && job->gzipped)
+		taken = gunzip_feed(&job->gunzip, data, n, add_plain, job) >= 0;
+	else if (taken)
+		taken = add_plain((const uint8_t *)data, n, job);
+	return taken ? n : CURL_WRITEFUNC_ERROR;
 }
 
 static bool is_header(
@@ -117,6 +132,10 @@ static size_t on_header(char *data, size_t one, size_t n, void *userdata)
 		(void)snprintf(job->signature, sizeof(job->signature), "%.*s", (int)length, value);
 	} else if (is_header(data, n, "Retry-After", &value, &length)) {
 		job->retry_after_ms = read_retry_after(value, length);
+	} else if (is_header(data, n, "Content-Encoding", &value, &length)) {
+		job->gzipped = length == 4 && strncasecmp(value, "gzip", 4) == 0;
+		job->no_encoding =
+			!job->gzipped && !(length == 8 && strncasecmp(value, "identity", 8) == 0);
 	} else if (is_header(data, n, "Accept-Encoding", &value, &length)) {
 		job->http->takes_gzip = memmem(value, length, "gzip", 4) != NULL;
 	}
@@ -198,6 +217,7 @@ static void job_free(struct http_job *job)
 	free(job->url);
 	free(job->request);
 	free(job->body);
+	gunzip_done(&job->gunzip);
 	free(job);
 }
 
@@ -209,7 +229,9 @@ static void finish(struct http_job *job, CURLcode code)
 
 	(void)curl_easy_getinfo(job->easy, CURLINFO_RESPONSE_CODE, &status);
 	answer.status = (int)status;
-	if (answer.fail == FRAME_FAIL_NONE)
+	if (answer.fail == FRAME_FAIL_NONE && !gunzip_is_whole(&job->gunzip))
+		answer.fail = FRAME_FAIL_BODY;
+	else if (answer.fail == FRAME_FAIL_NONE)
 		answer.fail = judge_answer(job, status);
 	answer.body = job->body;
 	answer.size = job->size;
@@ -375,7 +397,6 @@ static void set_rules(struct http_job *job, unsigned timeout_s)
 	http_rules_set(c, job->url, job->http->setup->ca_pem);
 	(void)curl_easy_setopt(c, CURLOPT_TIMEOUT, (long)timeout_s);
 	(void)curl_easy_setopt(c, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)HTTP_BODY_MAX);
-	(void)curl_easy_setopt(c, CURLOPT_ACCEPT_ENCODING, "gzip");
 }
 
 int http_start(struct http *h, const char *path, const void *body, size_t size, unsigned timeout_s,
@@ -396,6 +417,7 @@ int http_start(struct http *h, const char *path, const void *body, size_t size, 
 	set_rules(job, timeout_s);
 	add_header(job, "Authorization", bearer);
 	add_header(job, "Accept", "application/json");
+	add_header(job, "Accept-Encoding", "gzip");
 	explicit_bzero(bearer, strlen(bearer));
 	if (body)
 		set_request(job, body, size);

@@ -56,10 +56,48 @@ static char *spoil(struct api *api, const char *on, char *body, size_t *size)
 	return body;
 }
 
+static size_t add_member(char *out, size_t room, const char *from, size_t n)
+{
+	z_stream z = { .next_in = (Bytef *)from,
+		.avail_in = (uInt)n,
+		.next_out = (Bytef *)out,
+		.avail_out = (uInt)room };
+
+	if (deflateInit2(&z, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK ||
+		deflate(&z, Z_FINISH) != Z_STREAM_END)
+		abort();
+	(void)deflateEnd(&z);
+	return room - z.avail_out;
+}
+
+/* Of what was signed: "gzip"; "members", four of them, one empty; and then cut off, or with something behind. */
+static char *encode(struct api *api, const char *on, const char *body, size_t *size)
+{
+	const bool cut = misbehaves(api, "gzip-cut", on), more = misbehaves(api, "gzip-more", on),
+		   several = misbehaves(api, "members", on) || cut || more;
+	const size_t room = 2 * *size + 1024, part = several ? *size / 3 : *size;
+	size_t n = 0;
+	char *out;
+
+	if (!several && !misbehaves(api, "gzip", on))
+		return NULL;
+	out = xcalloc(1, room);
+	n += add_member(out, room, body, part);
+	if (several) {
+		n += add_member(out + n, room - n, body, 0);
+		n += add_member(out + n, room - n, body + part, part);
+		n += add_member(out + n, room - n, body + 2 * part, *size - 2 * part);
+	}
+	for (size_t i = 0; more && i < 4; i++)
+		out[n++] = '?';
+	*size = cut ? n - 9 : n;
+	return out;
+}
+
 static enum MHD_Result reply(struct api *api, struct MHD_Connection *c, const char *method,
 	const char *path, const char *on, int status, json_t *v_steals)
 {
-	char *body, *signature;
+	char *body, *encoded, *signature;
 	struct MHD_Response *r;
 	enum MHD_Result ok;
 	size_t size;
@@ -80,7 +118,14 @@ static enum MHD_Result reply(struct api *api, struct MHD_Connection *c, const ch
 		body[size / 2] ^= 1;
 	if (misbehaves(api, "bad-signature", on))
 		signature[strlen(signature) - 1] ^= 1;
+	encoded = encode(api, on, body, &size);
+	if (encoded) {
+		free(body);
+		body = encoded;
+	}
 	r = MHD_create_response_from_buffer(size, body, MHD_RESPMEM_MUST_FREE);
+	if (encoded)
+		(void)MHD_add_response_header(r, "Content-Encoding", "gzip");
 	(void)MHD_add_response_header(r, "Content-Type", "application/json");
 	(void)MHD_add_response_header(r, "Accept-Encoding", "gzip");
 	if (!misbehaves(api, "unsigned", on))

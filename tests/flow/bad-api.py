@@ -10,8 +10,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 import harness
 import tap
 
-ORDERS = ("drop", "delay", "repeat", "reorder", "truncate", "tamper", "5xx", "unsigned", "bad-signature", "withhold", "retry-after", "redirect", "garbage", "huge")
-REPORTS = ("drop", "5xx", "tamper", "unsigned", "bad-signature", "garbage", "wrong-ack", "truncate", "retry-after")
+ORDERS = ("drop", "delay", "repeat", "reorder", "truncate", "tamper", "5xx", "unsigned", "bad-signature", "withhold", "retry-after", "redirect", "garbage", "huge", "gzip-cut", "gzip-more")
+REPORTS = ("drop", "5xx", "tamper", "unsigned", "bad-signature", "garbage", "wrong-ack", "truncate", "retry-after", "gzip-cut")
 
 
 def main():
@@ -38,6 +38,14 @@ def main():
                 node.api.ask("misbehave", what="none", on=on, count=0)
                 if node.state(cid) == "paused":
                     node.do("container.resume", cid)
+        for what in ("gzip", "members"): # no misbehaviour at all: RFC 1952, 2.2
+            node.api.ask("misbehave", what=what, on="all", count=1000)
+            node.agent.send_signal(signal.SIGHUP)
+            before = node.log.read_text()
+            ends = [node.do(op, cid)["state"] for op in ("container.pause", "container.resume")]
+            tap.eq(ends, ["succeeded", "succeeded"], f"answers of {what} are read")
+            tap.ok("warning" not in node.log.read_text().removeprefix(before), "and there is nothing to say of them", node.log_tail(6))
+            node.api.ask("misbehave", what="none", on="all", count=0)
         tap.eq((node.agent_pid(), node.courier_pid()), (agent, courier), "neither agent nor courier ended for it")
         tap.eq(node.violations(), [], "the control API saw no breach of the protocol")
 
