@@ -238,12 +238,11 @@ int namefiles_new(struct agent *a, struct namefiles **ret, struct err *err)
 	if ((mkdir(n->directory, 0755) < 0 && errno != EEXIST) || chmod(n->directory, 0755) < 0)
 		return err_set(err, -errno, ERR_CONFIG, "Node.RuntimeDirectory",
 			"can't make %s: %s", n->directory, strerror(errno));
+	/* Watched from the loop's first turn on: what sd-event holds open while it adds watches would make holes
+	 * below what is opened for good. */
 	r = sd_event_add_time(a->event, &n->settle, CLOCK_MONOTONIC, 0, 1, on_settled, n);
-	if (r >= 0)
-		r = sd_event_source_set_enabled(n->settle, SD_EVENT_OFF);
 	if (r < 0)
 		return r;
-	watch_all(n);
 	r = copy_all(n);
 	return r < 0 ? err_set(err, r, ERR_CONFIG, "Node.RuntimeDirectory",
 			       "can't write what the leaves read in %s: %s", n->directory,
