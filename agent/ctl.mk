@@ -38,6 +38,7 @@ agent_hoodyctl_SOURCES = \
 	agent/ctl_complete.c \
 	agent/ctl_config.c \
 	agent/ctl_bounds.c agent/ctl_bounds.h agent/ctl_doctor.c \
+	agent/ctl_pool.c agent/ctl_pool.h \
 	agent/ctl_enroll.c \
 	agent/ctl_file.c agent/ctl_file.h \
 	agent/ctl_find.c agent/ctl_find.h \

@@ -15,6 +15,7 @@
 #include "agent/ctl_ask.h"
 #include "agent/ctl_bounds.h"
 #include "agent/ctl_file.h"
+#include "agent/ctl_pool.h"
 #include "agent/ctl_text.h"
 #include "agent/nodekey.h"
 #include "proto/ident.h"
@@ -193,6 +194,23 @@ static void ids(struct doctor *d)
 
 /* --- the pool --- */
 
+/* Said where it can't be what it is for; else true. */
+static bool pool_can(struct doctor *d, const char *path)
+{
+	int r = geteuid() == 0 ? ctl_pool_try_ids(path, d->conf.containers.id_base) : 0;
+
+	if (r < 0)
+		say(d, BAD, "pool",
+			"put Storage.Pool on ext4, xfs or btrfs: not on overlay, NFS or FUSE",
+			"%s can't be mounted with a container's ids (%s)", path, strerror(-r));
+	else if (ctl_pool_try_exec(path) == -EACCES)
+		say(d, BAD, "pool", "mount its file system without noexec",
+			"%s lets no program be executed, and no container's init either", path);
+	else
+		return true;
+	return false;
+}
+
 static void pool(struct doctor *d)
 {
 	const char *path = d->conf.storage.pool;
@@ -205,6 +223,8 @@ static void pool(struct doctor *d)
 			"%s: %s", path, strerror(errno));
 		return;
 	}
+	if (!pool_can(d, path))
+		return;
 	(void)ctl_text_size((int64_t)(fs.f_bavail * fs.f_frsize), free_text);
 	if (fs.f_blocks > 0 && fs.f_bavail * 100 / fs.f_blocks < FREE_PERCENT_MIN)
 		say(d, DOUBTFUL, "pool", "delete containers, snapshots or images, or enlarge it",
@@ -456,7 +476,9 @@ static bool filters_forwarded(const json_t *chain, const char *ours)
 	const char *table = ctl_text_of(chain, "table"), *hook = ctl_text_of(chain, "hook"),
 		   *family = ctl_text_of(chain, "family");
 
-	return table && family && hook && strcmp(hook, "forward") == 0 &&
+	return table && family && hook &&
+	       (strcmp(hook, "prerouting") == 0 || strcmp(hook, "forward") == 0 ||
+		       strcmp(hook, "postrouting") == 0) &&
 	       (strcmp(family, "ip") == 0 || strcmp(family, "ip6") == 0 ||
 		       strcmp(family, "inet") == 0) &&
 	       (strcmp(table, ours) != 0 || strcmp(family, "inet") != 0);

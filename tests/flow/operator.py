@@ -123,6 +123,10 @@ def doctor(node):
     nft("add rule inet firewalld filter_FORWARD counter reject with icmpx admin-prohibited")
     tap.eq(verdict(node), "fault", "one that rejects what it does not know is")
     nft("delete table inet firewalld")
+    for hook in ("prerouting", "postrouting"):
+        nft(f"add table inet other; add chain inet other {hook} {{ type filter hook {hook} priority 10; policy drop; }}")
+        tap.eq(verdict(node), "fault", f"one that drops in {hook} is one: what is forwarded passes there")
+        nft("delete table inet other")
     nft(f"add table inet other; add chain inet other in {{ type filter hook input priority 0; policy drop; }}")
     tap.eq(verdict(node), "ok", "one that filters what the host itself gets is none")
     nft("delete table inet other")
@@ -164,6 +168,10 @@ def faults(node):
     full = node.directory / "full"
     full.mkdir()
     is_said("a pool that is full", "warning", "less than 10 %", finding("pool", *in_mounts(f"mount -t tmpfs -o size=1m t {full}; dd if=/dev/zero of={full}/f bs=1k count=950 2>/dev/null"), change=(r"^Pool=.*", f"Pool={full}")))
+    at_pool = lambda script: finding("pool", *in_mounts(script), change=(r"^Pool=.*", f"Pool={full}"))
+    is_said("a pool where nothing may be executed", "fault", "lets no program be executed", at_pool(f"mount -t tmpfs -o noexec t {full}"))
+    is_said("a pool on overlay", "fault", "can't be mounted with a container's ids", at_pool(f"mount -t tmpfs t {full}; mkdir {full}/l {full}/u {full}/w {full}/m; mount -t overlay -o lowerdir={full}/l,upperdir={full}/u,workdir={full}/w o {full}/m; mount --move {full}/m {full}"))
+    is_said("and one on the disk that can do both", "ok", " free", at_pool("true"))
     is_said("a pool that is not there", "warning", "/nowhere", finding("pool", change=(r"^Pool=.*", "Pool=/nowhere")))
     is_said("an agent that does not answer", "fault", "does not answer", finding("agent", change=(r"^RuntimeDirectory=.*", f"RuntimeDirectory={full}")))
     node.api.stop()
