@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tarfile
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 import harness
@@ -96,11 +97,65 @@ def poll_wait(w, change):
     tap.ok(host.poll(lambda: polls() >= before + 3, 45, 0.5), "polls of a second follow each other", polls())
 
 
-def stats_interval(w, change):
-    before = w.node.last_seq()
-    change("1")
-    tap.ok(w.node.wait_report("container.stats", timeout_s=15, after=before), "statistics are reported every second")
+def spread(w, change):
+    """Within an hour, and it is not seen again; at once, and it is."""
+    asked = lambda: w.node.api.ask("stats")["asked"]
+
+    def cut_off():
+        w.node.api.ask("misbehave", what="5xx", on="orders")
+        host.poll(lambda: w.node.hoodyctl("status")["control"]["state"] == "backing-off", 10)
+        before = asked()
+        return host.poll(lambda: asked() > before, 1.5)
+
+    change("3600")
+    tap.ok(not cut_off(), "cut off, it comes again within the hour")
     change("0")
+    tap.eq(w.node.do("container.delete", w.node.new_id())["state"], "succeeded", "it is back")
+    tap.ok(cut_off(), "cut off, it comes again at once")
+
+
+def newest(w):
+    return w.node.api.ask("newest_stats")["count"]
+
+
+def stats_interval(w, change):
+    tap.eq(newest(w), 0, "no statistics are sent")
+    change("1")
+    tap.ok(host.poll(lambda: newest(w) >= 1, 15, 0.05), "the first are sent a second later")
+
+
+def stats_idle_interval(w, change):
+    change("1")
+    before = newest(w)
+    tap.ok(host.poll(lambda: newest(w) >= before + 3, 15, 0.05), "statistics are sent every second, though nobody looks", newest(w) - before)
+    change("0")
+    before = newest(w)
+    time.sleep(2.5)
+    tap.ok(newest(w) <= before + 1, "and then no more", newest(w) - before)
+
+
+def count_interval(w, change):
+    api = local.Local(w.node)
+    usage = lambda: api.do("GET", f"/containers/{w.cid}/stats")["disk"]["root"]["usage"]
+    before = usage()
+    subprocess.run(["dd", "if=/dev/urandom", f"of={w.node.root(w.cid)}/grown", "bs=1M", "count=4", "conv=fsync"], check=True, capture_output=True)
+    tap.eq(usage(), before, "a root is counted once")
+    change("1")
+    tap.ok(host.poll(lambda: usage() >= before + (4 << 20), 20), "and now again and again", before, usage())
+
+
+def bound_of(value, command, holds, what):
+    """What a container is bounded by, from its next start on, tried by itself."""
+    def check(w, change):
+        change(value)
+        tap.eq(w.restart(), "succeeded", "restarted")
+        code, out, err = w.node.ctl("exec", "-T", "one", "--", *command)
+        tap.ok(holds(code, out), f"{what}: {value}", code, out, err)
+    return check
+
+
+def tries(kind, bound):
+    return bound_of(str(bound), ("/counts", kind, "40"), lambda code, out: out.strip().isdigit() and 0 < int(out) <= bound, f"of 40 tries at {kind} so many succeed at most")
 
 
 def outbox_max(w, change):
@@ -176,7 +231,9 @@ def cgroup_limit(name, value, own):
 CHANGED = {
     "Node.MaxWorkers": max_workers,
     "Control.PollWaitSec": poll_wait,
+    "Control.ReconnectSpreadSec": spread,
     "Control.StatsIntervalSec": stats_interval,
+    "Control.StatsIdleIntervalSec": stats_idle_interval,
     "Control.OutboxMaxBytes": outbox_max,
     "Containers.CgroupsMax": cgroup_limit("cgroup.max.descendants", 321, OWN_GROUPS),
     "Containers.CgroupDepthMax": cgroup_limit("cgroup.max.depth", 7, 1),
@@ -186,6 +243,12 @@ CHANGED = {
     "Storage.ImageServer": image_server,
     "Storage.ImageMaxBytes": image_max_bytes,
     "Storage.ImageMaxFiles": image_max_files,
+    "Storage.CountIntervalSec": count_interval,
+    "Containers.NamespacesMax": tries("uts", 20),
+    "Containers.InotifyMax": tries("inotify", 7),
+    "Containers.WatchesMax": tries("watch", 15),
+    "Containers.TasksMax": tries("task", 30),
+    "Containers.MemoryMax": bound_of("48M", ("dd", "if=/dev/zero", "of=/dev/null", "count=1", "bs=80M"), lambda code, out: code != 0, "80 MiB of memory are not to be had"),
 }
 
 # Any other value than the test's.
@@ -230,6 +293,7 @@ def main():
         web.mkdir()
         image(web)
         w = World(node, webserver.Server(web))
+        subprocess.run(["gcc", "-static", "-O1", "-o", f"{node.root(w.cid)}/counts", harness.TOP / "tests/attack/counts.c"], check=True)
         for key, check in CHANGED.items():
             tap.note(key)
             check(w, lambda value, key=key: w.change(key, value))
