@@ -15,7 +15,7 @@
 
 #define ROOT_FILES_MAX 10000000
 
-/* A walk holds two descriptors for each level of a tree, however deep a container makes it. */
+/* A walk holds one for each file with several names, of which a container makes as many as it likes. */
 static void raise_file_limit(void)
 {
 	struct rlimit l;

@@ -68,7 +68,7 @@ int path_open_in_root(int root, const char *path, int flags, mode_t mode, int *r
 	return 0;
 }
 
-int path_reopen_file(int seen, int *ret)
+static int reopen(int seen, int flags, int *ret)
 {
 	char again[sizeof("/proc/self/fd/") + 3 * sizeof(int)];
 	struct stat st;
@@ -79,18 +79,31 @@ int path_reopen_file(int seen, int *ret)
 	if (!S_ISREG(st.st_mode))
 		return S_ISLNK(st.st_mode) ? -ELOOP : -EINVAL;
 	(void)snprintf(again, sizeof(again), "/proc/self/fd/%d", seen);
-	fd = open(again, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	fd = open(again, O_RDONLY | O_CLOEXEC | flags);
 	if (fd < 0)
 		return -errno;
 	*ret = fd;
 	return 0;
 }
 
+/* Of a regular file, only a lease can make us wait: until the kernel breaks it. */
+int path_reopen_file(int seen, int *ret)
+{
+	return reopen(seen, 0, ret);
+}
+
 int path_open_file(int dir, const char *name, int *ret)
 {
 	_cleanup_(closep) int seen = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 
-	return seen < 0 ? -errno : path_reopen_file(seen, ret);
+	return seen < 0 ? -errno : reopen(seen, 0, ret);
+}
+
+int path_try_file(int dir, const char *name, int *ret)
+{
+	_cleanup_(closep) int seen = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+	return seen < 0 ? -errno : reopen(seen, O_NONBLOCK, ret);
 }
 
 /* Below @parent, which is taken on @ret's behalf: the directory, made if it is missing. */

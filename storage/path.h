@@ -22,8 +22,11 @@ _must_check_ int path_open_in_root(int root, const char *path, int flags, mode_t
 
 /* The regular file @name in @dir, for reading. A device or a pipe that an image or a container has put there
  * is looked at and never opened: to open some is to do something (a tape winds, a watchdog begins). No link
- * is followed (-ELOOP); -EINVAL for what is no regular file. */
+ * is followed (-ELOOP); -EINVAL for what is no regular file. A lease that somebody has on it (F_SETLEASE in
+ * fcntl(2); Samba has many) is broken, for which its holder has /proc/sys/fs/lease-break-time: a worker's. */
 _must_check_ int path_open_file(int dir, const char *name, int *ret);
+/* The same, but where one would have to wait: -EAGAIN, and the lease's holder has been told. */
+_must_check_ int path_try_file(int dir, const char *name, int *ret);
 _must_check_ int path_reopen_file(int seen, int *ret); /* the same, of an O_PATH descriptor */
 
 /* Make the directory @path of a container's root, and those above it that are missing; links are

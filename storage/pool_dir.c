@@ -31,6 +31,7 @@ static int clone_tree(
 		return diskerr_set(err, r, "can't make a directory in the pool");
 	(void)clock_gettime(CLOCK_REALTIME, &began);
 	t->to = to;
+	t->defer_leased = hold != NULL;
 	r = treecopy_run(t, err);
 	if (r < 0 || !hold)
 		return r;
@@ -40,6 +41,7 @@ static int clone_tree(
 	t->files = t->allocated = 0;
 	began.tv_sec -= 1; /* a tick is 10 ms at most: this is plenty, and few files are so new */
 	t->distrust = began;
+	t->defer_leased = false;
 	r = treecopy_run(t, err);
 	hold->thaw(hold->userdata);
 	return r;

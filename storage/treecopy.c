@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 
@@ -15,10 +16,18 @@
 #define XATTR_MAX      65536 /* the kernel's bound for a value and for a list (xattr(7)) */
 #define PROGRESS_EVERY (16UL * 1024 * 1024)
 #define FILES_EVERY    1024
+#define OPEN_LEVELS    64 /* a container makes more in one another than there are descriptors */
+#define POLITE_TRIES \
+	400 /* in all, of POLITE_MS: who gives a lease up when it is told to has done so by then */
+#define POLITE_MS 5
 
 /* A directory on the way down. */
 struct level {
 	int from, to;
+	bool shut; /* far above: opened again from below, on the way back */
+	unsigned depth;
+	dev_t target_device;
+	ino_t target_ino;
 	struct path_names source, target;
 	size_t i, k; /* next of each */
 	struct stat st;
@@ -39,6 +48,8 @@ struct walk {
 	struct link *links[LINK_BUCKETS], *targets[LINK_BUCKETS];
 	dev_t device, target_device;
 	uint64_t told_bytes, told_files;
+	bool wait;       /* for leases that are not given up */
+	unsigned polite; /* tries that were made */
 	char names[2][XATTR_MAX], values[2][XATTR_MAX];
 	struct err *err;
 };
@@ -162,10 +173,23 @@ static void on_data(uint64_t bytes, void *userdata)
 	tell(w);
 }
 
+/* All leases of a tree are on their way to be broken before one is waited for: else each would have the kernel's
+ * 45 seconds for itself. */
+static int open_source(struct walk *w, int from, const char *name, int *ret)
+{
+	int r = w->wait ? path_open_file(from, name, ret) : path_try_file(from, name, ret);
+
+	for (; r == -EAGAIN && w->polite < POLITE_TRIES; w->polite++) {
+		(void)poll(NULL, 0, POLITE_MS);
+		r = path_try_file(from, name, ret);
+	}
+	return r;
+}
+
 static int make_file(struct walk *w, int from, int to, const char *name, struct stat *st)
 {
 	_cleanup_(closep) int in = -1, out = -1;
-	int r = path_open_file(from, name, &in);
+	int r = open_source(w, from, name, &in);
 
 	if (r < 0)
 		return r == -EINVAL || r == -ELOOP ? -ESTALE : r; /* another one stands there now */
@@ -311,19 +335,62 @@ static bool same(struct walk *w, int from, int to, const char *name, const struc
 	return same_attributes(w, from, to, name);
 }
 
+static void shut_far_above(struct level *l)
+{
+	if (l->depth < OPEN_LEVELS)
+		return;
+	for (unsigned i = 0; i < OPEN_LEVELS; i++)
+		l = l->up;
+	l->from = closefd(l->from);
+	l->to = closefd(l->to);
+	l->shut = true;
+}
+
+static int open_above(int dir, dev_t device, ino_t ino)
+{
+	_cleanup_(closep) int fd = openat(dir, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	return st.st_dev == device && st.st_ino == ino ? take_fd(&fd) : -ESTALE;
+}
+
+/* Somebody can have moved what is below in the source: then the rest of it is left as it is, as is all else
+ * that changes while we look. Of the target that is an error. */
+static int open_up(struct level *l)
+{
+	struct level *up = l->up;
+
+	if (!up || !up->shut)
+		return 0;
+	up->shut = false;
+	up->to = l->to < 0 ? -1 : open_above(l->to, up->target_device, up->target_ino);
+	up->from = l->from < 0 ? -1 : open_above(l->from, up->st.st_dev, up->st.st_ino);
+	if (up->from < 0) {
+		up->i = up->source.n;
+		up->k = up->target.n;
+	}
+	return l->to >= 0 && up->to < 0 ? up->to : 0;
+}
+
 static int enter(struct walk *w, int from, int to, const char *name, const struct stat *st)
 {
 	struct level *l = xcalloc(1, sizeof(*l));
-	struct stat seen;
+	struct stat seen, target;
 	int r = 0;
 
 	l->st = *st;
 	l->up = w->level;
+	l->depth = l->up ? l->up->depth + 1 : 0;
 	w->level = l;
 	l->from = openat(from, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	l->to = openat(to, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (l->from < 0 || l->to < 0 || fstat(l->from, &seen) < 0)
+	if (l->from < 0 || l->to < 0 || fstat(l->from, &seen) < 0 || fstat(l->to, &target) < 0)
 		return -errno;
+	l->target_device = target.st_dev;
+	l->target_ino = target.st_ino;
+	shut_far_above(l);
 	if (seen.st_dev == w->device)
 		r = path_list(l->from, &l->source);
 	return r < 0 ? r : path_list(l->to, &l->target);
@@ -397,6 +464,10 @@ static int visit(struct walk *w, const char *name, bool has_target)
 	if (r < 0 || (w->t->no_hostonly && hostonly_is_device(st.st_mode, st.st_rdev)))
 		return r;
 	r = bring(w, name, &st, has_target ? &target : NULL);
+	if (r == -EAGAIN && !w->wait) {
+		w->t->leased++;
+		return 0;
+	}
 	if (is_race(r) && w->level == l) {
 		r = fstatat(l->to, name, &target, AT_SYMLINK_NOFOLLOW) < 0
 			    ? 0
@@ -420,13 +491,15 @@ static int leave(struct walk *w)
 		else if (!same(w, l->from, l->to, ".", &l->st, &now))
 			r = set_all(w, l->from, l->to, ".", &l->st);
 	}
+	if (r == 0)
+		r = open_up(l);
 	w->level = l->up;
 	closefd(l->from);
 	closefd(l->to);
 	path_names_done(&l->source);
 	path_names_done(&l->target);
 	free(l);
-	return r < 0 ? fail(w, r, "set the attributes of", "a directory") : 0;
+	return r < 0 ? fail(w, r, "finish", "a directory") : 0;
 }
 
 /* Both lists are sorted: what stands in one alone shows itself. */
@@ -450,7 +523,7 @@ static int step(struct walk *w)
 	return r < 0 && r != -ENOENT ? fail(w, r, "remove", b) : 0;
 }
 
-int treecopy_run(struct treecopy *t, struct err *err)
+static int run(struct treecopy *t, bool wait, struct err *err)
 {
 	struct walk *w = xcalloc(1, sizeof(*w));
 	struct stat st, target;
@@ -458,6 +531,7 @@ int treecopy_run(struct treecopy *t, struct err *err)
 
 	w->t = t;
 	w->err = err;
+	w->wait = wait;
 	r = fstat(t->from, &st) < 0 || fstat(t->to, &target) < 0 ? -errno : 0;
 	if (r == 0) {
 		w->device = st.st_dev;
@@ -475,4 +549,19 @@ int treecopy_run(struct treecopy *t, struct err *err)
 	links_done(w);
 	free(w);
 	return r;
+}
+
+int treecopy_run(struct treecopy *t, struct err *err)
+{
+	uint64_t files = t->files, allocated = t->allocated;
+	int r;
+
+	t->leased = 0;
+	r = run(t, false, err);
+	if (r < 0 || t->leased == 0 || t->defer_leased)
+		return r;
+	t->files = files;
+	t->allocated = allocated;
+	t->leased = 0;
+	return run(t, true, err);
 }

@@ -26,10 +26,13 @@ struct treecopy {
 	uint64_t max_files, max_bytes; /* -EFBIG beyond; 0: no bound */
 	uint32_t max_id;               /* of owners: IMAGE_INVALID beyond; 0: no bound */
 	bool no_hostonly;              /* leave that out (storage/hostonly.h) */
+	/* There will be a second run, when nobody can take leases any more: what is under one is left to that. */
+	bool defer_leased;
 	/* What was done. */
 	uint64_t files;     /* looked at */
 	uint64_t changed;   /* made anew, their attributes included */
 	uint64_t bytes;     /* of data written or shared */
+	uint64_t leased;    /* left out */
 	uint64_t allocated; /* of the whole source, as st_blocks has it */
 };
 
