@@ -111,11 +111,16 @@ def nobody_asked():
             tap.figure(f"portal, {name}: {done} of {len(answers)} orders were executed")
 
 
-def anothers_stream():
+def with_metrics():
+    """A free port, and the configuration of a node that serves its metrics there."""
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]
-    conf = {**harness.STANDALONE, "Metrics": {"Listen": f"127.0.0.1:{port}"}}
+    return port, {**harness.STANDALONE, "Metrics": {"Listen": f"127.0.0.1:{port}"}}
+
+
+def anothers_stream():
+    port, conf = with_metrics()
     with harness.Node(start=False, conf=conf) as node:
         place = with_portal(node, str(harness.BUILD / "agent/hoody-portal"))
         node.start_agent()
@@ -159,10 +164,7 @@ class Crowd:
 
 
 def crowded():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
-    conf = {**harness.STANDALONE, "Metrics": {"Listen": f"127.0.0.1:{port}"}}
+    port, conf = with_metrics()
     with harness.Node(start=False, conf=conf) as node:
         node.start_agent()
         path = str(node.directory / "run" / "debug.sock")

@@ -345,7 +345,7 @@ int64_t api_next_poll_ms(const struct api *api)
 	return api->polls ? api->polls->until_ms : INT64_MAX;
 }
 
-/* --- statistics --- */
+/* --- bodies --- */
 
 static char *gunzip(const char *data, size_t size, size_t *ret_size)
 {
@@ -365,6 +365,17 @@ static char *gunzip(const char *data, size_t size, size_t *ret_size)
 	return out;
 }
 
+/* Of @rq->size bytes then; NULL: it is no gzip. */
+static char *plain_body(struct MHD_Connection *c, struct request *rq)
+{
+	const char *encoding = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Content-Encoding");
+
+	return encoding && strcmp(encoding, "gzip") == 0 ? gunzip(rq->body, rq->size, &rq->size)
+							 : xstrdup(rq->body);
+}
+
+/* --- statistics --- */
+
 static enum MHD_Result no_content(struct api *api, struct MHD_Connection *c, const char *url)
 {
 	struct MHD_Response *r = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
@@ -380,10 +391,7 @@ static enum MHD_Result no_content(struct api *api, struct MHD_Connection *c, con
 static enum MHD_Result post_stats(
 	struct api *api, struct MHD_Connection *c, const char *url, struct request *rq)
 {
-	const char *encoding = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Content-Encoding");
-	_cleanup_(freep) char *plain = encoding && strcmp(encoding, "gzip") == 0
-					       ? gunzip(rq->body, rq->size, &rq->size)
-					       : xstrdup(rq->body);
+	_cleanup_(freep) char *plain = plain_body(c, rq);
 	json_t *v = plain ? json_loadb(plain, rq->size, 0, NULL) : NULL;
 
 	if (api->no_stats) {
@@ -406,10 +414,7 @@ static enum MHD_Result post_stats(
 static enum MHD_Result post_reports(
 	struct api *api, struct MHD_Connection *c, const char *url, struct request *rq)
 {
-	const char *encoding = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Content-Encoding");
-	_cleanup_(freep) char *plain = encoding && strcmp(encoding, "gzip") == 0
-					       ? gunzip(rq->body, rq->size, &rq->size)
-					       : xstrdup(rq->body);
+	_cleanup_(freep) char *plain = plain_body(c, rq);
 	uint64_t acked = 0;
 	int status;
 
