@@ -3,9 +3,9 @@
 
 #include <stdarg.h>
 #include <systemd/sd-daemon.h>
-#include <time.h>
 
 #include "agent/outlet.h"
+#include "proto/clock.h"
 
 #define SAY_MAX 300
 
@@ -41,11 +41,8 @@ void alive_ready(void)
 /* Type=notify-reload wants to know when the reload began (sd_notify(3)). */
 void alive_reloading(void)
 {
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t); /* can't fail */
-	(void)sd_notifyf(
-		0, "RELOADING=1\nMONOTONIC_USEC=%lld", t.tv_sec * 1000000LL + t.tv_nsec / 1000);
+	(void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu",
+		(unsigned long long)clock_us(CLOCK_MONOTONIC));
 }
 
 void alive_stopping(void)

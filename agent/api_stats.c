@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Statistics of a container and of a project (hoody-api.md sections 6 and 5). */
-#include <time.h>
 
 #include "agent/api_handlers.h"
 #include "agent/ctwatch.h"
 #include "agent/stats.h"
 #include "agent/worker.h"
+#include "proto/clock.h"
 #include "proto/jsonx.h"
 
 #define MEASURE_MS 5000
@@ -126,14 +126,6 @@ void api_stats_all(struct api_call *c)
 		json_pack("{s:o, s:o}", "node", stats_node(c->agent->stats), "containers", a.list));
 }
 
-static int64_t now_us(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
-}
-
 static json_int_t sum(const json_t *list, const char *object, const char *member)
 {
 	json_int_t total = 0;
@@ -148,7 +140,7 @@ static json_int_t sum(const json_t *list, const char *object, const char *member
 void api_stats_project(struct api_call *c)
 {
 	struct project p = { { c, NULL, json_array() }, c->args[0] };
-	int64_t begin_us = now_us();
+	int64_t begin_us = (int64_t)clock_us(CLOCK_MONOTONIC);
 
 	if (!api_project_is_known(c)) {
 		json_decref(p.answer.list);
@@ -162,5 +154,7 @@ void api_stats_project(struct api_call *c)
 			(json_int_t)json_array_size(p.answer.list), "cpu_usage",
 			sum(p.answer.list, "cpu", "usage"), "memory_usage",
 			sum(p.answer.list, "memory", "usage"), "total_processing_time",
-			json_sprintf("%lldms", (long long)(now_us() - begin_us) / 1000)));
+			json_sprintf("%lldms",
+				(long long)((int64_t)clock_us(CLOCK_MONOTONIC) - begin_us) /
+					1000)));
 }

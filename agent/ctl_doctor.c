@@ -10,14 +10,15 @@
 #include <sys/timex.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
-#include <time.h>
 
+#include "agent/ctbounds.h"
 #include "agent/ctl_ask.h"
 #include "agent/ctl_bounds.h"
 #include "agent/ctl_file.h"
 #include "agent/ctl_pool.h"
 #include "agent/ctl_text.h"
 #include "agent/nodekey.h"
+#include "proto/clock.h"
 #include "proto/ident.h"
 #include "proto/jsonx.h"
 #include "proto/keyset.h"
@@ -235,14 +236,6 @@ static void pool(struct doctor *d)
 
 /* --- time and keys --- */
 
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_REALTIME, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 static void clock_is_right(struct doctor *d)
 {
 	const json_t *control = json_object_get(d->status, "control");
@@ -273,7 +266,8 @@ static void node_key(struct doctor *d)
 			"others may read %s", path);
 	else
 		say(d, GOOD, "node key", NULL, "%s, for its owner alone, %lld days old", path,
-			(long long)((now_ms() - (int64_t)st.st_mtim.tv_sec * 1000) / DAY_MS));
+			(long long)((clock_ms(CLOCK_REALTIME) - (int64_t)st.st_mtim.tv_sec * 1000) /
+				    DAY_MS));
 }
 
 static void trusted_keys(struct doctor *d)
@@ -296,18 +290,19 @@ static void trusted_keys(struct doctor *d)
 	}
 	for (size_t i = 0; i < keys.n_keys; i++)
 		end_ms = MIN_OF(end_ms, keys.keys[i].not_after_ms);
-	if (end_ms <= now_ms() + KEY_DAYS_MIN * DAY_MS)
-		say(d, end_ms <= now_ms() ? BAD : DOUBTFUL, "trusted keys",
+	if (end_ms <= clock_ms(CLOCK_REALTIME) + KEY_DAYS_MIN * DAY_MS)
+		say(d, end_ms <= clock_ms(CLOCK_REALTIME) ? BAD : DOUBTFUL, "trusted keys",
 			"have the control API rotate its keys", "version %lld: a key %s",
 			(long long)keys.version,
-			end_ms <= now_ms() ? "has expired" : "expires within 14 days");
+			end_ms <= clock_ms(CLOCK_REALTIME) ? "has expired"
+							   : "expires within 14 days");
 	else if (end_ms == INT64_MAX)
 		say(d, GOOD, "trusted keys", NULL, "version %lld, %zu keys without an end",
 			(long long)keys.version, keys.n_keys);
 	else
 		say(d, GOOD, "trusted keys", NULL, "version %lld, %zu keys, good for %lld days",
 			(long long)keys.version, keys.n_keys,
-			(long long)((end_ms - now_ms()) / DAY_MS));
+			(long long)((end_ms - clock_ms(CLOCK_REALTIME)) / DAY_MS));
 }
 
 /* --- the agent --- */
@@ -378,25 +373,13 @@ static void forwarding(struct doctor *d)
 		(void)fclose(f);
 }
 
-/* 0: not there. */
-static int64_t sysctl_number(const char *key)
-{
-	_cleanup_(freep) char *path = xasprintf("/proc/sys/net/netfilter/%s", key);
-	FILE *f = fopen(path, "re");
-	long long n;
-
-	if (!f || fscanf(f, "%lld", &n) != 1)
-		n = 0;
-	if (f)
-		(void)fclose(f);
-	return n;
-}
+#define TRACKING "/proc/sys/net/netfilter/nf_conntrack_"
 
 /* When the kernel can track no more flows, the whole node is offline. */
 static void tracking(struct doctor *d)
 {
-	int64_t max = sysctl_number("nf_conntrack_max"), n = sysctl_number("nf_conntrack_count"),
-		end_s = sysctl_number("nf_conntrack_tcp_timeout_established");
+	int64_t max = ctbounds_number(TRACKING "max"), n = ctbounds_number(TRACKING "count"),
+		end_s = ctbounds_number(TRACKING "tcp_timeout_established");
 
 	if (max == 0)
 		say(d, GOOD, "flows", NULL, "none are tracked yet");

@@ -2,23 +2,15 @@
 /* hoodyctl order verify: an envelope judged as the agent would judge it, but for what only its
  * journal knows (was the id used, is seq above?). */
 #include <inttypes.h>
-#include <time.h>
 
 #include "agent/ctl.h"
 #include "agent/ctl_file.h"
 #include "agent/ctl_http.h"
 #include "agent/ctl_text.h"
+#include "proto/clock.h"
 #include "proto/dsse.h"
 #include "proto/jsonx.h"
 #include "proto/order.h"
-
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_REALTIME, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 static int read_whole(const char *path, size_t max, char **ret, size_t *ret_size, struct err *err)
 {
@@ -75,7 +67,8 @@ enum ctl_exit ctl_order_verify(const struct ctl *ctl, struct err *err)
 		r = read_whole(ctl->args[0], DSSE_ENVELOPE_MAX, &text, &size, err);
 	if (r < 0)
 		return CTL_FAILED;
-	r = order_open(text, size, &keys, c.node.node_id, now_ms(), &order, &trail, err);
+	r = order_open(
+		text, size, &keys, c.node.node_id, clock_ms(CLOCK_REALTIME), &order, &trail, err);
 	if (r >= 0)
 		r = order_check(&order, err);
 	if (r < 0) {

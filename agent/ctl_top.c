@@ -4,10 +4,10 @@
 #include <curses.h>
 #include <locale.h>
 #include <poll.h>
-#include <time.h>
 
 #include "agent/ctl_http.h"
 #include "agent/ctl_text.h"
+#include "proto/clock.h"
 #include "proto/jsonx.h"
 
 #define INTERVAL_MS 1000
@@ -34,14 +34,6 @@ struct top {
 };
 
 /* --- samples --- */
-
-static int64_t monotonic_ms(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 static double at(const json_t *v, const char *a, const char *b)
 {
@@ -130,7 +122,7 @@ static enum ctl_exit sample(struct top *t, struct err *err)
 	t->before = t->now;
 	t->before_ms = t->now_ms;
 	t->now = v;
-	t->now_ms = monotonic_ms();
+	t->now_ms = clock_ms(CLOCK_MONOTONIC);
 	make_rows(t);
 	return CTL_OK;
 }
@@ -374,7 +366,7 @@ static bool on_key(struct top *t, int key)
 static enum ctl_exit live(struct top *t, struct err *err)
 {
 	enum ctl_exit e = sample(t, err);
-	int64_t next_ms = monotonic_ms() + INTERVAL_MS;
+	int64_t next_ms = clock_ms(CLOCK_MONOTONIC) + INTERVAL_MS;
 	int key;
 
 	if (e != CTL_OK)
@@ -389,11 +381,11 @@ static enum ctl_exit live(struct top *t, struct err *err)
 	(void)curs_set(0);
 	do {
 		draw(t);
-		timeout((int)MAX_OF(next_ms - monotonic_ms(), 0));
+		timeout((int)MAX_OF(next_ms - clock_ms(CLOCK_MONOTONIC), 0));
 		key = getch();
 		if (key == ERR) {
 			e = sample(t, err);
-			next_ms = monotonic_ms() + INTERVAL_MS;
+			next_ms = clock_ms(CLOCK_MONOTONIC) + INTERVAL_MS;
 		}
 	} while (e == CTL_OK && (key == ERR || on_key(t, key)));
 	(void)endwin();

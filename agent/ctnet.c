@@ -4,8 +4,8 @@
 #include <arpa/inet.h>
 #include <signal.h>
 #include <sys/epoll.h>
-#include <time.h>
 
+#include "agent/ctbounds.h"
 #include "agent/ctflows.h"
 #include "agent/ctwatch.h"
 #include "agent/forwarder.h"
@@ -16,8 +16,8 @@
 #include "agent/tell.h"
 #include "netfilter/fwjson.h"
 #include "netfilter/nfwatch.h"
-#include "netns/ifsysctl.h"
 #include "netns/rtname.h"
+#include "proto/clock.h"
 #include "proto/ident.h"
 #include "proto/jsonx.h"
 
@@ -77,7 +77,10 @@ static uint32_t flows_max(const struct conf *conf)
 	int64_t n = conf->network.flows_max;
 
 	if (n == 0)
-		n = MIN_OF(MAX_OF(ifsysctl_tracked_max() / FLOWS_SHARE, FLOWS_MIN), FLOWS_MAX);
+		n = MIN_OF(MAX_OF(ctbounds_number("/proc/sys/net/netfilter/nf_conntrack_max") /
+					   FLOWS_SHARE,
+				   FLOWS_MIN),
+			FLOWS_MAX);
 	return (uint32_t)n;
 }
 
@@ -447,17 +450,9 @@ void ctnet_cut(struct agent *a, const struct container *c)
 
 /* --- equal to what is wanted --- */
 
-static uint64_t now_us(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
-}
-
 static void heal_later(struct ctnet *n)
 {
-	(void)sd_event_source_set_time(n->heal, now_us() + HEAL_AGAIN_US);
+	(void)sd_event_source_set_time(n->heal, clock_us(CLOCK_MONOTONIC) + HEAL_AGAIN_US);
 	(void)sd_event_source_set_enabled(n->heal, SD_EVENT_ONESHOT);
 }
 
@@ -469,7 +464,7 @@ static int load(struct ctnet *n, struct err *err)
 	r = fwtable_load(n->table, err);
 	if (nfwatch_resume(n->watch, r >= 0) && r >= 0)
 		heal_later(n); /* what was missed may have been of ours */
-	n->healed_us = now_us();
+	n->healed_us = clock_us(CLOCK_MONOTONIC);
 	return r;
 }
 
@@ -507,7 +502,7 @@ static int on_change(sd_event_source *s, int fd, uint32_t revents, void *userdat
 
 	if (!nfwatch_read(n->watch, fwtable_netlink_port(n->table)))
 		return 0;
-	if (now_us() - n->healed_us > HEAL_AGAIN_US) {
+	if (clock_us(CLOCK_MONOTONIC) - n->healed_us > HEAL_AGAIN_US) {
 		heal(n);
 		return 0;
 	}

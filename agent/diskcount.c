@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/diskcount.h"
 
-#include <time.h>
-
 #include "agent/diskuse.h"
 #include "agent/worker.h"
+#include "proto/clock.h"
 
 #define IDLE_MS     5000 /* when nothing is due, or no worker is to be had */
 #define LEAST_MS    200
@@ -28,14 +27,6 @@ struct diskcount {
 	char walked[IDENT_ID_LEN + 1]; /* by it */
 	int64_t began_ms;
 };
-
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 /* --- counts --- */
 
@@ -88,7 +79,7 @@ void diskcount_note(struct diskcount *d, const char *id, const json_t *result)
 	const json_t *bytes = json_object_get(result, "root");
 	struct count *c = find_or_add(d, id);
 
-	c->counted_ms = now_ms();
+	c->counted_ms = clock_ms(CLOCK_MONOTONIC);
 	if (json_is_integer(bytes))
 		c->bytes = json_integer_value(bytes);
 }
@@ -121,7 +112,7 @@ static bool kernel_counts(
 	if (diskuse_of(kernel, c) < 0)
 		return false;
 	found = find_or_add(d, c->spec.id);
-	found->counted_ms = now_ms();
+	found->counted_ms = clock_ms(CLOCK_MONOTONIC);
 	found->seen = true;
 	return true;
 }
@@ -137,7 +128,8 @@ static const struct container *next_due(struct diskcount *d)
 	struct desired *all = d->agent->desired;
 	struct diskuse *kernel = diskuse_look(d->agent);
 	const struct container *due = NULL;
-	int64_t oldest_ms = now_ms() - 1000 * d->agent->conf.storage.count_interval_s;
+	int64_t oldest_ms =
+		clock_ms(CLOCK_MONOTONIC) - 1000 * d->agent->conf.storage.count_interval_s;
 
 	for (size_t i = 0; i < d->n; i++)
 		d->at[i].seen = false;
@@ -161,7 +153,7 @@ static const struct container *next_due(struct diskcount *d)
 static void on_counted(struct worker_result *res, void *userdata)
 {
 	struct diskcount *d = userdata;
-	int64_t took_ms = now_ms() - d->began_ms;
+	int64_t took_ms = clock_ms(CLOCK_MONOTONIC) - d->began_ms;
 
 	diskcount_note(d, d->walked, res->r < 0 ? NULL : res->data);
 	d->worker = worker_release(d->worker);
@@ -174,7 +166,7 @@ static void count(struct diskcount *d, const struct container *c)
 		&d->agent->conf, &c->spec, "root-measure", "act", json_pack("{s:b}", "idle", 1));
 
 	strcpy(d->walked, c->spec.id);
-	d->began_ms = now_ms();
+	d->began_ms = clock_ms(CLOCK_MONOTONIC);
 	worker_run(d->worker, job, DEADLINE_MS, on_counted, NULL, d);
 }
 

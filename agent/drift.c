@@ -3,7 +3,6 @@
 
 #include <arpa/inet.h>
 #include <sys/epoll.h>
-#include <time.h>
 
 #include "agent/ctnet.h"
 #include "agent/journald.h"
@@ -11,6 +10,7 @@
 #include "netfilter/fwtable.h"
 #include "netns/ifsysctl.h"
 #include "netns/rtkeep.h"
+#include "proto/clock.h"
 
 #define MEND_AGAIN_US 50000 /* for one who makes a habit of it */
 #define WORDS_MAX     64
@@ -22,14 +22,6 @@ struct drift {
 	uint64_t mended_us;
 	struct rtkeep_seen seen; /* not looked at yet */
 };
-
-static uint64_t now_us(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
-}
 
 static bool has_link(const struct container *c)
 {
@@ -184,7 +176,7 @@ static void mend(struct drift *d)
 	bool muted = false;
 
 	d->seen = (struct rtkeep_seen){};
-	d->mended_us = now_us();
+	d->mended_us = clock_us(CLOCK_MONOTONIC);
 	if (seen.all) {
 		mend_all(d, true);
 		return;
@@ -214,7 +206,7 @@ static int on_change(sd_event_source *s, int fd, uint32_t revents, void *userdat
 	rtkeep_read(d->keep, &d->seen);
 	if (!d->seen.n && !d->seen.all && !d->seen.policy && !d->seen.six_off)
 		return 0;
-	if (now_us() - d->mended_us > MEND_AGAIN_US) {
+	if (clock_us(CLOCK_MONOTONIC) - d->mended_us > MEND_AGAIN_US) {
 		mend(d);
 		return 0;
 	}

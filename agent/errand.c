@@ -2,17 +2,10 @@
 #include "agent/errand.h"
 
 #include <sodium.h>
-#include <time.h>
+
+#include "proto/clock.h"
 
 #define ACCURACY_US (100 * 1000)
-
-static uint64_t now_us(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_BOOTTIME, &t); /* can't fail */
-	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
 
 /* What waited is sent in the turn that follows. */
 static int on_time(sd_event_source *s, uint64_t usec, void *userdata)
@@ -41,13 +34,13 @@ void errand_done(struct errand *e)
 void errand_begin(struct errand *e, uint64_t within_ms)
 {
 	e->out = true;
-	e->sent_us = now_us();
+	e->sent_us = clock_us(CLOCK_BOOTTIME);
 	arm(e, within_ms);
 }
 
 uint64_t errand_took_ms(const struct errand *e)
 {
-	return (now_us() - e->sent_us) / 1000;
+	return (clock_us(CLOCK_BOOTTIME) - e->sent_us) / 1000;
 }
 
 void errand_end(struct errand *e)

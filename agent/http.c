@@ -9,6 +9,7 @@
 
 #include "agent/gunzip.h"
 #include "agent/http_rules.h"
+#include "proto/clock.h"
 #include "proto/nodecall.h"
 #include "proto/respsig.h"
 
@@ -169,14 +170,6 @@ static enum frame_fail judge_transport(const struct http_job *job, CURLcode code
 	}
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_REALTIME, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 /* Of an answer that nothing is believed of but that it failed, and with what Retry-After. */
 static enum frame_fail judge_signature(const struct http_job *job, long status)
 {
@@ -187,7 +180,8 @@ static enum frame_fail judge_signature(const struct http_job *job, long status)
 	struct err err;
 	int v = job->signature_too_long || !setup->has_keyset
 			? -ENOKEY
-			: respsig_verify(job->signature, &r, &setup->keyset, now_ms(), NULL, &err);
+			: respsig_verify(job->signature, &r, &setup->keyset,
+				  clock_ms(CLOCK_REALTIME), NULL, &err);
 
 	if (v < 0)
 		return v == -ESTALE ? FRAME_FAIL_CLOCK : FRAME_FAIL_SIGNATURE;

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/orderbatch.h"
 
-#include <time.h>
-
 #include "agent/intake.h"
 #include "agent/uplink.h"
+#include "proto/clock.h"
 #include "proto/orderpack.h"
 
 #define SLICE_US (10 * 1000) /* of envelopes in one turn: others want theirs */
@@ -27,14 +26,6 @@ struct orderbatch {
 	void *userdata;
 };
 
-static uint64_t now_us(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t); /* can't fail */
-	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
-
 static void add(const void *envelope, size_t size, void *userdata)
 {
 	struct orderbatch *b = userdata;
@@ -55,10 +46,10 @@ static void judge(struct orderbatch *b, const struct span *envelope, bool is_key
 static int on_slice(sd_event_source *s, void *userdata)
 {
 	struct orderbatch *b = userdata;
-	uint64_t end_us = now_us() + SLICE_US;
+	uint64_t end_us = clock_us(CLOCK_MONOTONIC) + SLICE_US;
 	struct orderbatch_end end;
 
-	for (; b->judged < b->n && now_us() < end_us; b->judged++)
+	for (; b->judged < b->n && clock_us(CLOCK_MONOTONIC) < end_us; b->judged++)
 		judge(b, &b->envelope[b->judged], b->judged < b->n_keysets);
 	if (b->judged < b->n)
 		return sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);

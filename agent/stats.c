@@ -6,7 +6,6 @@
 #include <sys/resource.h>
 #include <sys/statvfs.h>
 #include <sys/sysinfo.h>
-#include <time.h>
 
 #include "agent/ctnet.h"
 #include "agent/ctwatch.h"
@@ -18,6 +17,7 @@
 #include "agent/uplink.h"
 #include "netns/ifstats.h"
 #include "netns/rtname.h"
+#include "proto/clock.h"
 #include "proto/ident.h"
 #include "proto/jsonx.h"
 
@@ -235,14 +235,6 @@ static void state_of(const struct container *c, const char **ret_word, int *ret_
 			*ret_word = states[i].word;
 			*ret_code = states[i].code;
 		}
-}
-
-static int64_t clock_ms(clockid_t id)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(id, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
 /* When init began: the 22nd word of /proc/PID/stat, behind a name that may have blanks (proc(5)). */
@@ -562,14 +554,6 @@ struct taken {
 	json_t *containers;
 };
 
-static uint64_t now_us(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
-
 /* To an API that knows only reports of them. */
 static void send_reports(
 	struct agent *a, json_t *containers, json_t *node_steals, int64_t interval_ms)
@@ -617,7 +601,7 @@ static int on_time(sd_event_source *source, uint64_t usec, void *userdata)
 	struct stats *s = userdata;
 
 	take(s);
-	s->taken_us = now_us();
+	s->taken_us = clock_us(CLOCK_MONOTONIC);
 	stats_reload(s);
 	return 0;
 }
@@ -658,7 +642,7 @@ int stats_new(struct agent *a, struct stats **ret)
 		return r;
 	}
 	s->agent = a;
-	s->taken_us = now_us();
+	s->taken_us = clock_us(CLOCK_MONOTONIC);
 	r = diskcount_new(a, &s->disk);
 	if (r < 0) {
 		(void)stats_free(s);

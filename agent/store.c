@@ -7,10 +7,10 @@
 #include "agent/store.h"
 
 #include <stdarg.h>
-#include <time.h>
 
 #include "agent/journald.h"
 #include "agent/store_file.h"
+#include "proto/clock.h"
 
 #define STATEMENTS_MAX 256 /* of the program text: asserted */
 
@@ -71,14 +71,6 @@ struct store *store_close(struct store *s)
 
 /* --- transactions --- */
 
-static int64_t now_us(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t); /* can't fail */
-	return t.tv_sec * 1000000LL + t.tv_nsec / 1000;
-}
-
 static int lose(struct store *s, int r)
 {
 	if (r < 0 && !s->lost)
@@ -105,12 +97,12 @@ int store_commit(struct store *s)
 	if (!s->open || s->lost)
 		return s->lost;
 	assert(!sqlite3_get_autocommit(s->db)); /* else SQLite rolled back behind our back */
-	start = now_us();
+	start = (int64_t)clock_us(CLOCK_MONOTONIC);
 	r = store_file_sql(s->db, "COMMIT");
 	if (r < 0)
 		return lose(s, r);
 	s->open = false;
-	s->times.commit_last_us = now_us() - start;
+	s->times.commit_last_us = (int64_t)clock_us(CLOCK_MONOTONIC) - start;
 	s->times.commit_max_us = MAX_OF(s->times.commit_max_us, s->times.commit_last_us);
 	s->times.commits++;
 	return 0;

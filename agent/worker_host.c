@@ -5,9 +5,9 @@
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <systemd/sd-bus.h>
-#include <time.h>
 
 #include "agent/worker_act.h"
+#include "proto/clock.h"
 #include "proto/jsonx.h"
 
 #define SHUTDOWN_MS 30000
@@ -15,14 +15,6 @@
 #define CMDLINE_MAX 4096
 
 /* --- many containers --- */
-
-static int64_t monotonic_ms(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 /* The job as if it were for this one of params.containers. */
 static void become(struct job *j, const json_t *brief)
@@ -44,7 +36,7 @@ int worker_host_shutdown_all(struct job *j, struct err *err)
 {
 	const json_t *all = json_object_get(j->params, "containers"), *brief;
 	_cleanup_(freep) bool *asked = xcalloc(json_array_size(all) + 1, sizeof(*asked));
-	int64_t end_ms = monotonic_ms() + SHUTDOWN_MS;
+	int64_t end_ms = clock_ms(CLOCK_MONOTONIC) + SHUTDOWN_MS;
 	size_t i;
 	int r = 0;
 
@@ -60,7 +52,7 @@ int worker_host_shutdown_all(struct job *j, struct err *err)
 
 		become(j, brief);
 		if (ctlife_shutdown(&j->life, asked[i],
-			    MAX_OF(end_ms - monotonic_ms(), LEFT_MIN_MS), &ignored) < 0)
+			    MAX_OF(end_ms - clock_ms(CLOCK_MONOTONIC), LEFT_MIN_MS), &ignored) < 0)
 			r = ctlife_kill(&j->life, err);
 		if (r < 0)
 			return r;

@@ -9,9 +9,9 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
-#include <time.h>
 
 #include "lxc/cttree.h"
+#include "proto/clock.h"
 #include "proto/ident.h"
 
 #define HIERARCHIES_MAX 24
@@ -336,17 +336,9 @@ int ctgroup_is_frozen(struct ctgroup *g, const char *id)
 	return unified ? keyed(text, "frozen") == 1 : strncmp(text, "FROZEN", 6) == 0;
 }
 
-static int64_t monotonic_ms(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 int ctgroup_set_frozen(struct ctgroup *g, const char *id, bool frozen, int wait_ms)
 {
-	int64_t end_ms = monotonic_ms() + wait_ms;
+	int64_t end_ms = clock_ms(CLOCK_MONOTONIC) + wait_ms;
 	bool unified;
 	_cleanup_(closep) int dir = ctgroup_dir(g, "freezer", id, "payload", &unified);
 	int r, is;
@@ -358,7 +350,7 @@ int ctgroup_set_frozen(struct ctgroup *g, const char *id, bool frozen, int wait_
 	while (r >= 0 && (is = ctgroup_is_frozen(g, id)) != frozen) {
 		if (is < 0)
 			return is;
-		if (wait_ms >= 0 && monotonic_ms() >= end_ms)
+		if (wait_ms >= 0 && clock_ms(CLOCK_MONOTONIC) >= end_ms)
 			return -ETIMEDOUT;
 		(void)poll(NULL, 0, FREEZE_POLL_MS);
 	}
@@ -396,7 +388,7 @@ static void kill_all(struct ctgroup *g, const char *id)
 
 int ctgroup_kill(struct ctgroup *g, const char *id, int wait_ms)
 {
-	int64_t end_ms = monotonic_ms() + wait_ms;
+	int64_t end_ms = clock_ms(CLOCK_MONOTONIC) + wait_ms;
 	int r;
 
 	while ((r = ctgroup_is_populated(g, id)) > 0) {
@@ -405,7 +397,7 @@ int ctgroup_kill(struct ctgroup *g, const char *id, int wait_ms)
 		r = ctgroup_is_populated(g, id);
 		if (r <= 0)
 			break;
-		if (monotonic_ms() >= end_ms)
+		if (clock_ms(CLOCK_MONOTONIC) >= end_ms)
 			return -EBUSY;
 		(void)poll(NULL, 0, KILL_AGAIN_MS);
 	}

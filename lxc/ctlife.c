@@ -10,11 +10,11 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <time.h>
 
 #include "lxc/ctexit.h"
 #include "lxc/ctprobe.h"
 #include "lxc/ctsignal.h"
+#include "proto/clock.h"
 
 #define MONITOR_SPARE   (32 * 1024)
 #define KILL_WAIT_MS    5000
@@ -456,14 +456,6 @@ int ctlife_launch(struct ctlife *l, pid_t *ret_pid, int *ret_pidfd, struct err *
 
 /* --- the end --- */
 
-static int64_t monotonic_ms(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 int ctlife_kill(struct ctlife *l, struct err *err)
 {
 	return clear_leftovers(l, err);
@@ -472,9 +464,10 @@ int ctlife_kill(struct ctlife *l, struct err *err)
 /* The monitor notices by itself and clears away; what it has not done in time we do. */
 static void let_monitor_finish(struct ctlife *l)
 {
-	int64_t end_ms = monotonic_ms() + MONITOR_WAIT_MS;
+	int64_t end_ms = clock_ms(CLOCK_MONOTONIC) + MONITOR_WAIT_MS;
 
-	while (ctgroup_is_populated(l->groups, l->spec.id) > 0 && monotonic_ms() < end_ms)
+	while (ctgroup_is_populated(l->groups, l->spec.id) > 0 &&
+		clock_ms(CLOCK_MONOTONIC) < end_ms)
 		(void)poll(NULL, 0, POLL_MS);
 }
 
@@ -508,10 +501,10 @@ bool ctlife_ask(const struct ctlife *l)
 static int ask_until_ended(struct ctsignal *init, int64_t timeout_ms)
 {
 	struct pollfd p = { .fd = init->pidfd, .events = POLLIN };
-	int64_t end_ms = monotonic_ms() + timeout_ms;
+	int64_t end_ms = clock_ms(CLOCK_MONOTONIC) + timeout_ms;
 
 	for (;;) {
-		int64_t left_ms = end_ms - monotonic_ms();
+		int64_t left_ms = end_ms - clock_ms(CLOCK_MONOTONIC);
 		int again_ms = ctsignal_ask(init);
 
 		if (again_ms < 0)

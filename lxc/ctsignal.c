@@ -3,9 +3,9 @@
 
 #include <signal.h>
 #include <sys/syscall.h>
-#include <time.h>
 
 #include "lxc/ctproc.h"
+#include "proto/clock.h"
 
 #define SETTLED_MS   5000 /* an init that hears nothing by then never will */
 #define DEAF_LOOKS   5    /* one may be between two waits for signals */
@@ -42,13 +42,10 @@ static uint64_t mask(const char *status, const char *key)
 static int64_t age_ms(pid_t pid)
 {
 	uint64_t ticks = ctproc_started(pid);
-	struct timespec now;
 
 	if (ticks == 0)
 		return 0;
-	(void)clock_gettime(CLOCK_BOOTTIME, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 -
-	       (int64_t)(ticks * 1000 / (uint64_t)sysconf(_SC_CLK_TCK));
+	return clock_ms(CLOCK_BOOTTIME) - (int64_t)(ticks * 1000 / (uint64_t)sysconf(_SC_CLK_TCK));
 }
 
 /* Who waits for signals (sigtimedwait(2)) has them unblocked meanwhile: which they are stands in its memory

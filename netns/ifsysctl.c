@@ -34,15 +34,3 @@ void ifsysctl_forward_six(const char *prefix)
 		if_freenameindex(all);
 	ifsysctl_write("ipv6", "all", "forwarding", "1");
 }
-
-int64_t ifsysctl_tracked_max(void)
-{
-	FILE *f = fopen("/proc/sys/net/netfilter/nf_conntrack_max", "re");
-	long long n;
-
-	if (!f || fscanf(f, "%lld", &n) != 1)
-		n = 0;
-	if (f)
-		(void)fclose(f);
-	return n;
-}

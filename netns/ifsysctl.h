@@ -11,6 +11,3 @@ void ifsysctl_write(const char *family, const char *name, const char *key, const
 /* IPv6 is forwarded by all interfaces or none (ip-sysctl.rst); those that learn routes from router
  * advertisements go on doing so. Interfaces that begin with @prefix are containers'. */
 void ifsysctl_forward_six(const char *prefix);
-
-/* How many flows the kernel tracks at most (nf_conntrack_max); 0: it can't be said. */
-int64_t ifsysctl_tracked_max(void);

@@ -3,7 +3,7 @@
 
 noinst_LIBRARIES += proto/libproto.a
 proto_libproto_a_SOURCES = \
-	proto/base.h \
+	proto/base.h proto/clock.h \
 	proto/dsse.c proto/dsse.h \
 	proto/encoding.c proto/encoding.h \
 	proto/err.c proto/err.h proto/errcodes.def \
