@@ -64,13 +64,13 @@ def slot():
 
 
 class Places:
-    """What is named after a test's process: cgroups, mounts and directories of hoody-tPID."""
+    """What is named after a test's process: cgroups, mounts and directories of hoody-tPID. Numbers come again: what stood there before the test is another's."""
 
-    def __init__(self, pids):
-        self.names = tuple(f"hoody-t{pid}-" for pid in pids)
+    def __init__(self, pids=(), before=frozenset()):
+        self.names, self.before = tuple(f"hoody-t{pid}-" for pid in pids) or ("hoody-t",), before
 
     def is_ours(self, name):
-        return name.startswith(self.names)
+        return name.startswith(self.names) and name not in self.before
 
     def mounts(self):
         lines = pathlib.Path("/proc/self/mounts").read_text().splitlines()
@@ -90,6 +90,9 @@ class Places:
     def found(self):
         kept = [] if os.environ.get("HOODY_TEST_KEEP") else self.directories()
         return [f"mount {m}" for m in self.mounts()] + [f"cgroup {c}" for c in self.cgroups()] + [f"directory {d}" for d in kept]
+
+    def names_there(self):
+        return {part for m in self.mounts() for part in m.split("/") if self.is_ours(part)} | {place.name for place in self.cgroups() + self.directories()}
 
     def thaw(self):
         """What is frozen by cgroup v1 can't die."""
@@ -178,16 +181,17 @@ def main():
     libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD, *ENDS})
+    before = frozenset(Places().names_there())
     begin, test = time.monotonic(), Test(command, log)
     why = test.until(test.has_ended, float(seconds))
     took, left = time.monotonic() - begin, []
     if why == "done":
-        places = Places(test.pids)
+        places = Places(test.pids, before)
         test.until(lambda: not descendants() and not places.found(), LATE_S)
         left = [word(pid) for pid in descendants()] + places.found()
     else:
         test.pids |= descendants()
-        places = Places(test.pids)
+        places = Places(test.pids, before)
         if why == "time":
             with open(log, "ab") as out:
                 out.write(f"\n# its {seconds} s are up; what runs:\n".encode() + "".join(f"#   {word(pid)}\n" for pid in sorted(test.pids)).encode())

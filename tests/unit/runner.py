@@ -57,6 +57,17 @@ def main():
         tap.eq((end["status"], end["why"], [x.split(":")[1].split()[0] for x in end["left"]], sleepers(mark)), (0, None, ["sleep"], []), "what a test leaves behind is named, and taken off")
         end, _ = supervised(d, 60, "mkdir /tmp/hoody-t$$-x")
         tap.ok(len(end["left"]) == 1 and not pathlib.Path(end["left"][0].split()[-1]).exists(), "a directory, too", end)
+        last = int(pathlib.Path("/proc/sys/kernel/ns_last_pid").read_text())
+        stale = {pid: pathlib.Path(f"/tmp/hoody-t{pid}-stale") for pid in range(last + 1, last + 2000)}
+        try:
+            for path in stale.values():
+                path.mkdir()
+            end, log = supervised(d, 60, "echo $$")
+            path = stale.get(int(log))
+            tap.ok(path and path.exists() and not end["left"], "what an earlier process of its number has left is not a test's", log, end)
+        finally:
+            for path in stale.values():
+                path.rmdir()
         end, _ = supervised(d, 60, "exit 5")
         tap.eq((end["status"], end["why"], end["left"]), (5, None, []), "and one that fails, fails")
 
