@@ -5,11 +5,10 @@
 #include "agent/worker.h"
 #include "proto/clock.h"
 
-#define IDLE_MS     5000 /* when nothing is due, or no worker is to be had */
+#define BUSY_MS     5000 /* when no worker is to be had */
 #define LEAST_MS    200
 #define SHARE       20
 #define DEADLINE_MS 600000
-#define NEVER_MS    INT64_MIN
 
 struct count {
 	char id[IDENT_ID_LEN + 1];
@@ -67,13 +66,6 @@ static struct count *find_or_add(struct diskcount *d, const char *id)
 	return &d->at[i];
 }
 
-int64_t diskcount_of(const struct diskcount *d, const struct container *c)
-{
-	const struct count *found = find(d, c->spec.id);
-
-	return found ? found->bytes : -1;
-}
-
 void diskcount_note(struct diskcount *d, const char *id, const json_t *result)
 {
 	const json_t *bytes = json_object_get(result, "root");
@@ -97,24 +89,33 @@ static void forget_unseen(struct diskcount *d)
 
 /* --- the clock --- */
 
+static int64_t interval_ms(const struct diskcount *d)
+{
+	return 1000 * d->agent->conf.storage.count_interval_s;
+}
+
+static bool is_asleep(const struct diskcount *d)
+{
+	int state = SD_EVENT_OFF;
+
+	(void)sd_event_source_get_enabled(d->timer, &state);
+	return state == SD_EVENT_OFF;
+}
+
 static void wake_in(struct diskcount *d, int64_t ms)
 {
 	(void)sd_event_source_set_time_relative(d->timer, (uint64_t)ms * 1000);
 	(void)sd_event_source_set_enabled(d->timer, SD_EVENT_ONESHOT);
 }
 
-/* Whose root the kernel counts is nothing to do for, for as long as for others. */
-static bool kernel_counts(
-	struct diskcount *d, const struct diskuse *kernel, const struct container *c)
+/* Who asks for what was never counted wakes the clock: so nothing has to watch for new containers. */
+int64_t diskcount_of(struct diskcount *d, const struct container *c)
 {
-	struct count *found;
+	const struct count *found = find(d, c->spec.id);
 
-	if (diskuse_of(kernel, c) < 0)
-		return false;
-	found = find_or_add(d, c->spec.id);
-	found->counted_ms = clock_ms(CLOCK_MONOTONIC);
-	found->seen = true;
-	return true;
+	if (!found && interval_ms(d) > 0 && !d->worker && is_asleep(d))
+		wake_in(d, LEAST_MS);
+	return found ? found->bytes : -1;
 }
 
 static bool is_whole(const struct container *c)
@@ -122,31 +123,55 @@ static bool is_whole(const struct container *c)
 	return c->status != CT_CREATING && c->status != CT_COPYING && c->status != CT_DELETING;
 }
 
-/* The one that has waited longest; NULL: none is due. */
-static const struct container *next_due(struct diskcount *d)
+struct due {
+	const struct container *first; /* the one that has waited longest; NULL: none is due */
+	int64_t in_ms;                 /* the next one then; INT64_MAX: there is none */
+	struct diskuse *kernel;        /* looked at by the first who needs it */
+};
+
+/* Whose root the kernel counts is nothing to do for, for as long as for others. */
+static bool kernel_counts(struct diskcount *d, struct due *due, const struct container *c)
+{
+	struct count *found;
+
+	if (!due->kernel)
+		due->kernel = diskuse_look(d->agent);
+	if (diskuse_of(due->kernel, c) < 0)
+		return false;
+	found = find_or_add(d, c->spec.id);
+	found->counted_ms = clock_ms(CLOCK_MONOTONIC);
+	found->seen = true;
+	return true;
+}
+
+static struct due look(struct diskcount *d)
 {
 	struct desired *all = d->agent->desired;
-	struct diskuse *kernel = diskuse_look(d->agent);
-	const struct container *due = NULL;
-	int64_t oldest_ms =
-		clock_ms(CLOCK_MONOTONIC) - 1000 * d->agent->conf.storage.count_interval_s;
+	struct due due = { .in_ms = INT64_MAX };
+	int64_t now_ms = clock_ms(CLOCK_MONOTONIC), least_ms = INT64_MAX;
 
 	for (size_t i = 0; i < d->n; i++)
 		d->at[i].seen = false;
 	for (size_t i = 0; i < desired_count(all); i++) {
 		const struct container *c = desired_at(all, i);
 		struct count *found = find(d, c->spec.id);
-		int64_t counted_ms = found ? found->counted_ms : NEVER_MS;
+		int64_t in_ms = found ? found->counted_ms + interval_ms(d) - now_ms : -now_ms;
 
 		if (found)
 			found->seen = true;
-		if (counted_ms >= oldest_ms || !is_whole(c) || kernel_counts(d, kernel, c))
+		if (!is_whole(c))
 			continue;
-		due = c;
-		oldest_ms = counted_ms;
+		if (in_ms <= 0 && kernel_counts(d, &due, c))
+			in_ms = interval_ms(d);
+		if (in_ms > 0) {
+			due.in_ms = MIN_OF(due.in_ms, in_ms);
+		} else if (in_ms < least_ms) {
+			due.first = c;
+			least_ms = in_ms;
+		}
 	}
 	forget_unseen(d);
-	(void)diskuse_free(kernel);
+	due.kernel = diskuse_free(due.kernel);
 	return due;
 }
 
@@ -157,7 +182,8 @@ static void on_counted(struct worker_result *res, void *userdata)
 
 	diskcount_note(d, d->walked, res->r < 0 ? NULL : res->data);
 	d->worker = worker_release(d->worker);
-	wake_in(d, MAX_OF(took_ms * SHARE, (int64_t)LEAST_MS));
+	if (interval_ms(d) > 0)
+		wake_in(d, MAX_OF(took_ms * SHARE, (int64_t)LEAST_MS));
 }
 
 static void count(struct diskcount *d, const struct container *c)
@@ -175,15 +201,27 @@ static int on_time(sd_event_source *source, uint64_t usec, void *userdata)
 	struct diskcount *d = userdata;
 	const struct conf *conf = &d->agent->conf;
 	bool free = worker_pool_busy(d->agent->workers) + 1 < (unsigned)conf->node.max_workers;
-	const struct container *c = conf->storage.count_interval_s > 0 && free ? next_due(d) : NULL;
+	struct due due = look(d);
 
-	if (c)
+	if (due.first && free)
 		d->worker = worker_take(d->agent->workers);
 	if (d->worker)
-		count(d, c);
-	else
-		wake_in(d, IDLE_MS);
+		count(d, due.first);
+	else if (due.first)
+		wake_in(d, BUSY_MS);
+	else if (due.in_ms < INT64_MAX)
+		wake_in(d, due.in_ms);
 	return 0;
+}
+
+void diskcount_reload(struct diskcount *d)
+{
+	if (d->worker)
+		return; /* what comes of it wakes the clock */
+	if (interval_ms(d) > 0)
+		wake_in(d, LEAST_MS);
+	else
+		(void)sd_event_source_set_enabled(d->timer, SD_EVENT_OFF);
 }
 
 /* --- life --- */
@@ -192,13 +230,14 @@ int diskcount_new(struct agent *a, struct diskcount **ret)
 {
 	struct diskcount *d = xcalloc(1, sizeof(*d));
 	int r = sd_event_add_time_relative(
-		a->event, &d->timer, CLOCK_MONOTONIC, IDLE_MS * 1000ULL, 100000, on_time, d);
+		a->event, &d->timer, CLOCK_MONOTONIC, UINT32_MAX, 100000, on_time, d);
 
 	if (r < 0) {
 		free(d);
 		return r;
 	}
 	d->agent = a;
+	diskcount_reload(d);
 	*ret = d;
 	return 0;
 }

@@ -616,6 +616,7 @@ void stats_reload(struct stats *s)
 		(void)sd_event_source_set_time(
 			s->timer, s->taken_us + (uint64_t)interval_s * 1000000);
 	(void)sd_event_source_set_enabled(s->timer, on ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
+	diskcount_reload(s->disk);
 }
 
 /* --- life --- */
