@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/ctbounds.h"
 
+#include <stdio.h>
 #include <sys/sysinfo.h>
+
+#include "proto/base.h"
 
 #define MEMORY_RESERVE_SHARE 8 /* one part in so many of the memory stays the host's, … */
 #define MEMORY_RESERVE_MIN   (256LL << 20)
@@ -35,43 +38,23 @@ int64_t ctbounds_host_memory(void)
 	return sysinfo(&si) < 0 ? 0 : (int64_t)si.totalram * si.mem_unit;
 }
 
-int64_t ctbounds_tasks(const struct conf *conf)
+int64_t ctbounds_tasks(int64_t configured)
 {
-	int64_t share = ctbounds_host_tasks() / CTBOUNDS_TASKS_SHARE;
+	int64_t share;
 
-	if (conf->containers.tasks_max > 0)
-		return conf->containers.tasks_max;
+	if (configured > 0)
+		return configured;
+	share = ctbounds_host_tasks() / CTBOUNDS_TASKS_SHARE;
 	return MAX_OF(MIN_OF(share, (int64_t)CTBOUNDS_TASKS_MAX), (int64_t)CTBOUNDS_TASKS_MIN);
 }
 
-int64_t ctbounds_memory(const struct conf *conf)
+int64_t ctbounds_memory(int64_t configured)
 {
-	int64_t total = ctbounds_host_memory(),
-		reserve = MAX_OF(total / MEMORY_RESERVE_SHARE, (int64_t)MEMORY_RESERVE_MIN);
+	int64_t total, reserve;
 
-	if (conf->containers.memory_max > 0)
-		return conf->containers.memory_max;
+	if (configured > 0)
+		return configured;
+	total = ctbounds_host_memory();
+	reserve = MAX_OF(total / MEMORY_RESERVE_SHARE, (int64_t)MEMORY_RESERVE_MIN);
 	return (total - MIN_OF(reserve, total / MEMORY_SHARE_MAX)) / PAGE_BYTES * PAGE_BYTES;
-}
-
-json_t *ctbounds_json(const struct conf *conf)
-{
-	const struct {
-		const char *name;
-		int64_t value;
-	} all[] = {
-		{ "cgroups", conf->containers.cgroups_max },
-		{ "cgroup_depth", conf->containers.cgroup_depth_max },
-		{ "namespaces", conf->containers.namespaces_max },
-		{ "inotify", conf->containers.inotify_max },
-		{ "watches", conf->containers.watches_max },
-		{ "tasks", ctbounds_tasks(conf) },
-		{ "memory", ctbounds_memory(conf) },
-	};
-	json_t *v = json_object();
-
-	for (size_t i = 0; i < countof(all); i++)
-		if (json_object_set_new(v, all[i].name, json_integer(all[i].value)) < 0)
-			abort();
-	return v;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/ctl_bounds.h"
 
+#include <inttypes.h>
+
 #include "agent/ctbounds.h"
 
 #define SHARE_MIN   8   /* so many containers must not take all there is */
@@ -8,63 +10,74 @@
 #define INOTIFY_MIN 64
 #define MIB         (1 << 20)
 
-static void user_namespaces(const struct conf *conf, struct ctl_bounds_finding *ret)
-{
-	int64_t max = ctbounds_number("/proc/sys/user/max_user_namespaces");
-
-	ret->check = "namespaces";
-	ret->mend = "raise user.max_user_namespaces: containers are made of them";
-	ret->fault = max < USERNS_MIN;
-	(void)snprintf(ret->found, sizeof(ret->found),
-		"the kernel lets a user have %lld user namespaces, the agent a container %lld",
-		(long long)max, (long long)conf->containers.namespaces_max);
-}
-
-static void inotify(const struct conf *conf, struct ctl_bounds_finding *ret)
-{
-	int64_t max = ctbounds_number("/proc/sys/user/max_inotify_instances");
-
-	ret->check = "inotify";
-	ret->mend = "raise fs.inotify.max_user_instances: services in containers need some";
-	ret->doubt = max < INOTIFY_MIN;
-	(void)snprintf(ret->found, sizeof(ret->found),
-		"the kernel lets a user have %lld instances, the agent a container %lld",
-		(long long)max, (long long)conf->containers.inotify_max);
-}
-
-static void tasks(const struct conf *conf, struct ctl_bounds_finding *ret)
-{
-	int64_t max = ctbounds_host_tasks(), bound = ctbounds_tasks(conf);
-
-	ret->check = "tasks";
-	ret->mend = "lower Containers.TasksMax, or raise kernel.threads-max and kernel.pid_max";
-	ret->doubt = bound > max / SHARE_MIN;
-	(void)snprintf(ret->found, sizeof(ret->found),
-		"a container has %lld at most unless it has a limit, the kernel %lld",
-		(long long)bound, (long long)max);
-}
-
-static void memory(const struct conf *conf, struct ctl_bounds_finding *ret)
-{
-	int64_t max = ctbounds_host_memory(), bound = ctbounds_memory(conf);
-
-	ret->check = "memory";
-	ret->mend = "lower Containers.MemoryMax, or leave it at 0";
-	ret->doubt = bound >= max;
-	(void)snprintf(ret->found, sizeof(ret->found),
-		"a container has %lld MiB at most unless it has a limit, the host %lld",
-		(long long)(bound / MIB), (long long)(max / MIB));
-}
+struct look {
+	const char *check, *mend;
+	const char *who, *has, *beside; /* "<who> <bound><has>, <beside> <host>" */
+	int64_t bound, host;
+	bool fault, doubt;
+};
 
 void ctl_bounds_look(
 	const struct conf *conf, struct ctl_bounds_finding ret[static CTL_BOUNDS_FINDINGS])
 {
-	void (*const looks[])(const struct conf *conf,
-		struct ctl_bounds_finding *ret) = { user_namespaces, inotify, tasks, memory };
+	int64_t spaces = ctbounds_number("/proc/sys/user/max_user_namespaces"),
+		instances = ctbounds_number("/proc/sys/user/max_inotify_instances"),
+		host_tasks = ctbounds_host_tasks(), host_memory = ctbounds_host_memory(),
+		tasks = ctbounds_tasks(conf->containers.tasks_max),
+		memory = ctbounds_memory(conf->containers.memory_max);
+	const struct look looks[] = {
+		{
+			.check = "namespaces",
+			.mend = "raise user.max_user_namespaces: containers are made of them",
+			.who = "the agent lets a container have",
+			.has = " user namespaces",
+			.beside = "the kernel a user",
+			.bound = conf->containers.namespaces_max,
+			.host = spaces,
+			.fault = spaces < USERNS_MIN,
+		},
+		{
+			.check = "inotify",
+			.mend = "raise fs.inotify.max_user_instances: services in containers need "
+				"some",
+			.who = "the agent lets a container have",
+			.has = " instances",
+			.beside = "the kernel a user",
+			.bound = conf->containers.inotify_max,
+			.host = instances,
+			.doubt = instances < INOTIFY_MIN,
+		},
+		{
+			.check = "tasks",
+			.mend = "lower Containers.TasksMax, or raise kernel.threads-max and "
+				"kernel.pid_max",
+			.who = "a container has",
+			.has = " at most unless it has a limit",
+			.beside = "the kernel",
+			.bound = tasks,
+			.host = host_tasks,
+			.doubt = tasks > host_tasks / SHARE_MIN,
+		},
+		{
+			.check = "memory",
+			.mend = "lower Containers.MemoryMax, or leave it at 0",
+			.who = "a container has",
+			.has = " MiB at most unless it has a limit",
+			.beside = "the host",
+			.bound = memory / MIB,
+			.host = host_memory / MIB,
+			.doubt = memory >= host_memory,
+		},
+	};
 
 	static_assert(countof(looks) == CTL_BOUNDS_FINDINGS, "a finding each");
 	for (size_t i = 0; i < countof(looks); i++) {
-		ret[i] = (struct ctl_bounds_finding){};
-		looks[i](conf, &ret[i]);
+		const struct look *l = &looks[i];
+
+		ret[i] = (struct ctl_bounds_finding){
+			.check = l->check, .mend = l->mend, .fault = l->fault, .doubt = l->doubt
+		};
+		(void)snprintf(ret[i].found, sizeof(ret[i].found), "%s %" PRId64 "%s, %s %" PRId64,
+			l->who, l->bound, l->has, l->beside, l->host);
 	}
 }

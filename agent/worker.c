@@ -5,7 +5,6 @@
 #include <sys/wait.h>
 
 #include "proto/channel.h"
-#include "agent/ctbounds.h"
 #include "agent/ctnet.h"
 #include "agent/journald.h"
 #include "agent/spawn.h"
@@ -104,6 +103,29 @@ static int on_deadline(sd_event_source *s, uint64_t usec, void *userdata)
 
 /* --- what it is told, and what it says --- */
 
+/* As configured; the worker turns a 0 into a share of what the host has (agent/ctbounds.h). */
+static json_t *bounds_of(const struct conf *conf)
+{
+	const struct {
+		const char *name;
+		int64_t value;
+	} all[] = {
+		{ "cgroups", conf->containers.cgroups_max },
+		{ "cgroup_depth", conf->containers.cgroup_depth_max },
+		{ "namespaces", conf->containers.namespaces_max },
+		{ "inotify", conf->containers.inotify_max },
+		{ "watches", conf->containers.watches_max },
+		{ "tasks", conf->containers.tasks_max },
+		{ "memory", conf->containers.memory_max },
+	};
+	json_t *v = json_object();
+
+	for (size_t i = 0; i < countof(all); i++)
+		if (json_object_set_new(v, all[i].name, json_integer(all[i].value)) < 0)
+			abort();
+	return v;
+}
+
 char *worker_job_text(const struct conf *conf, const struct ctspec *container, const char *job,
 	const char *verb, json_t *params)
 {
@@ -117,7 +139,7 @@ char *worker_job_text(const struct conf *conf, const struct ctspec *container, c
 		"{s:s, s:s, s:{s:s, s:s, s:s}, s:s, s:s, s:o, s:o*, s:o*, s:o}", "job", job, "verb",
 		verb, "paths", "lxc", lxc_path, "pool", conf->storage.pool, "run",
 		conf->node.runtime_directory, "driver", drivers[conf->storage.driver],
-		"cgroup_prefix", conf->containers.cgroup_prefix, "bounds", ctbounds_json(conf),
+		"cgroup_prefix", conf->containers.cgroup_prefix, "bounds", bounds_of(conf),
 		"container", container ? ctspec_to_json(container) : NULL, "link",
 		container ? ctnet_link(conf, container) : NULL, "params", params);
 

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "proto/channel.h"
+#include "agent/ctbounds.h"
 #include "agent/worker_act.h"
 #include "agent/worker_job.h"
 #include "agent/worker_session.h"
@@ -84,6 +85,10 @@ static int bounds_read(const json_t *v, struct ctlife_bounds *ret, struct err *e
 	ret->wanted = v;
 	for (size_t i = 0; v && r >= 0 && i < countof(all); i++)
 		r = jsonx_int(v, all[i].name, true, 0, INT64_MAX, all[i].to, ERR_CHANNEL, err);
+	if (r >= 0 && v) {
+		ret->tasks = ctbounds_tasks(ret->tasks);
+		ret->memory = ctbounds_memory(ret->memory);
+	}
 	return r;
 }
 
