@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What happened, for people to read later: the status log of each container and the node's events
- * (hoody-schema.md sections 5 and 20). Written in the transaction of the change; bounded, the
+ * (the public API's status logs and events). Written in the transaction of the change; bounded, the
  * oldest go first. */
 #pragma once
 

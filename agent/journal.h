@@ -58,7 +58,7 @@ enum journal_lookup journal_lookup(
 uint64_t journal_high_seq(struct store *s);
 void journal_raise_high_seq(struct store *s, uint64_t seq);
 
-/* Latest authenticated time, ms (protocol.md section 3: a clock set back can't revive what has
+/* Latest authenticated time, ms (PROTOCOL.md section 3: a clock set back can't revive what has
  * expired). */
 int64_t journal_latest_time(struct store *s);
 void journal_raise_latest_time(struct store *s, int64_t ms);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Durable reports that the control API has not acknowledged yet (protocol.md section 6).
+/* Durable reports that the control API has not acknowledged yet (PROTOCOL.md section 6).
  *
  * A report is written in the transaction of the change that it tells of. A batch is fixed (its last
  * seq, time and boot id are stored) before it is first sent, so that a repeated delivery has the
