@@ -12,7 +12,7 @@ INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*"([^"]+)"', re.M)
 COMMENT = re.compile(r'/\*.*?\*/|//[^\n]*|("(?:[^"\\\n]|\\.)*")', re.S)
 # Made by sanitizers and coverage, not by us.
 FOREIGN = re.compile(r"^(__asan|__ubsan|__odr_asan|__gcov|_\.|\.L)")
-# automake puts the program's or library's name before the source's: agent/hoody_agent-engine.o
+# automake puts the program's or library's name before the source's: hoody_agent-engine.o
 OBJECT = re.compile(r"([\w./-]*/)?(?:[\w.]+-)?(\w+)\.(?:\$\(OBJEXT\)|o)$")
 
 
