@@ -12,10 +12,8 @@
 #define HISTORY_KEEP_EVENTS 20000
 #define HISTORY_KEEP_STATUS 100000
 
-/* Rows as ids: 24 hex characters, the number with zeros before it. */
 #define HISTORY_ID_LEN 24
-void history_id_format(int64_t row, char ret[static HISTORY_ID_LEN + 1]);
-/* -EINVAL when it is none of ours. */
+/* A row's id: 24 hex characters, the number with zeros before it. -EINVAL when it is none of ours. */
 _must_check_ int history_id_parse(const char *id, int64_t *ret_row);
 
 /* A page of a list: rows @offset to @offset + @limit. */

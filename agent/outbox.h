@@ -34,7 +34,6 @@ uint64_t outbox_dropped(const struct outbox *o);
 bool outbox_is_full(const struct outbox *o);
 uint64_t outbox_reports(const struct outbox *o);
 uint64_t outbox_bytes(const struct outbox *o);
-uint64_t outbox_high_seq(const struct outbox *o);
 
 /* Fix the next batch if none is fixed and there is something to send. In the open transaction;
  * returns true when a batch is fixed. */
