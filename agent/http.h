@@ -5,7 +5,7 @@
  * it only has to be there, where it is required.
  *
  * https only, http to loopback only; TLS 1.2 or newer, peer and host verified; no redirects, no
- * proxy, no netrc, no cookies, no signals; a connect, a total and a low-speed time-out; decoded
+ * proxy, no netrc, no cookies, no signals; a connect and a total time-out; decoded
  * bodies up to HTTP_BODY_MAX. */
 #pragma once
 
