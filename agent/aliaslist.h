@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Names that the node's reverse proxy serves containers under (hoody-schema.md section 17): each is one
- * owner's on this node. Rows of the state file. */
+/* Names that the node's reverse proxy serves containers under: each is one owner's on this node.
+ * Rows of the state file. */
 #pragma once
 
 #include <jansson.h>

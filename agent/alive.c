@@ -65,8 +65,3 @@ void alive_status(const char *fmt, ...)
 	if (say("STATUS=%s", text) != -EAGAIN)
 		memcpy(last, text, sizeof(last));
 }
-
-void alive_extend(int64_t ms)
-{
-	(void)say("EXTEND_TIMEOUT_USEC=%lld", (long long)ms * 1000);
-}

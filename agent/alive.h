@@ -20,5 +20,3 @@ void alive_reloading(void);
 void alive_stopping(void);
 /* The line of `systemctl status`; a repetition of the last one is not sent. */
 void alive_status(const char *fmt, ...) _printf_(1, 2);
-/* A long start (quick_check, recovery) asks for @ms more. */
-void alive_extend(int64_t ms);

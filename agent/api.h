@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The local API (protocol.md section 8) as the agent sees it: requests that the portal has parsed,
+/* The local API (PROTOCOL.md section 8) as the agent sees it: requests that the portal has parsed,
  * matched against one table of routes, and answered by a handler.
  *
  * Whoever asks is root or a member of Local.Group: the kernel says so of the connection that the

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Bodies of the public API as parameters of an op: both published spellings of each field
- * (hoody-schema.md section 23), by the tables of api_bodies.def. */
+/* Bodies of the public API as parameters of an op: both published spellings of each field,
+ * by the tables of api_bodies.def. */
 #pragma once
 
 #include "agent/api.h"

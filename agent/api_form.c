@@ -27,7 +27,8 @@ static const struct api_form_field fields[] = {
 #undef F
 };
 
-const struct api_form_field *api_form_find(enum api_form form, const char *name)
+/* The field of that name in a body of that form, or NULL. */
+static const struct api_form_field *find(enum api_form form, const char *name)
 {
 	for (size_t i = 0; i < countof(fields); i++)
 		if (fields[i].form == form &&
@@ -263,7 +264,7 @@ static int check(enum api_form form, const json_t *body, const char *path, struc
 	{
 		_cleanup_(freep) char *at = path_to(path, name);
 
-		f = api_form_find(form, name);
+		f = find(form, name);
 		if (!f)
 			return refuse(err, at, "is not known here");
 		r = check_member(f, v, at, err);
@@ -352,7 +353,7 @@ json_t *api_form_params(enum api_form form, const json_t *body)
 
 	json_object_foreach((json_t *)(uintptr_t)body, name, v)
 	{
-		const struct api_form_field *f = api_form_find(form, name);
+		const struct api_form_field *f = find(form, name);
 		json_t *value = f ? converted(f, v) : json_incref(v);
 
 		if (value)
@@ -371,7 +372,7 @@ static const char *writer_of(enum api_form form, const json_t *body, const char 
 
 	json_object_foreach((json_t *)(uintptr_t)body, name, v)
 	{
-		const struct api_form_field *f = api_form_find(form, name);
+		const struct api_form_field *f = find(form, name);
 
 		if (f && f->to && strlen(f->to) == len && strncmp(f->to, to, len) == 0)
 			return name;
@@ -386,7 +387,7 @@ static char *spelled(enum api_form form, const json_t *body, const char *field)
 	_cleanup_(freep) char *own = xasprintf("%.*s", (int)len, field), *below = NULL;
 	const char *written = writer_of(form, body, field, len), *name = written ? written : own,
 		   *rest = field + len;
-	const struct api_form_field *f = api_form_find(form, name);
+	const struct api_form_field *f = find(form, name);
 	const json_t *v = json_object_get(body, name);
 
 	index_len = *rest == '[' ? strcspn(rest, ".") : 0;

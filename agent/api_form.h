@@ -86,9 +86,6 @@ struct api_form_field {
 	enum api_form_how how;
 };
 
-/* The field of that name in a body of that form, or NULL. */
-const struct api_form_field *api_form_find(enum api_form form, const char *name);
-
 /* 0, or -EINVAL with ERR_INVALID_PARAMS and the member in the caller's spelling: unknown, missing, of
  * another type, out of range, or said twice in different words. @body NULL: {}. */
 _must_check_ int api_form_check(enum api_form form, const json_t *body, struct err *err);

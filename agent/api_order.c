@@ -150,17 +150,6 @@ void api_order_container(struct api_call *c)
 		api_fail(c, &err, NULL);
 }
 
-void api_order_plain(struct api_call *c)
-{
-	struct err err = {};
-	json_t *params = api_body_params(c->route->op, c, &err);
-
-	if (params)
-		api_order(c, c->route->op, NULL, NULL, params);
-	else
-		api_fail(c, &err, NULL);
-}
-
 /* --- its end --- */
 
 /* Of what is no container's there is none. */

@@ -7,8 +7,6 @@
 
 /* What the route orders, of the container that is its first argument, with the body as parameters. */
 void api_order_container(struct api_call *c);
-/* The same for an op without a container; the body as parameters. */
-void api_order_plain(struct api_call *c);
 
 /* Order @params of @op, and let the call wait for the end. Ids may be NULL. */
 void api_order(struct api_call *c, enum op op, const char *container_id, const char *project_id,

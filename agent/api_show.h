@@ -6,5 +6,5 @@
 
 #include "agent/agent.h"
 
-/* hoody-schema.md section 3.1; what only the control plane knows is left out. */
+/* As the public API shows it; what only the control plane knows is left out. */
 json_t *api_show_container(const struct agent *a, const struct container *c);

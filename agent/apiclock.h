@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What this node's clock is worth (protocol.md 10.3): what the kernel says of it, and what the control API's signed
+/* What this node's clock is worth (PROTOCOL.md 10.3): what the kernel says of it, and what the control API's signed
  * answers are of. Nothing here sets a clock. */
 #pragma once
 

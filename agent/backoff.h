@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Retry times (protocol.md sections 1 and 10.1): exponential from 1 s to 60 s with full jitter, but for the first after a
+/* Retry times (PROTOCOL.md sections 1 and 10.1): exponential from 1 s to 60 s with full jitter, but for the first after a
  * success, which is spread over as long as a fleet may take to come back; Retry-After is obeyed, capped at 300 s, and never
  * by all at the same instant. Pure. */
 #pragma once

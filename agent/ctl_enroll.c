@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* hoodyctl enroll (protocol.md section 1): exchange a one-time token for the node's id, its token
+/* hoodyctl enroll (PROTOCOL.md section 1): exchange a one-time token for the node's id, its token
  * and the keyset that it will trust.
  *
  * Whatever can be refused without asking is refused before the token is spent. What comes back is

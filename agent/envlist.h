@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Environment variables of containers (hoody-schema.md section 9): as they are wished, and how far that
+/* Environment variables of containers: as they are wished, and how far that
  * has come. Rows of the state file. */
 #pragma once
 

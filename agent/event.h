@@ -7,7 +7,7 @@
 
 #include "agent/agent.h"
 
-/* @report: as it goes into the outbox (protocol.md section 6). */
+/* @report: as it goes into the outbox (PROTOCOL.md section 6). */
 void event_report(struct agent *a, const json_t *report);
 
 /* What the local API shows of an operation; of a row of the journal or a report of it. */

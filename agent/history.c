@@ -3,7 +3,7 @@
 
 #include "proto/ident.h"
 
-void history_id_format(int64_t row, char ret[static HISTORY_ID_LEN + 1])
+static void format_id(int64_t row, char ret[static HISTORY_ID_LEN + 1])
 {
 	(void)snprintf(ret, HISTORY_ID_LEN + 1, "%024llx", (unsigned long long)row);
 }
@@ -35,7 +35,7 @@ static void set_id(json_t *v, const char *key, int64_t row)
 {
 	char id[HISTORY_ID_LEN + 1];
 
-	history_id_format(row, id);
+	format_id(row, id);
 	set_text(v, key, id);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What happened, for people to read later: the status log of each container and the node's events
- * (hoody-schema.md sections 5 and 20). Written in the transaction of the change; bounded, the
+ * (the public API's status logs and events). Written in the transaction of the change; bounded, the
  * oldest go first. */
 #pragma once
 
@@ -12,10 +12,8 @@
 #define HISTORY_KEEP_EVENTS 20000
 #define HISTORY_KEEP_STATUS 100000
 
-/* Rows as ids: 24 hex characters, the number with zeros before it. */
 #define HISTORY_ID_LEN 24
-void history_id_format(int64_t row, char ret[static HISTORY_ID_LEN + 1]);
-/* -EINVAL when it is none of ours. */
+/* A row's id: 24 hex characters, the number with zeros before it. -EINVAL when it is none of ours. */
 _must_check_ int history_id_parse(const char *id, int64_t *ret_row);
 
 /* A page of a list: rows @offset to @offset + @limit. */

@@ -13,8 +13,6 @@
 #include "proto/nodecall.h"
 #include "proto/respsig.h"
 
-#define LOW_SPEED_BYTES   16 /* per second, over LOW_SPEED_S, once the answer has begun */
-#define LOW_SPEED_S       60
 #define GZIP_FROM         1024
 #define RETRY_AFTER_MAX_S 300
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* One HTTP exchange after the other with the control API: libcurl's multi interface on an sd-event
- * loop, under the rules of protocol.md section 1. Sees bytes, judges TLS, status and size, and parses
+ * loop, under the rules of PROTOCOL.md section 1. Sees bytes, judges TLS, status and size, and parses
  * nothing else. X-Hoody-Signature of what may be believed (status 200) is the agent's to verify; here
  * it only has to be there, where it is required.
  *
  * https only, http to loopback only; TLS 1.2 or newer, peer and host verified; no redirects, no
- * proxy, no netrc, no cookies, no signals; a connect, a total and a low-speed time-out; decoded
+ * proxy, no netrc, no cookies, no signals; a connect and a total time-out; decoded
  * bodies up to HTTP_BODY_MAX. */
 #pragma once
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What every transfer of the courier keeps to (protocol.md section 1): https, or http to loopback;
+/* What every transfer of the courier keeps to (PROTOCOL.md section 1): https, or http to loopback;
  * TLS 1.2 or newer with peer and host verified; no redirect, proxy, netrc, cookie or signal. */
 #pragma once
 

@@ -14,8 +14,8 @@
 /* This machine's, as Debian names it. */
 const char *imagelist_architecture(void);
 
-/* As names are kept: "debian-13", "debian:13" and "debian 13" are debian/13 (hoody-schema.md section
- * 5.1); built-in ones (builtin:…) are as they are. */
+/* As names are kept: "debian-13", "debian:13" and "debian 13" are debian/13 (the public API's
+ * normalisation); built-in ones (builtin:…) are as they are. */
 void imagelist_normalise(const char *name, char ret[static IMAGELIST_NAME_MAX + 1]);
 bool imagelist_is_builtin(const char *name);
 
@@ -34,7 +34,7 @@ struct imagelist_entry {
 void imagelist_put(struct store *s, const struct imagelist_entry *e); /* in place of the old one */
 void imagelist_remove(struct store *s, const char *name);
 
-/* As the public API shows them (hoody-schema.md section 14). */
+/* As the public API shows them. */
 json_t *imagelist_json(struct store *s);
 /* By id (the first 24 characters of the archive's SHA-256) or by name; NULL: not there. */
 json_t *imagelist_one(struct store *s, const char *id);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Intake: an envelope becomes an accepted order, a duplicate, or a rejection (protocol.md section
+/* Intake: an envelope becomes an accepted order, a duplicate, or a rejection (PROTOCOL.md section
  * 3). All of it goes into the open transaction. */
 #pragma once
 

@@ -21,7 +21,7 @@ const char *journal_state_name(enum journal_state state)
 	return state_names[state];
 }
 
-void journal_entry_done(struct journal_entry *e)
+static void entry_done(struct journal_entry *e)
 {
 	free(e->payload);
 	free(e->error);
@@ -168,7 +168,7 @@ void journal_unfinished(
 	int r;
 
 	while ((r = store_step(q)) > 0) {
-		_cleanup_(journal_entry_done) struct journal_entry e = {};
+		_cleanup_(entry_done) struct journal_entry e = {};
 
 		read_entry(q, &e);
 		each(&e, userdata);

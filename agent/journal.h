@@ -28,8 +28,7 @@ enum journal_state {
 
 const char *journal_state_name(enum journal_state state);
 
-/* What has to be known of an order that is not finished, to go on with it. Strings are the caller's
- * to free by journal_entry_done. */
+/* What has to be known of an order that is not finished, to go on with it. Strings are lent. */
 struct journal_entry {
 	int64_t row;
 	char origin[JOURNAL_ORIGIN_MAX]; /* "control", "local:<uid>", "agent" */
@@ -42,7 +41,6 @@ struct journal_entry {
 	char prev_status[JOURNAL_STATUS_MAX]; /* the container's status before the first attempt */
 	char *error;                          /* why it is being undone, JSON; or NULL */
 };
-void journal_entry_done(struct journal_entry *e);
 
 enum journal_lookup {
 	JOURNAL_UNKNOWN,
@@ -58,7 +56,7 @@ enum journal_lookup journal_lookup(
 uint64_t journal_high_seq(struct store *s);
 void journal_raise_high_seq(struct store *s, uint64_t seq);
 
-/* Latest authenticated time, ms (protocol.md section 3: a clock set back can't revive what has
+/* Latest authenticated time, ms (PROTOCOL.md section 3: a clock set back can't revive what has
  * expired). */
 int64_t journal_latest_time(struct store *s);
 void journal_raise_latest_time(struct store *s, int64_t ms);

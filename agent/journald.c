@@ -272,11 +272,6 @@ bool journald_limit_pass(struct journald_limit *l, int64_t now_ms, uint64_t *ret
 
 /* --- the catalog --- */
 
-const char *journald_id_hex(enum journald_id id)
-{
-	return catalog[id].hex;
-}
-
 void journald_print_catalog(FILE *f)
 {
 	fprintf(f, "# Made from agent/journald.def by hoodyctl config --catalog.\n");

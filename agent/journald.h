@@ -60,8 +60,5 @@ struct journald_limit {
 };
 bool journald_limit_pass(struct journald_limit *l, int64_t now_ms, uint64_t *ret_dropped);
 
-/* The 32 hex digits and the catalog's text of an id. */
-const char *journald_id_hex(enum journald_id id);
-
 /* Write packaging/hoody-agent.catalog (systemd's journal catalog format). */
 void journald_print_catalog(FILE *f);

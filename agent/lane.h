@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Lanes: which operation may run now (protocol.md section 4). Pure.
+/* Lanes: which operation may run now (PROTOCOL.md section 4). Pure.
  *
  * A lane is a named queue: one per container and project, and one each for images, proxy documents
  * and the node. An operation joins the tail of every lane that it needs in one go, in the order of

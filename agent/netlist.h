@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Containers' network modes (hoody-schema.md section 12): as configured, and as in force. Rows of the
+/* Containers' network modes: as configured, and as in force. Rows of the
  * state file, with the upstream's credentials: they leave it for the forwarder alone. */
 #pragma once
 

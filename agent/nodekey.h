@@ -5,7 +5,7 @@
  *
  * node.key holds the 32-byte seed (RFC 8032, 5.1.5) as 64 hex characters and a newline. It is
  * written durably before it is first used. keyid is the first 16 hex characters of SHA-256 of the
- * public key (protocol.md section 6). */
+ * public key (PROTOCOL.md section 6). */
 #pragma once
 
 #include "proto/base.h"

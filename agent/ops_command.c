@@ -59,7 +59,7 @@ static json_t *time_json(int64_t ms)
 	return json_string(text);
 }
 
-/* As hoody-schema.md section 18.4 has it. */
+/* As the public API shows a command's end. */
 static json_t *result_of(const struct operation *op, const char *output)
 {
 	int64_t now_ms = agent_now_ms();

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The snapshot.* ops. A restored container runs, whatever it did before (protocol.md section 5). */
+/* The snapshot.* ops. A restored container runs, whatever it did before (PROTOCOL.md section 5). */
 #include <ctype.h>
 #include <time.h>
 
@@ -19,7 +19,7 @@ static const char *param(const struct operation *op, const char *key)
 	return json_string_value(json_object_get(op->order.params, key));
 }
 
-/* Its alias without what a name can't have, or when it was ordered (hoody-schema.md section 10). */
+/* Its alias without what a name can't have, or when it was ordered. */
 static void derive_name(const struct operation *op, char ret[static SNAPLIST_NAME_MAX + 1])
 {
 	const char *alias = param(op, "alias");

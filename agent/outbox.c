@@ -154,11 +154,6 @@ uint64_t outbox_bytes(const struct outbox *o)
 	return o->bytes;
 }
 
-uint64_t outbox_high_seq(const struct outbox *o)
-{
-	return o->high_seq;
-}
-
 bool outbox_stage(struct outbox *o, int64_t now_ms, const char *boot_id)
 {
 	_cleanup_stmt_ struct store_stmt *q = NULL;

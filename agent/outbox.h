@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Durable reports that the control API has not acknowledged yet (protocol.md section 6).
+/* Durable reports that the control API has not acknowledged yet (PROTOCOL.md section 6).
  *
  * A report is written in the transaction of the change that it tells of. A batch is fixed (its last
  * seq, time and boot id are stored) before it is first sent, so that a repeated delivery has the
@@ -34,7 +34,6 @@ uint64_t outbox_dropped(const struct outbox *o);
 bool outbox_is_full(const struct outbox *o);
 uint64_t outbox_reports(const struct outbox *o);
 uint64_t outbox_bytes(const struct outbox *o);
-uint64_t outbox_high_seq(const struct outbox *o);
 
 /* Fix the next batch if none is fixed and there is something to send. In the open transaction;
  * returns true when a batch is fixed. */

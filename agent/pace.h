@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* How fast this node goes (protocol.md 10.1 and 10.2): as the control API's last signed word says, and the configuration
+/* How fast this node goes (PROTOCOL.md 10.1 and 10.2): as the control API's last signed word says, and the configuration
  * where that says nothing. Pure. */
 #pragma once
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Directories that containers share (hoody-schema.md section 13), and which container has refused which.
+/* Directories that containers share, and which container has refused which.
  * Rows of the state file. */
 #pragma once
 

@@ -28,7 +28,7 @@ void snaplist_set_alias(struct store *s, const char *container_id, const char *n
 	const char *alias); /* NULL: none */
 void snaplist_set_used(struct store *s, const char *container_id, const char *name, int64_t now_ms);
 
-/* As the public API shows them (hoody-schema.md section 10), the oldest first. */
+/* As the public API shows them, the oldest first. */
 json_t *snaplist_json(struct store *s, const char *container_id);
 json_t *snaplist_one(struct store *s, const char *container_id, const char *name); /* or NULL */
 /* Name of the one that was restored last, or null. */

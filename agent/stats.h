@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Statistics: of containers in the public form (hoody-schema.md section 6), and of the node. Taken for the
+/* Statistics: of containers in the public form, and of the node. Taken for the
  * control API as often as it wants them (agent/pace), and afresh for whoever asks here. */
 #pragma once
 
@@ -43,6 +43,6 @@ json_t *stats_json(const struct agent *a, const struct stats_sample *sample, jso
 json_t *stats_project_name(const struct agent *a, const char *project_id);
 /* node.stats without its type; the caller's. */
 json_t *stats_node(struct stats *s);
-/* The host's load as hoody-schema.md section 18.2 has it, of a look that is two seconds old at most, so that
+/* The host's load as the public API has a server's runtime, of a look that is two seconds old at most, so that
  * busy_pct is of an interval that says something. */
 json_t *stats_runtime(struct stats *s);

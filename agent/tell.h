@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The reports that the agent makes (protocol.md section 6), each in the open transaction of the
+/* The reports that the agent makes (PROTOCOL.md section 6), each in the open transaction of the
  * change that it tells of. */
 #pragma once
 

@@ -36,7 +36,7 @@ void uplink_retry(struct uplink *u);
  * can't be read, the one that is there goes on. */
 void uplink_renew(struct uplink *u);
 
-/* The newest statistics, which supersede what has not been sent (protocol.md 10.2). False: they go by reports, to an API
+/* The newest statistics, which supersede what has not been sent (PROTOCOL.md 10.2). False: they go by reports, to an API
  * that knows no other way; or nowhere, standalone. @stats is the caller's. */
 bool uplink_offer_stats(struct uplink *u, json_t *stats);
 /* How often they are wanted now; 0: not. */

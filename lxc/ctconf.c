@@ -163,7 +163,7 @@ static void limits(struct walk *w, const struct ctspec *s, const struct ctconf_h
 	}
 }
 
-/* hoody-schema.md section 1.1: the kit's programs have their sockets there. */
+/* The kit's programs have their sockets there. */
 static void kit_mounts(struct walk *w, const struct ctspec *s)
 {
 	if (s->hoody_kit)

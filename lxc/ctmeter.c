@@ -161,12 +161,3 @@ int ctmeter_read(const struct ctmeter *m, int64_t ret[static CTMETER_VALUES])
 		ret[CTMETER_MEMORY_LIMIT_BYTES] = INT64_MAX;
 	return 0;
 }
-
-unsigned ctmeter_files(const struct ctmeter *m)
-{
-	unsigned n = 0;
-
-	for (size_t i = 0; i < countof(files); i++)
-		n += m->at[i].fd >= 0;
-	return n;
-}

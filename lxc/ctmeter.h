@@ -30,5 +30,3 @@ struct ctmeter *ctmeter_close(struct ctmeter *m);
 
 /* -1 for what this kernel does not count. -ENODEV: the group is gone. */
 _must_check_ int ctmeter_read(const struct ctmeter *m, int64_t ret[static CTMETER_VALUES]);
-/* How many files it holds open. */
-unsigned ctmeter_files(const struct ctmeter *m);

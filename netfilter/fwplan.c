@@ -3,11 +3,6 @@
 
 #include <netinet/in.h>
 
-unsigned fwplan_fields(unsigned shape)
-{
-	return 1 + (unsigned)__builtin_popcount(shape & ~(unsigned)FWSHAPE_RANGES);
-}
-
 bool fwplan_is_same_element(const struct fwelement *a, const struct fwelement *b)
 {
 	return memcmp(a->field, b->field, sizeof(a->field)) == 0;

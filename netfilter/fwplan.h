@@ -48,9 +48,6 @@ _must_check_ int fwplan_make(
 	const struct fwrule *rules, size_t n, struct fwplan *ret, struct err *err);
 void fwplan_done(struct fwplan *p);
 
-/* How many fields a key of this shape has, the protocol included. */
-unsigned fwplan_fields(unsigned shape);
-
 /* The same sets in the same order, whatever they hold? */
 bool fwplan_is_alike(const struct fwplan *a, const struct fwplan *b);
 

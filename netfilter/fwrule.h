@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* One firewall rule as people write it (hoody-schema.md section 11.1), in numbers. Pure.
+/* One firewall rule as people write it, in numbers. Pure.
  *
  * Rules of a direction are tried in order, the first enabled one that matches decides; what none
  * matches is rejected. A list in a rule (ports, addresses) matches when any of its entries does. */

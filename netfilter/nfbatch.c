@@ -262,16 +262,6 @@ void nfbatch_elements(struct nfbatch *b, const char *set, bool verdicts, bool de
 
 /* --- sending --- */
 
-bool nfbatch_is_empty(const struct nfbatch *b)
-{
-	return b->messages == 1;
-}
-
-size_t nfbatch_size(const struct nfbatch *b)
-{
-	return b->size;
-}
-
 static const char *words_of(const struct nfbatch *b, uint32_t seq)
 {
 	size_t i = b->n_subjects;
@@ -298,7 +288,7 @@ int nfbatch_commit(struct nfbatch *b, struct nfsock *s, struct err *err)
 	uint32_t last_seq = b->messages;
 	int r = -EAGAIN;
 
-	if (nfbatch_is_empty(b))
+	if (b->messages == 1) /* its beginning */
 		return 0;
 	((struct nlmsghdr *)(b->data + b->last))->nlmsg_flags |= NLM_F_ACK;
 	took(b, nftnl_batch_end(room(b), ++b->messages));

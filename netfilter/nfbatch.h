@@ -65,9 +65,6 @@ struct nfbatch_element {
 void nfbatch_elements(struct nfbatch *b, const char *set, bool verdicts, bool delete,
 	const struct nfbatch_element *at, size_t n);
 
-bool nfbatch_is_empty(const struct nfbatch *b);
-size_t nfbatch_size(const struct nfbatch *b);
-
 /* All of it or nothing. -errno and FIREWALL_HOST_UNAVAILABLE, with what the kernel said of which
  * object. -EBUSY and -EAGAIN are tried again. Blocks for as long as the kernel works: about 0.1 ms
  * for elements, and more the larger the table when it has to be validated. */

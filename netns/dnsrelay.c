@@ -306,6 +306,20 @@ static int on_queries(sd_event_source *source, int fd, uint32_t revents, void *u
 
 /* --- its life --- */
 
+static void forget_all(struct dnsrelay *d)
+{
+	close_connection(d);
+	dnstable_forget_all(&d->queries);
+}
+
+static void free_relay(struct dnsrelay *d)
+{
+	forget_all(d);
+	d->queries_in = sd_event_source_disable_unref(d->queries_in);
+	d->patience = sd_event_source_disable_unref(d->patience);
+	free(d);
+}
+
 int dnsrelay_new(
 	sd_event *event, struct upstream_pool *upstreams, int socket, struct dnsrelay **ret)
 {
@@ -321,28 +335,11 @@ int dnsrelay_new(
 	if (r >= 0)
 		r = sd_event_add_io(event, &d->queries_in, socket, EPOLLIN, on_queries, d);
 	if (r < 0) {
-		dnsrelay_free(d);
+		free_relay(d);
 		return r;
 	}
 	*ret = d;
 	return 0;
-}
-
-static void forget_all(struct dnsrelay *d)
-{
-	close_connection(d);
-	dnstable_forget_all(&d->queries);
-}
-
-struct dnsrelay *dnsrelay_free(struct dnsrelay *d)
-{
-	if (d) {
-		forget_all(d);
-		d->queries_in = sd_event_source_disable_unref(d->queries_in);
-		d->patience = sd_event_source_disable_unref(d->patience);
-		free(d);
-	}
-	return NULL;
 }
 
 void dnsrelay_configure(struct dnsrelay *d, const uint32_t *servers, size_t n)

@@ -10,10 +10,9 @@
 struct dnsrelay;
 
 /* @socket: UDP, transparent, with IP_RECVORIGDSTADDR, stays the caller's. Its answers leave with the
- * socket's own port; the table makes 53 of it (netfilter/fwtable). */
+ * socket's own port; the table makes 53 of it (netfilter/fwtable). Lives as long as its process. */
 _must_check_ int dnsrelay_new(
 	sd_event *event, struct upstream_pool *upstreams, int socket, struct dnsrelay **ret);
-struct dnsrelay *dnsrelay_free(struct dnsrelay *d);
 
 /* Host byte order; at least one. What is under way is forgotten: clients ask again. */
 void dnsrelay_configure(struct dnsrelay *d, const uint32_t *servers, size_t n);

@@ -362,16 +362,6 @@ int relay_set_new(sd_event *event, struct upstream_pool *upstreams, int listener
 	return 0;
 }
 
-struct relay_set *relay_set_free(struct relay_set *s)
-{
-	if (s) {
-		relay_set_reset(s);
-		s->accepting = sd_event_source_disable_unref(s->accepting);
-		free(s);
-	}
-	return NULL;
-}
-
 void relay_set_reset(struct relay_set *s)
 {
 	while (s->first)

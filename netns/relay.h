@@ -8,10 +8,9 @@
 struct relay_set;
 
 /* @listener: transparent and listening, stays the caller's. @dns: where connections to port 53 go, host
- * byte order, asked each time. */
+ * byte order, asked each time. Lives as long as its process. */
 _must_check_ int relay_set_new(sd_event *event, struct upstream_pool *upstreams, int listener,
 	uint32_t (*dns)(void *userdata), void *userdata, struct relay_set **ret);
-struct relay_set *relay_set_free(struct relay_set *s);
 
 /* Reset every connection: the upstream is another one now. */
 void relay_set_reset(struct relay_set *s);

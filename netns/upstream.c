@@ -272,6 +272,15 @@ static int on_look_up(sd_event_source *source, uint64_t usec, void *userdata)
 
 /* --- all of them --- */
 
+static void free_pool(struct upstream_pool *s)
+{
+	(void)curl_multi_cleanup(s->multi);
+	s->look_up_again = sd_event_source_disable_unref(s->look_up_again);
+	s->timer = sd_event_source_disable_unref(s->timer);
+	sd_event_unref(s->event);
+	free(s);
+}
+
 int upstream_pool_new(
 	sd_event *event, upstream_fault fault, void *userdata, struct upstream_pool **ret)
 {
@@ -293,7 +302,7 @@ int upstream_pool_new(
 	if (r >= 0)
 		r = sd_event_source_set_enabled(s->look_up_again, SD_EVENT_OFF);
 	if (r < 0) {
-		upstream_pool_free(s);
+		free_pool(s);
 		return r;
 	}
 	(void)curl_multi_setopt(s->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
@@ -302,24 +311,6 @@ int upstream_pool_new(
 	(void)curl_multi_setopt(s->multi, CURLMOPT_TIMERDATA, s);
 	*ret = s;
 	return 0;
-}
-
-struct upstream_pool *upstream_pool_free(struct upstream_pool *s)
-{
-	if (s) {
-		end_look_up(s);
-		(void)curl_multi_cleanup(s->multi);
-		s->look_up_again = sd_event_source_disable_unref(s->look_up_again);
-		s->timer = sd_event_source_disable_unref(s->timer);
-		sd_event_unref(s->event);
-		free(s->url);
-		free(s->name);
-		free(s->look_up_url);
-		curl_slist_free_all(s->forget);
-		free(s->ca_pem);
-		free(s);
-	}
-	return NULL;
 }
 
 /* The URL has been judged by the agent; one that libcurl reads otherwise fails with the first

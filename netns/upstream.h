@@ -18,10 +18,9 @@ struct upstream;      /* one of them */
  * name can be resolved is found out before there are any, and for as long as it can't be. */
 typedef void (*upstream_fault)(enum frame_netproxy_fault kind, const char *fault, void *userdata);
 
+/* Lives as long as its process. */
 _must_check_ int upstream_pool_new(
 	sd_event *event, upstream_fault fault, void *userdata, struct upstream_pool **ret);
-struct upstream_pool *upstream_pool_free(
-	struct upstream_pool *s); /* every upstream is closed before */
 /* @url: scheme://[user[:password]@]host:port. @ca_pem: whom an https proxy's certificate is held
  * against. Both are copied. Every upstream that is open is closed before. */
 void upstream_pool_configure(struct upstream_pool *s, const char *url, const char *ca_pem);

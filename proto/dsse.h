@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* DSSE envelopes (protocol.md section 2; the DSSE v1 protocol of the Secure Systems Lab): read
+/* DSSE envelopes (PROTOCOL.md section 2; the DSSE v1 protocol of the Secure Systems Lab): read
  * within limits, verify with Ed25519 before anything parses the payload, and build. keyid is a
  * hint, never an identity. */
 #pragma once

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The trusted keys (protocol.md section 7): the root of trust, its file form, rotation after TUF,
+/* The trusted keys (PROTOCOL.md section 7): the root of trust, its file form, rotation after TUF,
  * and rollback refusal. Pure: time and bytes come from the caller. */
 #pragma once
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The text forms that op parameters take: names, paths, ports, addresses, URLs, keys. Pure.
  *
- * The rules are those of hoody-schema.md (section beside each). Every text has passed
+ * The rules are those of the public API. Every text has passed
  * opfield_is_plain() and its length has been checked before a form is asked, so that a form judges
  * what is particular to it. */
 #pragma once

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The ops of protocol.md section 5, all of them: the schemas of their params, then one row per op.
- * Lengths, patterns and limits are hoody-schema.md's (sections 3.2, 3.4, 4, 7, 9 to 14, 16, 17).
+/* The ops of PROTOCOL.md section 5, all of them: the schemas of their params, then one row per op.
+ * Lengths, patterns and limits are the public API's.
  * Nothing here is done by an op's name: what an op needs, joins and takes is in its row. */
 #include "proto/oprules.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The ops of protocol.md section 5 as one table: what each takes, needs and touches. Pure.
+/* The ops of PROTOCOL.md section 5 as one table: what each takes, needs and touches. Pure.
  *
  * enum op, its wire name, whether container_id and project_id are required, its kind (set: edits
  * wanted state; act: a list of steps), the lanes it joins, and the schema of its params all stand

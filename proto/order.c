@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The checks of protocol.md section 3, in its sequence, each with its code. Bytes come first
+/* The checks of PROTOCOL.md section 3, in its sequence, each with its code. Bytes come first
  * (envelope, signature), then form, then meaning: nothing of the payload is read before a trusted
  * key vouched for it.
  *

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The order (protocol.md section 3) and its acceptance checks in the protocol's sequence. Pure: the
+/* The order (PROTOCOL.md section 3) and its acceptance checks in the protocol's sequence. Pure: the
  * journal's two checks (id known? seq above?) lie between order_open and order_check and are the
  * caller's. */
 #pragma once

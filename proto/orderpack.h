@@ -16,7 +16,6 @@ struct orderpack {
 /* Behind what is there; -EMSGSIZE: no frame could carry it. */
 _must_check_ int orderpack_add(struct orderpack *p, const void *envelope, size_t size);
 void orderpack_done(struct orderpack *p);
-#define _cleanup_orderpack_ _cleanup_(orderpack_done)
 
 /* Calls @each for the envelopes in turn, as far as the form holds. -EBADMSG: they are not @n, or something
  * else is there. */

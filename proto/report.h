@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Report batches (protocol.md section 6): a signed DSSE envelope around reports that are already
+/* Report batches (PROTOCOL.md section 6): a signed DSSE envelope around reports that are already
  * JSON text. Pure.
  *
  * A report's body is the text of one JSON object that begins {"type":…, and has everything but seq;

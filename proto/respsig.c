@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The response signature of the public API (hoody-schema.md section 15.2): a header of
- * comma-separated key=value items, over time, method, status, path and body. It proves that this
+/* The response signature of the public API: a header of comma-separated
+ * key=value items, over time, method, status, path and body. It proves that this
  * answer was made for this request, lately; it says nothing for what the answer carries. Keys that
  * are not known are skipped, one that stands twice is refused, and all six of ours must be there
  * ("m" and "s" too, which old servers left out: without them an answer could be moved to another

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* X-Hoody-Signature on responses (hoody-schema.md section 15.2):
+/* X-Hoody-Signature on responses:
  * t=<unix s>,kid=<id>,m=<METHOD>,s=<status>,path=<path with query>,sig=<128 hex>, keys
  * case-insensitive, values may be quoted. Signed: t \n method \n status \n path \n body. Protects
  * the channel; never replaces an order's own signature. Pure. */

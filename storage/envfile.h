@@ -7,7 +7,7 @@
 
 #include "proto/base.h"
 
-/* hoody-schema.md section 9.3. The last two leave out single variables. */
+/* The public API's sync errors. The last two leave out single variables. */
 enum envfile_error {
 	ENVFILE_OK,
 	ENVFILE_DEST_UNSUPPORTED,      /* no /etc, or something there that is no file */

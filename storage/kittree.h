@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The directories of a container that the platform's programs in it expect (hoody-schema.md section
- * 1.1). */
+/* The directories of a container that the platform's programs in it expect. */
 #pragma once
 
 #include "proto/base.h"

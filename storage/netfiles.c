@@ -10,7 +10,7 @@
 
 #define MARK        "# hoody-agent writes this file at every start, as long as it has this line\n"
 #define SERVERS_MAX 3                 /* resolv.conf(5): MAXNS */
-#define FALLBACK    "1.1.1.1 8.8.8.8" /* hoody-schema.md section 12.1 */
+#define FALLBACK    "1.1.1.1 8.8.8.8" /* what the public API promises */
 
 /* A loopback resolver of the host is none to a container. */
 static bool is_reachable(const char *address)

@@ -19,7 +19,7 @@
 #define WALK_MAX     1000000 /* files that are looked at */
 #define OPEN_DIR     (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
-int64_t ramdisk_ceiling(void)
+static int64_t ceiling_bytes(void)
 {
 	struct sysinfo si;
 
@@ -106,7 +106,7 @@ int ramdisk_prepare(
 	const char *run, const char *id, uint32_t id_base, const char *project_id, struct err *err)
 {
 	_cleanup_(freep) char *options = xasprintf("mode=0711,size=%lld,nr_inodes=%lld",
-		(long long)ramdisk_ceiling(), (long long)ramdisk_ceiling() / 4096);
+		(long long)ceiling_bytes(), (long long)ceiling_bytes() / 4096);
 	_cleanup_(closep) int run_fd = lock(run), top = -1;
 	int r = run_fd;
 

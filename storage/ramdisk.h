@@ -6,16 +6,13 @@
  *   devices/<id>          its /dev/kvm
  *
  * Each top is one tmpfs, made with the first that needs it and unmounted with the last. The ramdisks
- * share one ceiling, and nothing of it is reserved. */
+ * share one ceiling, 512 MiB, or half of the memory where that is less; nothing of it is reserved. */
 #pragma once
 
 #include <sys/types.h>
 
 #include "proto/base.h"
 #include "proto/err.h"
-
-/* The ceiling: 512 MiB, or half of the memory where that is less. */
-int64_t ramdisk_ceiling(void);
 
 /* Make a container's directory, and its project's unless @project_id is NULL. */
 _must_check_ int ramdisk_prepare(

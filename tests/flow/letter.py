@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""To the letter of hoody-schema.md: what it allows passes and has its effect, what is wrong is named in the caller's words, and what a standalone node keeps is kept."""
+"""To the letter of the public API: what it allows passes and has its effect, what is wrong is named in the caller's words, and what a standalone node keeps is kept."""
 import hashlib
 import os
 import pathlib

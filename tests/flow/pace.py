@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""How fast a node goes is the control API's to say (protocol.md 10.1): polls are held as long as it wishes, a little less each time, what it says beyond its bounds is clamped, and it holds until the next word. A node that is cut off comes back within the spread."""
+"""How fast a node goes is the control API's to say (PROTOCOL.md 10.1): polls are held as long as it wishes, a little less each time, what it says beyond its bounds is clamped, and it holds until the next word. A node that is cut off comes back within the spread."""
 import os
 import pathlib
 import sys

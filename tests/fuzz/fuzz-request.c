@@ -35,7 +35,7 @@ static void check_order(const struct api_call *c, const struct order *o)
 	assert(lanes.n >= 1);
 }
 
-/* As api_order_container and api_order_plain do it. */
+/* As api_order_container does it. */
 static void order(struct api_call *c)
 {
 	bool of_container = strncmp(c->route->path, "/containers/", 12) == 0;

@@ -38,7 +38,7 @@ def near(a, b, slack=0.1, least=0):
 
 
 def complete(s, name):
-    """Every member of the published object (hoody-schema.md section 6), of its published type."""
+    """Every member of the published object, of its published type."""
     number = (int, float)
     cpu, memory = {"usage": int, "allocated_time": int, "usage_percent": number}, {n: number for n in ("usage", "total", "usage_percent", "swap_usage", "swap_usage_peak", "usage_peak")}
     counters = [f"{what}_{way}" for what in ("bytes", "packets", "errors") for way in ("received", "sent")] + ["packets_dropped_inbound", "packets_dropped_outbound"]
@@ -120,7 +120,7 @@ def states(node, api, cid):
 
 
 def sent(node):
-    """What goes to the control API, as often as that wants it (protocol.md 10.2)."""
+    """What goes to the control API, as often as that wants it (PROTOCOL.md 10.2)."""
     newest = lambda: node.api.ask("newest_stats")
     tap.ok(host.poll(lambda: newest()["count"] >= 1, 10, 0.05), "the first are sent soon", newest()["count"])
     lease = lambda **pace: (node.api.ask("pace", pace=pace), node.do("container.update", node.new_id()))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the protocol says of a host under orders: containers, their rules, modes, variables, snapshots and shares, documents, aliases and images, as plain data. Written from protocol.md; asks nobody.
+"""What the protocol says of a host under orders: containers, their rules, modes, variables, snapshots and shares, documents, aliases and images, as plain data. Written from PROTOCOL.md; asks nobody.
 
     model = Model()
     fault = model.end(order, outcome)      # orders in the sequence of their seq: None, or what is wrong with this end
