@@ -23,6 +23,8 @@ static const struct {
 	{ BIT(SIG_SYSTEMD), BIT(SIG_NOBODYS), SIG_SYSTEMD, false },
 	{ BIT(SIGPWR) | BIT(SIGWINCH) | BIT(SIGTSTP), BIT(SIG_NOBODYS), SIGPWR,
 		false }, /* sysvinit */
+	{ BIT(SIGPWR) | BIT(SIGCONT) | BIT(SIGTERM), BIT(SIG_NOBODYS) | BIT(SIGUSR2), SIGPWR,
+		false }, /* runit as Debian has it, which keeps SIGTERM blocked for good */
 	{ BIT(SIGUSR2) | BIT(SIGTSTP) | BIT(SIGTERM), BIT(SIG_NOBODYS) | BIT(SIGWINCH), SIGUSR2,
 		false }, /* busybox, to which SIGTERM means a reboot */
 	{ BIT(SIGTERM), 0, SIGTERM, false },
