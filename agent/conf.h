@@ -60,6 +60,7 @@ struct conf {
 	struct {
 		int64_t id_base; /* container n has the ids id_base + n * 65536 … */
 		char *cgroup_prefix;
+		char *stop_signal; /* or "" */
 		/* of a container's own */
 		int64_t cgroups_max, cgroup_depth_max, namespaces_max, inotify_max, watches_max;
 		int64_t tasks_max, memory_max; /* of one without a limit; 0: by what the host has */

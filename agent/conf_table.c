@@ -5,6 +5,7 @@
 #include <ctype.h>
 
 #include "proto/ident.h"
+#include "proto/signame.h"
 
 #define NAME_MAX_LEN         64
 #define INTERFACE_PREFIX_MAX 3 /* with 12 hex digits behind it a name fits IFNAMSIZ - 1 = 15 */
@@ -49,6 +50,11 @@ static int text_word(const char *value, char **ret, const char **ret_why)
 static int text_cgroup(const char *value, char **ret, const char **ret_why)
 {
 	return is_name(value, 31, "_-") ? 0 : -EINVAL;
+}
+
+static int text_signal(const char *value, char **ret, const char **ret_why)
+{
+	return MIN_OF(signame_parse(value), 0);
 }
 
 static int text_prefix(const char *value, char **ret, const char **ret_why)
@@ -294,6 +300,8 @@ static const struct conf_kind cgroup = { "a letter, then letters, digits, _ and 
 	.text = text_cgroup };
 static const struct conf_kind prefix = { "a letter, then letters and digits, 3 at most",
 	.text = text_prefix };
+static const struct conf_kind signal_name = { "a signal (SIGTERM, TERM, 15, SIGRTMIN+3)",
+	.text = text_signal };
 static const struct conf_kind path = { "an absolute path", .text = text_path };
 static const struct conf_kind socket_path = { "an absolute path of at most 107 bytes",
 	.text = text_socket };
@@ -431,6 +439,10 @@ static const struct conf_key table[] = {
 		.help = "How many watches of inotify a container may have, from its next start on, "
 			"and how many marks of fanotify. The host's user.max_inotify_watches "
 			"bounds each container, too." },
+	{ "Containers", "StopSignal", &signal_name, AT(containers.stop_signal), "", .reload = true,
+		.help = "By which signal inits are asked to end that hear it. Unset: by what the "
+			"image says (StopSignal of an OCI image). Where an init doesn't hear that "
+			"one, or nobody names one, what it hears decides." },
 
 	{ "Network", "Table", &word, AT(network.table), "hoody",
 		.help = "Name of the nftables table (family inet) that is the agent's own." },

@@ -8,6 +8,7 @@
 #include "lxc/ctprobe.h"
 #include "lxc/ctsignal.h"
 #include "proto/oprules.h"
+#include "proto/signame.h"
 
 #define USEC_PER_MS 1000ULL
 
@@ -17,6 +18,13 @@ struct ctstop {
 	int64_t end_ms, timeout_ms;
 	sd_event_source *source, *timer;
 };
+
+int ctstop_signal(const struct conf *conf, const struct ctspec *spec)
+{
+	const char *text = conf->containers.stop_signal;
+
+	return *text ? MAX_OF(signame_parse(text), 0) : spec->stop_signal;
+}
 
 struct ctstop *ctstop_free(struct ctstop *s)
 {
@@ -98,9 +106,10 @@ int ctstop_wait(struct agent *a, struct operation *op)
 	s = xcalloc(1, sizeof(*s));
 	s->op = op;
 	/* An earlier agent may have asked, and it may have begun to end. */
-	s->init = (struct ctsignal){
-		.pid = pid, .pidfd = take_fd(&pidfd), .asked = op->attempts > 1
-	};
+	s->init = (struct ctsignal){ .pid = pid,
+		.pidfd = take_fd(&pidfd),
+		.named = ctstop_signal(&a->conf, &c->spec),
+		.asked = op->attempts > 1 };
 	s->timeout_ms = oprules_timeout_s(op->order.op, op->order.params) * 1000LL;
 	s->end_ms = agent_elapsed_ms() + s->timeout_ms;
 	op->stop = s;

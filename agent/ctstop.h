@@ -6,6 +6,10 @@
 #include "agent/agent.h"
 
 struct ctstop;
+
+/* The signal that @spec's init is to be asked by where it hears it: the node's setting, else what its image says.
+ * 0: neither says. */
+int ctstop_signal(const struct conf *conf, const struct ctspec *spec);
 struct operation;
 
 /* A step's wait (agent/ops.h): ask init to end, again and again. 1: engine_go_on() follows, with 0 or with

@@ -58,12 +58,23 @@ int64_t imagelist_size(struct store *s, const char *digest)
 	return r > 0 ? store_int(q, 0) : 0;
 }
 
+char *imagelist_stop_signal(struct store *s, const char *digest)
+{
+	_cleanup_stmt_ struct store_stmt *q =
+		store_query(s, "SELECT MAX(stop_signal) FROM images WHERE digest=?1", "t", digest);
+	int r = store_step(q);
+	const char *text = r > 0 ? store_text(q, 0) : NULL;
+
+	store_must(MIN_OF(r, 0));
+	return text ? xstrdup(text) : NULL;
+}
+
 void imagelist_put(struct store *s, const struct imagelist_entry *e)
 {
 	store_must(store_exec(s,
-		"INSERT OR REPLACE INTO images(name, digest, url, size, created_ms) VALUES(?1, ?2, "
-		"?3, ?4, ?5)",
-		"tttii", e->name, e->digest, e->url, e->size, e->created_ms));
+		"INSERT OR REPLACE INTO images(name, digest, url, size, created_ms, "
+		"stop_signal) VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
+		"tttiit", e->name, e->digest, e->url, e->size, e->created_ms, e->stop_signal));
 }
 
 void imagelist_remove(struct store *s, const char *name)

@@ -27,8 +27,12 @@ bool imagelist_is_used(struct store *s, const char *digest, const char *except);
 /* Unpacked, in bytes; 0: not known. */
 int64_t imagelist_size(struct store *s, const char *digest);
 
+/* By which signal it asks to be ended, in its own words; NULL: it says nothing. The caller's. */
+char *imagelist_stop_signal(struct store *s, const char *digest);
+
 struct imagelist_entry {
 	const char *name, *digest, *url;
+	const char *stop_signal; /* or NULL */
 	int64_t size, created_ms;
 };
 void imagelist_put(struct store *s, const struct imagelist_entry *e); /* in place of the old one */

@@ -16,6 +16,7 @@
 #include "agent/opstate.h"
 #include "agent/tell.h"
 #include "proto/jsonx.h"
+#include "proto/signame.h"
 
 #define MEMORY_MIN (1LL << 20)
 
@@ -116,6 +117,17 @@ static bool is_project_scope(const json_t *params)
 	return scope && strcmp(scope, "project") == 0;
 }
 
+/* What its image asks to be ended by, kept with it: it goes where its root goes. */
+static int image_signal(struct agent *a, const char *image)
+{
+	char digest[IMAGELIST_DIGEST_LEN + 1];
+	_cleanup_(freep) char *word = imagelist_digest(a->store, image, digest)
+					      ? imagelist_stop_signal(a->store, digest)
+					      : NULL;
+
+	return word ? MAX_OF(signame_parse(word), 0) : 0;
+}
+
 static void spec_from_params(const struct order *o, struct ctspec *ret)
 {
 	*ret = (struct ctspec){
@@ -140,6 +152,7 @@ static int create_begin(struct agent *a, struct operation *op)
 	int r;
 
 	spec_from_params(&op->order, &spec);
+	spec.stop_signal = image_signal(a, spec.image);
 	params_digest(op, digest);
 	r = desired_add(a->desired, &spec, digest, agent_now_ms(), &c);
 	if (r < 0)

@@ -236,9 +236,22 @@ static bool was_not_paused(const struct operation *op)
 	return op->prev_status != CT_PAUSED;
 }
 
+/* A source that was made anew may be of another image. */
+static void take_signal(struct agent *a, struct container *c)
+{
+	const struct container *source = desired_find(a->desired, c->spec.source_id);
+	struct ctspec spec = c->spec;
+
+	if (!source || source->spec.stop_signal == spec.stop_signal)
+		return;
+	spec.stop_signal = source->spec.stop_signal;
+	desired_change(a->desired, c, &spec, agent_now_ms());
+}
+
 /* It ends as it began. */
 static void sync_finish(struct agent *a, struct operation *op)
 {
+	take_signal(a, opstate_container(a, op));
 	opstate_move(a, op, was_at_rest(op) ? CT_STOPPED : op->prev_status);
 	ctmounts_source_changed(a, opstate_container(a, op));
 }

@@ -3,8 +3,10 @@
 #include "agent/agent.h"
 #include "agent/imagejob.h"
 #include "agent/imagelist.h"
+#include "agent/journald.h"
 #include "agent/ops.h"
 #include "proto/jsonx.h"
+#include "proto/signame.h"
 
 static const char *param(const struct operation *op, const char *key)
 {
@@ -112,19 +114,47 @@ static json_t *old_params(struct agent *a, const struct operation *op)
 	return json_pack("{s:s}", "digest", old_digest(op, digest) ? digest : "none");
 }
 
+/* In the report; what can't be followed is said there, too. */
+static void tell_signal(struct operation *op, const char *image, const char *word)
+{
+	if (signame_parse(word) > 0) {
+		(void)json_object_set_new(op->result, "stop_signal", json_string(word));
+		return;
+	}
+	(void)json_object_set_new(op->result, "warnings",
+		json_pack("[o]",
+			json_sprintf("StopSignal \"%s\" is no signal that anybody can be asked "
+				     "by: it is ignored",
+				word)));
+	LOG(LOG_WARNING, IMAGE_SIGNAL, FIELDS(.order_id = op->order.id),
+		"image %s: its StopSignal \"%s\" is no signal that anybody can be asked by, and is "
+		"ignored",
+		image, word);
+}
+
 static void pull_finish(struct agent *a, struct operation *op)
 {
-	char name[IMAGELIST_NAME_MAX + 1];
+	const char *digest = param(op, "sha256"),
+		   *said = json_string_value(json_object_get(op->step_data, "stop_signal"));
 	int64_t size = json_integer_value(json_object_get(op->step_data, "size"));
+	_cleanup_(freep) char *word = NULL;
+	char name[IMAGELIST_NAME_MAX + 1];
 
 	name_of(op, name);
 	if (size == 0) /* it was there, under another name */
-		size = imagelist_size(a->store, param(op, "sha256"));
-	imagelist_put(a->store, &(struct imagelist_entry){ name, param(op, "sha256"),
-					param(op, "url"), size, agent_now_ms() });
+		size = imagelist_size(a->store, digest);
+	word = said ? xstrdup(said) : imagelist_stop_signal(a->store, digest);
+	imagelist_put(a->store, &(struct imagelist_entry){ .name = name,
+					.digest = digest,
+					.url = param(op, "url"),
+					.stop_signal = word && *word ? word : NULL,
+					.size = size,
+					.created_ms = agent_now_ms() });
 	op->result =
 		json_pack("{s:s, s:s, s:I, s:b, s:b}", "image", name, "sha256", param(op, "sha256"),
 			"size", (json_int_t)size, "cached", is_intact(op), "verified", 1);
+	if (word && *word)
+		tell_signal(op, name, word);
 }
 
 static const struct ops_step pull_steps[] = {

@@ -5,6 +5,7 @@
 #include "agent/ctfiles.h"
 #include "agent/ctmounts.h"
 #include "agent/ctnet.h"
+#include "agent/ctstop.h"
 #include "agent/ctwatch.h"
 #include "agent/doclist.h"
 #include "agent/envlist.h"
@@ -60,8 +61,9 @@ json_t *opstate_brief(struct agent *a, const char *project_id)
 
 		if (!project_id || strcmp(s->project_id, project_id) == 0)
 			(void)json_array_append_new(
-				list, json_pack("{s:s, s:I, s:s}", "id", s->id, "id_base",
-					      (json_int_t)s->id_base, "image", s->image));
+				list, json_pack("{s:s, s:I, s:s, s:i}", "id", s->id, "id_base",
+					      (json_int_t)s->id_base, "image", s->image,
+					      "stop_signal", ctstop_signal(&a->conf, s)));
 	}
 	return list;
 }

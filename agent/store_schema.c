@@ -120,6 +120,9 @@ static const char version_6[] =
 	"CREATE TABLE notes(container_id TEXT PRIMARY KEY, members TEXT NOT NULL) STRICT;"
 	"CREATE INDEX ssh_keys_fingerprint ON ssh_keys(fingerprint);";
 
+/* By which signal an image's process asks to be ended, in its own words. */
+static const char version_7[] = "ALTER TABLE images ADD COLUMN stop_signal TEXT;";
+
 const char *const store_schema[] = { version_1, version_2, version_3, version_4, version_5,
-	version_6 };
+	version_6, version_7 };
 const size_t store_schema_version = countof(store_schema);

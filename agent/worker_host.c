@@ -25,6 +25,7 @@ static void become(struct job *j, const json_t *brief)
 	(void)snprintf(s->id, sizeof(s->id), "%s", json_string_value(json_object_get(brief, "id")));
 	(void)snprintf(s->image, sizeof(s->image), "%s",
 		json_string_value(json_object_get(brief, "image")));
+	s->stop_signal = (int)json_integer_value(json_object_get(brief, "stop_signal"));
 	s->id_base = (uint32_t)json_integer_value(json_object_get(brief, "id_base"));
 	free(j->rootfs);
 	j->rootfs = xasprintf("%s/containers/%s/rootfs", j->pool, s->id);

@@ -334,12 +334,15 @@ int worker_image_unpack(struct job *j, struct err *err)
 	_cleanup_(freep) char *program = spawn_find("hoody-unpack");
 	const struct imagestore_limits limits = { number(j, "max_bytes"), number(j, "max_files"),
 		program, json_is_true(json_object_get(j->params, "replace")) };
+	char signal[IMAGESTORE_SIGNAL_SIZE];
 	int r = worker_tree_open_pool(j, &pool, err);
 
 	if (r >= 0)
 		r = imagestore_unpack(&pool, text(j, "digest"), &limits, err);
-	if (r >= 0)
-		j->result = json_pack("{s:I}", "size", (json_int_t)pool.bytes);
+	if (r < 0)
+		return r;
+	imagestore_stop_signal(&pool, text(j, "digest"), signal);
+	j->result = json_pack("{s:I, s:s}", "size", (json_int_t)pool.bytes, "stop_signal", signal);
 	return r;
 }
 

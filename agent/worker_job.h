@@ -57,7 +57,7 @@
  *   files    its root's files say what params.files does: {env:{name: text}, key:  -
  *            text|null, kit:bool, hostname?:{from,to}, end_sessions?, lenient?}; result
  *            {"env":{"error":code|null,"message"}}. launch, rootfs and copy do it too
- *   shutdown-all  params.containers [{id, id_base, image}] have ended, or been    -
+ *   shutdown-all  params.containers [{id, id_base, image, stop_signal}] have ended, or been    -
  *            killed when they would not in time
  *   remove-all    they are gone, as by kill and rootfs-remove                 -
  *   kexec-load    the running kernel is what kexec starts                     nothing is

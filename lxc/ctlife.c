@@ -490,7 +490,8 @@ bool ctlife_ask(const struct ctlife *l)
 {
 	_cleanup_(closep) int pidfd = -1;
 	struct err ignored = {}; /* who is not asked is killed in the end */
-	struct ctsignal init = {};
+	/* One look, since many others wait for theirs. */
+	struct ctsignal init = { .named = l->spec.stop_signal, .unheard = CTSIGNAL_LOOKS };
 
 	if (ctprobe_find(l->groups, l->spec.id, &init.pid, &pidfd, &ignored) < CTPROBE_RUNNING)
 		return false;
@@ -521,7 +522,7 @@ static int ask_until_ended(struct ctsignal *init, int64_t timeout_ms)
 int ctlife_shutdown(struct ctlife *l, bool asked, int64_t timeout_ms, struct err *err)
 {
 	_cleanup_(closep) int pidfd = -1;
-	struct ctsignal init = { .asked = asked };
+	struct ctsignal init = { .named = l->spec.stop_signal, .asked = asked };
 	int r = ctprobe_find(l->groups, l->spec.id, &init.pid, &pidfd, err);
 
 	if (r < 0)

@@ -8,7 +8,6 @@
 #include "proto/clock.h"
 
 #define SETTLED_MS   5000 /* an init that hears nothing by then never will */
-#define DEAF_LOOKS   5    /* one may be between two waits for signals */
 #define HEARS_YET_MS 20
 #define BIT(signal)  (1ULL << ((signal)-1))
 #define SIG_SYSTEMD  37 /* SIGRTMIN+3 by the kernel's numbers: halt, systemd(1) */
@@ -24,6 +23,8 @@ static const struct {
 	{ BIT(SIG_SYSTEMD), BIT(SIG_NOBODYS), SIG_SYSTEMD, false },
 	{ BIT(SIGPWR) | BIT(SIGWINCH) | BIT(SIGTSTP), BIT(SIG_NOBODYS), SIGPWR,
 		false }, /* sysvinit */
+	{ BIT(SIGPWR) | BIT(SIGCONT) | BIT(SIGTERM), BIT(SIG_NOBODYS) | BIT(SIGUSR2), SIGPWR,
+		false }, /* runit as Debian has it, which keeps SIGTERM blocked for good */
 	{ BIT(SIGUSR2) | BIT(SIGTSTP) | BIT(SIGTERM), BIT(SIG_NOBODYS) | BIT(SIGWINCH), SIGUSR2,
 		false }, /* busybox, to which SIGTERM means a reboot */
 	{ BIT(SIGTERM), 0, SIGTERM, false },
@@ -59,16 +60,11 @@ static bool waits(pid_t pid)
 	       sscanf(text, "%ld", &nr) == 1 && nr == SYS_rt_sigtimedwait;
 }
 
-/* 0: it hears none; -ESRCH: it is gone. */
-static int signal_of(pid_t pid)
+/* By what it is, in so far as what it hears tells it. 0: it hears none. */
+static int fitting(pid_t pid, uint64_t heard)
 {
 	bool settled = age_ms(pid) >= SETTLED_MS;
-	char status[4096];
-	uint64_t heard;
 
-	if (ctproc_read(pid, "status", status, sizeof(status)) < 0)
-		return -ESRCH;
-	heard = waits(pid) ? UINT64_MAX : mask(status, "\nSigCgt:") | mask(status, "\nSigBlk:");
 	for (size_t i = 0; i < countof(inits); i++)
 		if ((heard & inits[i].hears) == inits[i].hears && !(heard & inits[i].not ) &&
 			(settled || !inits[i].settled))
@@ -76,14 +72,34 @@ static int signal_of(pid_t pid)
 	return 0;
 }
 
+/* 0: it hears none, or not yet the one that is named for it; -ESRCH: it is gone. Who was asked by that one may
+ * hear others while it ends, to which they mean something else. */
+static int signal_of(struct ctsignal *s)
+{
+	char status[4096];
+	uint64_t heard;
+
+	if (ctproc_read(s->pid, "status", status, sizeof(status)) < 0)
+		return -ESRCH;
+	heard = waits(s->pid) ? UINT64_MAX : mask(status, "\nSigCgt:") | mask(status, "\nSigBlk:");
+	if (s->named == 0)
+		return fitting(s->pid, heard);
+	if (heard & BIT(s->named)) {
+		s->by_name = true;
+		return s->named;
+	}
+	s->unheard++;
+	return s->by_name || s->unheard < CTSIGNAL_LOOKS ? 0 : fitting(s->pid, heard);
+}
+
 int ctsignal_ask(struct ctsignal *s)
 {
-	int signal = signal_of(s->pid);
+	int signal = signal_of(s);
 
 	if (signal < 0)
 		return signal;
 	s->deaf = signal == 0 ? s->deaf + 1 : 0;
-	if (!s->asked && s->deaf >= DEAF_LOOKS && age_ms(s->pid) >= SETTLED_MS)
+	if (!s->asked && s->deaf >= CTSIGNAL_LOOKS && age_ms(s->pid) >= SETTLED_MS)
 		return 0;
 	s->asked = s->asked || signal > 0;
 	if (signal > 0 && syscall(SYS_pidfd_send_signal, s->pidfd, signal, NULL, 0) < 0)

@@ -17,6 +17,8 @@ json_t *ctspec_to_json(const struct ctspec *s)
 		(json_int_t)s->limits.io_read_bps, "io_write_bps",
 		(json_int_t)s->limits.io_write_bps);
 
+	if (v && s->stop_signal)
+		(void)json_object_set_new(v, "stop_signal", json_integer(s->stop_signal));
 	if (v && s->source_id[0])
 		(void)json_object_set_new(v, "source_container_id", json_string(s->source_id));
 	if (!v)
@@ -124,7 +126,7 @@ static int read_switches(const json_t *v, struct ctspec *ret, struct err *err)
 int ctspec_from_json(const json_t *v, struct ctspec *ret, struct err *err)
 {
 	struct ctspec s = {};
-	int64_t id_base = 0, ipv4 = 0;
+	int64_t id_base = 0, ipv4 = 0, signal = 0;
 	int r = copy_text(v, "id", true, s.id, sizeof(s.id), err);
 
 	if (r >= 0)
@@ -142,6 +144,9 @@ int ctspec_from_json(const json_t *v, struct ctspec *ret, struct err *err)
 	if (r >= 0)
 		r = jsonx_int(v, "ipv4", false, 0, UINT32_MAX, &ipv4, ERR_INVALID_PARAMS, err);
 	if (r >= 0)
+		r = jsonx_int(v, "stop_signal", false, 0, CTSPEC_SIGNAL_MAX, &signal,
+			ERR_INVALID_PARAMS, err);
+	if (r >= 0)
 		r = read_switches(v, &s, err);
 	if (r >= 0)
 		r = read_limits(json_object_get(v, "limits"), &s.limits, err);
@@ -152,6 +157,7 @@ int ctspec_from_json(const json_t *v, struct ctspec *ret, struct err *err)
 			err, -EINVAL, ERR_INVALID_PARAMS, "id", "\"%s\" is no container id", s.id);
 	s.id_base = (uint32_t)id_base;
 	s.ipv4 = (uint32_t)ipv4;
+	s.stop_signal = (int)signal;
 	*ret = s;
 	return 0;
 }

@@ -14,6 +14,7 @@
 
 #define CTSPEC_ID_RANGE     65536 /* ids per container */
 #define CTSPEC_NAME_MAX     100
+#define CTSPEC_SIGNAL_MAX   64
 #define CTSPEC_HOSTNAME_MAX 64 /* __NEW_UTS_LEN of the kernel */
 
 struct ctspec_limits {
@@ -37,6 +38,7 @@ struct ctspec {
 	bool hoody_kit;                /* it has the /hoody tree */
 	bool ramdisk, ramdisk_project; /* it has /ramdisk, and its project's in it */
 	bool kvm;                      /* it has /dev/kvm */
+	int stop_signal;               /* by which it asks to be ended; 0: by what its init hears */
 	struct ctspec_limits limits;
 };
 

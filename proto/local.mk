@@ -18,7 +18,8 @@ proto_libproto_a_SOURCES = \
 	proto/order.c proto/order.h \
 	proto/orderpack.c proto/orderpack.h \
 	proto/report.c proto/report.h \
-	proto/respsig.c proto/respsig.h
+	proto/respsig.c proto/respsig.h \
+	proto/signame.c proto/signame.h
 proto_libproto_a_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(JANSSON_CFLAGS)
 PROTO_LIBS = proto/libproto.a $(SODIUM_LIBS) $(JANSSON_LIBS)
 
@@ -92,6 +93,11 @@ TESTS += tests/unit/test-respsig
 tests_unit_test_respsig_SOURCES = tests/unit/test-respsig.c tests/unit/tap.h tests/unit/vector.h
 tests_unit_test_respsig_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(JANSSON_CFLAGS)
 tests_unit_test_respsig_LDADD = $(PROTO_LIBS)
+check_PROGRAMS += tests/unit/test-signame
+TESTS += tests/unit/test-signame
+tests_unit_test_signame_SOURCES = tests/unit/test-signame.c tests/unit/tap.h
+tests_unit_test_signame_CFLAGS = $(AM_CFLAGS)
+tests_unit_test_signame_LDADD = proto/libproto.a
 EXTRA_DIST += tests/vectors/hoody-api.md tests/vectors/orders.json tests/vectors/more-orders.json tests/vectors/params.json
 
 check_PROGRAMS += tests/unit/test-sandbox

@@ -15,6 +15,7 @@
 #define ROOTFS    "rootfs"
 #define CONTENT   "content"     /* the archive as it was */
 #define DIGEST    "tree-digest" /* of rootfs, by storage/treedigest */
+#define SIGNAL    "stop-signal" /* as the image writes it; none: it says nothing */
 #define UNIFIED   ".hoody-rootfs"
 #define NAME_SIZE 96
 #define ID_LAST   65535 /* that a container has */
@@ -142,6 +143,28 @@ static int judge(int tree, struct err *err)
 
 /* --- making one --- */
 
+/* A file of the image's directory, beside its tree. */
+static int note(int dir, const char *name, const char *text)
+{
+	_cleanup_(closep) int fd =
+		openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	size_t size = strlen(text);
+
+	if (fd < 0)
+		return -errno;
+	return write(fd, text, size) == (ssize_t)size ? 0 : -ENOSPC;
+}
+
+static int note_signal(int dir, int layout, struct err *err)
+{
+	char text[OCI_SIGNAL_SIZE];
+	int r;
+
+	oci_stop_signal(layout, text);
+	r = text[0] ? note(dir, SIGNAL, text) : 0;
+	return r < 0 ? diskerr_set(err, r, "the image's stop signal can't be kept") : 0;
+}
+
 static void on_unpacked(uint64_t bytes, void *userdata)
 {
 	struct pool *p = userdata;
@@ -221,6 +244,8 @@ static int fill(
 	p->bytes = u.bytes;
 	if (r >= 0)
 		r = judge(root, err);
+	if (r >= 0)
+		r = note_signal(dir, content, err);
 	return r < 0 ? r : p->driver->remove(dir, CONTENT);
 }
 
@@ -240,18 +265,15 @@ static int remove_image(struct pool *p, const char *name)
 /* What imagestore_verify will hold the tree against. */
 static int note_digest(int dir, struct err *err)
 {
-	_cleanup_(closep) int tree = open_dir(dir, ROOTFS), fd = -1;
+	_cleanup_(closep) int tree = open_dir(dir, ROOTFS);
 	char text[TREEDIGEST_HEX + 1];
 	int r = tree < 0 ? diskerr_set(err, tree, "the image can't be opened")
 			 : treedigest_run(tree, text, err);
 
 	if (r < 0)
 		return r;
-	fd = openat(dir, DIGEST, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0 || write(fd, text, TREEDIGEST_HEX) != TREEDIGEST_HEX)
-		return diskerr_set(
-			err, fd < 0 ? -errno : -ENOSPC, "the image's digest can't be kept");
-	return 0;
+	r = note(dir, DIGEST, text);
+	return r < 0 ? diskerr_set(err, r, "the image's digest can't be kept") : 0;
 }
 
 static int publish(
@@ -328,6 +350,17 @@ int imagestore_verify(struct pool *p, const char *digest, bool *ret, struct err 
 	/* What the disk can't read back is damaged too (btrfs' checksums). */
 	*ret = r >= 0 && memcmp(was, is, sizeof(was)) == 0;
 	return r == -EIO ? 0 : r;
+}
+
+void imagestore_stop_signal(
+	struct pool *p, const char *digest, char ret[static IMAGESTORE_SIGNAL_SIZE])
+{
+	_cleanup_(closep) int dir = open_dir(p->images, digest), fd = -1;
+	ssize_t n;
+
+	fd = dir < 0 ? -1 : openat(dir, SIGNAL, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, ret, IMAGESTORE_SIGNAL_SIZE - 1);
+	ret[MAX_OF(n, (ssize_t)0)] = '\0';
 }
 
 int imagestore_remove(struct pool *p, const char *digest, struct err *err)

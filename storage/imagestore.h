@@ -32,5 +32,11 @@ _must_check_ int imagestore_open(struct pool *p, const char *digest, struct err 
  * unpacked by an agent that kept no digest of it. */
 _must_check_ int imagestore_verify(struct pool *p, const char *digest, bool *ret, struct err *err);
 
+/* By which signal its process asks to be ended, in its own words (storage/oci); "": it says nothing, or was unpacked by
+ * an agent that didn't listen. */
+#define IMAGESTORE_SIGNAL_SIZE 40
+void imagestore_stop_signal(
+	struct pool *p, const char *digest, char ret[static IMAGESTORE_SIGNAL_SIZE]);
+
 /* Containers made of it are untouched. Gone already: success. Waits for those that clone it. */
 _must_check_ int imagestore_remove(struct pool *p, const char *digest, struct err *err);

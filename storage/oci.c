@@ -214,6 +214,51 @@ int oci_each_layer(int layout, oci_layer each, void *userdata, struct err *err)
 			       each, userdata, err);
 }
 
+/* --- what it says of itself --- */
+
+static int read_docker_config(int layout, json_t **ret, struct err *err)
+{
+	_cleanup_(closep) int fd = open_file(layout, "manifest.json", err), config = -1;
+	_cleanup_json_ json_t *document = NULL;
+	int r = fd < 0 ? fd : read_json(fd, &document, err);
+	const char *path =
+		json_string_value(json_object_get(json_array_get(document, 0), "Config"));
+
+	if (r < 0 || !path)
+		return r < 0 ? r : -ENOENT;
+	config = open_file(layout, path, err);
+	return config < 0 ? config : read_json(config, ret, err);
+}
+
+static int read_config(int layout, json_t **ret, struct err *err)
+{
+	_cleanup_json_ json_t *manifest = NULL;
+	int r;
+
+	if (!is_file(layout, "index.json"))
+		return read_docker_config(layout, ret, err);
+	r = find_manifest(layout, &manifest, err);
+	return r < 0 ? r : read_blob(layout, json_object_get(manifest, "config"), ret, err);
+}
+
+void oci_stop_signal(int layout, char ret[static OCI_SIGNAL_SIZE])
+{
+	_cleanup_json_ json_t *document = NULL;
+	struct err ignored = {}; /* a tree without it is as good */
+	const json_t *word =
+		read_config(layout, &document, &ignored) < 0
+			? NULL
+			: json_object_get(json_object_get(document, "config"), "StopSignal");
+
+	(void)snprintf(ret, OCI_SIGNAL_SIZE, "%s",
+		json_is_string(word)          ? json_string_value(word)
+		: word && !json_is_null(word) ? "(no text)"
+					      : "");
+	for (char *c = ret; *c; c++)
+		if (*c < ' ' || *c > '~')
+			*c = '?';
+}
+
 /* The limits are for all layers: what one has used the next has not. */
 static int apply(int archive, void *userdata, struct err *err)
 {

@@ -28,7 +28,7 @@ if os.geteuid() == 0:
     _directory = tempfile.TemporaryDirectory(prefix=f"hoody-t{os.getpid()}-inits-")
     WORK = pathlib.Path(_directory.name)
     FILES = {}
-    for name, packages in (("tini", ["tini"]), ("dumb-init", ["dumb-init"]), ("s6-svscan", ["s6", "libs6-2.11", "libskarnet2.13", "libexecline2.9"]), ("sysvinit", ["sysvinit-core"])):
+    for name, packages in (("tini", ["tini"]), ("dumb-init", ["dumb-init"]), ("s6-svscan", ["s6", "libs6-2.11", "libskarnet2.13", "libexecline2.9"]), ("sysvinit", ["sysvinit-core"]), ("runit", ["runit"])):
         (WORK / f"deb-{name}").mkdir()
         FILES[name] = download(WORK / f"deb-{name}", *packages)
 
@@ -55,6 +55,7 @@ INITS = {
     "tini": (SH + "exec /usr/bin/tini -- /service\n", {"service": SERVICE}, "TERM"),
     "dumb-init": (SH + "exec /usr/bin/dumb-init -- /service\n", {"service": SERVICE}, "TERM"),
     "s6-svscan": (SH + "exec /usr/bin/s6-svscan /services\n", {"services/.s6-svscan/finish": SH + "echo TERM >/stopped\n", "services/one/run": SH + "echo ready >/ready; exec sleep 1000\n"}, "TERM"),
+    "runit": (SH + "exec /sbin/runit\n", {"etc/runit/1": SH + ">/run/runit.stopit; busybox chmod 0 /run/runit.stopit; >/run/runit.reboot; busybox chmod 0 /run/runit.reboot\n", "etc/runit/2": SH + "echo ready >/ready; exec sleep 1000\n", "etc/runit/3": SH + "echo PWR >/stopped\n"}, "PWR"),
     "sysvinit": (None, {"etc/inittab": INITTAB}, "PWR"),
 }
 

@@ -228,6 +228,18 @@ def cgroup_limit(name, value, own):
     return check
 
 
+def stop_signal(w, change):
+    """Busybox' init does by SIGINT what its table says."""
+    table, told = w.node.root(w.cid) / "etc/inittab", w.node.root(w.cid) / "told"
+    before = table.read_text()
+    table.write_text(before + "::ctrlaltdel:/bin/sh -c 'echo named >/told; exec /bin/busybox poweroff -f'\n")
+    tap.eq((w.restart(), told.exists()), ("succeeded", False), "restarted by what its init hears")
+    change("INT")
+    tap.eq((w.restart(), told.exists()), ("succeeded", True), "and by the signal that is set")
+    change("")
+    table.write_text(before)
+
+
 CHANGED = {
     "Node.MaxWorkers": max_workers,
     "Control.PollWaitSec": poll_wait,
@@ -237,6 +249,7 @@ CHANGED = {
     "Control.OutboxMaxBytes": outbox_max,
     "Containers.CgroupsMax": cgroup_limit("cgroup.max.descendants", 321, OWN_GROUPS),
     "Containers.CgroupDepthMax": cgroup_limit("cgroup.max.depth", 7, 1),
+    "Containers.StopSignal": stop_signal,
     "Network.Dns": dns,
     "Network.ProxyAddresses": proxies,
     "Network.DefaultProxy": default_proxy,

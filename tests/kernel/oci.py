@@ -1,48 +1,22 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """OCI layouts as the world makes them, each held against what `umoci unpack` makes of it; and who owns what in an image: ACLs by name, ids that no container has."""
-import gzip
 import hashlib
-import io
-import json
 import os
 import pathlib
 import stat
 import subprocess
 import sys
-import tarfile
 import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 import harness
 import tap
 import webserver
+from ocilayout import layer, layout
 
-ARCH = {"x86_64": "amd64", "aarch64": "arm64"}[os.uname().machine]
-DIR, SYM, HARD, FIFO = "DIRTYPE", "SYMTYPE", "LNKTYPE", "FIFOTYPE"
+SYM, HARD, FIFO = "SYMTYPE", "LNKTYPE", "FIFOTYPE"
 BASE = [("etc/",), ("etc/os-release", b"ID=test\n")]
-
-
-def entry(t, name, what=DIR, link=None, **more):
-    """A directory, a file of some bytes, or another kind with its link."""
-    info = tarfile.TarInfo(name)
-    info.mode, info.mtime = 0o755, 1_700_000_000
-    for key, value in more.items():
-        setattr(info, key, value)
-    if isinstance(what, bytes):
-        info.size = len(what)
-        return t.addfile(info, io.BytesIO(what))
-    info.type, info.linkname = getattr(tarfile, what), link or ""
-    return t.addfile(info)
-
-
-def layer(entries):
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as t:
-        for e in entries:
-            more = e[-1] if isinstance(e[-1], dict) else {}
-            entry(t, *(e[:-1] if more else e), **more)
-    return out.getvalue()
 
 
 # name: layers above BASE
@@ -87,23 +61,6 @@ def picture(root):
         mode = None if kind == stat.S_IFLNK else stat.S_IMODE(st.st_mode)
         found[str(path.relative_to(root))] = (kind, mode, st.st_uid, st.st_gid, what, st.st_nlink if kind == stat.S_IFREG else None)
     return found
-
-
-def layout(directory, layers):
-    blobs = directory / "blobs" / "sha256"
-    blobs.mkdir(parents=True)
-
-    def blob(data, kind):
-        digest = hashlib.sha256(data).hexdigest()
-        (blobs / digest).write_bytes(data)
-        return {"mediaType": f"application/vnd.oci.image.{kind}", "digest": f"sha256:{digest}", "size": len(data)}
-
-    config = {"architecture": ARCH, "os": "linux", "config": {}, "rootfs": {"type": "layers", "diff_ids": ["sha256:" + hashlib.sha256(d).hexdigest() for d in layers]}}
-    manifest = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json", "config": blob(json.dumps(config).encode(), "config.v1+json"),
-                "layers": [blob(gzip.compress(d, 1, mtime=0), "layer.v1.tar+gzip") for d in layers]}
-    index = {**blob(json.dumps(manifest).encode(), "manifest.v1+json"), "annotations": {"org.opencontainers.image.ref.name": "t"}, "platform": {"os": "linux", "architecture": ARCH}}
-    (directory / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
-    (directory / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [index]}))
 
 
 class Images:

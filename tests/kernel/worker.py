@@ -128,6 +128,13 @@ def host_goes_down(p):
     tap.eq(told.exists() and told.read_text(), "ended\n", "and its services had their time")
     tap.eq(p.do("shutdown-all", containers=[{"id": p.cid, "id_base": p.base, "image": harness.IMAGE}]), 0, "once more: nothing to do")
     told.unlink(missing_ok=True)
+    table.write_text("::ctrlaltdel:/bin/busybox sh -c 'echo named >/told; exec /bin/busybox poweroff -f'\n" + before)
+    for name, number, want in (("its image's", signal.SIGINT, "named\n"), ("one that it doesn't hear", signal.SIGWINCH, None)):
+        tap.eq(p.do("launch"), 0, "launched")
+        host.poll(lambda: int(host.status(host.init_of(p.prefix, p.cid))["SigCgt"], 16) >> signal.SIGINT - 1 & 1, 10)
+        tap.eq((p.do("shutdown-all", containers=[{"id": p.cid, "id_base": p.base, "image": harness.IMAGE, "stop_signal": int(number)}]), p.nothing_runs()), (0, True), f"asked by {name}: nothing runs")
+        tap.eq(told.read_text() if told.exists() else None, want, f"asked by {name}: by that where it is heard, else by what is")
+        told.unlink(missing_ok=True)
     table.write_text(before)
 
 
