@@ -38,6 +38,9 @@ agent_hoodyctl_SOURCES = \
 	agent/ctl_complete.c \
 	agent/ctl_config.c \
 	agent/ctl_bounds.c agent/ctl_bounds.h agent/ctl_doctor.c \
+	agent/ctl_packet.c agent/ctl_packet.h \
+	agent/ctl_run.c agent/ctl_run.h \
+	agent/ctl_tables.c agent/ctl_tables.h \
 	agent/ctl_pool.c agent/ctl_pool.h \
 	agent/ctl_enroll.c \
 	agent/ctl_file.c agent/ctl_file.h \

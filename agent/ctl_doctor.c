@@ -3,19 +3,18 @@
  * no good, how to mend it. Nothing is changed. */
 #include <fcntl.h>
 #include <net/if.h>
-#include <spawn.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/timex.h>
 #include <sys/utsname.h>
-#include <sys/wait.h>
 
 #include "agent/ctbounds.h"
 #include "agent/ctl_ask.h"
 #include "agent/ctl_bounds.h"
 #include "agent/ctl_file.h"
 #include "agent/ctl_pool.h"
+#include "agent/ctl_tables.h"
 #include "agent/ctl_text.h"
 #include "agent/nodekey.h"
 #include "proto/clock.h"
@@ -28,8 +27,6 @@
 #define DAY_MS           86400000LL
 #define KEYS_MAX         65536
 #define FLOWS_SHARE_MIN  8 /* so many containers must not take all flows */
-
-extern char **environ;
 
 enum verdict { GOOD, DOUBTFUL, BAD };
 
@@ -426,138 +423,16 @@ static void flushers(struct doctor *d)
 	say(d, GOOD, "flush", NULL, "no service is enabled that flushes the ruleset");
 }
 
-/* What "nft -j list …" prints; NULL: it can't be asked. */
-static json_t *ask_nft(const char *what, const char *family, const char *name)
-{
-	char *argv[] = { (char[]){ "nft" }, (char[]){ "-j" }, (char[]){ "list" },
-		(char *)(uintptr_t)what, (char *)(uintptr_t)family, (char *)(uintptr_t)name, NULL };
-	posix_spawn_file_actions_t actions;
-	_cleanup_(closep) int out = -1;
-	json_t *v = NULL;
-	int ends[2], r;
-	pid_t pid;
-
-	if (pipe2(ends, O_CLOEXEC) < 0)
-		return NULL;
-	out = ends[0];
-	(void)posix_spawn_file_actions_init(&actions);
-	(void)posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
-	(void)posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-	r = posix_spawnp(&pid, argv[0], &actions, NULL, argv, environ);
-	(void)posix_spawn_file_actions_destroy(&actions);
-	closefd(ends[1]);
-	if (r != 0)
-		return NULL;
-	v = json_loadfd(out, 0, NULL);
-	(void)waitpid(pid, NULL, 0);
-	return v;
-}
-
-/* Of several tables that filter one packet each must let it pass: another's "drop" wins. */
-static bool filters_forwarded(const json_t *chain, const char *ours)
-{
-	const char *table = ctl_text_of(chain, "table"), *hook = ctl_text_of(chain, "hook"),
-		   *family = ctl_text_of(chain, "family");
-
-	return table && family && hook &&
-	       (strcmp(hook, "prerouting") == 0 || strcmp(hook, "forward") == 0 ||
-		       strcmp(hook, "postrouting") == 0) &&
-	       (strcmp(family, "ip") == 0 || strcmp(family, "ip6") == 0 ||
-		       strcmp(family, "inet") == 0) &&
-	       (strcmp(table, ours) != 0 || strcmp(family, "inet") != 0);
-}
-
-/* A rule without a condition that ends what has come so far, as firewalld has at a chain's end. */
-static bool ends_all(const json_t *rule)
-{
-	bool ends = false;
-	const char *key;
-	json_t *part, *v;
-	size_t i;
-
-	json_array_foreach(json_object_get(rule, "expr"), i, part) json_object_foreach(part, key, v)
-	{
-		if (strcmp(key, "drop") == 0 || strcmp(key, "reject") == 0)
-			ends = true;
-		else if (strcmp(key, "counter") != 0 && strcmp(key, "log") != 0)
-			return false;
-	}
-	return ends;
-}
-
-/* Somebody has thought of containers' links: a rule for @pattern that leads on. */
-static bool lets_links_pass(const json_t *rule, const char *pattern)
-{
-	bool named = false, passes = false;
-	json_t *part;
-	size_t i;
-
-	json_array_foreach(json_object_get(rule, "expr"), i, part)
-	{
-		const json_t *match = json_object_get(part, "match");
-		const char *to = ctl_text_of(match, "right");
-
-		named = named || (to && strcmp(to, pattern) == 0);
-		passes = passes || json_object_get(part, "accept") ||
-			 json_object_get(part, "jump") || json_object_get(part, "goto");
-	}
-	return named && passes;
-}
-
-static bool drops_forwarded(const json_t *chain, const char *pattern)
-{
-	_cleanup_json_ json_t *v =
-		ask_nft("table", ctl_text_of(chain, "family"), ctl_text_of(chain, "table"));
-	const char *policy = ctl_text_of(chain, "policy"), *name = ctl_text_of(chain, "name");
-	bool drops = policy && strcmp(policy, "drop") == 0;
-	json_t *entry;
-	size_t i;
-
-	json_array_foreach(json_object_get(v, "nftables"), i, entry)
-	{
-		const json_t *rule = json_object_get(entry, "rule");
-		const char *in = ctl_text_of(rule, "chain");
-
-		if (in && lets_links_pass(rule, pattern))
-			return false;
-		drops = drops || (in && strcmp(in, name) == 0 && ends_all(rule));
-	}
-	return drops;
-}
-
 static void foreign_tables(struct doctor *d)
 {
-	const char *prefix = d->conf.network.interface_prefix;
-	_cleanup_json_ json_t *v = ask_nft("chains", NULL, NULL);
-	_cleanup_(freep) char *pattern = xasprintf("%s*", prefix), *mend = NULL;
-	json_t *entry;
-	size_t i;
+	_cleanup_tables_ struct ctl_tables_finding found;
 
-	if (!v) {
-		say(d, DOUBTFUL, "nftables", "install nftables, and run this as root",
-			"nft list chains says nothing");
-		return;
-	}
-	mend = xasprintf(
-		"let containers' links pass there. Docker: iptables -I DOCKER-USER -i %s+ "
-		"-j ACCEPT; iptables -I DOCKER-USER -o %s+ -j ACCEPT. firewalld: "
-		"firewall-cmd --permanent --zone=trusted --add-interface=%s+; firewall-cmd "
-		"--reload. Else: a rule for iifname and oifname \"%s\" in that chain",
-		prefix, prefix, prefix, pattern);
-	json_array_foreach(json_object_get(v, "nftables"), i, entry)
-	{
-		const json_t *chain = json_object_get(entry, "chain");
-
-		if (!filters_forwarded(chain, d->conf.network.table) ||
-			!drops_forwarded(chain, pattern))
-			continue;
-		say(d, BAD, "nftables", mend,
-			"chain %s of table %s %s drops what is forwarded, containers' packets too",
-			ctl_text_of(chain, "name"), ctl_text_of(chain, "family"),
-			ctl_text_of(chain, "table"));
-		return;
-	}
-	say(d, GOOD, "nftables", NULL, "no other table drops what is forwarded");
+	ctl_tables_look(&d->conf, &found);
+	say(d,
+		found.fault   ? BAD
+		: found.doubt ? DOUBTFUL
+			      : GOOD,
+		"nftables", found.mend, "%s", found.found);
 }
 
 /* --- */

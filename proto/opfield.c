@@ -5,6 +5,7 @@
 #include "proto/opfield.h"
 
 #include <arpa/inet.h>
+#include <limits.h>
 #include <strings.h>
 
 #include "proto/encoding.h"
@@ -15,9 +16,11 @@
 #define UPPER   "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #define LETTERS LOWER UPPER
 #define ALNUM   LETTERS DIGITS
+#define HEX     DIGITS "abcdefABCDEF"
 
 #define LIST_MAX     256 /* entries of a port or address list; their texts are shorter anyway */
 #define SSH_BLOB_MAX 8192
+#define SOCKS_MAX    255 /* bytes of a user's name, and of a password (RFC 1929) */
 
 static bool has_no_control(const char *s, const char *but)
 {
@@ -111,7 +114,7 @@ static bool is_color(const char *s)
 	size_t len;
 
 	s += *s == '#';
-	len = strspn(s, DIGITS "abcdefABCDEF");
+	len = strspn(s, HEX);
 	return (len == 3 || len == 6) && !s[len];
 }
 
@@ -265,7 +268,7 @@ static bool is_share_path(const char *s)
 	if (*s != '/' || !only(s, ALNUM "/-_.") || in_forbidden_tree(s))
 		return false;
 	while (next_component(&rest, &c, &len))
-		if (component_is(c, len, ".."))
+		if (len > NAME_MAX || component_is(c, len, ".."))
 			return false;
 	return true;
 }
@@ -352,16 +355,41 @@ static bool is_url_text(const char *s)
 	return true;
 }
 
+/* Bytes that @len characters of a URL stand for (RFC 3986 section 2.1). */
+static size_t decoded_length(const char *s, size_t len)
+{
+	size_t n = len;
+
+	for (size_t i = 0; i + 2 < len; i++)
+		if (s[i] == '%' && is_one_of(s[i + 1], HEX) && is_one_of(s[i + 2], HEX)) {
+			n -= 2;
+			i += 2;
+		}
+	return n;
+}
+
+/* A URL's user and password go into a byte's worth of text each. */
+static bool fits_socks(const char *s, const struct url *u)
+{
+	size_t len = u->has_userinfo ? strcspn(s, "@") : 0, user = strcspn(s, ":@");
+
+	return len == 0 ||
+	       (decoded_length(s, user) <= SOCKS_MAX &&
+		       (user == len || decoded_length(s + user + 1, len - user - 1) <= SOCKS_MAX));
+}
+
 static bool is_proxy_url(const char *s)
 {
 	static const char *const schemes[] = { "socks5://", "http://", "https://" };
 	struct url u = { 0 };
+	const char *rest;
 
 	for (size_t i = 0; i < countof(schemes); i++) {
 		if (strncmp(s, schemes[i], strlen(schemes[i])) != 0)
 			continue;
-		return is_url_text(s) && split_authority(s + strlen(schemes[i]), &u) &&
-		       u.has_port && (!*u.rest || strcmp(u.rest, "/") == 0);
+		rest = s + strlen(schemes[i]);
+		return is_url_text(s) && split_authority(rest, &u) && u.has_port &&
+		       (!*u.rest || strcmp(u.rest, "/") == 0) && (i > 0 || fits_socks(rest, &u));
 	}
 	return false;
 }
@@ -413,8 +441,9 @@ const struct opfield_form opfield_addresses =
 	FORM(is_addresses, "IPv4 addresses or CIDRs, separated by commas");
 const struct opfield_form opfield_ipv4 = FORM(is_ipv4, "an IPv4 address");
 const struct opfield_form opfield_icmp = FORM(is_icmp, "a number from 0 to 255, as a string");
-const struct opfield_form opfield_proxy_url =
-	FORM(is_proxy_url, "a URL like socks5://[user:password@]host:port (or http, https)");
+const struct opfield_form opfield_proxy_url = FORM(is_proxy_url,
+	"a URL like socks5://[user:password@]host:port (or http, https), and for "
+	"socks5 user and password of at most 255 bytes");
 const struct opfield_form opfield_image_url =
 	FORM(is_image_url, "an https URL (http on loopback only), without user or fragment");
 const struct opfield_form opfield_share_alias =
@@ -445,15 +474,13 @@ const struct opfield_form opfield_env_key = {
 
 const struct opfield_form opfield_share_path = {
 	.is = is_share_path,
-	.must = "an absolute path of letters, digits, / - _ and . without \"..\", outside /proc "
-		"/sys /dev "
-		"/boot /run /var/run",
+	.must = "an absolute path of letters, digits, / - _ and . without \"..\" and with names of "
+		"at most 255, outside /proc /sys /dev /boot /run /var/run",
 	.reason = ERR_INVALID_PATH,
 };
 const struct opfield_form opfield_mount_path = {
 	.is = is_mount_path,
-	.must = "an absolute path of letters, digits, / - _ and . without \"..\", below / and "
-		"outside /proc "
-		"/sys /dev /boot /run /var/run",
+	.must = "an absolute path of letters, digits, / - _ and . without \"..\" and with names of "
+		"at most 255, below / and outside /proc /sys /dev /boot /run /var/run",
 	.reason = ERR_INVALID_PATH,
 };

@@ -563,6 +563,11 @@ bool oprules_needs_project(enum op op, const json_t *params)
 	       (ops[op].needs == NEEDS_BY_SCOPE && is_text(params, "scope", "project"));
 }
 
+const struct opschema *oprules_schema(enum op op)
+{
+	return ops[op].schema;
+}
+
 int oprules_check(enum op op, const json_t *params, struct err *err)
 {
 	assert(op > OP_NONE && op < OP_COUNT);

@@ -12,6 +12,8 @@
 #include "proto/base.h"
 #include "proto/err.h"
 
+struct opschema;
+
 enum op {
 	OP_NONE = 0,
 	OP_CONTAINER_CREATE,
@@ -85,6 +87,9 @@ enum oprules_kind oprules_kind(enum op op);
  * share ops and OP_NONE: no) */
 bool oprules_needs_container(enum op op, const json_t *params);
 bool oprules_needs_project(enum op op, const json_t *params);
+
+/* What the op takes, besides timeout_s. */
+const struct opschema *oprules_schema(enum op op);
 
 /* Check @params against the op's row. Returns 0, or -EINVAL with ERR_INVALID_PARAMS, field (the
  * first offender, dotted: "rule.destination_port", "dns_servers[2]") and reason (the published

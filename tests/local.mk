@@ -10,6 +10,10 @@ tests_tools_failnth_CFLAGS = $(AM_CFLAGS) $(SECCOMP_CFLAGS)
 tests_tools_failnth_LDADD = $(SECCOMP_LIBS)
 
 noinst_PROGRAMS += tests/tools/fwdrive tests/tools/flood tests/tools/mountdrive
+noinst_PROGRAMS += tests/tools/opends
+tests_tools_opends_SOURCES = tests/tools/opends.c
+tests_tools_opends_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(SODIUM_CFLAGS)
+tests_tools_opends_LDADD = proto/libproto.a $(JANSSON_LIBS) $(SODIUM_LIBS)
 tests_tools_mountdrive_SOURCES = tests/tools/mountdrive.c
 tests_tools_mountdrive_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 tests_tools_mountdrive_LDADD = storage/libstorage.a proto/libproto.a $(JANSSON_LIBS) $(SODIUM_LIBS)
