@@ -100,14 +100,3 @@ int signame_parse(const char *text)
 			return names[i].number;
 	return realtime(text);
 }
-
-void signame_format(int number, char ret[static SIGNAME_SIZE])
-{
-	for (size_t i = 0; i < countof(names); i++)
-		if (names[i].number == number) {
-			(void)snprintf(ret, SIGNAME_SIZE, PREFIX "%s", names[i].name);
-			return;
-		}
-	(void)snprintf(ret, SIGNAME_SIZE, number > RT_MIN ? PREFIX "RTMIN+%d" : PREFIX "RTMIN",
-		number - RT_MIN);
-}

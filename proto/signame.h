@@ -4,11 +4,6 @@
 
 #include "proto/base.h"
 
-#define SIGNAME_SIZE 16
-
 /* The kernel's number of a signal that a process may be asked by: neither SIGKILL nor SIGSTOP, which nobody hears, nor
  * what libcs keep for themselves. Upper case, decimal, nothing around it. -EINVAL. */
 _must_check_ int signame_parse(const char *text);
-
-/* "SIGTERM", "SIGRTMIN+3". */
-void signame_format(int number, char ret[static SIGNAME_SIZE]);
