@@ -54,7 +54,7 @@ enum frame_type {
 	FRAME_FETCH_FAILED = 0x0192, /* as FRAME_COURIER_FAILED */
 
 	/* agent -> worker */
-	FRAME_WORKER_JOB = 0x0201, /* payload: JSON, see agent/worker.h; a: deadline in ms */
+	FRAME_WORKER_JOB = 0x0201, /* payload: JSON, see agent/engine/worker.h; a: deadline in ms */
 
 	/* worker -> agent */
 	FRAME_WORKER_PROGRESS =
@@ -102,9 +102,10 @@ enum frame_type {
 
 	/* portal -> agent */
 	FRAME_PORTAL_READY = 0x0481,
-	FRAME_PORTAL_REQUEST = 0x0482, /* id: of its choice; payload: JSON, see agent/api.h; carries
+	FRAME_PORTAL_REQUEST =
+		0x0482, /* id: of its choice; payload: JSON, see agent/api/api.h; carries
 					  the connection */
-	FRAME_PORTAL_GONE = 0x0483,    /* id: a stream's client has left */
+	FRAME_PORTAL_GONE = 0x0483, /* id: a stream's client has left */
 };
 
 enum frame_netproxy_socket {

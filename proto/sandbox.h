@@ -29,7 +29,7 @@ enum sandbox_role {
 struct sandbox_who {
 	const char *user; /* whom to become, when root ("" or not root: stay who we are) */
 	const char *
-		etc; /* then the directory that is all of /etc (agent/namefiles); NULL: it is empty */
+		etc; /* then the directory that is all of /etc (agent/host/namefiles); NULL: it is empty */
 };
 
 /* Of the leaves' command line, "--user NAME --etc DIRECTORY"; without any, who started us has confined us (a

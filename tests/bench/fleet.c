@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Many nodes' long polls in one process: of each the courier as it is (agent/courier on libcurl, its
- * channel), and what the agent does with the answer: the next poll, or a wait that agent/backoff
+/* Many nodes' long polls in one process: of each the courier as it is (agent/courier/courier on libcurl, its
+ * channel), and what the agent does with the answer: the next poll, or a wait that agent/common/backoff
  * decides. Nodes begin spread over one wait, and go on until SIGTERM; what comes of it is seen at the
  * API. They are numbered from FIRST. At the end it prints by how many milliseconds a timer was late.
  *
@@ -10,9 +10,9 @@
 #include <sodium.h>
 #include <sys/resource.h>
 
-#include "agent/backoff.h"
-#include "agent/courier.h"
-#include "agent/http_rules.h"
+#include "agent/common/backoff.h"
+#include "agent/courier/courier.h"
+#include "agent/courier/http_rules.h"
 
 #define NODES_MAX    1000
 #define FDS_PER_NODE 6 /* the channel's two, libcurl's own, the connection's */

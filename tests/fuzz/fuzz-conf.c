@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Configuration files: refused with the line and a sentence, or whole, within the table's bounds, and the same when its
  * values are written again. */
-#include "agent/conf_table.h"
+#include "agent/common/conf_table.h"
 #include "tests/fuzz/fuzz.h"
 
 static void check_key(const struct conf_key *key, const struct conf *c)

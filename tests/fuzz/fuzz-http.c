@@ -5,8 +5,8 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include "agent/portal.h"
-#include "agent/portal_ask.h"
+#include "agent/api/portal.h"
+#include "agent/portal/portal_ask.h"
 #include "proto/jsonx.h"
 #include "tests/fuzz/fuzz.h"
 

@@ -4,7 +4,7 @@
  * NUL, the file as it is. */
 #include <sys/stat.h>
 
-#include "agent/keylist.h"
+#include "agent/state/keylist.h"
 #include "proto/opfield.h"
 #include "storage/keyfile.h"
 #include "storage/rootfile.h"

@@ -3,10 +3,10 @@
  * request is refused with a code and a sentence, or its order is one that an order's checks let pass. */
 #include <sodium.h>
 
-#include "agent/api.h"
-#include "agent/api_body.h"
-#include "agent/localorder.h"
-#include "agent/portal.h"
+#include "agent/api/api.h"
+#include "agent/api/api_body.h"
+#include "agent/ops/localorder.h"
+#include "agent/api/portal.h"
 #include "proto/jsonx.h"
 #include "tests/fuzz/fuzz.h"
 

@@ -3,7 +3,7 @@
  * UTF-8, and it is as wide as tables take it for. */
 #include <jansson.h>
 
-#include "agent/ctl_text.h"
+#include "agent/ctl/ctl_text.h"
 #include "tests/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -4,7 +4,7 @@
  * is shown is the same endpoint without its credentials. */
 #include <curl/curl.h>
 
-#include "agent/netlist.h"
+#include "agent/state/netlist.h"
 #include "proto/opfield.h"
 #include "tests/fuzz/fuzz.h"
 

@@ -5,8 +5,8 @@
 #include <curl/curl.h>
 #include <strings.h>
 
-#include "agent/conf.h"
-#include "agent/http_rules.h"
+#include "agent/common/conf.h"
+#include "agent/courier/http_rules.h"
 #include "proto/opfield.h"
 #include "tests/fuzz/fuzz.h"
 

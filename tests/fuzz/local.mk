@@ -45,14 +45,14 @@ tests_fuzz_libreplay_a_SOURCES = tests/fuzz/replay.c
 fuzz_main = tests/fuzz/libreplay.a
 endif
 
-LDADD = $(fuzz_main) agent/libagent.a agent/libengine.a agent/libagentbase.a netns/libforward.a storage/libstorage.a lxc/libct.a \
+LDADD = $(fuzz_main) $(AGENT_FLOORS) netns/libforward.a storage/libstorage.a lxc/libct.a \
 	netfilter/libnetfilter.a netns/libnetns.a proto/libchannel.a proto/libproto.a \
 	$(NFTNL_LIBS) $(MNL_LIBS) $(SYSTEMD_LIBS) $(SQLITE_LIBS) $(INIH_LIBS) $(CURL_LIBS) $(ARCHIVE_LIBS) $(BTRFSUTIL_LIBS) \
 	$(MICROHTTPD_LIBS) $(JANSSON_LIBS) $(SODIUM_LIBS) -lm
-tests_fuzz_fuzz_http_SOURCES = tests/fuzz/fuzz-http.c agent/portal_ask.c
+tests_fuzz_fuzz_http_SOURCES = tests/fuzz/fuzz-http.c agent/portal/portal_ask.c
 tests_fuzz_fuzz_http_CFLAGS = $(AM_CFLAGS) $(MICROHTTPD_CFLAGS)
-tests_fuzz_fuzz_url_SOURCES = tests/fuzz/fuzz-url.c agent/http_rules.c
-tests_fuzz_fuzz_terminal_SOURCES = tests/fuzz/fuzz-terminal.c agent/ctl_text.c
+tests_fuzz_fuzz_url_SOURCES = tests/fuzz/fuzz-url.c agent/courier/http_rules.c
+tests_fuzz_fuzz_terminal_SOURCES = tests/fuzz/fuzz-terminal.c agent/ctl/ctl_text.c
 
 EXTRA_DIST += tests/fuzz/corpus tests/fuzz/dict tests/fuzz/run tests/fuzz/README.md
 noinst_HEADERS += tests/fuzz/block.h tests/fuzz/fuzz.h tests/fuzz/scratch.h

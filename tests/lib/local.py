@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The local API as a client sees it: http.client over the node's Unix socket, server-sent events, and the part of JSON Schema that agent/api-openapi.json uses."""
+"""The local API as a client sees it: http.client over the node's Unix socket, server-sent events, and the part of JSON Schema that agent/api/api-openapi.json uses."""
 import http.client
 import json
 import re

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Retry times: within their bounds for every draw, rising to a ceiling, Retry-After obeyed and
  * capped, and forgotten after a success. */
-#include "agent/backoff.h"
+#include "agent/common/backoff.h"
 #include "tests/unit/tap.h"
 
 int main(void)

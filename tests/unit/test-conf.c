@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Files as operators write them, good and bad; and the table against the manual page and the
  * example file. */
-#include "agent/conf.h"
+#include "agent/common/conf.h"
 
 #include <sys/stat.h>
 
-#include "agent/conf_doc.h"
-#include "agent/conf_table.h"
+#include "agent/common/conf_doc.h"
+#include "agent/common/conf_table.h"
 #include "tests/unit/tap.h"
 
 static char dir[] = "/tmp/test-conf-XXXXXX";

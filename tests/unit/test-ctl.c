@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 
 #include "proto/channel.h"
-#include "agent/conf.h"
+#include "agent/common/conf.h"
 #include "tests/unit/tap.h"
 
 static char dir[] = "/tmp/test-ctl-XXXXXX";

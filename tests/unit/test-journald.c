@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The rate limit, the lines on stderr, and the catalog. */
-#include "agent/journald.h"
+#include "agent/common/journald.h"
 
 #include "tests/unit/tap.h"
 
@@ -104,7 +104,7 @@ static void test_ids(void)
 {
 	static const char *const hex[] = {
 #define X(name_, hex_, subject_, text_) hex_,
-#include "agent/journald.def"
+#include "agent/common/journald.def"
 #undef X
 	};
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Lanes: a seeded simulation of many operations over few lanes. Held against the two promises: in
  * one lane the order of acceptance, and nobody waits for ever. */
-#include "agent/lane.h"
+#include "agent/engine/lane.h"
 #include "tests/unit/tap.h"
 
 #define OPERATIONS 200000

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "agent/nodekey.h"
+#include "agent/common/nodekey.h"
 
 #include <sodium.h>
 #include <sys/stat.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The step machine, walked over every list length, every failing step, and a crash before every
  * event. */
-#include "agent/opstep.h"
+#include "agent/engine/opstep.h"
 #include "tests/unit/tap.h"
 
 #define STEPS_MAX 6

@@ -3,7 +3,7 @@
  * behind what may not be lost. */
 #include <sodium.h>
 
-#include "agent/outbox.h"
+#include "agent/state/outbox.h"
 #include "proto/jsonx.h"
 #include "tests/unit/tap.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The database on a real file: what is durable when the process dies, what happens to a damaged
  * file, and the statement interface. */
-#include "agent/store.h"
+#include "agent/state/store.h"
 
 #include <fcntl.h>
 #include <glob.h>
@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "agent/store_schema.h"
+#include "agent/state/store_schema.h"
 #include "tests/unit/tap.h"
 
 static char dir[] = "/tmp/test-store-XXXXXX";

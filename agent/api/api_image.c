@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Images of this node (hoody-api.md section 11): list, one, and the pull that "import" means here. */
+#include "agent/api/api_handlers.h"
+#include "agent/api/api_order.h"
+#include "agent/host/imagejob.h"
+#include "agent/state/imagelist.h"
+#include "agent/engine/worker.h"
+#include "proto/jsonx.h"
+
+#define RESOLVE_TIMEOUT_MS 60000
+#define LIST_LIMIT         20
+#define LIST_MAX           100
+
+void api_image_list(struct api_call *c)
+{
+	int64_t page, limit;
+	json_t *all, *rows = json_array();
+
+	if (!api_page(c, LIST_LIMIT, LIST_MAX, &page, &limit)) {
+		json_decref(rows);
+		return;
+	}
+	all = imagelist_json(c->agent->store);
+	for (int64_t i = (page - 1) * limit; i < page * limit; i++)
+		if (i < (int64_t)json_array_size(all))
+			(void)json_array_append(rows, json_array_get(all, (size_t)i));
+	api_ok(c, 200, "images",
+		json_pack("{s:o, s:o}", "images", rows, "pagination",
+			api_pagination((int64_t)json_array_size(all), page, limit)));
+	json_decref(all);
+}
+
+void api_image_get(struct api_call *c)
+{
+	json_t *image = imagelist_one(c->agent->store, c->args[0]);
+
+	if (image)
+		api_ok(c, 200, "image", image);
+	else
+		api_refuse(
+			c, ERR_IMAGE_NOT_FOUND, NULL, "image %s is not on this node", c->args[0]);
+}
+
+void api_image_remove(struct api_call *c)
+{
+	_cleanup_json_ json_t *image = imagelist_one(c->agent->store, c->args[0]);
+
+	if (image)
+		api_order(c, OP_IMAGE_REMOVE, NULL, NULL,
+			json_pack("{s:O}", "image", json_object_get(image, "image_name")));
+	else
+		api_refuse(
+			c, ERR_IMAGE_NOT_FOUND, NULL, "image %s is not on this node", c->args[0]);
+}
+
+/* --- import: a pull, of what the body says, or of what an image server has under the name --- */
+
+static void pull(struct api_call *c, json_t *params_steals)
+{
+	if (!json_object_get(params_steals, "image"))
+		(void)json_object_set_new(params_steals, "image", json_string(c->args[0]));
+	api_order(c, OP_IMAGE_PULL, NULL, NULL, params_steals);
+}
+
+static void on_resolved(struct worker_result *res, void *userdata)
+{
+	struct api_call *c = userdata;
+	json_t *params;
+
+	c->worker = worker_release(c->worker);
+	if (res->r < 0) {
+		api_fail(c, res->err, NULL);
+		return;
+	}
+	params = json_is_object(c->body) ? json_deep_copy(c->body) : json_object();
+	(void)json_object_update(params, res->data);
+	pull(c, params);
+}
+
+static void resolve(struct api_call *c, const char *server)
+{
+	struct agent *a = c->agent;
+	char name[IMAGELIST_NAME_MAX + 1];
+	json_t *params = imagejob_courier(a), *own;
+	_cleanup_(freep) char *job = NULL;
+
+	imagelist_normalise(c->args[0], name);
+	own = json_pack("{s:s, s:s, s:s}", "server", server, "name", name, "architecture",
+		imagelist_architecture());
+	(void)json_object_update(params, own);
+	json_decref(own);
+	job = worker_job_text(&a->conf, NULL, "image-resolve", "act", params);
+	c->worker = worker_take(a->workers);
+	if (c->worker)
+		worker_run(c->worker, job, RESOLVE_TIMEOUT_MS, on_resolved, NULL, c);
+	else
+		api_refuse(c, ERR_TOO_MANY, NULL, "all workers are busy: try again");
+}
+
+/* What this node has under the name, with what it came from: to be looked through again. */
+static json_t *known(struct api_call *c)
+{
+	_cleanup_json_ json_t *image = imagelist_one(c->agent->store, c->args[0]);
+	const char *url = json_string_value(json_object_get(image, "url"));
+
+	return url && *url ? json_pack("{s:O, s:s, s:O, s:b}", "image",
+				     json_object_get(image, "image_name"), "url", url, "sha256",
+				     json_object_get(image, "sha256"), "refresh", 1)
+			   : NULL;
+}
+
+void api_image_import(struct api_call *c)
+{
+	const char *url = json_string_value(json_object_get(c->body, "url")),
+		   *server = url ? url : c->agent->conf.storage.image_server;
+	bool refresh = json_is_true(json_object_get(c->body, "refresh"));
+	json_t *again = refresh && !*server ? known(c) : NULL;
+
+	if (json_object_get(c->body, "sha256")) {
+		pull(c, json_deep_copy(c->body));
+	} else if (again) {
+		pull(c, again);
+	} else if (*server && !conf_is_api_url(server)) {
+		api_refuse(c, ERR_INVALID_PARAMS, "url",
+			"an image server's URL is https, or http to loopback");
+	} else if (*server) {
+		resolve(c, server);
+	} else {
+		api_refuse(c, ERR_IMAGE_NOT_FOUND, "url",
+			"image %s is not on this node, Storage.ImageServer names no server, and "
+			"the body has no url",
+			c->args[0]);
+	}
+}

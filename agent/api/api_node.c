@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The node itself: keys, address, commands; and what it doesn't answer. */
+#include <sodium.h>
+
+#include "agent/api/api_handlers.h"
+#include "agent/api/api_order.h"
+#include "agent/stats/stats.h"
+
+#define TIMEOUT_MAX_S 600 /* an order's; the public API allows more */
+
+/* The description is a file of the tree, made a string by the build. */
+extern const char api_openapi_json[];
+
+void api_node_openapi(struct api_call *c)
+{
+	api_text(c, "application/json", api_openapi_json);
+}
+
+static json_t *key_json(const struct keyset_key *k)
+{
+	char hex[65], b64[64], b64url[64];
+
+	(void)sodium_bin2hex(hex, sizeof(hex), k->public_key, sizeof(k->public_key));
+	(void)sodium_bin2base64(b64, sizeof(b64), k->public_key, sizeof(k->public_key),
+		sodium_base64_VARIANT_ORIGINAL);
+	(void)sodium_bin2base64(b64url, sizeof(b64url), k->public_key, sizeof(k->public_key),
+		sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+	return json_pack("{s:s, s:s, s:s, s:s, s:s}", "kid", k->kid, "algorithm", "ed25519",
+		"public_key_hex", hex, "public_key_b64", b64, "public_key_b64url", b64url);
+}
+
+/* The keys that this node trusts, and its own. */
+void api_node_public_key(struct api_call *c)
+{
+	const struct agent *a = c->agent;
+	json_t *keys = json_array();
+
+	for (size_t i = 0; a->has_keyset && i < a->keyset.n_keys; i++)
+		(void)json_array_append_new(keys, key_json(&a->keyset.keys[i]));
+	api_ok(c, 200, "public keys",
+		json_pack("{s:o, s:o, s:[s], s:{s:s, s:s}}", "keys", keys, "active_kid",
+			a->has_keyset ? json_string(a->keyset.keys[a->keyset.active].kid)
+				      : json_null(),
+			"usage", "orders", "node", "kid", a->nodekey->keyid, "public_key_hex",
+			a->nodekey->public_key_hex));
+}
+
+/* A Unix socket has no address: the caller is a user of this host. */
+void api_node_ip(struct api_call *c)
+{
+	api_ok(c, 200, "caller",
+		json_pack("{s:n, s:s, s:i, s:s}", "ip", "transport", "unix", "uid", (int)c->uid,
+			"hostname", c->agent->conf.node.name));
+}
+
+static const struct command {
+	const char *id, *slug, *name, *category, *risk;
+} commands[] = {
+	{ "000000000000000000000001", "check-uptime", "Show how long the host has been up",
+		"diagnostics", "low" },
+	{ "000000000000000000000002", "check-memory", "Show the host's memory", "diagnostics",
+		"low" },
+	{ "000000000000000000000003", "kexec-reboot", "Reboot without the firmware", "power",
+		"high" },
+	{ "000000000000000000000004", "restart", "Reboot", "power", "high" },
+};
+
+void api_node_commands(struct api_call *c)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < countof(commands); i++)
+		(void)json_array_append_new(list,
+			json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:{s:s, s:b}, s:{}, s:i, "
+				  "s:i, s:n, s:n}",
+				"id", commands[i].id, "slug", commands[i].slug, "name",
+				commands[i].name, "description", commands[i].name, "category",
+				commands[i].category, "risk_level", commands[i].risk,
+				"requires_confirmation", 0, "parameter_schema", "type", "object",
+				"additionalProperties", 0, "example_parameters", "default_timeout",
+				(int)oprules_timeout_s(OP_NODE_COMMAND, NULL), "cooldown_seconds",
+				0, "rate_limit_per_hour", "rate_limit_per_day"));
+	api_ok(c, 200, "commands",
+		json_pack("{s:o, s:{s:s, s:s, s:b, s:n}}", "commands", list, "server_info", "id",
+			c->agent->conf.node.node_id, "name", c->agent->conf.node.name, "is_ready",
+			1, "rental_status"));
+}
+
+/* The command that the body names, by any of its names; they may not differ. NULL: refused. */
+static const struct command *named(struct api_call *c)
+{
+	const json_t *by_word = json_object_get(c->body, "command");
+	const char *id = json_string_value(json_object_get(c->body, "command_id")), *slug;
+
+	if (!by_word)
+		by_word = json_object_get(c->body, "command_slug");
+	slug = json_string_value(by_word);
+	for (size_t i = 0; (id || slug) && i < countof(commands); i++)
+		if ((!id || strcmp(id, commands[i].id) == 0) &&
+			(!slug || strcmp(slug, commands[i].slug) == 0))
+			return &commands[i];
+	api_refuse(c, ERR_INVALID_PARAMS, id ? "command_id" : "command",
+		"%s must name one of the list", id ? "command_id" : "command");
+	return NULL;
+}
+
+static void take_timeout(const struct api_call *c, json_t *params)
+{
+	const json_t *said = json_object_get(c->body, "timeout");
+
+	if (!said)
+		said = json_object_get(c->body, "timeout_s");
+	if (said)
+		(void)json_object_set_new(params, "timeout_s",
+			json_integer(MIN_OF(json_integer_value(said), (json_int_t)TIMEOUT_MAX_S)));
+}
+
+void api_node_execute(struct api_call *c)
+{
+	const struct command *command = named(c);
+	json_t *params;
+	int64_t end_ms;
+
+	if (!command)
+		return;
+	params = json_pack("{s:s}", "command", command->slug);
+	take_timeout(c, params);
+	c->answer = json_pack("{s:s}", "command_id", command->id);
+	if (json_is_false(json_object_get(c->body, "wait"))) {
+		end_ms = agent_now_ms() + 1000LL * oprules_timeout_s(OP_NODE_COMMAND, params);
+		c->async = true;
+		(void)json_object_set_new(c->answer, "status", json_string("pending"));
+		(void)json_object_set_new(c->answer, "estimated_completion", api_time(end_ms));
+	}
+	api_order(c, OP_NODE_COMMAND, NULL, NULL, params);
+}
+
+/* How the host does, as far as the node knows: all of it, since a node has no slices. */
+void api_node_runtime(struct api_call *c)
+{
+	api_ok(c, 200, "runtime", stats_runtime(c->agent->stats));
+}
+
+void api_node_control_plane(struct api_call *c)
+{
+	api_refuse(c, ERR_NOT_OF_THE_NODE, NULL,
+		"%s belongs to the control plane: ask the control API, not a node", c->route->path);
+}

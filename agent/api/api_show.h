@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Things of this node in the shapes that the public API gives them. */
+#pragma once
+
+#include <jansson.h>
+
+#include "agent/common/agent.h"
+
+/* As the public API shows it; what only the control plane knows is left out. */
+json_t *api_show_container(const struct agent *a, const struct container *c);

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the agent is made of; agent_main.c puts it together. One thread, one loop, one writer of the
+ * state file. */
+#pragma once
+
+#include <systemd/sd-event.h>
+
+#include "agent/common/conf.h"
+#include "agent/state/desired.h"
+#include "agent/common/nodekey.h"
+#include "agent/state/outbox.h"
+#include "agent/state/store.h"
+#include "lxc/ctgroup.h"
+#include "proto/keyset.h"
+#include "proto/report.h"
+
+struct agent {
+	struct conf conf;
+	const char *conf_path;
+	sd_event *event;
+	struct store *store;
+	struct desired *desired;
+	struct outbox *outbox;
+	struct engine *engine;
+	struct uplink *uplink; /* NULL when standalone */
+	struct worker_pool *workers;
+	struct worker *stopper; /* stops all containers, as the host goes down; or NULL */
+	struct ctlsrv *ctlsrv;
+	struct api *api;
+	struct portal *portal;
+	struct reaper *reaper;
+	struct ctnet *net;
+	struct drift *drift;
+	struct namefiles *names;
+	struct proxydir *proxydir;
+	struct stats *stats;
+	struct metrics *metrics;
+	struct portal *metrics_portal; /* NULL without Metrics.Listen */
+	struct forwarder_set *forwarders;
+	gid_t local_group; /* who may use the local sockets; 0 (root's) without Local.Group */
+	struct ctgroup *groups;
+	struct keyset keyset;
+	bool has_keyset;
+	struct nodekey *nodekey;
+	struct report_key *report_key; /* sodium_malloc'ed */
+	char boot_id[33];
+	int64_t started_ms, started_elapsed_ms;
+};
+
+/* Wall clock in ms: what is told and compared with what was ordered. */
+int64_t agent_now_ms(void);
+/* A clock that nobody sets (CLOCK_BOOTTIME) in ms: how long something takes. */
+int64_t agent_elapsed_ms(void);
+/* The node's idea of now: the later of its clock and the latest authenticated time. */
+int64_t agent_trusted_now_ms(const struct agent *a);

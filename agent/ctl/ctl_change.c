@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/ctl/ctl_change.h"
+
+#include "agent/ctl/ctl_http.h"
+#include "agent/ctl/ctl_show.h"
+#include "agent/ctl/ctl_text.h"
+#include "proto/jsonx.h"
+
+#define BAR_WIDTH 24
+
+struct following {
+	const struct ctl *ctl;
+	bool draws; /* a line that is drawn over, on a terminal */
+	json_t *last;
+};
+
+static void draw_bar(json_int_t percent)
+{
+	char bar[BAR_WIDTH + 1] = "";
+
+	for (int i = 0; i < BAR_WIDTH; i++)
+		bar[i] = i * 100 < percent * BAR_WIDTH ? '#' : '.';
+	fprintf(stderr, " [%s] %" JSON_INTEGER_FORMAT " %%", bar, percent);
+}
+
+static bool on_step(const json_t *data, void *userdata)
+{
+	struct following *f = userdata;
+	const char *status = ctl_text_of(data, "status"),
+		   *stage = json_string_value(ctl_show_member(data, "progress.stage"));
+	const json_t *percent = ctl_show_member(data, "progress.percent");
+
+	json_decref(f->last);
+	f->last = json_deep_copy(data);
+	if (f->draws)
+		fprintf(stderr, "\r\033[K%s: %s%s%s", ctl_text_of(data, "operation"), status,
+			stage ? ", " : "", stage ? stage : "");
+	if (f->draws && percent)
+		draw_bar(json_integer_value(percent));
+	return true;
+}
+
+static enum ctl_exit tell_end(const struct ctl *ctl, const json_t *v, struct err *err)
+{
+	const char *status = ctl_text_of(v, "status"), *id = ctl_text_of(v, "container_id");
+	char text[CTL_TEXT_MAX];
+
+	if (ctl->json)
+		ctl_print_json(v);
+	if (!status || strcmp(status, "succeeded") != 0) {
+		const char *message = json_string_value(ctl_show_member(v, "error.message")),
+			   *code = json_string_value(ctl_show_member(v, "error.code"));
+
+		(void)err_set(err, -EREMOTEIO, ERR_INTERNAL, NULL, "%s (%s)",
+			message ? message : "it did not succeed", code ? code : "no code");
+		return CTL_FAILED;
+	}
+	if (ctl->quiet)
+		puts(id ? id : "");
+	else if (!ctl->json)
+		printf("%s %s: done in %s\n", ctl_text_of(v, "operation"), id ? id : "",
+			ctl_text_duration(
+				json_integer_value(json_object_get(v, "duration_ms")), text));
+	return CTL_OK;
+}
+
+enum ctl_exit ctl_change_follow(const struct ctl *ctl, const char *operation_id, struct err *err)
+{
+	_cleanup_(freep) char *path = xasprintf("/operations/%s/events", operation_id);
+	struct following f = { .ctl = ctl, .draws = isatty(STDERR_FILENO) && !ctl->quiet };
+	bool interrupted;
+	enum ctl_exit e = ctl_http_follow(ctl, path, on_step, &f, &interrupted, err);
+
+	if (f.draws)
+		fputs("\r\033[K", stderr);
+	if (interrupted)
+		fprintf(stderr,
+			"hoodyctl: it goes on; follow it with: hoodyctl operation follow %s\n",
+			operation_id);
+	else if (e == CTL_OK)
+		e = tell_end(ctl, f.last, err);
+	json_decref(f.last);
+	return e;
+}
+
+/* Begin it, and see it through. */
+enum ctl_exit ctl_change(const struct ctl *ctl, const char *method, const char *path,
+	const json_t *body, struct err *err)
+{
+	_cleanup_json_ json_t *begun = NULL;
+	enum ctl_exit e = ctl_http_ask(ctl, method, path, body, /* async= */ true, &begun, err);
+	const char *id;
+
+	if (e != CTL_OK)
+		return e;
+	id = ctl_text_of(begun, "operation_id");
+	if (!id)
+		return err_set(err, -EBADMSG, ERR_CHANNEL, NULL, "the agent named no operation"),
+		       CTL_FAILED;
+	if (!ctl->async)
+		return ctl_change_follow(ctl, id, err);
+	if (ctl->json)
+		ctl_print_json(begun);
+	else
+		puts(id);
+	return CTL_OK;
+}

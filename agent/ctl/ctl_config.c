@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* hoodyctl config: check the configuration as the agent would, or print what is made of the tables.
+ */
+#include "agent/common/conf_doc.h"
+#include "agent/common/conf_table.h"
+#include "agent/ctl/ctl.h"
+#include "agent/common/journald.h"
+#include "proto/jsonx.h"
+
+static void print_values(const struct conf *c)
+{
+	const char *section = "";
+
+	for (size_t i = 0; i < conf_table_count(); i++) {
+		const struct conf_key *key = conf_table_row(i);
+		_cleanup_(freep) char *value = conf_table_value(key, c);
+
+		if (strcmp(section, key->section) != 0)
+			printf("%s[%s]\n", *section ? "\n" : "", key->section);
+		section = key->section;
+		printf("%s=%s\n", key->key, value);
+	}
+}
+
+static void print_json(const struct conf *c)
+{
+	_cleanup_json_ json_t *v = json_object();
+
+	for (size_t i = 0; i < conf_table_count(); i++) {
+		const struct conf_key *key = conf_table_row(i);
+		_cleanup_(freep) char *value = conf_table_value(key, c);
+
+		if (!json_object_get(v, key->section))
+			(void)json_object_set_new(v, key->section, json_object());
+		(void)json_object_set_new(
+			json_object_get(v, key->section), key->key, json_string(value));
+	}
+	ctl_print_json(v);
+}
+
+enum ctl_exit ctl_config(const struct ctl *ctl, struct err *err)
+{
+	const char *path = ctl->config ? ctl->config : CONF_PATH_DEFAULT;
+	_cleanup_conf_ struct conf c = { 0 };
+
+	if (ctl->example || ctl->man || ctl->catalog) {
+		if (ctl->example)
+			conf_doc_example(stdout);
+		if (ctl->man)
+			conf_doc_man(stdout);
+		if (ctl->catalog)
+			journald_print_catalog(stdout);
+		return CTL_OK;
+	}
+	if (conf_load(path, &c, err) < 0)
+		return CTL_CONFIG;
+	if (ctl->json)
+		print_json(&c);
+	else
+		print_values(&c);
+	return CTL_OK;
+}

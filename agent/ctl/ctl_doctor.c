@@ -1,0 +1,490 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* hoodyctl doctor: is this host fit for the agent? Each check says what it has found and, when that is
+ * no good, how to mend it. Nothing is changed. */
+#include <fcntl.h>
+#include <net/if.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <sys/timex.h>
+#include <sys/utsname.h>
+
+#include "agent/common/ctbounds.h"
+#include "agent/ctl/ctl_ask.h"
+#include "agent/ctl/ctl_bounds.h"
+#include "agent/ctl/ctl_file.h"
+#include "agent/ctl/ctl_pool.h"
+#include "agent/ctl/ctl_tables.h"
+#include "agent/ctl/ctl_text.h"
+#include "agent/common/nodekey.h"
+#include "proto/clock.h"
+#include "proto/ident.h"
+#include "proto/jsonx.h"
+#include "proto/keyset.h"
+
+#define FREE_PERCENT_MIN 10
+#define KEY_DAYS_MIN     14
+#define DAY_MS           86400000LL
+#define KEYS_MAX         65536
+#define FLOWS_SHARE_MIN  8 /* so many containers must not take all flows */
+
+enum verdict { GOOD, DOUBTFUL, BAD };
+
+struct doctor {
+	const struct ctl *ctl;
+	struct conf conf;
+	json_t *findings;
+	json_t *status; /* what the agent says; NULL: nothing */
+	unsigned n[3];
+};
+
+static void say(struct doctor *d, enum verdict v, const char *check, const char *mend,
+	const char *fmt, ...) _printf_(5, 6);
+static void say(
+	struct doctor *d, enum verdict v, const char *check, const char *mend, const char *fmt, ...)
+{
+	static const char *const words[] = { "ok", "warning", "fault" };
+	char found[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(found, sizeof(found), fmt, ap);
+	va_end(ap);
+	d->n[v]++;
+	(void)json_array_append_new(
+		d->findings, json_pack("{s:s, s:s, s:s, s:s?}", "check", check, "verdict", words[v],
+				     "found", found, "mend", v == GOOD ? NULL : mend));
+}
+
+/* --- the kernel --- */
+
+static void kernel(struct doctor *d)
+{
+	struct utsname uts;
+	unsigned major = 0, minor = 0;
+
+	(void)uname(&uts);
+	if (sscanf(uts.release, "%u.%u", &major, &minor) != 2)
+		major = 0;
+	if (major > 5 || (major == 5 && minor >= 15))
+		say(d, GOOD, "kernel", NULL, "Linux %s", uts.release);
+	else
+		say(d, BAD, "kernel", "run Linux 5.15 or newer: containers' roots are id-mapped",
+			"Linux %s", uts.release);
+}
+
+static void calls(struct doctor *d)
+{
+	static const struct {
+		const char *name;
+		long number;
+	} wanted[] = {
+		{ "openat2", SYS_openat2 },
+		{ "mount_setattr", SYS_mount_setattr },
+		{ "pidfd_getfd", SYS_pidfd_getfd },
+		{ "close_range", SYS_close_range },
+	};
+
+	for (size_t i = 0; i < countof(wanted); i++)
+		if (syscall(wanted[i].number, -1, NULL, NULL, 0, 0) < 0 && errno == ENOSYS) {
+			say(d, BAD, "system calls",
+				"run a newer kernel, or lift the seccomp filter", "%s is missing",
+				wanted[i].name);
+			return;
+		}
+	say(d, GOOD, "system calls", NULL, "all that are needed are there");
+}
+
+static bool has_line(const char *path, const char *word)
+{
+	char line[4096];
+	FILE *f = fopen(path, "re");
+	bool found = false;
+
+	while (f && !found && fgets(line, sizeof(line), f))
+		found = strstr(line, word);
+	if (f)
+		(void)fclose(f);
+	return found;
+}
+
+/* "cpu" is a word of "cpu io" and of "4:cpu,cpuacct:/", and none of "cpuset". */
+static bool has_word(const char *path, const char *word)
+{
+	char line[4096];
+	FILE *f = fopen(path, "re");
+	bool found = false;
+
+	while (f && !found && fgets(line, sizeof(line), f))
+		for (char *rest = line, *w; !found && (w = strsep(&rest, " ,:\n"));)
+			found = strcmp(w, word) == 0;
+	if (f)
+		(void)fclose(f);
+	return found;
+}
+
+/* A controller is a cgroup2 one, or a hierarchy of its own. */
+static void cgroups(struct doctor *d)
+{
+	static const char *const wanted[] = { "memory", "cpu", "pids" };
+	char missing[64] = "";
+
+	if (!has_line("/proc/self/mounts", " cgroup2 ")) {
+		say(d, BAD, "cgroups", "mount cgroup2 (systemd does)",
+			"no cgroup2 tree is mounted");
+		return;
+	}
+	for (size_t i = 0; i < countof(wanted); i++)
+		if (!has_word("/sys/fs/cgroup/cgroup.controllers", wanted[i]) &&
+			!has_word("/proc/self/cgroup", wanted[i]))
+			(void)snprintf(missing + strlen(missing), sizeof(missing) - strlen(missing),
+				" %s", wanted[i]);
+	if (*missing)
+		say(d, DOUBTFUL, "cgroups",
+			"boot with cgroup_enable=memory, or without cgroup_disable",
+			"limits can't be enforced, controllers are missing:%s", missing);
+	else
+		say(d, GOOD, "cgroups", NULL, "cgroup2 is mounted; memory, cpu and pids are there");
+}
+
+static void bounds(struct doctor *d)
+{
+	struct ctl_bounds_finding found[CTL_BOUNDS_FINDINGS];
+
+	ctl_bounds_look(&d->conf, found);
+	for (size_t i = 0; i < countof(found); i++)
+		say(d,
+			found[i].fault   ? BAD
+			: found[i].doubt ? DOUBTFUL
+					 : GOOD,
+			found[i].check, found[i].mend, "%s", found[i].found);
+}
+
+/* --- ids --- */
+
+/* Ranges of others that containers' ids would run into. */
+static void ids(struct doctor *d)
+{
+	long long base = d->conf.containers.id_base, begin, count;
+	const char *files[] = { "/etc/subuid", "/etc/subgid" };
+	char line[256], name[128];
+
+	for (size_t i = 0; i < countof(files); i++) {
+		FILE *f = fopen(files[i], "re");
+
+		while (f && fgets(line, sizeof(line), f))
+			if (sscanf(line, "%127[^:]:%lld:%lld", name, &begin, &count) == 3 &&
+				begin + count > base && strcmp(name, "root") != 0) {
+				say(d, DOUBTFUL, "user ids",
+					"move that range below Containers.IdBase, or IdBase above "
+					"it",
+					"%s gives %s the ids %lld to %lld, which containers may "
+					"get",
+					files[i], name, begin, begin + count - 1);
+				(void)fclose(f);
+				return;
+			}
+		if (f)
+			(void)fclose(f);
+	}
+	say(d, GOOD, "user ids", NULL, "from %lld on nobody else has any", base);
+}
+
+/* --- the pool --- */
+
+/* Said where it can't be what it is for; else true. */
+static bool pool_can(struct doctor *d, const char *path)
+{
+	int r = geteuid() == 0 ? ctl_pool_try_ids(path, d->conf.containers.id_base) : 0;
+
+	if (r < 0)
+		say(d, BAD, "pool",
+			"put Storage.Pool on ext4, xfs or btrfs: not on overlay, NFS or FUSE",
+			"%s can't be mounted with a container's ids (%s)", path, strerror(-r));
+	else if (ctl_pool_try_exec(path) == -EACCES)
+		say(d, BAD, "pool", "mount its file system without noexec",
+			"%s lets no program be executed, and no container's init either", path);
+	else
+		return true;
+	return false;
+}
+
+static void pool(struct doctor *d)
+{
+	const char *path = d->conf.storage.pool;
+	char free_text[CTL_TEXT_MAX];
+	struct statvfs fs;
+
+	if (statvfs(path, &fs) < 0) {
+		say(d, errno == ENOENT ? DOUBTFUL : BAD, "pool",
+			"make the directory, or set Storage.Pool; the agent makes it at its start",
+			"%s: %s", path, strerror(errno));
+		return;
+	}
+	if (!pool_can(d, path))
+		return;
+	(void)ctl_text_size((int64_t)(fs.f_bavail * fs.f_frsize), free_text);
+	if (fs.f_blocks > 0 && fs.f_bavail * 100 / fs.f_blocks < FREE_PERCENT_MIN)
+		say(d, DOUBTFUL, "pool", "delete containers, snapshots or images, or enlarge it",
+			"%s has %s free, less than %d %%", path, free_text, FREE_PERCENT_MIN);
+	else
+		say(d, GOOD, "pool", NULL, "%s has %s free", path, free_text);
+}
+
+/* --- time and keys --- */
+
+static void clock_is_right(struct doctor *d)
+{
+	const json_t *control = json_object_get(d->status, "control");
+	const char *code = ctl_text_of(control, "last_error_code");
+	struct timex t = {};
+
+	if (code && strcmp(code, "clock_skew") == 0)
+		say(d, BAD, "clock",
+			"set this node's clock, or the API's: timedatectl; chronyc makestep", "%s",
+			ctl_text_of(control, "last_error"));
+	else if (adjtimex(&t) < 0 || (t.status & STA_UNSYNC))
+		say(d, DOUBTFUL, "clock", "run chrony or systemd-timesyncd",
+			"the clock is not synchronised: orders more than 300 s off are refused");
+	else
+		say(d, GOOD, "clock", NULL, "synchronised");
+}
+
+static void node_key(struct doctor *d)
+{
+	_cleanup_(freep) char *path = xasprintf("%s/node.key", d->conf.node.state_directory);
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		say(d, DOUBTFUL, "node key", "start the agent, or run hoodyctl keygen", "%s: %s",
+			path, strerror(errno));
+	else if ((st.st_mode & 077) != 0)
+		say(d, BAD, "node key", "chmod 0600 it, and have the node enrolled anew",
+			"others may read %s", path);
+	else
+		say(d, GOOD, "node key", NULL, "%s, for its owner alone, %lld days old", path,
+			(long long)((clock_ms(CLOCK_REALTIME) - (int64_t)st.st_mtim.tv_sec * 1000) /
+				    DAY_MS));
+}
+
+static void trusted_keys(struct doctor *d)
+{
+	_cleanup_(freep) char *text = NULL;
+	struct keyset keys;
+	struct err err = {};
+	int64_t end_ms = INT64_MAX;
+	size_t size;
+
+	if (!d->conf.control.api_url[0]) {
+		say(d, GOOD, "trusted keys", NULL, "standalone: none are needed");
+		return;
+	}
+	if (ctl_file_read(d->conf.control.trusted_keys, KEYS_MAX, &text, &size, &err) < 0 ||
+		keyset_parse(text, size, &keys, &err) < 0) {
+		say(d, BAD, "trusted keys", "enroll the node, or copy the keyset there", "%s",
+			err.message);
+		return;
+	}
+	for (size_t i = 0; i < keys.n_keys; i++)
+		end_ms = MIN_OF(end_ms, keys.keys[i].not_after_ms);
+	if (end_ms <= clock_ms(CLOCK_REALTIME) + KEY_DAYS_MIN * DAY_MS)
+		say(d, end_ms <= clock_ms(CLOCK_REALTIME) ? BAD : DOUBTFUL, "trusted keys",
+			"have the control API rotate its keys", "version %lld: a key %s",
+			(long long)keys.version,
+			end_ms <= clock_ms(CLOCK_REALTIME) ? "has expired"
+							   : "expires within 14 days");
+	else if (end_ms == INT64_MAX)
+		say(d, GOOD, "trusted keys", NULL, "version %lld, %zu keys without an end",
+			(long long)keys.version, keys.n_keys);
+	else
+		say(d, GOOD, "trusted keys", NULL, "version %lld, %zu keys, good for %lld days",
+			(long long)keys.version, keys.n_keys,
+			(long long)((end_ms - clock_ms(CLOCK_REALTIME)) / DAY_MS));
+}
+
+/* --- the agent --- */
+
+static void agent(struct doctor *d)
+{
+	const char *version = ctl_text_of(d->status, "version"), *state;
+
+	if (!d->status) {
+		say(d, BAD, "agent", "systemctl start hoody-agent; journalctl -u hoody-agent",
+			"it does not answer");
+		return;
+	}
+	if (version && strcmp(version, PACKAGE_VERSION) != 0)
+		say(d, DOUBTFUL, "agent", "restart it: containers go on",
+			"version %s runs, %s is "
+			"installed",
+			version, PACKAGE_VERSION);
+	else
+		say(d, GOOD, "agent", NULL, "version %s runs", version ? version : "?");
+	state = ctl_text_of(json_object_get(d->status, "control"), "state");
+	if (state && strcmp(state, "backing-off") == 0)
+		say(d, BAD, "control API",
+			"look at network, DNS, proxy and certificates; hoodyctl status has the "
+			"last error",
+			"%s is not reached", d->conf.control.api_url);
+	else if (state)
+		say(d, GOOD, "control API", NULL, "%s", state);
+}
+
+/* --- the firewall --- */
+
+static bool forwards(const char *interface)
+{
+	_cleanup_(freep) char *path = xasprintf("/proc/sys/net/ipv4/conf/%s/forwarding", interface);
+
+	return has_line(path, "1");
+}
+
+/* By interface, since the agent turns it on there alone. proc(5): a route per line of /proc/net/route;
+ * destination and mask 0: a default one. */
+static void forwarding(struct doctor *d)
+{
+	FILE *f = fopen("/proc/net/route", "re");
+	char line[256], name[IF_NAMESIZE];
+	bool any = false;
+
+	while (f && fgets(line, sizeof(line), f)) {
+		unsigned long destination, mask;
+
+		if (sscanf(line, "%15s %lx %*s %*s %*s %*s %*s %lx", name, &destination, &mask) !=
+				3 ||
+			destination || mask)
+			continue;
+		any = true;
+		if (forwards(name))
+			say(d, GOOD, "forwarding", NULL, "what comes in by %s is forwarded", name);
+		else
+			say(d, d->status ? BAD : DOUBTFUL, "forwarding",
+				d->status ? "something turns it off again and again"
+					  : "the agent turns it on while it runs",
+				"what comes in by %s is not forwarded", name);
+	}
+	if (!any)
+		say(d, DOUBTFUL, "forwarding", "the agent follows the routes when there is one",
+			"no route leads to the world: containers don't reach it");
+	if (f)
+		(void)fclose(f);
+}
+
+#define TRACKING "/proc/sys/net/netfilter/nf_conntrack_"
+
+/* When the kernel can track no more flows, the whole node is offline. */
+static void tracking(struct doctor *d)
+{
+	int64_t max = ctbounds_number(TRACKING "max"), n = ctbounds_number(TRACKING "count"),
+		end_s = ctbounds_number(TRACKING "tcp_timeout_established");
+
+	if (max == 0)
+		say(d, GOOD, "flows", NULL, "none are tracked yet");
+	else if (n > max / 2)
+		say(d, n > max / 10 * 9 ? BAD : DOUBTFUL, "flows",
+			"raise net.netfilter.nf_conntrack_max, shorten "
+			"nf_conntrack_tcp_timeout_established, or lower Network.MaxFlows; "
+			"conntrack -L shows whose they are",
+			"%lld of %lld that the kernel tracks at most are taken, and silent "
+			"connections are "
+			"kept for %lld s",
+			(long long)n, (long long)max, (long long)end_s);
+	else if (d->conf.network.flows_max > max / FLOWS_SHARE_MIN)
+		say(d, DOUBTFUL, "flows",
+			"lower Network.MaxFlows, or raise net.netfilter.nf_conntrack_max",
+			"%d containers can take all %lld that the kernel tracks", FLOWS_SHARE_MIN,
+			(long long)max);
+	else
+		say(d, GOOD, "flows", NULL, "%lld of %lld that the kernel tracks are taken",
+			(long long)n, (long long)max);
+}
+
+/* What empties the whole ruleset, other programs' tables too, when it is started, reloaded or stopped. */
+static void flushers(struct doctor *d)
+{
+	static const char *const files[] = {
+		"/etc/systemd/system/sysinit.target.wants/nftables.service",
+		"/etc/systemd/system/multi-user.target.wants/nftables.service",
+		"/etc/runlevels/default/nftables"
+	};
+
+	for (size_t i = 0; i < countof(files); i++)
+		if (faccessat(AT_FDCWD, files[i], F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+			say(d, DOUBTFUL, "flush",
+				"systemctl disable nftables, or have its configuration and "
+				"ExecStop "
+				"delete its own tables instead of \"flush ruleset\"",
+				"%s is enabled: it deletes the containers' firewall too, and while "
+				"the "
+				"agent is away they are cut off until it is back",
+				files[i]);
+			return;
+		}
+	say(d, GOOD, "flush", NULL, "no service is enabled that flushes the ruleset");
+}
+
+static void foreign_tables(struct doctor *d)
+{
+	_cleanup_tables_ struct ctl_tables_finding found;
+
+	ctl_tables_look(&d->conf, &found);
+	say(d,
+		found.fault   ? BAD
+		: found.doubt ? DOUBTFUL
+			      : GOOD,
+		"nftables", found.mend, "%s", found.found);
+}
+
+/* --- */
+
+static void print(const struct doctor *d)
+{
+	static const enum ctl_colour colours[] = { CTL_GREEN, CTL_YELLOW, CTL_RED };
+	static const char *const heads[] = { "CHECK", "VERDICT", "FOUND" };
+	struct ctl_text *t = ctl_text_new(heads, countof(heads));
+	json_t *f;
+	size_t i;
+
+	json_array_foreach(d->findings, i, f)
+	{
+		const char *v = ctl_text_of(f, "verdict");
+
+		ctl_text_cell(t, ctl_text_of(f, "check"), CTL_PLAIN);
+		ctl_text_cell(t, v, colours[*v == 'o' ? GOOD : *v == 'w' ? DOUBTFUL : BAD]);
+		ctl_text_cell(t, ctl_text_of(f, "found"), CTL_PLAIN);
+	}
+	ctl_text_print(t, stdout, d->ctl->colour);
+	ctl_text_free(t);
+	json_array_foreach(d->findings, i, f) if (ctl_text_of(f, "mend"))
+		printf("\n%s: %s.\n", ctl_text_of(f, "check"), ctl_text_of(f, "mend"));
+}
+
+enum ctl_exit ctl_doctor(const struct ctl *ctl, struct err *err)
+{
+	void (*const checks[])(struct doctor * d) = { kernel, calls, cgroups, bounds, ids, pool,
+		clock_is_right, node_key, trusted_keys, agent, forwarding, tracking, flushers,
+		foreign_tables };
+	struct doctor d = { .ctl = ctl };
+	struct err ignored = {};
+	enum ctl_exit e = ctl_read_config(ctl, &d.conf, err);
+
+	if (e != CTL_OK)
+		return e;
+	d.findings = json_array();
+	if (ctl_ask(ctl, FRAME_CTL_STATUS, 0, &d.status, &ignored) != CTL_OK)
+		d.status = NULL;
+	for (size_t i = 0; i < countof(checks); i++)
+		checks[i](&d);
+	if (ctl->json)
+		ctl_print_json(d.findings);
+	else
+		print(&d);
+	if (d.n[BAD] > 0) {
+		(void)err_set(err, -EINVAL, ERR_CONFIG, NULL, "%u faults found", d.n[BAD]);
+		e = CTL_FAILED;
+	}
+	json_decref(d.findings);
+	json_decref(d.status);
+	conf_done(&d.conf);
+	return e;
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* hoodyctl order verify: an envelope judged as the agent would judge it, but for what only its
+ * journal knows (was the id used, is seq above?). */
+#include <inttypes.h>
+
+#include "agent/ctl/ctl.h"
+#include "agent/ctl/ctl_file.h"
+#include "agent/ctl/ctl_http.h"
+#include "agent/ctl/ctl_text.h"
+#include "proto/clock.h"
+#include "proto/dsse.h"
+#include "proto/jsonx.h"
+#include "proto/order.h"
+
+static int read_whole(const char *path, size_t max, char **ret, size_t *ret_size, struct err *err)
+{
+	int r = ctl_file_read(path, max, ret, ret_size, err);
+
+	return r == -ENOENT ? err_set(err, r, ERR_CONFIG, path, "there is no %s", path) : r;
+}
+
+static int read_keys(const struct conf *c, struct keyset *ret, struct err *err)
+{
+	_cleanup_(freep) char *text = NULL;
+	size_t size;
+	int r = read_whole(c->control.trusted_keys, KEYSET_FILE_MAX, &text, &size, err);
+
+	return r < 0 ? r : keyset_parse(text, size, ret, err);
+}
+
+static void print_order(const struct ctl *ctl, const struct order *o)
+{
+	char issued[IDENT_TIME_LEN + 1], expires[IDENT_TIME_LEN + 1];
+	json_t *v;
+
+	ident_time_format(o->issued_ms, issued);
+	ident_time_format(o->expires_ms, expires);
+	if (!ctl->json) {
+		printf("good: order %s, seq %" PRIu64 "\n\n  op          %s\n  container   %s\n  "
+		       "project     %s\n  issued      %s\n  expires     %s\n  signed by   %s\n",
+			o->id, o->seq, o->op_name, o->container_id[0] ? o->container_id : "-",
+			o->project_id[0] ? o->project_id : "-", issued, expires, o->kid);
+		return;
+	}
+	v = json_pack("{s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:O}", "id", o->id, "seq",
+		(json_int_t)o->seq, "op", o->op_name, "container_id", o->container_id, "project_id",
+		o->project_id, "issued_at", issued, "expires_at", expires, "kid", o->kid, "params",
+		o->params);
+	ctl_print_json(v);
+	json_decref(v);
+}
+
+enum ctl_exit ctl_order_verify(const struct ctl *ctl, struct err *err)
+{
+	_cleanup_conf_ struct conf c = { 0 };
+	_cleanup_(freep) char *text = NULL;
+	_cleanup_order_ struct order order = {};
+	struct order_trail trail;
+	struct keyset keys;
+	size_t size;
+	int r;
+
+	if (ctl_read_config(ctl, &c, err) != CTL_OK)
+		return CTL_CONFIG;
+	r = read_keys(&c, &keys, err);
+	if (r >= 0)
+		r = read_whole(ctl->args[0], DSSE_ENVELOPE_MAX, &text, &size, err);
+	if (r < 0)
+		return CTL_FAILED;
+	r = order_open(
+		text, size, &keys, c.node.node_id, clock_ms(CLOCK_REALTIME), &order, &trail, err);
+	if (r >= 0)
+		r = order_check(&order, err);
+	if (r < 0) {
+		(void)err_add(err, r, "not good (%s)", err_wire(err->code));
+		return CTL_FAILED;
+	}
+	print_order(ctl, &order);
+	return CTL_OK;
+}
+
+/* --- plan --- */
+
+static void print_plan(const struct ctl *ctl, const json_t *v)
+{
+	const json_t *error = json_object_get(v, "error");
+	json_t *step;
+	size_t i;
+
+	if (ctl->json) {
+		ctl_print_json(v);
+		return;
+	}
+	printf("%s of %s would %s\n", ctl_text_of(v, "op"),
+		ctl_text_of(v, "container_id") ? ctl_text_of(v, "container_id") : "the node",
+		ctl_text_of(v, "would"));
+	if (error)
+		printf("  %s (%s)\n", ctl_text_of(error, "message"), ctl_text_of(error, "code"));
+	json_array_foreach(json_object_get(v, "steps"), i, step)
+		printf("  %zu. %s%s\n", i + 1, ctl_text_of(step, "job"),
+			json_is_true(json_object_get(step, "undone_on_failure"))
+				? " (undone if the order fails)"
+				: "");
+}
+
+enum ctl_exit ctl_order_plan(const struct ctl *ctl, struct err *err)
+{
+	_cleanup_(freep) char *text = NULL;
+	_cleanup_json_ json_t *envelope = NULL, *data = NULL;
+	size_t size;
+	enum ctl_exit e;
+
+	if (read_whole(ctl->args[0], DSSE_ENVELOPE_MAX, &text, &size, err) < 0 ||
+		jsonx_parse(text, size, ERR_MALFORMED_ENVELOPE, &envelope, err) < 0)
+		return CTL_FAILED;
+	e = ctl_http_ask(ctl, "POST", "/orders/plan", envelope, false, &data, err);
+	if (e == CTL_OK)
+		print_plan(ctl, data);
+	return e;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* hoodyctl's two tables: its commands, and its options with the commands that they suit. Help,
+ * parsing and completions come from them. */
+#pragma once
+
+#include "agent/ctl/ctl.h"
+
+struct ctl_command {
+	const char *name; /* one word, or a noun and a verb */
+	unsigned bit;
+	enum ctl_exit (*run)(const struct ctl *ctl, struct err *err);
+	const char *summary, *help;
+	const char *argument; /* names of its arguments, a space between; NULL: it takes none */
+	const char *rest;     /* what may stand behind them: COMMAND, KEY=VALUE; NULL: nothing */
+};
+extern const struct ctl_command ctl_table_commands[];
+extern const size_t ctl_table_commands_count;
+
+#define CTL_ANY 0xffffffffu /* all of the commands' bits */
+
+struct ctl_option {
+	const char *name;
+	char letter;
+	const char *argument; /* NULL: it is a switch */
+	size_t offset;        /* in struct ctl, of a const char * or a bool */
+	unsigned commands;
+	const char *help;
+};
+extern const struct ctl_option ctl_table_options[];
+extern const size_t ctl_table_options_count;

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The engine: operations from acceptance to their one terminal report.
+ *
+ * It advances in turns. During a turn of the event loop, intake and results only change memory and
+ * the open transaction. At the end of the turn the transaction is committed once for everything
+ * that came together, and only then are the acts begun that the commit has journaled: journal, act,
+ * record, report. A crash at any point finds a journal that is never behind what was done. */
+#pragma once
+
+#include "agent/state/desired.h"
+#include "agent/state/journal.h"
+#include "agent/engine/lane.h"
+#include "agent/engine/opstep.h"
+#include "agent/engine/worker.h"
+#include "proto/order.h"
+
+struct agent;
+struct engine;
+struct opdef;
+struct ctstop;
+
+struct operation {
+	struct lane_ticket ticket; /* first: tickets are turned back into operations */
+	struct agent *agent;
+	struct operation *prev, *next; /* all unfinished ones */
+	struct operation *queue_next;  /* in the one queue that it is in */
+	int64_t row;
+	struct order order;
+	char origin[JOURNAL_ORIGIN_MAX];
+	const struct opdef *def; /* NULL: not implemented */
+	struct opstep at;
+	unsigned attempts;
+	bool last_attempt; /* runs alone: one more death, and it is quarantined */
+	bool announced;    /* a report has told that it was accepted or runs */
+	int64_t received_ms, started_ms, finished_ms;
+	int64_t progress_ms; /* elapsed, when one was told of last */
+	enum ct_status prev_status;
+	struct worker *worker;
+	struct operation *holder_next; /* of those that have a worker */
+	struct ctstop *stop;           /* waits for its init */
+	int last_r;                    /* of the last act or undo */
+	unsigned retries;  /* of the present step: an undo's that failed, a worker's that died */
+	bool died;         /* the last worker did */
+	bool begun;        /* in this process */
+	bool has_position; /* waited for a worker with its next step decided */
+	json_t *result;
+	json_t *step_data; /* what the last job gave back; lost in a crash */
+	struct err err;    /* why it failed, as far as it has */
+};
+
+_must_check_ int engine_new(struct agent *a, struct engine **ret);
+struct engine *engine_free(struct engine *e);
+
+/* Take up what the journal holds unfinished. Once, at start. */
+void engine_recover(struct engine *e);
+
+/* An order that is valid and new: journal it and queue it. In the open transaction. */
+void engine_accept(struct engine *e, struct order *take, const char *origin);
+
+/* What an operation has waited for on the loop is over: @r as of its step, with op->err. */
+void engine_go_on(struct operation *op, int r);
+
+/* End of a turn: run what may run, commit, act; until nothing is left to do now. */
+void engine_turn(struct engine *e);
+
+/* Does an unfinished operation hold this container's lane? */
+bool engine_is_busy(const struct engine *e, const char *container_id);
+/* Who is in the lanes of an order that has not been accepted? */
+enum engine_traffic {
+	ENGINE_FREE, /* nobody, or those alone whose turn passes in milliseconds */
+	ENGINE_OWN,  /* what takes its time, and all of it is of the agent's own making */
+	ENGINE_SLOW, /* somebody's operation that takes its time */
+};
+enum engine_traffic engine_traffic(const struct engine *e, const struct order *o);
+size_t engine_unfinished(const struct engine *e);
+/* The lanes of all containers that there are or that unfinished orders name; of one project's, or (NULL)
+ * of all. */
+void engine_add_lanes(const struct engine *e, const char *project_id, struct oprules_lanes *l);
+/* For what makes a container: the lane of its project, while an unfinished order before it concerns the
+ * whole project (its deletion, what is shared with it), which can't have known of this container. */
+void engine_follow_project(struct agent *a, const struct order *o, struct oprules_lanes *l);
+/* The unfinished order that is to make this share, or NULL. */
+const struct order *engine_find_share(const struct engine *e, const char *share_id);
+/* The newest unfinished order of @op for the container, or NULL. */
+const struct order *engine_find(const struct engine *e, enum op op, const char *container_id);
+
+/* The unfinished operation after @after (NULL: the first) that has passed its check, or NULL. */
+const struct operation *engine_next_begun(const struct engine *e, const struct operation *after);
+
+/* Record a container's new status, log it and report it. In the open transaction. */
+void engine_set_status(struct agent *a, struct container *c, enum ct_status to, int64_t since_ms,
+	const char *triggered_by, json_t *metadata_steals);

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/host/ctfiles.h"
+
+#include "agent/state/envlist.h"
+#include "agent/state/keylist.h"
+#include "agent/ops/reaper.h"
+#include "agent/report/tell.h"
+#include "proto/jsonx.h"
+
+json_t *ctfiles_environment(const struct agent *a, const struct container *c)
+{
+	json_t *vars = envlist_vars(a->store, c->spec.id);
+
+	(void)json_object_set_new(vars, "HOODY_CONTAINER_ID", json_string(c->spec.id));
+	(void)json_object_set_new(vars, "HOODY_PROJECT_ID", json_string(c->spec.project_id));
+	(void)json_object_set_new(vars, "HOODY_NODE", json_string(a->conf.node.name));
+	return vars;
+}
+
+json_t *ctfiles_json(const struct agent *a, const struct container *c)
+{
+	_cleanup_(freep) char *key = keylist_get(a->store, c->spec.id);
+
+	return json_pack("{s:o, s:s?, s:b, s:b}", "env", ctfiles_environment(a, c), "key", key,
+		"kit", c->spec.hoody_kit, "lenient", 1);
+}
+
+void ctfiles_note(struct agent *a, const struct container *c, const json_t *result)
+{
+	const json_t *env = json_object_get(result, "env");
+	const char *code = json_string_value(json_object_get(env, "error"));
+	_cleanup_json_ json_t *before = NULL;
+	const char *known;
+
+	if (!env)
+		return;
+	before = envlist_sync(a->store, c->spec.id);
+	known = json_string_value(json_object_get(before, "last_error"));
+	envlist_attempted(a->store, c->spec.id, code, agent_now_ms());
+	reaper_look(a->reaper);
+	if (code && json_integer_value(json_object_get(before, "revision")) > 0 &&
+		(!known || strcmp(known, code) != 0))
+		tell_env(a, c, "failed",
+			json_pack("{s:s, s:O}", "last_error", code, "message",
+				json_object_get(env, "message")));
+}

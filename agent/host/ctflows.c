@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/host/ctflows.h"
+
+#include <arpa/inet.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "agent/common/journald.h"
+#include "netfilter/ctcut.h"
+#include "netfilter/ctflow.h"
+
+struct address {
+	uint32_t four; /* host byte order */
+	uint8_t six[16];
+};
+
+struct ctflows {
+	sd_event *event;
+	sd_event_source *child;
+	const struct fwtable *table;
+	/* What the next child has to do. */
+	bool judge;
+	uint32_t judged;
+	struct address *ended;
+	size_t n, allocated;
+};
+
+static int cut(struct nfsock *s, const struct address *a)
+{
+	static const uint8_t none[sizeof(a->six)];
+	const uint32_t wire = htonl(a->four);
+	int r = ctflow_cut(s, AF_INET, &wire, NULL);
+
+	if (r >= 0 && memcmp(a->six, none, sizeof(none)) != 0)
+		r = ctflow_cut(s, AF_INET6, a->six, NULL);
+	return r;
+}
+
+/* A fork of ours, which has no threads: it knows the table, opens a socket of its own, and touches
+ * nothing else. */
+static _Noreturn void be_child(const struct ctflows *f)
+{
+	struct nfsock *s = NULL;
+	int r;
+
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	(void)prctl(PR_SET_NAME, "hoody-ctcut");
+	r = nfsock_open(&s);
+	for (size_t i = 0; r >= 0 && i < f->n; i++)
+		r = cut(s, &f->ended[i]);
+	if (r >= 0 && f->judge)
+		r = ctcut_run(f->table, s, f->judged, NULL);
+	_exit(r < 0);
+}
+
+static void run(struct ctflows *f);
+
+static int on_child(sd_event_source *s, const siginfo_t *si, void *userdata)
+{
+	struct ctflows *f = userdata;
+
+	f->child = sd_event_source_disable_unref(f->child);
+	if (si->si_code != CLD_EXITED || si->si_status != 0)
+		LOG(LOG_ERR, FIREWALL_FAILED, NO_FIELDS,
+			"flows that the rules no longer allow could not be cut");
+	run(f);
+	return 0;
+}
+
+static void run(struct ctflows *f)
+{
+	pid_t pid;
+
+	if (f->child || (!f->judge && f->n == 0))
+		return;
+	pid = fork();
+	if (pid == 0)
+		be_child(f);
+	if (pid < 0 || sd_event_add_child(f->event, &f->child, pid, WEXITED, on_child, f) < 0)
+		LOG(LOG_ERR, FIREWALL_FAILED, NO_FIELDS,
+			"flows that the rules no longer allow could not be cut: %s",
+			strerror(errno));
+	f->judge = false;
+	f->n = 0;
+}
+
+struct ctflows *ctflows_new(sd_event *event, const struct fwtable *table)
+{
+	struct ctflows *f = xcalloc(1, sizeof(*f));
+
+	f->event = event;
+	f->table = table;
+	return f;
+}
+
+struct ctflows *ctflows_free(struct ctflows *f)
+{
+	if (f) {
+		f->child = sd_event_source_disable_unref(f->child);
+		free(f->ended);
+		free(f);
+	}
+	return NULL;
+}
+
+/* Two of them are a walk of all. */
+void ctflows_judge(struct ctflows *f, uint32_t address)
+{
+	f->judged = f->judge && f->judged != address ? CTFLOWS_ALL : address;
+	f->judge = true;
+	run(f);
+}
+
+void ctflows_end(struct ctflows *f, const struct fwport *port)
+{
+	struct address a = { .four = port->address };
+
+	memcpy(a.six, port->address6, sizeof(a.six));
+	if (f->n == f->allocated) {
+		f->allocated = f->allocated ? 2 * f->allocated : 16;
+		f->ended = xrealloc(f->ended, f->allocated, sizeof(*f->ended));
+	}
+	f->ended[f->n++] = a;
+	run(f);
+}
+
+void ctflows_begin(struct ctflows *f, const struct fwport *port)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < f->n; i++)
+		if (f->ended[i].four != port->address)
+			f->ended[n++] = f->ended[i];
+	f->n = n;
+}

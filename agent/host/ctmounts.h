@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What of the host is to be mounted in a container: the shares that are meant for it, and its ramdisk.
+ * Worked out anew from the wanted state each time. */
+#pragma once
+
+#include <jansson.h>
+
+#include "agent/common/agent.h"
+
+/* As storage/mounts.h has it; the caller's. */
+json_t *ctmounts_wanted(const struct agent *a, const struct container *c);
+/* The same as if its spec were this one. */
+json_t *ctmounts_wanted_by(const struct agent *a, const struct ctspec *spec);
+
+/* The containers that a share is meant for and that run, as {"id","mounts"}. @deleted: as if it were
+ * not there any more. */
+json_t *ctmounts_targets(const struct agent *a, const json_t *share, bool deleted);
+
+/* Has a container that the share is meant for something else at @place? */
+bool ctmounts_is_taken(const struct agent *a, const json_t *share, const char *place);
+
+/* A job's result told what is mounted: shares' statuses are recorded and reported. @about: the share that
+ * all targets were looked at for, or NULL. In the open transaction. */
+void ctmounts_note(struct agent *a, const json_t *result, const char *about);
+
+/* A container has restarted itself, with the mounts that it had been started with: it is looked after, by
+ * an order of the agent's own. */
+void ctmounts_rebooted(struct agent *a, const struct container *c);
+/* A container's root is another one now, or its state: whoever has directories of it looks again, by
+ * orders of the agent's own. */
+void ctmounts_source_changed(struct agent *a, const struct container *c);
+/* A container is gone: its shares are deleted, by orders of the agent's own. */
+void ctmounts_source_gone(struct agent *a, const char *container_id);

@@ -1,0 +1,663 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/host/ctnet.h"
+
+#include <arpa/inet.h>
+#include <signal.h>
+#include <sys/epoll.h>
+
+#include "agent/common/ctbounds.h"
+#include "agent/host/ctflows.h"
+#include "agent/host/ctwatch.h"
+#include "agent/host/forwarder.h"
+#include "agent/state/fwlist.h"
+#include "agent/common/journald.h"
+#include "agent/stats/metrics.h"
+#include "agent/state/netlist.h"
+#include "agent/report/tell.h"
+#include "netfilter/fwjson.h"
+#include "netfilter/nfwatch.h"
+#include "netns/rtname.h"
+#include "proto/clock.h"
+#include "proto/ident.h"
+#include "proto/jsonx.h"
+
+#define HEAL_AGAIN_US    50000 /* after one that failed, or that somebody else undid at once */
+#define SWEEP_TIMEOUT_MS 60000
+#define SWEEP_LATER_US   500000 /* then the kernel has cleared away what it will */
+
+/* Network.MaxFlows, unset. */
+#define FLOWS_SHARE 32
+#define FLOWS_MIN   1024
+#define FLOWS_MAX   16384
+
+struct ctnet {
+	struct agent *agent;
+	struct fwtable *table;
+	struct nfwatch *watch;
+	struct ctflows *flows; /* there is one as long as there is a table */
+	sd_event_source *input, *heal, *sweep;
+	uint64_t healed_us;
+	struct worker *sweeper;
+	struct err broken; /* why there is no table */
+};
+
+/* --- from the configuration --- */
+
+static int range_of(const char *cidr, size_t len, struct fwrange *ret)
+{
+	uint32_t address, mask;
+	unsigned prefix;
+
+	if (ident_cidr4_parse(cidr, len, &address, &prefix) < 0)
+		return -EINVAL;
+	mask = prefix == 0 ? 0 : ~0u << (32 - prefix);
+	*ret = (struct fwrange){ address & mask, (address & mask) | ~mask };
+	return 0;
+}
+
+/* IPv6 ones are nobody's yet. */
+static struct fwranges proxies_of(const struct conf *conf)
+{
+	struct fwranges r = {};
+
+	for (const char *s = conf->network.proxy_addresses; *s;) {
+		size_t len = strcspn(s, " ");
+
+		r.at = xrealloc(r.at, r.n + 1, sizeof(*r.at));
+		if (range_of(s, len, &r.at[r.n]) == 0)
+			r.n++;
+		s += len + strspn(s + len, " ");
+	}
+	return r;
+}
+
+/* A share of what the kernel tracks that leaves room for others, and is enough for a busy server. */
+static uint32_t flows_max(const struct conf *conf)
+{
+	int64_t n = conf->network.flows_max;
+
+	if (n == 0)
+		n = MIN_OF(MAX_OF(ctbounds_number("/proc/sys/net/netfilter/nf_conntrack_max") /
+					   FLOWS_SHARE,
+				   FLOWS_MIN),
+			FLOWS_MAX);
+	return (uint32_t)n;
+}
+
+static int open_table(struct ctnet *n, struct err *err)
+{
+	const struct conf *conf = &n->agent->conf;
+	struct fwtable_conf c = { .table = conf->network.table,
+		.prefix = conf->network.interface_prefix,
+		.masquerade = conf->network.masquerade,
+		.metadata = conf->network.cloud_metadata,
+		.flows_max = flows_max(conf),
+		.proxies = proxies_of(conf) };
+	int r = range_of(conf->network.subnet4, strlen(conf->network.subnet4), &c.subnet);
+
+	assert(r == 0); /* the configuration has been judged */
+	r = fwtable_open(&c, &n->table, err);
+	free(c.proxies.at);
+	if (r >= 0)
+		n->flows = ctflows_new(n->agent->event, n->table);
+	return r;
+}
+
+/* The subnet's beginning, and the place that the IPv4 address has in its own; zero: there is none. */
+static void address6_of(const struct conf *conf, const struct ctspec *spec, uint8_t ret[static 16])
+{
+	const char *text = conf->network.subnet6;
+	struct fwrange four;
+	char base[INET6_ADDRSTRLEN] = "";
+	uint32_t place;
+
+	memset(ret, 0, 16);
+	if (!*text || range_of(conf->network.subnet4, strlen(conf->network.subnet4), &four) < 0)
+		return;
+	(void)snprintf(base, sizeof(base), "%.*s", (int)strcspn(text, "/"), text);
+	if (inet_pton(AF_INET6, base, ret) != 1)
+		return;
+	for (unsigned bit = (unsigned)strtoul(strchr(text, '/') + 1, NULL, 10); bit < 128; bit++)
+		ret[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
+	place = spec->ipv4 - four.low;
+	for (int i = 15; place > 0; i--, place >>= 8)
+		ret[i] |= (uint8_t)place;
+}
+
+bool ctnet_address6(
+	const struct conf *conf, const struct ctspec *spec, char ret[static INET6_ADDRSTRLEN])
+{
+	uint8_t six[16];
+
+	address6_of(conf, spec, six);
+	return *conf->network.subnet6 && spec->ipv4 &&
+	       inet_ntop(AF_INET6, six, ret, INET6_ADDRSTRLEN);
+}
+
+json_t *ctnet_link(const struct conf *conf, const struct ctspec *spec)
+{
+	struct rtlink l = {};
+	char mac[18], address[INET_ADDRSTRLEN], address6[INET6_ADDRSTRLEN] = "";
+	const uint32_t wire = htonl(spec->ipv4);
+
+	rtname_fill(conf->network.interface_prefix, spec->id, &l);
+	(void)snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", l.mac[0], l.mac[1],
+		l.mac[2], l.mac[3], l.mac[4], l.mac[5]);
+	(void)inet_ntop(AF_INET, &wire, address, sizeof(address));
+	(void)ctnet_address6(conf, spec, address6); /* "": it has none */
+	return json_pack("{s:s, s:s, s:s, s:s, s:I, s:s}", "name", l.name, "mac", mac, "address",
+		address, "address6", address6, "limit_bps", (json_int_t)spec->limits.net_bps, "dns",
+		conf->network.dns);
+}
+
+/* --- a container's place --- */
+
+/* Without its mode. */
+static struct fwport port_of(struct agent *a, const struct container *c)
+{
+	struct fwport port = { .address = c->spec.ipv4, .project = c->project };
+	struct rtlink l = {};
+
+	rtname_fill(a->conf.network.interface_prefix, c->spec.id, &l);
+	address6_of(&a->conf, &c->spec, port.address6);
+	strcpy(port.ifname, l.name);
+	memcpy(port.mac, l.mac, sizeof(port.mac));
+	return port;
+}
+
+/* What it needs beside the table is started; @mode NULL: direct. */
+static int add_mode(struct agent *a, const struct container *c, const json_t *mode,
+	struct fwport *port, struct err *err)
+{
+	const char *type = json_string_value(json_object_get(mode, "type"));
+
+	port->mode = FWMODE_DIRECT;
+	if (!type)
+		return 0;
+	port->mode = FWMODE_BLOCK;
+	if (strcmp(type, "block") == 0)
+		return 0;
+	port->mode = FWMODE_PROXY;
+	return forwarder_run(a, c->spec.id, mode, &port->proxy_port, err);
+}
+
+static int stored_mode(
+	struct agent *a, const struct container *c, struct fwport *port, struct err *err)
+{
+	_cleanup_json_ json_t *mode = netlist_active(a->store, c->spec.id);
+
+	return add_mode(a, c, mode, port, err);
+}
+
+struct plans {
+	struct fwplan at[FW_DIRECTIONS], *take[FW_DIRECTIONS];
+};
+
+static void plans_done(struct plans *p)
+{
+	for (int d = 0; d < FW_DIRECTIONS; d++)
+		fwplan_done(&p->at[d]);
+}
+#define _cleanup_plans_ _cleanup_(plans_done)
+
+static int make_plans(const json_t *const rules[FW_DIRECTIONS], struct plans *ret, struct err *err)
+{
+	int r = 0;
+
+	for (int d = 0; r >= 0 && d < FW_DIRECTIONS; d++) {
+		if (!rules[d])
+			continue;
+		r = fwjson_plan(rules[d], (enum fwdirection)d, &ret->at[d], err);
+		ret->take[d] = &ret->at[d];
+	}
+	return r;
+}
+
+static int stored_plans(
+	struct agent *a, const struct container *c, struct plans *ret, struct err *err)
+{
+	_cleanup_json_ json_t *ingress = fwlist_get(a->store, c->spec.id, FW_INGRESS);
+	_cleanup_json_ json_t *egress = fwlist_get(a->store, c->spec.id, FW_EGRESS);
+
+	return make_plans(
+		(const json_t *const[]){ [FW_INGRESS] = ingress, [FW_EGRESS] = egress }, ret, err);
+}
+
+static int no_table(const struct ctnet *n, struct err *err)
+{
+	*err = n->broken;
+	return n->broken.errnum ? -n->broken.errnum : -EIO;
+}
+
+static int put(struct agent *a, const struct fwport *port, struct plans *plans, struct err *err)
+{
+	int r = fwtable_put(a->net->table, port, plans->take, err);
+
+	metrics_firewall(a->metrics, r < 0 ? METRICS_REFUSED : METRICS_CHANGED);
+	return r;
+}
+
+int ctnet_before_launch(struct agent *a, struct operation *op)
+{
+	const struct container *c = desired_find(a->desired, op->order.container_id);
+	_cleanup_plans_ struct plans plans = {};
+	struct fwport port = port_of(a, c);
+	int r;
+
+	if (!a->net->table)
+		return no_table(a->net, &op->err);
+	r = stored_plans(a, c, &plans, &op->err);
+	if (r >= 0)
+		r = stored_mode(a, c, &port, &op->err);
+	if (r >= 0)
+		r = put(a, &port, &plans, &op->err);
+	if (r >= 0)
+		ctflows_begin(a->net->flows, &port);
+	return r;
+}
+
+int ctnet_apply(struct agent *a, const struct container *c,
+	const json_t *const rules[FW_DIRECTIONS], struct err *err)
+{
+	_cleanup_plans_ struct plans plans = {};
+	struct fwport port = port_of(a, c);
+	int r = make_plans(rules, &plans, err);
+
+	if (r < 0 || !a->net->table || !fwtable_has(a->net->table, port.ifname))
+		return r;
+	r = stored_mode(a, c, &port, err);
+	return r < 0 ? r : put(a, &port, &plans, err);
+}
+
+int ctnet_set_mode(struct agent *a, const struct container *c, const json_t *mode, struct err *err)
+{
+	_cleanup_plans_ struct plans plans = {};
+	struct fwport port = port_of(a, c);
+	int r;
+
+	if (!a->net->table || !fwtable_has(a->net->table, port.ifname))
+		return 0;
+	r = add_mode(a, c, mode, &port, err);
+	if (r >= 0)
+		r = stored_plans(a, c, &plans, err);
+	if (r >= 0)
+		r = put(a, &port, &plans, err);
+	if (r >= 0 && port.mode != FWMODE_PROXY)
+		forwarder_stop(a, c->spec.id);
+	return r;
+}
+
+int ctnet_refresh(struct agent *a, const char *container_id, struct err *err)
+{
+	const struct container *c = desired_find(a->desired, container_id);
+	_cleanup_json_ json_t *mode = c ? netlist_active(a->store, container_id) : NULL;
+
+	return c ? ctnet_set_mode(a, c, mode, err) : 0;
+}
+
+json_t *ctnet_show(struct agent *a, const struct container *c)
+{
+	_cleanup_json_ json_t *active = netlist_active(a->store, c->spec.id);
+	const char *type = json_string_value(json_object_get(active, "type"));
+	struct forwarder_state f = { .is_running =
+					     c->status == CT_RUNNING || c->status == CT_PAUSED };
+
+	if (type && strcmp(type, "block") != 0)
+		f = forwarder_look(a, c->spec.id);
+	return netlist_show(
+		a->store, c->spec.id, active && f.is_running, f.code, f.fault, agent_now_ms());
+}
+
+void ctnet_forwarder_changed(struct agent *a, const char *container_id)
+{
+	const struct container *c = desired_find(a->desired, container_id);
+
+	if (c)
+		tell_network(a, c, forwarder_look(a, container_id).fault ? "failed" : "running",
+			ctnet_show(a, c));
+}
+
+void ctnet_count(struct agent *a, const struct container *c, enum fwdirection direction,
+	uint64_t *ret_packets, uint64_t *ret_bytes, size_t n)
+{
+	struct fwport port = port_of(a, c);
+
+	memset(ret_packets, 0, n * sizeof(*ret_packets));
+	memset(ret_bytes, 0, n * sizeof(*ret_bytes));
+	/* Figures only: what can't be asked is none. */
+	if (a->net->table &&
+		fwtable_count(a->net->table, port.ifname, direction, ret_packets, ret_bytes, n) < 0)
+		memset(ret_packets, 0, n * sizeof(*ret_packets));
+}
+
+void ctnet_look_refused(struct agent *a)
+{
+	if (a->net->table && fwtable_look_refused(a->net->table) < 0)
+		(void)0; /* figures only: the last ones stand */
+}
+
+uint64_t ctnet_refused(struct agent *a, const struct container *c)
+{
+	struct rtlink l = {};
+
+	rtname_fill(a->conf.network.interface_prefix, c->spec.id, &l);
+	return a->net->table ? fwtable_refused(a->net->table, l.name) : 0;
+}
+
+/* --- links that nobody needs any more --- */
+
+static void sweep_later(struct ctnet *n)
+{
+	(void)sd_event_source_set_time_relative(n->sweep, SWEEP_LATER_US);
+	(void)sd_event_source_set_enabled(n->sweep, SD_EVENT_ONESHOT);
+}
+
+static void on_swept(struct worker_result *res, void *userdata)
+{
+	struct ctnet *n = userdata;
+
+	n->sweeper = worker_release(n->sweeper);
+	if (res->r < 0)
+		LOG(LOG_WARNING, LEFTOVER, FIELDS(.err = res->err),
+			"links of containers that are gone can't be removed: %s",
+			res->err->message);
+}
+
+static bool is_needed(struct agent *a, const char *ifname)
+{
+	for (size_t i = 0; i < desired_count(a->desired); i++) {
+		const struct container *c = desired_at(a->desired, i);
+		struct rtlink l = {};
+
+		rtname_fill(a->conf.network.interface_prefix, c->spec.id, &l);
+		if (strcmp(ifname, l.name) == 0)
+			return c->status == CT_RUNNING || c->status == CT_PAUSED ||
+			       engine_is_busy(a->engine, c->spec.id);
+	}
+	return false;
+}
+
+/* By their indices: a link of the same name that is made meanwhile has another one. */
+static json_t *unneeded(struct agent *a)
+{
+	const char *prefix = a->conf.network.interface_prefix;
+	struct if_nameindex *all = if_nameindex();
+	json_t *list = json_array();
+
+	for (const struct if_nameindex *i = all; i && i->if_index != 0; i++)
+		if (strncmp(i->if_name, prefix, strlen(prefix)) == 0 && !is_needed(a, i->if_name))
+			(void)json_array_append_new(list, json_integer(i->if_index));
+	if (all)
+		if_freenameindex(all);
+	return list;
+}
+
+/* A link goes with its container's namespace, but that lives on for as long as the kernel still says
+ * farewell for one of its connections: minutes. And a launch may have died half-way. */
+static int on_sweep(sd_event_source *s, uint64_t usec, void *userdata)
+{
+	struct ctnet *n = userdata;
+	struct agent *a = n->agent;
+	_cleanup_(freep) char *job = NULL;
+	_cleanup_json_ json_t *links = NULL;
+
+	links = n->sweeper ? NULL : unneeded(a);
+	if (links && json_array_size(links) == 0)
+		return 0;
+	if (links)
+		n->sweeper = worker_take(a->workers);
+	if (!links || !n->sweeper) { /* all are busy */
+		sweep_later(n);
+		return 0;
+	}
+	job = worker_job_text(
+		&a->conf, NULL, "net-sweep", "act", json_pack("{s:O}", "links", links));
+	worker_run(n->sweeper, job, SWEEP_TIMEOUT_MS, on_swept, NULL, n);
+	return 0;
+}
+
+/* --- ends --- */
+
+static void forget(struct agent *a, const struct container *c)
+{
+	const struct fwport port = port_of(a, c);
+	struct err err = {};
+
+	forwarder_stop(a, c->spec.id);
+	if (!a->net->table || !fwtable_has(a->net->table, port.ifname))
+		return;
+	if (fwtable_remove(a->net->table, port.ifname, &err) < 0)
+		LOG(LOG_ERR, FIREWALL_FAILED, FIELDS(.container_id = c->spec.id, .err = &err),
+			"container %s can't leave the firewall: %s", c->spec.id, err.message);
+	ctflows_end(a->net->flows, &port);
+}
+
+void ctnet_settle(struct agent *a, const struct container *c)
+{
+	if (c->status != CT_STOPPED && c->status != CT_FAILED && c->status != CT_DELETED)
+		return;
+	forget(a, c);
+	sweep_later(a->net);
+}
+
+/* --- flows under way --- */
+
+void ctnet_cut(struct agent *a, const struct container *c)
+{
+	if (a->net->table && (c->status == CT_RUNNING || c->status == CT_PAUSED))
+		ctflows_judge(a->net->flows, c->spec.ipv4);
+}
+
+/* --- equal to what is wanted --- */
+
+static void heal_later(struct ctnet *n)
+{
+	(void)sd_event_source_set_time(n->heal, clock_us(CLOCK_MONOTONIC) + HEAL_AGAIN_US);
+	(void)sd_event_source_set_enabled(n->heal, SD_EVENT_ONESHOT);
+}
+
+static int load(struct ctnet *n, struct err *err)
+{
+	int r;
+
+	nfwatch_pause(n->watch);
+	r = fwtable_load(n->table, err);
+	if (nfwatch_resume(n->watch, r >= 0) && r >= 0)
+		heal_later(n); /* what was missed may have been of ours */
+	n->healed_us = clock_us(CLOCK_MONOTONIC);
+	return r;
+}
+
+static void heal(struct ctnet *n)
+{
+	struct err err = {};
+	int r = load(n, &err);
+
+	metrics_firewall(n->agent->metrics, r < 0 ? METRICS_REFUSED : METRICS_HEALED);
+	if (r < 0)
+		LOG(LOG_CRIT, FIREWALL_FAILED, FIELDS(.err = &err),
+			"somebody has changed the firewall's table, and it can't be restored: %s",
+			err.message);
+	else
+		LOG(LOG_WARNING, FIREWALL_HEALED, NO_FIELDS,
+			"somebody has changed the firewall's table %s: it is as it was",
+			n->agent->conf.network.table);
+	tell_firewall(n->agent, NULL, r < 0 ? "failed" : "healed",
+		json_pack("{s:s}", "table", n->agent->conf.network.table));
+	ctflows_judge(n->flows, CTFLOWS_ALL); /* what has passed meanwhile */
+	if (r < 0)
+		heal_later(n);
+}
+
+static int on_heal(sd_event_source *s, uint64_t usec, void *userdata)
+{
+	heal(userdata);
+	return 0;
+}
+
+/* At once, unless somebody makes a habit of it. */
+static int on_change(sd_event_source *s, int fd, uint32_t revents, void *userdata)
+{
+	struct ctnet *n = userdata;
+
+	if (!nfwatch_read(n->watch, fwtable_netlink_port(n->table)))
+		return 0;
+	if (clock_us(CLOCK_MONOTONIC) - n->healed_us > HEAL_AGAIN_US) {
+		heal(n);
+		return 0;
+	}
+	heal_later(n);
+	return 0;
+}
+
+/* --- the configuration is another --- */
+
+/* The whole table, in one transaction: nothing of it is open meanwhile. Flows that came by the old ones'
+ * leave are judged again. */
+static void reload_proxies(struct ctnet *n)
+{
+	struct fwranges proxies = proxies_of(&n->agent->conf);
+	struct err err = {};
+
+	if (fwtable_swap_proxies(n->table, &proxies)) {
+		if (load(n, &err) < 0) {
+			(void)fwtable_swap_proxies(n->table, &proxies);
+			LOG(LOG_ERR, FIREWALL_FAILED, FIELDS(.err = &err),
+				"Network.ProxyAddresses can't be changed: %s", err.message);
+		}
+		ctflows_judge(n->flows, CTFLOWS_ALL);
+	}
+	free(proxies.at);
+}
+
+static void reload_forwarder(struct agent *a, const struct container *c)
+{
+	struct err err = {};
+
+	if (ctnet_refresh(a, c->spec.id, &err) < 0)
+		LOG(LOG_ERR, NETPROXY_FAILED, FIELDS(.container_id = c->spec.id, .err = &err),
+			"the forwarder of container %s goes on with what it has: %s", c->spec.id,
+			err.message);
+}
+
+void ctnet_reload(struct agent *a)
+{
+	if (a->net->table)
+		reload_proxies(a->net);
+	for (size_t i = 0; i < desired_count(a->desired); i++) {
+		const struct container *c = desired_at(a->desired, i);
+		const struct forwarder_state f = forwarder_look(a, c->spec.id);
+
+		if (f.is_running || f.fault)
+			reload_forwarder(a, c);
+	}
+}
+
+/* --- beginning and end --- */
+
+static int watch(struct ctnet *n)
+{
+	int r = nfwatch_open(n->agent->conf.network.table, &n->watch);
+
+	if (r >= 0)
+		r = sd_event_add_io(
+			n->agent->event, &n->input, nfwatch_fd(n->watch), EPOLLIN, on_change, n);
+	if (r >= 0)
+		r = sd_event_add_time(n->agent->event, &n->heal, CLOCK_MONOTONIC, 0, 1, on_heal, n);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(n->heal, SD_EVENT_OFF);
+	/* Before whatever else waits in a turn. */
+	if (r >= 0)
+		r = sd_event_source_set_priority(n->input, SD_EVENT_PRIORITY_IMPORTANT);
+	if (r >= 0)
+		r = sd_event_source_set_priority(n->heal, SD_EVENT_PRIORITY_IMPORTANT);
+	return r;
+}
+
+static int prepare_sweep(struct ctnet *n)
+{
+	int r = sd_event_add_time(
+		n->agent->event, &n->sweep, CLOCK_MONOTONIC, 0, SWEEP_LATER_US / 10, on_sweep, n);
+
+	return r < 0 ? r : sd_event_source_set_enabled(n->sweep, SD_EVENT_OFF);
+}
+
+int ctnet_new(struct agent *a, struct ctnet **ret, struct err *err)
+{
+	struct ctnet *n = xcalloc(1, sizeof(*n));
+	int r;
+
+	n->agent = a;
+	*ret = n;
+	r = prepare_sweep(n);
+	if (r < 0)
+		return r;
+	r = watch(n);
+	if (r < 0)
+		(void)err_set(&n->broken, r, ERR_FIREWALL_HOST_UNAVAILABLE, NULL,
+			"nftables can't be watched: %s", strerror(-r));
+	else
+		r = open_table(n, &n->broken);
+	if (r < 0)
+		LOG(LOG_CRIT, FIREWALL_FAILED, FIELDS(.err = &n->broken),
+			"no container can be started: %s", n->broken.message);
+	return 0;
+}
+
+static void expect_container(struct ctnet *n, const struct container *c)
+{
+	_cleanup_plans_ struct plans plans = {};
+	struct fwport port = port_of(n->agent, c);
+	struct err err = {};
+
+	if (stored_mode(n->agent, c, &port, &err) < 0 ||
+		stored_plans(n->agent, c, &plans, &err) < 0) { /* closed rather than open */
+		port.mode = FWMODE_BLOCK;
+		LOG(LOG_ERR, FIREWALL_FAILED, FIELDS(.container_id = c->spec.id, .err = &err),
+			"container %s is closed, its rules can't be understood: %s", c->spec.id,
+			err.message);
+		for (int d = 0; d < FW_DIRECTIONS; d++)
+			plans.take[d] = &plans.at[d];
+	}
+	fwtable_expect(n->table, &port, plans.take);
+}
+
+void ctnet_start(struct agent *a)
+{
+	struct ctnet *n = a->net;
+	struct err err = {};
+
+	for (size_t i = 0; i < desired_count(a->desired); i++) {
+		const struct container *c = desired_at(a->desired, i);
+
+		if (n->table && ctwatch_pid(c) > 0)
+			expect_container(n, c);
+	}
+	if (n->table && load(n, &err) < 0) {
+		LOG(LOG_CRIT, FIREWALL_FAILED, FIELDS(.err = &err),
+			"the firewall can't be set up, so no container can be started: %s",
+			err.message);
+		n->broken = err;
+		n->flows = ctflows_free(n->flows);
+		n->table = fwtable_close(n->table);
+	}
+	if (n->table)
+		ctflows_judge(n->flows, CTFLOWS_ALL);
+	forwarder_set_sweep(a);
+	sweep_later(n);
+}
+
+struct ctnet *ctnet_free(struct ctnet *n)
+{
+	if (n) {
+		n->input = sd_event_source_disable_unref(n->input);
+		n->heal = sd_event_source_disable_unref(n->heal);
+		n->sweep = sd_event_source_disable_unref(n->sweep);
+		n->sweeper = worker_release(n->sweeper);
+		n->watch = nfwatch_close(n->watch);
+		n->flows = ctflows_free(n->flows);
+		n->table = fwtable_close(n->table);
+		free(n);
+	}
+	return NULL;
+}

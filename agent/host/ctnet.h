@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The containers' network: what nftables has to know of them, kept equal to the wanted state.
+ *
+ * A container's place in the firewall is there before its link is (agent/worker/worker_life makes that) and
+ * goes when it has ended. Somebody else's change of our table is undone at once and reported.
+ * Flows that a change forbids are cut, and all of a container that ends (agent/host/ctflows).
+ *
+ * Without nftables the agent runs, and every start of a container fails with the reason. */
+#pragma once
+
+#include <jansson.h>
+#include <netinet/in.h>
+
+#include "agent/common/agent.h"
+#include "agent/engine/engine.h"
+#include "netfilter/fwrule.h"
+
+struct ctnet;
+
+_must_check_ int ctnet_new(struct agent *a, struct ctnet **ret, struct err *err);
+struct ctnet *ctnet_free(struct ctnet *n);
+
+/* Once, when the containers' states are known: the whole table, in one transaction, and links of
+ * containers that are gone are removed. */
+void ctnet_start(struct agent *a);
+
+/* Of a launch step: its place in the firewall, before anything runs. Idempotent. */
+_must_check_ int ctnet_before_launch(struct agent *a, struct operation *op);
+/* SIGHUP: Network.ProxyAddresses and the certificates of upstream proxies as they are now. */
+void ctnet_reload(struct agent *a);
+
+/* Does it still run? If not, it leaves the firewall. Its rules stay, for the next start. */
+void ctnet_settle(struct agent *a, const struct container *c);
+
+/* Put these rules in force (arrays, or NULL: detached) if it is up; else see whether they could be. */
+_must_check_ int ctnet_apply(struct agent *a, const struct container *c,
+	const json_t *const rules[FW_DIRECTIONS], struct err *err);
+/* Put this network mode in force (as agent/state/netlist has it; NULL: direct), if the container is up; the
+ * launch does it else. */
+_must_check_ int ctnet_set_mode(
+	struct agent *a, const struct container *c, const json_t *mode, struct err *err);
+/* Put what is stored in force once more, if the container is up: its forwarder has another port. */
+_must_check_ int ctnet_refresh(struct agent *a, const char *container_id, struct err *err);
+/* Its forwarder has a fault, or has it no more: reported. */
+void ctnet_forwarder_changed(struct agent *a, const char *container_id);
+/* The mode as the public API shows it. */
+json_t *ctnet_show(struct agent *a, const struct container *c);
+
+/* Flows of this container that are no longer allowed: cut them, soon. */
+void ctnet_cut(struct agent *a, const struct container *c);
+
+/* How often each rule has decided since it came into force. */
+void ctnet_count(struct agent *a, const struct container *c, enum fwdirection direction,
+	uint64_t *ret_packets, uint64_t *ret_bytes, size_t n);
+
+/* Packets of new flows that it was refused for having Network.MaxFlows already, as of the last look. */
+void ctnet_look_refused(struct agent *a);
+uint64_t ctnet_refused(struct agent *a, const struct container *c);
+
+/* The container's IPv6 address as text; false: Network.Subnet6 is unset, and it has none. */
+bool ctnet_address6(
+	const struct conf *conf, const struct ctspec *spec, char ret[static INET6_ADDRSTRLEN]);
+/* What a worker has to know of the container's link: {"name","mac","address",…}. */
+json_t *ctnet_link(const struct conf *conf, const struct ctspec *spec);

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/host/ctwatch.h"
+
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/wait.h>
+
+#include "agent/host/ctmounts.h"
+#include "agent/host/ctnet.h"
+#include "agent/engine/engine.h"
+#include "agent/common/journald.h"
+#include "agent/engine/worker.h"
+#include "lxc/ctexit.h"
+#include "lxc/ctprobe.h"
+
+/* After init's end liblxc's monitor either goes, or starts a new init (reboot asked from inside).
+ * It does so within some 50 ms; we look ten times before we believe that it is stuck, and stay
+ * below the promised second. */
+#define LOOK_AGAIN_US (80 * 1000)
+#define LOOKS_MAX     10
+
+struct ctwatch {
+	struct agent *agent;
+	char id[IDENT_ID_LEN + 1];
+	pid_t pid;
+	int pidfd;
+	bool ended;
+	unsigned looks;
+	int64_t ended_ms;
+	int64_t oom_kills; /* when it ended: the monitor removes the group soon after */
+	sd_event_source *source, *again;
+};
+
+static struct ctwatch *ctwatch_free(struct ctwatch *w)
+{
+	if (w) {
+		w->source = sd_event_source_disable_unref(w->source);
+		w->again = sd_event_source_disable_unref(w->again);
+		closefd(w->pidfd);
+		free(w);
+	}
+	return NULL;
+}
+
+void ctwatch_detach(struct container *c)
+{
+	c->watch = ctwatch_free(c->watch);
+}
+
+pid_t ctwatch_pid(const struct container *c)
+{
+	return c->watch && !c->watch->ended ? c->watch->pid : 0;
+}
+
+static void add_exit(json_t *metadata, int pidfd)
+{
+	const char *cause = "init ended";
+	int status;
+
+	if (ctexit_status(pidfd, &status) >= 0 && WIFEXITED(status)) {
+		cause = "exited";
+		(void)json_object_set_new(
+			metadata, "exit", json_pack("{s:i}", "code", WEXITSTATUS(status)));
+	} else if (ctexit_status(pidfd, &status) >= 0 && WIFSIGNALED(status)) {
+		const char *name = sigabbrev_np(WTERMSIG(status));
+
+		cause = "signal";
+		(void)json_object_set_new(metadata, "exit",
+			json_pack("{s:i, s:s?}", "signal", WTERMSIG(status), "name", name));
+	}
+	(void)json_object_set_new(metadata, "cause", json_string(cause));
+}
+
+/* Unless @must_have stands in it nowhere: liblxc warns of much that is no matter. */
+static void add_tail(const struct agent *a, json_t *metadata, const char *id, const char *file,
+	const char *key, const char *must_have)
+{
+	_cleanup_(freep) char *path =
+		xasprintf("%s/lxc/%s/%s", a->conf.node.state_directory, id, file);
+	_cleanup_(freep) char *text = ctexit_tail(path);
+
+	if (*text && strstr(text, must_have))
+		(void)json_object_set_new(metadata, key, json_string(text));
+}
+
+/* Why it ended, as far as the kernel still tells, and what was said last. */
+static json_t *cause_of(const struct agent *a, const struct container *c, const struct ctwatch *w)
+{
+	json_t *metadata = json_object();
+
+	add_exit(metadata, w->pidfd);
+	if (w->oom_kills > 0) {
+		(void)json_object_set_new(metadata, "cause", json_string("oom"));
+		(void)json_object_set_new(
+			metadata, "oom_kills", json_integer((json_int_t)w->oom_kills));
+	}
+	add_tail(a, metadata, c->spec.id, "console.log", "console", "");
+	add_tail(a, metadata, c->spec.id, "lxc.log", "log", " ERROR ");
+	return metadata;
+}
+
+/* By a worker that nobody waits for: a container's tree may be of any size. What it leaves (no worker was
+ * to be had) goes with the next order. */
+static void look_after(struct agent *a, const struct container *c, bool over)
+{
+	_cleanup_(freep) char *text = worker_job_text(
+		&a->conf, &c->spec, "groups", "act", json_pack("{s:b}", "over", over));
+
+	if (worker_send_alone(a->workers, text, -1) < 0)
+		return;
+}
+
+static void report_end(
+	struct agent *a, struct container *c, int64_t ended_ms, json_t *metadata_steals)
+{
+	LOG(LOG_WARNING, CONTAINER_ENDED, FIELDS(.container_id = c->spec.id),
+		"container %s ended, which nobody ordered: %s", c->spec.id,
+		json_string_value(json_object_get(metadata_steals, "cause")));
+	engine_set_status(a, c, CT_STOPPED, ended_ms, "crash", metadata_steals);
+	ctnet_settle(a, c);
+	look_after(a, c, true);
+}
+
+static int on_look_again(sd_event_source *s, uint64_t usec, void *userdata);
+
+typedef int (*ctprobe_how)(
+	struct ctgroup *g, const char *id, pid_t *ret_pid, int *ret_pidfd, struct err *err);
+
+/* An agent that can't ask the kernel would believe that its containers are gone, and tell. */
+static enum ctprobe_state ask(
+	struct agent *a, const char *id, pid_t *ret_pid, int *ret_pidfd, ctprobe_how how)
+{
+	struct err err = {};
+	int r = how(a->groups, id, ret_pid, ret_pidfd, &err);
+
+	if (r < 0) {
+		LOG(LOG_CRIT, KERNEL_SILENT, FIELDS(.container_id = id, .err = &err),
+			"%s; starting over", err.message);
+		abort();
+	}
+	return (enum ctprobe_state)r;
+}
+
+/* Ended, and no operation has it: a reboot of its own, or the end? */
+static void look(struct agent *a, struct container *c)
+{
+	struct ctwatch *w = c->watch;
+	int64_t ended_ms = w->ended_ms;
+	unsigned looks = w->looks + 1;
+	pid_t pid = 0;
+	int pidfd = -1;
+	json_t *cause;
+
+	switch (ask(a, c->spec.id, &pid, &pidfd, ctprobe_look)) {
+	case CTPROBE_RUNNING:
+	case CTPROBE_PAUSED:
+		LOG(LOG_NOTICE, CONTAINER_REBOOTED, FIELDS(.container_id = c->spec.id),
+			"container %s restarted itself", c->spec.id);
+		ctwatch_attach(a, c, pid, pidfd);
+		ctmounts_rebooted(a, c);
+		return;
+	case CTPROBE_PARTIAL:
+		if (looks <= LOOKS_MAX) {
+			look_after(a, c, false); /* its new init may not be there yet */
+			w->looks = looks;
+			w->again = sd_event_source_disable_unref(w->again);
+			if (sd_event_add_time_relative(a->event, &w->again, CLOCK_BOOTTIME,
+				    LOOK_AGAIN_US, 1000, on_look_again, w) >= 0)
+				return;
+		}
+		break;
+	case CTPROBE_ABSENT:
+		break;
+	}
+	cause = c->status == CT_RUNNING || c->status == CT_PAUSED ? cause_of(a, c, w) : NULL;
+	ctwatch_detach(c);
+	if (cause)
+		report_end(a, c, ended_ms, cause);
+}
+
+void ctwatch_settle(struct agent *a, struct container *c)
+{
+	if (c->watch && c->watch->ended && !engine_is_busy(a->engine, c->spec.id))
+		look(a, c);
+}
+
+static int on_look_again(sd_event_source *s, uint64_t usec, void *userdata)
+{
+	struct ctwatch *w = userdata;
+	struct container *c = desired_find(w->agent->desired, w->id);
+
+	assert(c && c->watch == w);
+	ctwatch_settle(w->agent, c);
+	return 0;
+}
+
+static int on_init_end(sd_event_source *s, int fd, uint32_t revents, void *userdata)
+{
+	struct ctwatch *w = userdata;
+	struct container *c = desired_find(w->agent->desired, w->id);
+
+	assert(c && c->watch == w);
+	w->ended = true;
+	w->ended_ms = agent_now_ms();
+	w->oom_kills = ctgroup_oom_kills(w->agent->groups, w->id);
+	w->source = sd_event_source_disable_unref(w->source);
+	ctwatch_settle(w->agent, c);
+	return 0;
+}
+
+void ctwatch_attach(struct agent *a, struct container *c, pid_t pid, int pidfd)
+{
+	struct ctwatch *w = xcalloc(1, sizeof(*w));
+
+	ctwatch_detach(c);
+	w->agent = a;
+	strcpy(w->id, c->spec.id);
+	w->pid = pid;
+	w->pidfd = pidfd;
+	c->watch = w;
+	if (sd_event_add_io(a->event, &w->source, pidfd, EPOLLIN, on_init_end, w) < 0)
+		abort(); /* only for want of memory or a descriptor that is none */
+}
+
+static enum ct_status observe(struct agent *a, struct container *c, ctprobe_how how)
+{
+	pid_t pid = 0;
+	int pidfd = -1;
+	enum ctprobe_state state = ask(a, c->spec.id, &pid, &pidfd, how);
+
+	if (state != CTPROBE_RUNNING && state != CTPROBE_PAUSED) {
+		ctwatch_detach(c);
+		return CT_STOPPED;
+	}
+	if (ctwatch_pid(c) == pid)
+		closefd(pidfd);
+	else
+		ctwatch_attach(a, c, pid, pidfd);
+	return state == CTPROBE_PAUSED ? CT_PAUSED : CT_RUNNING;
+}
+
+enum ct_status ctwatch_observe(struct agent *a, struct container *c)
+{
+	return observe(a, c, ctprobe_look);
+}
+
+enum ct_status ctwatch_adopt(struct agent *a, struct container *c)
+{
+	return observe(a, c, ctprobe_find);
+}

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the worker's jobs on images need to know for their courier. */
+#pragma once
+
+#include <jansson.h>
+
+#include "agent/common/agent.h"
+
+/* {"run", "user", "ca_pem"?}: the caller's. */
+json_t *imagejob_courier(const struct agent *a);

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/host/proxydir.h"
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "agent/state/aliaslist.h"
+#include "agent/state/doclist.h"
+#include "agent/common/journald.h"
+#include "proto/jsonx.h"
+
+#define MAP       "map.json"
+#define TEMPORARY ".new"
+#define MAP_USEC  20000
+#define NAME_SIZE 128
+
+static const char *const folders[PROXYDIR_KINDS] = {
+	[PROXYDIR_PROJECT] = "projects",
+	[PROXYDIR_CONTAINER] = "containers",
+	[PROXYDIR_ALIAS] = "aliases",
+};
+
+struct proxydir {
+	struct agent *agent;
+	int top, folder[PROXYDIR_KINDS];
+	sd_event_source *timer; /* writes the map */
+	json_int_t generation;
+	char *written; /* the containers of the map as it stands there */
+};
+
+/* --- files --- */
+
+/* Whole or not at all. @durable: also through a power cut, for which what a reader finds right after the
+ * boot would else be an empty file. */
+static int put_text(int folder, const char *name, const char *text, bool durable)
+{
+	_cleanup_(closep) int fd = -1;
+	size_t size = strlen(text);
+
+	(void)unlinkat(folder, TEMPORARY, 0);
+	fd = openat(folder, TEMPORARY, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return -errno;
+	for (size_t done = 0; done < size;) {
+		ssize_t n = write(fd, text + done, size - done);
+
+		if (n < 0)
+			return -errno;
+		done += (size_t)n;
+	}
+	if (durable && fdatasync(fd) < 0)
+		return -errno;
+	closep(&fd); /* now, so that whoever watches the folder hears of the rename alone */
+	return renameat(folder, TEMPORARY, folder, name) < 0 ? -errno : 0;
+}
+
+int proxydir_put(struct proxydir *p, enum proxydir_kind kind, const char *name,
+	const json_t *content, struct err *err)
+{
+	_cleanup_(freep) char *text = content ? jsonx_dump(content) : NULL;
+	char file[NAME_SIZE];
+	int r = 0;
+
+	(void)snprintf(file, sizeof(file), "%s.json", name);
+	if (text)
+		r = put_text(p->folder[kind], file, text, /* durable= */ true);
+	else if (unlinkat(p->folder[kind], file, 0) < 0 && errno != ENOENT)
+		r = -errno;
+	return r < 0 ? err_set(err, r, r == -ENOSPC || r == -EDQUOT ? ERR_DISK_FULL : ERR_INTERNAL,
+			       "Proxy.Directory", "%s/%s can't be written: %s", folders[kind], file,
+			       strerror(-r))
+		     : 0;
+}
+
+/* --- at the start --- */
+
+static void put_all(struct proxydir *p, enum proxydir_kind kind, const json_t *wanted)
+{
+	const char *name;
+	json_t *content;
+
+	json_object_foreach((json_t *)(uintptr_t)wanted, name, content)
+	{
+		struct err err = {};
+
+		if (proxydir_put(p, kind, name, content, &err) < 0)
+			LOG(LOG_ERR, PROXY_FILES, FIELDS(.err = &err), "%s", err.message);
+	}
+}
+
+/* Files that nothing stands for any more: a predecessor's that died between its journal and them. */
+static void remove_others(struct proxydir *p, enum proxydir_kind kind, const json_t *wanted)
+{
+	int copy = openat(p->folder[kind], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = copy < 0 ? NULL : fdopendir(copy);
+	struct dirent *e;
+
+	while (d && (e = readdir(d))) {
+		char name[NAME_SIZE];
+		size_t len = strlen(e->d_name);
+
+		if (len < 5 || len >= sizeof(name) || strcmp(e->d_name + len - 5, ".json") != 0)
+			continue;
+		(void)snprintf(name, sizeof(name), "%.*s", (int)(len - 5), e->d_name);
+		if (!json_object_get(wanted, name))
+			(void)unlinkat(p->folder[kind], e->d_name, 0);
+	}
+	if (d)
+		(void)closedir(d);
+}
+
+void proxydir_start(struct proxydir *p)
+{
+	struct store *s = p->agent->store;
+	json_t *wanted[PROXYDIR_KINDS] = {
+		[PROXYDIR_PROJECT] = doclist_all(s, "project"),
+		[PROXYDIR_CONTAINER] = doclist_all(s, "container"),
+		[PROXYDIR_ALIAS] = aliaslist_files(s, agent_trusted_now_ms(p->agent)),
+	};
+
+	for (int k = 0; k < PROXYDIR_KINDS; k++) {
+		remove_others(p, (enum proxydir_kind)k, wanted[k]);
+		put_all(p, (enum proxydir_kind)k, wanted[k]);
+		json_decref(wanted[k]);
+	}
+	proxydir_map_changed(p);
+}
+
+/* --- the map --- */
+
+static json_t *map_of(const struct agent *a)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < desired_count(a->desired); i++) {
+		const struct container *c = desired_at(a->desired, i);
+		const uint32_t wire = htonl(c->spec.ipv4);
+		char ipv4[INET_ADDRSTRLEN];
+
+		(void)json_array_append_new(
+			list, json_pack("{s:s, s:s, s:s, s:s}", "id", c->spec.id, "project_id",
+				      c->spec.project_id, "ipv4",
+				      inet_ntop(AF_INET, &wire, ipv4, sizeof(ipv4)), "status",
+				      desired_status_name(c->status)));
+	}
+	return list;
+}
+
+static int on_time(sd_event_source *s, uint64_t usec, void *userdata)
+{
+	struct proxydir *p = userdata;
+	_cleanup_json_ json_t *list = map_of(p->agent), *map = NULL;
+	_cleanup_(freep) char *text = NULL, *containers = jsonx_dump(list);
+	int r;
+
+	if (p->written && strcmp(containers, p->written) == 0)
+		return 0;
+	map = json_pack("{s:I, s:s, s:O}", "generation", p->generation + 1, "node",
+		p->agent->conf.node.name, "containers", list);
+	text = jsonx_dump(map);
+	r = put_text(p->top, MAP, text, /* durable= */ false);
+	if (r < 0) {
+		LOG(LOG_ERR, PROXY_FILES, FIELDS(.errnum = -r), MAP " can't be written: %s",
+			strerror(-r));
+		return 0;
+	}
+	p->generation++;
+	free(p->written);
+	p->written = TAKE(containers);
+	return 0;
+}
+
+void proxydir_map_changed(struct proxydir *p)
+{
+	int on;
+
+	if (!p || (sd_event_source_get_enabled(p->timer, &on) > 0 && on != SD_EVENT_OFF))
+		return;
+	(void)sd_event_source_set_time_relative(p->timer, MAP_USEC);
+	(void)sd_event_source_set_enabled(p->timer, SD_EVENT_ONESHOT);
+}
+
+/* A reader must never see a generation twice, also when a power cut has taken the last map: so each run
+ * of the agent begins at the clock's milliseconds, which no run can count as fast as they pass. */
+static json_int_t first_generation(int top, int64_t now_ms)
+{
+	_cleanup_(closep) int fd = openat(top, MAP, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	_cleanup_json_ json_t *map = fd < 0 ? NULL : json_loadfd(fd, 0, NULL);
+
+	return MAX_OF(json_integer_value(json_object_get(map, "generation")), now_ms);
+}
+
+/* --- life --- */
+
+static int open_folder(int at, const char *path)
+{
+	int fd;
+
+	if (mkdirat(at, path, 0700) < 0 && errno != EEXIST)
+		return -errno;
+	fd = openat(at, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+int proxydir_new(struct agent *a, struct proxydir **ret, struct err *err)
+{
+	struct proxydir *p = xcalloc(1, sizeof(*p));
+	int r;
+
+	p->agent = a;
+	for (int k = 0; k < PROXYDIR_KINDS; k++)
+		p->folder[k] = -1;
+	p->top = r = open_folder(AT_FDCWD, a->conf.proxy.directory);
+	for (int k = 0; k < PROXYDIR_KINDS && r >= 0; k++)
+		p->folder[k] = r = open_folder(p->top, folders[k]);
+	if (r >= 0)
+		r = sd_event_add_time_relative(
+			a->event, &p->timer, CLOCK_MONOTONIC, MAP_USEC, 1, on_time, p);
+	if (r < 0) {
+		proxydir_free(p);
+		return err_set(err, r, ERR_CONFIG, "Proxy.Directory", "can't use %s: %s",
+			a->conf.proxy.directory, strerror(-r));
+	}
+	p->generation = first_generation(p->top, agent_trusted_now_ms(a));
+	*ret = p;
+	return 0;
+}
+
+struct proxydir *proxydir_free(struct proxydir *p)
+{
+	if (p) {
+		p->timer = sd_event_source_disable_unref(p->timer);
+		for (int k = 0; k < PROXYDIR_KINDS; k++)
+			p->folder[k] = closefd(p->folder[k]);
+		p->top = closefd(p->top);
+		free(p->written);
+		free(p);
+	}
+	return NULL;
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The env.* ops: a wish is recorded, written to the root and read back. What /etc/environment can't
+ * carry leaves it pending, with its reason, and is tried again; the order has succeeded then too. */
+#include "agent/host/ctfiles.h"
+#include "agent/state/envlist.h"
+#include "agent/ops/ops.h"
+#include "agent/ops/opstate.h"
+#include "agent/report/tell.h"
+#include "proto/jsonx.h"
+
+#define ENTRIES_MAX 256
+
+static const char *param(const struct operation *op, const char *key)
+{
+	return json_string_value(json_object_get(op->order.params, key));
+}
+
+/* What the variables are after the order. */
+static json_t *vars_after(struct agent *a, const struct operation *op)
+{
+	json_t *vars = envlist_vars(a->store, op->order.container_id);
+
+	if (op->order.op == OP_ENV_MERGE)
+		(void)json_object_update(vars, json_object_get(op->order.params, "vars"));
+	else if (op->order.op == OP_ENV_SET)
+		(void)json_object_set_new(vars, param(op, "key"), json_string(param(op, "value")));
+	else
+		(void)json_object_del(vars, param(op, "key"));
+	return vars;
+}
+
+static enum ops_verdict check(struct agent *a, struct operation *op)
+{
+	enum ops_verdict v = opstate_check(a, op, ~(OPSTATE(DELETING) | OPSTATE(CREATING)));
+	_cleanup_json_ json_t *vars = NULL;
+
+	if (v != OPS_RUN)
+		return v;
+	vars = vars_after(a, op);
+	if (json_object_size(vars) <= ENTRIES_MAX)
+		return OPS_RUN;
+	(void)err_set(&op->err, -E2BIG, ERR_INVALID_PARAMS, "vars",
+		"a container may have %d environment variables, and would have %zu", ENTRIES_MAX,
+		json_object_size(vars));
+	return OPS_REFUSED;
+}
+
+/* Whoever made it: an order that changes nothing is an attempt at what is pending. */
+static int begin(struct agent *a, struct operation *op)
+{
+	_cleanup_json_ json_t *vars = vars_after(a, op);
+	const struct container *c = opstate_container(a, op);
+	bool retries = strcmp(op->origin, "agent") == 0;
+
+	if (envlist_wish(a->store, op->order.container_id, vars))
+		tell_env(a, c, "updated",
+			json_pack("{s:o}", "env_sync",
+				envlist_sync(a->store, op->order.container_id)));
+	if (!retries)
+		envlist_begin_anew(a->store, op->order.container_id);
+	return 0;
+}
+
+static json_t *files_params(struct agent *a, const struct operation *op)
+{
+	const struct container *c = opstate_container(a, op);
+
+	return json_pack("{s:{s:o}}", "files", "env", ctfiles_environment(a, c));
+}
+
+static void finish(struct agent *a, struct operation *op)
+{
+	const char *id = op->order.container_id;
+	json_t *sync, *vars;
+	bool pending;
+
+	envlist_settle(a->store, id);
+	sync = envlist_sync(a->store, id);
+	vars = envlist_vars(a->store, id);
+	pending = json_is_true(json_object_get(sync, "pending"));
+	op->result = json_pack("{s:o, s:b, s:o}", "environment_vars", vars, "synced", !pending,
+		"env_sync", json_incref(sync));
+	if (!pending)
+		tell_env(a, opstate_container(a, op), "applied",
+			json_pack("{s:O}", "env_sync", sync));
+	json_decref(sync);
+}
+
+static void abandon(struct agent *a, struct operation *op)
+{
+	envlist_revert(a->store, op->order.container_id);
+}
+
+static const struct ops_step steps[] = {
+	{ "files", .params = files_params },
+};
+
+#define ROW(op_)                                                                      \
+	{                                                                             \
+		op_, OPS_RESUME, check, begin, finish, abandon, steps, countof(steps) \
+	}
+
+const struct opdef ops_env[] = {
+	ROW(OP_ENV_MERGE),
+	ROW(OP_ENV_SET),
+	ROW(OP_ENV_UNSET),
+};
+const size_t ops_env_count = countof(ops_env);

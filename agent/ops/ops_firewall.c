@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The firewall.* ops: a change of a list of rules, put in force and then recorded.
+ *
+ * The change is worked out anew from what is recorded, so it is the same however often it is made. */
+#include "agent/host/ctnet.h"
+#include "agent/state/fwlist.h"
+#include "agent/ops/ops.h"
+#include "agent/ops/opstate.h"
+#include "agent/report/tell.h"
+#include "proto/jsonx.h"
+
+struct change {
+	json_t *was[FW_DIRECTIONS], *is[FW_DIRECTIONS]; /* NULL: detached */
+	json_t *result;                                 /* beside the lists */
+	const char *event;
+};
+
+static void change_done(struct change *c)
+{
+	for (int d = 0; d < FW_DIRECTIONS; d++) {
+		json_decref(c->was[d]);
+		json_decref(c->is[d]);
+	}
+	json_decref(c->result);
+}
+#define _cleanup_change_ _cleanup_(change_done)
+
+static const json_t *param(const struct operation *op, const char *key)
+{
+	return json_object_get(op->order.params, key);
+}
+
+static enum fwdirection direction_of(const struct operation *op)
+{
+	return fwlist_direction(json_string_value(param(op, "direction")));
+}
+
+/* --- what each does to the lists; negative: refused --- */
+
+static int add(struct operation *op, struct change *c)
+{
+	enum fwdirection d = direction_of(op);
+	json_t *rule = json_deep_copy(param(op, "rule"));
+	size_t i;
+	json_t *other;
+
+	if (!json_object_get(rule, "state"))
+		(void)json_object_set_new(rule, "state", json_string("enabled"));
+	if (!c->is[d])
+		c->is[d] = json_array();
+	json_array_foreach(c->is[d], i, other)
+	{
+		if (!fwlist_is_same(rule, other))
+			continue;
+		c->result = json_pack("{s:o, s:b, s:{s:s, s:I}}", "rule", rule, "duplicate", 1,
+			"duplicate_of", "direction", fwlist_names[d], "index", (json_int_t)i);
+		return 0;
+	}
+	(void)json_array_append(c->is[d], rule);
+	c->result = json_pack("{s:o}", "rule", rule);
+	c->event = "added";
+	return 0;
+}
+
+static int no_rule(struct operation *op)
+{
+	return err_set(&op->err, -ENOENT, ERR_FIREWALL_RULE_NOT_FOUND, "filters",
+		"no %s rule matches these filters", fwlist_names[direction_of(op)]);
+}
+
+static int toggle(struct operation *op, struct change *c)
+{
+	enum fwdirection d = direction_of(op);
+	const char *state = json_string_value(param(op, "state"));
+	json_t *rule;
+	size_t i;
+
+	json_array_foreach(c->is[d], i, rule)
+	{
+		if (!fwlist_matches(rule, param(op, "filters")))
+			continue;
+		(void)json_object_set_new(rule, "state", json_string(state));
+		c->result = json_pack("{s:s, s:s, s:O}", "direction", fwlist_names[d], "new_state",
+			state, "updated", rule);
+		c->event = state;
+		return 0;
+	}
+	return no_rule(op);
+}
+
+static int take_away(struct operation *op, struct change *c)
+{
+	enum fwdirection d = direction_of(op);
+	const json_t *filters = param(op, "filters");
+	bool all = json_is_true(param(op, "all"));
+	json_t *removed = json_array(), *rule;
+
+	for (size_t i = 0; i < json_array_size(c->is[d]);) {
+		rule = json_array_get(c->is[d], i);
+		if ((!all && json_array_size(removed) > 0) ||
+			(filters && !fwlist_matches(rule, filters))) {
+			i++;
+			continue;
+		}
+		(void)json_array_append(removed, rule);
+		(void)json_array_remove(c->is[d], i);
+	}
+	c->result = json_pack("{s:s, s:I, s:o}", "direction", fwlist_names[d], "removed_count",
+		(json_int_t)json_array_size(removed), "removed", removed);
+	c->event = "removed";
+	return 0;
+}
+
+static int replace(struct operation *op, struct change *c)
+{
+	for (int d = 0; d < FW_DIRECTIONS; d++) {
+		const json_t *rules = param(op, fwlist_names[d]);
+
+		if (!rules)
+			continue;
+		json_decref(c->is[d]);
+		c->is[d] = json_deep_copy(rules);
+	}
+	c->event = "updated";
+	return 0;
+}
+
+static int reset(struct operation *op, struct change *c)
+{
+	for (int d = 0; d < FW_DIRECTIONS; d++) {
+		json_decref(c->is[d]);
+		c->is[d] = NULL;
+	}
+	c->event = "removed";
+	return 0;
+}
+
+static const struct {
+	enum op op;
+	int (*make)(struct operation *op, struct change *c);
+} changes[] = {
+	{ OP_FIREWALL_ADD, add },
+	{ OP_FIREWALL_TOGGLE, toggle },
+	{ OP_FIREWALL_REMOVE, take_away },
+	{ OP_FIREWALL_REPLACE, replace },
+	{ OP_FIREWALL_RESET, reset },
+};
+
+static int make_change(struct agent *a, struct operation *op, struct change *ret)
+{
+	for (int d = 0; d < FW_DIRECTIONS; d++) {
+		ret->was[d] = fwlist_get(a->store, op->order.container_id, (enum fwdirection)d);
+		ret->is[d] = json_deep_copy(ret->was[d]);
+	}
+	for (size_t i = 0; i < countof(changes); i++)
+		if (changes[i].op == op->order.op)
+			return changes[i].make(op, ret);
+	assert(false); /* an op without a row */
+	return -EINVAL;
+}
+
+/* --- limits --- */
+
+static int judge_size(struct operation *op, const struct change *c)
+{
+	size_t n = json_array_size(c->is[FW_INGRESS]) + json_array_size(c->is[FW_EGRESS]),
+	       was = json_array_size(c->was[FW_INGRESS]) + json_array_size(c->was[FW_EGRESS]),
+	       bytes = 0;
+
+	for (int d = 0; d < FW_DIRECTIONS; d++) {
+		_cleanup_(freep) char *text = c->is[d] ? jsonx_dump(c->is[d]) : NULL;
+
+		bytes += text ? strlen(text) : 0;
+	}
+	if (n <= was)
+		return 0; /* fewer is never too many */
+	if (n > FWLIST_RULES_MAX)
+		return err_set(&op->err, -E2BIG, ERR_CONTAINER_FIREWALL_RULE_LIMIT, "rule",
+			"the container has %zu firewall rules, and may have %d", was,
+			FWLIST_RULES_MAX);
+	if (bytes > FWLIST_BYTES_MAX)
+		return err_set(&op->err, -E2BIG, ERR_CONTAINER_FIREWALL_BYTES_LIMIT, "rule",
+			"the container's firewall rules would be %zu bytes, and may be %d", bytes,
+			FWLIST_BYTES_MAX);
+	return 0;
+}
+
+/* --- the op --- */
+
+static enum ops_verdict firewall_check(struct agent *a, struct operation *op)
+{
+	enum ops_verdict v = opstate_check(a, op, ~(OPSTATE(DELETING) | OPSTATE(CREATING)));
+	_cleanup_change_ struct change c = {};
+
+	if (v != OPS_RUN)
+		return v;
+	return make_change(a, op, &c) < 0 || judge_size(op, &c) < 0 ? OPS_REFUSED : OPS_RUN;
+}
+
+static int put_in_force(struct agent *a, struct operation *op, bool undo)
+{
+	_cleanup_change_ struct change c = {};
+	int r = make_change(a, op, &c);
+
+	if (r < 0)
+		return r;
+	return ctnet_apply(a, opstate_container(a, op),
+		(const json_t *const *)(undo ? c.was : c.is), &op->err);
+}
+
+static int firewall_act(struct agent *a, struct operation *op)
+{
+	return put_in_force(a, op, false);
+}
+
+static int firewall_undo(struct agent *a, struct operation *op)
+{
+	return put_in_force(a, op, true);
+}
+
+static json_t *or_empty(const json_t *list)
+{
+	return list ? json_incref((json_t *)list) : json_array();
+}
+
+static void firewall_finish(struct agent *a, struct operation *op)
+{
+	struct container *container = opstate_container(a, op);
+	_cleanup_change_ struct change c = {};
+
+	if (make_change(a, op, &c) < 0)
+		return; /* what check() has let through stays possible: the lane is ours */
+	for (int d = 0; d < FW_DIRECTIONS; d++)
+		if (!c.is[d] || !c.was[d] || !json_equal(c.is[d], c.was[d]))
+			fwlist_put(a->store, container->spec.id, (enum fwdirection)d, c.is[d]);
+	json_decref(op->result);
+	op->result = c.result ? json_incref(c.result) : json_object();
+	for (int d = 0; d < FW_DIRECTIONS; d++)
+		(void)json_object_set_new(op->result, fwlist_names[d], or_empty(c.is[d]));
+	if (!c.event)
+		return;
+	tell_firewall(a, container, c.event, json_incref(op->result));
+	ctnet_cut(a, container);
+}
+
+static const struct ops_step firewall_steps[] = {
+	{ .has_undo = true, .here = firewall_act, .undo_here = firewall_undo },
+};
+
+#define FIREWALL(name)                                                                       \
+	{                                                                                    \
+		OP_FIREWALL_##name, OPS_RESUME, firewall_check, NULL, firewall_finish, NULL, \
+			firewall_steps, countof(firewall_steps)                              \
+	}
+
+const struct opdef ops_firewall[] = {
+	FIREWALL(ADD),
+	FIREWALL(TOGGLE),
+	FIREWALL(REMOVE),
+	FIREWALL(REPLACE),
+	FIREWALL(RESET),
+};
+const size_t ops_firewall_count = countof(ops_firewall);

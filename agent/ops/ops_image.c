@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* image.pull and image.remove. They share a lane, so what several pull at once is fetched once. */
+#include "agent/common/agent.h"
+#include "agent/host/imagejob.h"
+#include "agent/state/imagelist.h"
+#include "agent/common/journald.h"
+#include "agent/ops/ops.h"
+#include "proto/jsonx.h"
+#include "proto/signame.h"
+
+static const char *param(const struct operation *op, const char *key)
+{
+	return json_string_value(json_object_get(op->order.params, key));
+}
+
+static void name_of(const struct operation *op, char ret[static IMAGELIST_NAME_MAX + 1])
+{
+	imagelist_normalise(param(op, "image"), ret);
+}
+
+/* --- pull --- */
+
+static bool wants_refresh(const struct operation *op)
+{
+	return json_is_true(json_object_get(op->order.params, "refresh"));
+}
+
+/* Has the step before seen that the tree is what was unpacked? Lost in a crash: then it is fetched. */
+static bool is_intact(const struct operation *op)
+{
+	return json_is_true(json_object_get(op->step_data, "intact"));
+}
+
+static bool is_known(const struct operation *op)
+{
+	return imagelist_is_used(op->agent->store, param(op, "sha256"), NULL);
+}
+
+static bool needs_no_look(const struct operation *op)
+{
+	return !wants_refresh(op) || !is_known(op);
+}
+
+static bool is_here(const struct operation *op)
+{
+	return is_known(op) && (!wants_refresh(op) || is_intact(op));
+}
+
+static enum ops_verdict pull_check(struct agent *a, struct operation *op)
+{
+	char name[IMAGELIST_NAME_MAX + 1], digest[IMAGELIST_DIGEST_LEN + 1];
+
+	name_of(op, name);
+	if (imagelist_is_builtin(name)) {
+		(void)err_set(&op->err, -EINVAL, ERR_INVALID_PARAMS, "image",
+			"a built-in image is not pulled");
+		return OPS_REFUSED;
+	}
+	if (!wants_refresh(op) && imagelist_digest(a->store, name, digest) &&
+		strcmp(digest, param(op, "sha256")) == 0) {
+		op->result =
+			json_pack("{s:s, s:s, s:b}", "image", name, "sha256", digest, "cached", 1);
+		return OPS_NOTHING;
+	}
+	return OPS_RUN;
+}
+
+static json_t *fetch_params(struct agent *a, const struct operation *op)
+{
+	json_t *v = imagejob_courier(a);
+	json_t *own = json_pack("{s:s, s:s, s:O*, s:I}", "url", param(op, "url"), "digest",
+		param(op, "sha256"), "size", json_object_get(op->order.params, "size"), "max_bytes",
+		(json_int_t)a->conf.storage.image_max_bytes);
+
+	(void)json_object_update(v, own);
+	json_decref(own);
+	return v;
+}
+
+static json_t *unpack_params(struct agent *a, const struct operation *op)
+{
+	return json_pack("{s:s, s:I, s:I, s:b}", "digest", param(op, "sha256"), "max_bytes",
+		(json_int_t)a->conf.storage.image_max_bytes, "max_files",
+		(json_int_t)a->conf.storage.image_max_files, "replace", wants_refresh(op));
+}
+
+static json_t *verify_params(struct agent *a, const struct operation *op)
+{
+	return json_pack("{s:s}", "digest", param(op, "sha256"));
+}
+
+/* What the name meant before, when nothing else means it. */
+static bool old_digest(const struct operation *op, char ret[static IMAGELIST_DIGEST_LEN + 1])
+{
+	char name[IMAGELIST_NAME_MAX + 1];
+
+	name_of(op, name);
+	return imagelist_digest(op->agent->store, name, ret) &&
+	       strcmp(ret, param(op, "sha256")) != 0 &&
+	       !imagelist_is_used(op->agent->store, ret, name);
+}
+
+static bool has_no_old(const struct operation *op)
+{
+	char digest[IMAGELIST_DIGEST_LEN + 1];
+
+	return !old_digest(op, digest);
+}
+
+static json_t *old_params(struct agent *a, const struct operation *op)
+{
+	char digest[IMAGELIST_DIGEST_LEN + 1];
+
+	return json_pack("{s:s}", "digest", old_digest(op, digest) ? digest : "none");
+}
+
+/* In the report; what can't be followed is said there, too. */
+static void tell_signal(struct operation *op, const char *image, const char *word)
+{
+	if (signame_parse(word) > 0) {
+		(void)json_object_set_new(op->result, "stop_signal", json_string(word));
+		return;
+	}
+	(void)json_object_set_new(op->result, "warnings",
+		json_pack("[o]",
+			json_sprintf("StopSignal \"%s\" is no signal that anybody can be asked "
+				     "by: it is ignored",
+				word)));
+	LOG(LOG_WARNING, IMAGE_SIGNAL, FIELDS(.order_id = op->order.id),
+		"image %s: its StopSignal \"%s\" is no signal that anybody can be asked by, and is "
+		"ignored",
+		image, word);
+}
+
+static void pull_finish(struct agent *a, struct operation *op)
+{
+	const char *digest = param(op, "sha256"),
+		   *said = json_string_value(json_object_get(op->step_data, "stop_signal"));
+	int64_t size = json_integer_value(json_object_get(op->step_data, "size"));
+	_cleanup_(freep) char *word = NULL;
+	char name[IMAGELIST_NAME_MAX + 1];
+
+	name_of(op, name);
+	if (size == 0) /* it was there, under another name */
+		size = imagelist_size(a->store, digest);
+	word = said ? xstrdup(said) : imagelist_stop_signal(a->store, digest);
+	imagelist_put(a->store, &(struct imagelist_entry){ .name = name,
+					.digest = digest,
+					.url = param(op, "url"),
+					.stop_signal = word && *word ? word : NULL,
+					.size = size,
+					.created_ms = agent_now_ms() });
+	op->result =
+		json_pack("{s:s, s:s, s:I, s:b, s:b}", "image", name, "sha256", param(op, "sha256"),
+			"size", (json_int_t)size, "cached", is_intact(op), "verified", 1);
+	if (word && *word)
+		tell_signal(op, name, word);
+}
+
+static const struct ops_step pull_steps[] = {
+	{ "image-verify", .skip = needs_no_look, .params = verify_params },
+	{ "image-fetch", .has_undo = true, .skip = is_here, .params = fetch_params },
+	{ "image-unpack", .skip = is_here, .params = unpack_params },
+	{ "image-remove", .skip = has_no_old, .params = old_params },
+};
+
+/* --- remove --- */
+
+static enum ops_verdict remove_check(struct agent *a, struct operation *op)
+{
+	char name[IMAGELIST_NAME_MAX + 1], digest[IMAGELIST_DIGEST_LEN + 1];
+
+	name_of(op, name);
+	return imagelist_digest(a->store, name, digest) ? OPS_RUN : OPS_NOTHING;
+}
+
+static bool is_shared(const struct operation *op)
+{
+	char name[IMAGELIST_NAME_MAX + 1], digest[IMAGELIST_DIGEST_LEN + 1];
+
+	name_of(op, name);
+	return !imagelist_digest(op->agent->store, name, digest) ||
+	       imagelist_is_used(op->agent->store, digest, name);
+}
+
+static json_t *remove_params(struct agent *a, const struct operation *op)
+{
+	char name[IMAGELIST_NAME_MAX + 1], digest[IMAGELIST_DIGEST_LEN + 1] = "none";
+
+	name_of(op, name);
+	(void)imagelist_digest(a->store, name, digest);
+	return json_pack("{s:s}", "digest", digest);
+}
+
+static void remove_finish(struct agent *a, struct operation *op)
+{
+	char name[IMAGELIST_NAME_MAX + 1];
+
+	name_of(op, name);
+	imagelist_remove(a->store, name);
+	op->result = json_pack("{s:s}", "image", name);
+}
+
+static const struct ops_step remove_steps[] = {
+	{ "image-remove", .skip = is_shared, .params = remove_params },
+};
+
+#define STEPS(list) (list), countof(list)
+
+const struct opdef ops_image[] = {
+	{ OP_IMAGE_PULL, OPS_RESUME, pull_check, NULL, pull_finish, NULL, STEPS(pull_steps) },
+	{ OP_IMAGE_REMOVE, OPS_RESUME, remove_check, NULL, remove_finish, NULL,
+		STEPS(remove_steps) },
+};
+const size_t ops_image_count = countof(ops_image);

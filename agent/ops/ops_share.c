@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The share.* ops. Each changes what is wished, and then makes every container that is concerned and runs
+ * have just the mounts that are wished for it: so an update without a change is how a share is looked
+ * after, and any of them may be done again. A mount that fails is the share's status, no order's failure. */
+#include "agent/host/ctmounts.h"
+#include "agent/ops/localorder.h"
+#include "agent/ops/ops.h"
+#include "agent/ops/opstate.h"
+#include "agent/ops/reaper.h"
+#include "agent/state/sharelist.h"
+#include "agent/report/tell.h"
+#include "proto/jsonx.h"
+
+static const json_t *param(const struct operation *op, const char *key)
+{
+	return json_object_get(op->order.params, key);
+}
+
+static const char *text(const json_t *v, const char *key)
+{
+	return json_string_value(json_object_get(v, key));
+}
+
+static const char *share_id(const struct operation *op)
+{
+	return text(op->order.params, "share_id");
+}
+
+static json_t *recorded(struct agent *a, const struct operation *op)
+{
+	return sharelist_get(a->store, share_id(op));
+}
+
+/* --- lanes: every container that the share concerns --- */
+
+static void add_targets(struct agent *a, const json_t *share, struct oprules_lanes *l)
+{
+	const char *target = text(share, "target_container_id"),
+		   *project = text(share, "target_project_id");
+
+	oprules_add_lane(l, "container", text(share, "source_container_id"));
+	if (target)
+		oprules_add_lane(l, "container", target);
+	if (target || !project)
+		return;
+	oprules_add_lane(l, "project", project); /* where containers wait that are made later */
+	engine_add_lanes(a->engine, project, l);
+}
+
+/* Of a share that an order before it is yet to make, that order knows. */
+static void lanes(struct agent *a, const struct order *o, struct oprules_lanes *l)
+{
+	_cleanup_json_ json_t *share = sharelist_get(a->store, text(o->params, "share_id"));
+	const struct order *making =
+		share ? NULL : engine_find_share(a->engine, text(o->params, "share_id"));
+
+	if (o->op == OP_SHARE_CREATE)
+		add_targets(a, o->params, l);
+	else if (share || making)
+		add_targets(a, share ? share : making->params, l);
+}
+
+/* --- the mounts --- */
+
+/* Targets can't be changed, so these are those of before and after. One that is deleted keeps its row
+ * until its mounts are gone. */
+static json_t *targets(struct agent *a, const struct operation *op)
+{
+	_cleanup_json_ json_t *share = recorded(a, op);
+	bool deleted = op->order.op == OP_SHARE_DELETE;
+
+	return json_pack(
+		"{s:o}", "targets", share ? ctmounts_targets(a, share, deleted) : json_array());
+}
+
+static void put(struct agent *a, const json_t *row, const json_t *over)
+{
+	_cleanup_json_ json_t *all = json_copy((json_t *)(uintptr_t)row);
+
+	(void)json_object_update(all, (json_t *)(uintptr_t)over);
+	sharelist_put(a->store,
+		&(struct sharelist_entry){ .id = text(row, "id"),
+			.source_id = text(row, "source_container_id"),
+			.path = text(row, "source_path"),
+			.target_id = text(row, "target_container_id"),
+			.project_id = text(row, "target_project_id"),
+			.mode = text(all, "mode"),
+			.mount_path = text(row, "mount_path"),
+			.alias = text(all, "alias"),
+			.label = text(all, "label"),
+			.description = text(all, "description"),
+			.enabled = !json_is_false(json_object_get(all, "enabled")),
+			.expires_ms =
+				json_integer_value(json_object_get(all, "expires_at")) * 1000 },
+		agent_now_ms());
+}
+
+static bool has(const json_t *count, const char *what)
+{
+	return json_integer_value(json_object_get(count, what)) > 0;
+}
+
+/* Where it was taken away, whether somebody was in it, and who has something of it still. */
+static void tell_unmounted(struct agent *a, const struct operation *op, const json_t *share)
+{
+	json_t *all = json_object_get(op->step_data, "mounts"), *v;
+	const char *target_id;
+
+	json_object_foreach(all, target_id, v)
+	{
+		const json_t *count = json_object_get(v, "");
+
+		if (has(count, "gone") || has(count, "busy") || has(count, "held"))
+			tell_share(a, share, "unmounted",
+				json_pack("{s:s, s:s, s:b, s:O, s:O*, s:O*, s:O*}", "id",
+					share_id(op), "container_id", target_id, "lazily",
+					has(count, "lazy"), "busy", json_object_get(count, "busy"),
+					"held", json_object_get(count, "held"), "writable",
+					json_object_get(count, "writable"), "overlays",
+					json_object_get(count, "overlays")));
+	}
+}
+
+static void finish(struct agent *a, struct operation *op, const char *event)
+{
+	json_t *share = recorded(a, op);
+
+	op->result = share;
+	tell_unmounted(a, op, share);
+	if (event)
+		tell_share(a, share, event, json_incref(share));
+	reaper_look(a->reaper);
+}
+
+/* Two shares can't be in one place: the second would be called active and be nowhere. */
+static bool place_is_taken(struct agent *a, struct operation *op, const json_t *share)
+{
+	const char *path = text(share, "mount_path"), *alias = text(op->order.params, "alias");
+	_cleanup_(freep) char *named = alias ? xasprintf("/hoody/shares/%s", alias) : NULL;
+	_cleanup_json_ json_t *row = json_deep_copy(share);
+
+	(void)json_object_set_new(row, "id", json_string(share_id(op)));
+	if (!path)
+		path = named;
+	if (!path || !ctmounts_is_taken(a, row, path))
+		return false;
+	(void)err_set(&op->err, -EEXIST, ERR_SHARE_PLACE_IN_USE,
+		share == op->order.params && text(share, "mount_path") ? "mount_path" : "alias",
+		"a target has something else at %s", path);
+	return true;
+}
+
+/* --- create --- */
+
+static enum ops_verdict create_check(struct agent *a, struct operation *op)
+{
+	const json_t *p = op->order.params;
+	_cleanup_json_ json_t *there = recorded(a, op);
+	const char *target = text(p, "target_container_id");
+
+	if (there)
+		return json_equal(json_object_get(there, "source_path"), param(op, "source_path"))
+			       ? OPS_RUN
+			       : opstate_refuse(op, -EEXIST, ERR_SHARE_EXISTS,
+					 "a share of this id exists with another source");
+	if (!desired_find(a->desired, text(p, "source_container_id"))) {
+		(void)err_set(&op->err, -ENOENT, ERR_SOURCE_CONTAINER_NOT_FOUND,
+			"source_container_id", "the source is not on this node");
+		return OPS_REFUSED;
+	}
+	if (target && !desired_find(a->desired, target)) {
+		(void)err_set(&op->err, -ENOENT, ERR_CONTAINER_NOT_FOUND, "target_container_id",
+			"the target is not on this node");
+		return OPS_REFUSED;
+	}
+	if (place_is_taken(a, op, p))
+		return OPS_REFUSED;
+	if (sharelist_has_other(a->store, &(struct sharelist_entry){ .id = share_id(op),
+						  .source_id = text(p, "source_container_id"),
+						  .path = text(p, "source_path"),
+						  .target_id = target,
+						  .project_id = text(p, "target_project_id") }))
+		return opstate_refuse(op, -EEXIST, ERR_SHARE_EXISTS,
+			"this directory is shared with this target already");
+	return OPS_RUN;
+}
+
+static int create_begin(struct agent *a, struct operation *op)
+{
+	_cleanup_json_ json_t *row = json_deep_copy(op->order.params);
+
+	(void)json_object_set(row, "id", json_object_get(row, "share_id"));
+	put(a, row, NULL);
+	return 0;
+}
+
+static void create_finish(struct agent *a, struct operation *op)
+{
+	finish(a, op, "created");
+}
+
+static void create_abandon(struct agent *a, struct operation *op)
+{
+	sharelist_remove(a->store, share_id(op));
+}
+
+/* --- update --- */
+
+static enum ops_verdict no_share(struct operation *op)
+{
+	(void)err_set(&op->err, -ENOENT, ERR_NOT_FOUND, "share_id", "there is no share %s here",
+		share_id(op));
+	return OPS_REFUSED;
+}
+
+/* The alias is the place of a share that has no path of its own. */
+static bool renames(const struct operation *op, json_t *share)
+{
+	const char *alias = text(op->order.params, "alias"), *at = text(share, "mount_path");
+	bool by_name = at && strncmp(at, "/hoody/shares/", strlen("/hoody/shares/")) == 0;
+
+	if (!alias || !by_name || strcmp(at + strlen("/hoody/shares/"), alias) == 0)
+		return false;
+	(void)json_object_del(share, "mount_path");
+	return true;
+}
+
+static enum ops_verdict update_check(struct agent *a, struct operation *op)
+{
+	_cleanup_json_ json_t *share = recorded(a, op);
+
+	if (!share)
+		return no_share(op);
+	return renames(op, share) && place_is_taken(a, op, share) ? OPS_REFUSED : OPS_RUN;
+}
+
+static int update_begin(struct agent *a, struct operation *op)
+{
+	_cleanup_json_ json_t *row = recorded(a, op);
+
+	sharelist_keep(a->store, share_id(op));
+	put(a, row, op->order.params);
+	return 0;
+}
+
+/* What is mounted follows with the next look after it. */
+static void put_back(struct agent *a, struct operation *op)
+{
+	sharelist_revert(a->store, share_id(op));
+}
+
+/* Of the agent's own making it changes nothing that anybody wished. */
+static void update_finish(struct agent *a, struct operation *op)
+{
+	const json_t *enabled = param(op, "enabled");
+	bool own = strcmp(op->origin, "agent") == 0;
+
+	sharelist_settle(a->store, share_id(op));
+	finish(a, op,
+		own                      ? NULL
+		: json_is_false(enabled) ? "disabled"
+		: json_is_true(enabled)  ? "enabled"
+					 : "updated");
+}
+
+/* --- delete --- */
+
+static enum ops_verdict delete_check(struct agent *a, struct operation *op)
+{
+	_cleanup_json_ json_t *share = recorded(a, op);
+
+	return share ? OPS_RUN : OPS_NOTHING;
+}
+
+static void delete_finish(struct agent *a, struct operation *op)
+{
+	_cleanup_json_ json_t *share = recorded(a, op);
+	int64_t expires_s = json_integer_value(json_object_get(share, "expires_at"));
+	bool expired = strcmp(op->origin, "agent") == 0 && expires_s > 0 &&
+		       expires_s * 1000 <= agent_trusted_now_ms(a);
+
+	sharelist_remove(a->store, share_id(op));
+	op->result = json_pack("{s:s}", "share_id", share_id(op));
+	tell_unmounted(a, op, share);
+	tell_share(
+		a, share, expired ? "expired" : "deleted", json_pack("{s:s}", "id", share_id(op)));
+	reaper_look(a->reaper);
+}
+
+/* --- the receiver's switch --- */
+
+static enum ops_verdict mount_check(struct agent *a, struct operation *op)
+{
+	_cleanup_json_ json_t *share = recorded(a, op);
+	const char *id = text(op->order.params, "container_id");
+	const struct container *c = desired_find(a->desired, id);
+	const char *target = text(share, "target_container_id"),
+		   *project = text(share, "target_project_id");
+
+	if (!share)
+		return no_share(op);
+	if (!c) {
+		(void)err_set(&op->err, -ENOENT, ERR_CONTAINER_NOT_FOUND, "container_id",
+			"there is no such container on this node");
+		return OPS_REFUSED;
+	}
+	if (target ? strcmp(target, id) == 0 : strcmp(project, c->spec.project_id) == 0)
+		return OPS_RUN;
+	(void)err_set(&op->err, -EINVAL, ERR_INVALID_PARAMS, "container_id",
+		"the share is not meant for this container");
+	return OPS_REFUSED;
+}
+
+static int mount_begin(struct agent *a, struct operation *op)
+{
+	char id[IDENT_ID_LEN + 1];
+	json_t *v;
+
+	localorder_new_id(id);
+	sharelist_keep(a->store, share_id(op));
+	v = sharelist_override(a->store, share_id(op), text(op->order.params, "container_id"), id,
+		json_is_true(param(op, "mount")), agent_now_ms());
+	json_decref(v);
+	return 0;
+}
+
+static void mount_finish(struct agent *a, struct operation *op)
+{
+	_cleanup_json_ json_t *share = recorded(a, op);
+	bool mount = json_is_true(param(op, "mount"));
+	const char *id = text(op->order.params, "container_id");
+
+	sharelist_settle(a->store, share_id(op));
+	op->result = json_pack("{s:O, s:o}", "share", share, "override",
+		sharelist_override(a->store, share_id(op), id, "", mount, agent_now_ms()));
+	tell_unmounted(a, op, share);
+	tell_share(a, share, "mount_changed",
+		json_pack(
+			"{s:s, s:s, s:b}", "id", share_id(op), "container_id", id, "mount", mount));
+}
+
+/* --- the table --- */
+
+static const struct ops_step steps[] = {
+	{ "mounts", .params = targets },
+};
+
+#define STEPS(list) (list), countof(list)
+
+const struct opdef ops_share[] = {
+	{ OP_SHARE_CREATE, OPS_RESUME, create_check, create_begin, create_finish, create_abandon,
+		STEPS(steps), lanes },
+	{ OP_SHARE_UPDATE, OPS_RESUME, update_check, update_begin, update_finish, put_back,
+		STEPS(steps), lanes },
+	{ OP_SHARE_DELETE, OPS_RESUME, delete_check, NULL, delete_finish, NULL, STEPS(steps),
+		lanes },
+	{ OP_SHARE_MOUNT, OPS_RESUME, mount_check, mount_begin, mount_finish, put_back,
+		STEPS(steps), lanes },
+};
+const size_t ops_share_count = countof(ops_share);

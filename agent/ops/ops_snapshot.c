@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The snapshot.* ops. A restored container runs, whatever it did before (PROTOCOL.md section 5). */
+#include <ctype.h>
+#include <time.h>
+
+#include "agent/host/ctnet.h"
+#include "agent/host/ctmounts.h"
+#include "agent/ops/ops.h"
+#include "agent/ops/opstate.h"
+#include "agent/ops/reaper.h"
+#include "agent/state/snaplist.h"
+#include "agent/report/tell.h"
+#include "proto/jsonx.h"
+
+#define DAY_MS (24LL * 3600 * 1000)
+
+static const char *param(const struct operation *op, const char *key)
+{
+	return json_string_value(json_object_get(op->order.params, key));
+}
+
+/* Its alias without what a name can't have, or when it was ordered. */
+static void derive_name(const struct operation *op, char ret[static SNAPLIST_NAME_MAX + 1])
+{
+	const char *alias = param(op, "alias");
+	time_t at = (time_t)(op->received_ms / 1000);
+	struct tm tm;
+	size_t n = 0;
+
+	for (; alias && *alias && n < SNAPLIST_NAME_MAX; alias++)
+		if (isalnum((unsigned char)*alias) || *alias == '_' || (*alias == '-' && n > 0))
+			ret[n++] = *alias;
+	ret[n] = '\0';
+	if (n == 0)
+		(void)strftime(ret, SNAPLIST_NAME_MAX, "snap-%Y%m%d-%H%M%S", gmtime_r(&at, &tm));
+}
+
+static bool has_snapshot(struct agent *a, struct operation *op)
+{
+	if (snaplist_has(a->store, op->order.container_id, param(op, "name")))
+		return true;
+	(void)err_set(&op->err, -ENOENT, ERR_SNAPSHOT_NOT_FOUND, "name",
+		"the container has no snapshot of the name %s", param(op, "name"));
+	return false;
+}
+
+static void show(struct agent *a, struct operation *op, const char *name)
+{
+	json_decref(op->result);
+	op->result = json_pack(
+		"{s:o?}", "snapshot", snaplist_one(a->store, op->order.container_id, name));
+}
+
+static json_t *named(struct agent *a, const struct operation *op)
+{
+	return json_pack("{s:s}", "name", param(op, "name"));
+}
+
+/* --- create --- */
+
+static enum ops_verdict create_check(struct agent *a, struct operation *op)
+{
+	enum ops_verdict v =
+		opstate_check(a, op, OPSTATE(RUNNING) | OPSTATE(PAUSED) | OPSTATE(STOPPED));
+	const json_t *limit = json_object_get(op->order.params, "limit");
+	int64_t count;
+	char name[SNAPLIST_NAME_MAX + 1];
+
+	if (v != OPS_RUN)
+		return v;
+	count = snaplist_count(a->store, op->order.container_id);
+	derive_name(op, name);
+	if (limit && count >= json_integer_value(limit)) {
+		(void)err_set(&op->err, -EDQUOT, ERR_CONTAINER_SNAPSHOT_LIMIT,
+			"container_snapshot_limit",
+			"the container has %lld snapshots, and may have %lld", (long long)count,
+			(long long)json_integer_value(limit));
+		return OPS_REFUSED;
+	}
+	if (snaplist_has(a->store, op->order.container_id, name)) {
+		(void)err_set(&op->err, -EEXIST, ERR_SNAPSHOT_EXISTS, "name",
+			"a snapshot of the name %s exists", name);
+		return OPS_REFUSED;
+	}
+	return OPS_RUN;
+}
+
+static json_t *create_params(struct agent *a, const struct operation *op)
+{
+	char name[SNAPLIST_NAME_MAX + 1];
+
+	derive_name(op, name);
+	return json_pack("{s:s, s:b}", "name", name, "running", op->prev_status == CT_RUNNING);
+}
+
+static void create_finish(struct agent *a, struct operation *op)
+{
+	const json_t *days = json_object_get(op->order.params, "expiry_days");
+	int64_t now_ms = agent_now_ms();
+	char name[SNAPLIST_NAME_MAX + 1];
+
+	derive_name(op, name);
+	snaplist_add(a->store,
+		&(struct snaplist_entry){ op->order.container_id, name, param(op, "alias"), now_ms,
+			days ? agent_trusted_now_ms(a) + json_integer_value(days) * DAY_MS : 0,
+			json_integer_value(json_object_get(op->step_data, "size")) });
+	show(a, op, name);
+	tell_snapshot(a, opstate_container(a, op), "created",
+		json_incref(json_object_get(op->result, "snapshot")));
+	reaper_look(a->reaper);
+}
+
+static const struct ops_step create_steps[] = {
+	{ "snapshot", .has_undo = true, .params = create_params },
+};
+
+/* --- restore --- */
+
+static enum ops_verdict restore_check(struct agent *a, struct operation *op)
+{
+	enum ops_verdict v = opstate_check(
+		a, op, OPSTATE(RUNNING) | OPSTATE(PAUSED) | OPSTATE(STOPPED) | OPSTATE(FAILED));
+
+	if (v != OPS_RUN)
+		return v;
+	return has_snapshot(a, op) ? OPS_RUN : OPS_REFUSED;
+}
+
+static bool was_at_rest(const struct operation *op)
+{
+	return op->prev_status != CT_RUNNING && op->prev_status != CT_PAUSED;
+}
+
+static void restore_finish(struct agent *a, struct operation *op)
+{
+	const char *name = param(op, "name");
+
+	snaplist_set_used(a->store, op->order.container_id, name, agent_now_ms());
+	opstate_running(a, op);
+	ctmounts_source_changed(a, opstate_container(a, op));
+	show(a, op, name);
+	tell_snapshot(a, opstate_container(a, op), "restored",
+		json_incref(json_object_get(op->result, "snapshot")));
+}
+
+/* It is killed, not asked: what it would still write is thrown away with its root. */
+static const struct ops_step restore_steps[] = {
+	{ OPS_HALT, .skip = was_at_rest },
+	{ "restore", .has_undo = true, .params = named },
+	{ OPS_LAUNCH },
+	{ "settle" },
+};
+
+/* --- delete, alias --- */
+
+static enum ops_verdict delete_check(struct agent *a, struct operation *op)
+{
+	if (!opstate_container(a, op))
+		return opstate_check(a, op, 0);
+	return snaplist_has(a->store, op->order.container_id, param(op, "name")) ? OPS_RUN
+										 : OPS_NOTHING;
+}
+
+static void delete_finish(struct agent *a, struct operation *op)
+{
+	bool expired = strcmp(op->origin, "agent") == 0;
+
+	snaplist_remove(a->store, op->order.container_id, param(op, "name"));
+	op->result = json_pack("{s:s}", "snapshot_name", param(op, "name"));
+	tell_snapshot(a, opstate_container(a, op), expired ? "expired" : "deleted",
+		json_pack("{s:s}", "name", param(op, "name")));
+	reaper_look(a->reaper);
+}
+
+static const struct ops_step delete_steps[] = {
+	{ "snapshot-remove", .params = named },
+};
+
+static enum ops_verdict alias_check(struct agent *a, struct operation *op)
+{
+	enum ops_verdict v = opstate_check(a, op, ~0u);
+
+	if (v != OPS_RUN)
+		return v;
+	return has_snapshot(a, op) ? OPS_RUN : OPS_REFUSED;
+}
+
+static void alias_finish(struct agent *a, struct operation *op)
+{
+	snaplist_set_alias(a->store, op->order.container_id, param(op, "name"), param(op, "alias"));
+	show(a, op, param(op, "name"));
+	tell_snapshot(a, opstate_container(a, op), "renamed",
+		json_incref(json_object_get(op->result, "snapshot")));
+}
+
+#define STEPS(list) (list), countof(list)
+
+const struct opdef ops_snapshot[] = {
+	{ OP_SNAPSHOT_CREATE, OPS_RESUME, create_check, NULL, create_finish, NULL,
+		STEPS(create_steps) },
+	{ OP_SNAPSHOT_RESTORE, OPS_RESUME, restore_check, NULL, restore_finish, opstate_as_observed,
+		STEPS(restore_steps) },
+	{ OP_SNAPSHOT_DELETE, OPS_RESUME, delete_check, NULL, delete_finish, NULL,
+		STEPS(delete_steps) },
+	{ OP_SNAPSHOT_ALIAS, OPS_RESUME, alias_check, NULL, alias_finish, NULL, NULL, 0 },
+};
+const size_t ops_snapshot_count = countof(ops_snapshot);

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/ops/opstate.h"
+
+#include "agent/state/aliaslist.h"
+#include "agent/host/ctfiles.h"
+#include "agent/host/ctmounts.h"
+#include "agent/host/ctnet.h"
+#include "agent/host/ctstop.h"
+#include "agent/host/ctwatch.h"
+#include "agent/state/doclist.h"
+#include "agent/state/envlist.h"
+#include "agent/state/fwlist.h"
+#include "agent/state/keylist.h"
+#include "agent/state/netlist.h"
+#include "agent/state/notelist.h"
+#include "agent/host/proxydir.h"
+#include "agent/state/sharelist.h"
+#include "agent/state/snaplist.h"
+#include "proto/jsonx.h"
+
+struct container *opstate_container(struct agent *a, const struct operation *op)
+{
+	return desired_find(a->desired, op->order.container_id);
+}
+
+enum ops_verdict opstate_refuse(
+	struct operation *op, int r, enum errcode code, const char *sentence)
+{
+	(void)err_set(&op->err, r, code, NULL, "%s", sentence);
+	return OPS_REFUSED;
+}
+
+enum ops_verdict opstate_check(struct agent *a, struct operation *op, unsigned allowed)
+{
+	struct container *c = opstate_container(a, op);
+
+	if (!c)
+		return opstate_refuse(op, -ENOENT, ERR_CONTAINER_NOT_FOUND,
+			"there is no such container on this node");
+	if (allowed & (1u << c->status))
+		return OPS_RUN;
+	(void)err_set(&op->err, -EPERM, ERR_OPERATION_STATE_CONFLICT, NULL,
+		"%s is not possible while the container is %s", op->order.op_name,
+		desired_status_name(c->status));
+	(void)snprintf(
+		op->err.status, sizeof(op->err.status), "%s", desired_status_name(c->status));
+	return OPS_REFUSED;
+}
+
+const char *opstate_cause(const struct operation *op)
+{
+	return strcmp(op->origin, "agent") == 0 ? "autostart" : "user";
+}
+
+json_t *opstate_brief(struct agent *a, const char *project_id)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < desired_count(a->desired); i++) {
+		const struct ctspec *s = &desired_at(a->desired, i)->spec;
+
+		if (!project_id || strcmp(s->project_id, project_id) == 0)
+			(void)json_array_append_new(
+				list, json_pack("{s:s, s:I, s:s, s:i}", "id", s->id, "id_base",
+					      (json_int_t)s->id_base, "image", s->image,
+					      "stop_signal", ctstop_signal(&a->conf, s)));
+	}
+	return list;
+}
+
+void opstate_move_one(struct agent *a, struct operation *op, struct container *c, enum ct_status to)
+{
+	const char *command = strchr(op->order.op_name, '.') + 1;
+
+	if (to == CT_STOPPED || to == CT_DELETED || to == CT_FAILED)
+		ctwatch_detach(c);
+	if (c->status != to)
+		engine_set_status(a, c, to, op->started_ms, opstate_cause(op),
+			json_pack("{s:s, s:s}", "command", command, "order_id", op->order.id));
+	ctnet_settle(a, c);
+}
+
+void opstate_move(struct agent *a, struct operation *op, enum ct_status to)
+{
+	opstate_move_one(a, op, opstate_container(a, op), to);
+	json_decref(op->result);
+	op->result = json_pack("{s:s}", "status", desired_status_name(to));
+}
+
+void opstate_running(struct agent *a, struct operation *op)
+{
+	opstate_move(a, op, CT_RUNNING);
+}
+
+void opstate_stopped(struct agent *a, struct operation *op)
+{
+	opstate_move(a, op, CT_STOPPED);
+}
+
+void opstate_paused(struct agent *a, struct operation *op)
+{
+	opstate_move(a, op, CT_PAUSED);
+}
+
+/* Whatever can't be removed now is when the agent starts. */
+static void forget_proxy(struct agent *a, const struct container *c)
+{
+	_cleanup_json_ json_t *aliases = aliaslist_json(a->store, c->spec.id);
+	struct err err;
+	json_t *alias;
+	size_t i;
+
+	doclist_forget(a->store, "container", c->spec.id);
+	(void)!proxydir_put(a->proxydir, PROXYDIR_CONTAINER, c->spec.id, NULL, &err);
+	json_array_foreach(aliases, i, alias)
+	{
+		aliaslist_remove(a->store, json_string_value(json_object_get(alias, "id")));
+		(void)!proxydir_put(a->proxydir, PROXYDIR_ALIAS,
+			json_string_value(json_object_get(alias, "alias")), NULL, &err);
+	}
+}
+
+json_t *opstate_remove_params(struct agent *a, const struct operation *op)
+{
+	const struct container *c = opstate_container(a, op);
+	bool last = c->spec.ramdisk_project;
+
+	for (size_t i = 0; last && i < desired_count(a->desired); i++) {
+		const struct container *o = desired_at(a->desired, i);
+
+		last = o == c || o->project != c->project || !o->spec.ramdisk_project;
+	}
+	return json_pack("{s:s*}", "ramdisk_project", last ? c->spec.project_id : NULL);
+}
+
+void opstate_forget(struct agent *a, struct container *c)
+{
+	snaplist_remove_all(a->store, c->spec.id);
+	fwlist_remove_all(a->store, c->spec.id);
+	netlist_remove(a->store, c->spec.id);
+	envlist_remove(a->store, c->spec.id);
+	keylist_set(a->store, c->spec.id, NULL, 0);
+	notelist_remove(a->store, c->spec.id);
+	forget_proxy(a, c);
+	sharelist_forget_container(a->store, c->spec.id);
+	ctmounts_source_gone(a, c->spec.id);
+	desired_remove(a->desired, c);
+	proxydir_map_changed(a->proxydir);
+}
+
+json_t *opstate_launch_params(struct agent *a, const struct operation *op)
+{
+	const struct container *c = opstate_container(a, op);
+
+	return json_pack(
+		"{s:o, s:o}", "files", ctfiles_json(a, c), "mounts", ctmounts_wanted(a, c));
+}
+
+void opstate_as_observed(struct agent *a, struct operation *op)
+{
+	struct container *c = opstate_container(a, op);
+	enum ct_status observed;
+
+	if (!c)
+		return;
+	observed = ctwatch_observe(a, c);
+	if (c->status != observed)
+		engine_set_status(a, c, observed, op->started_ms, "system",
+			json_pack("{s:s}", "order_id", op->order.id));
+	ctnet_settle(a, c);
+}

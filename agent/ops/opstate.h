@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the ops on containers share: their container, the statuses that allow them, and the status
+ * that they leave it in. */
+#pragma once
+
+#include "agent/ops/ops.h"
+
+/* The order's container, or NULL. */
+struct container *opstate_container(struct agent *a, const struct operation *op);
+
+/* op->err says it. */
+enum ops_verdict opstate_refuse(
+	struct operation *op, int r, enum errcode code, const char *sentence);
+
+/* The statuses that allow an op, as bits. */
+#define OPSTATE(status) (1u << CT_##status)
+enum ops_verdict opstate_check(struct agent *a, struct operation *op, unsigned allowed);
+
+/* What an order's reports call the cause. */
+const char *opstate_cause(const struct operation *op);
+
+/* What a job on many containers needs of each: [{id, id_base, image}]; of all with @project_id NULL. */
+json_t *opstate_brief(struct agent *a, const char *project_id);
+/* Record and report the status of one of several. */
+void opstate_move_one(
+	struct agent *a, struct operation *op, struct container *c, enum ct_status to);
+
+/* Record and report the status, and make it the operation's result. */
+void opstate_move(struct agent *a, struct operation *op, enum ct_status to);
+void opstate_running(struct agent *a, struct operation *op);
+void opstate_stopped(struct agent *a, struct operation *op);
+void opstate_paused(struct agent *a, struct operation *op);
+/* It is no more, and with it all rows that are its own. */
+void opstate_forget(struct agent *a, struct container *c);
+/* params of a launch: what of the node's wishes the worker needs for it. */
+json_t *opstate_launch_params(struct agent *a, const struct operation *op);
+/* params of the removal of its root: what goes with it. */
+json_t *opstate_remove_params(struct agent *a, const struct operation *op);
+/* It failed: the status is what the kernel says. */
+void opstate_as_observed(struct agent *a, struct operation *op);

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/ops/reaper.h"
+
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+#include <time.h>
+
+#include "agent/state/aliaslist.h"
+#include "agent/engine/engine.h"
+#include "agent/state/envlist.h"
+#include "agent/ops/heldtime.h"
+#include "agent/state/journal.h"
+#include "agent/common/journald.h"
+#include "agent/ops/localorder.h"
+#include "agent/state/sharelist.h"
+#include "agent/state/snaplist.h"
+#include "proto/jsonx.h"
+
+#define AT_ONCE     32
+#define MORE_MS     1000  /* and the next of them after this */
+#define AGAIN_MS    60000 /* an order that failed is made again after this */
+#define LOOK_MS_MAX 3600000
+#define USEC_PER_MS 1000ULL
+
+/* A snapshot that is deleted is gone. A share or an alias can be made again, but it is access that ends: what ended while we
+ * were away does not stay for long. */
+static const struct heldtime_rule data_ends = { .hold_ms = 600000 },
+				  access_ends = { .hold_ms = 60000, .seen = true };
+
+struct reaper {
+	struct agent *agent;
+	sd_event_source *timer, *clock;
+	int clock_fd;     /* wakes us when the clock is set */
+	int64_t tried_ms; /* what ended until then has been ordered to go */
+	bool more;        /* or at least as much of it as is ordered at once */
+	struct heldtime held;
+	int64_t wall_ms, boot_ms; /* of the present look */
+	int64_t holds_at_ms;      /* boot time; 0: nothing waits for the clock to hold */
+	bool said;                /* that something does */
+};
+
+/* One order at a time of its kind for a container: the next look finds the rest. */
+static void order(struct agent *a, enum op op, const char *container_id, const char *project_id,
+	json_t *params_steals)
+{
+	_cleanup_json_ json_t *params = params_steals;
+	_cleanup_order_ struct order o = {};
+	struct err err;
+
+	if (container_id && engine_find(a->engine, op, container_id))
+		return;
+	if (localorder_make(a, op, container_id, project_id, params, &o, &err) == 0)
+		engine_accept(a->engine, &o, "agent");
+}
+
+static const struct container *container_of(struct agent *a, const json_t *row)
+{
+	return desired_find(a->desired, json_string_value(json_object_get(row, "container_id")));
+}
+
+static void delete_snapshot(struct agent *a, const json_t *row)
+{
+	const struct container *c = container_of(a, row);
+
+	if (c)
+		order(a, OP_SNAPSHOT_DELETE, c->spec.id, c->spec.project_id,
+			json_pack("{s:O}", "name", json_object_get(row, "name")));
+}
+
+/* To unset what is not set changes nothing, and applies all there is. */
+static void apply_env(struct agent *a, const json_t *row)
+{
+	const struct container *c = container_of(a, row);
+	_cleanup_json_ json_t *vars = NULL;
+	char absent[8] = "_";
+
+	if (!c)
+		return;
+	vars = envlist_vars(a->store, c->spec.id);
+	while (json_object_get(vars, absent) && strlen(absent) + 1 < sizeof(absent))
+		strcat(absent, "_");
+	order(a, OP_ENV_UNSET, c->spec.id, c->spec.project_id, json_pack("{s:s}", "key", absent));
+}
+
+static void delete_share(struct agent *a, const json_t *row)
+{
+	order(a, OP_SHARE_DELETE, NULL, NULL,
+		json_pack("{s:O}", "share_id", json_object_get(row, "id")));
+}
+
+static void disable_alias(struct agent *a, const json_t *row)
+{
+	order(a, OP_PROXY_ALIAS, NULL, NULL,
+		json_pack("{s:O, s:O, s:b, s:O, s:O}", "alias_id", json_object_get(row, "id"),
+			"alias", json_object_get(row, "alias"), "enabled", 0, "target",
+			json_object_get(row, "target"), "expires_at",
+			json_object_get(row, "expires_at")));
+}
+
+/* What comes due: when the next after a time is, which have by now, what is ordered for one, and by which time (NULL: by the clock
+ * as it is, for it ends nothing). */
+static const struct kind {
+	int64_t (*next)(struct store *s, int64_t after_ms);
+	json_t *(*due)(struct store *s, int64_t after_ms, int64_t until_ms, int64_t limit);
+	void (*act)(struct agent *a, const json_t *row);
+	const struct heldtime_rule *rule;
+} kinds[] = {
+	{ snaplist_next_expiry, snaplist_expired, delete_snapshot, &data_ends },
+	{ envlist_next_retry, envlist_due, apply_env, NULL },
+	{ sharelist_next_expiry, sharelist_expired, delete_share, &access_ends },
+	{ aliaslist_next_expiry, aliaslist_expired, disable_alias, &access_ends },
+};
+
+static int64_t next_after(struct store *s, int64_t after_ms)
+{
+	int64_t next_ms = 0;
+
+	for (size_t i = 0; i < countof(kinds); i++) {
+		int64_t ms = kinds[i].next(s, after_ms);
+
+		if (ms > 0 && (next_ms == 0 || ms < next_ms))
+			next_ms = ms;
+	}
+	return next_ms;
+}
+
+/* What an authentic order was issued at has been, whatever the clock says. */
+static struct heldtime_span ended_of(const struct reaper *r, const struct kind *k)
+{
+	struct heldtime_span span = { 0, r->wall_ms };
+
+	if (k->rule)
+		span = heldtime_ended(&r->held, k->rule, r->wall_ms, r->boot_ms);
+	if (span.after_ms == 0)
+		span.until_ms = MAX_OF(span.until_ms, journal_latest_time(r->agent->store));
+	return span;
+}
+
+/* By the clock it has ended, but the clock is not believed yet. */
+static void note_waiting(struct reaper *r, const struct kind *k, const struct heldtime_span *ended)
+{
+	int64_t from_ms = ended->after_ms > 0 ? 0 : ended->until_ms,
+		to_ms = ended->after_ms > 0 ? ended->after_ms : r->wall_ms,
+		end_ms = k->next(r->agent->store, from_ms), at_ms;
+
+	if (!k->rule || end_ms == 0 || end_ms > to_ms)
+		return;
+	at_ms = heldtime_holds_at(&r->held, k->rule);
+	if (r->holds_at_ms == 0 || at_ms < r->holds_at_ms)
+		r->holds_at_ms = at_ms;
+}
+
+static void say_waiting(struct reaper *r)
+{
+	if (r->holds_at_ms > 0 && !r->said)
+		LOG(LOG_NOTICE, EXPIRY_WAITS, NO_FIELDS,
+			"what has ended by the clock stays until the clock has held for long, or a "
+			"signed answer of the control API agrees with it");
+	r->said = r->holds_at_ms > 0;
+}
+
+static int on_time(sd_event_source *s, uint64_t usec, void *userdata)
+{
+	struct reaper *r = userdata;
+
+	r->wall_ms = agent_now_ms();
+	r->boot_ms = agent_elapsed_ms();
+	if (heldtime_look(&r->held, r->wall_ms, r->boot_ms))
+		r->said = false;
+	r->more = false;
+	r->holds_at_ms = 0;
+	for (const struct kind *k = kinds; k < kinds + countof(kinds); k++) {
+		const struct heldtime_span ended = ended_of(r, k);
+		_cleanup_json_ json_t *due =
+			k->due(r->agent->store, ended.after_ms, ended.until_ms, AT_ONCE);
+		json_t *row;
+		size_t i;
+
+		json_array_foreach(due, i, row) k->act(r->agent, row);
+		r->more = r->more || json_array_size(due) == AT_ONCE;
+		note_waiting(r, k, &ended);
+	}
+	say_waiting(r);
+	r->tried_ms = MAX_OF(r->wall_ms, journal_latest_time(r->agent->store));
+	reaper_look(r);
+	return 0;
+}
+
+/* At the next end, and now and then while something is there that should have gone. */
+void reaper_look(struct reaper *r)
+{
+	struct store *s = r->agent->store;
+	int64_t next_ms = next_after(s, r->tried_ms), oldest_ms = next_after(s, 0),
+		wait_ms = LOOK_MS_MAX;
+
+	if (oldest_ms == 0) {
+		(void)sd_event_source_set_enabled(r->timer, SD_EVENT_OFF);
+		return;
+	}
+	if (next_ms > 0)
+		wait_ms = MIN_OF(wait_ms, MAX_OF(next_ms - agent_trusted_now_ms(r->agent), 0));
+	if (oldest_ms <= r->tried_ms)
+		wait_ms = MIN_OF(wait_ms, r->more ? MORE_MS : AGAIN_MS);
+	if (r->holds_at_ms > 0)
+		wait_ms = MIN_OF(wait_ms, MAX_OF(r->holds_at_ms - agent_elapsed_ms(), 0));
+	(void)sd_event_source_set_time(
+		r->timer, (uint64_t)(agent_elapsed_ms() + wait_ms) * USEC_PER_MS);
+	(void)sd_event_source_set_enabled(r->timer, SD_EVENT_ONESHOT);
+}
+
+void reaper_time_confirmed(struct reaper *r, int64_t wall_ms)
+{
+	heldtime_confirm(&r->held, wall_ms, agent_elapsed_ms());
+	if (r->holds_at_ms > 0) {
+		r->holds_at_ms = 1; /* it has */
+		reaper_look(r);
+	}
+}
+
+void reaper_time_doubted(struct reaper *r)
+{
+	heldtime_doubt(&r->held, agent_elapsed_ms());
+}
+
+/* A timer that never ends, but for the clock being set (timerfd_create(2)). */
+static int watch_clock(int fd)
+{
+	const struct itimerspec never = { .it_value.tv_sec = INT64_MAX };
+	int flags = TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET;
+
+	return timerfd_settime(fd, flags, &never, NULL) < 0 ? -errno : 0;
+}
+
+static int on_clock_set(sd_event_source *s, int fd, uint32_t revents, void *userdata)
+{
+	uint64_t n;
+
+	(void)!read(fd, &n, sizeof(n)); /* ECANCELED: that is why we are here */
+	(void)watch_clock(fd);          /* as before: the arguments are the same */
+	return on_time(s, 0, userdata);
+}
+
+int reaper_new(struct agent *a, struct reaper **ret)
+{
+	struct reaper *r = xcalloc(1, sizeof(*r));
+	int e = sd_event_add_time(a->event, &r->timer, CLOCK_BOOTTIME, 0, 100000, on_time, r);
+
+	r->agent = a;
+	(void)heldtime_look(&r->held, agent_now_ms(), agent_elapsed_ms());
+	r->clock_fd = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (e >= 0)
+		e = r->clock_fd < 0 ? -errno : watch_clock(r->clock_fd);
+	if (e >= 0)
+		e = sd_event_add_io(a->event, &r->clock, r->clock_fd, EPOLLIN, on_clock_set, r);
+	if (e < 0) {
+		reaper_free(r);
+		return e;
+	}
+	reaper_look(r);
+	*ret = r;
+	return 0;
+}
+
+struct reaper *reaper_free(struct reaper *r)
+{
+	if (r) {
+		r->timer = sd_event_source_disable_unref(r->timer);
+		r->clock = sd_event_source_disable_unref(r->clock);
+		closefd(r->clock_fd);
+		free(r);
+	}
+	return NULL;
+}

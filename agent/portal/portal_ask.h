@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* An HTTP request as the JSON that the agent is asked with (agent/api/api.h). Whatever a client sends, the
+ * agent can read what comes of it. */
+#pragma once
+
+#include <jansson.h>
+#include <microhttpd.h>
+
+#include "proto/base.h"
+
+/* @url: the path with its escapes, as it came. The caller's; NULL: path or query are not well-formed. */
+json_t *portal_ask(struct MHD_Connection *c, const char *method, const char *url, const char *body,
+	size_t size);

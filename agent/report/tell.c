@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/report/tell.h"
+
+#include <arpa/inet.h>
+
+#include <linux/magic.h>
+#include <sys/statfs.h>
+#include <sys/utsname.h>
+
+#include "agent/host/ctnet.h"
+#include "agent/host/ctwatch.h"
+#include "agent/report/event.h"
+#include "agent/state/imagelist.h"
+#include "agent/state/sharelist.h"
+#include "agent/uplink/uplink.h"
+#include "proto/jsonx.h"
+
+#define CAPABILITIES                                                                          \
+	"container", "pause", "limits", "image", "image.builtin", "snapshot", "copy", "sync", \
+		"env", "firewall", "network", "share", "ramdisk", "proxy", "command", "stats"
+
+static json_t *time_json(int64_t ms)
+{
+	char text[IDENT_TIME_LEN + 1];
+
+	ident_time_format(ms, text);
+	return json_string(text);
+}
+
+static void set(json_t *obj, const char *key, json_t *value)
+{
+	if (json_object_set_new(obj, key, value) < 0)
+		abort();
+}
+
+/* Most of the members of the protocol's tables are left out when they are not known. */
+static void set_text(json_t *obj, const char *key, const char *value)
+{
+	if (value && value[0] != '\0')
+		set(obj, key, json_string(value));
+}
+
+static json_t *new_report(const char *type)
+{
+	json_t *v = json_object();
+
+	set(v, "type", json_string(type));
+	set(v, "at", time_json(agent_now_ms()));
+	return v;
+}
+
+static void send_report(struct agent *a, json_t *report_steals)
+{
+	_cleanup_json_ json_t *v = report_steals;
+	_cleanup_(freep) char *text = jsonx_dump(v);
+
+	outbox_add(a->outbox, text);
+	event_report(a, v);
+}
+
+json_t *tell_error(const struct err *err)
+{
+	json_t *v = json_object(), *data = json_object();
+
+	set(v, "code", json_string(err_wire(err->code)));
+	set(v, "message", json_string(err->message[0] ? err->message : err_sentence(err->code)));
+	set_text(data, "field", err->field);
+	set_text(data, "reason", err->reason);
+	set_text(data, "status", err->status);
+	if (json_object_size(data) > 0)
+		set(v, "data", data);
+	else
+		json_decref(data);
+	return v;
+}
+
+static void copy_text(char *to, size_t size, const json_t *obj, const char *key)
+{
+	const char *s = json_string_value(json_object_get(obj, key));
+
+	(void)snprintf(to, size, "%s", s ? s : "");
+}
+
+void tell_error_read(const char *text, struct err *ret)
+{
+	_cleanup_json_ json_t *v = text ? json_loads(text, 0, NULL) : NULL;
+	const json_t *data = json_object_get(v, "data");
+	const char *code = json_string_value(json_object_get(v, "code"));
+
+	*ret = (struct err){ .code = code ? err_from_wire(code) : ERR_INTERNAL };
+	copy_text(ret->message, sizeof(ret->message), v, "message");
+	copy_text(ret->field, sizeof(ret->field), data, "field");
+	copy_text(ret->reason, sizeof(ret->reason), data, "reason");
+	copy_text(ret->status, sizeof(ret->status), data, "status");
+}
+
+static void set_order(json_t *v, const struct order *o)
+{
+	set(v, "order_id", json_string(o->id));
+	set(v, "order_seq", json_integer((json_int_t)o->seq));
+	set_text(v, "operation_id", o->operation_id);
+	set_text(v, "op", o->op_name);
+	set_text(v, "container_id", o->container_id);
+}
+
+void tell_operation(struct agent *a, const struct operation *op, enum journal_state state,
+	const json_t *progress)
+{
+	json_t *v = new_report("order");
+	int64_t end_ms = op->finished_ms;
+
+	set_order(v, &op->order);
+	set(v, "state", json_string(journal_state_name(state)));
+	if (progress)
+		set(v, "progress", json_deep_copy(progress));
+	if (op->started_ms)
+		set(v, "started_at", time_json(op->started_ms));
+	if (state == JOURNAL_SUCCEEDED || state == JOURNAL_FAILED) {
+		set(v, "finished_at", time_json(end_ms));
+		set(v, "duration_ms",
+			json_integer(op->started_ms ? MAX_OF(end_ms - op->started_ms, 0) : 0));
+	}
+	if (state == JOURNAL_SUCCEEDED && op->result)
+		set(v, "result", json_deep_copy(op->result));
+	if (state == JOURNAL_FAILED)
+		set(v, "error", tell_error(&op->err));
+	send_report(a, v);
+}
+
+void tell_rejected(struct agent *a, const struct order *o, const struct err *err)
+{
+	json_t *v = new_report("order");
+
+	set_order(v, o);
+	set(v, "state", json_string(journal_state_name(JOURNAL_REJECTED)));
+	set(v, "error", tell_error(err));
+	send_report(a, v);
+}
+
+void tell_row(struct agent *a, int64_t row)
+{
+	json_t *v = journal_row(a->store, row), *report = new_report("order");
+
+	if (v)
+		(void)json_object_update(report, v);
+	json_decref(v);
+	send_report(a, report);
+}
+
+void tell_status(struct agent *a, const struct container *c, enum ct_status from, enum ct_status to,
+	int64_t since_ms, const char *triggered_by, const json_t *metadata)
+{
+	json_t *v = new_report("container.status");
+	int64_t now_ms = agent_now_ms();
+
+	set(v, "container_id", json_string(c->spec.id));
+	set(v, "project_id", json_string(c->spec.project_id));
+	set(v, "from_status",
+		from == CT_NONE ? json_null() : json_string(desired_status_name(from)));
+	set(v, "to_status", json_string(desired_status_name(to)));
+	set(v, "transition_time", time_json(now_ms));
+	set(v, "duration_ms", json_integer(since_ms > 0 ? MAX_OF(now_ms - since_ms, 0) : 0));
+	set(v, "triggered_by", json_string(triggered_by));
+	set(v, "metadata", metadata ? json_deep_copy(metadata) : json_object());
+	send_report(a, v);
+}
+
+static void tell_event(struct agent *a, const char *type, const struct container *c,
+	const char *event, json_t *data_steals)
+{
+	json_t *v = new_report(type);
+
+	if (c) {
+		set(v, "container_id", json_string(c->spec.id));
+		set(v, "project_id", json_string(c->spec.project_id));
+	}
+	set(v, "event", json_string(event));
+	set(v, "data", data_steals);
+	send_report(a, v);
+}
+
+void tell_snapshot(
+	struct agent *a, const struct container *c, const char *event, json_t *data_steals)
+{
+	tell_event(a, "snapshot", c, event, data_steals);
+}
+
+void tell_firewall(
+	struct agent *a, const struct container *c, const char *event, json_t *data_steals)
+{
+	tell_event(a, "firewall", c, event, data_steals);
+}
+
+void tell_network(
+	struct agent *a, const struct container *c, const char *event, json_t *data_steals)
+{
+	tell_event(a, "network", c, event, data_steals);
+}
+
+void tell_env(struct agent *a, const struct container *c, const char *event, json_t *data_steals)
+{
+	tell_event(a, "env", c, event, data_steals);
+}
+
+void tell_share(struct agent *a, const json_t *share, const char *event, json_t *data_steals)
+{
+	const char *id = json_string_value(json_object_get(share, "source_container_id"));
+	const struct container *c = desired_find(a->desired, id);
+	json_t *v = new_report("share");
+
+	set(v, "container_id", json_string(id));
+	if (c)
+		set(v, "project_id", json_string(c->spec.project_id));
+	set(v, "event", json_string(event));
+	set(v, "data", data_steals);
+	send_report(a, v);
+}
+
+void tell_proxy(struct agent *a, const struct container *c, const char *event, json_t *data_steals)
+{
+	tell_event(a, "proxy", c, event, data_steals);
+}
+
+void tell_container_stats(struct agent *a, int64_t interval_ms, json_t *containers_steals)
+{
+	_cleanup_json_ json_t *v = new_report("container.stats");
+
+	set(v, "interval_ms", json_integer((json_int_t)interval_ms));
+	set(v, "containers", containers_steals);
+	outbox_offer(a->outbox, jsonx_dump(v));
+}
+
+void tell_node_stats(struct agent *a, json_t *stats_steals)
+{
+	_cleanup_json_ json_t *v = new_report("node.stats");
+
+	(void)json_object_update(v, stats_steals);
+	json_decref(stats_steals);
+	outbox_offer(a->outbox, jsonx_dump(v));
+}
+
+/* As storage/pool chooses it, which the agent doesn't link. */
+static const char *driver_name(const struct agent *a, const struct statfs *st)
+{
+	bool btrfs = st->f_type == BTRFS_SUPER_MAGIC;
+
+	if (a->conf.storage.driver == CONF_DRIVER_AUTO)
+		return btrfs ? "btrfs" : "dir";
+	return a->conf.storage.driver == CONF_DRIVER_BTRFS ? "btrfs" : "dir";
+}
+
+json_t *tell_pool(const struct agent *a)
+{
+	json_t *v = json_object();
+	struct statfs st;
+
+	if (statfs(a->conf.storage.pool, &st) < 0)
+		return v;
+	set(v, "driver", json_string(driver_name(a, &st)));
+	set(v, "total_bytes", json_integer((json_int_t)st.f_blocks * (json_int_t)st.f_frsize));
+	set(v, "free_bytes", json_integer((json_int_t)st.f_bavail * (json_int_t)st.f_frsize));
+	return v;
+}
+
+static json_t *address_json(uint32_t address)
+{
+	const uint32_t wire = htonl(address);
+	char text[INET_ADDRSTRLEN];
+
+	return address ? json_string(inet_ntop(AF_INET, &wire, text, sizeof(text))) : json_null();
+}
+
+static void tell_inventory(struct agent *a)
+{
+	json_t *v = new_report("node.inventory"), *containers = json_array();
+
+	for (size_t i = 0; i < desired_count(a->desired); i++) {
+		const struct container *c = desired_at(a->desired, i);
+		char six[INET6_ADDRSTRLEN];
+		json_t *row = json_object();
+
+		set(row, "id", json_string(c->spec.id));
+		set(row, "project_id", json_string(c->spec.project_id));
+		set(row, "name", json_string(c->spec.name));
+		set(row, "status", json_string(desired_status_name(c->status)));
+		set(row, "image", json_string(c->spec.image));
+		set(row, "ipv4", address_json(c->spec.ipv4));
+		set(row, "ipv6",
+			ctnet_address6(&a->conf, &c->spec, six) ? json_string(six) : json_null());
+		(void)json_array_append_new(containers, row);
+	}
+	set(v, "containers", containers);
+	set(v, "images", imagelist_json(a->store));
+	set(v, "shares", sharelist_all(a->store));
+	send_report(a, v);
+}
+
+void tell_hello(struct agent *a)
+{
+	static const char *const capabilities[] = { CAPABILITIES };
+	json_t *v = new_report("node.hello"), *list = json_array();
+	struct utsname uts;
+
+	if (uname(&uts) < 0)
+		abort();
+	for (size_t i = 0; i < countof(capabilities); i++)
+		(void)json_array_append_new(list, json_string(capabilities[i]));
+	set(v, "agent_version", json_string(PACKAGE_VERSION));
+	set(v, "hostname", json_string(uts.nodename));
+	set(v, "kernel", json_string(uts.release));
+	set(v, "lxc_version", json_string(LXC_VERSION_BUILT));
+	set(v, "pool", tell_pool(a));
+	set(v, "public_key_hex", json_string(a->nodekey->public_key_hex));
+	set(v, "capabilities", list);
+	set(v, "clock", uplink_clock(a->uplink));
+	set(v, "high_seq", json_integer((json_int_t)journal_high_seq(a->store)));
+	send_report(a, v);
+	tell_inventory(a);
+}

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/state/desired.h"
+
+#include "proto/jsonx.h"
+#include "storage/unpack.h"
+
+#define CONTAINERS_MAX 16384
+#define NEXT_ADDRESS   "next_address" /* meta: where the next container's is looked for */
+
+struct desired {
+	struct store *store;
+	struct desired_ranges ranges;
+	uint32_t next_address;
+	int64_t newest_ms;
+	size_t n, allocated;
+	struct container **at; /* sorted by id */
+};
+
+static const char *const status_names[] = {
+	[CT_NONE] = "",
+	[CT_CREATING] = "creating",
+	[CT_RUNNING] = "running",
+	[CT_PAUSED] = "paused",
+	[CT_STOPPED] = "stopped",
+	[CT_FAILED] = "failed",
+	[CT_DELETED] = "deleted",
+	[CT_COPYING] = "copying",
+	[CT_DELETING] = "deleting",
+};
+static_assert(countof(status_names) == CT_STATUS_COUNT, "every status has its name");
+
+const char *desired_status_name(enum ct_status status)
+{
+	return status_names[status];
+}
+
+enum ct_status desired_status_find(const char *name)
+{
+	for (size_t i = CT_NONE + 1; i < countof(status_names); i++)
+		if (strcmp(status_names[i], name) == 0)
+			return (enum ct_status)i;
+	return CT_NONE;
+}
+
+/* Index of the first container whose id is not below @id. */
+static size_t lower_bound(const struct desired *d, const char *id)
+{
+	size_t low = 0, high = d->n;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (strcmp(d->at[mid]->spec.id, id) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+static void insert(struct desired *d, struct container *c)
+{
+	size_t i = lower_bound(d, c->spec.id);
+
+	if (d->n == d->allocated) {
+		d->allocated = d->allocated ? d->allocated * 2 : 16;
+		d->at = xrealloc(d->at, d->allocated, sizeof(*d->at));
+	}
+	memmove(d->at + i + 1, d->at + i, (d->n - i) * sizeof(*d->at));
+	d->at[i] = c;
+	d->n++;
+}
+
+/* Its project's others have it, or it is the next that nobody has. */
+static uint32_t number_project(const struct desired *d, const char *project_id)
+{
+	uint32_t highest = 0;
+
+	for (size_t i = 0; i < d->n; i++) {
+		if (strcmp(d->at[i]->spec.project_id, project_id) == 0)
+			return d->at[i]->project;
+		highest = MAX_OF(highest, d->at[i]->project);
+	}
+	return highest + 1;
+}
+
+static bool has_address(const struct desired *d, uint32_t address)
+{
+	for (size_t i = 0; i < d->n; i++)
+		if (d->at[i]->spec.ipv4 == address)
+			return true;
+	return false;
+}
+
+/* The one after the newest container's, and so on around. */
+static int free_address(struct desired *d, uint32_t *ret)
+{
+	const struct desired_ranges *r = &d->ranges;
+
+	for (uint64_t i = 0; i <= (uint64_t)r->last_address - r->first_address; i++) {
+		uint32_t address = d->next_address;
+
+		d->next_address = address >= r->last_address ? r->first_address : address + 1;
+		if (!has_address(d, address)) {
+			*ret = address;
+			return 0;
+		}
+	}
+	return -ENOSPC;
+}
+
+static int read_container(struct desired *d, struct store_stmt *q, struct err *err)
+{
+	_cleanup_json_ json_t *spec = json_loads(store_text(q, 0), 0, NULL);
+	struct container *c = xcalloc(1, sizeof(*c));
+	size_t size;
+	const void *digest = store_blob(q, 3, &size);
+	int r = ctspec_from_json(spec, &c->spec, err);
+
+	if (r < 0 || size != sizeof(c->params_digest) || store_int(q, 2) < 0 ||
+		store_int(q, 2) >= CONTAINERS_MAX) {
+		free(c);
+		return r < 0 ? r
+			     : err_set(err, -EUCLEAN, ERR_STATE_CORRUPT, "containers",
+				       "a container's row is damaged");
+	}
+	memcpy(c->params_digest, digest, size);
+	c->status = desired_status_find(store_text(q, 1));
+	c->id_slot = (uint32_t)store_int(q, 2);
+	c->created_ms = store_int(q, 4);
+	c->changed_ms = store_int(q, 5);
+	c->project = number_project(d, c->spec.project_id);
+	insert(d, c);
+	if (c->spec.ipv4 >= d->ranges.first_address && c->spec.ipv4 < d->ranges.last_address &&
+		c->created_ms >= d->newest_ms) {
+		d->newest_ms = c->created_ms;
+		d->next_address = c->spec.ipv4 + 1;
+	}
+	return 0;
+}
+
+/* Where it was, whichever containers are gone since: who had an address a moment ago is still spoken to. */
+static void go_on_with_addresses(struct desired *d)
+{
+	_cleanup_(freep) char *value = NULL;
+	uint32_t address;
+	size_t size;
+
+	if (store_meta_get(d->store, NEXT_ADDRESS, &value, &size) <= 0 || size != sizeof(address))
+		return;
+	memcpy(&address, value, sizeof(address));
+	if (address >= d->ranges.first_address && address <= d->ranges.last_address)
+		d->next_address = address;
+}
+
+int desired_open(
+	struct store *s, const struct desired_ranges *ranges, struct desired **ret, struct err *err)
+{
+	struct desired *d = xcalloc(1, sizeof(*d));
+	_cleanup_stmt_ struct store_stmt *q = store_query(s,
+		"SELECT spec, status, id_slot, params_digest, created_ms, changed_ms FROM "
+		"containers ORDER BY id",
+		"");
+	int r;
+
+	d->store = s;
+	d->ranges = *ranges;
+	d->next_address = ranges->first_address;
+	while ((r = store_step(q)) > 0) {
+		r = read_container(d, q, err);
+		if (r < 0) {
+			desired_close(d);
+			return err_add(err, r, "the wanted state");
+		}
+	}
+	store_must(r);
+	go_on_with_addresses(d);
+	*ret = d;
+	return 0;
+}
+
+struct desired *desired_close(struct desired *d)
+{
+	if (d) {
+		for (size_t i = 0; i < d->n; i++) {
+			assert(!d->at[i]->watch);
+			free(d->at[i]);
+		}
+		free(d->at);
+		free(d);
+	}
+	return NULL;
+}
+
+struct container *desired_find(struct desired *d, const char *id)
+{
+	size_t i = lower_bound(d, id);
+
+	return i < d->n && strcmp(d->at[i]->spec.id, id) == 0 ? d->at[i] : NULL;
+}
+
+size_t desired_count(const struct desired *d)
+{
+	return d->n;
+}
+
+struct container *desired_at(struct desired *d, size_t i)
+{
+	assert(i < d->n);
+	return d->at[i];
+}
+
+/* The lowest slot that no container has: they are few, and a bit each is cheap. */
+static int free_slot(const struct desired *d, uint32_t *ret)
+{
+	_cleanup_(freep) uint8_t *taken = xcalloc(CONTAINERS_MAX, 1);
+
+	for (size_t i = 0; i < d->n; i++)
+		taken[d->at[i]->id_slot] = 1;
+	for (uint32_t i = 0; i < CONTAINERS_MAX; i++) {
+		uint64_t end = d->ranges.id_base + (i + 1ULL) * CTSPEC_ID_RANGE;
+
+		if (end > UNPACK_ID_BASE)
+			break;
+		if (!taken[i]) {
+			*ret = i;
+			return 0;
+		}
+	}
+	return -ENOSPC;
+}
+
+int desired_add(struct desired *d, const struct ctspec *spec, const uint8_t digest[static 32],
+	int64_t now_ms, struct container **ret)
+{
+	_cleanup_json_ json_t *json = NULL;
+	_cleanup_(freep) char *text = NULL;
+	struct container *c;
+	uint32_t slot, address;
+	int r = free_slot(d, &slot);
+
+	if (r >= 0)
+		r = free_address(d, &address);
+	if (r < 0)
+		return r;
+	c = xcalloc(1, sizeof(*c));
+	c->spec = *spec;
+	c->spec.id_base = d->ranges.id_base + slot * CTSPEC_ID_RANGE;
+	c->spec.ipv4 = address;
+	c->project = number_project(d, spec->project_id);
+	c->id_slot = slot;
+	c->status = CT_CREATING;
+	c->created_ms = c->changed_ms = now_ms;
+	memcpy(c->params_digest, digest, sizeof(c->params_digest));
+	json = ctspec_to_json(&c->spec);
+	text = jsonx_dump(json);
+	store_must(store_exec(d->store,
+		"INSERT INTO containers(id, project_id, id_slot, name, image, spec, params_digest, "
+		"status, created_ms, changed_ms) "
+		"VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9)",
+		"ttitttbti", c->spec.id, c->spec.project_id, (int64_t)slot, c->spec.name,
+		c->spec.image, text, digest, (size_t)32, status_names[c->status], now_ms));
+	insert(d, c);
+	store_must(
+		store_meta_set(d->store, NEXT_ADDRESS, &d->next_address, sizeof(d->next_address)));
+	*ret = c;
+	return 0;
+}
+
+void desired_change(
+	struct desired *d, struct container *c, const struct ctspec *spec, int64_t now_ms)
+{
+	_cleanup_json_ json_t *json = ctspec_to_json(spec);
+	_cleanup_(freep) char *text = jsonx_dump(json);
+
+	assert(strcmp(c->spec.id, spec->id) == 0 && c->spec.id_base == spec->id_base);
+	c->spec = *spec;
+	c->changed_ms = now_ms;
+	store_must(store_exec(d->store,
+		"UPDATE containers SET name=?2, spec=?3, changed_ms=?4 WHERE id=?1", "ttti",
+		c->spec.id, c->spec.name, text, now_ms));
+}
+
+void desired_remove(struct desired *d, struct container *c)
+{
+	size_t i = lower_bound(d, c->spec.id);
+
+	assert(i < d->n && d->at[i] == c && !c->watch);
+	store_must(store_exec(d->store, "DELETE FROM containers WHERE id=?1", "t", c->spec.id));
+	memmove(d->at + i, d->at + i + 1, (d->n - i - 1) * sizeof(*d->at));
+	d->n--;
+	free(c);
+}
+
+void desired_set_status(
+	struct desired *d, struct container *c, enum ct_status status, int64_t now_ms)
+{
+	c->status = status;
+	c->changed_ms = now_ms;
+	store_must(
+		store_exec(d->store, "UPDATE containers SET status=?2, changed_ms=?3 WHERE id=?1",
+			"tti", c->spec.id, status_names[status], now_ms));
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Statistics: of containers in the public form, and of the node. Taken for the
+ * control API as often as it wants them (agent/uplink/pace), and afresh for whoever asks here. */
+#pragma once
+
+#include <jansson.h>
+
+#include "agent/common/agent.h"
+#include "lxc/ctmeter.h"
+
+struct stats;
+
+_must_check_ int stats_new(struct agent *a, struct stats **ret);
+struct stats *stats_free(struct stats *s);
+/* A configuration was loaded: its interval holds. */
+void stats_reload(struct stats *s);
+
+/* What a container's link has moved, as the container sees it. */
+struct stats_net {
+	bool known, up;
+	uint64_t received_bytes, sent_bytes, received_packets, sent_packets;
+	uint64_t received_errors, sent_errors, received_dropped, sent_dropped;
+};
+
+struct stats_sample {
+	const struct container *container;
+	bool has_meter;
+	int64_t value[CTMETER_VALUES];
+	int64_t disk_bytes; /* -1: not counted yet */
+	struct stats_net net;
+};
+
+/* One scrape: calls @each for every container, or for one. What is passed is borrowed. */
+void stats_scrape(struct stats *s, const struct container *only,
+	void (*each)(const struct stats_sample *sample, void *userdata), void *userdata);
+
+/* What a root-measure job has found, for the scrapes that follow. */
+void stats_note_disk(struct stats *s, const char *id, const json_t *result);
+
+/* The public object of one; the caller's. @usage: of its ramdisk, or NULL where that is not measured. */
+json_t *stats_json(const struct agent *a, const struct stats_sample *sample, json_t *usage_steals);
+/* A project's alias; null where this node doesn't know it. */
+json_t *stats_project_name(const struct agent *a, const char *project_id);
+/* node.stats without its type; the caller's. */
+json_t *stats_node(struct stats *s);
+/* The host's load as the public API has a server's runtime, of a look that is two seconds old at most, so that
+ * busy_pct is of an interval that says something. */
+json_t *stats_runtime(struct stats *s);

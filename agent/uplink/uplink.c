@@ -1,0 +1,647 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/uplink/uplink.h"
+
+#include <sodium.h>
+#include <time.h>
+
+#include "agent/common/agent.h"
+#include "agent/uplink/apiclock.h"
+#include "agent/uplink/couriersetup.h"
+#include "agent/engine/engine.h"
+#include "agent/uplink/errand.h"
+#include "agent/common/journald.h"
+#include "agent/host/leaf.h"
+#include "agent/uplink/orderbatch.h"
+#include "agent/uplink/pace.h"
+#include "agent/ops/reaper.h"
+#include "agent/stats/stats.h"
+#include "proto/ident.h"
+#include "proto/jsonx.h"
+#include "proto/nodecall.h"
+#include "proto/orderpack.h"
+#include "proto/respsig.h"
+
+#define OVERDUE_S 10  /* a courier is late by so much */
+#define HASTE_MS  900 /* nothing, sooner than any wait that can be asked for */
+
+enum { POLL, DELIVER, STATS, ERRANDS };
+
+/* Channel states: SETUP until READY, then a bit each for what is out. */
+enum { SETUP = 0, IDLE = 1 };
+#define WITH(bits) (1u << (IDLE + (bits)))
+#define POLLING    (WITH(1) | WITH(3) | WITH(5) | WITH(7))
+#define DELIVERING (WITH(2) | WITH(3) | WITH(6) | WITH(7))
+#define STATS_OUT  (WITH(4) | WITH(5) | WITH(6) | WITH(7))
+static_assert(ERRANDS == 3, "each has its states");
+
+struct uplink {
+	struct agent *agent;
+	struct leaf *leaf;
+	struct errand errands[ERRANDS];
+	struct orderbatch *batch; /* what a poll has brought, until all of it is judged */
+	uint64_t next_id;
+	uint64_t polled_after;  /* the poll that is out asked for orders after this, */
+	uint64_t polled_wait_s; /* and to wait so long */
+	uint64_t head_seq;
+	bool withheld_told, full_told;
+	enum frame_fail last_fail;
+	uint64_t last_status;
+	bool connected;
+	struct apiclock clock;
+	struct pace pace;
+	char *stats;         /* the newest, until it is sent; or NULL */
+	uint64_t n_dropped;  /* older ones, since one has arrived */
+	bool stats_known;    /* whether it takes them */
+	bool takes_no_stats; /* an API that knows only the reports of them */
+	struct couriersetup told;
+};
+
+static const struct {
+	const char *code, *words;
+} fails[FRAME_FAIL_COUNT] = {
+	[FRAME_FAIL_NONE] = { "", "" },
+	[FRAME_FAIL_CONNECT] = { "connect", "no connection" },
+	[FRAME_FAIL_TLS] = { "tls", "the control API could not be authenticated" },
+	[FRAME_FAIL_TIMEOUT] = { "timeout", "no answer in time" },
+	[FRAME_FAIL_HTTP] = { "http", "the control API refused" },
+	[FRAME_FAIL_SIGNATURE] = { "bad_signature",
+		"the response's signature is missing or wrong" },
+	[FRAME_FAIL_CLOCK] = { "clock_skew", "the control API's clock and this node's differ" },
+	[FRAME_FAIL_BODY] = { "body", "the response is not what the protocol says" },
+};
+
+static void update_state(struct uplink *u)
+{
+	unsigned bits = 0;
+
+	for (size_t i = 0; i < ERRANDS; i++)
+		bits |= (unsigned)u->errands[i].out << i;
+	if (leaf_channel(u->leaf))
+		channel_set_state(leaf_channel(u->leaf), IDLE + bits);
+}
+
+static void failed(struct errand *e, uint64_t retry_after_ms)
+{
+	const struct uplink *u = e->userdata;
+
+	errand_failed(e, pace_spread_ms(&u->pace, &u->agent->conf), retry_after_ms);
+}
+
+/* A courier that never answers is replaced. */
+static void overdue(struct errand *e)
+{
+	leaf_overdue(((struct uplink *)e->userdata)->leaf);
+}
+
+static const char *words_of(
+	const struct uplink *u, enum frame_fail fail, char buffer[static APICLOCK_WORDS_MAX])
+{
+	if (fail != FRAME_FAIL_CLOCK || !u->clock.signed_ms)
+		return fails[fail].words;
+	apiclock_words(&u->clock, buffer);
+	return buffer;
+}
+
+/* One line when something changes, none while it stays as it is. */
+static void note(struct uplink *u, enum frame_fail fail, uint64_t status)
+{
+	char buffer[APICLOCK_WORDS_MAX];
+
+	if (fail == FRAME_FAIL_NONE) {
+		if (!u->connected)
+			LOG(LOG_NOTICE, CONTROL_CONNECTED, NO_FIELDS,
+				"the control API at %s answers", u->agent->conf.control.api_url);
+		u->connected = true;
+	} else if (u->last_fail != fail || u->last_status != status) {
+		LOG(LOG_WARNING, CONTROL_FAILED, NO_FIELDS,
+			"the control API at %s: %s (status %llu)", u->agent->conf.control.api_url,
+			words_of(u, fail, buffer), (unsigned long long)status);
+		u->connected = false;
+	}
+	u->last_fail = fail;
+	u->last_status = status;
+}
+
+/* --- what the courier says --- */
+
+/* Nothing came though the API has issued more than we have, or an order that names one before it which did
+ * not: somebody on the way keeps orders from us. Said once. */
+static void look_for_withheld(struct uplink *u, const struct orderbatch_end *end)
+{
+	uint64_t have = journal_high_seq(u->agent->store), issued = end->gap_before
+									    ? end->gap_before
+								    : end->n_orders ? 0
+										    : end->head_seq;
+
+	if (issued > have && !u->withheld_told)
+		LOG(LOG_ALERT, ORDERS_WITHHELD, FIELDS(.seq = (int64_t)issued),
+			"orders_withheld: the API has issued up to seq %llu, we were given none "
+			"after %llu",
+			(unsigned long long)issued, (unsigned long long)have);
+	u->withheld_told = issued > have;
+}
+
+static void finish_poll(struct uplink *u, const struct orderbatch_end *end, bool hasty)
+{
+	bool new = end->rotated || journal_high_seq(u->agent->store) > u->polled_after;
+
+	u->head_seq = end->head_seq;
+	look_for_withheld(u, end);
+	note(u, FRAME_FAIL_NONE, 0);
+	/* Nothing that we had not, or nothing at all and that too soon: must not make us spin. */
+	if (u->withheld_told || (!new && (hasty || end->n_orders > 0)))
+		failed(&u->errands[POLL], 0);
+	else
+		errand_succeeded(&u->errands[POLL]);
+	update_state(u);
+}
+
+static void on_judged(const struct orderbatch_end *end, void *userdata)
+{
+	struct uplink *u = userdata;
+
+	u->batch = orderbatch_free(u->batch);
+	finish_poll(u, end, false);
+}
+
+static int polled(struct uplink *u, struct nodecall_orders *got)
+{
+	if (got->n_keysets + got->n_orders > 0) {
+		errand_end(&u->errands[POLL]);
+		update_state(u);
+		return orderbatch_new(u->agent, got, on_judged, u, &u->batch);
+	}
+	finish_poll(u, &(struct orderbatch_end){ .head_seq = got->head_seq },
+		errand_took_ms(&u->errands[POLL]) < HASTE_MS);
+	return 0;
+}
+
+static bool must_be_signed(const struct uplink *u)
+{
+	return u->agent->conf.control.response_signature == CONF_SIGNATURE_REQUIRED;
+}
+
+/* The one that is out under this id, or NULL. */
+static struct errand *errand_of(struct uplink *u, uint64_t id)
+{
+	for (size_t i = 0; i < ERRANDS; i++)
+		if (u->errands[i].out && u->errands[i].id == id)
+			return &u->errands[i];
+	return NULL;
+}
+
+/* Older ones are no loss: the next are newer. */
+static void stats_failed(struct uplink *u, uint64_t status)
+{
+	u->n_dropped++;
+	if (status != 404 && status != 405)
+		return;
+	u->stats_known = u->takes_no_stats = true;
+	stats_reload(u->agent->stats);
+}
+
+static void fail(struct uplink *u, struct errand *e, enum frame_fail why, uint64_t status,
+	uint64_t retry_after_ms)
+{
+	if (e == &u->errands[STATS])
+		stats_failed(u, status);
+	else
+		note(u, why, status);
+	if (why == FRAME_FAIL_SIGNATURE || why == FRAME_FAIL_CLOCK)
+		reaper_time_doubted(u->agent->reaper);
+	failed(e, retry_after_ms);
+	update_state(u);
+}
+
+static int on_orders(struct channel *ch, struct channel_message *m, void *userdata)
+{
+	struct uplink *u = leaf_owner(userdata);
+	_cleanup_nodecall_orders_ struct nodecall_orders got = {
+		.head_seq = m->frame.a, .n_orders = m->frame.b, .n_keysets = m->frame.c
+	};
+
+	if (must_be_signed(u) || m->frame.id != u->errands[POLL].id ||
+		got.n_orders > ORDERPACK_MAX || got.n_keysets > ORDERPACK_KEYSETS_MAX ||
+		got.head_seq > IDENT_SEQ_MAX || (got.n_orders + got.n_keysets > 0) != (m->size > 0))
+		return -EBADMSG;
+	if (m->size > 0) {
+		got.pack.data = xcalloc(1, m->size);
+		got.pack.size = m->size;
+		memcpy(got.pack.data, m->payload, m->size);
+	}
+	return polled(u, &got);
+}
+
+static void delivered(struct uplink *u, uint64_t acked_seq)
+{
+	int r = outbox_acked(u->agent->outbox, acked_seq);
+
+	if (r < 0)
+		LOG(LOG_WARNING, CONTROL_FAILED, NO_FIELDS,
+			"the control API acknowledged report %llu, which was never made",
+			(unsigned long long)acked_seq);
+	if (r > 0)
+		errand_succeeded(&u->errands[DELIVER]);
+	else
+		failed(&u->errands[DELIVER], 0); /* the same again, but not at once */
+	note(u, FRAME_FAIL_NONE, 0);
+	update_state(u);
+}
+
+static void stats_taken(struct uplink *u)
+{
+	u->n_dropped = 0;
+	u->stats_known = true;
+	errand_succeeded(&u->errands[STATS]);
+	update_state(u);
+	stats_reload(u->agent->stats);
+}
+
+static int on_taken(struct channel *ch, struct channel_message *m, void *userdata)
+{
+	struct uplink *u = leaf_owner(userdata);
+
+	if (must_be_signed(u) || m->frame.id != u->errands[STATS].id)
+		return -EBADMSG;
+	stats_taken(u);
+	return 0;
+}
+
+static int on_acked(struct channel *ch, struct channel_message *m, void *userdata)
+{
+	struct uplink *u = leaf_owner(userdata);
+
+	if (must_be_signed(u) || m->frame.id != u->errands[DELIVER].id)
+		return -EBADMSG;
+	delivered(u, m->frame.a);
+	return 0;
+}
+
+/* The path that it was asked for by; the caller's. */
+static char *path_of(const struct uplink *u, const struct errand *e)
+{
+	const char *id = u->agent->conf.node.node_id;
+	_cleanup_(freep) char *call =
+		e == &u->errands[POLL]
+			? nodecall_orders_path(id, u->polled_after, u->polled_wait_s, ORDERPACK_MAX)
+		: e == &u->errands[DELIVER] ? nodecall_reports_path(id)
+					    : nodecall_stats_path(id);
+
+	return xasprintf("%s%s", nodecall_base_path(u->agent->conf.control.api_url), call);
+}
+
+/* What a courier passes on: a signature and the bytes that it is of. */
+struct answer {
+	char *signature;
+	const uint8_t *body;
+	size_t size;
+	int status;
+};
+
+/* Of this very request, by a key that we trust. */
+static enum frame_fail judge_signature(
+	struct uplink *u, const struct errand *e, const struct answer *got)
+{
+	const struct agent *a = u->agent;
+	_cleanup_(freep) char *path = path_of(u, e);
+	const struct respsig_response r = { .method = e == &u->errands[POLL] ? "GET" : "POST",
+		.status = got->status,
+		.path = path,
+		.body = got->body,
+		.body_size = got->size };
+	const int64_t now_ms = agent_now_ms();
+	int64_t signed_ms;
+	struct err err;
+	int v = a->has_keyset
+			? respsig_verify(got->signature, &r, &a->keyset, now_ms, &signed_ms, &err)
+			: -ENOKEY;
+
+	if (v < 0 && v != -ESTALE)
+		return FRAME_FAIL_SIGNATURE;
+	apiclock_heard(&u->clock, signed_ms, now_ms, (int64_t)errand_took_ms(e));
+	if (v < 0)
+		return FRAME_FAIL_CLOCK;
+	reaper_time_confirmed(a->reaper, now_ms);
+	return FRAME_FAIL_NONE;
+}
+
+static void keep_pace(struct uplink *u, const struct nodecall_pace *said)
+{
+	if (pace_keep(&u->pace, said))
+		stats_reload(u->agent->stats);
+}
+
+static int read_polled(struct uplink *u, const struct answer *got)
+{
+	_cleanup_nodecall_orders_ struct nodecall_orders orders = {};
+
+	if (nodecall_read_orders(got->body, got->size, &orders) < 0) {
+		fail(u, &u->errands[POLL], FRAME_FAIL_BODY, 200, 0);
+		return 0;
+	}
+	keep_pace(u, &orders.pace);
+	return polled(u, &orders);
+}
+
+static int read_acked(struct uplink *u, const struct answer *got)
+{
+	struct nodecall_pace said;
+	uint64_t acked_seq;
+
+	if (nodecall_read_acked(got->body, got->size, &acked_seq, &said) < 0) {
+		fail(u, &u->errands[DELIVER], FRAME_FAIL_BODY, 200, 0);
+		return 0;
+	}
+	keep_pace(u, &said);
+	delivered(u, acked_seq);
+	return 0;
+}
+
+static int read_taken(struct uplink *u, const struct answer *got)
+{
+	const struct nodecall_pace said = nodecall_read_pace(got->body, got->size);
+
+	stats_taken(u);
+	keep_pace(u, &said);
+	return 0;
+}
+
+/* What is signed is read here, and only after that: a courier's own numbers could hide an order that it leaves
+ * out, or have reports forgotten that never arrived. */
+static int on_signed(struct channel *ch, struct channel_message *m, void *userdata)
+{
+	static int (*const read[ERRANDS])(struct uplink *, const struct answer *) = {
+		[POLL] = read_polled, [DELIVER] = read_acked, [STATS] = read_taken
+	};
+	struct uplink *u = leaf_owner(userdata);
+	struct errand *e = errand_of(u, m->frame.id);
+	const uint64_t n = m->frame.a;
+	_cleanup_(freep) char *signature = NULL;
+	struct answer got;
+	enum frame_fail why;
+
+	if (!e || n == 0 || n > NODECALL_SIGNATURE_MAX || n > m->size ||
+		m->size - n > NODECALL_BODY_MAX ||
+		(m->frame.b != 200 && !(m->frame.b == 204 && e == &u->errands[STATS])))
+		return -EBADMSG;
+	signature = xcalloc(1, n + 1);
+	memcpy(signature, m->payload, n);
+	got = (struct answer){ signature, (const uint8_t *)m->payload + n, m->size - n,
+		(int)m->frame.b };
+	why = judge_signature(u, e, &got);
+	if (why == FRAME_FAIL_NONE)
+		return read[e - u->errands](u, &got);
+	fail(u, e, why, m->frame.b, 0);
+	return 0;
+}
+
+static int on_failed(struct channel *ch, struct channel_message *m, void *userdata)
+{
+	struct uplink *u = leaf_owner(userdata);
+	struct errand *e = errand_of(u, m->frame.id);
+
+	if (!e || m->frame.c <= FRAME_FAIL_NONE || m->frame.c >= FRAME_FAIL_COUNT ||
+		m->frame.a > 999)
+		return -EBADMSG;
+	fail(u, e, (enum frame_fail)m->frame.c, m->frame.a, m->frame.b);
+	return 0;
+}
+
+static int on_ready(struct channel *ch, struct channel_message *m, void *userdata)
+{
+	struct uplink *u = leaf_owner(userdata);
+
+	leaf_ready(u->leaf);
+	update_state(u);
+	return 0;
+}
+
+static const struct channel_permit permits[] = {
+	{ FRAME_COURIER_READY, (1u << SETUP), .handler = on_ready },
+	{ FRAME_COURIER_ORDERS, POLLING, .payload = true, .payload_optional = true,
+		.handler = on_orders },
+	{ FRAME_COURIER_ACKED, DELIVERING, .handler = on_acked },
+	{ FRAME_COURIER_TAKEN, STATS_OUT, .handler = on_taken },
+	{ FRAME_COURIER_SIGNED, POLLING | DELIVERING | STATS_OUT, .payload = true,
+		.handler = on_signed },
+	{ FRAME_COURIER_FAILED, POLLING | DELIVERING | STATS_OUT, .handler = on_failed },
+};
+
+/* --- its life --- */
+
+static void on_down(void *userdata)
+{
+	struct uplink *u = userdata;
+
+	/* Its end is no word about the courier that comes next; it is asked again. */
+	u->batch = orderbatch_free(u->batch);
+	for (size_t i = 0; i < ERRANDS; i++)
+		errand_end(&u->errands[i]);
+}
+
+static int send_setup(struct channel *ch, void *userdata, struct err *err)
+{
+	struct uplink *u = userdata;
+
+	return couriersetup_send(u->agent, ch, &u->told, err);
+}
+
+static const struct leaf_kind courier = {
+	.name = "hoody-courier",
+	.what = "the courier",
+	.failed = JOURNALD_COURIER_FAILED,
+	.violation = JOURNALD_COURIER_VIOLATION,
+	.permits = permits,
+	.n_permits = countof(permits),
+	.set_up = send_setup,
+	.down = on_down,
+};
+
+int uplink_new(struct agent *a, struct uplink **ret, struct err *err)
+{
+	struct uplink *u = xcalloc(1, sizeof(*u));
+	int r;
+
+	u->agent = a;
+	for (size_t i = 0; i < ERRANDS; i++)
+		u->errands[i] =
+			(struct errand){ .event = a->event, .overdue = overdue, .userdata = u };
+	r = leaf_new(a, &courier, u, &u->leaf, err);
+	if (r < 0) {
+		free(u);
+		return r;
+	}
+	*ret = u;
+	return 0;
+}
+
+struct uplink *uplink_free(struct uplink *u)
+{
+	if (!u)
+		return NULL;
+	u->leaf = leaf_free(u->leaf);
+	u->batch = orderbatch_free(u->batch);
+	for (size_t i = 0; i < ERRANDS; i++)
+		errand_done(&u->errands[i]);
+	free(u->stats);
+	free(u);
+	return NULL;
+}
+
+/* --- what it is told --- */
+
+void uplink_stage(struct uplink *u)
+{
+	if (u && !u->errands[DELIVER].out && !u->errands[DELIVER].waiting)
+		(void)outbox_stage(u->agent->outbox, agent_now_ms(), u->agent->boot_id);
+}
+
+static bool may_send(const struct uplink *u, const struct errand *e)
+{
+	const struct channel *ch = leaf_channel(u->leaf);
+
+	return ch && channel_state(ch) != SETUP && !e->out && !e->waiting;
+}
+
+static void send_errand(
+	struct errand *e, struct frame *f, const char *payload, size_t size, uint64_t within_s)
+{
+	struct uplink *u = e->userdata;
+
+	f->id = e->id = ++u->next_id;
+	errand_begin(e, (within_s + OVERDUE_S) * 1000);
+	if (channel_send(leaf_channel(u->leaf), f, payload, size, -1) < 0)
+		failed(e, 0);
+	update_state(u);
+}
+
+static bool has_room(struct uplink *u)
+{
+	bool full = outbox_is_full(u->agent->outbox);
+
+	if (full && !u->full_told)
+		LOG(LOG_ERR, OUTBOX_FULL, NO_FIELDS,
+			"%llu reports (%llu bytes) wait to be acknowledged: no order is taken "
+			"until some are",
+			(unsigned long long)outbox_reports(u->agent->outbox),
+			(unsigned long long)outbox_bytes(u->agent->outbox));
+	u->full_told = full;
+	return !full;
+}
+
+void uplink_kick(struct uplink *u)
+{
+	if (!u)
+		return;
+	if (may_send(u, &u->errands[POLL]) && !u->batch && u->agent->has_keyset && has_room(u)) {
+		u->polled_after = journal_high_seq(u->agent->store);
+		u->polled_wait_s = pace_wait_s(&u->pace, &u->agent->conf, randombytes_random());
+		send_errand(&u->errands[POLL],
+			&(struct frame){ .type = FRAME_COURIER_POLL,
+				.a = u->polled_after,
+				.b = u->polled_wait_s,
+				.c = ORDERPACK_MAX },
+			NULL, 0, u->polled_wait_s + UPLINK_POLL_MARGIN_S);
+	}
+	if (may_send(u, &u->errands[DELIVER])) {
+		size_t size = 0;
+		_cleanup_(freep) char *envelope = outbox_envelope(
+			u->agent->outbox, u->agent->conf.node.node_id, u->agent->report_key, &size);
+
+		if (envelope)
+			send_errand(&u->errands[DELIVER],
+				&(struct frame){ .type = FRAME_COURIER_DELIVER }, envelope, size,
+				UPLINK_DELIVER_S);
+	}
+	if (u->stats && may_send(u, &u->errands[STATS])) {
+		_cleanup_(freep) char *text = TAKE(u->stats);
+
+		send_errand(&u->errands[STATS], &(struct frame){ .type = FRAME_COURIER_STATS },
+			text, strlen(text), UPLINK_DELIVER_S);
+	}
+}
+
+bool uplink_offer_stats(struct uplink *u, json_t *stats)
+{
+	if (!u || u->takes_no_stats)
+		return false;
+	u->n_dropped += u->stats != NULL;
+	(void)json_object_set_new(stats, "dropped", json_integer((json_int_t)u->n_dropped));
+	free(u->stats);
+	u->stats = jsonx_dump(stats);
+	return true;
+}
+
+int64_t uplink_stats_interval_s(const struct uplink *u)
+{
+	const struct conf *c;
+
+	if (!u)
+		return 0;
+	c = &u->agent->conf;
+	/* The first are soon, so that the API knows the node, and the node what the API takes. */
+	return !u->stats_known || u->takes_no_stats
+		       ? c->control.stats_interval_s
+		       : pace_stats_s(&u->pace, c, agent_trusted_now_ms(u->agent));
+}
+
+void uplink_keys_changed(struct uplink *u)
+{
+	_cleanup_(freep) char *keys = NULL;
+
+	if (!u || !leaf_channel(u->leaf))
+		return;
+	keys = keyset_format(&u->agent->keyset);
+	if (channel_send(leaf_channel(u->leaf), &(struct frame){ .type = FRAME_COURIER_KEYS }, keys,
+		    strlen(keys), -1) < 0)
+		leaf_kill(u->leaf); /* a new one gets the new keys */
+}
+
+void uplink_retry(struct uplink *u)
+{
+	for (size_t i = 0; u && i < ERRANDS; i++)
+		errand_hurry(&u->errands[i]);
+}
+
+json_t *uplink_clock(const struct uplink *u)
+{
+	return apiclock_json(u ? &u->clock : &(struct apiclock){});
+}
+
+void uplink_renew(struct uplink *u)
+{
+	struct err err = {};
+	int r = u ? couriersetup_has_changed(u->agent, &u->told, &err) : 0;
+
+	if (r < 0)
+		LOG(LOG_ERR, CONFIG_REFUSED, FIELDS(.err = &err),
+			"the courier goes on with what it has: %s", err.message);
+	if (r > 0)
+		leaf_renew(u->leaf);
+	uplink_retry(u);
+}
+
+json_t *uplink_status(const struct uplink *u)
+{
+	json_t *v = json_object();
+	char buffer[APICLOCK_WORDS_MAX];
+
+	if (!u) {
+		(void)json_object_set_new(v, "state", json_string("standalone"));
+		return v;
+	}
+	(void)json_object_set_new(v, "url", json_string(u->agent->conf.control.api_url));
+	(void)json_object_set_new(
+		v, "state", json_string(u->connected ? "connected" : "backing-off"));
+	if (u->last_fail != FRAME_FAIL_NONE) {
+		(void)json_object_set_new(
+			v, "last_error", json_string(words_of(u, u->last_fail, buffer)));
+		(void)json_object_set_new(
+			v, "last_error_code", json_string(fails[u->last_fail].code));
+	}
+	(void)json_object_set_new(v, "clock", apiclock_json(&u->clock));
+	(void)json_object_set_new(
+		v, "after", json_integer((json_int_t)journal_high_seq(u->agent->store)));
+	(void)json_object_set_new(v, "head_seq", json_integer((json_int_t)u->head_seq));
+	return v;
+}

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The job on what the platform has to say in files of a container's root. They are written where the
+ * root lies in the pool, never through the container's own mounts. */
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/stat.h>
+
+#include "agent/worker/worker_act.h"
+#include "storage/envfile.h"
+#include "storage/hostfile.h"
+#include "storage/keyfile.h"
+#include "storage/kittree.h"
+#include "storage/path.h"
+
+#define WHY_MAX 300
+
+/* What /etc/environment can't have is no failure: it is told, and tried again. */
+static void write_env(struct job *j, int root)
+{
+	const json_t *vars = json_object_get(j->files, "env");
+	char why[WHY_MAX];
+	enum envfile_error e;
+
+	if (!vars)
+		return;
+	e = envfile_write(root, vars, why, sizeof(why));
+	worker_set_result(
+		j, "env", json_pack("{s:s?, s:s}", "error", envfile_code(e), "message", why));
+}
+
+/* --- sessions that a key has opened --- */
+
+/* As sshd(8) and dropbear(8) name what serves a login of root. The words are the container's: what
+ * lies about them is a process of its own, which it could as well have ended itself. */
+static bool is_root_session(const char *title)
+{
+	static const char *const begins[] = { "sshd: root@", "sshd: root [", "sshd-session: root@",
+		"sshd-session: root [" };
+
+	for (size_t i = 0; i < countof(begins); i++)
+		if (strncmp(title, begins[i], strlen(begins[i])) == 0)
+			return true;
+	return false;
+}
+
+static int end_session(pid_t pid, void *userdata)
+{
+	_cleanup_(freep) char *path = xasprintf("/proc/%d/cmdline", (int)pid);
+	_cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char title[64] = "";
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (read(fd, title, sizeof(title) - 1) > 0 && is_root_session(title))
+		(void)kill(pid, SIGKILL);
+	return 0;
+}
+
+/* --- the host name --- */
+
+static int name_init(pid_t pid, void *userdata)
+{
+	const char *name = userdata;
+	_cleanup_(freep) char *path = xasprintf("/proc/%d/ns/uts", (int)pid);
+	_cleanup_(closep) int ns = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat own, its;
+
+	if (ns < 0 || fstat(ns, &its) < 0 || stat("/proc/self/ns/uts", &own) < 0 ||
+		its.st_ino == own.st_ino || setns(ns, CLONE_NEWUTS) < 0)
+		return 0;
+	return sethostname(name, strlen(name)) == 0;
+}
+
+static int each_process(
+	struct job *j, int (*each)(pid_t pid, void *userdata), void *userdata, struct err *err)
+{
+	int r = ctgroup_each_pid(j->life.groups, j->life.spec.id, "payload", each, userdata);
+
+	return r < 0 ? err_set(err, r, ERR_INTERNAL, NULL,
+			       "the container's processes can't be listed: %s", strerror(-r))
+		     : 0;
+}
+
+static int set_hostname(struct job *j, int root, struct err *err)
+{
+	const json_t *names = json_object_get(j->files, "hostname");
+	const char *from = json_string_value(json_object_get(names, "from")),
+		   *to = json_string_value(json_object_get(names, "to"));
+	int r;
+
+	if (!from || !to)
+		return 0;
+	r = hostfile_rename(root, from, to, err);
+	if (r >= 0)
+		r = each_process(j, name_init, (void *)(uintptr_t)to, err);
+	return r;
+}
+
+static int write_identity(struct job *j, int root, struct err *err)
+{
+	const json_t *key = json_object_get(j->files, "key");
+	int r = 0;
+
+	if (json_is_true(json_object_get(j->files, "kit")))
+		r = kittree_make(root, err);
+	if (r >= 0 && key)
+		r = keyfile_write(root, json_string_value(key), err);
+	return r < 0 ? r : set_hostname(j, root, err);
+}
+
+/* A root whose owner has made it unfit for them (a link for a directory …) starts all the same. */
+int worker_files_write(struct job *j, struct err *err)
+{
+	_cleanup_(closep) int root = -1;
+	int r;
+
+	if (!j->files)
+		return 0;
+	r = path_open_tree(j->rootfs, &root);
+	if (r < 0)
+		return err_set(err, r, ERR_INTERNAL, "Storage.Pool",
+			"the container's root can't be opened: %s", strerror(-r));
+	write_env(j, root);
+	r = write_identity(j, root, err);
+	if (r < 0 && json_is_true(json_object_get(j->files, "lenient")))
+		return 0;
+	if (r >= 0 && json_is_true(json_object_get(j->files, "end_sessions")))
+		r = each_process(j, end_session, NULL, err);
+	return r;
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/common/spawn.h"
+#include "agent/worker/worker_act.h"
+#include "agent/worker/worker_session.h"
+#include "lxc/ctenter.h"
+#include "lxc/ctlimits.h"
+#include "proto/jsonx.h"
+
+/* Its words come from the agent alone, and none of them needs quoting. */
+static void prepare_groups(struct job *j)
+{
+	_cleanup_(freep) char *program = spawn_find("hoody-groups");
+
+	if (!ctgroup_is_hybrid(j->life.groups))
+		return;
+	free(j->groups);
+	j->groups = xasprintf("%s %s %s", program, j->prefix, j->life.spec.id);
+	j->life.paths.groups = j->groups;
+}
+
+static int prepare(struct job *j, struct err *err)
+{
+	int r = ctlife_is_started(&j->life, NULL, NULL, err);
+
+	if (r != 0)
+		return MIN_OF(r, 0);
+	prepare_groups(j);
+	r = worker_net_write_files(j, false, err);
+	if (r >= 0)
+		r = worker_files_write(j, err);
+	if (r >= 0)
+		r = worker_mounts_prepare(j, err);
+	return r < 0 ? r : worker_net_prepare(j, err);
+}
+
+int worker_life_launch(struct job *j, struct err *err)
+{
+	pid_t pid;
+	int r = prepare(j, err);
+
+	if (r >= 0)
+		r = ctlife_launch(&j->life, &pid, &j->pidfd, err);
+	if (r >= 0)
+		r = ctlimits_bound_monitor(j->life.groups, j->life.spec.id, err);
+	if (r >= 0 && (j->life.spec.limits.io_read_bps || j->life.spec.limits.io_write_bps))
+		r = ctlimits_apply_io(j->life.groups, &j->life.spec, ctlimits_disk(j->pool), err);
+	if (r >= 0 && j->mounts)
+		r = worker_mounts_own(j, err);
+	if (r >= 0)
+		worker_set_result(j, "pid", json_integer(pid));
+	return r;
+}
+
+int worker_life_kill(struct job *j, struct err *err)
+{
+	return ctlife_kill(&j->life, err);
+}
+
+int worker_life_ended(struct job *j, struct err *err)
+{
+	return ctlife_ended(&j->life, err);
+}
+
+int worker_life_freeze(struct job *j, struct err *err)
+{
+	return ctlife_freeze(&j->life, err);
+}
+
+int worker_life_thaw(struct job *j, struct err *err)
+{
+	return ctlife_thaw(&j->life, err);
+}
+
+int worker_life_groups(struct job *j, struct err *err)
+{
+	return ctlife_look_after(&j->life, json_is_true(json_object_get(j->params, "over")), err);
+}
+
+int worker_life_session(struct job *j, struct err *err)
+{
+	_cleanup_(freep) char *text = jsonx_dump(j->whole);
+	int r = ctenter_exec(WORKER_SESSION, text, j->fd);
+
+	r = err_set(err, r, ERR_INTERNAL, NULL, "the session's process can't be made: %s",
+		strerror(-r));
+	worker_session_refuse(j->fd, err);
+	return r;
+}

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* hoody-worker: does one operation's jobs and ends. What they are stands in agent/worker/worker_job.h; it
+ * knows nothing but what a job tells it. */
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+
+#include "proto/channel.h"
+#include "agent/common/ctbounds.h"
+#include "agent/worker/worker_act.h"
+#include "agent/worker/worker_job.h"
+#include "agent/worker/worker_session.h"
+#include "lxc/ctenter.h"
+#include "proto/jsonx.h"
+
+/* Its undo, or NULL: there is none. */
+static const struct {
+	const char *name;
+	worker_act act, undo;
+} jobs[] = {
+	{ "rootfs", worker_tree_create, worker_tree_remove },
+	{ "copy", worker_tree_copy, worker_tree_remove },
+	{ "launch", worker_life_launch, worker_life_kill },
+	{ "ended", worker_life_ended, worker_life_launch },
+	{ "kill", worker_life_kill, NULL },
+	{ "groups", worker_life_groups, NULL },
+	{ "halt", worker_life_kill, worker_life_launch },
+	{ "mounts", worker_mounts_set, NULL },
+	{ "mounts-own", worker_mounts_change, worker_mounts_change_back },
+	{ "ramdisk-measure", worker_mounts_measure, NULL },
+	{ "root-measure", worker_tree_measure, NULL },
+	{ "limits", worker_limits_set, worker_limits_reset },
+	{ "files", worker_files_write, worker_files_write },
+	{ "freeze", worker_life_freeze, worker_life_thaw },
+	{ "thaw", worker_life_thaw, worker_life_freeze },
+	{ "snapshot", worker_tree_snapshot, worker_tree_snapshot_remove },
+	{ "snapshot-remove", worker_tree_snapshot_remove, NULL },
+	{ "restore", worker_tree_restore, worker_tree_revert },
+	{ "sync-build", worker_tree_sync_build, worker_tree_revert },
+	{ "sync", worker_tree_sync, worker_tree_revert },
+	{ "settle", worker_tree_settle, NULL },
+	{ "rootfs-remove", worker_tree_remove, NULL },
+	{ "session", worker_life_session, NULL },
+	{ "net-sweep", worker_net_sweep, NULL },
+	{ "shutdown-all", worker_host_shutdown_all, NULL },
+	{ "remove-all", worker_host_remove_all, NULL },
+	{ "kexec-load", worker_host_load_kernel, worker_host_unload_kernel },
+	{ "reboot", worker_host_reboot, NULL },
+	{ "image-resolve", worker_image_resolve, NULL },
+	{ "image-fetch", worker_image_fetch, worker_image_drop },
+	{ "image-unpack", worker_image_unpack, NULL },
+	{ "image-verify", worker_image_verify, NULL },
+	{ "image-remove", worker_image_remove, NULL },
+};
+
+/* --- reading one --- */
+
+static int take_text(const json_t *v, const char *key, char **ret, struct err *err)
+{
+	const char *s;
+	int r = jsonx_string(v, key, /* required= */ true, &s, ERR_CHANNEL, err);
+
+	if (r >= 0)
+		*ret = xstrdup(s);
+	return r;
+}
+
+/* A job may be without: then nothing is bounded. */
+static int bounds_read(const json_t *v, struct ctlife_bounds *ret, struct err *err)
+{
+	const struct {
+		const char *name;
+		int64_t *to;
+	} all[] = {
+		{ "cgroups", &ret->cgroups },
+		{ "cgroup_depth", &ret->cgroup_depth },
+		{ "namespaces", &ret->user.namespaces },
+		{ "inotify", &ret->user.inotify },
+		{ "watches", &ret->user.watches },
+		{ "tasks", &ret->tasks },
+		{ "memory", &ret->memory },
+	};
+	int r = 0;
+
+	ret->wanted = v;
+	for (size_t i = 0; v && r >= 0 && i < countof(all); i++)
+		r = jsonx_int(v, all[i].name, true, 0, INT64_MAX, all[i].to, ERR_CHANNEL, err);
+	if (r >= 0 && v) {
+		ret->tasks = ctbounds_tasks(ret->tasks);
+		ret->memory = ctbounds_memory(ret->memory);
+	}
+	return r;
+}
+
+static int job_read(const json_t *v, struct job *j, struct err *err)
+{
+	const json_t *paths = json_object_get(v, "paths");
+	int r = take_text(paths, "lxc", &j->lxc, err);
+
+	if (r >= 0)
+		r = take_text(paths, "pool", &j->pool, err);
+	if (r >= 0)
+		r = take_text(paths, "run", &j->run, err);
+	if (r >= 0)
+		r = take_text(v, "driver", &j->driver, err);
+	if (r >= 0)
+		r = take_text(v, "cgroup_prefix", &j->prefix, err);
+	if (r >= 0)
+		r = json_object_get(v, "container")
+			    ? ctspec_from_json(json_object_get(v, "container"), &j->life.spec, err)
+			    : 0;
+	if (r >= 0) {
+		j->params = json_object_get(v, "params");
+		j->link = json_object_get(v, "link");
+		j->files = json_object_get(j->params, "files");
+	}
+	if (r >= 0)
+		r = bounds_read(json_object_get(v, "bounds"), &j->life.bounds, err);
+	if (r >= 0)
+		r = ctgroup_open(j->prefix, &j->life.groups, err);
+	if (r < 0)
+		return r;
+	j->rootfs = xasprintf("%s/containers/%s/rootfs", j->pool, j->life.spec.id);
+	j->life.paths = (struct ctconf_paths){ .lxc = j->lxc,
+		.rootfs = j->rootfs,
+		.run = j->run,
+		.cgroup_prefix = j->prefix,
+		.environment = json_object_get(j->files, "env") };
+	return 0;
+}
+
+static void job_done(struct job *j)
+{
+	char *texts[] = { j->lxc, j->pool, j->run, j->rootfs, j->driver, j->prefix, j->netup,
+		j->mounts, j->groups };
+
+	for (size_t i = 0; i < countof(texts); i++)
+		free(texts[i]);
+	j->life.groups = ctgroup_close(j->life.groups);
+	json_decref(j->result);
+	j->pidfd = closefd(j->pidfd);
+	j->fd = closefd(j->fd);
+}
+
+static int job_run(const json_t *v, struct job *j, struct err *err)
+{
+	const char *name = json_string_value(json_object_get(v, "job")),
+		   *verb = json_string_value(json_object_get(v, "verb"));
+	int r = job_read(v, j, err);
+
+	j->whole = v;
+	if (r < 0)
+		return r;
+	for (size_t i = 0; name && verb && i < countof(jobs); i++) {
+		if (strcmp(jobs[i].name, name) != 0)
+			continue;
+		if (strcmp(verb, "act") == 0)
+			return jobs[i].act(j, err);
+		if (strcmp(verb, "undo") == 0 && jobs[i].undo)
+			return jobs[i].undo(j, err);
+	}
+	return err_set(err, -EINVAL, ERR_CHANNEL, "job", "no job %s with verb %s",
+		name ? name : "?", verb ? verb : "?");
+}
+
+void worker_set_result(struct job *j, const char *key, json_t *value_steals)
+{
+	if (!j->result)
+		j->result = json_object();
+	if (json_object_set_new(j->result, key, value_steals) < 0)
+		abort();
+}
+
+/* --- serving --- */
+
+static int answer(const struct job *j, int r, const struct err *err)
+{
+	struct frame f = { .type = FRAME_WORKER_RESULT, .a = r < 0 ? (uint64_t)-r : 0 };
+	_cleanup_json_ json_t *v = r < 0 ? json_pack("{s:s, s:s, s:s}", "code", err_wire(err->code),
+						   "message", err->message, "field", err->field)
+				   : j->result ? json_incref(j->result)
+					       : json_object();
+	_cleanup_(freep) char *text = jsonx_dump(v);
+
+	return channel_send_sync(WORKER_JOB_FD, &f, text, strlen(text), r < 0 ? -1 : j->pidfd);
+}
+
+static int serve(const void *payload, size_t size, int fd)
+{
+	_cleanup_(job_done) struct job j = { .pidfd = -1, .fd = fd };
+	_cleanup_json_ json_t *v = NULL;
+	struct err err = {};
+	int r = jsonx_parse(payload, size, ERR_CHANNEL, &v, &err);
+
+	if (r >= 0)
+		r = job_run(v, &j, &err);
+	return answer(&j, r, &err);
+}
+
+/* --- what enters a container --- */
+
+static int read_text(json_t **ret, struct err *err)
+{
+	_cleanup_(freep) char *text = NULL;
+	struct stat st;
+	ssize_t n;
+
+	if (fstat(CTENTER_TEXT_FD, &st) < 0)
+		return err_set(err, -errno, ERR_CHANNEL, NULL, "a session without a job");
+	text = xcalloc(1, (size_t)st.st_size + 1);
+	n = read(CTENTER_TEXT_FD, text, (size_t)st.st_size);
+	(void)closefd(CTENTER_TEXT_FD);
+	return jsonx_parse(text, (size_t)MAX_OF(n, 0), ERR_CHANNEL, ret, err);
+}
+
+static int session(void)
+{
+	_cleanup_(job_done) struct job j = { .pidfd = -1, .fd = CTENTER_FD };
+	_cleanup_json_ json_t *v = NULL;
+	struct err err = {};
+	int r = ctenter_begin();
+
+	if (r < 0)
+		return EXIT_FAILURE; /* called by hand */
+	jsonx_init();
+	ctlife_reset();
+	r = read_text(&v, &err);
+	if (r >= 0)
+		r = job_read(v, &j, &err);
+	if (r < 0)
+		worker_session_refuse(j.fd, &err);
+	else
+		worker_session(&j.life, j.fd);
+	return EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 2 && strcmp(argv[1], WORKER_SESSION) == 0)
+		return session();
+	/* An agent that is gone has a successor that does the same job again: two must never work
+	 * on one container. What liblxc has forked by then is in the container's own group and is
+	 * found there. The flag is not inherited by fork (prctl(2)), so no monitor has it. */
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	jsonx_init();
+	ctlife_reset();
+	for (;;) {
+		_cleanup_(freep) void *payload = NULL;
+		struct frame f;
+		int fd = -1;
+
+		if (channel_recv_sync(WORKER_JOB_FD, -1, &f, &payload, &fd) < 0 ||
+			f.type != FRAME_WORKER_JOB)
+			return EXIT_SUCCESS; /* the agent has let go of us */
+		if (serve(payload, f.size, fd) < 0)
+			return EXIT_FAILURE;
+	}
+}

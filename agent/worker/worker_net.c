@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <inttypes.h>
+
+#include "agent/common/spawn.h"
+#include "agent/worker/worker_act.h"
+#include "netfilter/ctflow.h"
+#include "netfilter/fwtable.h"
+#include "netns/rtlink.h"
+#include "netns/rtpolicy.h"
+#include "storage/netfiles.h"
+#include "storage/path.h"
+
+static const char *text(const struct job *j, const char *key)
+{
+	const char *s = json_string_value(json_object_get(j->link, key));
+
+	return s ? s : "";
+}
+
+/* Of who had its addresses before, of its own before rules that came while it was stopped, and of who
+ * spoke to them meanwhile. */
+static int cut_flows(const struct job *j)
+{
+	struct nfsock *s = NULL;
+	uint8_t address[16];
+	int r = nfsock_open(&s);
+
+	if (r < 0)
+		return r;
+	if (inet_pton(AF_INET, text(j, "address"), address) == 1)
+		r = ctflow_cut(s, AF_INET, address, NULL);
+	if (r >= 0 && inet_pton(AF_INET6, text(j, "address6"), address) == 1)
+		r = ctflow_cut(s, AF_INET6, address, NULL);
+	nfsock_close(s);
+	return r;
+}
+
+/* Its words come from the agent alone, and none of them needs quoting. */
+int worker_net_prepare(struct job *j, struct err *err)
+{
+	_cleanup_(freep) char *program = spawn_find("hoody-netup");
+	int r;
+
+	if (!j->link)
+		return 0;
+	free(j->netup);
+	j->netup =
+		xasprintf("%s %s %s %s %s %" PRId64 " %u", program, text(j, "name"), text(j, "mac"),
+			text(j, "address"), *text(j, "address6") ? text(j, "address6") : "-",
+			(int64_t)json_integer_value(json_object_get(j->link, "limit_bps")),
+			FWTABLE_UNSEEN_MARK);
+	j->life.paths.netup = j->netup;
+	r = cut_flows(j);
+	if (r < 0)
+		return err_set(err, r, ERR_FIREWALL_HOST_UNAVAILABLE, NULL,
+			"what others have left under the container's address can't be cut: %s",
+			strerror(-r));
+	return rtpolicy_make(FWTABLE_PROXY_MARK, FWTABLE_UNSEEN_MARK, err);
+}
+
+int worker_net_write_files(struct job *j, bool fresh, struct err *err)
+{
+	const struct ctspec *s = &j->life.spec;
+	char hostname[CTSPEC_HOSTNAME_MAX + 1];
+	const struct netfiles n = {
+		.dns = text(j, "dns"), .address = text(j, "address"), .hostname = hostname
+	};
+	_cleanup_(closep) int root = -1;
+	int r = path_open_tree(j->rootfs, &root);
+
+	if (r < 0)
+		return err_set(err, r, ERR_INTERNAL, "Storage.Pool",
+			"the container's root can't be opened: %s", strerror(-r));
+	ctspec_hostname(s, hostname);
+	return netfiles_write(root, &n, fresh, err);
+}
+
+int worker_net_sweep(struct job *j, struct err *err)
+{
+	const json_t *links = json_object_get(j->params, "links"), *v;
+	size_t i;
+	int r = 0;
+
+	json_array_foreach(links, i, v)
+	{
+		r = rtlink_remove_index((int)json_integer_value(v), err);
+		if (r < 0)
+			break;
+	}
+	return r;
+}
