@@ -80,7 +80,7 @@ void api_plan_order(struct api_call *c)
 	struct order_trail trail;
 	struct err err = {};
 	int r = order_open(text, strlen(text), &a->keyset, a->conf.node.node_id,
-		agent_trusted_now_ms(a), &op.order, &trail, &err);
+		journal_trusted_now_ms(a->store), &op.order, &trail, &err);
 
 	if (r >= 0)
 		r = check_journal(a, &op.order, &err);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Storage shares (hoody-api.md section 17). */
+#include "agent/state/journal.h"
 #include "agent/api/api_body.h"
 #include "agent/api/api_handlers.h"
 #include "agent/api/api_order.h"
@@ -28,8 +29,8 @@ void api_share_list(struct api_call *c)
 /* The receiver does not see what the creator calls it. */
 static json_t *incoming(const struct agent *a, const struct container *of)
 {
-	json_t *list = sharelist_incoming(
-		       a->store, of->spec.id, of->spec.project_id, NULL, agent_trusted_now_ms(a)),
+	json_t *list = sharelist_incoming(a->store, of->spec.id, of->spec.project_id, NULL,
+		       journal_trusted_now_ms(a->store)),
 	       *share;
 	size_t i;
 

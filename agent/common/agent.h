@@ -39,6 +39,7 @@ struct agent {
 	struct forwarder_set *forwarders;
 	gid_t local_group; /* who may use the local sockets; 0 (root's) without Local.Group */
 	struct ctgroup *groups;
+	const struct ctwatch_owner *ctwatch_owner;
 	struct keyset keyset;
 	bool has_keyset;
 	struct nodekey *nodekey;
@@ -51,5 +52,3 @@ struct agent {
 int64_t agent_now_ms(void);
 /* A clock that nobody sets (CLOCK_BOOTTIME) in ms: how long something takes. */
 int64_t agent_elapsed_ms(void);
-/* The node's idea of now: the later of its clock and the latest authenticated time. */
-int64_t agent_trusted_now_ms(const struct agent *a);

@@ -15,12 +15,16 @@
 #include "agent/common/agent.h"
 #include "agent/common/alive.h"
 #include "agent/api/api.h"
+#include "agent/api/api_order.h"
 #include "agent/ops/bootstart.h"
+#include "agent/ops/ops.h"
+#include "agent/ops/supervise.h"
 #include "agent/api/ctlsrv.h"
 #include "agent/host/ctnet.h"
 #include "agent/host/ctwatch.h"
 #include "agent/host/drift.h"
 #include "agent/engine/engine.h"
+#include "agent/report/status.h"
 #include "agent/host/forwarder.h"
 #include "agent/common/journald.h"
 #include "agent/stats/metrics.h"
@@ -36,6 +40,37 @@
 #include "proto/jsonx.h"
 
 #define META_BOOT_ID "boot_id"
+
+/* --- who hears of an order --- */
+
+static void on_ended(struct operation *op, enum journal_state state)
+{
+	api_order_ended(op->agent, op, state);
+	metrics_order(op->agent->metrics, op->order.op, state == JOURNAL_SUCCEEDED,
+		op->started_ms ? op->finished_ms - op->started_ms : 0);
+}
+
+static void before_commit(struct agent *a)
+{
+	uplink_stage(a->uplink);
+}
+
+/* Nobody is told what is not durable. */
+static void after_commit(struct agent *a)
+{
+	uplink_kick(a->uplink);
+	portal_flush(a->portal);
+	portal_flush(a->metrics_portal);
+}
+
+static const struct engine_listener listener = {
+	.acted = supervise_acted,
+	.ended = on_ended,
+	.left = api_order_proceed,
+	.lane_left = ctwatch_settle,
+	.before_commit = before_commit,
+	.after_commit = after_commit,
+};
 
 /* --- set-up, in order --- */
 
@@ -158,8 +193,9 @@ static int start_parts(struct agent *a, struct err *err)
 	r = namefiles_new(a, &a->names, err);
 	if (r < 0)
 		return r;
+	a->ctwatch_owner = &supervise_watch;
 	a->api = api_new(a);
-	r = engine_new(a, &a->engine);
+	r = engine_new(a, ops_find, &listener, &a->engine);
 	if (r < 0)
 		return r;
 	a->metrics = metrics_new();
@@ -167,7 +203,7 @@ static int start_parts(struct agent *a, struct err *err)
 	if (r >= 0)
 		r = stats_new(a, &a->stats);
 	if (r >= 0)
-		r = forwarder_set_new(a, &a->forwarders, err);
+		r = forwarder_set_new(a, &ctnet_forwarders, &a->forwarders, err);
 	if (r >= 0)
 		r = ctnet_new(a, &a->net, err);
 	if (r >= 0)
@@ -206,7 +242,7 @@ static void adopt_containers(struct agent *a, bool rebooted)
 				desired_status_name(observed));
 		if (engine_is_busy(a->engine, c->spec.id) || !settled || observed == c->status)
 			continue;
-		engine_set_status(a, c, observed, 0, rebooted ? "system" : "crash",
+		status_set(a, c, observed, 0, rebooted ? "system" : "crash",
 			json_pack("{s:s}", "cause",
 				rebooted ? "the host was rebooted"
 					 : "found so when the agent started"));

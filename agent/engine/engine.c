@@ -1,19 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/state/journal.h"
 #include "agent/engine/engine.h"
 
-#include "agent/api/api_order.h"
-#include "agent/host/ctfiles.h"
-#include "agent/host/ctmounts.h"
-#include "agent/host/ctstop.h"
-#include "agent/host/ctwatch.h"
+#include "agent/common/agent.h"
 #include "agent/common/journald.h"
 #include "agent/state/history.h"
-#include "agent/stats/metrics.h"
-#include "agent/ops/ops.h"
-#include "agent/api/portal.h"
-#include "agent/host/proxydir.h"
 #include "agent/report/tell.h"
-#include "agent/uplink/uplink.h"
 #include "proto/jsonx.h"
 
 #define PROGRESS_MS     1000 /* a progress report a second at most, per order */
@@ -31,6 +23,8 @@ struct queue {
 
 struct engine {
 	struct agent *agent;
+	const struct opdef *(*find)(enum op op);
+	const struct engine_listener *listener;
 	struct lane_table *lanes;
 	struct operation *all;
 	size_t n;
@@ -86,7 +80,7 @@ static struct operation *operation_new(struct engine *e, struct order *take, con
 	op->order = *take;
 	*take = (struct order){};
 	(void)snprintf(op->origin, sizeof(op->origin), "%s", origin);
-	op->def = ops_find(op->order.op);
+	op->def = e->find(op->order.op);
 	op->next = e->all;
 	if (e->all)
 		e->all->prev = op;
@@ -117,7 +111,8 @@ static void operation_free(struct engine *e, struct operation *op)
 		op->next->prev = op->prev;
 	e->n--;
 	let_worker_go(e, op);
-	op->stop = ctstop_free(op->stop);
+	if (op->waits)
+		op->waits_free(op->waits);
 	order_done(&op->order);
 	json_decref(op->result);
 	json_decref(op->step_data);
@@ -196,9 +191,7 @@ static void end(struct engine *e, struct operation *op, enum journal_state state
 	op->finished_ms = agent_now_ms();
 	journal_finish(e->agent->store, op->row, state, op->finished_ms, result_text, error_text);
 	tell_operation(e->agent, op, state, NULL);
-	api_order_ended(e->agent, op, state);
-	metrics_order(e->agent->metrics, op->order.op, state == JOURNAL_SUCCEEDED,
-		op->started_ms ? op->finished_ms - op->started_ms : 0);
+	e->listener->ended(op, state);
 	log_end(op, state, op->started_ms ? op->finished_ms - op->started_ms : 0);
 	let_worker_go(e, op);
 	lane_leave(e->lanes, &op->ticket, on_lane_ready, e);
@@ -206,12 +199,12 @@ static void end(struct engine *e, struct operation *op, enum journal_state state
 				      : NULL;
 	many = !op->order.container_id[0] && op->def && op->def->lanes;
 	operation_free(e, op);
-	api_order_proceed(e->agent);
+	e->listener->left(e->agent);
 	e->ended++;
 	if (c)
-		ctwatch_settle(e->agent, c);
+		e->listener->lane_left(e->agent, c);
 	for (size_t i = 0; many && i < desired_count(e->agent->desired); i++)
-		ctwatch_settle(e->agent, desired_at(e->agent->desired, i));
+		e->listener->lane_left(e->agent, desired_at(e->agent->desired, i));
 }
 
 /* --- one step after the other --- */
@@ -236,15 +229,8 @@ static void on_worker_done(struct worker_result *res, void *userdata)
 		json_decref(op->step_data);
 		op->step_data = json_incref(res->data);
 	}
-	if (res->r >= 0 && c)
-		ctfiles_note(op->agent, c, res->data);
-	if (res->r >= 0 && !op->at.undoing)
-		ctmounts_note(op->agent, res->data,
-			json_string_value(json_object_get(op->order.params, "share_id")));
-	if (res->r >= 0 && res->fd >= 0 && c)
-		ctwatch_attach(op->agent, c,
-			(pid_t)json_integer_value(json_object_get(res->data, "pid")),
-			take_fd(&res->fd));
+	if (res->r >= 0)
+		e->listener->acted(op, c, res);
 	push(&e->ready, op);
 }
 
@@ -418,7 +404,7 @@ static bool may_begin(struct agent *a, struct operation *op, bool *ret_done)
 	*ret_done = false;
 	if (!op->def)
 		return refuse(op, ERR_NOT_IMPLEMENTED, "this agent can't execute this op yet");
-	if (op->order.params_expire && op->order.expires_ms <= agent_trusted_now_ms(a))
+	if (op->order.params_expire && op->order.expires_ms <= journal_trusted_now_ms(a->store))
 		return refuse(op, ERR_EXPIRED,
 			"the order expired before its turn came, and its parameters with it");
 	op->prev_status = c ? c->status : CT_NONE;
@@ -540,13 +526,11 @@ void engine_turn(struct engine *e)
 			journal_prune(a->store);
 			history_prune(a->store);
 		}
-		uplink_stage(a->uplink);
+		e->listener->before_commit(a);
 		store_must(store_commit(a->store));
 		while ((op = pop(&e->acting)))
 			act(op);
-		uplink_kick(a->uplink);
-		portal_flush(a->portal);
-		portal_flush(a->metrics_portal);
+		e->listener->after_commit(a);
 	} while (e->ready.head || store_is_dirty(a->store));
 	worker_pool_warm(a->workers);
 }
@@ -584,11 +568,14 @@ static void forgive_attempts(struct engine *e)
 	store_must(store_commit(e->agent->store));
 }
 
-int engine_new(struct agent *a, struct engine **ret)
+int engine_new(struct agent *a, const struct opdef *(*find)(enum op op),
+	const struct engine_listener *listener, struct engine **ret)
 {
 	struct engine *e = xcalloc(1, sizeof(*e));
 
 	e->agent = a;
+	e->find = find;
+	e->listener = listener;
 	e->lanes = lane_table_new();
 	worker_pool_on_free(a->workers, on_worker_free, e);
 	*ret = e;
@@ -754,16 +741,4 @@ const struct order *engine_find_share(const struct engine *e, const char *share_
 size_t engine_unfinished(const struct engine *e)
 {
 	return e->n;
-}
-
-void engine_set_status(struct agent *a, struct container *c, enum ct_status to, int64_t since_ms,
-	const char *triggered_by, json_t *metadata_steals)
-{
-	enum ct_status from = c->status;
-	int64_t now_ms = agent_now_ms();
-
-	desired_set_status(a->desired, c, to, now_ms);
-	proxydir_map_changed(a->proxydir);
-	tell_status(a, c, from, to, since_ms, triggered_by, metadata_steals);
-	json_decref(metadata_steals);
 }

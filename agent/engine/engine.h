@@ -10,14 +10,13 @@
 #include "agent/state/desired.h"
 #include "agent/state/journal.h"
 #include "agent/engine/lane.h"
+#include "agent/engine/op.h"
 #include "agent/engine/opstep.h"
 #include "agent/engine/worker.h"
 #include "proto/order.h"
 
 struct agent;
 struct engine;
-struct opdef;
-struct ctstop;
 
 struct operation {
 	struct lane_ticket ticket; /* first: tickets are turned back into operations */
@@ -37,8 +36,9 @@ struct operation {
 	enum ct_status prev_status;
 	struct worker *worker;
 	struct operation *holder_next; /* of those that have a worker */
-	struct ctstop *stop;           /* waits for its init */
-	int last_r;                    /* of the last act or undo */
+	void *waits;                   /* of a step's wait(), and how it is given up; or NULL */
+	void (*waits_free)(void *waits);
+	int last_r;        /* of the last act or undo */
 	unsigned retries;  /* of the present step: an undo's that failed, a worker's that died */
 	bool died;         /* the last worker did */
 	bool begun;        /* in this process */
@@ -48,7 +48,25 @@ struct operation {
 	struct err err;    /* why it failed, as far as it has */
 };
 
-_must_check_ int engine_new(struct agent *a, struct engine **ret);
+/* Who hears of an order, and in which order. All are needed; each is called on the loop. */
+struct engine_listener {
+	/* A step's job is done, as an act or an undo (op->at.undoing), and well. @c: the order's container, or NULL.
+	 * A descriptor of @res may be taken. In the open transaction. */
+	void (*acted)(struct operation *op, struct container *c, struct worker_result *res);
+	/* It has ended, which is journaled and reported. In the open transaction. */
+	void (*ended)(struct operation *op, enum journal_state state);
+	/* It is no more, and out of its lanes. */
+	void (*left)(struct agent *a);
+	/* … among them that of this container. */
+	void (*lane_left)(struct agent *a, struct container *c);
+	/* A turn's commit, which makes durable what has been told until now. */
+	void (*before_commit)(struct agent *a);
+	void (*after_commit)(struct agent *a);
+};
+
+/* @find: an op's row, or NULL: it is valid, and none that this agent knows. Both stay the caller's. */
+_must_check_ int engine_new(struct agent *a, const struct opdef *(*find)(enum op op),
+	const struct engine_listener *listener, struct engine **ret);
 struct engine *engine_free(struct engine *e);
 
 /* Take up what the journal holds unfinished. Once, at start. */
@@ -86,7 +104,3 @@ const struct order *engine_find(const struct engine *e, enum op op, const char *
 
 /* The unfinished operation after @after (NULL: the first) that has passed its check, or NULL. */
 const struct operation *engine_next_begun(const struct engine *e, const struct operation *after);
-
-/* Record a container's new status, log it and report it. In the open transaction. */
-void engine_set_status(struct agent *a, struct container *c, enum ct_status to, int64_t since_ms,
-	const char *triggered_by, json_t *metadata_steals);

@@ -3,7 +3,6 @@
 
 #include "agent/state/envlist.h"
 #include "agent/state/keylist.h"
-#include "agent/ops/reaper.h"
 #include "agent/report/tell.h"
 #include "proto/jsonx.h"
 
@@ -37,7 +36,6 @@ void ctfiles_note(struct agent *a, const struct container *c, const json_t *resu
 	before = envlist_sync(a->store, c->spec.id);
 	known = json_string_value(json_object_get(before, "last_error"));
 	envlist_attempted(a->store, c->spec.id, code, agent_now_ms());
-	reaper_look(a->reaper);
 	if (code && json_integer_value(json_object_get(before, "revision")) > 0 &&
 		(!known || strcmp(known, code) != 0))
 		tell_env(a, c, "failed",

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/state/journal.h"
 #include "agent/host/ctmounts.h"
 
-#include "agent/engine/engine.h"
 #include "agent/common/journald.h"
-#include "agent/ops/localorder.h"
 #include "agent/state/sharelist.h"
 #include "agent/report/tell.h"
 #include "proto/jsonx.h"
@@ -29,7 +28,7 @@ static void add_shares(
 	const struct agent *a, const struct ctspec *spec, const char *without, json_t *list)
 {
 	_cleanup_json_ json_t *incoming = sharelist_incoming(
-		a->store, spec->id, spec->project_id, without, agent_trusted_now_ms(a));
+		a->store, spec->id, spec->project_id, without, journal_trusted_now_ms(a->store));
 	json_t *share;
 	size_t i;
 
@@ -100,8 +99,8 @@ bool ctmounts_is_taken(const struct agent *a, const json_t *share, const char *p
 			(strcmp(place, "/ramdisk") == 0 ||
 				(s->ramdisk_project && strcmp(place, "/ramdisk/project") == 0)))
 			return true;
-		incoming = sharelist_incoming(
-			a->store, s->id, s->project_id, text(share, "id"), agent_trusted_now_ms(a));
+		incoming = sharelist_incoming(a->store, s->id, s->project_id, text(share, "id"),
+			journal_trusted_now_ms(a->store));
 		json_array_foreach(incoming, k,
 			other) if (strcmp(text(other, "mount_path"), place) == 0) return true;
 	}
@@ -133,16 +132,6 @@ static void note_escape(const json_t *share, const char *message)
 		message);
 }
 
-static void order(struct agent *a, enum op op, const char *share_id)
-{
-	_cleanup_json_ json_t *params = json_pack("{s:s}", "share_id", share_id);
-	_cleanup_order_ struct order o = {};
-	struct err err;
-
-	if (localorder_make(a, op, NULL, NULL, params, &o, &err) == 0)
-		engine_accept(a->engine, &o, "agent");
-}
-
 static void tell_mount(struct agent *a, const json_t *share, const char *target_id, const json_t *v)
 {
 	const char *message = text(v, "message"), *before = text(share, "status_message");
@@ -161,16 +150,18 @@ static void tell_mount(struct agent *a, const json_t *share, const char *target_
 
 /* It has failed when it has in any of its targets. One alone can't say that it has not: where another
  * has failed before, all are looked at again. */
-static void note_status(struct agent *a, const json_t *share, bool all, const char *message)
+static void note_status(struct agent *a, const json_t *share, bool all, const char *message,
+	ctmounts_look_again look_again)
 {
 	if (message || all || text(share, "target_container_id"))
 		sharelist_set_status(a->store, text(share, "id"), message);
 	else if (text(share, "status_message"))
-		order(a, OP_SHARE_UPDATE, text(share, "id"));
+		look_again(a, text(share, "id"));
 }
 
 /* What came of one share, in every target that has been looked at. */
-static void note_share(struct agent *a, const json_t *targets, const char *share_id, bool all)
+static void note_share(struct agent *a, const json_t *targets, const char *share_id, bool all,
+	ctmounts_look_again look_again)
 {
 	_cleanup_json_ json_t *share = sharelist_get(a->store, share_id);
 	const char *target_id, *message = NULL;
@@ -187,7 +178,7 @@ static void note_share(struct agent *a, const json_t *targets, const char *share
 		if (v && !message)
 			message = text(v, "message");
 	}
-	note_status(a, share, all, message);
+	note_status(a, share, all, message, look_again);
 }
 
 static json_int_t number(const json_t *count, const char *what)
@@ -223,7 +214,8 @@ static void note_held(const char *target_id, const json_t *count)
 			(long long)number(count, "unseen"), target_id);
 }
 
-void ctmounts_note(struct agent *a, const json_t *result, const char *about)
+void ctmounts_note(
+	struct agent *a, const json_t *result, const char *about, ctmounts_look_again look_again)
 {
 	json_t *targets = json_object_get(result, "mounts"), *of_target, *v;
 	_cleanup_json_ json_t *shares = json_object();
@@ -238,38 +230,5 @@ void ctmounts_note(struct agent *a, const json_t *result, const char *about)
 	if (about && targets) /* what is mounted nowhere has no fault that anybody could see */
 		(void)json_object_set_new(shares, about, json_true());
 	json_object_foreach(shares, share_id, v) if (*share_id)
-		note_share(a, targets, share_id, about && strcmp(share_id, about) == 0);
-}
-
-/* --- what follows from other orders --- */
-
-static void order_all(struct agent *a, enum op op, const char *source_id)
-{
-	_cleanup_json_ json_t *shares = sharelist_of_source(a->store, source_id);
-	json_t *share;
-	size_t i;
-
-	json_array_foreach(shares, i, share) order(a, op, text(share, "id"));
-}
-
-/* An update of what is so already looks after all its mounts. */
-void ctmounts_rebooted(struct agent *a, const struct container *c)
-{
-	_cleanup_json_ json_t *params = json_pack("{s:b}", "ramdisk", c->spec.ramdisk);
-	_cleanup_order_ struct order o = {};
-	struct err err;
-
-	if (localorder_make(
-		    a, OP_CONTAINER_UPDATE, c->spec.id, c->spec.project_id, params, &o, &err) == 0)
-		engine_accept(a->engine, &o, "agent");
-}
-
-void ctmounts_source_changed(struct agent *a, const struct container *c)
-{
-	order_all(a, OP_SHARE_UPDATE, c->spec.id);
-}
-
-void ctmounts_source_gone(struct agent *a, const char *container_id)
-{
-	order_all(a, OP_SHARE_DELETE, container_id);
+		note_share(a, targets, share_id, about && strcmp(share_id, about) == 0, look_again);
 }

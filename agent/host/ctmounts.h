@@ -19,15 +19,10 @@ json_t *ctmounts_targets(const struct agent *a, const json_t *share, bool delete
 /* Has a container that the share is meant for something else at @place? */
 bool ctmounts_is_taken(const struct agent *a, const json_t *share, const char *place);
 
+/* Asked for where one target alone can't say how a share is: all of them are to be looked at again. */
+typedef void (*ctmounts_look_again)(struct agent *a, const char *share_id);
+
 /* A job's result told what is mounted: shares' statuses are recorded and reported. @about: the share that
  * all targets were looked at for, or NULL. In the open transaction. */
-void ctmounts_note(struct agent *a, const json_t *result, const char *about);
-
-/* A container has restarted itself, with the mounts that it had been started with: it is looked after, by
- * an order of the agent's own. */
-void ctmounts_rebooted(struct agent *a, const struct container *c);
-/* A container's root is another one now, or its state: whoever has directories of it looks again, by
- * orders of the agent's own. */
-void ctmounts_source_changed(struct agent *a, const struct container *c);
-/* A container is gone: its shares are deleted, by orders of the agent's own. */
-void ctmounts_source_gone(struct agent *a, const char *container_id);
+void ctmounts_note(
+	struct agent *a, const json_t *result, const char *about, ctmounts_look_again look_again);

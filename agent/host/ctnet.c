@@ -287,7 +287,8 @@ int ctnet_set_mode(struct agent *a, const struct container *c, const json_t *mod
 	return r;
 }
 
-int ctnet_refresh(struct agent *a, const char *container_id, struct err *err)
+/* Put what is stored in force once more, if the container is up. */
+static int refresh(struct agent *a, const char *container_id, struct err *err)
 {
 	const struct container *c = desired_find(a->desired, container_id);
 	_cleanup_json_ json_t *mode = c ? netlist_active(a->store, container_id) : NULL;
@@ -308,7 +309,7 @@ json_t *ctnet_show(struct agent *a, const struct container *c)
 		a->store, c->spec.id, active && f.is_running, f.code, f.fault, agent_now_ms());
 }
 
-void ctnet_forwarder_changed(struct agent *a, const char *container_id)
+static void forwarder_changed(struct agent *a, const char *container_id)
 {
 	const struct container *c = desired_find(a->desired, container_id);
 
@@ -316,6 +317,9 @@ void ctnet_forwarder_changed(struct agent *a, const char *container_id)
 		tell_network(a, c, forwarder_look(a, container_id).fault ? "failed" : "running",
 			ctnet_show(a, c));
 }
+
+const struct forwarder_owner ctnet_forwarders = { .changed = forwarder_changed,
+	.respawn = refresh };
 
 void ctnet_count(struct agent *a, const struct container *c, enum fwdirection direction,
 	uint64_t *ret_packets, uint64_t *ret_bytes, size_t n)
@@ -534,7 +538,7 @@ static void reload_forwarder(struct agent *a, const struct container *c)
 {
 	struct err err = {};
 
-	if (ctnet_refresh(a, c->spec.id, &err) < 0)
+	if (refresh(a, c->spec.id, &err) < 0)
 		LOG(LOG_ERR, NETPROXY_FAILED, FIELDS(.container_id = c->spec.id, .err = &err),
 			"the forwarder of container %s goes on with what it has: %s", c->spec.id,
 			err.message);

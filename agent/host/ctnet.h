@@ -39,10 +39,8 @@ _must_check_ int ctnet_apply(struct agent *a, const struct container *c,
  * launch does it else. */
 _must_check_ int ctnet_set_mode(
 	struct agent *a, const struct container *c, const json_t *mode, struct err *err);
-/* Put what is stored in force once more, if the container is up: its forwarder has another port. */
-_must_check_ int ctnet_refresh(struct agent *a, const char *container_id, struct err *err);
-/* Its forwarder has a fault, or has it no more: reported. */
-void ctnet_forwarder_changed(struct agent *a, const char *container_id);
+/* For forwarder_set_new(). */
+extern const struct forwarder_owner ctnet_forwarders;
 /* The mode as the public API shows it. */
 json_t *ctnet_show(struct agent *a, const struct container *c);
 

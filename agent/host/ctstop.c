@@ -26,22 +26,22 @@ int ctstop_signal(const struct conf *conf, const struct ctspec *spec)
 	return *text ? MAX_OF(signame_parse(text), 0) : spec->stop_signal;
 }
 
-struct ctstop *ctstop_free(struct ctstop *s)
+static void give_up(void *waits)
 {
-	if (s) {
-		s->source = sd_event_source_disable_unref(s->source);
-		s->timer = sd_event_source_disable_unref(s->timer);
-		closefd(s->init.pidfd);
-		free(s);
-	}
-	return NULL;
+	struct ctstop *s = waits;
+
+	s->source = sd_event_source_disable_unref(s->source);
+	s->timer = sd_event_source_disable_unref(s->timer);
+	closefd(s->init.pidfd);
+	free(s);
 }
 
 static void over(struct ctstop *s, int r)
 {
 	struct operation *op = s->op;
 
-	op->stop = ctstop_free(op->stop);
+	op->waits = NULL;
+	give_up(s);
 	engine_go_on(op, r);
 }
 
@@ -112,7 +112,8 @@ int ctstop_wait(struct agent *a, struct operation *op)
 		.asked = op->attempts > 1 };
 	s->timeout_ms = oprules_timeout_s(op->order.op, op->order.params) * 1000LL;
 	s->end_ms = agent_elapsed_ms() + s->timeout_ms;
-	op->stop = s;
+	op->waits = s;
+	op->waits_free = give_up;
 	if (sd_event_add_io(a->event, &s->source, s->init.pidfd, EPOLLIN, on_end, s) < 0)
 		abort(); /* only for want of memory */
 	(void)ask(s);    /* nobody is taken for deaf at the first look */

@@ -5,14 +5,11 @@
 
 #include "agent/common/agent.h"
 
-struct ctstop;
-
 /* The signal that @spec's init is to be asked by where it hears it: the node's setting, else what its image says.
  * 0: neither says. */
 int ctstop_signal(const struct conf *conf, const struct ctspec *spec);
 struct operation;
 
-/* A step's wait (agent/ops/ops.h): ask init to end, again and again. 1: engine_go_on() follows, with 0 or with
+/* A step's wait (agent/engine/op.h): ask init to end, again and again. 1: engine_go_on() follows, with 0 or with
  * TIMEOUT in op->err and the container running on; 0: no init runs. */
 int ctstop_wait(struct agent *a, struct operation *op);
-struct ctstop *ctstop_free(struct ctstop *s);

@@ -5,8 +5,6 @@
 #include <sys/epoll.h>
 #include <sys/wait.h>
 
-#include "agent/host/ctmounts.h"
-#include "agent/host/ctnet.h"
 #include "agent/engine/engine.h"
 #include "agent/common/journald.h"
 #include "agent/engine/worker.h"
@@ -99,26 +97,13 @@ static json_t *cause_of(const struct agent *a, const struct container *c, const 
 	return metadata;
 }
 
-/* By a worker that nobody waits for: a container's tree may be of any size. What it leaves (no worker was
- * to be had) goes with the next order. */
-static void look_after(struct agent *a, const struct container *c, bool over)
+void ctwatch_look_after(struct agent *a, const struct container *c, bool over)
 {
 	_cleanup_(freep) char *text = worker_job_text(
 		&a->conf, &c->spec, "groups", "act", json_pack("{s:b}", "over", over));
 
 	if (worker_send_alone(a->workers, text, -1) < 0)
 		return;
-}
-
-static void report_end(
-	struct agent *a, struct container *c, int64_t ended_ms, json_t *metadata_steals)
-{
-	LOG(LOG_WARNING, CONTAINER_ENDED, FIELDS(.container_id = c->spec.id),
-		"container %s ended, which nobody ordered: %s", c->spec.id,
-		json_string_value(json_object_get(metadata_steals, "cause")));
-	engine_set_status(a, c, CT_STOPPED, ended_ms, "crash", metadata_steals);
-	ctnet_settle(a, c);
-	look_after(a, c, true);
 }
 
 static int on_look_again(sd_event_source *s, uint64_t usec, void *userdata);
@@ -157,11 +142,11 @@ static void look(struct agent *a, struct container *c)
 		LOG(LOG_NOTICE, CONTAINER_REBOOTED, FIELDS(.container_id = c->spec.id),
 			"container %s restarted itself", c->spec.id);
 		ctwatch_attach(a, c, pid, pidfd);
-		ctmounts_rebooted(a, c);
+		a->ctwatch_owner->rebooted(a, c);
 		return;
 	case CTPROBE_PARTIAL:
 		if (looks <= LOOKS_MAX) {
-			look_after(a, c, false); /* its new init may not be there yet */
+			ctwatch_look_after(a, c, false); /* its new init may not be there yet */
 			w->looks = looks;
 			w->again = sd_event_source_disable_unref(w->again);
 			if (sd_event_add_time_relative(a->event, &w->again, CLOCK_BOOTTIME,
@@ -174,8 +159,12 @@ static void look(struct agent *a, struct container *c)
 	}
 	cause = c->status == CT_RUNNING || c->status == CT_PAUSED ? cause_of(a, c, w) : NULL;
 	ctwatch_detach(c);
-	if (cause)
-		report_end(a, c, ended_ms, cause);
+	if (cause) {
+		LOG(LOG_WARNING, CONTAINER_ENDED, FIELDS(.container_id = c->spec.id),
+			"container %s ended, which nobody ordered: %s", c->spec.id,
+			json_string_value(json_object_get(cause, "cause")));
+		a->ctwatch_owner->ended(a, c, ended_ms, cause);
+	}
 }
 
 void ctwatch_settle(struct agent *a, struct container *c)

@@ -9,7 +9,17 @@
 
 #include <sys/types.h>
 
+#include <jansson.h>
+
 #include "agent/common/agent.h"
+
+/* Who is told of what nobody ordered, and decides what follows (struct agent's ctwatch_owner). */
+struct ctwatch_owner {
+	/* It ended at @ended_ms; why, as far as the kernel still tells. */
+	void (*ended)(struct agent *a, struct container *c, int64_t ended_ms, json_t *cause_steals);
+	/* It has restarted itself, and its new init is watched. */
+	void (*rebooted)(struct agent *a, struct container *c);
+};
 
 /* Watch this init. Takes @pidfd. Replaces what was watched. */
 void ctwatch_attach(struct agent *a, struct container *c, pid_t pid, int pidfd);
@@ -25,6 +35,11 @@ enum ct_status ctwatch_adopt(struct agent *a, struct container *c);
 
 /* An operation has left the container: look into what was remembered. */
 void ctwatch_settle(struct agent *a, struct container *c);
+
+/* What an end has left in its groups, or (@over false) a new init that they don't remember yet, by a worker that
+ * nobody waits for: a container's tree may be of any size. What that leaves (no worker was to be had) goes with the
+ * next order. */
+void ctwatch_look_after(struct agent *a, const struct container *c, bool over);
 
 /* 0 when nothing runs. */
 pid_t ctwatch_pid(const struct container *c);

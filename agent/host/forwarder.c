@@ -14,7 +14,6 @@
 
 #include "agent/common/backoff.h"
 #include "agent/common/cafile.h"
-#include "agent/host/ctnet.h"
 #include "agent/common/journald.h"
 #include "agent/common/spawn.h"
 #include "netfilter/fwtable.h"
@@ -47,6 +46,7 @@ struct forwarder {
 };
 
 struct forwarder_set {
+	const struct forwarder_owner *owner;
 	struct forwarder *first;
 	char *directory;
 };
@@ -201,7 +201,7 @@ static void set_fault(struct forwarder *f, enum errcode code, const char *fault)
 		return;
 	f->fault_code = code;
 	(void)snprintf(f->fault, sizeof(f->fault), "%s", fault);
-	ctnet_forwarder_changed(f->agent, f->container_id);
+	f->agent->forwarders->owner->changed(f->agent, f->container_id);
 }
 
 static void has_ended(struct forwarder *f, const char *why)
@@ -227,13 +227,12 @@ static void on_gone(struct channel *ch, int r, const char *why, void *userdata)
 						    : "has closed its channel");
 }
 
-/* The table has to know the new one's port. */
 static int on_respawn(sd_event_source *s, uint64_t usec, void *userdata)
 {
 	struct forwarder *f = userdata;
 	struct err err = {};
 
-	if (ctnet_refresh(f->agent, f->container_id, &err) >= 0)
+	if (f->agent->forwarders->owner->respawn(f->agent, f->container_id, &err) >= 0)
 		return 0;
 	LOG(LOG_ERR, NETPROXY_FAILED, FIELDS(.container_id = f->container_id, .err = &err),
 		"the forwarder of container %s can't be started: %s", f->container_id, err.message);
@@ -544,10 +543,12 @@ void forwarder_set_sweep(struct agent *a)
 		(void)closedir(d);
 }
 
-int forwarder_set_new(struct agent *a, struct forwarder_set **ret, struct err *err)
+int forwarder_set_new(struct agent *a, const struct forwarder_owner *owner,
+	struct forwarder_set **ret, struct err *err)
 {
 	struct forwarder_set *s = xcalloc(1, sizeof(*s));
 
+	s->owner = owner;
 	s->directory = xasprintf("%s/netproxy", a->conf.node.runtime_directory);
 	*ret = s;
 	if (mkdir(s->directory, 0700) < 0 && errno != EEXIST)

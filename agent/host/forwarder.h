@@ -15,7 +15,17 @@
 
 struct forwarder_set;
 
-_must_check_ int forwarder_set_new(struct agent *a, struct forwarder_set **ret, struct err *err);
+/* Who knows the containers that forwarders belong to. */
+struct forwarder_owner {
+	/* It has a fault, or has it no more. */
+	void (*changed)(struct agent *a, const char *container_id);
+	/* It has died: have it run anew, if it is wanted, since the table has to know the new one's port. */
+	int (*respawn)(struct agent *a, const char *container_id, struct err *err);
+};
+
+/* @owner stays the caller's. */
+_must_check_ int forwarder_set_new(struct agent *a, const struct forwarder_owner *owner,
+	struct forwarder_set **ret, struct err *err);
 /* The processes stay. */
 struct forwarder_set *forwarder_set_free(struct forwarder_set *s);
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/state/journal.h"
 #include "agent/host/proxydir.h"
 
 #include <arpa/inet.h>
@@ -117,7 +118,7 @@ void proxydir_start(struct proxydir *p)
 	json_t *wanted[PROXYDIR_KINDS] = {
 		[PROXYDIR_PROJECT] = doclist_all(s, "project"),
 		[PROXYDIR_CONTAINER] = doclist_all(s, "container"),
-		[PROXYDIR_ALIAS] = aliaslist_files(s, agent_trusted_now_ms(p->agent)),
+		[PROXYDIR_ALIAS] = aliaslist_files(s, journal_trusted_now_ms(p->agent->store)),
 	};
 
 	for (int k = 0; k < PROXYDIR_KINDS; k++) {
@@ -172,6 +173,11 @@ static int on_time(sd_event_source *s, uint64_t usec, void *userdata)
 	return 0;
 }
 
+static void on_status(void *userdata)
+{
+	proxydir_map_changed(userdata);
+}
+
 void proxydir_map_changed(struct proxydir *p)
 {
 	int on;
@@ -223,7 +229,8 @@ int proxydir_new(struct agent *a, struct proxydir **ret, struct err *err)
 		return err_set(err, r, ERR_CONFIG, "Proxy.Directory", "can't use %s: %s",
 			a->conf.proxy.directory, strerror(-r));
 	}
-	p->generation = first_generation(p->top, agent_trusted_now_ms(a));
+	p->generation = first_generation(p->top, journal_trusted_now_ms(a->store));
+	desired_on_status(a->desired, on_status, p);
 	*ret = p;
 	return 0;
 }
@@ -231,6 +238,7 @@ int proxydir_new(struct agent *a, struct proxydir **ret, struct err *err)
 struct proxydir *proxydir_free(struct proxydir *p)
 {
 	if (p) {
+		desired_on_status(p->agent->desired, NULL, NULL);
 		p->timer = sd_event_source_disable_unref(p->timer);
 		for (int k = 0; k < PROXYDIR_KINDS; k++)
 			p->folder[k] = closefd(p->folder[k]);

@@ -6,7 +6,7 @@
 #include "agent/host/ctwatch.h"
 #include "agent/engine/engine.h"
 #include "agent/common/journald.h"
-#include "agent/ops/localorder.h"
+#include "agent/ops/ownorder.h"
 #include "agent/ops/opstate.h"
 #include "agent/engine/worker.h"
 #include "proto/jsonx.h"
@@ -15,18 +15,12 @@
 
 void bootstart_order(struct agent *a)
 {
-	_cleanup_json_ json_t *none = json_object();
-
 	for (size_t i = 0; i < desired_count(a->desired); i++) {
 		const struct container *c = desired_at(a->desired, i);
-		_cleanup_order_ struct order o = {};
-		struct err err;
 
 		if (c->spec.autostart && c->status == CT_STOPPED &&
-			!engine_is_busy(a->engine, c->spec.id) &&
-			localorder_make(a, OP_CONTAINER_START, c->spec.id, c->spec.project_id, none,
-				&o, &err) == 0)
-			engine_accept(a->engine, &o, "agent");
+			!engine_is_busy(a->engine, c->spec.id))
+			ownorder_make(a, OP_CONTAINER_START, c->spec.id, c->spec.project_id, NULL);
 	}
 }
 

@@ -21,7 +21,9 @@ agent_ops_libops_a_SOURCES = \
 	agent/ops/ops_share.c \
 	agent/ops/ops_snapshot.c \
 	agent/ops/opstate.c agent/ops/opstate.h \
-	agent/ops/reaper.c agent/ops/reaper.h
+	agent/ops/ownorder.c agent/ops/ownorder.h \
+	agent/ops/reaper.c agent/ops/reaper.h \
+	agent/ops/supervise.c agent/ops/supervise.h
 agent_ops_libops_a_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(SODIUM_CFLAGS) $(SYSTEMD_CFLAGS)
 
 check_PROGRAMS += tests/unit/test-heldtime

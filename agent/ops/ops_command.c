@@ -4,9 +4,10 @@
 #include <fcntl.h>
 #include <systemd/sd-daemon.h>
 
+#include "agent/report/status.h"
 #include "agent/host/ctwatch.h"
 #include "agent/common/journald.h"
-#include "agent/ops/localorder.h"
+#include "agent/ops/ownorder.h"
 #include "agent/ops/ops.h"
 #include "agent/ops/opstate.h"
 #include "proto/jsonx.h"
@@ -143,17 +144,12 @@ static void abandon(struct agent *a, struct operation *op)
 		return;
 	for (size_t i = 0; i < desired_count(a->desired); i++) {
 		struct container *c = desired_at(a->desired, i);
-		_cleanup_json_ json_t *none = json_object();
-		_cleanup_order_ struct order o = {};
-		struct err err;
 
 		if (c->status != CT_RUNNING || ctwatch_observe(a, c) == CT_RUNNING)
 			continue;
-		engine_set_status(a, c, CT_STOPPED, op->started_ms, "system",
+		status_set(a, c, CT_STOPPED, op->started_ms, "system",
 			json_pack("{s:s}", "order_id", op->order.id));
-		if (localorder_make(a, OP_CONTAINER_START, c->spec.id, c->spec.project_id, none, &o,
-			    &err) == 0)
-			engine_accept(a->engine, &o, "agent");
+		ownorder_make(a, OP_CONTAINER_START, c->spec.id, c->spec.project_id, NULL);
 	}
 }
 

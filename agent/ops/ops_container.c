@@ -3,6 +3,7 @@
  */
 #include <sodium.h>
 
+#include "agent/report/status.h"
 #include "agent/host/ctfiles.h"
 #include "agent/host/ctmounts.h"
 #include "agent/host/ctnet.h"
@@ -409,7 +410,7 @@ static void restart_finish(struct agent *a, struct operation *op)
 
 	opstate_running(a, op);
 	if (ran)
-		engine_set_status(a, c, CT_RUNNING, op->started_ms, opstate_cause(op),
+		status_set(a, c, CT_RUNNING, op->started_ms, opstate_cause(op),
 			json_pack("{s:s, s:s}", "command", "restart", "order_id", op->order.id));
 }
 

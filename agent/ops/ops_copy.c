@@ -2,6 +2,7 @@
 /* container.copy and container.sync: one container's root out of another's. The source goes on. */
 #include <sodium.h>
 
+#include "agent/report/status.h"
 #include "agent/host/ctfiles.h"
 #include "agent/host/ctmounts.h"
 #include "agent/host/ctnet.h"
@@ -13,6 +14,7 @@
 #include "agent/state/notelist.h"
 #include "agent/ops/ops.h"
 #include "agent/ops/opstate.h"
+#include "agent/ops/ownorder.h"
 #include "agent/ops/reaper.h"
 #include "agent/state/snaplist.h"
 #include "agent/report/tell.h"
@@ -118,7 +120,7 @@ static int copy_begin(struct agent *a, struct operation *op)
 	envlist_copy(a->store, source->spec.id, c->spec.id);
 	notelist_copy(a->store, source->spec.id, c->spec.id);
 	keylist_set(a->store, c->spec.id, param(op, "ssh_public_key"), agent_now_ms());
-	engine_set_status(a, c, CT_COPYING, 0, opstate_cause(op),
+	status_set(a, c, CT_COPYING, 0, opstate_cause(op),
 		json_pack("{s:s, s:s}", "command", "copy", "order_id", op->order.id));
 	return 0;
 }
@@ -197,7 +199,7 @@ static enum ops_verdict sync_check(struct agent *a, struct operation *op)
 
 static int sync_begin(struct agent *a, struct operation *op)
 {
-	engine_set_status(a, opstate_container(a, op), CT_COPYING, 0, opstate_cause(op),
+	status_set(a, opstate_container(a, op), CT_COPYING, 0, opstate_cause(op),
 		json_pack("{s:s, s:s}", "command", "sync", "order_id", op->order.id));
 	return 0;
 }
@@ -253,7 +255,7 @@ static void sync_finish(struct agent *a, struct operation *op)
 {
 	take_signal(a, opstate_container(a, op));
 	opstate_move(a, op, was_at_rest(op) ? CT_STOPPED : op->prev_status);
-	ctmounts_source_changed(a, opstate_container(a, op));
+	ownorder_source_changed(a, opstate_container(a, op));
 }
 
 /* It is down only between halt and launch: what takes long is done before. */

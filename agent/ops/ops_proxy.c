@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The proxy.* ops: files for the node's reverse proxy, written whole and then recorded. */
+#include "agent/state/journal.h"
 #include "agent/state/aliaslist.h"
 #include "agent/state/doclist.h"
 #include "agent/ops/ops.h"
@@ -150,7 +151,8 @@ static int put_alias(struct agent *a, struct operation *op, const json_t *from, 
 {
 	const char *old = json_string_value(json_object_get(from, "alias")),
 		   *new = json_string_value(json_object_get(to, "alias"));
-	_cleanup_json_ json_t *file = to ? aliaslist_file(to, agent_trusted_now_ms(a)) : NULL;
+	_cleanup_json_ json_t *file =
+		to ? aliaslist_file(to, journal_trusted_now_ms(a->store)) : NULL;
 	int r = new ? proxydir_put(a->proxydir, PROXYDIR_ALIAS, new, file, &op->err) : 0;
 
 	if (r >= 0 && old && (!new || strcmp(old, new) != 0))

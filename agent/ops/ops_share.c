@@ -2,6 +2,7 @@
 /* The share.* ops. Each changes what is wished, and then makes every container that is concerned and runs
  * have just the mounts that are wished for it: so an update without a change is how a share is looked
  * after, and any of them may be done again. A mount that fails is the share's status, no order's failure. */
+#include "agent/state/journal.h"
 #include "agent/host/ctmounts.h"
 #include "agent/ops/localorder.h"
 #include "agent/ops/ops.h"
@@ -277,7 +278,7 @@ static void delete_finish(struct agent *a, struct operation *op)
 	_cleanup_json_ json_t *share = recorded(a, op);
 	int64_t expires_s = json_integer_value(json_object_get(share, "expires_at"));
 	bool expired = strcmp(op->origin, "agent") == 0 && expires_s > 0 &&
-		       expires_s * 1000 <= agent_trusted_now_ms(a);
+		       expires_s * 1000 <= journal_trusted_now_ms(a->store);
 
 	sharelist_remove(a->store, share_id(op));
 	op->result = json_pack("{s:s}", "share_id", share_id(op));

@@ -3,10 +3,12 @@
 #include <ctype.h>
 #include <time.h>
 
+#include "agent/state/journal.h"
 #include "agent/host/ctnet.h"
 #include "agent/host/ctmounts.h"
 #include "agent/ops/ops.h"
 #include "agent/ops/opstate.h"
+#include "agent/ops/ownorder.h"
 #include "agent/ops/reaper.h"
 #include "agent/state/snaplist.h"
 #include "agent/report/tell.h"
@@ -102,7 +104,8 @@ static void create_finish(struct agent *a, struct operation *op)
 	derive_name(op, name);
 	snaplist_add(a->store,
 		&(struct snaplist_entry){ op->order.container_id, name, param(op, "alias"), now_ms,
-			days ? agent_trusted_now_ms(a) + json_integer_value(days) * DAY_MS : 0,
+			days ? journal_trusted_now_ms(a->store) + json_integer_value(days) * DAY_MS
+			     : 0,
 			json_integer_value(json_object_get(op->step_data, "size")) });
 	show(a, op, name);
 	tell_snapshot(a, opstate_container(a, op), "created",
@@ -137,7 +140,7 @@ static void restore_finish(struct agent *a, struct operation *op)
 
 	snaplist_set_used(a->store, op->order.container_id, name, agent_now_ms());
 	opstate_running(a, op);
-	ctmounts_source_changed(a, opstate_container(a, op));
+	ownorder_source_changed(a, opstate_container(a, op));
 	show(a, op, name);
 	tell_snapshot(a, opstate_container(a, op), "restored",
 		json_incref(json_object_get(op->result, "snapshot")));

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/ops/opstate.h"
+#include "agent/ops/ownorder.h"
 
+#include "agent/report/status.h"
 #include "agent/state/aliaslist.h"
 #include "agent/host/ctfiles.h"
 #include "agent/host/ctmounts.h"
@@ -75,7 +77,7 @@ void opstate_move_one(struct agent *a, struct operation *op, struct container *c
 	if (to == CT_STOPPED || to == CT_DELETED || to == CT_FAILED)
 		ctwatch_detach(c);
 	if (c->status != to)
-		engine_set_status(a, c, to, op->started_ms, opstate_cause(op),
+		status_set(a, c, to, op->started_ms, opstate_cause(op),
 			json_pack("{s:s, s:s}", "command", command, "order_id", op->order.id));
 	ctnet_settle(a, c);
 }
@@ -143,7 +145,7 @@ void opstate_forget(struct agent *a, struct container *c)
 	notelist_remove(a->store, c->spec.id);
 	forget_proxy(a, c);
 	sharelist_forget_container(a->store, c->spec.id);
-	ctmounts_source_gone(a, c->spec.id);
+	ownorder_source_gone(a, c->spec.id);
 	desired_remove(a->desired, c);
 	proxydir_map_changed(a->proxydir);
 }
@@ -165,7 +167,7 @@ void opstate_as_observed(struct agent *a, struct operation *op)
 		return;
 	observed = ctwatch_observe(a, c);
 	if (c->status != observed)
-		engine_set_status(a, c, observed, op->started_ms, "system",
+		status_set(a, c, observed, op->started_ms, "system",
 			json_pack("{s:s}", "order_id", op->order.id));
 	ctnet_settle(a, c);
 }

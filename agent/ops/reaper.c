@@ -11,7 +11,7 @@
 #include "agent/ops/heldtime.h"
 #include "agent/state/journal.h"
 #include "agent/common/journald.h"
-#include "agent/ops/localorder.h"
+#include "agent/ops/ownorder.h"
 #include "agent/state/sharelist.h"
 #include "agent/state/snaplist.h"
 #include "proto/jsonx.h"
@@ -43,14 +43,10 @@ struct reaper {
 static void order(struct agent *a, enum op op, const char *container_id, const char *project_id,
 	json_t *params_steals)
 {
-	_cleanup_json_ json_t *params = params_steals;
-	_cleanup_order_ struct order o = {};
-	struct err err;
-
 	if (container_id && engine_find(a->engine, op, container_id))
-		return;
-	if (localorder_make(a, op, container_id, project_id, params, &o, &err) == 0)
-		engine_accept(a->engine, &o, "agent");
+		json_decref(params_steals);
+	else
+		ownorder_make(a, op, container_id, project_id, params_steals);
 }
 
 static const struct container *container_of(struct agent *a, const json_t *row)
@@ -198,7 +194,8 @@ void reaper_look(struct reaper *r)
 		return;
 	}
 	if (next_ms > 0)
-		wait_ms = MIN_OF(wait_ms, MAX_OF(next_ms - agent_trusted_now_ms(r->agent), 0));
+		wait_ms = MIN_OF(
+			wait_ms, MAX_OF(next_ms - journal_trusted_now_ms(r->agent->store), 0));
 	if (oldest_ms <= r->tried_ms)
 		wait_ms = MIN_OF(wait_ms, r->more ? MORE_MS : AGAIN_MS);
 	if (r->holds_at_ms > 0)

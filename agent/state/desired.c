@@ -14,6 +14,8 @@ struct desired {
 	int64_t newest_ms;
 	size_t n, allocated;
 	struct container **at; /* sorted by id */
+	void (*changed)(void *userdata);
+	void *userdata;
 };
 
 static const char *const status_names[] = {
@@ -292,6 +294,12 @@ void desired_remove(struct desired *d, struct container *c)
 	free(c);
 }
 
+void desired_on_status(struct desired *d, void (*changed)(void *userdata), void *userdata)
+{
+	d->changed = changed;
+	d->userdata = userdata;
+}
+
 void desired_set_status(
 	struct desired *d, struct container *c, enum ct_status status, int64_t now_ms)
 {
@@ -300,4 +308,6 @@ void desired_set_status(
 	store_must(
 		store_exec(d->store, "UPDATE containers SET status=?2, changed_ms=?3 WHERE id=?1",
 			"tti", c->spec.id, status_names[status], now_ms));
+	if (d->changed)
+		d->changed(d->userdata);
 }

@@ -61,5 +61,7 @@ _must_check_ int desired_add(struct desired *d, const struct ctspec *spec,
 void desired_change(
 	struct desired *d, struct container *c, const struct ctspec *spec, int64_t now_ms);
 void desired_remove(struct desired *d, struct container *c);
+/* @changed hears of each that desired_set_status() sets. One listener. */
+void desired_on_status(struct desired *d, void (*changed)(void *userdata), void *userdata);
 void desired_set_status(
 	struct desired *d, struct container *c, enum ct_status status, int64_t now_ms);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/state/journal.h"
 
+#include "proto/clock.h"
 #include "proto/encoding.h"
 #include "proto/jsonx.h"
 
@@ -67,6 +68,11 @@ void journal_raise_latest_time(struct store *s, int64_t ms)
 {
 	if (ms > journal_latest_time(s))
 		meta_set_int(s, META_LATEST_TIME, ms);
+}
+
+int64_t journal_trusted_now_ms(struct store *s)
+{
+	return MAX_OF(clock_ms(CLOCK_REALTIME), journal_latest_time(s));
 }
 
 enum journal_lookup journal_lookup(

@@ -60,6 +60,8 @@ void journal_raise_high_seq(struct store *s, uint64_t seq);
  * expired). */
 int64_t journal_latest_time(struct store *s);
 void journal_raise_latest_time(struct store *s, int64_t ms);
+/* The node's idea of now: the later of its clock and the latest authenticated time. */
+int64_t journal_trusted_now_ms(struct store *s);
 
 /* Add an order. @error (JSON, may be NULL) with JOURNAL_REJECTED. Returns the row. */
 int64_t journal_add(struct store *s, const struct order *o, const char *origin, int64_t now_ms,

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/state/journal.h"
 #include "agent/state/trust.h"
 
 #include <fcntl.h>
@@ -76,7 +77,8 @@ static void adopt(struct agent *a, const struct keyset *next)
 int trust_rotate(struct agent *a, const void *envelope, size_t size, struct err *err)
 {
 	struct keyset next;
-	int r = keyset_rotate(&a->keyset, envelope, size, agent_trusted_now_ms(a), &next, err);
+	int r = keyset_rotate(
+		&a->keyset, envelope, size, journal_trusted_now_ms(a->store), &next, err);
 
 	if (r >= 0)
 		adopt(a, &next);

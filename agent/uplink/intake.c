@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/state/journal.h"
 #include "agent/uplink/intake.h"
 
 #include "agent/engine/engine.h"
@@ -111,7 +112,7 @@ enum intake_verdict intake_envelope(
 {
 	_cleanup_order_ struct order o = {};
 	struct order_trail trail = {};
-	int64_t now_ms = agent_trusted_now_ms(a), row;
+	int64_t now_ms = journal_trusted_now_ms(a->store), row;
 	struct err err = {};
 	enum op op;
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/state/journal.h"
 #include "agent/uplink/uplink.h"
 
 #include <sodium.h>
@@ -582,7 +583,7 @@ int64_t uplink_stats_interval_s(const struct uplink *u)
 	/* The first are soon, so that the API knows the node, and the node what the API takes. */
 	return !u->stats_known || u->takes_no_stats
 		       ? c->control.stats_interval_s
-		       : pace_stats_s(&u->pace, c, agent_trusted_now_ms(u->agent));
+		       : pace_stats_s(&u->pace, c, journal_trusted_now_ms(u->agent->store));
 }
 
 void uplink_keys_changed(struct uplink *u)

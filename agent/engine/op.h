@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the engine knows of an op: data. When it acts on the world, that is a list of steps that a reader sees at a
+ * glance and a crash test walks. The rows stand above (agent/ops/ops.h); the engine is given a way to find them.
+ *
+ * check() decides in memory, before anything is journaled as begun, whether the op may run, has nothing to do, or
+ * conflicts with the container's state. It is asked once, at the first attempt: what a later attempt finds may be
+ * the op's own half-done work. Steps name jobs of hoody-worker (agent/worker/worker_job.h). finish() and abandon()
+ * change the wanted state in the transaction that ends the order. */
+#pragma once
+
+#include <jansson.h>
+
+#include "proto/oprules.h"
+
+struct agent;
+struct operation;
+struct order;
+
+enum ops_verdict {
+	OPS_RUN,     /* walk the steps */
+	OPS_NOTHING, /* it is so already: success */
+	OPS_REFUSED, /* op->err says why */
+};
+
+enum ops_recovery {
+	OPS_RESUME,    /* do the interrupted step again and go on */
+	OPS_INTERRUPT, /* undo, and end it failed with `interrupted` */
+};
+
+struct ops_step {
+	const char *job; /* of hoody-worker; NULL: none */
+	bool has_undo;
+	/* This operation doesn't need the step; NULL: it always does. */
+	bool (*skip)(const struct operation *op);
+	/* The job's parameters, beside timeout_ms; NULL: none. Of what is journaled alone, so that
+	 * they are the same after a crash. */
+	json_t *(*params)(struct agent *a, const struct operation *op);
+	/* What the agent does itself, before the job, or instead of it when @job is NULL; quick and
+	 * idempotent. Negative: op->err says why, and there is no job. @undo_here: likewise of its undo,
+	 * whose job there is whatever comes of it. */
+	int (*here)(struct agent *a, struct operation *op);
+	/* What the loop waits for, instead of a job: 1: engine_go_on() follows; 0: nothing to wait for; negative:
+	 * op->err says why. Asked again after a crash. */
+	int (*wait)(struct agent *a, struct operation *op);
+	int (*undo_here)(struct agent *a, struct operation *op);
+};
+
+struct opdef {
+	enum op op;
+	enum ops_recovery recovery;
+	enum ops_verdict (*check)(struct agent *a, struct operation *op);
+	int (*begin)(
+		struct agent *a, struct operation *op); /* first attempt, in the transaction that
+							   journals it; may be NULL; < 0: op->err */
+	void (*finish)(struct agent *a, struct operation *op); /* success */
+	void (*abandon)(struct agent *a,
+		struct operation *op); /* failure, everything undone; may be NULL */
+	const struct ops_step *steps;
+	unsigned n_steps;
+	/* Lanes that the order doesn't name and the node knows; may be NULL. */
+	void (*lanes)(struct agent *a, const struct order *o, struct oprules_lanes *l);
+};

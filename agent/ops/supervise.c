@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/ops/supervise.h"
+
+#include "agent/common/agent.h"
+#include "agent/host/ctfiles.h"
+#include "agent/host/ctmounts.h"
+#include "agent/host/ctnet.h"
+#include "agent/ops/ownorder.h"
+#include "agent/ops/reaper.h"
+#include "agent/report/status.h"
+
+static void look_again(struct agent *a, const char *share_id)
+{
+	ownorder_share(a, OP_SHARE_UPDATE, share_id);
+}
+
+void supervise_acted(struct operation *op, struct container *c, struct worker_result *res)
+{
+	struct agent *a = op->agent;
+
+	if (c && json_object_get(res->data, "env")) {
+		ctfiles_note(a, c, res->data);
+		reaper_look(a->reaper);
+	}
+	if (!op->at.undoing)
+		ctmounts_note(a, res->data,
+			json_string_value(json_object_get(op->order.params, "share_id")),
+			look_again);
+	if (res->fd >= 0 && c)
+		ctwatch_attach(a, c, (pid_t)json_integer_value(json_object_get(res->data, "pid")),
+			take_fd(&res->fd));
+}
+
+static void on_ended(struct agent *a, struct container *c, int64_t ended_ms, json_t *cause_steals)
+{
+	status_set(a, c, CT_STOPPED, ended_ms, "crash", cause_steals);
+	ctnet_settle(a, c);
+	ctwatch_look_after(a, c, true);
+}
+
+static void on_rebooted(struct agent *a, struct container *c)
+{
+	ownorder_rebooted(a, c);
+}
+
+const struct ctwatch_owner supervise_watch = { .ended = on_ended, .rebooted = on_rebooted };
