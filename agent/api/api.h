@@ -13,9 +13,10 @@
 
 #include <jansson.h>
 
-#include "agent/common/agent.h"
 #include "agent/api/api_form.h"
+#include "agent/common/agent.h"
 #include "agent/engine/engine.h"
+#include "agent/state/desired.h"
 #include "proto/base.h"
 #include "proto/err.h"
 #include "proto/oprules.h"

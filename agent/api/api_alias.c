@@ -2,10 +2,11 @@
 /* Proxy aliases (hoody-api.md section 16). */
 #include <sodium.h>
 
-#include "agent/state/aliaslist.h"
 #include "agent/api/api_handlers.h"
 #include "agent/api/api_order.h"
 #include "agent/ops/localorder.h"
+#include "agent/state/aliaslist.h"
+#include "agent/state/desired.h"
 #include "proto/ident.h"
 #include "proto/jsonx.h"
 

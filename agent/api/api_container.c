@@ -4,8 +4,9 @@
 #include "agent/api/api_handlers.h"
 #include "agent/api/api_order.h"
 #include "agent/api/api_show.h"
-#include "agent/state/history.h"
 #include "agent/ops/localorder.h"
+#include "agent/state/desired.h"
+#include "agent/state/history.h"
 
 #define LIST_LIMIT   50
 #define LIST_MAX     100

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Environment variables (hoody-api.md section 7). */
 #include "agent/api/api_handlers.h"
+#include "agent/state/desired.h"
 #include "agent/state/envlist.h"
 
 void api_env_get(struct api_call *c)

@@ -2,6 +2,7 @@
 /* GET …/firewall/rules (hoody-api.md section 8). */
 #include "agent/api/api_handlers.h"
 #include "agent/host/ctnet.h"
+#include "agent/state/desired.h"
 #include "agent/state/fwlist.h"
 #include "proto/jsonx.h"
 

@@ -2,9 +2,9 @@
 /* Images of this node (hoody-api.md section 11): list, one, and the pull that "import" means here. */
 #include "agent/api/api_handlers.h"
 #include "agent/api/api_order.h"
+#include "agent/engine/worker.h"
 #include "agent/host/imagejob.h"
 #include "agent/state/imagelist.h"
-#include "agent/engine/worker.h"
 #include "proto/jsonx.h"
 
 #define RESOLVE_TIMEOUT_MS 60000

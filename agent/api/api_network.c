@@ -2,6 +2,7 @@
 /* GET …/network (hoody-api.md section 9). */
 #include "agent/api/api_handlers.h"
 #include "agent/host/ctnet.h"
+#include "agent/state/desired.h"
 
 void api_network_get(struct api_call *c)
 {

@@ -4,6 +4,7 @@
 
 #include "agent/api/api_handlers.h"
 #include "agent/api/api_order.h"
+#include "agent/common/nodekey.h"
 #include "agent/stats/stats.h"
 
 #define TIMEOUT_MAX_S 600 /* an order's; the public API allows more */

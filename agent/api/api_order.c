@@ -3,8 +3,9 @@
 
 #include "agent/api/api_body.h"
 #include "agent/api/api_show.h"
-#include "agent/report/event.h"
 #include "agent/ops/localorder.h"
+#include "agent/report/event.h"
+#include "agent/state/desired.h"
 #include "proto/jsonx.h"
 
 #define PATIENCE_S 30 /* without Prefer: wait=S */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What an order would do: judged and checked like one that comes, and nothing of it done. */
 #include "agent/api/api_handlers.h"
-#include "agent/state/journal.h"
 #include "agent/ops/ops.h"
+#include "agent/state/desired.h"
+#include "agent/state/journal.h"
 #include "proto/jsonx.h"
 
 /* The journal's two checks, without a trace in it. */

@@ -4,6 +4,7 @@
 #include "agent/api/api_handlers.h"
 #include "agent/api/api_order.h"
 #include "agent/ops/localorder.h"
+#include "agent/state/desired.h"
 #include "agent/state/notelist.h"
 #include "agent/state/store.h"
 #include "proto/jsonx.h"

@@ -5,6 +5,7 @@
 
 #include "agent/api/api_handlers.h"
 #include "agent/api/api_order.h"
+#include "agent/state/desired.h"
 #include "agent/state/doclist.h"
 #include "proto/jsonx.h"
 #include "proto/opfield.h"

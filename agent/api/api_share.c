@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Storage shares (hoody-api.md section 17). */
-#include "agent/state/journal.h"
 #include "agent/api/api_body.h"
 #include "agent/api/api_handlers.h"
 #include "agent/api/api_order.h"
 #include "agent/ops/localorder.h"
+#include "agent/state/desired.h"
+#include "agent/state/journal.h"
 #include "agent/state/sharelist.h"
 #include "proto/jsonx.h"
 

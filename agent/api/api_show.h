@@ -5,6 +5,7 @@
 #include <jansson.h>
 
 #include "agent/common/agent.h"
+#include "agent/state/desired.h"
 
 /* As the public API shows it; what only the control plane knows is left out. */
 json_t *api_show_container(const struct agent *a, const struct container *c);

@@ -2,6 +2,7 @@
 /* Snapshots (hoody-api.md section 10). */
 #include "agent/api/api_handlers.h"
 #include "agent/api/api_order.h"
+#include "agent/state/desired.h"
 #include "agent/state/snaplist.h"
 
 void api_snapshot_list(struct api_call *c)

@@ -2,9 +2,10 @@
 /* Statistics of a container and of a project (hoody-api.md sections 6 and 5). */
 
 #include "agent/api/api_handlers.h"
-#include "agent/host/ctwatch.h"
-#include "agent/stats/stats.h"
 #include "agent/engine/worker.h"
+#include "agent/host/ctwatch.h"
+#include "agent/state/desired.h"
+#include "agent/stats/stats.h"
 #include "proto/clock.h"
 #include "proto/jsonx.h"
 

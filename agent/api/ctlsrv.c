@@ -8,15 +8,17 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
-#include "proto/channel.h"
+#include "agent/common/journald.h"
+#include "agent/engine/worker.h"
 #include "agent/host/ctfiles.h"
 #include "agent/host/ctwatch.h"
-#include "agent/state/journal.h"
-#include "agent/common/journald.h"
 #include "agent/report/tell.h"
-#include "agent/engine/worker.h"
 #include "agent/state/desired.h"
+#include "agent/state/journal.h"
+#include "agent/state/outbox.h"
+#include "agent/state/store.h"
 #include "agent/uplink/uplink.h"
+#include "proto/channel.h"
 #include "proto/jsonx.h"
 
 #define CLIENTS_MAX    32

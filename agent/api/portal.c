@@ -9,10 +9,10 @@
 #include <systemd/sd-daemon.h>
 
 #include "agent/api/api.h"
-#include "proto/channel.h"
 #include "agent/common/journald.h"
 #include "agent/host/leaf.h"
 #include "agent/stats/metrics.h"
+#include "proto/channel.h"
 #include "proto/jsonx.h"
 
 #define BACKLOG    512

@@ -6,13 +6,12 @@
 #include <systemd/sd-event.h>
 
 #include "agent/common/conf.h"
-#include "agent/state/desired.h"
-#include "agent/common/nodekey.h"
-#include "agent/state/outbox.h"
-#include "agent/state/store.h"
-#include "lxc/ctgroup.h"
 #include "proto/keyset.h"
-#include "proto/report.h"
+
+struct ctgroup;
+struct ctwatch_owner;
+struct nodekey;
+struct report_key;
 
 struct agent {
 	struct conf conf;

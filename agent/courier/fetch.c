@@ -4,11 +4,11 @@
 #include <curl/curl.h>
 #include <stdlib.h>
 
-#include "proto/channel.h"
 #include "agent/courier/http_rules.h"
-#include "proto/sandbox.h"
+#include "proto/channel.h"
 #include "proto/frame.h"
 #include "proto/jsonx.h"
+#include "proto/sandbox.h"
 
 #define LOW_SPEED_LIMIT  100 /* bytes a second … */
 #define LOW_SPEED_TIME_S 30  /* … for so long: given up */

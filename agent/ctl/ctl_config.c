@@ -3,8 +3,8 @@
  */
 #include "agent/common/conf_doc.h"
 #include "agent/common/conf_table.h"
-#include "agent/ctl/ctl.h"
 #include "agent/common/journald.h"
+#include "agent/ctl/ctl.h"
 #include "proto/jsonx.h"
 
 static void print_values(const struct conf *c)

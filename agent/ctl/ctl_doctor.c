@@ -10,13 +10,13 @@
 #include <sys/utsname.h>
 
 #include "agent/common/ctbounds.h"
+#include "agent/common/nodekey.h"
 #include "agent/ctl/ctl_ask.h"
 #include "agent/ctl/ctl_bounds.h"
 #include "agent/ctl/ctl_file.h"
 #include "agent/ctl/ctl_pool.h"
 #include "agent/ctl/ctl_tables.h"
 #include "agent/ctl/ctl_text.h"
-#include "agent/common/nodekey.h"
 #include "proto/clock.h"
 #include "proto/ident.h"
 #include "proto/jsonx.h"

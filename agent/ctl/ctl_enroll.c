@@ -8,11 +8,11 @@
  * one moment of trust on first use: the response can't be signed by a key that we already trust, so
  * TLS (or the loopback) vouches for the keyset. A node that has a keyset already therefore keeps it
  * unless --force is given. */
+#include "agent/common/nodekey.h"
 #include "agent/ctl/ctl.h"
 #include "agent/ctl/ctl_file.h"
 #include "agent/ctl/ctl_post.h"
 #include "agent/ctl/ctl_text.h"
-#include "agent/common/nodekey.h"
 #include "proto/ident.h"
 #include "proto/jsonx.h"
 #include "proto/keyset.h"

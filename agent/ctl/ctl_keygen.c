@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* hoodyctl keygen: make the node's key if there is none, and show its public half. */
-#include "agent/ctl/ctl.h"
 #include "agent/common/nodekey.h"
+#include "agent/ctl/ctl.h"
 #include "proto/jsonx.h"
 
 enum ctl_exit ctl_keygen(const struct ctl *ctl, struct err *err)

@@ -17,8 +17,8 @@
 
 #include <linux/netfilter_ipv4/ip_tables.h>
 
-#include "agent/ctl/ctl_run.h"
 #include "agent/ctl/ctl.h"
+#include "agent/ctl/ctl_run.h"
 #include "proto/jsonx.h"
 
 #define LINKS_MAX   64         /* of the host's that the copy has, too */

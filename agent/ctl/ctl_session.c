@@ -4,10 +4,10 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-#include "proto/channel.h"
 #include "agent/ctl/ctl_ask.h"
 #include "agent/ctl/ctl_find.h"
 #include "agent/ctl/ctl_pump.h"
+#include "proto/channel.h"
 #include "proto/jsonx.h"
 
 #define BEGIN_TIMEOUT_MS 40000

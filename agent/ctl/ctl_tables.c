@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "agent/ctl/ctl.h"
 #include "agent/ctl/ctl_packet.h"
 #include "agent/ctl/ctl_run.h"
-#include "agent/ctl/ctl.h"
 #include "proto/ident.h"
 #include "proto/jsonx.h"
 

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "agent/state/journal.h"
 #include "agent/engine/engine.h"
+#include "agent/state/journal.h"
 
 #include "agent/common/agent.h"
 #include "agent/common/journald.h"
-#include "agent/state/history.h"
 #include "agent/report/tell.h"
+#include "agent/state/history.h"
+#include "agent/state/store.h"
+#include "lxc/ctspec.h"
 #include "proto/jsonx.h"
 
 #define PROGRESS_MS     1000 /* a progress report a second at most, per order */

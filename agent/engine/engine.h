@@ -7,12 +7,12 @@
  * record, report. A crash at any point finds a journal that is never behind what was done. */
 #pragma once
 
-#include "agent/state/desired.h"
-#include "agent/state/journal.h"
 #include "agent/engine/lane.h"
 #include "agent/engine/op.h"
 #include "agent/engine/opstep.h"
 #include "agent/engine/worker.h"
+#include "agent/state/desired.h"
+#include "agent/state/journal.h"
 #include "proto/order.h"
 
 struct agent;

@@ -4,10 +4,10 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-#include "proto/channel.h"
-#include "agent/host/ctnet.h"
 #include "agent/common/journald.h"
 #include "agent/common/spawn.h"
+#include "agent/host/ctnet.h"
+#include "proto/channel.h"
 #include "proto/jsonx.h"
 
 #define WORKERS_MAX    256

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/host/ctfiles.h"
 
+#include "agent/report/tell.h"
 #include "agent/state/envlist.h"
 #include "agent/state/keylist.h"
-#include "agent/report/tell.h"
 #include "proto/jsonx.h"
 
 json_t *ctfiles_environment(const struct agent *a, const struct container *c)

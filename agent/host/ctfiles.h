@@ -7,6 +7,7 @@
 #include <jansson.h>
 
 #include "agent/common/agent.h"
+#include "agent/state/desired.h"
 
 /* HOODY_* with the user's variables; the caller's. */
 json_t *ctfiles_environment(const struct agent *a, const struct container *c);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "agent/state/journal.h"
 #include "agent/host/ctmounts.h"
+#include "agent/state/journal.h"
 
 #include "agent/common/journald.h"
-#include "agent/state/sharelist.h"
 #include "agent/report/tell.h"
+#include "agent/state/sharelist.h"
 #include "proto/jsonx.h"
 
 static const char *text(const json_t *v, const char *key)

@@ -6,6 +6,7 @@
 #include <jansson.h>
 
 #include "agent/common/agent.h"
+#include "agent/state/desired.h"
 
 /* As storage/mounts.h has it; the caller's. */
 json_t *ctmounts_wanted(const struct agent *a, const struct container *c);

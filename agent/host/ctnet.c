@@ -6,14 +6,14 @@
 #include <sys/epoll.h>
 
 #include "agent/common/ctbounds.h"
+#include "agent/common/journald.h"
 #include "agent/host/ctflows.h"
 #include "agent/host/ctwatch.h"
 #include "agent/host/forwarder.h"
-#include "agent/state/fwlist.h"
-#include "agent/common/journald.h"
-#include "agent/stats/metrics.h"
-#include "agent/state/netlist.h"
 #include "agent/report/tell.h"
+#include "agent/state/fwlist.h"
+#include "agent/state/netlist.h"
+#include "agent/stats/metrics.h"
 #include "netfilter/fwjson.h"
 #include "netfilter/nfwatch.h"
 #include "netns/rtname.h"

@@ -13,6 +13,7 @@
 
 #include "agent/common/agent.h"
 #include "agent/engine/engine.h"
+#include "agent/state/desired.h"
 #include "netfilter/fwrule.h"
 
 struct ctnet;

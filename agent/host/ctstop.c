@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 
 #include "agent/engine/engine.h"
+#include "agent/state/desired.h"
 #include "lxc/ctprobe.h"
 #include "lxc/ctsignal.h"
 #include "proto/oprules.h"

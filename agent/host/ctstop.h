@@ -4,6 +4,7 @@
 #pragma once
 
 #include "agent/common/agent.h"
+#include "lxc/ctspec.h"
 
 /* The signal that @spec's init is to be asked by where it hears it: the node's setting, else what its image says.
  * 0: neither says. */

@@ -5,10 +5,11 @@
 #include <sys/epoll.h>
 #include <sys/wait.h>
 
-#include "agent/engine/engine.h"
 #include "agent/common/journald.h"
+#include "agent/engine/engine.h"
 #include "agent/engine/worker.h"
 #include "lxc/ctexit.h"
+#include "lxc/ctgroup.h"
 #include "lxc/ctprobe.h"
 
 /* After init's end liblxc's monitor either goes, or starts a new init (reboot asked from inside).

@@ -12,6 +12,7 @@
 #include <jansson.h>
 
 #include "agent/common/agent.h"
+#include "agent/state/desired.h"
 
 /* Who is told of what nobody ordered, and decides what follows (struct agent's ctwatch_owner). */
 struct ctwatch_owner {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "agent/common/agent.h"
+#include "agent/state/desired.h"
 
 struct diskuse;
 

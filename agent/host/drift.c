@@ -4,9 +4,10 @@
 #include <arpa/inet.h>
 #include <sys/epoll.h>
 
-#include "agent/host/ctnet.h"
 #include "agent/common/journald.h"
+#include "agent/host/ctnet.h"
 #include "agent/report/tell.h"
+#include "agent/state/desired.h"
 #include "netfilter/fwtable.h"
 #include "netns/ifsysctl.h"
 #include "netns/rtkeep.h"

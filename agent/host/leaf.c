@@ -8,8 +8,8 @@
 
 #include "agent/common/agent.h"
 #include "agent/common/backoff.h"
-#include "agent/stats/metrics.h"
 #include "agent/common/spawn.h"
+#include "agent/stats/metrics.h"
 
 #define ACCURACY_US (100 * 1000)
 #define READY_US    (60ULL * 1000 * 1000) /* to be ready in: a unit has its own start before it */

@@ -6,9 +6,9 @@
 
 #include <systemd/sd-event.h>
 
-#include "proto/channel.h"
 #include "agent/common/journald.h"
 #include "proto/base.h"
+#include "proto/channel.h"
 #include "proto/err.h"
 
 struct agent;

@@ -7,9 +7,9 @@
 #include <sys/stat.h>
 
 #include "agent/common/agent.h"
-#include "agent/host/forwarder.h"
 #include "agent/common/journald.h"
 #include "agent/common/spawn.h"
+#include "agent/host/forwarder.h"
 #include "agent/uplink/uplink.h"
 
 #define FILE_MAX_BYTES (64 * 1024)

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "agent/state/journal.h"
 #include "agent/host/proxydir.h"
+#include "agent/state/journal.h"
 
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include "agent/state/aliaslist.h"
-#include "agent/state/doclist.h"
 #include "agent/common/journald.h"
+#include "agent/state/aliaslist.h"
+#include "agent/state/desired.h"
+#include "agent/state/doclist.h"
 #include "proto/jsonx.h"
 
 #define MAP       "map.json"

@@ -3,12 +3,13 @@
 
 #include <systemd/sd-bus.h>
 
-#include "agent/host/ctwatch.h"
-#include "agent/engine/engine.h"
 #include "agent/common/journald.h"
-#include "agent/ops/ownorder.h"
-#include "agent/ops/opstate.h"
+#include "agent/engine/engine.h"
 #include "agent/engine/worker.h"
+#include "agent/host/ctwatch.h"
+#include "agent/ops/opstate.h"
+#include "agent/ops/ownorder.h"
+#include "agent/state/desired.h"
 #include "proto/jsonx.h"
 
 #define STOP_MS 45000 /* the job itself takes 30 s at most */

@@ -2,7 +2,9 @@
 #include "agent/ops/distinct.h"
 
 #include "agent/common/agent.h"
+#include "agent/state/desired.h"
 #include "agent/state/keylist.h"
+#include "agent/state/store.h"
 
 static const char *param(const struct operation *op, const char *key)
 {

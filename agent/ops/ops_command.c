@@ -4,12 +4,14 @@
 #include <fcntl.h>
 #include <systemd/sd-daemon.h>
 
-#include "agent/report/status.h"
-#include "agent/host/ctwatch.h"
 #include "agent/common/journald.h"
-#include "agent/ops/ownorder.h"
+#include "agent/host/ctwatch.h"
 #include "agent/ops/ops.h"
 #include "agent/ops/opstate.h"
+#include "agent/ops/ownorder.h"
+#include "agent/report/status.h"
+#include "agent/state/desired.h"
+#include "agent/state/store.h"
 #include "proto/jsonx.h"
 
 #define META_REBOOT "reboot_order" /* "<boot id> <order id>" of the boot that an order is to end */

@@ -3,19 +3,20 @@
  */
 #include <sodium.h>
 
-#include "agent/report/status.h"
 #include "agent/host/ctfiles.h"
 #include "agent/host/ctmounts.h"
 #include "agent/host/ctnet.h"
 #include "agent/host/ctstop.h"
 #include "agent/ops/distinct.h"
+#include "agent/ops/ops.h"
+#include "agent/ops/opstate.h"
+#include "agent/report/status.h"
+#include "agent/report/tell.h"
+#include "agent/state/desired.h"
 #include "agent/state/envlist.h"
 #include "agent/state/imagelist.h"
 #include "agent/state/keylist.h"
 #include "agent/state/notelist.h"
-#include "agent/ops/ops.h"
-#include "agent/ops/opstate.h"
-#include "agent/report/tell.h"
 #include "proto/jsonx.h"
 #include "proto/signame.h"
 

@@ -2,22 +2,23 @@
 /* container.copy and container.sync: one container's root out of another's. The source goes on. */
 #include <sodium.h>
 
-#include "agent/report/status.h"
 #include "agent/host/ctfiles.h"
 #include "agent/host/ctmounts.h"
 #include "agent/host/ctnet.h"
 #include "agent/ops/distinct.h"
+#include "agent/ops/ops.h"
+#include "agent/ops/opstate.h"
+#include "agent/ops/ownorder.h"
+#include "agent/ops/reaper.h"
+#include "agent/report/status.h"
+#include "agent/report/tell.h"
+#include "agent/state/desired.h"
 #include "agent/state/envlist.h"
 #include "agent/state/fwlist.h"
 #include "agent/state/keylist.h"
 #include "agent/state/netlist.h"
 #include "agent/state/notelist.h"
-#include "agent/ops/ops.h"
-#include "agent/ops/opstate.h"
-#include "agent/ops/ownorder.h"
-#include "agent/ops/reaper.h"
 #include "agent/state/snaplist.h"
-#include "agent/report/tell.h"
 #include "proto/jsonx.h"
 
 static const char *param(const struct operation *op, const char *key)

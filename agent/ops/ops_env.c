@@ -2,10 +2,11 @@
 /* The env.* ops: a wish is recorded, written to the root and read back. What /etc/environment can't
  * carry leaves it pending, with its reason, and is tried again; the order has succeeded then too. */
 #include "agent/host/ctfiles.h"
-#include "agent/state/envlist.h"
 #include "agent/ops/ops.h"
 #include "agent/ops/opstate.h"
 #include "agent/report/tell.h"
+#include "agent/state/desired.h"
+#include "agent/state/envlist.h"
 #include "proto/jsonx.h"
 
 #define ENTRIES_MAX 256

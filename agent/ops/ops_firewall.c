@@ -3,10 +3,11 @@
  *
  * The change is worked out anew from what is recorded, so it is the same however often it is made. */
 #include "agent/host/ctnet.h"
-#include "agent/state/fwlist.h"
 #include "agent/ops/ops.h"
 #include "agent/ops/opstate.h"
 #include "agent/report/tell.h"
+#include "agent/state/desired.h"
+#include "agent/state/fwlist.h"
 #include "proto/jsonx.h"
 
 struct change {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* image.pull and image.remove. They share a lane, so what several pull at once is fetched once. */
 #include "agent/common/agent.h"
-#include "agent/host/imagejob.h"
-#include "agent/state/imagelist.h"
 #include "agent/common/journald.h"
+#include "agent/host/imagejob.h"
 #include "agent/ops/ops.h"
+#include "agent/state/imagelist.h"
 #include "proto/jsonx.h"
 #include "proto/signame.h"
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The network.* ops: where what a container sends may go. Configured is one thing, in force another. */
 #include "agent/host/ctnet.h"
-#include "agent/state/netlist.h"
 #include "agent/ops/ops.h"
 #include "agent/ops/opstate.h"
 #include "agent/report/tell.h"
+#include "agent/state/desired.h"
+#include "agent/state/netlist.h"
 #include "proto/jsonx.h"
 
 static enum ops_verdict any_check(struct agent *a, struct operation *op)

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* project.delete: every container of the project, then its documents. Again and again, until nothing is
  * left: that of a project that is gone succeeds. */
-#include "agent/state/doclist.h"
+#include "agent/host/proxydir.h"
 #include "agent/ops/ops.h"
 #include "agent/ops/opstate.h"
-#include "agent/host/proxydir.h"
+#include "agent/state/desired.h"
+#include "agent/state/doclist.h"
 #include "agent/state/sharelist.h"
+#include "agent/state/store.h"
 #include "proto/jsonx.h"
 
 static bool is_of(const struct container *c, const struct operation *op)

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The proxy.* ops: files for the node's reverse proxy, written whole and then recorded. */
-#include "agent/state/journal.h"
-#include "agent/state/aliaslist.h"
-#include "agent/state/doclist.h"
+#include "agent/host/proxydir.h"
 #include "agent/ops/ops.h"
 #include "agent/ops/opstate.h"
-#include "agent/host/proxydir.h"
 #include "agent/ops/reaper.h"
 #include "agent/report/tell.h"
+#include "agent/state/aliaslist.h"
+#include "agent/state/desired.h"
+#include "agent/state/doclist.h"
+#include "agent/state/journal.h"
 #include "proto/ident.h"
 #include "proto/jsonx.h"
 

@@ -2,14 +2,15 @@
 /* The share.* ops. Each changes what is wished, and then makes every container that is concerned and runs
  * have just the mounts that are wished for it: so an update without a change is how a share is looked
  * after, and any of them may be done again. A mount that fails is the share's status, no order's failure. */
-#include "agent/state/journal.h"
 #include "agent/host/ctmounts.h"
 #include "agent/ops/localorder.h"
 #include "agent/ops/ops.h"
 #include "agent/ops/opstate.h"
 #include "agent/ops/reaper.h"
-#include "agent/state/sharelist.h"
 #include "agent/report/tell.h"
+#include "agent/state/desired.h"
+#include "agent/state/journal.h"
+#include "agent/state/sharelist.h"
 #include "proto/jsonx.h"
 
 static const json_t *param(const struct operation *op, const char *key)

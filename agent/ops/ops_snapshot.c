@@ -3,15 +3,16 @@
 #include <ctype.h>
 #include <time.h>
 
-#include "agent/state/journal.h"
-#include "agent/host/ctnet.h"
 #include "agent/host/ctmounts.h"
+#include "agent/host/ctnet.h"
 #include "agent/ops/ops.h"
 #include "agent/ops/opstate.h"
 #include "agent/ops/ownorder.h"
 #include "agent/ops/reaper.h"
-#include "agent/state/snaplist.h"
 #include "agent/report/tell.h"
+#include "agent/state/desired.h"
+#include "agent/state/journal.h"
+#include "agent/state/snaplist.h"
 #include "proto/jsonx.h"
 
 #define DAY_MS (24LL * 3600 * 1000)

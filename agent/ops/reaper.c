@@ -5,13 +5,14 @@
 #include <sys/timerfd.h>
 #include <time.h>
 
-#include "agent/state/aliaslist.h"
-#include "agent/engine/engine.h"
-#include "agent/state/envlist.h"
-#include "agent/ops/heldtime.h"
-#include "agent/state/journal.h"
 #include "agent/common/journald.h"
+#include "agent/engine/engine.h"
+#include "agent/ops/heldtime.h"
 #include "agent/ops/ownorder.h"
+#include "agent/state/aliaslist.h"
+#include "agent/state/desired.h"
+#include "agent/state/envlist.h"
+#include "agent/state/journal.h"
 #include "agent/state/sharelist.h"
 #include "agent/state/snaplist.h"
 #include "proto/jsonx.h"

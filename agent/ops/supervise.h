@@ -5,6 +5,7 @@
 
 #include "agent/engine/engine.h"
 #include "agent/host/ctwatch.h"
+#include "agent/state/desired.h"
 
 /* For struct engine_listener: a step's job was done well. */
 void supervise_acted(struct operation *op, struct container *c, struct worker_result *res);

@@ -16,8 +16,8 @@
 #include "agent/portal/portal_ask.h"
 #include "agent/portal/portal_crowd.h"
 #include "proto/channel.h"
-#include "proto/sandbox.h"
 #include "proto/jsonx.h"
+#include "proto/sandbox.h"
 
 #define SETUP_TIMEOUT_MS   10000
 #define CONNECTIONS_MAX    200

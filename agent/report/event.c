@@ -2,6 +2,7 @@
 #include "agent/report/event.h"
 
 #include "agent/api/api.h"
+#include "agent/state/desired.h"
 #include "agent/state/history.h"
 #include "proto/jsonx.h"
 

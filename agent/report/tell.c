@@ -7,13 +7,16 @@
 #include <sys/statfs.h>
 #include <sys/utsname.h>
 
+#include "agent/common/nodekey.h"
 #include "agent/host/ctnet.h"
 #include "agent/host/ctwatch.h"
 #include "agent/report/event.h"
 #include "agent/state/imagelist.h"
+#include "agent/state/outbox.h"
 #include "agent/state/sharelist.h"
 #include "agent/uplink/uplink.h"
 #include "proto/jsonx.h"
+#include "proto/report.h"
 
 #define CAPABILITIES                                                                          \
 	"container", "pause", "limits", "image", "image.builtin", "snapshot", "copy", "sync", \

@@ -5,6 +5,7 @@
 
 #include "agent/common/agent.h"
 #include "agent/engine/engine.h"
+#include "agent/state/desired.h"
 
 /* An order's state. @at is now. Terminal ones carry result or error, times and duration. */
 void tell_operation(struct agent *a, const struct operation *op, enum journal_state state,

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 
 #include "agent/common/journald.h"
+#include "agent/state/store.h"
 
 #define META_KEYSET "keyset"
 

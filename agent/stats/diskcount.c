@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/stats/diskcount.h"
 
-#include "agent/host/diskuse.h"
 #include "agent/engine/worker.h"
+#include "agent/host/diskuse.h"
 #include "proto/clock.h"
 
 #define BUSY_MS     5000 /* when no worker is to be had */

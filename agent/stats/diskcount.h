@@ -6,6 +6,7 @@
 #pragma once
 
 #include "agent/common/agent.h"
+#include "agent/state/desired.h"
 
 struct diskcount;
 

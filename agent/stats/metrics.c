@@ -9,10 +9,12 @@
 #include <sys/sysinfo.h>
 
 #include "agent/engine/engine.h"
+#include "agent/engine/worker.h"
+#include "agent/state/desired.h"
 #include "agent/state/outbox.h"
+#include "agent/state/store.h"
 #include "agent/stats/stats.h"
 #include "agent/uplink/uplink.h"
-#include "agent/engine/worker.h"
 #include "proto/jsonx.h"
 
 #define LEAVES_MAX 4

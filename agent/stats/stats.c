@@ -7,14 +7,16 @@
 #include <sys/statvfs.h>
 #include <sys/sysinfo.h>
 
+#include "agent/engine/engine.h"
 #include "agent/host/ctnet.h"
 #include "agent/host/ctwatch.h"
-#include "agent/stats/diskcount.h"
 #include "agent/host/diskuse.h"
-#include "agent/engine/engine.h"
-#include "agent/stats/metrics.h"
 #include "agent/report/tell.h"
+#include "agent/state/store.h"
+#include "agent/stats/diskcount.h"
+#include "agent/stats/metrics.h"
 #include "agent/uplink/uplink.h"
+#include "lxc/ctspec.h"
 #include "netns/ifstats.h"
 #include "netns/rtname.h"
 #include "proto/clock.h"

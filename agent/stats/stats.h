@@ -6,6 +6,7 @@
 #include <jansson.h>
 
 #include "agent/common/agent.h"
+#include "agent/state/desired.h"
 #include "lxc/ctmeter.h"
 
 struct stats;

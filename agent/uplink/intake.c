@@ -2,8 +2,8 @@
 #include "agent/state/journal.h"
 #include "agent/uplink/intake.h"
 
-#include "agent/engine/engine.h"
 #include "agent/common/journald.h"
+#include "agent/engine/engine.h"
 #include "agent/report/tell.h"
 #include "agent/state/trust.h"
 #include "proto/jsonx.h"

@@ -6,20 +6,22 @@
 #include <time.h>
 
 #include "agent/common/agent.h"
+#include "agent/common/journald.h"
+#include "agent/engine/engine.h"
+#include "agent/host/leaf.h"
+#include "agent/ops/reaper.h"
+#include "agent/state/outbox.h"
+#include "agent/stats/stats.h"
 #include "agent/uplink/apiclock.h"
 #include "agent/uplink/couriersetup.h"
-#include "agent/engine/engine.h"
 #include "agent/uplink/errand.h"
-#include "agent/common/journald.h"
-#include "agent/host/leaf.h"
 #include "agent/uplink/orderbatch.h"
 #include "agent/uplink/pace.h"
-#include "agent/ops/reaper.h"
-#include "agent/stats/stats.h"
 #include "proto/ident.h"
 #include "proto/jsonx.h"
 #include "proto/nodecall.h"
 #include "proto/orderpack.h"
+#include "proto/report.h"
 #include "proto/respsig.h"
 
 #define OVERDUE_S 10  /* a courier is late by so much */

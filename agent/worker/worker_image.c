@@ -10,10 +10,10 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "proto/channel.h"
 #include "agent/common/spawn.h"
 #include "agent/worker/worker_act.h"
 #include "agent/worker/worker_job.h"
+#include "proto/channel.h"
 #include "proto/jsonx.h"
 #include "storage/imagestore.h"
 #include "storage/streams.h"

@@ -5,12 +5,12 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 
-#include "proto/channel.h"
 #include "agent/common/ctbounds.h"
 #include "agent/worker/worker_act.h"
 #include "agent/worker/worker_job.h"
 #include "agent/worker/worker_session.h"
 #include "lxc/ctenter.h"
+#include "proto/channel.h"
 #include "proto/jsonx.h"
 
 /* Its undo, or NULL: there is none. */

@@ -7,9 +7,9 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#include "proto/channel.h"
 #include "lxc/ctattach.h"
 #include "lxc/ctprobe.h"
+#include "proto/channel.h"
 #include "proto/jsonx.h"
 
 #define ASK_TIMEOUT_MS  5000

@@ -5,10 +5,10 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
-#include "proto/channel.h"
 #include "agent/worker/worker_act.h"
 #include "agent/worker/worker_job.h"
 #include "lxc/cthold.h"
+#include "proto/channel.h"
 #include "storage/path.h"
 #include "storage/pool.h"
 #include "storage/treesize.h"

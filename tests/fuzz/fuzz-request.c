@@ -5,8 +5,8 @@
 
 #include "agent/api/api.h"
 #include "agent/api/api_body.h"
-#include "agent/ops/localorder.h"
 #include "agent/api/portal.h"
+#include "agent/ops/localorder.h"
 #include "proto/jsonx.h"
 #include "tests/fuzz/fuzz.h"
 

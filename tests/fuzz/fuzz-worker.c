@@ -3,8 +3,8 @@
  * go into reports. */
 #include <jansson.h>
 
-#include "agent/report/tell.h"
 #include "agent/engine/worker.h"
+#include "agent/report/tell.h"
 #include "proto/jsonx.h"
 #include "tests/fuzz/fuzz.h"
 

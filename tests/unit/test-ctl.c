@@ -11,8 +11,8 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 
-#include "proto/channel.h"
 #include "agent/common/conf.h"
+#include "proto/channel.h"
 #include "tests/unit/tap.h"
 
 static char dir[] = "/tmp/test-ctl-XXXXXX";
