@@ -2,10 +2,9 @@
 # Each folder is a convenience library or a program, and links what it needs and no more: tests/lint/links and
 # tests/lint/floors hold it to that.
 
-# From the roof down.
-FLOORS = agent/api/libapi.a agent/stats/libstats.a agent/uplink/libuplink.a agent/ops/libops.a agent/host/libhost.a \
+# From the roof down: none needs one before it.
+AGENT_FLOORS = agent/api/libapi.a agent/stats/libstats.a agent/uplink/libuplink.a agent/ops/libops.a agent/host/libhost.a \
 	agent/engine/libengine.a agent/report/libreport.a agent/state/libstate.a agent/common/libcommon.a
-AGENT_FLOORS = $(FLOORS) $(FLOORS) $(FLOORS)
 
 include agent/common/local.mk
 include agent/state/local.mk

@@ -8,6 +8,11 @@
 #include "proto/err.h"
 #include "proto/orderpack.h"
 
+/* The courier's time-outs: what a poll has beyond its wait, and a delivery. One that keeps neither has
+ * stopped, and is killed a little later. */
+#define NODECALL_POLL_MARGIN_S 20
+#define NODECALL_DELIVER_S     60
+
 #define NODECALL_POLL_WAIT_MAX_S 600
 #define NODECALL_SPREAD_MAX_S    3600
 #define NODECALL_STATS_MAX_S     3600

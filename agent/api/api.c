@@ -12,11 +12,17 @@
 struct api {
 	struct api_call *calls; /* not answered yet, or streams */
 	unsigned streams;
+	const struct api_route *routes;
+	size_t n_routes;
 };
 
-struct api *api_new(struct agent *a)
+struct api *api_new(const struct api_route *routes, size_t n)
 {
-	return xcalloc(1, sizeof(struct api));
+	struct api *api = xcalloc(1, sizeof(*api));
+
+	api->routes = routes;
+	api->n_routes = n;
+	return api;
 }
 
 static void call_free(struct api_call *c)
@@ -334,14 +340,15 @@ static bool has_prefix(const json_t *path)
 	return api && v1 && strcmp(api, "api") == 0 && strcmp(v1, "v1") == 0;
 }
 
-const struct api_route *api_find_route(const char *method, const json_t *path,
-	char ret_args[API_ARGS_MAX][API_ARG_MAX], char ret_allow[static API_ALLOW_MAX])
+const struct api_route *api_find_route(const struct api_route *routes, size_t n, const char *method,
+	const json_t *path, char ret_args[API_ARGS_MAX][API_ARG_MAX],
+	char ret_allow[static API_ALLOW_MAX])
 {
 	size_t used = 0;
 
 	*ret_allow = '\0';
-	for (size_t i = 0; has_prefix(path) && i < api_routes_count; i++) {
-		const struct api_route *r = &api_routes[i];
+	for (size_t i = 0; has_prefix(path) && i < n; i++) {
+		const struct api_route *r = &routes[i];
 
 		if (!is_path(r, path, ret_args))
 			continue;
@@ -409,7 +416,8 @@ void api_request(struct agent *a, uint64_t id, uid_t uid, json_t *request_steals
 			c, ERR_NOT_FOUND, NULL, "there is nothing here: paths begin with /api/v1");
 		return;
 	}
-	c->route = api_find_route(c->method, path, c->args, allow);
+	c->route =
+		api_find_route(a->api->routes, a->api->n_routes, c->method, path, c->args, allow);
 	if (c->route && complaint)
 		complain(c, complaint);
 	else if (c->route && strcmp(c->method, "GET") != 0 &&

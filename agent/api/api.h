@@ -68,11 +68,13 @@ extern const size_t api_routes_count;
 
 /* The route of a path (an array, as the portal sends it) and its arguments; NULL: none, or it has other
  * methods, which @ret_allow names. */
-const struct api_route *api_find_route(const char *method, const json_t *path,
-	char ret_args[API_ARGS_MAX][API_ARG_MAX], char ret_allow[static API_ALLOW_MAX]);
+const struct api_route *api_find_route(const struct api_route *routes, size_t n, const char *method,
+	const json_t *path, char ret_args[API_ARGS_MAX][API_ARG_MAX],
+	char ret_allow[static API_ALLOW_MAX]);
 
 struct api;
-struct api *api_new(struct agent *a);
+/* The table stays the caller's. */
+struct api *api_new(const struct api_route *routes, size_t n);
 struct api *api_free(struct api *api);
 
 /* What the portal has parsed: {"method","path":[…],"query":{…},"body":…,"if_match":…,"prefer":…,

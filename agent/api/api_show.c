@@ -7,7 +7,6 @@
 #include "agent/state/keylist.h"
 #include "agent/state/notelist.h"
 #include "agent/state/snaplist.h"
-#include "lxc/ctspec.h"
 
 static json_t *limits(const struct ctspec_limits *l)
 {

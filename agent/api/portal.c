@@ -29,6 +29,7 @@ struct message {
 
 struct portal {
 	struct agent *agent;
+	const struct portal_handlers *handlers;
 	struct leaf *leaf;
 	int fd;                        /* listens */
 	bool is_ours;                  /* we made it, and remove it */
@@ -165,7 +166,7 @@ static int on_request(struct channel *ch, struct channel_message *m, void *userd
 	else if (p->is_metrics)
 		refuse(p, m->frame.id, ERR_NOT_FOUND);
 	else
-		api_request(p->agent, m->frame.id, uid, json_incref(request));
+		p->handlers->request(p->agent, m->frame.id, uid, json_incref(request));
 	return 0;
 }
 
@@ -174,7 +175,7 @@ static int on_client_gone(struct channel *ch, struct channel_message *m, void *u
 	struct portal *p = leaf_owner(userdata);
 
 	if (!p->is_metrics) /* it has no streams, and its numbers are the other one's too */
-		api_gone(p->agent, m->frame.id);
+		p->handlers->gone(p->agent, m->frame.id);
 	return 0;
 }
 
@@ -300,7 +301,7 @@ static void on_down(void *userdata)
 	while (p->first)
 		drop_first(p);
 	if (!p->is_metrics)
-		api_all_gone(p->agent);
+		p->handlers->all_gone(p->agent);
 }
 
 static const struct leaf_kind kind = {
@@ -314,11 +315,12 @@ static const struct leaf_kind kind = {
 	.down = on_down,
 };
 
-static struct portal *new_portal(struct agent *a)
+static struct portal *new_portal(struct agent *a, const struct portal_handlers *handlers)
 {
 	struct portal *p = xcalloc(1, sizeof(*p));
 
 	p->agent = a;
+	p->handlers = handlers;
 	p->last = &p->first;
 	p->fd = -1;
 	return p;
@@ -336,9 +338,10 @@ static int start(struct portal *p, int r, struct portal **ret, struct err *err)
 	return 0;
 }
 
-int portal_new(struct agent *a, struct portal **ret, struct err *err)
+int portal_new(struct agent *a, const struct portal_handlers *handlers, struct portal **ret,
+	struct err *err)
 {
-	struct portal *p = new_portal(a);
+	struct portal *p = new_portal(a, handlers);
 
 	p->fd = inherited_socket();
 	return start(p, p->fd < 0 ? make_socket(p, err) : 0, ret, err);
@@ -372,9 +375,10 @@ static int listen_on(struct portal *p, struct err *err)
 		     : 0;
 }
 
-int portal_new_metrics(struct agent *a, struct portal **ret, struct err *err)
+int portal_new_metrics(struct agent *a, const struct portal_handlers *handlers, struct portal **ret,
+	struct err *err)
 {
-	struct portal *p = new_portal(a);
+	struct portal *p = new_portal(a, handlers);
 
 	p->is_metrics = true;
 	return start(p, listen_on(p, err), ret, err);

@@ -16,9 +16,18 @@
 
 struct portal;
 
-_must_check_ int portal_new(struct agent *a, struct portal **ret, struct err *err);
+/* Who answers (agent/api/api.h has what they are). */
+struct portal_handlers {
+	void (*request)(struct agent *a, uint64_t id, uid_t uid, json_t *request_steals);
+	void (*gone)(struct agent *a, uint64_t id);
+	void (*all_gone)(struct agent *a);
+};
+
+_must_check_ int portal_new(struct agent *a, const struct portal_handlers *handlers,
+	struct portal **ret, struct err *err);
 /* Another one, on Metrics.Listen, which answers GET /metrics and nothing else, whoever asks. */
-_must_check_ int portal_new_metrics(struct agent *a, struct portal **ret, struct err *err);
+_must_check_ int portal_new_metrics(struct agent *a, const struct portal_handlers *handlers,
+	struct portal **ret, struct err *err);
 struct portal *portal_free(struct portal *p);
 
 /* What a FRAME_PORTAL_REQUEST asks (agent/api/api.h): it has a method and a path, the rest is looked at when it is used. The

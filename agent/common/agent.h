@@ -3,15 +3,34 @@
  * state file. */
 #pragma once
 
+#include <jansson.h>
 #include <systemd/sd-event.h>
 
 #include "agent/common/conf.h"
 #include "proto/keyset.h"
 
+struct agent;
 struct ctgroup;
 struct ctwatch_owner;
 struct nodekey;
 struct report_key;
+
+/* What floors tell of that they don't know, or ask for: the daemon writes down who hears (agent/daemon). All are called on
+ * the loop; what isn't there yet, or not on this node, hears nothing. */
+struct agent_listener {
+	/* The keyset is another one. */
+	void (*keys_changed)(struct agent *a);
+	/* The host's resolver files are. */
+	void (*names_changed)(struct agent *a);
+	/* How often statistics are wanted, or which way they go, may be another. */
+	void (*stats_changed)(struct agent *a);
+	/* Follows anybody what is published? An operation's events, and its @last; or (NULL) those of all. */
+	bool (*is_followed)(const struct agent *a);
+	void (*publish)(struct agent *a, const char *operation_id, const char *event,
+		const json_t *data, bool last);
+	/* What is known of the control API's clock; the caller's. */
+	json_t *(*clock)(const struct agent *a);
+};
 
 struct agent {
 	struct conf conf;
@@ -33,11 +52,12 @@ struct agent {
 	struct namefiles *names;
 	struct proxydir *proxydir;
 	struct stats *stats;
-	struct metrics *metrics;
+	struct counters *counters;
 	struct portal *metrics_portal; /* NULL without Metrics.Listen */
 	struct forwarder_set *forwarders;
 	gid_t local_group; /* who may use the local sockets; 0 (root's) without Local.Group */
 	struct ctgroup *groups;
+	const struct agent_listener *listener;
 	const struct ctwatch_owner *ctwatch_owner;
 	struct keyset keyset;
 	bool has_keyset;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/courier/courier.h"
 
-#include "agent/uplink/uplink.h"
 #include "proto/nodecall.h"
 
 struct courier {
@@ -124,8 +123,8 @@ static int on_poll(struct channel *ch, struct channel_message *m, void *userdata
 		return -EBADMSG;
 	c->poll = m->frame;
 	path = nodecall_orders_path(c->setup->node_id, m->frame.a, m->frame.b, m->frame.c);
-	return http_start(
-		c->http, path, NULL, 0, (unsigned)m->frame.b + UPLINK_POLL_MARGIN_S, on_polled, c);
+	return http_start(c->http, path, NULL, 0, (unsigned)m->frame.b + NODECALL_POLL_MARGIN_S,
+		on_polled, c);
 }
 
 static int on_deliver(struct channel *ch, struct channel_message *m, void *userdata)
@@ -137,7 +136,7 @@ static int on_deliver(struct channel *ch, struct channel_message *m, void *userd
 		return -EBADMSG;
 	c->deliver = m->frame;
 	path = nodecall_reports_path(c->setup->node_id);
-	return http_start(c->http, path, m->payload, m->size, UPLINK_DELIVER_S, on_delivered, c);
+	return http_start(c->http, path, m->payload, m->size, NODECALL_DELIVER_S, on_delivered, c);
 }
 
 static int on_stats(struct channel *ch, struct channel_message *m, void *userdata)
@@ -149,7 +148,8 @@ static int on_stats(struct channel *ch, struct channel_message *m, void *userdat
 		return -EBADMSG;
 	c->stats = m->frame;
 	path = nodecall_stats_path(c->setup->node_id);
-	return http_start(c->http, path, m->payload, m->size, UPLINK_DELIVER_S, on_stats_taken, c);
+	return http_start(
+		c->http, path, m->payload, m->size, NODECALL_DELIVER_S, on_stats_taken, c);
 }
 
 static int on_keys(struct channel *ch, struct channel_message *m, void *userdata)

@@ -32,13 +32,13 @@
 #include "agent/ops/ops.h"
 #include "agent/ops/reaper.h"
 #include "agent/ops/supervise.h"
+#include "agent/report/counters.h"
 #include "agent/report/status.h"
 #include "agent/report/tell.h"
 #include "agent/state/desired.h"
 #include "agent/state/outbox.h"
 #include "agent/state/store.h"
 #include "agent/state/trust.h"
-#include "agent/stats/metrics.h"
 #include "agent/stats/stats.h"
 #include "agent/uplink/uplink.h"
 #include "lxc/ctgroup.h"
@@ -52,7 +52,7 @@
 static void on_ended(struct operation *op, enum journal_state state)
 {
 	api_order_ended(op->agent, op, state);
-	metrics_order(op->agent->metrics, op->order.op, state == JOURNAL_SUCCEEDED,
+	counters_order(op->agent->counters, op->order.op, state == JOURNAL_SUCCEEDED,
 		op->started_ms ? op->finished_ms - op->started_ms : 0);
 }
 
@@ -76,6 +76,41 @@ static const struct engine_listener listener = {
 	.lane_left = ctwatch_settle,
 	.before_commit = before_commit,
 	.after_commit = after_commit,
+};
+
+static const struct portal_handlers portal_handlers = {
+	.request = api_request, .gone = api_gone, .all_gone = api_all_gone
+};
+
+/* --- who hears of the rest --- */
+
+static void on_keys(struct agent *a)
+{
+	uplink_keys_changed(a->uplink);
+}
+
+static void on_names(struct agent *a)
+{
+	uplink_retry(a->uplink);
+}
+
+static void on_stats(struct agent *a)
+{
+	stats_reload(a->stats);
+}
+
+static json_t *clock_of(const struct agent *a)
+{
+	return uplink_clock(a->uplink);
+}
+
+static const struct agent_listener agent_listener = {
+	.keys_changed = on_keys,
+	.names_changed = on_names,
+	.stats_changed = on_stats,
+	.is_followed = api_is_followed,
+	.publish = api_publish,
+	.clock = clock_of,
 };
 
 /* --- set-up, in order --- */
@@ -199,12 +234,13 @@ static int start_parts(struct agent *a, struct err *err)
 	r = namefiles_new(a, &a->names, err);
 	if (r < 0)
 		return r;
+	a->listener = &agent_listener;
 	a->ctwatch_owner = &supervise_watch;
-	a->api = api_new(a);
+	a->api = api_new(api_routes, api_routes_count);
 	r = engine_new(a, ops_find, &listener, &a->engine);
 	if (r < 0)
 		return r;
-	a->metrics = metrics_new();
+	a->counters = counters_new();
 	r = reaper_new(a, &a->reaper);
 	if (r >= 0)
 		r = stats_new(a, &a->stats);
@@ -219,9 +255,9 @@ static int start_parts(struct agent *a, struct err *err)
 	find_local_group(a);
 	r = ctlsrv_open(a, &a->ctlsrv, err);
 	if (r >= 0)
-		r = portal_new(a, &a->portal, err);
+		r = portal_new(a, &portal_handlers, &a->portal, err);
 	if (r >= 0 && a->conf.metrics.listen[0])
-		r = portal_new_metrics(a, &a->metrics_portal, err);
+		r = portal_new_metrics(a, &portal_handlers, &a->metrics_portal, err);
 	if (r < 0 || !a->conf.control.api_url[0])
 		return r;
 	r = uplink_new(a, &a->uplink, err);
@@ -443,7 +479,7 @@ static void tear_down(struct agent *a)
 	a->forwarders = forwarder_set_free(a->forwarders);
 	a->reaper = reaper_free(a->reaper);
 	a->stats = stats_free(a->stats);
-	a->metrics = metrics_free(a->metrics);
+	a->counters = counters_free(a->counters);
 	a->stopper = worker_release(a->stopper);
 	a->api = api_free(a->api); /* with what looks something up for its calls */
 	a->workers = worker_pool_free(a->workers);

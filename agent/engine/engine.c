@@ -181,6 +181,17 @@ static void log_end(const struct operation *op, enum journal_state state, int64_
 			op->err.message);
 }
 
+static void tell(const struct operation *op, enum journal_state state, const json_t *progress)
+{
+	tell_operation(op->agent, &(struct tell_operation){ .order = &op->order,
+					  .state = state,
+					  .started_ms = op->started_ms,
+					  .finished_ms = op->finished_ms,
+					  .progress = progress,
+					  .result = op->result,
+					  .err = &op->err });
+}
+
 static void end(struct engine *e, struct operation *op, enum journal_state state)
 {
 	_cleanup_json_ json_t *error = state == JOURNAL_FAILED ? tell_error(&op->err) : NULL;
@@ -192,7 +203,7 @@ static void end(struct engine *e, struct operation *op, enum journal_state state
 
 	op->finished_ms = agent_now_ms();
 	journal_finish(e->agent->store, op->row, state, op->finished_ms, result_text, error_text);
-	tell_operation(e->agent, op, state, NULL);
+	tell(op, state, NULL);
 	e->listener->ended(op, state);
 	log_end(op, state, op->started_ms ? op->finished_ms - op->started_ms : 0);
 	let_worker_go(e, op);
@@ -249,7 +260,7 @@ static void on_worker_progress(uint64_t percent, uint64_t done, uint64_t total, 
 		(json_int_t)done, "bytes_total", (json_int_t)total);
 	if (percent <= 100)
 		(void)json_object_set_new(v, "percent", json_integer((json_int_t)percent));
-	tell_operation(op->agent, op, JOURNAL_RUNNING, v);
+	tell(op, JOURNAL_RUNNING, v);
 }
 
 static char *job_text(const struct operation *op, const struct ops_step *step)
@@ -510,7 +521,7 @@ static void announce(struct engine *e)
 		if (op->announced)
 			break; /* new ones stand in front */
 		op->announced = true;
-		tell_operation(e->agent, op, op->begun ? JOURNAL_RUNNING : JOURNAL_ACCEPTED, NULL);
+		tell(op, op->begun ? JOURNAL_RUNNING : JOURNAL_ACCEPTED, NULL);
 	}
 }
 

@@ -6,7 +6,7 @@
 
 #include "agent/common/journald.h"
 #include "agent/common/spawn.h"
-#include "agent/host/ctnet.h"
+#include "agent/state/ctlink.h"
 #include "proto/channel.h"
 #include "proto/jsonx.h"
 
@@ -141,7 +141,7 @@ char *worker_job_text(const struct conf *conf, const struct ctspec *container, c
 		conf->node.runtime_directory, "driver", drivers[conf->storage.driver],
 		"cgroup_prefix", conf->containers.cgroup_prefix, "bounds", bounds_of(conf),
 		"container", container ? ctspec_to_json(container) : NULL, "link",
-		container ? ctnet_link(conf, container) : NULL, "params", params);
+		container ? ctlink_json(conf, container) : NULL, "params", params);
 
 	assert(v);
 	return jsonx_dump(v);

@@ -10,10 +10,11 @@
 #include "agent/host/ctflows.h"
 #include "agent/host/ctwatch.h"
 #include "agent/host/forwarder.h"
+#include "agent/report/counters.h"
 #include "agent/report/tell.h"
+#include "agent/state/ctlink.h"
 #include "agent/state/fwlist.h"
 #include "agent/state/netlist.h"
-#include "agent/stats/metrics.h"
 #include "netfilter/fwjson.h"
 #include "netfilter/nfwatch.h"
 #include "netns/rtname.h"
@@ -43,18 +44,6 @@ struct ctnet {
 
 /* --- from the configuration --- */
 
-static int range_of(const char *cidr, size_t len, struct fwrange *ret)
-{
-	uint32_t address, mask;
-	unsigned prefix;
-
-	if (ident_cidr4_parse(cidr, len, &address, &prefix) < 0)
-		return -EINVAL;
-	mask = prefix == 0 ? 0 : ~0u << (32 - prefix);
-	*ret = (struct fwrange){ address & mask, (address & mask) | ~mask };
-	return 0;
-}
-
 /* IPv6 ones are nobody's yet. */
 static struct fwranges proxies_of(const struct conf *conf)
 {
@@ -64,7 +53,7 @@ static struct fwranges proxies_of(const struct conf *conf)
 		size_t len = strcspn(s, " ");
 
 		r.at = xrealloc(r.at, r.n + 1, sizeof(*r.at));
-		if (range_of(s, len, &r.at[r.n]) == 0)
+		if (ctlink_range(s, len, &r.at[r.n]) == 0)
 			r.n++;
 		s += len + strspn(s + len, " ");
 	}
@@ -93,7 +82,7 @@ static int open_table(struct ctnet *n, struct err *err)
 		.metadata = conf->network.cloud_metadata,
 		.flows_max = flows_max(conf),
 		.proxies = proxies_of(conf) };
-	int r = range_of(conf->network.subnet4, strlen(conf->network.subnet4), &c.subnet);
+	int r = ctlink_range(conf->network.subnet4, strlen(conf->network.subnet4), &c.subnet);
 
 	assert(r == 0); /* the configuration has been judged */
 	r = fwtable_open(&c, &n->table, err);
@@ -101,53 +90,6 @@ static int open_table(struct ctnet *n, struct err *err)
 	if (r >= 0)
 		n->flows = ctflows_new(n->agent->event, n->table);
 	return r;
-}
-
-/* The subnet's beginning, and the place that the IPv4 address has in its own; zero: there is none. */
-static void address6_of(const struct conf *conf, const struct ctspec *spec, uint8_t ret[static 16])
-{
-	const char *text = conf->network.subnet6;
-	struct fwrange four;
-	char base[INET6_ADDRSTRLEN] = "";
-	uint32_t place;
-
-	memset(ret, 0, 16);
-	if (!*text || range_of(conf->network.subnet4, strlen(conf->network.subnet4), &four) < 0)
-		return;
-	(void)snprintf(base, sizeof(base), "%.*s", (int)strcspn(text, "/"), text);
-	if (inet_pton(AF_INET6, base, ret) != 1)
-		return;
-	for (unsigned bit = (unsigned)strtoul(strchr(text, '/') + 1, NULL, 10); bit < 128; bit++)
-		ret[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
-	place = spec->ipv4 - four.low;
-	for (int i = 15; place > 0; i--, place >>= 8)
-		ret[i] |= (uint8_t)place;
-}
-
-bool ctnet_address6(
-	const struct conf *conf, const struct ctspec *spec, char ret[static INET6_ADDRSTRLEN])
-{
-	uint8_t six[16];
-
-	address6_of(conf, spec, six);
-	return *conf->network.subnet6 && spec->ipv4 &&
-	       inet_ntop(AF_INET6, six, ret, INET6_ADDRSTRLEN);
-}
-
-json_t *ctnet_link(const struct conf *conf, const struct ctspec *spec)
-{
-	struct rtlink l = {};
-	char mac[18], address[INET_ADDRSTRLEN], address6[INET6_ADDRSTRLEN] = "";
-	const uint32_t wire = htonl(spec->ipv4);
-
-	rtname_fill(conf->network.interface_prefix, spec->id, &l);
-	(void)snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", l.mac[0], l.mac[1],
-		l.mac[2], l.mac[3], l.mac[4], l.mac[5]);
-	(void)inet_ntop(AF_INET, &wire, address, sizeof(address));
-	(void)ctnet_address6(conf, spec, address6); /* "": it has none */
-	return json_pack("{s:s, s:s, s:s, s:s, s:I, s:s}", "name", l.name, "mac", mac, "address",
-		address, "address6", address6, "limit_bps", (json_int_t)spec->limits.net_bps, "dns",
-		conf->network.dns);
 }
 
 /* --- a container's place --- */
@@ -159,7 +101,7 @@ static struct fwport port_of(struct agent *a, const struct container *c)
 	struct rtlink l = {};
 
 	rtname_fill(a->conf.network.interface_prefix, c->spec.id, &l);
-	address6_of(&a->conf, &c->spec, port.address6);
+	ctlink_address6_bytes(&a->conf, &c->spec, port.address6);
 	strcpy(port.ifname, l.name);
 	memcpy(port.mac, l.mac, sizeof(port.mac));
 	return port;
@@ -233,7 +175,7 @@ static int put(struct agent *a, const struct fwport *port, struct plans *plans, 
 {
 	int r = fwtable_put(a->net->table, port, plans->take, err);
 
-	metrics_firewall(a->metrics, r < 0 ? METRICS_REFUSED : METRICS_CHANGED);
+	counters_firewall(a->counters, r < 0 ? COUNTERS_REFUSED : COUNTERS_CHANGED);
 	return r;
 }
 
@@ -477,7 +419,7 @@ static void heal(struct ctnet *n)
 	struct err err = {};
 	int r = load(n, &err);
 
-	metrics_firewall(n->agent->metrics, r < 0 ? METRICS_REFUSED : METRICS_HEALED);
+	counters_firewall(n->agent->counters, r < 0 ? COUNTERS_REFUSED : COUNTERS_HEALED);
 	if (r < 0)
 		LOG(LOG_CRIT, FIREWALL_FAILED, FIELDS(.err = &err),
 			"somebody has changed the firewall's table, and it can't be restored: %s",

@@ -55,9 +55,3 @@ void ctnet_count(struct agent *a, const struct container *c, enum fwdirection di
 /* Packets of new flows that it was refused for having Network.MaxFlows already, as of the last look. */
 void ctnet_look_refused(struct agent *a);
 uint64_t ctnet_refused(struct agent *a, const struct container *c);
-
-/* The container's IPv6 address as text; false: Network.Subnet6 is unset, and it has none. */
-bool ctnet_address6(
-	const struct conf *conf, const struct ctspec *spec, char ret[static INET6_ADDRSTRLEN]);
-/* What a worker has to know of the container's link: {"name","mac","address",…}. */
-json_t *ctnet_link(const struct conf *conf, const struct ctspec *spec);

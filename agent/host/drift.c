@@ -5,8 +5,9 @@
 #include <sys/epoll.h>
 
 #include "agent/common/journald.h"
-#include "agent/host/ctnet.h"
 #include "agent/report/tell.h"
+#include "agent/engine/engine.h"
+#include "agent/state/ctlink.h"
 #include "agent/state/desired.h"
 #include "netfilter/fwtable.h"
 #include "netns/ifsysctl.h"
@@ -35,7 +36,7 @@ static struct rtlink link_of(const struct agent *a, const struct container *c)
 	char text[INET6_ADDRSTRLEN];
 
 	rtname_fill(a->conf.network.interface_prefix, c->spec.id, &l);
-	l.has_address6 = ctnet_address6(&a->conf, &c->spec, text) &&
+	l.has_address6 = ctlink_address6(&a->conf, &c->spec, text) &&
 			 inet_pton(AF_INET6, text, l.address6) == 1;
 	return l;
 }

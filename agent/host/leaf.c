@@ -9,7 +9,7 @@
 #include "agent/common/agent.h"
 #include "agent/common/backoff.h"
 #include "agent/common/spawn.h"
-#include "agent/stats/metrics.h"
+#include "agent/report/counters.h"
 
 #define ACCURACY_US (100 * 1000)
 #define READY_US    (60ULL * 1000 * 1000) /* to be ready in: a unit has its own start before it */
@@ -168,7 +168,7 @@ static int start(struct leaf *l)
 
 	if (r < 0)
 		return r;
-	metrics_leaf(a->metrics, l->kind->name);
+	counters_leaf(a->counters, l->kind->name);
 	if (pid > 0 && watch(l, pidfd_open(pid, 0)) < 0) {
 		(void)kill(pid, SIGKILL); /* not waited for: the pid is still its own */
 		(void)waitpid(pid, NULL, 0);

@@ -10,7 +10,6 @@
 #include "agent/common/journald.h"
 #include "agent/common/spawn.h"
 #include "agent/host/forwarder.h"
-#include "agent/uplink/uplink.h"
 
 #define FILE_MAX_BYTES (64 * 1024)
 #define LINKS_MAX      8           /* from /etc to the file */
@@ -215,7 +214,7 @@ void namefiles_renew(struct namefiles *n)
 		return;
 	LOG(LOG_INFO, NAMES_CHANGED, NO_FIELDS,
 		"the host's resolver files have changed, and the leaves follow");
-	uplink_retry(n->agent->uplink);
+	n->agent->listener->names_changed(n->agent);
 	forwarder_names_changed(n->agent);
 }
 

@@ -5,7 +5,6 @@
 #include "agent/ops/ops.h"
 #include "agent/report/tell.h"
 #include "agent/state/trust.h"
-#include "agent/uplink/uplink.h"
 #include "proto/jsonx.h"
 
 static enum ops_verdict always(struct agent *a, struct operation *op)
@@ -41,7 +40,7 @@ static enum ops_verdict keyset_check(struct agent *a, struct operation *op)
 	for (size_t i = 0; i < n && r >= 0; i++)
 		r = rotate_once(
 			a, json_is_array(given) ? json_array_get(given, i) : given, &op->err);
-	uplink_keys_changed(a->uplink);
+	a->listener->keys_changed(a);
 	op->result = json_pack("{s:I}", "version", (json_int_t)a->keyset.version);
 	return r < 0 ? OPS_REFUSED : OPS_RUN;
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/report/event.h"
 
-#include "agent/api/api.h"
 #include "agent/state/desired.h"
 #include "agent/state/history.h"
 #include "proto/jsonx.h"
@@ -38,10 +37,10 @@ static void add(struct agent *a, const char *type, const char *resource_id, cons
 		a->store, &(struct history_event){ agent_now_ms(), type, resource_of(type),
 				  resource_id, project_id, text });
 
-	if (!api_is_followed(a))
+	if (!a->listener->is_followed(a))
 		return;
 	event = history_event(a->store, row);
-	api_publish(a, NULL, "event", event, false);
+	a->listener->publish(a, NULL, "event", event, false);
 }
 
 static void container_status(struct agent *a, const json_t *r)
@@ -91,9 +90,9 @@ static void operation(struct agent *a, const json_t *r)
 	bool completed = strcmp(state, "succeeded") == 0, failed = strcmp(state, "failed") == 0;
 	json_t *v;
 
-	if (operation_id && api_is_followed(a)) {
+	if (operation_id && a->listener->is_followed(a)) {
 		v = event_operation(r);
-		api_publish(a, operation_id, "operation", v, completed || failed);
+		a->listener->publish(a, operation_id, "operation", v, completed || failed);
 		json_decref(v);
 	}
 	if (container_id && (completed || failed))

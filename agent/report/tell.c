@@ -8,13 +8,11 @@
 #include <sys/utsname.h>
 
 #include "agent/common/nodekey.h"
-#include "agent/host/ctnet.h"
-#include "agent/host/ctwatch.h"
 #include "agent/report/event.h"
+#include "agent/state/ctlink.h"
 #include "agent/state/imagelist.h"
 #include "agent/state/outbox.h"
 #include "agent/state/sharelist.h"
-#include "agent/uplink/uplink.h"
 #include "proto/jsonx.h"
 #include "proto/report.h"
 
@@ -106,27 +104,26 @@ static void set_order(json_t *v, const struct order *o)
 	set_text(v, "container_id", o->container_id);
 }
 
-void tell_operation(struct agent *a, const struct operation *op, enum journal_state state,
-	const json_t *progress)
+void tell_operation(struct agent *a, const struct tell_operation *t)
 {
 	json_t *v = new_report("order");
-	int64_t end_ms = op->finished_ms;
 
-	set_order(v, &op->order);
-	set(v, "state", json_string(journal_state_name(state)));
-	if (progress)
-		set(v, "progress", json_deep_copy(progress));
-	if (op->started_ms)
-		set(v, "started_at", time_json(op->started_ms));
-	if (state == JOURNAL_SUCCEEDED || state == JOURNAL_FAILED) {
-		set(v, "finished_at", time_json(end_ms));
+	set_order(v, t->order);
+	set(v, "state", json_string(journal_state_name(t->state)));
+	if (t->progress)
+		set(v, "progress", json_deep_copy(t->progress));
+	if (t->started_ms)
+		set(v, "started_at", time_json(t->started_ms));
+	if (t->state == JOURNAL_SUCCEEDED || t->state == JOURNAL_FAILED) {
+		set(v, "finished_at", time_json(t->finished_ms));
 		set(v, "duration_ms",
-			json_integer(op->started_ms ? MAX_OF(end_ms - op->started_ms, 0) : 0));
+			json_integer(
+				t->started_ms ? MAX_OF(t->finished_ms - t->started_ms, 0) : 0));
 	}
-	if (state == JOURNAL_SUCCEEDED && op->result)
-		set(v, "result", json_deep_copy(op->result));
-	if (state == JOURNAL_FAILED)
-		set(v, "error", tell_error(&op->err));
+	if (t->state == JOURNAL_SUCCEEDED && t->result)
+		set(v, "result", json_deep_copy(t->result));
+	if (t->state == JOURNAL_FAILED)
+		set(v, "error", tell_error(t->err));
 	send_report(a, v);
 }
 
@@ -289,7 +286,7 @@ static void tell_inventory(struct agent *a)
 		set(row, "image", json_string(c->spec.image));
 		set(row, "ipv4", address_json(c->spec.ipv4));
 		set(row, "ipv6",
-			ctnet_address6(&a->conf, &c->spec, six) ? json_string(six) : json_null());
+			ctlink_address6(&a->conf, &c->spec, six) ? json_string(six) : json_null());
 		(void)json_array_append_new(containers, row);
 	}
 	set(v, "containers", containers);
@@ -315,7 +312,7 @@ void tell_hello(struct agent *a)
 	set(v, "pool", tell_pool(a));
 	set(v, "public_key_hex", json_string(a->nodekey->public_key_hex));
 	set(v, "capabilities", list);
-	set(v, "clock", uplink_clock(a->uplink));
+	set(v, "clock", a->listener->clock(a));
 	set(v, "high_seq", json_integer((json_int_t)journal_high_seq(a->store)));
 	send_report(a, v);
 	tell_inventory(a);

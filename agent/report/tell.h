@@ -4,12 +4,21 @@
 #pragma once
 
 #include "agent/common/agent.h"
-#include "agent/engine/engine.h"
 #include "agent/state/desired.h"
+#include "agent/state/journal.h"
+#include "proto/order.h"
 
-/* An order's state. @at is now. Terminal ones carry result or error, times and duration. */
-void tell_operation(struct agent *a, const struct operation *op, enum journal_state state,
-	const json_t *progress);
+/* How an order stands. */
+struct tell_operation {
+	const struct order *order;
+	enum journal_state state;
+	int64_t started_ms, finished_ms; /* 0: not yet */
+	const json_t *progress;          /* of one that runs; or NULL */
+	const json_t *result;            /* of one that succeeded; or NULL */
+	const struct err *err;           /* of one that failed */
+};
+/* Terminal ones carry result or error, times and duration. */
+void tell_operation(struct agent *a, const struct tell_operation *t);
 
 /* A rejected order that could be authenticated. */
 void tell_rejected(struct agent *a, const struct order *o, const struct err *err);

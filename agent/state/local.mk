@@ -4,6 +4,7 @@
 noinst_LIBRARIES += agent/state/libstate.a
 agent_state_libstate_a_SOURCES = \
 	agent/state/aliaslist.c agent/state/aliaslist.h \
+	agent/state/ctlink.c agent/state/ctlink.h \
 	agent/state/desired.c agent/state/desired.h \
 	agent/state/doclist.c agent/state/doclist.h \
 	agent/state/envlist.c agent/state/envlist.h \

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "agent/host/ctnet.h"
 #include "agent/stats/metrics.h"
 
 #include <dirent.h>
@@ -10,76 +9,14 @@
 
 #include "agent/engine/engine.h"
 #include "agent/engine/worker.h"
+#include "agent/host/ctnet.h"
+#include "agent/report/counters.h"
 #include "agent/state/desired.h"
 #include "agent/state/outbox.h"
 #include "agent/state/store.h"
 #include "agent/stats/stats.h"
 #include "agent/uplink/uplink.h"
 #include "proto/jsonx.h"
-
-#define LEAVES_MAX 4
-
-/* Upper bounds of the histogram's buckets, in ms. */
-static const int64_t bounds_ms[] = { 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000,
-	120000, 600000 };
-
-struct metrics {
-	uint64_t orders;
-	struct {
-		uint64_t succeeded, failed, sum_ms, bucket[countof(bounds_ms) + 1];
-	} op[OP_COUNT];
-	uint64_t firewall[METRICS_FIREWALL];
-	struct {
-		const char *program; /* of static storage */
-		uint64_t starts;
-	} leaf[LEAVES_MAX];
-};
-
-struct metrics *metrics_new(void)
-{
-	return xcalloc(1, sizeof(struct metrics));
-}
-
-struct metrics *metrics_free(struct metrics *m)
-{
-	free(m);
-	return NULL;
-}
-
-void metrics_order(struct metrics *m, enum op op, bool succeeded, int64_t duration_ms)
-{
-	size_t i = 0;
-
-	while (i < countof(bounds_ms) && duration_ms > bounds_ms[i])
-		i++;
-	m->orders++;
-	m->op[op].bucket[i]++;
-	m->op[op].sum_ms += (uint64_t)MAX_OF(duration_ms, 0);
-	if (succeeded)
-		m->op[op].succeeded++;
-	else
-		m->op[op].failed++;
-}
-
-void metrics_firewall(struct metrics *m, enum metrics_firewall how)
-{
-	m->firewall[how]++;
-}
-
-void metrics_leaf(struct metrics *m, const char *program)
-{
-	for (size_t i = 0; i < LEAVES_MAX; i++)
-		if (!m->leaf[i].program || m->leaf[i].program == program) {
-			m->leaf[i].program = program;
-			m->leaf[i].starts++;
-			return;
-		}
-}
-
-uint64_t metrics_orders(const struct metrics *m)
-{
-	return m->orders;
-}
 
 /* --- the format --- */
 
@@ -315,7 +252,7 @@ static void containers(struct page *p)
 
 static void orders(const struct page *p)
 {
-	const struct metrics *m = p->agent->metrics;
+	const struct counters *m = p->agent->counters;
 
 	family(p, COUNTER, "hoody_orders_total", "Orders that ended, by op and result.");
 	for (int op = OP_NONE + 1; op < OP_COUNT; op++) {
@@ -336,7 +273,7 @@ static void orders(const struct page *p)
 
 static void durations(const struct page *p)
 {
-	const struct metrics *m = p->agent->metrics;
+	const struct counters *m = p->agent->counters;
 
 	family(p, HISTOGRAM, "hoody_order_duration_seconds",
 		"From an order's first attempt to its end.");
@@ -346,13 +283,13 @@ static void durations(const struct page *p)
 
 		if (!m->op[op].succeeded && !m->op[op].failed)
 			continue;
-		for (size_t i = 0; i < countof(bounds_ms); i++) {
+		for (size_t i = 0; i < countof(counters_bounds_ms); i++) {
 			n += m->op[op].bucket[i];
 			(void)fprintf(p->f,
 				"hoody_order_duration_seconds_bucket{op=\"%s\",le=\"%g\"} %llu\n",
-				name, (double)bounds_ms[i] / 1000, n);
+				name, (double)counters_bounds_ms[i] / 1000, n);
 		}
-		n += m->op[op].bucket[countof(bounds_ms)];
+		n += m->op[op].bucket[countof(counters_bounds_ms)];
 		(void)fprintf(p->f,
 			"hoody_order_duration_seconds_bucket{op=\"%s\",le=\"+Inf\"} %llu\n"
 			"hoody_order_duration_seconds_sum{op=\"%s\"} %.17g\n"
@@ -452,17 +389,17 @@ static void control(const struct page *p)
 static void parts(const struct page *p)
 {
 	static const char *const words[] = { "changed", "healed", "refused" };
-	const struct metrics *m = p->agent->metrics;
+	const struct counters *m = p->agent->counters;
 
 	family(p, COUNTER, "hoody_firewall_transactions_total",
 		"Changes of the firewall by netlink: for a container, against somebody else's, "
 		"refused by the kernel.");
-	for (size_t i = 0; i < METRICS_FIREWALL; i++)
+	for (size_t i = 0; i < COUNTERS_FIREWALL; i++)
 		(void)fprintf(p->f, "hoody_firewall_transactions_total{result=\"%s\"} %llu\n",
 			words[i], (unsigned long long)m->firewall[i]);
 	family(p, COUNTER, "hoody_leaf_starts_total",
 		"Starts of the confined programs: more than one each means that one has died.");
-	for (size_t i = 0; i < LEAVES_MAX && m->leaf[i].program; i++)
+	for (size_t i = 0; i < COUNTERS_LEAVES && m->leaf[i].program; i++)
 		(void)fprintf(p->f, "hoody_leaf_starts_total{program=\"%s\"} %llu\n",
 			m->leaf[i].program, (unsigned long long)m->leaf[i].starts);
 }

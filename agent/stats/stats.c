@@ -8,13 +8,13 @@
 #include <sys/sysinfo.h>
 
 #include "agent/engine/engine.h"
-#include "agent/host/ctnet.h"
 #include "agent/host/ctwatch.h"
 #include "agent/host/diskuse.h"
+#include "agent/report/counters.h"
 #include "agent/report/tell.h"
+#include "agent/state/ctlink.h"
 #include "agent/state/store.h"
 #include "agent/stats/diskcount.h"
-#include "agent/stats/metrics.h"
 #include "agent/uplink/uplink.h"
 #include "lxc/ctspec.h"
 #include "netns/ifstats.h"
@@ -324,7 +324,7 @@ static json_t *addresses_json(const struct agent *a, const struct container *c)
 		inet_ntop(AF_INET, &wire, four, sizeof(four)), "family", "inet", "netmask", "32",
 		"scope", "global");
 
-	if (ctnet_address6(&a->conf, &c->spec, six))
+	if (ctlink_address6(&a->conf, &c->spec, six))
 		(void)json_array_append_new(
 			list, json_pack("{s:s, s:s, s:s, s:s}", "address", six, "family", "inet6",
 				      "netmask", "128", "scope", "global"));
@@ -499,7 +499,7 @@ static json_t *agent_json(const struct agent *a)
 		"cpu_ns",
 		(json_int_t)((u.ru_utime.tv_sec + u.ru_stime.tv_sec) * NS_PER_S +
 			     (u.ru_utime.tv_usec + u.ru_stime.tv_usec) * 1000),
-		"orders_total", (json_int_t)metrics_orders(a->metrics), "orders_unfinished",
+		"orders_total", (json_int_t)a->counters->orders, "orders_unfinished",
 		(json_int_t)engine_unfinished(a->engine));
 }
 

@@ -2,7 +2,6 @@
 #include "agent/uplink/orderbatch.h"
 
 #include "agent/uplink/intake.h"
-#include "agent/uplink/uplink.h"
 #include "proto/clock.h"
 #include "proto/orderpack.h"
 
@@ -39,7 +38,7 @@ static void judge(struct orderbatch *b, const struct span *envelope, bool is_key
 		(void)intake_envelope(b->agent, &b->intake, envelope->at, envelope->size);
 	} else if (intake_keyset(b->agent, envelope->at, envelope->size)) {
 		b->rotated = true;
-		uplink_keys_changed(b->agent->uplink);
+		b->agent->listener->keys_changed(b->agent);
 	}
 }
 

@@ -11,7 +11,6 @@
 #include "agent/host/leaf.h"
 #include "agent/ops/reaper.h"
 #include "agent/state/outbox.h"
-#include "agent/stats/stats.h"
 #include "agent/uplink/apiclock.h"
 #include "agent/uplink/couriersetup.h"
 #include "agent/uplink/errand.h"
@@ -200,7 +199,7 @@ static void stats_failed(struct uplink *u, uint64_t status)
 	if (status != 404 && status != 405)
 		return;
 	u->stats_known = u->takes_no_stats = true;
-	stats_reload(u->agent->stats);
+	u->agent->listener->stats_changed(u->agent);
 }
 
 static void fail(struct uplink *u, struct errand *e, enum frame_fail why, uint64_t status,
@@ -257,7 +256,7 @@ static void stats_taken(struct uplink *u)
 	u->stats_known = true;
 	errand_succeeded(&u->errands[STATS]);
 	update_state(u);
-	stats_reload(u->agent->stats);
+	u->agent->listener->stats_changed(u->agent);
 }
 
 static int on_taken(struct channel *ch, struct channel_message *m, void *userdata)
@@ -331,7 +330,7 @@ static enum frame_fail judge_signature(
 static void keep_pace(struct uplink *u, const struct nodecall_pace *said)
 {
 	if (pace_keep(&u->pace, said))
-		stats_reload(u->agent->stats);
+		u->agent->listener->stats_changed(u->agent);
 }
 
 static int read_polled(struct uplink *u, const struct answer *got)
@@ -544,7 +543,7 @@ void uplink_kick(struct uplink *u)
 				.a = u->polled_after,
 				.b = u->polled_wait_s,
 				.c = ORDERPACK_MAX },
-			NULL, 0, u->polled_wait_s + UPLINK_POLL_MARGIN_S);
+			NULL, 0, u->polled_wait_s + NODECALL_POLL_MARGIN_S);
 	}
 	if (may_send(u, &u->errands[DELIVER])) {
 		size_t size = 0;
@@ -554,13 +553,13 @@ void uplink_kick(struct uplink *u)
 		if (envelope)
 			send_errand(&u->errands[DELIVER],
 				&(struct frame){ .type = FRAME_COURIER_DELIVER }, envelope, size,
-				UPLINK_DELIVER_S);
+				NODECALL_DELIVER_S);
 	}
 	if (u->stats && may_send(u, &u->errands[STATS])) {
 		_cleanup_(freep) char *text = TAKE(u->stats);
 
 		send_errand(&u->errands[STATS], &(struct frame){ .type = FRAME_COURIER_STATS },
-			text, strlen(text), UPLINK_DELIVER_S);
+			text, strlen(text), NODECALL_DELIVER_S);
 	}
 }
 

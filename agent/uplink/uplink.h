@@ -15,11 +15,6 @@
 struct agent;
 struct uplink;
 
-/* The courier's time-outs: what a poll has beyond its wait, and a delivery. One that keeps neither has
- * stopped, and is killed a little later. */
-#define UPLINK_POLL_MARGIN_S 20
-#define UPLINK_DELIVER_S     60
-
 _must_check_ int uplink_new(struct agent *a, struct uplink **ret, struct err *err);
 struct uplink *uplink_free(struct uplink *u);
 

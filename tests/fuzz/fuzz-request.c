@@ -64,7 +64,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	c.method = json_string_value(json_object_get(request, "method"));
 	c.query = json_object_get(request, "query");
 	c.body = json_object_get(request, "body");
-	c.route = api_find_route(c.method, json_object_get(request, "path"), c.args, allow);
+	c.route = api_find_route(api_routes, api_routes_count, c.method,
+		json_object_get(request, "path"), c.args, allow);
 	assert(strlen(allow) < sizeof(allow));
 	for (size_t i = 0; i < API_ARGS_MAX; i++)
 		assert(strnlen(c.args[i], API_ARG_MAX) < API_ARG_MAX);

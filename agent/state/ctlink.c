@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/state/ctlink.h"
+
+#include <arpa/inet.h>
+
+#include "netns/rtname.h"
+#include "proto/ident.h"
+
+int ctlink_range(const char *cidr, size_t len, struct fwrange *ret)
+{
+	uint32_t address, mask;
+	unsigned prefix;
+
+	if (ident_cidr4_parse(cidr, len, &address, &prefix) < 0)
+		return -EINVAL;
+	mask = prefix == 0 ? 0 : ~0u << (32 - prefix);
+	*ret = (struct fwrange){ address & mask, (address & mask) | ~mask };
+	return 0;
+}
+
+/* The subnet's beginning, and the place that the IPv4 address has in its own; zero: there is none. */
+void ctlink_address6_bytes(
+	const struct conf *conf, const struct ctspec *spec, uint8_t ret[static 16])
+{
+	const char *text = conf->network.subnet6;
+	struct fwrange four;
+	char base[INET6_ADDRSTRLEN] = "";
+	uint32_t place;
+
+	memset(ret, 0, 16);
+	if (!*text || ctlink_range(conf->network.subnet4, strlen(conf->network.subnet4), &four) < 0)
+		return;
+	(void)snprintf(base, sizeof(base), "%.*s", (int)strcspn(text, "/"), text);
+	if (inet_pton(AF_INET6, base, ret) != 1)
+		return;
+	for (unsigned bit = (unsigned)strtoul(strchr(text, '/') + 1, NULL, 10); bit < 128; bit++)
+		ret[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
+	place = spec->ipv4 - four.low;
+	for (int i = 15; place > 0; i--, place >>= 8)
+		ret[i] |= (uint8_t)place;
+}
+
+bool ctlink_address6(
+	const struct conf *conf, const struct ctspec *spec, char ret[static INET6_ADDRSTRLEN])
+{
+	uint8_t six[16];
+
+	ctlink_address6_bytes(conf, spec, six);
+	return *conf->network.subnet6 && spec->ipv4 &&
+	       inet_ntop(AF_INET6, six, ret, INET6_ADDRSTRLEN);
+}
+
+json_t *ctlink_json(const struct conf *conf, const struct ctspec *spec)
+{
+	struct rtlink l = {};
+	char mac[18], address[INET_ADDRSTRLEN], address6[INET6_ADDRSTRLEN] = "";
+	const uint32_t wire = htonl(spec->ipv4);
+
+	rtname_fill(conf->network.interface_prefix, spec->id, &l);
+	(void)snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", l.mac[0], l.mac[1],
+		l.mac[2], l.mac[3], l.mac[4], l.mac[5]);
+	(void)inet_ntop(AF_INET, &wire, address, sizeof(address));
+	(void)ctlink_address6(conf, spec, address6); /* "": it has none */
+	return json_pack("{s:s, s:s, s:s, s:s, s:I, s:s}", "name", l.name, "mac", mac, "address",
+		address, "address6", address6, "limit_bps", (json_int_t)spec->limits.net_bps, "dns",
+		conf->network.dns);
+}
