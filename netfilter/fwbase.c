@@ -39,8 +39,6 @@
 #define SHUT       "shut"
 #define SERVICES   "services"
 
-const char *const fwbase_maps[FW_DIRECTIONS] = { [FW_INGRESS] = "ingress", [FW_EGRESS] = "egress" };
-
 static void copy_name(char to[static FWTABLE_IFNAME_MAX], const char *ifname)
 {
 	size_t n = strnlen(ifname, FWTABLE_IFNAME_MAX - 1);
@@ -164,7 +162,7 @@ static void dispatch(struct nftnl_rule *r, uint32_t key, enum fwdirection d)
 {
 	nfexpr_meta(r, NFT_META_NFPROTO, 0);
 	nfexpr_meta(r, key, 1);
-	nfexpr_verdict_map(r, 0, fwbase_maps[d]);
+	nfexpr_verdict_map(r, 0, fwsets_maps[d]);
 }
 
 /* What most packets are is asked with as few words as can be: a new flow's pay for what follows. */

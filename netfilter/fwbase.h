@@ -19,7 +19,6 @@
 #define FWBASE_FULL       "full"       /* interfaces that had too many flows a moment ago */
 #define FWBASE_FLOWS      "flows"      /* interface → where its flows are counted */
 #define FWBASE_REFUSED    "refused"    /* interfaces, with a counter of what that has cost them */
-extern const char *const fwbase_maps[FW_DIRECTIONS]; /* family, interface → verdict */
 
 /* Keys, as registers have them: interfaces padded with NULs to 16 bytes, all else to 4. */
 struct fwbase_family_key {

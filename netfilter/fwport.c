@@ -6,6 +6,7 @@
 #include <linux/netfilter/nf_tables.h>
 
 #include "netfilter/fwbase.h"
+#include "netfilter/fwsets.h"
 #include "netfilter/nfexpr.h"
 
 static const char letters[FW_DIRECTIONS] = { [FW_INGRESS] = 'i', [FW_EGRESS] = 'e' };
@@ -254,7 +255,7 @@ static void map_direction(
 	};
 
 	chain_name(p, direction, chain);
-	nfbatch_elements(b, fwbase_maps[direction], true, delete, elements, countof(elements));
+	nfbatch_elements(b, fwsets_maps[direction], true, delete, elements, countof(elements));
 }
 
 static void attach(struct nfbatch *b, const struct fwport_state *p, enum fwdirection direction)

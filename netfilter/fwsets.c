@@ -7,6 +7,8 @@
 
 #include "netfilter/fwbase.h"
 
+const char *const fwsets_maps[FW_DIRECTIONS] = { [FW_INGRESS] = "ingress", [FW_EGRESS] = "egress" };
+
 #define FULL_MS \
 	1000 /* for so long, whoever has too many flows isn't counted again: a count looks at each */
 
@@ -39,9 +41,9 @@ static void add_sets(struct nfbatch *b)
 		{ FWBASE_CLOSED, 0, TYPE_IFNAME, 0, 0, of_interface, false },
 		{ FWBASE_PROXIED, NFT_SET_MAP, TYPE_IFNAME, TYPE_INET_SERVICE, 2, of_interface,
 			false },
-		{ fwbase_maps[FW_INGRESS], NFT_SET_MAP, TYPE_NFPROTO << TYPE_BITS | TYPE_IFNAME,
+		{ fwsets_maps[FW_INGRESS], NFT_SET_MAP, TYPE_NFPROTO << TYPE_BITS | TYPE_IFNAME,
 			NFT_DATA_VERDICT, 0, of_family, false },
-		{ fwbase_maps[FW_EGRESS], NFT_SET_MAP, TYPE_NFPROTO << TYPE_BITS | TYPE_IFNAME,
+		{ fwsets_maps[FW_EGRESS], NFT_SET_MAP, TYPE_NFPROTO << TYPE_BITS | TYPE_IFNAME,
 			NFT_DATA_VERDICT, 0, of_family, false },
 		{ FWBASE_PROXIES, NFT_SET_INTERVAL, TYPE_NFPROTO << TYPE_BITS | TYPE_IPADDR, 0, 0,
 			of_proxy, false },

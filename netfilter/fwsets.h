@@ -5,5 +5,8 @@
 #include "netfilter/fwtable.h"
 #include "netfilter/nfbatch.h"
 
+/* Of an address family and a container's interface: its chain of rules in that direction. */
+extern const char *const fwsets_maps[FW_DIRECTIONS];
+
 /* All of them; empty, but for the proxies' addresses, which are the configuration's. */
 void fwsets_build(struct nfbatch *b, const struct fwtable_conf *conf);

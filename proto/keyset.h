@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The trusted keys (PROTOCOL.md section 7): the root of trust, its file form, rotation after TUF,
- * and rollback refusal. Pure: time and bytes come from the caller. */
+/* The trusted keys (PROTOCOL.md section 7): the root of trust, and its file form; how one follows the other is proto/rotate. Pure: time and bytes come from the caller. */
 #pragma once
 
 #include "proto/base.h"
@@ -36,10 +35,3 @@ bool keyset_key_is_expired(const struct keyset_key *key, int64_t now_ms);
 /* The time that this set's keys are asked about where a set of which all has expired still counts: for keysets, and for
  * the answers that carry them (sections 7 and 10.10). @now_ms while a key is good; else a time at which none has expired. */
 int64_t keyset_vouching_time(const struct keyset *ks, int64_t now_ms);
-
-/* Judge a DSSE envelope that carries the next keyset: signed by a key of @present (expired ones
- * count when all are, sections 7 and 10.10) and by the new set's active key, version exactly one higher.
- * Returns 0 and *ret; -EBADMSG malformed or badly signed; -ESTALE keyset_rollback; -ENOENT
- * keyset_gap. */
-_must_check_ int keyset_rotate(const struct keyset *present, const void *envelope, size_t size,
-	int64_t now_ms, struct keyset *ret, struct err *err);

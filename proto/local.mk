@@ -10,7 +10,7 @@ proto_libproto_a_SOURCES = \
 	proto/frame.c proto/frame.h \
 	proto/ident.c proto/ident.h \
 	proto/jsonx.c proto/jsonx.h \
-	proto/keyset.c proto/keyset.h \
+	proto/keyset.c proto/keyset.h proto/rotate.c proto/rotate.h \
 	proto/nodecall.c proto/nodecall.h \
 	proto/opfield.c proto/opfield.h \
 	proto/oprules.c proto/oprules.h \

@@ -484,3 +484,12 @@ const struct opfield_form opfield_mount_path = {
 		"at most 255, below / and outside /proc /sys /dev /boot /run /var/run",
 	.reason = ERR_INVALID_PATH,
 };
+
+bool opfield_is_api_url(const char *url)
+{
+	/* No user, query, fragment or odd path. */
+	static const char may_be[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				     "0123456789/-._~%:[]";
+
+	return url[strspn(url, may_be)] == '\0' && opfield_image_url.is(url);
+}

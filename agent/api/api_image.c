@@ -6,6 +6,7 @@
 #include "agent/host/imagejob.h"
 #include "agent/state/imagelist.h"
 #include "proto/jsonx.h"
+#include "proto/opfield.h"
 
 #define RESOLVE_TIMEOUT_MS 60000
 #define LIST_LIMIT         20
@@ -120,7 +121,7 @@ void api_image_import(struct api_call *c)
 		pull(c, json_deep_copy(c->body));
 	} else if (again) {
 		pull(c, again);
-	} else if (*server && !conf_is_api_url(server)) {
+	} else if (*server && !opfield_is_api_url(server)) {
 		api_refuse(c, ERR_INVALID_PARAMS, "url",
 			"an image server's URL is https, or http to loopback");
 	} else if (*server) {

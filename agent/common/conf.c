@@ -365,12 +365,3 @@ int conf_reload(const struct conf *running, const char *path, struct conf *ret,
 	*ret = c;
 	return 0;
 }
-
-bool conf_is_api_url(const char *url)
-{
-	/* No user, query, fragment or odd path. */
-	static const char may_be[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				     "0123456789/-._~%:[]";
-
-	return url[strspn(url, may_be)] == '\0' && opfield_image_url.is(url);
-}

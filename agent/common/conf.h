@@ -125,7 +125,3 @@ void conf_defaults(struct conf *ret);
 #define CONF_KEPT_MAX 512
 _must_check_ int conf_reload(const struct conf *running, const char *path, struct conf *ret,
 	char ret_kept[static CONF_KEPT_MAX], struct err *err);
-
-/* True when @url may be an ApiUrl: https, or http to a loopback address (127.0.0.0/8, [::1],
- * localhost), with no user info, query or fragment. */
-bool conf_is_api_url(const char *url);

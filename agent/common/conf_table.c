@@ -5,6 +5,7 @@
 #include <ctype.h>
 
 #include "proto/ident.h"
+#include "proto/opfield.h"
 #include "proto/signame.h"
 
 #define NAME_MAX_LEN         64
@@ -107,7 +108,7 @@ static int text_api_url(const char *value, char **ret, const char **ret_why)
 {
 	size_t len = strlen(value);
 
-	if (!conf_is_api_url(value))
+	if (!opfield_is_api_url(value))
 		return -EINVAL;
 	while (len > 0 && value[len - 1] == '/')
 		len--;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* hoodyctl: what all its commands share. One table of commands and one of options (ctl_main.c); one
+/* hoodyctl: what all its commands share. One table of commands and one of options (ctl_table.c); one
  * file per command. A command prints what it has to say on stdout, its failure goes into @err and
  * is printed by main in one place. */
 #pragma once
@@ -21,6 +21,8 @@ enum ctl_exit {
 
 #define CTL_ARGS_MAX 3
 
+struct ctl_table;
+
 struct ctl {
 	/* options as given, NULL when not */
 	const char *socket, *config, *lines, *url, *token, *ca;
@@ -32,6 +34,7 @@ struct ctl {
 	const char *args[CTL_ARGS_MAX]; /* as many as the command has */
 	const char *const *rest;        /* the words behind them, when it takes any; or NULL */
 	bool colour;                    /* stdout is a terminal that wants it */
+	const struct ctl_table *table;  /* what there is to type */
 };
 
 /* Each returns an exit code, with @err filled when it isn't CTL_OK. */
@@ -61,16 +64,9 @@ enum ctl_exit ctl_complete(const struct ctl *ctl, struct err *err);
 enum ctl_exit ctl_order_plan(const struct ctl *ctl, struct err *err);
 enum ctl_exit ctl_order_verify(const struct ctl *ctl, struct err *err);
 
-/* The configuration as --config says, without the checks that need an enrolled node. With no
- * --config and no file at the default place: the defaults. Returns CTL_OK or CTL_CONFIG. */
-enum ctl_exit ctl_read_config(const struct ctl *ctl, struct conf *ret, struct err *err);
-
 /* A member's text, or NULL when it is absent or none: what other versions of the agent may leave
  * out. */
 static inline const char *ctl_text_of(const json_t *v, const char *key)
 {
 	return json_string_value(json_object_get(v, key));
 }
-
-/* Print @v for programs to read. */
-void ctl_print_json(const json_t *v);

@@ -3,6 +3,7 @@
 #include "agent/ctl/ctl_change.h"
 #include "agent/ctl/ctl_find.h"
 #include "agent/ctl/ctl_http.h"
+#include "agent/ctl/ctl_out.h"
 #include "agent/ctl/ctl_show.h"
 #include "agent/ctl/ctl_text.h"
 #include "proto/ident.h"
@@ -132,7 +133,7 @@ enum ctl_exit ctl_api_project_create(const struct ctl *ctl, struct err *err)
 	enum ctl_exit e = ctl_http_ask(ctl, "POST", "/projects", body, false, &data, err);
 
 	if (e == CTL_OK && ctl->json)
-		ctl_print_json(data);
+		ctl_out_json(data);
 	else if (e == CTL_OK)
 		puts(ctl_text_of(data, "id"));
 	return e;

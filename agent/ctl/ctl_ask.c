@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/ctl/ctl_ask.h"
+#include "agent/ctl/ctl_conf.h"
 
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -21,7 +22,7 @@ static enum ctl_exit connect_to(const struct ctl *ctl, int *ret, struct err *err
 	if (ctl->socket) {
 		path = xstrdup(ctl->socket);
 	} else {
-		if (ctl_read_config(ctl, &c, err) != CTL_OK)
+		if (ctl_conf_read(ctl, &c, err) != CTL_OK)
 			return CTL_CONFIG;
 		path = xasprintf("%s/agent.sock", c.node.runtime_directory);
 	}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/ctl/ctl_change.h"
+#include "agent/ctl/ctl_out.h"
 
 #include "agent/ctl/ctl_http.h"
 #include "agent/ctl/ctl_show.h"
@@ -46,7 +47,7 @@ static enum ctl_exit tell_end(const struct ctl *ctl, const json_t *v, struct err
 	char text[CTL_TEXT_MAX];
 
 	if (ctl->json)
-		ctl_print_json(v);
+		ctl_out_json(v);
 	if (!status || strcmp(status, "succeeded") != 0) {
 		const char *message = json_string_value(ctl_show_member(v, "error.message")),
 			   *code = json_string_value(ctl_show_member(v, "error.code"));
@@ -100,7 +101,7 @@ enum ctl_exit ctl_change(const struct ctl *ctl, const char *method, const char *
 	if (!ctl->async)
 		return ctl_change_follow(ctl, id, err);
 	if (ctl->json)
-		ctl_print_json(begun);
+		ctl_out_json(begun);
 	else
 		puts(id);
 	return CTL_OK;

@@ -5,6 +5,7 @@
 #include "agent/common/conf_table.h"
 #include "agent/common/journald.h"
 #include "agent/ctl/ctl.h"
+#include "agent/ctl/ctl_out.h"
 #include "proto/jsonx.h"
 
 static void print_values(const struct conf *c)
@@ -35,7 +36,7 @@ static void print_json(const struct conf *c)
 		(void)json_object_set_new(
 			json_object_get(v, key->section), key->key, json_string(value));
 	}
-	ctl_print_json(v);
+	ctl_out_json(v);
 }
 
 enum ctl_exit ctl_config(const struct ctl *ctl, struct err *err)

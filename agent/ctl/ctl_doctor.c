@@ -13,7 +13,9 @@
 #include "agent/common/nodekey.h"
 #include "agent/ctl/ctl_ask.h"
 #include "agent/ctl/ctl_bounds.h"
+#include "agent/ctl/ctl_conf.h"
 #include "agent/ctl/ctl_file.h"
+#include "agent/ctl/ctl_out.h"
 #include "agent/ctl/ctl_pool.h"
 #include "agent/ctl/ctl_tables.h"
 #include "agent/ctl/ctl_text.h"
@@ -466,7 +468,7 @@ enum ctl_exit ctl_doctor(const struct ctl *ctl, struct err *err)
 		foreign_tables };
 	struct doctor d = { .ctl = ctl };
 	struct err ignored = {};
-	enum ctl_exit e = ctl_read_config(ctl, &d.conf, err);
+	enum ctl_exit e = ctl_conf_read(ctl, &d.conf, err);
 
 	if (e != CTL_OK)
 		return e;
@@ -476,7 +478,7 @@ enum ctl_exit ctl_doctor(const struct ctl *ctl, struct err *err)
 	for (size_t i = 0; i < countof(checks); i++)
 		checks[i](&d);
 	if (ctl->json)
-		ctl_print_json(d.findings);
+		ctl_out_json(d.findings);
 	else
 		print(&d);
 	if (d.n[BAD] > 0) {

@@ -10,12 +10,15 @@
  * unless --force is given. */
 #include "agent/common/nodekey.h"
 #include "agent/ctl/ctl.h"
+#include "agent/ctl/ctl_conf.h"
 #include "agent/ctl/ctl_file.h"
+#include "agent/ctl/ctl_out.h"
 #include "agent/ctl/ctl_post.h"
 #include "agent/ctl/ctl_text.h"
 #include "proto/ident.h"
 #include "proto/jsonx.h"
 #include "proto/keyset.h"
+#include "proto/opfield.h"
 
 #define TOKEN_FILE_DEFAULT \
 	"node-token" /* beside the configuration, when Control.TokenFile is unset */
@@ -75,7 +78,7 @@ static enum ctl_exit prepare(struct enrolment *e, struct err *err)
 {
 	const struct ctl *ctl = e->ctl;
 	_cleanup_(freep) char *config = NULL, *dir = NULL;
-	enum ctl_exit x = ctl_read_config(ctl, &e->conf, err);
+	enum ctl_exit x = ctl_conf_read(ctl, &e->conf, err);
 	size_t len;
 
 	if (x != CTL_OK)
@@ -83,7 +86,7 @@ static enum ctl_exit prepare(struct enrolment *e, struct err *err)
 	e->url = xstrdup(ctl->url ? ctl->url : e->conf.control.api_url);
 	for (len = strlen(e->url); len > 0 && e->url[len - 1] == '/'; len--)
 		e->url[len - 1] = '\0';
-	if (!conf_is_api_url(e->url))
+	if (!opfield_is_api_url(e->url))
 		return usage(err, "--url",
 			*e->url ? "want an https URL, or an http URL of a loopback address"
 				: "is needed, since Control.ApiUrl is not set");
@@ -280,7 +283,7 @@ static void report(const struct enrolment *e)
 	v = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "node_id", e->node_id, "public_key_hex",
 		e->key->public_key_hex, "keyid", e->key->keyid, "token_file", e->token_path,
 		"trusted_keys", e->conf.control.trusted_keys, "config", e->dropin_path);
-	ctl_print_json(v);
+	ctl_out_json(v);
 }
 
 enum ctl_exit ctl_enroll(const struct ctl *ctl, struct err *err)

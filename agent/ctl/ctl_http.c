@@ -4,6 +4,7 @@
 #include <curl/curl.h>
 #include <signal.h>
 
+#include "agent/ctl/ctl_conf.h"
 #include "proto/jsonx.h"
 
 #define BASE         "http://node/api/v1"
@@ -91,7 +92,7 @@ static enum ctl_exit socket_of(const struct ctl *ctl, char **ret, struct err *er
 		*ret = xstrdup(ctl->socket);
 		return CTL_OK;
 	}
-	if (ctl_read_config(ctl, &c, err) != CTL_OK)
+	if (ctl_conf_read(ctl, &c, err) != CTL_OK)
 		return CTL_CONFIG;
 	*ret = xstrdup(c.local.socket);
 	return CTL_OK;

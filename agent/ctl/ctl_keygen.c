@@ -2,13 +2,15 @@
 /* hoodyctl keygen: make the node's key if there is none, and show its public half. */
 #include "agent/common/nodekey.h"
 #include "agent/ctl/ctl.h"
+#include "agent/ctl/ctl_conf.h"
+#include "agent/ctl/ctl_out.h"
 #include "proto/jsonx.h"
 
 enum ctl_exit ctl_keygen(const struct ctl *ctl, struct err *err)
 {
 	_cleanup_conf_ struct conf c = { 0 };
 	_cleanup_(nodekey_freep) struct nodekey *k = NULL;
-	enum ctl_exit e = ctl_read_config(ctl, &c, err);
+	enum ctl_exit e = ctl_conf_read(ctl, &c, err);
 	_cleanup_json_ json_t *v = NULL;
 
 	if (e != CTL_OK)
@@ -22,6 +24,6 @@ enum ctl_exit ctl_keygen(const struct ctl *ctl, struct err *err)
 	}
 	v = json_pack("{s:s, s:s, s:s+}", "public_key_hex", k->public_key_hex, "keyid", k->keyid,
 		"file", c.node.state_directory, "/" NODEKEY_FILE);
-	ctl_print_json(v);
+	ctl_out_json(v);
 	return CTL_OK;
 }

@@ -12,8 +12,8 @@ static void print_options(FILE *f, unsigned bits, bool colour)
 {
 	_cleanup_(ctl_text_freep) struct ctl_text *t = ctl_text_new(NULL, 2);
 
-	for (size_t i = 0; i < ctl_table_options_count; i++) {
-		const struct ctl_option *o = &ctl_table_options[i];
+	for (size_t i = 0; i < ctl_table.n_options; i++) {
+		const struct ctl_option *o = &ctl_table.options[i];
 		char letter[8] = "    ";
 		_cleanup_(freep) char *form = NULL;
 
@@ -41,13 +41,13 @@ static void print_help(FILE *f, const struct ctl_command *c, bool colour)
 		return;
 	}
 	fprintf(f, "hoodyctl [OPTION...] COMMAND [OPTION...]\n\nCommands:\n");
-	for (size_t i = 0; i < ctl_table_commands_count; i++) {
-		_cleanup_(freep) char *name = xasprintf("  %s%s%s", ctl_table_commands[i].name,
-			ctl_table_commands[i].argument ? " " : "",
-			ctl_table_commands[i].argument ? ctl_table_commands[i].argument : "");
+	for (size_t i = 0; i < ctl_table.n_commands; i++) {
+		_cleanup_(freep) char *name = xasprintf("  %s%s%s", ctl_table.commands[i].name,
+			ctl_table.commands[i].argument ? " " : "",
+			ctl_table.commands[i].argument ? ctl_table.commands[i].argument : "");
 
 		ctl_text_cell(t, name, CTL_BOLD);
-		ctl_text_cell(t, ctl_table_commands[i].summary, CTL_PLAIN);
+		ctl_text_cell(t, ctl_table.commands[i].summary, CTL_PLAIN);
 	}
 	ctl_text_print(t, f, colour);
 	fprintf(f, "\nOptions:\n");
@@ -108,11 +108,11 @@ static int parse_long(struct args *a, const char *word, struct err *err)
 {
 	size_t len = strcspn(word, "=");
 
-	for (size_t i = 0; i < ctl_table_options_count; i++)
-		if (strlen(ctl_table_options[i].name) == len &&
-			strncmp(ctl_table_options[i].name, word, len) == 0)
+	for (size_t i = 0; i < ctl_table.n_options; i++)
+		if (strlen(ctl_table.options[i].name) == len &&
+			strncmp(ctl_table.options[i].name, word, len) == 0)
 			return set_option(
-				a, &ctl_table_options[i], word[len] ? word + len + 1 : NULL, err);
+				a, &ctl_table.options[i], word[len] ? word + len + 1 : NULL, err);
 	return complain(err, "there is no option --%.*s", (int)MIN_OF(len, 40u), word);
 }
 
@@ -123,9 +123,9 @@ static int parse_letters(struct args *a, const char *letters, struct err *err)
 	while (*letters && r == 0) {
 		const struct ctl_option *o = NULL;
 
-		for (size_t i = 0; i < ctl_table_options_count; i++)
-			if (ctl_table_options[i].letter == *letters)
-				o = &ctl_table_options[i];
+		for (size_t i = 0; i < ctl_table.n_options; i++)
+			if (ctl_table.options[i].letter == *letters)
+				o = &ctl_table.options[i];
 		if (!o)
 			return complain(err, "there is no option -%c", *letters);
 		letters++;
@@ -176,11 +176,11 @@ static int parse_command(struct args *a, const char *word, struct err *err)
 
 	if (a->command)
 		return take_argument(a, word, err);
-	for (size_t i = 0; i < ctl_table_commands_count; i++) {
-		if (strcmp(ctl_table_commands[i].name, full) == 0)
-			a->command = &ctl_table_commands[i];
-		else if (strncmp(ctl_table_commands[i].name, full, len) == 0 &&
-			 ctl_table_commands[i].name[len] == ' ')
+	for (size_t i = 0; i < ctl_table.n_commands; i++) {
+		if (strcmp(ctl_table.commands[i].name, full) == 0)
+			a->command = &ctl_table.commands[i];
+		else if (strncmp(ctl_table.commands[i].name, full, len) == 0 &&
+			 ctl_table.commands[i].name[len] == ' ')
 			a->noun = word;
 	}
 	if (!a->command && a->noun == word)
@@ -222,24 +222,6 @@ static int parse(struct args *a, struct err *err)
 	return r < 0 ? r : check_whole(a, err);
 }
 
-/* --- shared by the commands --- */
-
-enum ctl_exit ctl_read_config(const struct ctl *ctl, struct conf *ret, struct err *err)
-{
-	if (!ctl->config && access(CONF_PATH_DEFAULT, F_OK) < 0 && errno == ENOENT) {
-		conf_defaults(ret);
-		return CTL_OK;
-	}
-	return conf_read(ctl->config ? ctl->config : CONF_PATH_DEFAULT, ret, err) < 0 ? CTL_CONFIG
-										      : CTL_OK;
-}
-
-void ctl_print_json(const json_t *v)
-{
-	(void)json_dumpf(v, stdout, JSON_INDENT(2)); /* a failed stdout is found at the end */
-	putchar('\n');
-}
-
 /* A session's code is its command's, which has said itself what there was to say. */
 static enum ctl_exit fail(enum ctl_exit code, struct err *err)
 {
@@ -269,7 +251,7 @@ static enum ctl_exit run(const struct ctl *ctl, const struct ctl_command *comman
 
 int main(int argc, char **argv)
 {
-	struct ctl ctl = { .colour = ctl_text_wants_colour(STDOUT_FILENO) };
+	struct ctl ctl = { .colour = ctl_text_wants_colour(STDOUT_FILENO), .table = &ctl_table };
 	struct args a = { .next = argv + (argc > 0), .ctl = &ctl, .given = CTL_ANY };
 	struct err err = { 0 };
 	enum ctl_exit e;

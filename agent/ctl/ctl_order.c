@@ -4,8 +4,10 @@
 #include <inttypes.h>
 
 #include "agent/ctl/ctl.h"
+#include "agent/ctl/ctl_conf.h"
 #include "agent/ctl/ctl_file.h"
 #include "agent/ctl/ctl_http.h"
+#include "agent/ctl/ctl_out.h"
 #include "agent/ctl/ctl_text.h"
 #include "proto/clock.h"
 #include "proto/dsse.h"
@@ -46,7 +48,7 @@ static void print_order(const struct ctl *ctl, const struct order *o)
 		(json_int_t)o->seq, "op", o->op_name, "container_id", o->container_id, "project_id",
 		o->project_id, "issued_at", issued, "expires_at", expires, "kid", o->kid, "params",
 		o->params);
-	ctl_print_json(v);
+	ctl_out_json(v);
 	json_decref(v);
 }
 
@@ -60,7 +62,7 @@ enum ctl_exit ctl_order_verify(const struct ctl *ctl, struct err *err)
 	size_t size;
 	int r;
 
-	if (ctl_read_config(ctl, &c, err) != CTL_OK)
+	if (ctl_conf_read(ctl, &c, err) != CTL_OK)
 		return CTL_CONFIG;
 	r = read_keys(&c, &keys, err);
 	if (r >= 0)
@@ -88,7 +90,7 @@ static void print_plan(const struct ctl *ctl, const json_t *v)
 	size_t i;
 
 	if (ctl->json) {
-		ctl_print_json(v);
+		ctl_out_json(v);
 		return;
 	}
 	printf("%s of %s would %s\n", ctl_text_of(v, "op"),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* hoodyctl orders: the journal, newest last, so that a terminal ends with what just happened. */
 #include "agent/ctl/ctl_ask.h"
+#include "agent/ctl/ctl_out.h"
 #include "agent/ctl/ctl_text.h"
 #include "proto/jsonx.h"
 
@@ -100,7 +101,7 @@ enum ctl_exit ctl_orders(const struct ctl *ctl, struct err *err)
 	if (e != CTL_OK)
 		return e;
 	if (ctl->json)
-		ctl_print_json(v);
+		ctl_out_json(v);
 	else
 		print_orders(ctl, json_object_get(v, "orders"));
 	return CTL_OK;

@@ -9,7 +9,7 @@
 
 #define CTL_POST_RESPONSE_MAX 1048576UL
 
-/* POST the JSON text @body to @url (which conf_is_api_url()). @ca is a PEM file, or NULL for the
+/* POST the JSON text @body to @url (which opfield_is_api_url()). @ca is a PEM file, or NULL for the
  * system's authorities. *ret is the response's body (the caller's, NUL-terminated), *ret_status its
  * status, whatever it is. -ECONNREFUSED when there was no response (the message says why),
  * -EKEYREJECTED when the peer could not be authenticated. */

@@ -2,6 +2,7 @@
 #include "agent/ctl/ctl_show.h"
 
 #include "agent/ctl/ctl_http.h"
+#include "agent/ctl/ctl_out.h"
 #include "agent/ctl/ctl_text.h"
 #include "proto/jsonx.h"
 
@@ -59,7 +60,7 @@ static void print_rows(
 	const struct ctl *ctl, const struct ctl_column *columns, size_t n, const json_t *rows)
 {
 	if (ctl->json)
-		ctl_print_json(rows);
+		ctl_out_json(rows);
 	else
 		print_list(ctl, columns, n, rows);
 }
@@ -112,7 +113,7 @@ enum ctl_exit ctl_show_object(const struct ctl *ctl, const char *path, struct er
 	enum ctl_exit e = ctl_http_ask(ctl, "GET", path, NULL, false, &data, err);
 
 	if (e == CTL_OK && ctl->json)
-		ctl_print_json(data);
+		ctl_out_json(data);
 	else if (e == CTL_OK)
 		print_object(ctl, data);
 	return e;

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 
 #include "agent/ctl/ctl_ask.h"
+#include "agent/ctl/ctl_out.h"
 #include "agent/ctl/ctl_text.h"
 #include "proto/jsonx.h"
 
@@ -123,7 +124,7 @@ enum ctl_exit ctl_status(const struct ctl *ctl, struct err *err)
 	if (e != CTL_OK)
 		return e;
 	if (ctl->json) {
-		ctl_print_json(v);
+		ctl_out_json(v);
 	} else {
 		print_node(ctl, v);
 		print_containers(ctl, json_object_get(v, "containers"));

@@ -25,7 +25,7 @@ enum command_bit {
 	COMPLETION = 16384,
 };
 
-const struct ctl_command ctl_table_commands[] = {
+static const struct ctl_command commands[] = {
 #define PARAMS    "KEY=VALUE: the public API's words; VALUE is JSON, or a text.\n"
 #define CONTAINER "A container goes by its id, its name, or the first characters of its id.\n"
 	{ "container list", LIST, ctl_api_containers, "list the containers of this node", "" },
@@ -132,9 +132,8 @@ const struct ctl_command ctl_table_commands[] = {
 	{ "config", CONFIG, ctl_config, "check the configuration and show it with its defaults",
 		"" },
 };
-const size_t ctl_table_commands_count = countof(ctl_table_commands);
 
-const struct ctl_option ctl_table_options[] = {
+static const struct ctl_option options[] = {
 #define AT(member) offsetof(struct ctl, member)
 	{ "socket", 's', "PATH", AT(socket), STATUS | ORDERS | EXEC | CONSOLE | TOP | DOCTOR | API,
 		"the agent's socket (default: Local.Socket; status and orders: agent.sock in "
@@ -169,4 +168,8 @@ const struct ctl_option ctl_table_options[] = {
 	{ "version", 'V', NULL, AT(version), CTL_ANY, "show the version" },
 #undef AT
 };
-const size_t ctl_table_options_count = countof(ctl_table_options);
+
+const struct ctl_table ctl_table = { .commands = commands,
+	.n_commands = countof(commands),
+	.options = options,
+	.n_options = countof(options) };

@@ -13,8 +13,6 @@ struct ctl_command {
 	const char *argument; /* names of its arguments, a space between; NULL: it takes none */
 	const char *rest;     /* what may stand behind them: COMMAND, KEY=VALUE; NULL: nothing */
 };
-extern const struct ctl_command ctl_table_commands[];
-extern const size_t ctl_table_commands_count;
 
 #define CTL_ANY 0xffffffffu /* all of the commands' bits */
 
@@ -26,5 +24,11 @@ struct ctl_option {
 	unsigned commands;
 	const char *help;
 };
-extern const struct ctl_option ctl_table_options[];
-extern const size_t ctl_table_options_count;
+
+struct ctl_table {
+	const struct ctl_command *commands;
+	size_t n_commands;
+	const struct ctl_option *options;
+	size_t n_options;
+};
+extern const struct ctl_table ctl_table;

@@ -6,6 +6,7 @@
 #include <poll.h>
 
 #include "agent/ctl/ctl_http.h"
+#include "agent/ctl/ctl_out.h"
 #include "agent/ctl/ctl_text.h"
 #include "proto/clock.h"
 #include "proto/jsonx.h"
@@ -251,7 +252,7 @@ static enum ctl_exit once(struct top *t, struct err *err)
 		return CTL_OK;
 	}
 	v = rows_json(t);
-	ctl_print_json(v);
+	ctl_out_json(v);
 	json_decref(v);
 	return CTL_OK;
 }

@@ -7,6 +7,8 @@ agent_hoodyctl_SOURCES = \
 	agent/ctl/ctl_api.c \
 	agent/ctl/ctl_ask.c agent/ctl/ctl_ask.h \
 	agent/ctl/ctl_change.c agent/ctl/ctl_change.h \
+	agent/ctl/ctl_conf.c agent/ctl/ctl_conf.h \
+	agent/ctl/ctl_out.c agent/ctl/ctl_out.h \
 	agent/ctl/ctl_complete.c \
 	agent/ctl/ctl_config.c \
 	agent/ctl/ctl_bounds.c agent/ctl/ctl_bounds.h agent/ctl/ctl_doctor.c \

@@ -34,3 +34,9 @@ TESTS += tests/unit/test-outbox
 tests_unit_test_outbox_SOURCES = tests/unit/test-outbox.c tests/unit/tap.h
 tests_unit_test_outbox_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(SODIUM_CFLAGS) $(SYSTEMD_CFLAGS)
 tests_unit_test_outbox_LDADD = agent/state/libstate.a agent/common/libcommon.a proto/libproto.a $(SQLITE_LIBS) $(JANSSON_LIBS) $(SODIUM_LIBS) $(SYSTEMD_LIBS)
+
+check_PROGRAMS += tests/unit/test-ctlink
+TESTS += tests/unit/test-ctlink
+tests_unit_test_ctlink_SOURCES = tests/unit/test-ctlink.c tests/unit/tap.h
+tests_unit_test_ctlink_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+tests_unit_test_ctlink_LDADD = agent/state/libstate.a agent/common/libcommon.a netns/libnetns.a proto/libproto.a $(JANSSON_LIBS) $(SODIUM_LIBS)

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "agent/state/journal.h"
 #include "agent/state/trust.h"
 
 #include <fcntl.h>
 
 #include "agent/common/journald.h"
+#include "agent/state/journal.h"
 #include "agent/state/store.h"
+#include "proto/rotate.h"
 
 #define META_KEYSET "keyset"
 
@@ -78,7 +79,7 @@ static void adopt(struct agent *a, const struct keyset *next)
 int trust_rotate(struct agent *a, const void *envelope, size_t size, struct err *err)
 {
 	struct keyset next;
-	int r = keyset_rotate(
+	int r = rotate_keyset(
 		&a->keyset, envelope, size, journal_trusted_now_ms(a->store), &next, err);
 
 	if (r >= 0)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "agent/state/journal.h"
 #include "agent/uplink/intake.h"
 
 #include "agent/common/journald.h"
 #include "agent/engine/engine.h"
 #include "agent/report/tell.h"
+#include "agent/state/journal.h"
 #include "agent/state/trust.h"
 #include "proto/jsonx.h"
 

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "agent/state/journal.h"
 #include "agent/uplink/uplink.h"
 
 #include <sodium.h>
@@ -10,6 +9,7 @@
 #include "agent/engine/engine.h"
 #include "agent/host/leaf.h"
 #include "agent/ops/reaper.h"
+#include "agent/state/journal.h"
 #include "agent/state/outbox.h"
 #include "agent/uplink/apiclock.h"
 #include "agent/uplink/couriersetup.h"

@@ -17,7 +17,7 @@ struct job {
 };
 
 /* One more member of the job's result. */
-void worker_set_result(struct job *j, const char *key, json_t *value_steals);
+void worker_job_set_result(struct job *j, const char *key, json_t *value_steals);
 
 typedef int (*worker_act)(struct job *j, struct err *err);
 

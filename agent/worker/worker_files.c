@@ -25,7 +25,7 @@ static void write_env(struct job *j, int root)
 	if (!vars)
 		return;
 	e = envfile_write(root, vars, why, sizeof(why));
-	worker_set_result(
+	worker_job_set_result(
 		j, "env", json_pack("{s:s?, s:s}", "error", envfile_code(e), "message", why));
 }
 

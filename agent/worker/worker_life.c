@@ -47,7 +47,7 @@ int worker_life_launch(struct job *j, struct err *err)
 	if (r >= 0 && j->mounts)
 		r = worker_mounts_own(j, err);
 	if (r >= 0)
-		worker_set_result(j, "pid", json_integer(pid));
+		worker_job_set_result(j, "pid", json_integer(pid));
 	return r;
 }
 

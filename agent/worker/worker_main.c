@@ -163,14 +163,6 @@ static int job_run(const json_t *v, struct job *j, struct err *err)
 		name ? name : "?", verb ? verb : "?");
 }
 
-void worker_set_result(struct job *j, const char *key, json_t *value_steals)
-{
-	if (!j->result)
-		j->result = json_object();
-	if (json_object_set_new(j->result, key, value_steals) < 0)
-		abort();
-}
-
 /* --- serving --- */
 
 static int answer(const struct job *j, int r, const struct err *err)

@@ -133,7 +133,7 @@ int worker_mounts_set(struct job *j, struct err *err)
 			result = json_pack("{s:{s:s}}", "", "message", why.message);
 		(void)json_object_set_new(all, id, result);
 	}
-	worker_set_result(j, "mounts", all);
+	worker_job_set_result(j, "mounts", all);
 	return 0;
 }
 
@@ -150,7 +150,7 @@ int worker_mounts_own(struct job *j, struct err *err)
 		return r;
 	all = json_object();
 	(void)json_object_set_new(all, s->id, result);
-	worker_set_result(j, "mounts", all);
+	worker_job_set_result(j, "mounts", all);
 	return 0;
 }
 
@@ -208,8 +208,8 @@ int worker_mounts_measure(struct job *j, struct err *err)
 	struct ramdisk_usage u;
 
 	ramdisk_measure(j->run, s->id, project_of(s), &u);
-	worker_set_result(j, "private", u.private < 0 ? json_null() : json_integer(u.private));
-	worker_set_result(j, "secrets", u.secrets < 0 ? json_null() : json_integer(u.secrets));
-	worker_set_result(j, "project", u.project < 0 ? json_null() : json_integer(u.project));
+	worker_job_set_result(j, "private", u.private < 0 ? json_null() : json_integer(u.private));
+	worker_job_set_result(j, "secrets", u.secrets < 0 ? json_null() : json_integer(u.secrets));
+	worker_job_set_result(j, "project", u.project < 0 ? json_null() : json_integer(u.project));
 	return 0;
 }

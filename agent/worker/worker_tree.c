@@ -148,7 +148,7 @@ int worker_tree_measure(struct job *j, struct err *err)
 		step_back();
 	r = treesize_run(open(j->rootfs, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC),
 		ROOT_FILES_MAX, &bytes);
-	worker_set_result(j, "root", r < 0 && r != -E2BIG ? json_null() : json_integer(bytes));
+	worker_job_set_result(j, "root", r < 0 && r != -E2BIG ? json_null() : json_integer(bytes));
 	return 0;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Configuration files: refused with the line and a sentence, or whole, within the table's bounds, and the same when its
  * values are written again. */
+#include "proto/opfield.h"
 #include "agent/common/conf_table.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -33,7 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	assert(c.node.max_workers >= 1 && c.node.max_workers <= 256);
 	assert(*c.node.state_directory == '/' && !strstr(c.node.state_directory, "/../"));
-	assert(!*c.control.api_url || conf_is_api_url(c.control.api_url));
+	assert(!*c.control.api_url || opfield_is_api_url(c.control.api_url));
 	for (size_t i = 0; i < conf_table_count(); i++)
 		check_key(conf_table_row(i), &c);
 	return 0;

@@ -10,6 +10,7 @@
 #include "proto/encoding.h"
 #include "proto/jsonx.h"
 #include "proto/keyset.h"
+#include "proto/rotate.h"
 #include "tests/fuzz/fuzz.h"
 
 #define KEYS    4
@@ -110,7 +111,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	envelope = envelope_of(payload, n, data[0]);
 	if (!envelope)
 		return 0;
-	if (keyset_rotate(&present, envelope, strlen(envelope), 0, &next, &err) == 0)
+	if (rotate_keyset(&present, envelope, strlen(envelope), 0, &next, &err) == 0)
 		check_taken(&next, payload, n, data[0]);
 	else
 		assert(err.code != ERR_NONE && *err.message);

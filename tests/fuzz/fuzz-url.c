@@ -53,7 +53,8 @@ static void check(CURLU *u)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	_cleanup_(freep) char *url = fuzz_text(data, size);
-	bool api = conf_is_api_url(url), image = opfield_is_plain(url) && opfield_image_url.is(url),
+	bool api = opfield_is_api_url(url),
+	     image = opfield_is_plain(url) && opfield_image_url.is(url),
 	     courier = http_rules_allow(url);
 	CURLU *u = api || image || courier ? parsed(url) : NULL;
 

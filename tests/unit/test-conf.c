@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Files as operators write them, good and bad; and the table against the manual page and the
  * example file. */
+#include "proto/opfield.h"
 #include "agent/common/conf.h"
 
 #include <sys/stat.h>
@@ -242,9 +243,9 @@ static void test_urls(void)
 		"http://[::ffff:8.8.8.8]/" };
 
 	for (size_t i = 0; i < countof(good); i++)
-		TAP_OK(conf_is_api_url(good[i]), "may be: %s", good[i]);
+		TAP_OK(opfield_is_api_url(good[i]), "may be: %s", good[i]);
 	for (size_t i = 0; i < countof(wrong); i++)
-		TAP_OK(!conf_is_api_url(wrong[i]), "may not be: %s", wrong[i]);
+		TAP_OK(!opfield_is_api_url(wrong[i]), "may not be: %s", wrong[i]);
 }
 
 /* Every default can be written as the table says, and gives what an empty value gives. */

@@ -2,6 +2,7 @@
 /* Keysets: their form, and rotation with every way to be refused. */
 #include "proto/dsse.h"
 #include "proto/encoding.h"
+#include "proto/rotate.h"
 #include "tests/unit/vector.h"
 
 #define A                 "1111111111111111111111111111111111111111111111111111111111111111"
@@ -127,7 +128,7 @@ static void judge(
 {
 	struct keyset next = { .version = 77 };
 	struct err err = { 0 };
-	int r = keyset_rotate(present, envelope, strlen(envelope), NOW_MS, &next, &err);
+	int r = rotate_keyset(present, envelope, strlen(envelope), NOW_MS, &next, &err);
 
 	TAP_OK(r == want && err.code == code && (next.version == 77) == (r < 0), "%s: %s", name,
 		err.message);
