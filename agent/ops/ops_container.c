@@ -20,7 +20,8 @@
 #include "proto/jsonx.h"
 #include "proto/signame.h"
 
-#define MEMORY_MIN (1LL << 20)
+/* As Docker has it. The kernel charges by batches for each processor: of 1 MiB, some begin and some don't. */
+#define MEMORY_MIN (6LL << 20)
 
 /* --- create --- */
 

@@ -213,7 +213,7 @@ def numbers(node, table):
         name = row["field"].split(".")[1]
         table.max("container.update", row["field"])
         ends = [n / 100 if row["type"] == "number" else n for n in (table.max("container.create", row["field"]), row["min"])]
-        for n in ends + [1 << 20] * (name == "memory_bytes"): # the least that is taken
+        for n in ends + [6 << 20] * (name == "memory_bytes"): # the least that is taken
             what, new = f"{name} {n:g}", node.new_id()
             if taken(node.do("container.create", new, 60, image=harness.IMAGE, name="at-an-end", limits={name: n}), name, f"made with {what}"):
                 restarts(node, new, what)

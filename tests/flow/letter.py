@@ -55,7 +55,7 @@ def environment(node, api, cid):
 
 
 def limits(api, project, cid):
-    for bytes_ in (1, 65536, (1 << 20) - 1):
+    for bytes_ in (1, 65536, (6 << 20) - 1):
         refused(api, "POST", f"/projects/{project}/containers", {"image": harness.IMAGE, "name": "small", "limits": {"memory_bytes": bytes_}}, (400, "LIMIT_NOT_SUPPORTED", "limits.memory_bytes"), f"a container of {bytes_} bytes: the limit is named")
     refused(api, "PATCH", f"/containers/{cid}", {"limits": {"memory_bytes": 4096}}, (400, "LIMIT_NOT_SUPPORTED", "limits.memory_bytes"), "by a change, too")
     tap.eq(api.do("GET", f"/containers/{cid}")["limits"], {}, "and nothing was changed")
