@@ -38,8 +38,8 @@ static json_t *steps_of(const struct operation *op)
 
 		if (!s->skip || !s->skip(op))
 			(void)json_array_append_new(
-				list, json_pack("{s:s, s:b}", "job", s->job, "undone_on_failure",
-					      s->has_undo));
+				list, json_pack("{s:s, s:s?, s:b}", "name", op_step_name(s), "job",
+					      s->job, "undone_on_failure", s->has_undo));
 	}
 	return list;
 }

@@ -99,7 +99,7 @@ static void print_plan(const struct ctl *ctl, const json_t *v)
 	if (error)
 		printf("  %s (%s)\n", ctl_text_of(error, "message"), ctl_text_of(error, "code"));
 	json_array_foreach(json_object_get(v, "steps"), i, step)
-		printf("  %zu. %s%s\n", i + 1, ctl_text_of(step, "job"),
+		printf("  %zu. %s%s\n", i + 1, ctl_text_of(step, "name"),
 			json_is_true(json_object_get(step, "undone_on_failure"))
 				? " (undone if the order fails)"
 				: "");

@@ -256,8 +256,8 @@ static void on_worker_progress(uint64_t percent, uint64_t done, uint64_t total, 
 	if (op->progress_ms && now_ms - op->progress_ms < PROGRESS_MS)
 		return;
 	op->progress_ms = now_ms;
-	v = json_pack("{s:s, s:I, s:I}", "stage", op->def->steps[op->at.step].job, "bytes_done",
-		(json_int_t)done, "bytes_total", (json_int_t)total);
+	v = json_pack("{s:s, s:I, s:I}", "stage", op_step_name(&op->def->steps[op->at.step]),
+		"bytes_done", (json_int_t)done, "bytes_total", (json_int_t)total);
 	if (percent <= 100)
 		(void)json_object_set_new(v, "percent", json_integer((json_int_t)percent));
 	tell(op, JOURNAL_RUNNING, v);

@@ -28,7 +28,8 @@ enum ops_recovery {
 };
 
 struct ops_step {
-	const char *job; /* of hoody-worker; NULL: none */
+	const char *job;  /* of hoody-worker; NULL: none */
+	const char *name; /* what plans and progress call it; NULL: as the job */
 	bool has_undo;
 	/* This operation doesn't need the step; NULL: it always does. */
 	bool (*skip)(const struct operation *op);
@@ -44,6 +45,11 @@ struct ops_step {
 	int (*wait)(struct agent *a, struct operation *op);
 	int (*undo_here)(struct agent *a, struct operation *op);
 };
+
+static inline const char *op_step_name(const struct ops_step *step)
+{
+	return step->name ? step->name : step->job;
+}
 
 struct opdef {
 	enum op op;

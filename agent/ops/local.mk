@@ -30,3 +30,9 @@ check_PROGRAMS += tests/unit/test-heldtime
 TESTS += tests/unit/test-heldtime
 tests_unit_test_heldtime_SOURCES = tests/unit/test-heldtime.c tests/unit/tap.h
 tests_unit_test_heldtime_LDADD = agent/ops/libops.a
+
+check_PROGRAMS += tests/unit/test-ops
+TESTS += tests/unit/test-ops
+tests_unit_test_ops_SOURCES = tests/unit/test-ops.c tests/unit/tap.h
+tests_unit_test_ops_CFLAGS = $(agent_hoody_agent_CFLAGS)
+tests_unit_test_ops_LDADD = $(agent_hoody_agent_LDADD)

@@ -373,7 +373,7 @@ static enum ops_verdict stop_check(struct agent *a, struct operation *op)
 }
 
 static const struct ops_step stop_steps[] = {
-	{ .wait = ctstop_wait },
+	{ .name = "ask", .wait = ctstop_wait },
 	{ "ended" },
 };
 
@@ -399,7 +399,7 @@ static bool was_not_running(const struct operation *op)
 /* Between its halves the old init's end is ordered: it must not be taken for the new one's. One that
  * can't start again is started as it was before. */
 static const struct ops_step restart_steps[] = {
-	{ .wait = ctstop_wait, .skip = was_not_running },
+	{ .name = "ask", .wait = ctstop_wait, .skip = was_not_running },
 	{ "ended", .has_undo = true, .params = opstate_launch_params, .skip = was_not_running },
 	{ OPS_LAUNCH },
 };

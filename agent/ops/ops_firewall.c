@@ -245,7 +245,7 @@ static void firewall_finish(struct agent *a, struct operation *op)
 }
 
 static const struct ops_step firewall_steps[] = {
-	{ .has_undo = true, .here = firewall_act, .undo_here = firewall_undo },
+	{ .name = "rules", .has_undo = true, .here = firewall_act, .undo_here = firewall_undo },
 };
 
 #define FIREWALL(name)                                                                       \

@@ -109,11 +109,11 @@ static void remove_finish(struct agent *a, struct operation *op)
 }
 
 static const struct ops_step start_steps[] = {
-	{ .has_undo = true, .here = put_config, .undo_here = put_active },
+	{ .name = "mode", .has_undo = true, .here = put_config, .undo_here = put_active },
 };
 
 static const struct ops_step stop_steps[] = {
-	{ .has_undo = true, .here = put_none, .undo_here = put_active },
+	{ .name = "mode", .has_undo = true, .here = put_none, .undo_here = put_active },
 };
 
 #define STEPS(list) (list), countof(list)

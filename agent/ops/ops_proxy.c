@@ -113,7 +113,7 @@ static void document_finish(struct agent *a, struct operation *op)
 }
 
 static const struct ops_step document_steps[] = {
-	{ .has_undo = true, .here = put_document, .undo_here = put_recorded },
+	{ .name = "document", .has_undo = true, .here = put_document, .undo_here = put_recorded },
 };
 
 /* --- aliases --- */
@@ -222,7 +222,7 @@ static void alias_finish(struct agent *a, struct operation *op)
 }
 
 static const struct ops_step alias_steps[] = {
-	{ .has_undo = true, .here = put_new_alias, .undo_here = put_old_alias },
+	{ .name = "alias", .has_undo = true, .here = put_new_alias, .undo_here = put_old_alias },
 };
 
 #define STEPS(list) (list), countof(list)

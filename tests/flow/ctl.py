@@ -177,7 +177,7 @@ def main():
         tap.eq(node.do("container.create", cid, image=harness.IMAGE, start=False)["state"], "succeeded", "a container")
         picture = node.picture()
         for op, params, words in (("container.start", {}, ["would run", "1. launch \\(undone"]), ("container.stop", {}, ["would fail", "OPERATION_STATE_CONFLICT"]),
-                                  ("container.delete", {}, ["1. kill", "2. rootfs-remove"]), ("firewall.reset", {}, ["would run"])):
+                                  ("container.delete", {}, ["1. kill", "2. rootfs-remove"]), ("firewall.reset", {}, ["would run", "1. rules \\(undone"]), ("network.configure", {"type": "block"}, ["would run"]), ("proxy.document", {"scope": "container", "file_version": 1, "document": {}}, ["1. document"])):
             envelope = node.api.ask("envelope", order={"op": op, "container_id": cid, "project_id": harness.PROJECT, "params": params})["envelope"]
             path.write_text(envelope if isinstance(envelope, str) else json.dumps(envelope))
             gives(node, 0, words, "order", "plan", str(path))

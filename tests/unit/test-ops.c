@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The tables of ops: each op has a row, and each of its steps a name and something to do. */
+#include "agent/ops/ops.h"
+#include "tests/unit/tap.h"
+
+int main(void)
+{
+	for (int op = OP_NONE + 1; op < OP_COUNT; op++) {
+		const struct opdef *def = ops_find((enum op)op);
+
+		TAP_OK(def && def->check, "%s has a row", oprules_wire((enum op)op));
+		for (unsigned i = 0; def && i < def->n_steps; i++) {
+			const struct ops_step *s = &def->steps[i];
+
+			TAP_OK(op_step_name(s) && (s->job || s->here || s->wait),
+				"its step %u is called %s", i, op_step_name(s));
+		}
+	}
+	return tap_done();
+}
