@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The local API (PROTOCOL.md section 8) as the agent sees it: requests that the portal has parsed,
+/* agent/api: what local people ask.
+ *
+ * Here lie the agent's side of hoody-portal (portal), the routes and their bodies (api_routes.def, api_bodies.def,
+ * api_form), a file of handlers for each subject (api_*), and the socket of last resort (ctlsrv).
+ *
+ * daemon alone may call it. It may touch every floor below to read; it changes something by an order alone (api_order).
+ *
+ * This header is the local API (PROTOCOL.md section 8) as the agent sees it: requests that the portal has parsed,
  * matched against one table of routes, and answered by a handler.
  *
  * Whoever asks is root or a member of Local.Group: the kernel says so of the connection that the

@@ -1,5 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the agent is made of; agent_main.c puts it together. One thread, one loop, one writer of the
+/* agent/common: the ground floor, what every program of ours that has a configuration needs.
+ *
+ * Here lie the configuration and its one table (conf, conf_table), the log (journald, its ids in journald.def, and
+ * outlet, which never waits for a reader), systemd's readiness and watchdog (alive), the node's key (nodekey),
+ * certificates as texts (cafile), how a program of ours is found and started (spawn), back-off (pure), what a container
+ * is bounded by (ctbounds), and two clocks (agent.c).
+ *
+ * Anybody in agent/ may call it, also the programs beside the daemon: so nothing here knows the state file, a
+ * container, an order or the loop. It may touch proto/ alone. Of struct agent it has the shape, since everybody passes
+ * it on, and of its parts only the names: a part's functions are reached through the header of the floor that it is of,
+ * and a member from its own floor up (tests/lint/floors).
+ *
+ * This header is what the agent is made of; agent_main.c puts it together. One thread, one loop, one writer of the
  * state file. */
 #pragma once
 

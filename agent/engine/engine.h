@@ -1,7 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The engine: operations from acceptance to their one terminal report.
+/* agent/engine: journal, act, record, report. Operations from acceptance to their one terminal report.
  *
- * It advances in turns. During a turn of the event loop, intake and results only change memory and
+ * Here lie the order of orders (lane, pure), the walk over an op's steps with its undo (opstep, pure), the workers that
+ * do them (worker), what an op's row looks like (op.h), and the engine that turns. It knows no op, no container's
+ * network or mounts, no HTTP and no control API: rows are found by a function that it is given, and struct
+ * engine_listener says who hears of an order.
+ *
+ * ops, uplink, api and daemon may call it, and host for lanes and workers. It may touch the journal and the wanted state,
+ * and worker processes.
+ *
+ * The engine advances in turns. During a turn of the event loop, intake and results only change memory and
  * the open transaction. At the end of the turn the transaction is committed once for everything
  * that came together, and only then are the acts begun that the commit has journaled: journal, act,
  * record, report. A crash at any point finds a journal that is never behind what was done. */

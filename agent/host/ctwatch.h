@@ -1,5 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Watches the init of every running container by its pidfd, so that an end that nobody ordered is
+/* agent/host: what is made equal to the wish, and watched, by the agent itself.
+ *
+ * Here lie the network (ctnet, ctflows, drift, forwarder), the life of containers as the kernel tells it (ctwatch,
+ * ctstop), what is to be mounted and written (ctmounts, ctfiles, proxydir), disks (diskuse), where images come from
+ * (imagejob), and the processes beside us: how a leaf is kept alive (leaf) and what it sees of names (namefiles).
+ *
+ * ops and what is above may call it. It may touch nftables, rtnetlink, cgroups, pidfds, the proxy's directory and our
+ * leaves; a container's own tree is a worker's. It orders nothing: who owns a container decides what follows from its
+ * end (struct ctwatch_owner), from a forwarder's (forwarder_owner), or from a mount that failed.
+ *
+ * This header watches the init of every running container by its pidfd, so that an end that nobody ordered is
  * noticed at once and costs nothing until then.
  *
  * While an operation holds the container's lane an end is only remembered: the operation decides

@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The reports that the agent makes (PROTOCOL.md section 6), each in the open transaction of the
+/* agent/report: what is said, to all who listen, and what is counted.
+ *
+ * Here lie the reports of PROTOCOL.md section 6 (tell), their way into events and the node's history (event), the one
+ * place where a container's status changes (status), and what only grows (counters).
+ *
+ * Every floor above may call it, in the open transaction of the change that it tells of. It may touch the state file,
+ * and whoever follows events through struct agent_listener; it sends nothing itself.
+ *
+ * This header: the reports that the agent makes (PROTOCOL.md section 6), each in the open transaction of the
  * change that it tells of. */
 #pragma once
 

@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Statistics: of containers in the public form, and of the node. Taken for the
+/* agent/stats: what is counted of containers, the node and the agent, and shown to who scrapes.
+ *
+ * Here lie the one scrape that reports, local API and metrics share (stats), roots that no file system counts
+ * (diskcount), and the text formats of Prometheus and OpenMetrics (metrics).
+ *
+ * api and daemon may call it. It may touch what the kernel tells (cgroup files, rtnetlink's counters), and nothing that
+ * changes anything.
+ *
+ * This header: statistics of containers in the public form, and of the node. Taken for the
  * control API as often as it wants them (agent/uplink/pace), and afresh for whoever asks here. */
 #pragma once
 

@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The way up: the agent's side of the courier. Spawns it, tells it what to fetch and to deliver,
+/* agent/uplink: the control API, through the courier.
+ *
+ * Here lie the judgement of what comes (intake; orderbatch by slices), what goes out and when (errand, pace), what the
+ * courier is told (couriersetup), and what is known of the API's clock (apiclock).
+ *
+ * stats, api and daemon may call it. It may touch the courier's channel, the journal and the outbox; it runs no order,
+ * but accepts it into the engine.
+ *
+ * This header is the way up: the agent's side of the courier. Spawns it, tells it what to fetch and to deliver,
  * and believes nothing that it says but what a signature bears out. All back-off is decided here; a
  * courier that dies or breaks the rules is killed and started again, with back-off too.
  *

@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the agent asks of a worker, and what comes back: the words both sides share.
+/* agent/worker: hoody-worker, which does one operation's jobs as root and ends.
+ *
+ * Here lie the jobs, a file for each subject (worker_*; their table is worker_main's), and the words of this header. It
+ * alone links liblxc. It stands on lxc, storage, netns, netfilter and proto, and
+ * on agent/common for bounds and programs alone; it knows neither the state file nor the
+ * configuration: what a job doesn't say it has not.
+ *
+ * This header is what the agent asks of a worker, and what comes back: the words both sides share.
  *
  * A worker is exec'd with its channel as descriptor 3 and an empty environment; it serves
  * FRAME_WORKER_JOB one after the other and exits when the channel closes. It has no state of its
