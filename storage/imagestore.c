@@ -288,8 +288,11 @@ static int publish(
 		return -EIO;
 	if (r >= 0 && renameat(p->images, staging, p->images, digest) < 0)
 		r = -errno;
-	if (r >= 0 && fsync(p->images) < 0)
+	if (r >= 0 && fsync(p->images) < 0) {
 		r = -errno;
+		if (imagestore_remove(p, digest, err) < 0) /* nobody would know of it */
+			return r;
+	}
 	return r < 0 ? diskerr_set(err, r, "the image can't be made durable") : 0;
 }
 
