@@ -29,17 +29,14 @@ def code(path):
 class House:
     """stems: stem → folder. uses: stem → stem → symbols. gives: stem → symbols. Stems are unique in the tree."""
 
-    def __init__(self, moves=None):
-        self.moves = moves or {}
+    def __init__(self):
         self.stems, self.gives = {}, collections.defaultdict(set)
         self.uses = collections.defaultdict(lambda: collections.defaultdict(set))
         self.sources = {p.name: p for p in files(".c", ".h", ".def", folders=PRODUCT)}
         self._read_objects()
 
     def folder_of(self, path):
-        """A file's folder, as it is or as the moves will have it."""
-        here = str(path.parent)
-        return self.moves.get(path.stem, here) if here == "agent" else here
+        return str(path.parent)
 
     def _objects(self):
         """Those that the makefile names: what an earlier makefile had made may still lie about."""
