@@ -112,6 +112,13 @@ static int read_blob(int layout, const json_t *descriptor, json_t **ret, struct 
 	return fd < 0 ? fd : read_json(fd, ret, err);
 }
 
+static int read_document(int layout, const char *path, json_t **ret, struct err *err)
+{
+	_cleanup_(closep) int fd = open_file(layout, path, err);
+
+	return fd < 0 ? fd : read_json(fd, ret, err);
+}
+
 /* --- from the index to the layers --- */
 
 static bool suits(const json_t *descriptor)
@@ -136,9 +143,8 @@ static const json_t *choose(const json_t *index)
 
 static int find_manifest(int layout, json_t **ret, struct err *err)
 {
-	_cleanup_(closep) int fd = open_file(layout, "index.json", err);
 	_cleanup_json_ json_t *document = NULL;
-	int r = fd < 0 ? fd : read_json(fd, &document, err);
+	int r = read_document(layout, "index.json", &document, err);
 
 	for (int depth = 0; r >= 0 && depth <= DEPTH_MAX; depth++) {
 		const json_t *next;
@@ -191,9 +197,8 @@ static int each_of(const struct layers *l, oci_layer each, void *userdata, struc
 
 static int each_docker(int layout, oci_layer each, void *userdata, struct err *err)
 {
-	_cleanup_(closep) int fd = open_file(layout, "manifest.json", err);
 	_cleanup_json_ json_t *document = NULL;
-	int r = fd < 0 ? fd : read_json(fd, &document, err);
+	int r = read_document(layout, "manifest.json", &document, err);
 	struct layers l = { layout, json_object_get(json_array_get(document, 0), "Layers"),
 		open_path };
 
@@ -218,16 +223,14 @@ int oci_each_layer(int layout, oci_layer each, void *userdata, struct err *err)
 
 static int read_docker_config(int layout, json_t **ret, struct err *err)
 {
-	_cleanup_(closep) int fd = open_file(layout, "manifest.json", err), config = -1;
 	_cleanup_json_ json_t *document = NULL;
-	int r = fd < 0 ? fd : read_json(fd, &document, err);
+	int r = read_document(layout, "manifest.json", &document, err);
 	const char *path =
 		json_string_value(json_object_get(json_array_get(document, 0), "Config"));
 
 	if (r < 0 || !path)
 		return r < 0 ? r : -ENOENT;
-	config = open_file(layout, path, err);
-	return config < 0 ? config : read_json(config, ret, err);
+	return read_document(layout, path, ret, err);
 }
 
 static int read_config(int layout, json_t **ret, struct err *err)
