@@ -17,6 +17,7 @@
 #include "agent/ctl/ctl_file.h"
 #include "agent/ctl/ctl_out.h"
 #include "agent/ctl/ctl_pool.h"
+#include "agent/ctl/ctl_route.h"
 #include "agent/ctl/ctl_tables.h"
 #include "agent/ctl/ctl_text.h"
 #include "proto/clock.h"
@@ -341,21 +342,14 @@ static bool forwards(const char *interface)
 	return has_line(path, "1");
 }
 
-/* By interface, since the agent turns it on there alone. proc(5): a route per line of /proc/net/route;
- * destination and mask 0: a default one. */
+/* By interface, since the agent turns it on there alone. */
 static void forwarding(struct doctor *d)
 {
-	FILE *f = fopen("/proc/net/route", "re");
-	char line[256], name[IF_NAMESIZE];
+	FILE *f = fopen(CTL_ROUTE_FILE, "re");
+	char name[IF_NAMESIZE];
 	bool any = false;
 
-	while (f && fgets(line, sizeof(line), f)) {
-		unsigned long destination, mask;
-
-		if (sscanf(line, "%15s %lx %*s %*s %*s %*s %*s %lx", name, &destination, &mask) !=
-				3 ||
-			destination || mask)
-			continue;
+	while (f && ctl_route_next(f, name)) {
 		any = true;
 		if (forwards(name))
 			say(d, GOOD, "forwarding", NULL, "what comes in by %s is forwarded", name);

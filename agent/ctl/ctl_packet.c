@@ -18,6 +18,7 @@
 #include <linux/netfilter_ipv4/ip_tables.h>
 
 #include "agent/ctl/ctl.h"
+#include "agent/ctl/ctl_route.h"
 #include "agent/ctl/ctl_run.h"
 #include "proto/jsonx.h"
 
@@ -198,19 +199,15 @@ struct copy {
 	char *others; /* ip(8)'s commands that make links of the host's other names */
 };
 
-/* The name of the link that a default route leaves by (proc(5): /proc/net/route). */
+/* The link that the last default route leaves by. */
 static void find_uplink(char ret[static IF_NAMESIZE])
 {
-	FILE *f = fopen("/proc/net/route", "re");
-	char line[256], name[IF_NAMESIZE];
-	unsigned long destination, mask;
+	FILE *f = fopen(CTL_ROUTE_FILE, "re");
+	char name[IF_NAMESIZE];
 
 	(void)snprintf(ret, IF_NAMESIZE, UPLINK_NAME);
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "%15s %lx %*s %*s %*s %*s %*s %lx", name, &destination, &mask) ==
-				3 &&
-			!destination && !mask)
-			(void)snprintf(ret, IF_NAMESIZE, "%s", name);
+	while (f && ctl_route_next(f, name))
+		(void)snprintf(ret, IF_NAMESIZE, "%s", name);
 	if (f)
 		(void)fclose(f);
 }

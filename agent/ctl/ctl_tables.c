@@ -35,39 +35,23 @@ static bool has_key(const json_t *rule, const char *key)
 	return false;
 }
 
-/* Where a rule without a condition leads what has come so far; NULL: nowhere. */
-static const char *leads_to(const json_t *rule)
+/* What a rule without a condition does, beside counting and logging, and with what; NULL: nothing, or it has one. */
+static const char *only_statement(const json_t *rule, const json_t **ret)
 {
-	const char *key, *to = NULL;
+	const char *key, *found = NULL;
 	json_t *part, *v;
 	size_t i;
 
 	json_array_foreach(json_object_get(rule, "expr"), i, part) json_object_foreach(part, key, v)
 	{
-		if (strcmp(key, "jump") == 0 || strcmp(key, "goto") == 0)
-			to = ctl_text_of(v, "target");
-		else if (strcmp(key, "counter") != 0 && strcmp(key, "log") != 0)
+		if (strcmp(key, "counter") == 0 || strcmp(key, "log") == 0)
+			continue;
+		if (found)
 			return NULL;
+		found = key;
+		*ret = v;
 	}
-	return to;
-}
-
-/* A rule without a condition that ends what has come so far, as firewalld has at a chain's end. */
-static bool ends_all(const json_t *rule)
-{
-	const char *key;
-	json_t *part, *v;
-	size_t i;
-
-	if (!has_key(rule, "drop") && !has_key(rule, "reject"))
-		return false;
-	json_array_foreach(json_object_get(rule, "expr"), i, part) json_object_foreach(part, key, v)
-	{
-		if (strcmp(key, "drop") != 0 && strcmp(key, "reject") != 0 &&
-			strcmp(key, "counter") != 0 && strcmp(key, "log") != 0)
-			return false;
-	}
-	return true;
+	return found;
 }
 
 /* Does all that comes into the chain end in it, or where it leads? */
@@ -79,12 +63,20 @@ static bool chain_ends(const json_t *table, const char *chain, unsigned depth)
 	json_array_foreach(json_object_get(table, "nftables"), i, entry)
 	{
 		const json_t *rule = json_object_get(entry, "rule");
-		const char *in = ctl_text_of(rule, "chain"), *to;
+		const char *in = ctl_text_of(rule, "chain"), *does, *to;
+		const json_t *with = NULL;
 
 		if (!in || strcmp(in, chain) != 0)
 			continue;
-		to = leads_to(rule);
-		if (ends_all(rule) || (to && depth < JUMPS_MAX && chain_ends(table, to, depth + 1)))
+		does = only_statement(rule, &with);
+		if (!does)
+			continue;
+		if (strcmp(does, "drop") == 0 || strcmp(does, "reject") == 0)
+			return true; /* as firewalld has it at a chain's end */
+		to = strcmp(does, "jump") == 0 || strcmp(does, "goto") == 0
+			     ? ctl_text_of(with, "target")
+			     : NULL;
+		if (to && depth < JUMPS_MAX && chain_ends(table, to, depth + 1))
 			return true;
 	}
 	return false;

@@ -13,6 +13,7 @@ agent_hoodyctl_SOURCES = \
 	agent/ctl/ctl_config.c \
 	agent/ctl/ctl_bounds.c agent/ctl/ctl_bounds.h agent/ctl/ctl_doctor.c \
 	agent/ctl/ctl_packet.c agent/ctl/ctl_packet.h \
+	agent/ctl/ctl_route.c agent/ctl/ctl_route.h \
 	agent/ctl/ctl_run.c agent/ctl/ctl_run.h \
 	agent/ctl/ctl_tables.c agent/ctl/ctl_tables.h \
 	agent/ctl/ctl_pool.c agent/ctl/ctl_pool.h \
