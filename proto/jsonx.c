@@ -5,6 +5,8 @@
  * which may be a secret: we keep their code and place alone. */
 #include "proto/jsonx.h"
 
+#include "proto/ident.h"
+
 #define DOUBLED_MAX 128
 
 static void *allocate(size_t size)
@@ -189,6 +191,14 @@ static char *dump(const json_t *v, size_t flags)
 	if (!s)
 		abort();
 	return s;
+}
+
+json_t *jsonx_time(int64_t ms)
+{
+	char text[IDENT_TIME_LEN + 1];
+
+	ident_time_format(ms, text);
+	return json_string(text);
 }
 
 char *jsonx_dump(const json_t *v)

@@ -38,6 +38,9 @@ _must_check_ int jsonx_int(const json_t *obj, const char *key, bool required, in
 _must_check_ int jsonx_bool(const json_t *obj, const char *key, bool required, bool *ret,
 	enum errcode code, struct err *err);
 
+/* Milliseconds since the epoch as RFC 3339 has them (proto/ident.h). */
+json_t *jsonx_time(int64_t ms);
+
 /* Compact text; the caller's. Aborts when out of memory. */
 char *jsonx_dump(const json_t *v);
 /* The same with sorted keys: equal values give equal bytes. */

@@ -57,14 +57,6 @@ struct api *api_free(struct api *api)
 
 /* --- answers --- */
 
-json_t *api_time(int64_t ms)
-{
-	char text[IDENT_TIME_LEN + 1];
-
-	ident_time_format(ms, text);
-	return json_string(text);
-}
-
 static void answer(
 	struct api_call *c, int status, json_t *body_steals, const char *header, const char *value)
 {

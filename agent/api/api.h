@@ -129,4 +129,3 @@ bool api_sort_order(struct api_call *c, bool *ret_ascending);
 void api_list(struct api_call *c, const char *name, json_t *all_steals);
 /* The container of the route's first argument. NULL: refused. */
 struct container *api_container(struct api_call *c);
-json_t *api_time(int64_t ms);

@@ -6,6 +6,7 @@
 #include "agent/api/api_order.h"
 #include "agent/common/nodekey.h"
 #include "agent/stats/stats.h"
+#include "proto/jsonx.h"
 
 #define TIMEOUT_MAX_S 600 /* an order's; the public API allows more */
 
@@ -131,7 +132,7 @@ void api_node_execute(struct api_call *c)
 		end_ms = agent_now_ms() + 1000LL * oprules_timeout_s(OP_NODE_COMMAND, params);
 		c->async = true;
 		(void)json_object_set_new(c->answer, "status", json_string("pending"));
-		(void)json_object_set_new(c->answer, "estimated_completion", api_time(end_ms));
+		(void)json_object_set_new(c->answer, "estimated_completion", jsonx_time(end_ms));
 	}
 	api_order(c, OP_NODE_COMMAND, NULL, NULL, params);
 }

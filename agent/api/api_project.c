@@ -38,8 +38,8 @@ static json_t *project_json(struct agent *a, const char *id, struct store_stmt *
 	(void)json_object_set_new(v, "alias", json_string(store_text(q, 1)));
 	if (!store_is_null(q, 2))
 		(void)json_object_set_new(v, "color", json_string(store_text(q, 2)));
-	(void)json_object_set_new(v, "created_at", api_time(store_int(q, 3)));
-	(void)json_object_set_new(v, "updated_at", api_time(store_int(q, 4)));
+	(void)json_object_set_new(v, "created_at", jsonx_time(store_int(q, 3)));
+	(void)json_object_set_new(v, "updated_at", jsonx_time(store_int(q, 4)));
 	if (!store_is_null(q, 5))
 		(void)json_object_set_new(v, "max_containers", json_integer(store_int(q, 5)));
 	return v;

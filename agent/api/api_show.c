@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/api/api_show.h"
+#include "proto/jsonx.h"
 
 #include "agent/api/api.h"
 #include "agent/host/ctwatch.h"
@@ -49,8 +50,8 @@ json_t *api_show_container(const struct agent *a, const struct container *c)
 		s->ramdisk_project ? "project" : "container", "source_container_id",
 		s->source_id[0] ? s->source_id : NULL, "snapshot_count",
 		(json_int_t)snaplist_count(a->store, s->id), "last_used_snapshot",
-		snaplist_last_used(a->store, s->id), "created_at", api_time(c->created_ms),
-		"updated_at", api_time(c->changed_ms));
+		snaplist_last_used(a->store, s->id), "created_at", jsonx_time(c->created_ms),
+		"updated_at", jsonx_time(c->changed_ms));
 
 	keylist_show(a->store, s->id, v);
 	notelist_show(a->store, s->id, v);

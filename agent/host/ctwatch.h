@@ -29,7 +29,7 @@ struct ctwatch_owner {
 	/* It ended at @ended_ms; why, as far as the kernel still tells. */
 	void (*ended)(struct agent *a, struct container *c, int64_t ended_ms, json_t *cause_steals);
 	/* It has restarted itself, and its new init is watched. */
-	void (*rebooted)(struct agent *a, struct container *c);
+	void (*rebooted)(struct agent *a, const struct container *c);
 };
 
 /* Watch this init. Takes @pidfd. Replaces what was watched. */

@@ -16,6 +16,7 @@
 #include "agent/common/cafile.h"
 #include "agent/common/journald.h"
 #include "agent/common/spawn.h"
+#include "lxc/ctproc.h"
 #include "netfilter/fwtable.h"
 #include "proto/channel.h"
 #include "proto/ident.h"
@@ -67,29 +68,12 @@ static char *path_of(struct agent *a, const char *container_id, const char *suff
 
 /* --- processes that may be another agent's children: a pid alone is not enough --- */
 
-/* When it began, in clock ticks since boot (proc_pid_stat(5), field 22); 0: there is none. */
-static int64_t start_time(pid_t pid)
-{
-	_cleanup_(freep) char *path = xasprintf("/proc/%d/stat", (int)pid);
-	_cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
-	char text[RECORD_MAX], *at;
-	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-
-	if (n <= 0)
-		return 0;
-	text[n] = '\0';
-	at = strrchr(text, ')'); /* of the name, which may have blanks */
-	for (int field = 2; at && field < 22; field++)
-		at = strchr(at + 1, ' ');
-	return at ? strtoll(at + 1, NULL, 10) : 0;
-}
-
 /* A descriptor of the process that was started then, or -1. */
 static int find_process(pid_t pid, int64_t started)
 {
 	int fd = pid > 0 && started > 0 ? pidfd_open(pid, 0) : -1;
 
-	return fd >= 0 && start_time(pid) != started ? closefd(fd) : fd;
+	return fd >= 0 && (int64_t)ctproc_started(pid) != started ? closefd(fd) : fd;
 }
 
 /* --- the record --- */
@@ -98,7 +82,7 @@ static int write_record(struct forwarder *f)
 {
 	_cleanup_(freep) char *path = path_of(f->agent, f->container_id, ".json");
 	_cleanup_json_ json_t *v = json_pack("{s:i, s:I, s:i}", "pid", (int)f->pid, "started",
-		(json_int_t)start_time(f->pid), "port", (int)f->port);
+		(json_int_t)(int64_t)ctproc_started(f->pid), "port", (int)f->port);
 	_cleanup_(freep) char *text = jsonx_dump(v);
 	_cleanup_(closep) int fd = -1;
 

@@ -54,14 +54,6 @@ static char *look(const char *command)
 	return xasprintf("up %.0f s, load %s", strtod(uptime, NULL), load);
 }
 
-static json_t *time_json(int64_t ms)
-{
-	char text[IDENT_TIME_LEN + 1];
-
-	ident_time_format(ms, text);
-	return json_string(text);
-}
-
 /* As the public API shows a command's end. */
 static json_t *result_of(const struct operation *op, const char *output)
 {
@@ -70,7 +62,7 @@ static json_t *result_of(const struct operation *op, const char *output)
 	return json_pack("{s:s, s:s, s:s, s:s, s:i, s:I, s:o, s:o}", "command_log_id", op->order.id,
 		"command", command(op), "status", "completed", "output", output, "exit_code", 0,
 		"execution_time", (json_int_t)MAX_OF(now_ms - op->started_ms, 0), "start_time",
-		time_json(op->started_ms), "end_time", time_json(now_ms));
+		jsonx_time(op->started_ms), "end_time", jsonx_time(now_ms));
 }
 
 /* --- those that reboot --- */

@@ -38,9 +38,4 @@ static void on_ended(struct agent *a, struct container *c, int64_t ended_ms, jso
 	ctwatch_look_after(a, c, true);
 }
 
-static void on_rebooted(struct agent *a, struct container *c)
-{
-	ownorder_rebooted(a, c);
-}
-
-const struct ctwatch_owner supervise_watch = { .ended = on_ended, .rebooted = on_rebooted };
+const struct ctwatch_owner supervise_watch = { .ended = on_ended, .rebooted = ownorder_rebooted };

@@ -20,14 +20,6 @@
 	"container", "pause", "limits", "image", "image.builtin", "snapshot", "copy", "sync", \
 		"env", "firewall", "network", "share", "ramdisk", "proxy", "command", "stats"
 
-static json_t *time_json(int64_t ms)
-{
-	char text[IDENT_TIME_LEN + 1];
-
-	ident_time_format(ms, text);
-	return json_string(text);
-}
-
 static void set(json_t *obj, const char *key, json_t *value)
 {
 	if (json_object_set_new(obj, key, value) < 0)
@@ -46,7 +38,7 @@ static json_t *new_report(const char *type)
 	json_t *v = json_object();
 
 	set(v, "type", json_string(type));
-	set(v, "at", time_json(agent_now_ms()));
+	set(v, "at", jsonx_time(agent_now_ms()));
 	return v;
 }
 
@@ -113,9 +105,9 @@ void tell_operation(struct agent *a, const struct tell_operation *t)
 	if (t->progress)
 		set(v, "progress", json_deep_copy(t->progress));
 	if (t->started_ms)
-		set(v, "started_at", time_json(t->started_ms));
+		set(v, "started_at", jsonx_time(t->started_ms));
 	if (t->state == JOURNAL_SUCCEEDED || t->state == JOURNAL_FAILED) {
-		set(v, "finished_at", time_json(t->finished_ms));
+		set(v, "finished_at", jsonx_time(t->finished_ms));
 		set(v, "duration_ms",
 			json_integer(
 				t->started_ms ? MAX_OF(t->finished_ms - t->started_ms, 0) : 0));
@@ -158,7 +150,7 @@ void tell_status(struct agent *a, const struct container *c, enum ct_status from
 	set(v, "from_status",
 		from == CT_NONE ? json_null() : json_string(desired_status_name(from)));
 	set(v, "to_status", json_string(desired_status_name(to)));
-	set(v, "transition_time", time_json(now_ms));
+	set(v, "transition_time", jsonx_time(now_ms));
 	set(v, "duration_ms", json_integer(since_ms > 0 ? MAX_OF(now_ms - since_ms, 0) : 0));
 	set(v, "triggered_by", json_string(triggered_by));
 	set(v, "metadata", metadata ? json_deep_copy(metadata) : json_object());

@@ -1,28 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/state/aliaslist.h"
 
+#include "agent/state/rowjson.h"
 #include "proto/ident.h"
 #include "proto/jsonx.h"
 
 #define COLUMNS "id, alias, enabled, target, expires_ms, created_ms, changed_ms"
-
-static json_t *time_at(struct store_stmt *q, int column)
-{
-	char text[IDENT_TIME_LEN + 1];
-
-	if (store_is_null(q, column))
-		return json_null();
-	ident_time_format(store_int(q, column), text);
-	return json_string(text);
-}
 
 static json_t *row_json(struct store_stmt *q)
 {
 	json_t *target = json_loads(store_text(q, 3), 0, NULL);
 	json_t *v = json_pack("{s:s, s:s, s:b, s:o, s:o, s:o, s:o}", "id", store_text(q, 0),
 		"alias", store_text(q, 1), "enabled", store_int(q, 2) != 0, "target", target,
-		"expires_at", time_at(q, 4), "created_at", time_at(q, 5), "updated_at",
-		time_at(q, 6));
+		"expires_at", rowjson_time(q, 4), "created_at", rowjson_time(q, 5), "updated_at",
+		rowjson_time(q, 6));
 
 	(void)json_object_update_missing(v, target); /* flat, as the public API has it */
 	return v;
@@ -30,13 +21,8 @@ static json_t *row_json(struct store_stmt *q)
 
 static json_t *all_of(struct store_stmt *q)
 {
-	json_t *list = json_array();
-	int r;
 
-	while ((r = store_step(q)) > 0)
-		(void)json_array_append_new(list, row_json(q));
-	store_must(r);
-	return list;
+	return rowjson_all(q, row_json);
 }
 
 json_t *aliaslist_get(struct store *s, const char *id)

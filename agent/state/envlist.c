@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/state/envlist.h"
 
+#include "agent/state/rowjson.h"
 #include "proto/ident.h"
 #include "proto/jsonx.h"
 
@@ -95,16 +96,6 @@ void envlist_copy(struct store *s, const char *from_container, const char *to_co
 		"tt", from_container, to_container));
 }
 
-static json_t *time_at(struct store_stmt *q, int column)
-{
-	char text[IDENT_TIME_LEN + 1];
-
-	if (store_is_null(q, column))
-		return json_null();
-	ident_time_format(store_int(q, column), text);
-	return json_string(text);
-}
-
 json_t *envlist_sync(struct store *s, const char *container_id)
 {
 	_cleanup_stmt_ struct store_stmt *q = store_query(s,
@@ -122,7 +113,7 @@ json_t *envlist_sync(struct store *s, const char *container_id)
 	pending = store_int(q, 1) < store_int(q, 0) || !store_is_null(q, 4);
 	return json_pack("{s:b, s:I, s:I, s:o, s:o, s:s?, s:b}", "pending", pending, "revision",
 		(json_int_t)store_int(q, 0), "applied_revision", (json_int_t)store_int(q, 1),
-		"verified_at", time_at(q, 2), "attempted_at", time_at(q, 3), "last_error",
+		"verified_at", rowjson_time(q, 2), "attempted_at", rowjson_time(q, 3), "last_error",
 		store_text(q, 4), "exhausted", !store_is_null(q, 4) && store_is_null(q, 5));
 }
 

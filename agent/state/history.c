@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/state/history.h"
 
+#include "agent/state/rowjson.h"
+#include "proto/jsonx.h"
 #include "proto/ident.h"
 
 static void format_id(int64_t row, char ret[static HISTORY_ID_LEN + 1])
@@ -25,10 +27,7 @@ static void set_text(json_t *v, const char *key, const char *text)
 
 static void set_time(json_t *v, const char *key, int64_t ms)
 {
-	char text[IDENT_TIME_LEN + 1];
-
-	ident_time_format(ms, text);
-	set_text(v, key, text);
+	(void)json_object_set_new(v, key, jsonx_time(ms));
 }
 
 static void set_id(json_t *v, const char *key, int64_t row)
@@ -106,19 +105,13 @@ static int64_t count_of(struct store *s, const char *sql, const char *key)
 json_t *history_status_list(struct store *s, const char *container_id,
 	const struct history_page *page, int64_t *ret_total)
 {
-	json_t *list = json_array();
 	_cleanup_stmt_ struct store_stmt *q = NULL;
-	int r;
-
 	assert(page->sort < countof(status_sql));
 	*ret_total =
 		count_of(s, "SELECT count(*) FROM status_log WHERE container_id=?1", container_id);
 	q = store_query(s, status_sql[page->sort][page->ascending], "tii", container_id,
 		page->limit, page->offset);
-	while ((r = store_step(q)) > 0)
-		(void)json_array_append_new(list, status_json(q));
-	store_must(r);
-	return list;
+	return rowjson_all(q, status_json);
 }
 
 /* --- events --- */
@@ -152,13 +145,8 @@ static json_t *event_json(struct store_stmt *q)
 static json_t *events_json(struct store_stmt *take)
 {
 	_cleanup_stmt_ struct store_stmt *q = take;
-	json_t *list = json_array();
-	int r;
 
-	while ((r = store_step(q)) > 0)
-		(void)json_array_append_new(list, event_json(q));
-	store_must(r);
-	return list;
+	return rowjson_all(q, event_json);
 }
 
 json_t *history_event_list(struct store *s, const struct history_page *page, int64_t *ret_total)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/state/imagelist.h"
 
+#include "agent/state/rowjson.h"
 #include <ctype.h>
 #include <sys/utsname.h>
 
@@ -116,13 +117,8 @@ json_t *imagelist_json(struct store *s)
 {
 	_cleanup_stmt_ struct store_stmt *q =
 		store_query(s, "SELECT " COLUMNS " FROM images ORDER BY name", "");
-	json_t *list = json_array();
-	int r;
 
-	while ((r = store_step(q)) > 0)
-		(void)json_array_append_new(list, row_json(q));
-	store_must(r);
-	return list;
+	return rowjson_all(q, row_json);
 }
 
 json_t *imagelist_one(struct store *s, const char *id)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/state/journal.h"
 
+#include "agent/state/rowjson.h"
 #include "proto/clock.h"
 #include "proto/encoding.h"
 #include "proto/jsonx.h"
@@ -244,12 +245,8 @@ json_t *journal_list(struct store *s, unsigned limit, int64_t before)
 
 static void set_time(json_t *v, const char *key, struct store_stmt *q, int column)
 {
-	char text[IDENT_TIME_LEN + 1];
-
-	if (store_is_null(q, column))
-		return;
-	ident_time_format(store_int(q, column), text);
-	(void)json_object_set_new(v, key, json_string(text));
+	if (!store_is_null(q, column))
+		(void)json_object_set_new(v, key, rowjson_time(q, column));
 }
 
 static json_t *row_json(struct store_stmt *q)
@@ -313,13 +310,8 @@ json_t *journal_last(struct store *s, unsigned limit)
 	_cleanup_stmt_ struct store_stmt *q =
 		store_query(s, "SELECT " ROW_COLUMNS " FROM orders ORDER BY row DESC LIMIT ?1", "i",
 			(int64_t)limit);
-	json_t *list = json_array();
-	int r;
 
-	while ((r = store_step(q)) > 0)
-		(void)json_array_append_new(list, whole_row_json(q));
-	store_must(r);
-	return list;
+	return rowjson_all(q, whole_row_json);
 }
 
 json_t *journal_counts(struct store *s)

@@ -16,6 +16,7 @@ agent_state_libstate_a_SOURCES = \
 	agent/state/netlist.c agent/state/netlist.h \
 	agent/state/notelist.c agent/state/notelist.h \
 	agent/state/outbox.c agent/state/outbox.h \
+	agent/state/rowjson.c agent/state/rowjson.h \
 	agent/state/sharelist.c agent/state/sharelist.h \
 	agent/state/snaplist.c agent/state/snaplist.h \
 	agent/state/store.c agent/state/store.h \

@@ -103,12 +103,7 @@ void netlist_copy(
 
 static json_t *time_of(int64_t ms)
 {
-	char text[IDENT_TIME_LEN + 1];
-
-	if (ms == 0)
-		return json_null();
-	ident_time_format(ms, text);
-	return json_string(text);
+	return ms == 0 ? json_null() : jsonx_time(ms);
 }
 
 static json_t *or_null(const json_t *config, const char *key)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/state/sharelist.h"
 
+#include "agent/state/rowjson.h"
 #include "proto/ident.h"
 #include "proto/jsonx.h"
 
@@ -13,14 +14,6 @@
 static json_t *text_at(struct store_stmt *q, int column)
 {
 	return store_is_null(q, column) ? json_null() : json_string(store_text(q, column));
-}
-
-static json_t *time_at(struct store_stmt *q, int column)
-{
-	char text[IDENT_TIME_LEN + 1];
-
-	ident_time_format(store_int(q, column), text);
-	return json_string(text);
 }
 
 /* Where targets have it. */
@@ -41,20 +34,15 @@ static json_t *row_json(struct store_stmt *q)
 		text_at(q, 5), "mount_path", place_at(q), "alias", text_at(q, 7), "enabled",
 		store_int(q, 8) != 0, "expires_at",
 		store_is_null(q, 9) ? json_null() : json_integer(store_int(q, 9) / 1000), "status",
-		text_at(q, 10), "status_message", text_at(q, 11), "created_at", time_at(q, 12),
-		"updated_at", time_at(q, 13), "label", text_at(q, 14), "description",
+		text_at(q, 10), "status_message", text_at(q, 11), "created_at", rowjson_time(q, 12),
+		"updated_at", rowjson_time(q, 13), "label", text_at(q, 14), "description",
 		text_at(q, 15));
 }
 
 static json_t *all_of(struct store_stmt *q)
 {
-	json_t *list = json_array();
-	int r;
 
-	while ((r = store_step(q)) > 0)
-		(void)json_array_append_new(list, row_json(q));
-	store_must(r);
-	return list;
+	return rowjson_all(q, row_json);
 }
 
 void sharelist_put(struct store *s, const struct sharelist_entry *e, int64_t now_ms)
@@ -224,7 +212,7 @@ json_t *sharelist_override(struct store *s, const char *share_id, const char *co
 		abort(); /* it was written a moment ago */
 	v = json_pack("{s:o, s:s, s:s, s:b, s:o, s:o}", "id", text_at(q, 0), "share_id", share_id,
 		"container_id", container_id, "mount", store_int(q, 1) != 0, "created_at",
-		time_at(q, 2), "updated_at", time_at(q, 3));
+		rowjson_time(q, 2), "updated_at", rowjson_time(q, 3));
 	store_reset(q);
 	return v;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/state/snaplist.h"
 
+#include "agent/state/rowjson.h"
 #define COLUMNS "name, alias, created_ms, last_used_ms, expires_ms, size"
 
 void snaplist_add(struct store *s, const struct snaplist_entry *e)
@@ -72,21 +73,12 @@ void snaplist_set_used(struct store *s, const char *container_id, const char *na
 
 /* --- as JSON --- */
 
-static json_t *time_of(struct store_stmt *q, int column)
-{
-	char text[IDENT_TIME_LEN + 1];
-
-	if (store_is_null(q, column))
-		return json_null();
-	ident_time_format(store_int(q, column), text);
-	return json_string(text);
-}
-
 static json_t *row_json(struct store_stmt *q)
 {
 	return json_pack("{s:s, s:s?, s:o, s:o, s:o, s:b, s:I}", "name", store_text(q, 0), "alias",
-		store_text(q, 1), "created_at", time_of(q, 2), "last_used_at", time_of(q, 3),
-		"expires_at", time_of(q, 4), "stateful", 0, "size", (json_int_t)store_int(q, 5));
+		store_text(q, 1), "created_at", rowjson_time(q, 2), "last_used_at",
+		rowjson_time(q, 3), "expires_at", rowjson_time(q, 4), "stateful", 0, "size",
+		(json_int_t)store_int(q, 5));
 }
 
 json_t *snaplist_json(struct store *s, const char *container_id)
@@ -94,13 +86,8 @@ json_t *snaplist_json(struct store *s, const char *container_id)
 	_cleanup_stmt_ struct store_stmt *q = store_query(s,
 		"SELECT " COLUMNS " FROM snapshots WHERE container_id=?1 ORDER BY created_ms, name",
 		"t", container_id);
-	json_t *list = json_array();
-	int r;
 
-	while ((r = store_step(q)) > 0)
-		(void)json_array_append_new(list, row_json(q));
-	store_must(r);
-	return list;
+	return rowjson_all(q, row_json);
 }
 
 json_t *snaplist_one(struct store *s, const char *container_id, const char *name)

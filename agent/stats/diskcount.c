@@ -237,7 +237,6 @@ int diskcount_new(struct agent *a, struct diskcount **ret)
 		return r;
 	}
 	d->agent = a;
-	diskcount_reload(d);
 	*ret = d;
 	return 0;
 }

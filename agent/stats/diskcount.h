@@ -13,7 +13,7 @@ struct diskcount;
 _must_check_ int diskcount_new(struct agent *a, struct diskcount **ret);
 struct diskcount *diskcount_free(struct diskcount *d);
 
-/* After a change of the configuration. */
+/* Once at first, and after a change of the configuration. */
 void diskcount_reload(struct diskcount *d);
 
 /* Bytes, or -1: not counted yet, and counted soon. */

@@ -17,6 +17,7 @@
 #include "agent/stats/diskcount.h"
 #include "agent/uplink/uplink.h"
 #include "lxc/ctspec.h"
+#include "lxc/ctproc.h"
 #include "netns/ifstats.h"
 #include "netns/rtname.h"
 #include "proto/clock.h"
@@ -239,32 +240,15 @@ static void state_of(const struct container *c, const char **ret_word, int *ret_
 		}
 }
 
-/* When init began: the 22nd word of /proc/PID/stat, behind a name that may have blanks (proc(5)). */
+/* When init began. */
 static json_t *started_at(const struct container *c)
 {
-	char path[32], text[1024], time[IDENT_TIME_LEN + 1];
-	unsigned long long ticks = 0;
-	const char *at;
-	size_t n;
-	FILE *f;
+	uint64_t ticks = ctwatch_pid(c) > 0 ? ctproc_started(ctwatch_pid(c)) : 0;
 
-	(void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)ctwatch_pid(c));
-	f = ctwatch_pid(c) > 0 ? fopen(path, "re") : NULL;
-	n = f ? fread(text, 1, sizeof(text) - 1, f) : 0;
-	if (f)
-		(void)fclose(f);
-	text[n] = '\0';
-	at = strrchr(text, ')');
-	for (int i = 0; at && i < 20; i++)
-		at = strchr(at + 1, ' ');
-	if (!at)
-		return json_null();
-	ticks = strtoull(at, NULL, 10);
-	ident_time_format(
-		clock_ms(CLOCK_REALTIME) - clock_ms(CLOCK_BOOTTIME) +
-			(int64_t)(ticks * 1000 / (unsigned long long)sysconf(_SC_CLK_TCK)),
-		time);
-	return json_string(time);
+	return ticks == 0 ? json_null()
+			  : jsonx_time(clock_ms(CLOCK_REALTIME) - clock_ms(CLOCK_BOOTTIME) +
+				       (int64_t)(ticks * 1000 /
+						 (unsigned long long)sysconf(_SC_CLK_TCK)));
 }
 
 /* To one decimal (@scale 10) or two (100). */
