@@ -64,6 +64,12 @@ static void clean(char *s)
 	}
 }
 
+void err_copy(char *to, size_t size, const char *text)
+{
+	(void)snprintf(to, size, "%s", text);
+	clean(to);
+}
+
 int err_set(struct err *err, int r, enum errcode code, const char *field, const char *fmt, ...)
 {
 	va_list ap;
@@ -73,11 +79,10 @@ int err_set(struct err *err, int r, enum errcode code, const char *field, const 
 		return r;
 	*err = (struct err){ .code = code, .errnum = -r };
 	if (field)
-		(void)snprintf(err->field, sizeof(err->field), "%s", field);
+		err_copy(err->field, sizeof(err->field), field);
 	va_start(ap, fmt);
 	(void)vsnprintf(err->message, sizeof(err->message), fmt, ap);
 	va_end(ap);
-	clean(err->field);
 	clean(err->message);
 	return r;
 }

@@ -34,6 +34,9 @@ int err_set(struct err *err, int r, enum errcode code, const char *field, const 
 /* Put "prefix: " before the message and return @r. */
 int err_add(struct err *err, int r, const char *fmt, ...) _printf_(3, 4);
 
+/* Put @text into one of an error's texts, @to of @size bytes: cut and made harmless as err_set does. */
+void err_copy(char *to, size_t size, const char *text);
+
 /* The code's string on the wire, HTTP status, and general sentence. Never NULL. */
 const char *err_wire(enum errcode code);
 int err_http(enum errcode code);

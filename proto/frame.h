@@ -69,7 +69,7 @@ enum frame_type {
 	FRAME_CTL_ATTACH = 0x0303, /* payload: JSON {container}; carries the worker's end of the
 				      session: a socket pair of the caller's */
 	FRAME_CTL_ANSWER = 0x0381, /* payload: JSON */
-	FRAME_CTL_ERROR = 0x0382,  /* payload: JSON {code, message, field?} */
+	FRAME_CTL_ERROR = 0x0382,  /* payload: the error (proto/errjson.h) */
 
 	/* hoodyctl -> worker, on the session's socket */
 	FRAME_SESSION_STDIO = 0x0501,   /* a: 0, 1 or 2; carries that descriptor */
@@ -80,7 +80,7 @@ enum frame_type {
 	/* worker -> hoodyctl */
 	FRAME_SESSION_BEGUN = 0x0581,  /* carries the terminal's master side, when there is one */
 	FRAME_SESSION_ENDED = 0x0582,  /* a: exit status; b: the signal that ended it, or 0 */
-	FRAME_SESSION_FAILED = 0x0583, /* payload: JSON {code, message, field?} */
+	FRAME_SESSION_FAILED = 0x0583, /* payload: the error (proto/errjson.h) */
 
 	/* agent -> netproxy */
 	FRAME_NETPROXY_SOCKET =

@@ -6,7 +6,7 @@ proto_libproto_a_SOURCES = \
 	proto/base.h proto/clock.h \
 	proto/dsse.c proto/dsse.h \
 	proto/encoding.c proto/encoding.h \
-	proto/err.c proto/err.h proto/errcodes.def \
+	proto/err.c proto/err.h proto/errcodes.def proto/errjson.c proto/errjson.h \
 	proto/frame.c proto/frame.h \
 	proto/ident.c proto/ident.h \
 	proto/jsonx.c proto/jsonx.h \
@@ -63,6 +63,12 @@ TESTS += tests/unit/test-ident
 tests_unit_test_ident_SOURCES = tests/unit/test-ident.c tests/unit/tap.h
 tests_unit_test_ident_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(JANSSON_CFLAGS)
 tests_unit_test_ident_LDADD = $(PROTO_LIBS)
+check_PROGRAMS += tests/unit/test-errjson
+TESTS += tests/unit/test-errjson
+tests_unit_test_errjson_SOURCES = tests/unit/test-errjson.c tests/unit/tap.h
+tests_unit_test_errjson_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS) $(JANSSON_CFLAGS)
+tests_unit_test_errjson_LDADD = $(PROTO_LIBS)
+
 check_PROGRAMS += tests/unit/test-jsonx
 TESTS += tests/unit/test-jsonx
 tests_unit_test_jsonx_SOURCES = tests/unit/test-jsonx.c tests/unit/tap.h

@@ -41,7 +41,7 @@ int opschema_refuse(const struct opschema_spot *spot, const char *name, enum err
 	format_field(spot, name, field);
 	r = err_set(err, -EINVAL, ERR_INVALID_PARAMS, field, "%s %s", field, what);
 	if (err && reason != ERR_NONE)
-		(void)snprintf(err->reason, sizeof(err->reason), "%s", err_wire(reason));
+		err_copy(err->reason, sizeof(err->reason), err_wire(reason));
 	return r;
 }
 

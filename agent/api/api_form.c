@@ -419,7 +419,7 @@ static const char *without_wrapping(const json_t *body, const char *field)
 void api_form_name(enum api_form form, const json_t *body, struct err *err)
 {
 	char was[sizeof(err->field)], message[sizeof(err->message)];
-	_cleanup_(freep) char *name = NULL;
+	_cleanup_(freep) char *name = NULL, *whole = NULL;
 	const char *field;
 
 	if (!err->field[0] || !json_is_object(body))
@@ -431,8 +431,9 @@ void api_form_name(enum api_form form, const json_t *body, struct err *err)
 		writer_of(form, body, was, strcspn(was, ".[")))
 		field = was;
 	name = spelled(form, body, field);
-	(void)snprintf(err->field, sizeof(err->field), "%s", name);
-	if (strncmp(message, was, strlen(was)) == 0)
-		(void)snprintf(err->message, sizeof(err->message), "%s%s", err->field,
-			message + strlen(was));
+	err_copy(err->field, sizeof(err->field), name);
+	if (strncmp(message, was, strlen(was)) != 0)
+		return;
+	whole = xasprintf("%s%s", name, message + strlen(was));
+	err_copy(err->message, sizeof(err->message), whole);
 }

@@ -197,7 +197,7 @@ static void failed(struct api_call *c, const struct operation *op)
 	api_form_name(c->route->form, c->body, &err);
 	if (op->order.op == OP_NETWORK_REMOVE && err.code == ERR_NETWORK_NOT_CONFIGURED) {
 		err.code = ERR_NOT_FOUND; /* published with 404 here, and with 400 elsewhere */
-		strcpy(err.reason, err_wire(ERR_NETWORK_NOT_CONFIGURED));
+		err_copy(err.reason, sizeof(err.reason), err_wire(ERR_NETWORK_NOT_CONFIGURED));
 	}
 	if (c->if_match && err.code == ERR_SUPERSEDED) /* somebody else's write came first */
 		(void)err_set(&err, -ESTALE, ERR_PRECONDITION_FAILED, "If-Match",

@@ -4,6 +4,7 @@
 #include "agent/ops/ops.h"
 #include "agent/state/desired.h"
 #include "agent/state/journal.h"
+#include "proto/errjson.h"
 #include "proto/jsonx.h"
 
 /* The journal's two checks, without a trace in it. */
@@ -66,9 +67,7 @@ static json_t *plan(struct agent *a, struct operation *op)
 						   : "run",
 		"steps", op->def && verdict == OPS_RUN ? steps_of(op) : json_array());
 	if (op->err.code)
-		(void)json_object_set_new(v, "error",
-			json_pack("{s:s, s:s}", "code", err_wire(op->err.code), "message",
-				op->err.message));
+		(void)json_object_set_new(v, "error", errjson_make(&op->err));
 	json_decref(op->result);
 	return v;
 }

@@ -19,6 +19,7 @@
 #include "agent/state/store.h"
 #include "agent/uplink/uplink.h"
 #include "proto/channel.h"
+#include "proto/errjson.h"
 #include "proto/jsonx.h"
 
 #define CLIENTS_MAX    32
@@ -123,7 +124,7 @@ static int refuse(struct channel *ch, const struct channel_message *m, int r, en
 	struct err err = {};
 
 	(void)err_set(&err, r, code, NULL, "%s", sentence);
-	v = tell_error(&err);
+	v = errjson_make(&err);
 	text = jsonx_dump(v);
 	return channel_send(ch, &(struct frame){ .type = FRAME_CTL_ERROR, .id = m->frame.id }, text,
 		strlen(text), -1);

@@ -8,6 +8,7 @@
 #include "agent/state/history.h"
 #include "agent/state/store.h"
 #include "lxc/ctspec.h"
+#include "proto/errjson.h"
 #include "proto/jsonx.h"
 
 #define PROGRESS_MS     1000 /* a progress report a second at most, per order */
@@ -194,7 +195,7 @@ static void tell(const struct operation *op, enum journal_state state, const jso
 
 static void end(struct engine *e, struct operation *op, enum journal_state state)
 {
-	_cleanup_json_ json_t *error = state == JOURNAL_FAILED ? tell_error(&op->err) : NULL;
+	_cleanup_json_ json_t *error = state == JOURNAL_FAILED ? errjson_make(&op->err) : NULL;
 	_cleanup_(freep) char *error_text = error ? jsonx_dump(error) : NULL;
 	_cleanup_(freep) char *result_text =
 		state == JOURNAL_SUCCEEDED && op->result ? jsonx_dump(op->result) : NULL;
@@ -380,7 +381,7 @@ static void walk(struct engine *e, struct operation *op, enum opstep_event event
 			return;
 		}
 		if (op->at.undoing) {
-			_cleanup_json_ json_t *error = tell_error(&op->err);
+			_cleanup_json_ json_t *error = errjson_make(&op->err);
 
 			error_text = jsonx_dump(error);
 		}
@@ -623,7 +624,7 @@ static void recover_one(struct journal_entry *j, void *userdata)
 	if (order_parse(j->payload, j->payload_size, &order, &err) < 0) {
 		/* It was valid when it was journaled: the file was changed under us. Let it end
 		 * rather than block its lane. */
-		_cleanup_json_ json_t *error = tell_error(&err);
+		_cleanup_json_ json_t *error = errjson_make(&err);
 		_cleanup_(freep) char *text = jsonx_dump(error);
 
 		order_done(&order);
@@ -642,8 +643,11 @@ static void recover_one(struct journal_entry *j, void *userdata)
 	op->started_ms = j->started_ms;
 	op->announced = true;
 	op->prev_status = desired_status_find(j->prev_status);
-	if (j->error)
-		tell_error_read(j->error, &op->err);
+	if (j->error) {
+		_cleanup_json_ json_t *error = json_loads(j->error, 0, NULL);
+
+		(void)errjson_read(error, -EREMOTEIO, &op->err);
+	}
 	join_lanes(e, op);
 }
 

@@ -8,6 +8,7 @@
 #include "agent/common/spawn.h"
 #include "agent/state/ctlink.h"
 #include "proto/channel.h"
+#include "proto/errjson.h"
 #include "proto/jsonx.h"
 
 #define WORKERS_MAX    256
@@ -156,17 +157,6 @@ static int on_progress(struct channel *ch, struct channel_message *m, void *user
 	return 0;
 }
 
-static void error_from_json(int r, const json_t *v, struct err *ret)
-{
-	const char *message = json_string_value(json_object_get(v, "message"));
-	const char *code = json_string_value(json_object_get(v, "code"));
-	const char *field = json_string_value(json_object_get(v, "field"));
-	enum errcode c = code ? err_from_wire(code) : ERR_NONE;
-
-	(void)err_set(ret, r, c ? c : ERR_INTERNAL, field, "%s",
-		message && *message ? message : "the worker failed without a word");
-}
-
 json_t *worker_read_result(
 	const struct frame *f, const void *payload, size_t size, int *ret_r, struct err *err)
 {
@@ -177,7 +167,7 @@ json_t *worker_read_result(
 		*ret_r = -EBADMSG;
 	} else if (f->a != 0) {
 		*ret_r = f->a < ERRNO_MAX ? -(int)f->a : -EIO;
-		error_from_json(*ret_r, data, err);
+		(void)errjson_read(data, *ret_r, err);
 	}
 	return data;
 }

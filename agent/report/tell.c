@@ -13,6 +13,7 @@
 #include "agent/state/imagelist.h"
 #include "agent/state/outbox.h"
 #include "agent/state/sharelist.h"
+#include "proto/errjson.h"
 #include "proto/jsonx.h"
 #include "proto/report.h"
 
@@ -51,42 +52,6 @@ static void send_report(struct agent *a, json_t *report_steals)
 	event_report(a, v);
 }
 
-json_t *tell_error(const struct err *err)
-{
-	json_t *v = json_object(), *data = json_object();
-
-	set(v, "code", json_string(err_wire(err->code)));
-	set(v, "message", json_string(err->message[0] ? err->message : err_sentence(err->code)));
-	set_text(data, "field", err->field);
-	set_text(data, "reason", err->reason);
-	set_text(data, "status", err->status);
-	if (json_object_size(data) > 0)
-		set(v, "data", data);
-	else
-		json_decref(data);
-	return v;
-}
-
-static void copy_text(char *to, size_t size, const json_t *obj, const char *key)
-{
-	const char *s = json_string_value(json_object_get(obj, key));
-
-	(void)snprintf(to, size, "%s", s ? s : "");
-}
-
-void tell_error_read(const char *text, struct err *ret)
-{
-	_cleanup_json_ json_t *v = text ? json_loads(text, 0, NULL) : NULL;
-	const json_t *data = json_object_get(v, "data");
-	const char *code = json_string_value(json_object_get(v, "code"));
-
-	*ret = (struct err){ .code = code ? err_from_wire(code) : ERR_INTERNAL };
-	copy_text(ret->message, sizeof(ret->message), v, "message");
-	copy_text(ret->field, sizeof(ret->field), data, "field");
-	copy_text(ret->reason, sizeof(ret->reason), data, "reason");
-	copy_text(ret->status, sizeof(ret->status), data, "status");
-}
-
 static void set_order(json_t *v, const struct order *o)
 {
 	set(v, "order_id", json_string(o->id));
@@ -115,7 +80,7 @@ void tell_operation(struct agent *a, const struct tell_operation *t)
 	if (t->state == JOURNAL_SUCCEEDED && t->result)
 		set(v, "result", json_deep_copy(t->result));
 	if (t->state == JOURNAL_FAILED)
-		set(v, "error", tell_error(t->err));
+		set(v, "error", errjson_make(t->err));
 	send_report(a, v);
 }
 
@@ -125,7 +90,7 @@ void tell_rejected(struct agent *a, const struct order *o, const struct err *err
 
 	set_order(v, o);
 	set(v, "state", json_string(journal_state_name(JOURNAL_REJECTED)));
-	set(v, "error", tell_error(err));
+	set(v, "error", errjson_make(err));
 	send_report(a, v);
 }
 

@@ -68,8 +68,3 @@ void tell_hello(struct agent *a);
 
 /* {driver, total_bytes, free_bytes} */
 json_t *tell_pool(const struct agent *a);
-
-/* An error as JSON {code, message, data?}. */
-json_t *tell_error(const struct err *err);
-/* The way back, for one that was journaled. */
-void tell_error_read(const char *text, struct err *ret);

@@ -6,6 +6,7 @@
 #include "agent/report/tell.h"
 #include "agent/state/journal.h"
 #include "agent/state/trust.h"
+#include "proto/errjson.h"
 #include "proto/jsonx.h"
 
 /* What a stranger can cause is said ten times, then once in ten seconds. */
@@ -34,7 +35,7 @@ static void acknowledge(struct agent *a, const struct order *o)
 static enum intake_verdict reject(
 	struct agent *a, const struct order *o, const struct err *err, int64_t now_ms)
 {
-	_cleanup_json_ json_t *error = tell_error(err);
+	_cleanup_json_ json_t *error = errjson_make(err);
 	_cleanup_(freep) char *text = jsonx_dump(error);
 
 	(void)journal_add(a->store, o, "control", now_ms, JOURNAL_REJECTED, text);

@@ -11,6 +11,7 @@
 #include "agent/worker/worker_session.h"
 #include "lxc/ctenter.h"
 #include "proto/channel.h"
+#include "proto/errjson.h"
 #include "proto/jsonx.h"
 
 /* Its undo, or NULL: there is none. */
@@ -168,8 +169,7 @@ static int job_run(const json_t *v, struct job *j, struct err *err)
 static int answer(const struct job *j, int r, const struct err *err)
 {
 	struct frame f = { .type = FRAME_WORKER_RESULT, .a = r < 0 ? (uint64_t)-r : 0 };
-	_cleanup_json_ json_t *v = r < 0 ? json_pack("{s:s, s:s, s:s}", "code", err_wire(err->code),
-						   "message", err->message, "field", err->field)
+	_cleanup_json_ json_t *v = r < 0       ? errjson_make(err)
 				   : j->result ? json_incref(j->result)
 					       : json_object();
 	_cleanup_(freep) char *text = jsonx_dump(v);

@@ -10,6 +10,7 @@
 #include "lxc/ctattach.h"
 #include "lxc/ctprobe.h"
 #include "proto/channel.h"
+#include "proto/errjson.h"
 #include "proto/jsonx.h"
 
 #define ASK_TIMEOUT_MS  5000
@@ -44,8 +45,7 @@ static void tell(const struct session *s, enum frame_type type, uint64_t a, uint
 
 static void tell_failed(const struct session *s, const struct err *err)
 {
-	_cleanup_json_ json_t *v = json_pack("{s:s, s:s, s:s}", "code", err_wire(err->code),
-		"message", err->message, "field", err->field);
+	_cleanup_json_ json_t *v = errjson_make(err);
 	_cleanup_(freep) char *text = jsonx_dump(v);
 
 	send_to(s, &(struct frame){ .type = FRAME_SESSION_FAILED }, text, -1);

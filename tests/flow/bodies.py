@@ -94,6 +94,8 @@ def cases(forms, form):
         yield what, json.dumps(body), called
     for name, schema in form.get("properties", {}).items():
         yield "twice", doubled(forms.least(form), name, forms.good(name, schema)), name
+    if not form.get("additionalProperties"): # longer than a field's name may be, and cut inside of a letter
+        yield "unknown", json.dumps({**forms.least(form), "é" * 60: 1}), "é" * 47 + "?"
 
 
 def picture(api, project, cid):

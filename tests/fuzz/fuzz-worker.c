@@ -4,13 +4,12 @@
 #include <jansson.h>
 
 #include "agent/engine/worker.h"
-#include "agent/report/tell.h"
-#include "proto/jsonx.h"
+#include "proto/errjson.h"
 #include "tests/fuzz/fuzz.h"
 
 static void check_error(const struct err *err)
 {
-	_cleanup_json_ json_t *v = tell_error(err);
+	_cleanup_json_ json_t *v = errjson_make(err);
 
 	assert(err->code > ERR_NONE && err->code < ERR_COUNT && *err->message);
 	assert(json_is_string(json_object_get(v, "message"))); /* it is UTF-8 */

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "proto/errjson.h"
+
+/* What data has: each a text in struct err. */
+static const struct {
+	const char *key;
+	size_t offset, size;
+} members[] = {
+#define MEMBER(name)                                                                  \
+	{                                                                             \
+#name, offsetof(struct err, name), sizeof(((struct err *)NULL)->name) \
+	}
+	MEMBER(field),
+	MEMBER(reason),
+	MEMBER(status),
+#undef MEMBER
+};
+
+json_t *errjson_make(const struct err *err)
+{
+	const enum errcode code = err->code ? err->code : ERR_INTERNAL;
+	json_t *v = json_object(), *data = json_object();
+
+	(void)json_object_set_new(v, "code", json_string(err_wire(code)));
+	(void)json_object_set_new(
+		v, "message", json_string(err->message[0] ? err->message : err_sentence(code)));
+	for (size_t i = 0; i < countof(members); i++) {
+		const char *s = (const char *)err + members[i].offset;
+
+		if (s[0])
+			(void)json_object_set_new(data, members[i].key, json_string(s));
+	}
+	if (json_object_size(data) > 0)
+		(void)json_object_set(v, "data", data);
+	json_decref(data);
+	return v;
+}
+
+static const char *text(const json_t *obj, const char *key)
+{
+	const char *s = json_string_value(json_object_get(obj, key));
+
+	return s ? s : "";
+}
+
+int errjson_read(const json_t *v, int r, struct err *ret)
+{
+	const enum errcode known = err_from_wire(text(v, "code")),
+			   code = known ? known : ERR_INTERNAL;
+	const json_t *data = json_object_get(v, "data");
+	const char *message = text(v, "message");
+
+	(void)err_set(ret, r, code, NULL, "%s", message[0] ? message : err_sentence(code));
+	for (size_t i = 0; i < countof(members); i++)
+		err_copy((char *)ret + members[i].offset, members[i].size,
+			text(data, members[i].key));
+	return r;
+}
