@@ -264,6 +264,31 @@ def version_six(world, driver):
     world.router.sysctl(ipv6__conf__all__disable_ipv6=1)
 
 
+def cut(world, driver):
+    """All flows of an address go, at whatever end it stands, and no other's: among few entries, and among so many
+    that each end is a walk of its own."""
+    mine, other = "10.88.0.2", "203.0.113.9"
+    ends = [(mine, other, other, mine), (other, mine, mine, other), (other, "198.51.100.9", mine, other),
+            (mine, other, other, "198.51.100.1")]
+    foreign = [(other, "198.51.100.7", "198.51.100.7", other), ("10.88.0.20", other, other, "10.88.0.20")]
+
+    def begin(n, source, target, answers, to):
+        return (f"-I -p udp -s {source} -d {target} -r {answers} -q {to} --sport {n} --dport 9 --reply-port-src 9 "
+                f"--reply-port-dst {n} -t 300\n")
+
+    for many in (0, 12000):
+        lines = [begin(n + 1, *e) for n, e in enumerate(ends + foreign)]
+        lines += [begin(1000 + n, other, "198.51.100.8", "198.51.100.8", other) for n in range(many)]
+        world.router.run("conntrack", "-F")
+        world.router.run("conntrack", "-R", "/dev/stdin", input="".join(lines))
+        answer = driver.do(cut_all=mine)
+        left = world.router.run("conntrack", "-L", "-p", "udp").stdout.splitlines()
+        tap.eq((answer["cut"], len(left)), (len(ends), len(foreign) + many), f"of {len(lines)} flows those of one address are cut")
+        tap.eq([x for x in left if f"={mine} " in x], [], "and none of them is left")
+        tap.figure(f"flows of an address cut among {len(lines)}: {answer['us']} µs")
+    world.router.run("conntrack", "-F")
+
+
 def main():
     if os.geteuid() != 0:
         tap.skip_all("needs root")
@@ -274,6 +299,7 @@ def main():
     refused(world, driver)
     undisturbed(world, driver)
     chance(world, driver)
+    cut(world, driver)
     driver.close()
     world.close()
     tap.done()

@@ -8,10 +8,12 @@
  *   {"foreign":true}  has somebody else changed the table?
  *
  * Answers {"ok":true,"us":microseconds,…} or {"ok":false,"code":…,"message":…}. */
+#include <arpa/inet.h>
 #include <sodium.h>
 #include <time.h>
 
 #include "netfilter/ctcut.h"
+#include "netfilter/ctflow.h"
 #include "netfilter/fwjson.h"
 #include "netfilter/nfwatch.h"
 #include "proto/jsonx.h"
@@ -109,6 +111,7 @@ static int load(struct err *err)
 
 static int obey(const char *verb, const json_t *v, json_t *answer, struct err *err)
 {
+	uint8_t address[4];
 	size_t n = 0;
 	int r = -EINVAL;
 
@@ -124,6 +127,10 @@ static int obey(const char *verb, const json_t *v, json_t *answer, struct err *e
 		return count(v, answer);
 	if (strcmp(verb, "cut") == 0) {
 		r = ctcut_run(table, conntrack, (uint32_t)json_integer_value(v), &n);
+		(void)json_object_set_new(answer, "cut", json_integer((json_int_t)n));
+	} else if (strcmp(verb, "cut_all") == 0 &&
+		   inet_pton(AF_INET, json_string_value(v), address) == 1) {
+		r = ctflow_cut(conntrack, AF_INET, address, &n);
 		(void)json_object_set_new(answer, "cut", json_integer((json_int_t)n));
 	} else if (strcmp(verb, "foreign") == 0) {
 		(void)json_object_set_new(answer, "foreign",
