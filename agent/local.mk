@@ -3,8 +3,9 @@
 # tests/lint/floors hold it to that.
 
 # From the roof down: none needs one before it.
-AGENT_FLOORS = agent/api/libapi.a agent/stats/libstats.a agent/uplink/libuplink.a agent/ops/libops.a agent/host/libhost.a \
-	agent/engine/libengine.a agent/report/libreport.a agent/state/libstate.a agent/common/libcommon.a
+AGENT_FLOORS = agent/api/libapi.a agent/stats/libstats.a agent/uplink/libuplink.a agent/ops/libops.a \
+	agent/host/libhost.a agent/engine/libengine.a agent/report/libreport.a agent/state/libstate.a \
+	agent/common/libcommon.a
 
 include agent/common/local.mk
 include agent/state/local.mk

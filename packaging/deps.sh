@@ -4,18 +4,21 @@
 # shellcheck disable=SC2034 # used by those
 
 HOODY_BUILD_DEPS="autoconf automake make gcc pkg-config libc6-dev git
-	libsodium-dev libjansson-dev libcurl4-openssl-dev libsystemd-dev libsqlite3-dev libseccomp-dev libinih-dev lxc-dev
-	libarchive-dev libbtrfsutil-dev libmicrohttpd-dev zlib1g-dev libmnl-dev libnftnl-dev libnl-3-dev libnl-route-3-dev libncurses-dev"
+	libsodium-dev libjansson-dev libcurl4-openssl-dev libsystemd-dev libsqlite3-dev libseccomp-dev
+	libinih-dev lxc-dev libarchive-dev libbtrfsutil-dev libmicrohttpd-dev zlib1g-dev libmnl-dev
+	libnftnl-dev libnl-3-dev libnl-route-3-dev libncurses-dev"
 HOODY_RUN_DEPS="busybox-static nftables"
-HOODY_TEST_DEPS="python3 openssl openssh-client openssh-server lxc procps clang llvm clang-tidy clang-format shellcheck binutils xz-utils curl jq mandoc
-	btrfs-progs xfsprogs e2fsprogs rsync attr acl libcap2-bin mmdebstrap zstd squashfs-tools qemu-system-x86 iproute2 conntrack
-	microsocks dante-server tinyproxy stunnel4 prometheus debhelper dh-apparmor apparmor fakeroot lintian rpm rpmlint systemd umoci zsh"
+HOODY_TEST_DEPS="python3 openssl openssh-client openssh-server lxc procps clang llvm clang-tidy clang-format
+	shellcheck binutils xz-utils curl jq mandoc btrfs-progs xfsprogs e2fsprogs rsync attr acl libcap2-bin
+	mmdebstrap zstd squashfs-tools qemu-system-x86 iproute2 conntrack microsocks dante-server tinyproxy stunnel4
+	prometheus debhelper dh-apparmor apparmor fakeroot lintian rpm rpmlint systemd umoci zsh"
 
 # hoody_install PACKAGE…: install what is missing, without a question; nothing when all is there.
 hoody_install() {
-	local missing
+	local missing there
 	# shellcheck disable=SC2016
-	missing=$(comm -23 <(printf '%s\n' "$@" | sort -u) <(dpkg-query -W -f='${db:Status-Status} ${Package}\n' "$@" 2>/dev/null | sed -n 's/^installed //p' | sort -u) | tr '\n' ' ')
+	there=$(dpkg-query -W -f='${db:Status-Status} ${Package}\n' "$@" 2>/dev/null | sed -n 's/^installed //p')
+	missing=$(comm -23 <(printf '%s\n' "$@" | sort -u) <(sort -u <<<"$there") | tr '\n' ' ')
 	[ -z "$missing" ] && return 0
 	if [ "$(id -u)" != 0 ]; then
 		echo "missing packages, and only root can install them: $missing" >&2

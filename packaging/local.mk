@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # What is installed beside the programs.
 
-dist_man_MANS = packaging/man/hoody-agent.8 packaging/man/hoodyctl.1 packaging/man/agent.conf.5 packaging/man/hoody-protocol.7
+dist_man_MANS = packaging/man/hoody-agent.8 packaging/man/hoodyctl.1 packaging/man/agent.conf.5 \
+	packaging/man/hoody-protocol.7
 
 catalogdir = $(prefix)/lib/systemd/catalog
 dist_catalog_DATA = packaging/hoody-agent.catalog
-LEAF_UNITS = packaging/systemd/hoody-courier@.service packaging/systemd/hoody-portal@.service packaging/systemd/hoody-netproxy@.service
+LEAF_UNITS = packaging/systemd/hoody-courier@.service packaging/systemd/hoody-portal@.service \
+	packaging/systemd/hoody-netproxy@.service
 systemdsystemunit_DATA = packaging/systemd/hoody-agent.service $(LEAF_UNITS)
-dist_systemdsystemunit_DATA = packaging/systemd/hoody-agent.socket \
-	packaging/systemd/hoody-courier.socket packaging/systemd/hoody-portal.socket packaging/systemd/hoody-netproxy.socket
+dist_systemdsystemunit_DATA = packaging/systemd/hoody-agent.socket packaging/systemd/hoody-courier.socket \
+	packaging/systemd/hoody-portal.socket packaging/systemd/hoody-netproxy.socket
 # Completions are what the built hoodyctl says.
 bashcompdir = $(datadir)/bash-completion/completions
 zshcompdir = $(datadir)/zsh/site-functions
@@ -21,11 +23,13 @@ apparmordir = $(sysconfdir)/apparmor.d
 dist_apparmor_DATA = packaging/apparmor/hoody-courier packaging/apparmor/hoody-portal packaging/apparmor/hoody-netproxy
 dist_doc_DATA = README.md COPYING agent/ARCHITECTURE.md proto/PROTOCOL.md packaging/OPERATIONS.md packaging/SECURITY.md
 
-EXTRA_DIST += packaging/agent.conf packaging/deps.sh packaging/quickstart packaging/systemd/hoody-agent.service.in packaging/systemd/hoody-courier@.service.in \
-	packaging/systemd/hoody-portal@.service.in packaging/systemd/hoody-netproxy@.service.in packaging/systemd/leaf.conf \
-	packaging/systemd/sysusers.conf packaging/systemd/tmpfiles.conf packaging/systemd/preset.conf \
-	packaging/monitoring/README.md packaging/monitoring/alerts.yml packaging/monitoring/grafana-dashboard.json packaging/monitoring/prometheus.png \
-	packaging/build-deb packaging/build-rpm packaging/debian packaging/rpm
+EXTRA_DIST += packaging/agent.conf packaging/deps.sh packaging/quickstart \
+	packaging/systemd/hoody-agent.service.in packaging/systemd/hoody-courier@.service.in \
+	packaging/systemd/hoody-portal@.service.in packaging/systemd/hoody-netproxy@.service.in \
+	packaging/systemd/leaf.conf packaging/systemd/sysusers.conf packaging/systemd/tmpfiles.conf \
+	packaging/systemd/preset.conf packaging/monitoring/README.md packaging/monitoring/alerts.yml \
+	packaging/monitoring/grafana-dashboard.json packaging/monitoring/prometheus.png packaging/build-deb \
+	packaging/build-rpm packaging/debian packaging/rpm
 CLEANFILES += packaging/systemd/hoody-agent.service $(LEAF_UNITS)
 
 packaging/systemd/hoody-agent.service: packaging/systemd/hoody-agent.service.in
@@ -34,11 +38,14 @@ packaging/systemd/hoody-agent.service: packaging/systemd/hoody-agent.service.in
 
 $(LEAF_UNITS): packaging/systemd/leaf.conf $(LEAF_UNITS:=.in)
 	@$(MKDIR_P) packaging/systemd
-	$(AM_V_GEN)sed -e 's|[@]pkglibexecdir[@]|$(pkglibexecdir)|g' -e '/^[@]leaf[@]$$/{' -e 'r $(srcdir)/packaging/systemd/leaf.conf' -e 'd' -e '}' '$(srcdir)/$@.in' >$@
+	$(AM_V_GEN)sed -e 's|[@]pkglibexecdir[@]|$(pkglibexecdir)|g' -e '/^[@]leaf[@]$$/{' \
+		-e 'r $(srcdir)/packaging/systemd/leaf.conf' -e 'd' -e '}' '$(srcdir)/$@.in' >$@
 
-packaging/completions/hoodyctl packaging/completions/_hoodyctl packaging/completions/hoodyctl.fish: agent/hoodyctl$(EXEEXT)
+packaging/completions/hoodyctl packaging/completions/_hoodyctl \
+	packaging/completions/hoodyctl.fish: agent/hoodyctl$(EXEEXT)
 	@$(MKDIR_P) packaging/completions
-	$(AM_V_GEN)case $@ in */_*) shell=zsh ;; *.fish) shell=fish ;; *) shell=bash ;; esac; ASAN_OPTIONS=detect_leaks=0 agent/hoodyctl$(EXEEXT) completion $$shell >$@.new && mv $@.new $@
+	$(AM_V_GEN)case $@ in */_*) shell=zsh ;; *.fish) shell=fish ;; *) shell=bash ;; esac; \
+		ASAN_OPTIONS=detect_leaks=0 agent/hoodyctl$(EXEEXT) completion $$shell >$@.new && mv $@.new $@
 
 # An operator's configuration is never overwritten, nor removed.
 confdir = $(DESTDIR)$(sysconfdir)/hoody-agent

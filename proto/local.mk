@@ -104,7 +104,8 @@ TESTS += tests/unit/test-signame
 tests_unit_test_signame_SOURCES = tests/unit/test-signame.c tests/unit/tap.h
 tests_unit_test_signame_CFLAGS = $(AM_CFLAGS)
 tests_unit_test_signame_LDADD = proto/libproto.a
-EXTRA_DIST += tests/vectors/hoody-api.md tests/vectors/orders.json tests/vectors/more-orders.json tests/vectors/params.json
+EXTRA_DIST += tests/vectors/hoody-api.md tests/vectors/orders.json tests/vectors/more-orders.json \
+	tests/vectors/params.json
 
 check_PROGRAMS += tests/unit/test-sandbox
 TESTS += tests/unit/test-sandbox

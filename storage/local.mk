@@ -49,7 +49,8 @@ tests_unit_test_swap_LDADD = storage/libstorage.a proto/libproto.a $(BTRFSUTIL_L
 
 # hoody-unpack: alone links libarchive.
 pkglibexec_PROGRAMS += storage/hoody-unpack
-storage_hoody_unpack_SOURCES = storage/unpack_main.c storage/unpack_cell.c storage/unpack_cell.h storage/unpack_ids.c storage/unpack_ids.h
+storage_hoody_unpack_SOURCES = storage/unpack_main.c storage/unpack_cell.c storage/unpack_cell.h \
+	storage/unpack_ids.c storage/unpack_ids.h
 storage_hoody_unpack_CFLAGS = $(AM_CFLAGS) $(ARCHIVE_CFLAGS) $(SECCOMP_CFLAGS)
 storage_hoody_unpack_LDADD = storage/libstorage.a proto/libsandbox.a proto/libproto.a $(ARCHIVE_LIBS) $(SECCOMP_LIBS)
 

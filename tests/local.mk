@@ -21,19 +21,25 @@ tests_tools_flood_SOURCES = tests/tools/flood.c
 tests_tools_flood_LDADD =
 tests_tools_fwdrive_SOURCES = tests/tools/fwdrive.c
 tests_tools_fwdrive_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(SODIUM_CFLAGS) $(NFTNL_CFLAGS) $(MNL_CFLAGS)
-tests_tools_fwdrive_LDADD = netfilter/libnetfilter.a proto/libproto.a $(NFTNL_LIBS) $(MNL_LIBS) $(JANSSON_LIBS) $(SODIUM_LIBS)
+tests_tools_fwdrive_LDADD = netfilter/libnetfilter.a proto/libproto.a $(NFTNL_LIBS) $(MNL_LIBS) \
+	$(JANSSON_LIBS) $(SODIUM_LIBS)
 
 noinst_PROGRAMS += tests/tools/evil-courier
 tests_tools_evil_courier_SOURCES = tests/tools/evil-courier.c
 tests_tools_evil_courier_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(SODIUM_CFLAGS) $(SYSTEMD_CFLAGS) $(SECCOMP_CFLAGS)
-tests_tools_evil_courier_LDADD = proto/libsandbox.a proto/libchannel.a proto/libproto.a $(SYSTEMD_LIBS) $(SECCOMP_LIBS) $(JANSSON_LIBS) $(SODIUM_LIBS)
+tests_tools_evil_courier_LDADD = proto/libsandbox.a proto/libchannel.a proto/libproto.a $(SYSTEMD_LIBS) \
+	$(SECCOMP_LIBS) $(JANSSON_LIBS) $(SODIUM_LIBS)
 
 noinst_PROGRAMS += tests/bench/bare-start
 tests_bench_bare_start_SOURCES = tests/bench/bare-start.c
 tests_bench_bare_start_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(LXC_CFLAGS)
 tests_bench_bare_start_LDADD = lxc/libct.a proto/libproto.a $(LXC_LIBS) $(JANSSON_LIBS)
 
-EXTRA_DIST += tests/run tests/suite.tsv tests/RESULTS.md tests/TESTING.md tests/unit/runner.py tests/lib tests/lint tests/kernel tests/attack tests/flow tests/crash tests/system tests/bench/firewall.py tests/bench/fleet.py tests/bench/idle.py tests/bench/local-api.py tests/bench/run tests/bench/peers.svg tests/bench/orders.py tests/bench/start.py tests/bench/stats.py tests/bench/storage.py
+EXTRA_DIST += tests/run tests/suite.tsv tests/RESULTS.md tests/TESTING.md tests/unit/runner.py tests/lib \
+	tests/lint tests/kernel tests/attack tests/flow tests/crash tests/system tests/bench/firewall.py \
+	tests/bench/fleet.py tests/bench/idle.py tests/bench/local-api.py tests/bench/run \
+	tests/bench/peers.svg tests/bench/orders.py tests/bench/start.py tests/bench/stats.py \
+	tests/bench/storage.py
 dist-hook:
 	find '$(distdir)/tests' -name __pycache__ -prune -exec rm -rf {} +
 
@@ -45,4 +51,5 @@ tests_bench_scrape_LDADD = lxc/libct.a netns/libnetns.a proto/libproto.a $(MNL_L
 noinst_PROGRAMS += tests/bench/fleet
 tests_bench_fleet_SOURCES = tests/bench/fleet.c
 tests_bench_fleet_CFLAGS = $(AM_CFLAGS) $(CURL_CFLAGS) $(SODIUM_CFLAGS) $(SYSTEMD_CFLAGS)
-tests_bench_fleet_LDADD = agent/courier/libcourier.a agent/common/libcommon.a proto/libchannel.a proto/libproto.a $(CURL_LIBS) $(JANSSON_LIBS) $(SODIUM_LIBS) $(SYSTEMD_LIBS) $(ZLIB_LIBS)
+tests_bench_fleet_LDADD = agent/courier/libcourier.a agent/common/libcommon.a proto/libchannel.a \
+	proto/libproto.a $(CURL_LIBS) $(JANSSON_LIBS) $(SODIUM_LIBS) $(SYSTEMD_LIBS) $(ZLIB_LIBS)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# What every program of ours that has a configuration needs. Its objects are independent: hoodyctl takes conf and nodekey out of it.
+# What every program of ours that has a configuration needs. Its objects are independent: hoodyctl takes conf
+# and nodekey out of it.
 
 noinst_LIBRARIES += agent/common/libcommon.a
 agent_common_libcommon_a_SOURCES = \

@@ -33,7 +33,8 @@ agent_hoodyctl_SOURCES = \
 	agent/ctl/ctl_table.c agent/ctl/ctl_table.h \
 	agent/ctl/ctl_text.c agent/ctl/ctl_text.h \
 	agent/ctl/ctl_top.c
-agent_hoodyctl_CFLAGS = $(AM_CFLAGS) $(NCURSES_CFLAGS) $(CURL_CFLAGS) $(JANSSON_CFLAGS) $(SODIUM_CFLAGS) $(SYSTEMD_CFLAGS)
+agent_hoodyctl_CFLAGS = $(AM_CFLAGS) $(NCURSES_CFLAGS) $(CURL_CFLAGS) $(JANSSON_CFLAGS) $(SODIUM_CFLAGS) \
+	$(SYSTEMD_CFLAGS)
 agent_hoodyctl_LDADD = agent/common/libcommon.a proto/libchannel.a proto/libproto.a \
 	$(CURL_LIBS) $(INIH_LIBS) $(JANSSON_LIBS) $(NCURSES_LIBS) $(SODIUM_LIBS) $(SYSTEMD_LIBS)
 

@@ -28,16 +28,19 @@ agent_state_libstate_a_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(SODIUM_CFLAGS) 
 check_PROGRAMS += tests/unit/test-store
 TESTS += tests/unit/test-store
 tests_unit_test_store_SOURCES = tests/unit/test-store.c tests/unit/tap.h
-tests_unit_test_store_LDADD = agent/state/libstate.a agent/common/libcommon.a proto/libproto.a $(SQLITE_LIBS) $(JANSSON_LIBS) $(SODIUM_LIBS) $(SYSTEMD_LIBS)
+tests_unit_test_store_LDADD = agent/state/libstate.a agent/common/libcommon.a proto/libproto.a $(SQLITE_LIBS) \
+	$(JANSSON_LIBS) $(SODIUM_LIBS) $(SYSTEMD_LIBS)
 
 check_PROGRAMS += tests/unit/test-outbox
 TESTS += tests/unit/test-outbox
 tests_unit_test_outbox_SOURCES = tests/unit/test-outbox.c tests/unit/tap.h
 tests_unit_test_outbox_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(SODIUM_CFLAGS) $(SYSTEMD_CFLAGS)
-tests_unit_test_outbox_LDADD = agent/state/libstate.a agent/common/libcommon.a proto/libproto.a $(SQLITE_LIBS) $(JANSSON_LIBS) $(SODIUM_LIBS) $(SYSTEMD_LIBS)
+tests_unit_test_outbox_LDADD = agent/state/libstate.a agent/common/libcommon.a proto/libproto.a $(SQLITE_LIBS) \
+	$(JANSSON_LIBS) $(SODIUM_LIBS) $(SYSTEMD_LIBS)
 
 check_PROGRAMS += tests/unit/test-ctlink
 TESTS += tests/unit/test-ctlink
 tests_unit_test_ctlink_SOURCES = tests/unit/test-ctlink.c tests/unit/tap.h
 tests_unit_test_ctlink_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
-tests_unit_test_ctlink_LDADD = agent/state/libstate.a agent/common/libcommon.a netns/libnetns.a proto/libproto.a $(JANSSON_LIBS) $(SODIUM_LIBS)
+tests_unit_test_ctlink_LDADD = agent/state/libstate.a agent/common/libcommon.a netns/libnetns.a \
+	proto/libproto.a $(JANSSON_LIBS) $(SODIUM_LIBS)

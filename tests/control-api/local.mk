@@ -11,5 +11,6 @@ tests_control_api_control_api_SOURCES = \
 	tests/control-api/main.c \
 	tests/control-api/sign.c \
 	tests/control-api/store.c
-tests_control_api_control_api_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(MICROHTTPD_CFLAGS) $(SODIUM_CFLAGS) $(ZLIB_CFLAGS)
+tests_control_api_control_api_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(MICROHTTPD_CFLAGS) $(SODIUM_CFLAGS) \
+	$(ZLIB_CFLAGS)
 tests_control_api_control_api_LDADD = $(JANSSON_LIBS) $(MICROHTTPD_LIBS) $(SODIUM_LIBS) $(ZLIB_LIBS)

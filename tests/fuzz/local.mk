@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Fuzz targets: libFuzzer programs with --enable-fuzzing, else replays of the kept corpora in make check.
 #
-# A target is its name here and tests/fuzz/fuzz-<name>.c; all else are automake's defaults, which are given below. The linker
-# takes out of the libraries what a target calls.
+# A target is its name here and tests/fuzz/fuzz-<name>.c; all else are automake's defaults, which are given
+# below. The linker takes out of the libraries what a target calls.
 
 fuzz_targets = \
 	tests/fuzz/fuzz-channel \
@@ -46,8 +46,8 @@ fuzz_main = tests/fuzz/libreplay.a
 endif
 
 LDADD = $(fuzz_main) $(AGENT_FLOORS) netns/libforward.a storage/libstorage.a lxc/libct.a \
-	netfilter/libnetfilter.a netns/libnetns.a proto/libchannel.a proto/libproto.a \
-	$(NFTNL_LIBS) $(MNL_LIBS) $(SYSTEMD_LIBS) $(SQLITE_LIBS) $(INIH_LIBS) $(CURL_LIBS) $(ARCHIVE_LIBS) $(BTRFSUTIL_LIBS) \
+	netfilter/libnetfilter.a netns/libnetns.a proto/libchannel.a proto/libproto.a $(NFTNL_LIBS) \
+	$(MNL_LIBS) $(SYSTEMD_LIBS) $(SQLITE_LIBS) $(INIH_LIBS) $(CURL_LIBS) $(ARCHIVE_LIBS) $(BTRFSUTIL_LIBS) \
 	$(MICROHTTPD_LIBS) $(JANSSON_LIBS) $(SODIUM_LIBS) -lm
 tests_fuzz_fuzz_http_SOURCES = tests/fuzz/fuzz-http.c agent/portal/portal_ask.c
 tests_fuzz_fuzz_http_CFLAGS = $(AM_CFLAGS) $(MICROHTTPD_CFLAGS)

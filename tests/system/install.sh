@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck disable=SC2015,SC2016,SC2317 # said so on purpose: functions are called by name
-# Of tests/system/install.py, in a machine of its own: the .deb is installed, used, upgraded, removed, installed again and purged, as an operator does.
+# Of tests/system/install.py, in a machine of its own: the .deb is installed, used, upgraded, removed, installed
+# again and purged, as an operator does.
 set -u
 package=$(echo /job/hoody-agent_*.deb)
 
@@ -41,9 +42,12 @@ init=$(init_of)
 agent=$(main_pid)
 
 must "upgraded" dpkg -i "$package"
-must "the agent was restarted" sh -c "systemctl is-active hoody-agent && [ \$(systemctl show -P MainPID hoody-agent) != $agent ]"
+must "the agent was restarted" \
+	sh -c "systemctl is-active hoody-agent && [ \$(systemctl show -P MainPID hoody-agent) != $agent ]"
 must "the container goes on" goes_on
-must "killed" sh -c 'kill -9 $(systemctl show -P MainPID hoody-agent); for i in $(seq $((60 * ${HOODY_TEST_SLOW:-1}))); do sleep 1; hoodyctl status >/dev/null 2>&1 && exit 0; done; exit 1'
+must "killed" sh -c 'kill -9 $(systemctl show -P MainPID hoody-agent)
+	for i in $(seq $((60 * ${HOODY_TEST_SLOW:-1}))); do sleep 1; hoodyctl status >/dev/null 2>&1 && exit 0; done
+	exit 1'
 must "the container goes on after that too" goes_on
 
 must "removed" dpkg -r hoody-agent
@@ -51,10 +55,13 @@ must "its container runs without it" kill -0 "$init"
 must "its configuration stays" test -f /etc/hoody-agent/agent.conf
 must "installed again" dpkg -i "$package"
 must "and the container is its own again" goes_on
-must "purging leaves containers alone" sh -c "dpkg -P hoody-agent 2>&1 | grep -q 'has containers' && kill -0 $init && test -d /var/lib/hoody-agent/pool/containers"
+must "purging leaves containers alone" \
+	sh -c "dpkg -P hoody-agent 2>&1 | grep -q 'has containers' &&
+		kill -0 $init && test -d /var/lib/hoody-agent/pool/containers"
 must "installed once more" dpkg -i "$package"
 must "a container is deleted" hoodyctl container delete web --force
 must "purged" dpkg -P hoody-agent
-[ ! -e /var/lib/hoody-agent ] && [ ! -e /etc/hoody-agent ] || finish 1 "purging left $(ls -d /var/lib/hoody-agent /etc/hoody-agent 2>/dev/null)"
+[ ! -e /var/lib/hoody-agent ] && [ ! -e /etc/hoody-agent ] ||
+	finish 1 "purging left $(ls -d /var/lib/hoody-agent /etc/hoody-agent 2>/dev/null)"
 say "nothing is left of it"
 finish 0 "all of it was seen"

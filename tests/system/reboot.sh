@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck disable=SC2154 # top_builddir and top_srcdir come from tests/lib/vm.py
-# Of tests/system/reboot.py, in a machine of its own, at each of its boots: node.command restart, then kexec-reboot, by a running agent with a container.
+# Of tests/system/reboot.py, in a machine of its own, at each of its boots: node.command restart, then
+# kexec-reboot, by a running agent with a container.
 set -u
 mark=/var/lib/hoody-test
 socket=/run/hoody-agent/debug.sock
@@ -26,7 +27,8 @@ field() { jq -r "$1"; }
 mkdir -p $mark /etc/hoody-agent
 if [ ! -e $mark/stage ]; then
 	# From the build's own directory: packages are another test's matter.
-	sed "s|^ExecStart=.*|ExecStart=$top_builddir/agent/hoody-agent --config /etc/hoody-agent/agent.conf|" "$top_srcdir/packaging/systemd/hoody-agent.service.in" >/etc/systemd/system/hoody-agent.service
+	sed "s|^ExecStart=.*|ExecStart=$top_builddir/agent/hoody-agent --config /etc/hoody-agent/agent.conf|" \
+		"$top_srcdir/packaging/systemd/hoody-agent.service.in" >/etc/systemd/system/hoody-agent.service
 	printf '[Node]\nName=vm\n[Courier]\nUser=nobody\n[Local]\nGroup=root\n' >/etc/hoody-agent/agent.conf
 	systemctl daemon-reload
 	echo first >$mark/stage
@@ -37,7 +39,8 @@ stage=$(cat $mark/stage)
 say "boot of stage $stage: $boot"
 
 order_reboot() { # COMMAND NEXT-STAGE
-	operation=$(ask POST /servers/000000000000000000000001/execute-command "{\"command\":\"$1\"}" | field .data.operation_id)
+	operation=$(ask POST /servers/000000000000000000000001/execute-command "{\"command\":\"$1\"}" |
+		field .data.operation_id)
 	[ "$operation" != null ] || finish 1 "no operation for $1"
 	echo "$operation" >$mark/operation
 	echo "$boot" >$mark/boot
@@ -53,11 +56,14 @@ judge_reboot() { # COMMAND
 		[ "$state" = succeeded ] && break
 		sleep 1
 	done
-	[ "$state" = succeeded ] || finish 1 "$1: the order is $state after the boot: $(ask GET "/operations/$(cat $mark/operation)")"
-	journalctl -b -1 -u hoody-agent --no-pager | grep -q "every container is stopped" || finish 1 "$1: the journal of the boot before does not have it"
+	[ "$state" = succeeded ] ||
+		finish 1 "$1: the order is $state after the boot: $(ask GET "/operations/$(cat $mark/operation)")"
+	journalctl -b -1 -u hoody-agent --no-pager | grep -q "every container is stopped" ||
+		finish 1 "$1: the journal of the boot before does not have it"
 	# The container was asked to end and did, before the host went down: its shutdown script has written so.
 	id=$(cat $mark/container)
-	[ -s "/var/lib/hoody-agent/pool/containers/$id/rootfs/ended-$stage" ] || finish 1 "$1: the container was not stopped cleanly"
+	[ -s "/var/lib/hoody-agent/pool/containers/$id/rootfs/ended-$stage" ] ||
+		finish 1 "$1: the container was not stopped cleanly"
 	say "$1: reported as succeeded after the boot, its container ended cleanly"
 }
 prepare() { # STAGE-AFTER: init runs this when it is asked to end
@@ -110,7 +116,8 @@ plain)
 		sleep 1
 	done
 	[ "$state" = running ] || finish 1 "reboot: the container is $state afterwards"
-	[ -s "/var/lib/hoody-agent/pool/containers/$id/rootfs/ended-plain" ] || finish 1 "reboot: the container was not stopped cleanly"
+	[ -s "/var/lib/hoody-agent/pool/containers/$id/rootfs/ended-plain" ] ||
+		finish 1 "reboot: the container was not stopped cleanly"
 	by=$(ask GET "/containers/$id/status-logs?limit=1" | field '.data.logs[0].triggered_by')
 	[ "$by" = autostart ] || finish 1 "reboot: the container was started by $by"
 	say "reboot: nobody's order, and the container ended cleanly and was started again"
