@@ -61,12 +61,12 @@ static int sealed_program(int *ret)
 static int sealed_text(const char *text, int *ret)
 {
 	_cleanup_(closep) int fd = make_memfd("text", 0);
-	size_t size = strlen(text);
+	int r = fd < 0 ? fd : write_all(fd, text, strlen(text));
 
-	if (fd < 0)
-		return fd;
-	if (write(fd, text, size) != (ssize_t)size || lseek(fd, 0, SEEK_SET) < 0)
-		return errno ? -errno : -EIO;
+	if (r < 0)
+		return r;
+	if (lseek(fd, 0, SEEK_SET) < 0)
+		return -errno;
 	*ret = take_fd(&fd);
 	return seal(*ret);
 }

@@ -133,11 +133,9 @@ static int write_policy(const char *dir)
 	_cleanup_(freep) char *path = xasprintf("%s/seccomp", dir);
 	_cleanup_(closep) int fd =
 		open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-	size_t size = strlen(ctconf_seccomp_policy);
 
-	if (fd < 0)
-		return -errno;
-	return write(fd, ctconf_seccomp_policy, size) == (ssize_t)size ? 0 : -EIO;
+	return fd < 0 ? -errno
+		      : write_all(fd, ctconf_seccomp_policy, strlen(ctconf_seccomp_policy));
 }
 
 static char *mark_of(const struct ctlife *l)

@@ -60,6 +60,24 @@ static inline int take_fd(int *fd)
 	return taken;
 }
 
+/* All of @data: a disk that is full takes a part first, and says why only then. */
+_must_check_ static inline int write_all(int fd, const void *data, size_t size)
+{
+	const char *at = data;
+
+	while (size > 0) {
+		ssize_t n = write(fd, at, size);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		at += n;
+		size -= (size_t)n;
+	}
+	return 0;
+}
+
 static inline void *xcalloc(size_t n, size_t size)
 {
 	void *p = calloc(n ? n : 1, size ? size : 1);

@@ -47,17 +47,10 @@ int channel_pair(int ret_fds[static 2])
 static int seal(const void *payload, size_t size)
 {
 	_cleanup_(closep) int fd = memfd_create("hoody-frame", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	size_t done = 0;
+	int r = fd < 0 ? -errno : write_all(fd, payload, size);
 
-	if (fd < 0)
-		return -errno;
-	while (done < size) {
-		ssize_t n = write(fd, (const uint8_t *)payload + done, size - done);
-
-		if (n < 0)
-			return -errno;
-		done += (size_t)n;
-	}
+	if (r < 0)
+		return r;
 	if (fcntl(fd, F_ADD_SEALS, SEALS) < 0)
 		return -errno;
 	return take_fd(&fd);

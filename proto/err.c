@@ -50,8 +50,7 @@ static size_t sequence(const unsigned char *s)
 	return 0;
 }
 
-/* Make a text fit for reports and logs: what is not printable UTF-8 becomes a question mark. */
-static void clean(char *s)
+void err_clean(char *s)
 {
 	size_t n;
 
@@ -67,7 +66,7 @@ static void clean(char *s)
 void err_copy(char *to, size_t size, const char *text)
 {
 	(void)snprintf(to, size, "%s", text);
-	clean(to);
+	err_clean(to);
 }
 
 int err_set(struct err *err, int r, enum errcode code, const char *field, const char *fmt, ...)
@@ -83,7 +82,7 @@ int err_set(struct err *err, int r, enum errcode code, const char *field, const 
 	va_start(ap, fmt);
 	(void)vsnprintf(err->message, sizeof(err->message), fmt, ap);
 	va_end(ap);
-	clean(err->message);
+	err_clean(err->message);
 	return r;
 }
 
@@ -105,7 +104,7 @@ int err_add(struct err *err, int r, const char *fmt, ...)
 	n += 2;
 	memcpy(err->message + n, old, MIN_OF(strlen(old) + 1, room - n));
 	err->message[room - 1] = '\0';
-	clean(err->message);
+	err_clean(err->message);
 	return r;
 }
 

@@ -73,11 +73,10 @@ static int write_text(int root, const char *path, mode_t mode, const char *text)
 {
 	_cleanup_(closep) int fd =
 		openat(root, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	size_t size = strlen(text);
 
 	if (fd < 0 || fchmod(fd, mode) < 0)
 		return -errno;
-	return write(fd, text, size) == (ssize_t)size ? 0 : -EIO;
+	return write_all(fd, text, strlen(text));
 }
 
 /* A program header of type INTERP asks for a loader, which the image doesn't have (elf(5)). */

@@ -148,11 +148,8 @@ static int note(int dir, const char *name, const char *text)
 {
 	_cleanup_(closep) int fd =
 		openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	size_t size = strlen(text);
 
-	if (fd < 0)
-		return -errno;
-	return write(fd, text, size) == (ssize_t)size ? 0 : -ENOSPC;
+	return fd < 0 ? -errno : write_all(fd, text, strlen(text));
 }
 
 static int note_signal(int dir, int layout, struct err *err)

@@ -17,8 +17,10 @@ int rootfile_open_folder(int root, const char *folder, int *ret)
 static int fill(
 	int folder, int fd, const char *name, const char *data, size_t size, const struct stat *as)
 {
-	if (write(fd, data, size) != (ssize_t)size)
-		return -ENOSPC; /* what else makes a short write of a few bytes */
+	int r = write_all(fd, data, size);
+
+	if (r < 0)
+		return r;
 	if (fchown(fd, as->st_uid, as->st_gid) < 0 || fchmod(fd, as->st_mode & 07777) < 0 ||
 		renameat(folder, TEMPORARY, folder, name) < 0)
 		return -errno;

@@ -41,11 +41,7 @@ static int write_id(const struct swap *s, uint64_t id)
 	char text[32];
 	int n = snprintf(text, sizeof(text), "%" PRIu64 "\n", id);
 
-	if (fd < 0)
-		return -errno;
-	return write(fd, text, (size_t)n) == n ? 0
-					       : -ENOSPC; /* what else makes a write of a few bytes
-								  short */
+	return fd < 0 ? -errno : write_all(fd, text, (size_t)n);
 }
 
 static int read_id(const struct swap *s, uint64_t *ret)

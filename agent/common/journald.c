@@ -112,14 +112,6 @@ static void put_fields(struct entry *e, const struct journald_fields *f)
 		put(e, "ERRNO=%d", errnum_of(f));
 }
 
-/* Nothing that was logged may forge a line or drive a terminal. */
-static void flatten(char *s)
-{
-	for (; *s; s++)
-		if ((unsigned char)*s < ' ' || *s == 0x7f)
-			*s = '?';
-}
-
 /* "HOODY_ORDER_ID=x" -> "order_id=x" */
 static size_t print_short(char *ret, size_t size, const char *field)
 {
@@ -172,7 +164,7 @@ static void to_stderr(int priority, const char *message, const struct journald_f
 	if (e.n_fields && n + 2 < sizeof(line))
 		line[n++] = ']';
 	line[n] = '\0';
-	flatten(line + lost);
+	err_clean(line + lost); /* nothing that was logged may forge a line or drive a terminal */
 	line[n++] = '\n';
 	count(outlet_line(line, n));
 }

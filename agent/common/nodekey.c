@@ -73,17 +73,11 @@ static ssize_t read_all(int fd, char *buffer, size_t size)
 	return (ssize_t)n;
 }
 
-static int write_all(int fd, const char *text, size_t size)
+static int write_and_sync(int fd, const char *text, size_t size)
 {
-	while (size > 0) {
-		ssize_t n = write(fd, text, size);
+	int r = write_all(fd, text, size);
 
-		if (n < 0)
-			return -errno;
-		text += n;
-		size -= (size_t)n;
-	}
-	return fsync(fd) < 0 ? -errno : 0;
+	return r < 0 ? r : fsync(fd) < 0 ? -errno : 0;
 }
 
 /* --- the key --- */
@@ -164,7 +158,7 @@ static int make_key(int dir_fd, const char *path, struct err *err)
 	if (fd < 0)
 		return err_set(
 			err, -errno, ERR_CONFIG, path, "can't write %s: %s", path, strerror(errno));
-	r = write_all(fd, text, SEED_HEX + 1);
+	r = write_and_sync(fd, text, SEED_HEX + 1);
 	if (r == 0 && linkat(dir_fd, name, dir_fd, NODEKEY_FILE, 0) < 0 && errno != EEXIST)
 		r = -errno;
 	(void)unlinkat(dir_fd, name, 0); /* a left name is harmless */

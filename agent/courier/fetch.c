@@ -26,19 +26,13 @@ struct fetch {
 static size_t on_body(char *data, size_t one, size_t n, void *userdata)
 {
 	struct fetch *f = userdata;
-	size_t done = 0;
 
 	if ((uint64_t)f->offset + f->written + n > (uint64_t)f->max) {
 		f->too_large = true;
 		return CURL_WRITEFUNC_ERROR;
 	}
-	while (done < n) {
-		ssize_t m = write(f->to, data + done, n - done);
-
-		if (m < 0 && errno != EINTR)
-			return CURL_WRITEFUNC_ERROR;
-		done += m < 0 ? 0 : (size_t)m;
-	}
+	if (write_all(f->to, data, n) < 0)
+		return CURL_WRITEFUNC_ERROR;
 	f->written += n;
 	return n;
 }

@@ -6,7 +6,6 @@
 #include <sys/un.h>
 
 #include "proto/channel.h"
-#include "proto/errjson.h"
 #include "proto/jsonx.h"
 
 #define ANSWER_TIMEOUT_MS 10000
@@ -50,8 +49,7 @@ static enum ctl_exit read_answer(
 	const struct frame *f, const void *payload, json_t **ret, struct err *err)
 {
 	_cleanup_json_ json_t *v = NULL;
-	struct err theirs;
-	int r;
+	const char *code, *message;
 
 	if (f->id != QUESTION_ID || (f->type != FRAME_CTL_ANSWER && f->type != FRAME_CTL_ERROR) ||
 		jsonx_parse(payload, f->size, ERR_CHANNEL, &v, NULL) < 0 || !json_is_object(v))
@@ -62,9 +60,10 @@ static enum ctl_exit read_answer(
 		*ret = TAKE(v);
 		return CTL_OK;
 	}
-	r = errjson_read(v, -EREMOTEIO, &theirs);
-	(void)err_set(err, r, theirs.code, NULL, "the agent says %s: %s", err_wire(theirs.code),
-		theirs.message);
+	code = ctl_text_of(v, "code");
+	message = ctl_text_of(v, "message");
+	(void)err_set(err, -EREMOTEIO, ERR_INTERNAL, NULL, "the agent says %s: %s",
+		code ? code : "no", message ? message : "no reason given");
 	return CTL_FAILED;
 }
 

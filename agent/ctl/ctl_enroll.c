@@ -236,7 +236,7 @@ static char *format_dropin(const struct enrolment *e)
 		e->node_id, e->url, e->token_path, ca);
 }
 
-static int write_all(const struct enrolment *e, struct err *err)
+static int keep_all(const struct enrolment *e, struct err *err)
 {
 	_cleanup_(freep) char *token = xasprintf("%s\n", e->node_token), *dropin = format_dropin(e);
 	int r = ctl_file_write(e->token_path, token, 0600, err);
@@ -304,7 +304,7 @@ enum ctl_exit ctl_enroll(const struct ctl *ctl, struct err *err)
 		(void)err_add(err, -EBADMSG, "the control API's answer");
 		return CTL_FAILED;
 	}
-	if (compare_keyset(&e, err) < 0 || write_all(&e, err) < 0 || verify(&e, err) < 0)
+	if (compare_keyset(&e, err) < 0 || keep_all(&e, err) < 0 || verify(&e, err) < 0)
 		return CTL_FAILED;
 	report(&e);
 	return CTL_OK;

@@ -46,19 +46,11 @@ int ctl_file_prepare(const char *path, struct err *err)
 
 static int write_and_sync(int fd, const char *text, mode_t mode)
 {
-	size_t size = strlen(text);
+	int r = fchmod(fd, mode) < 0 ? -errno : 0; /* whatever the umask */
 
-	if (fchmod(fd, mode) < 0) /* whatever the umask */
-		return -errno;
-	while (size > 0) {
-		ssize_t n = write(fd, text, size);
-
-		if (n < 0)
-			return -errno;
-		text += n;
-		size -= (size_t)n;
-	}
-	return fsync(fd) < 0 ? -errno : 0;
+	if (r >= 0)
+		r = write_all(fd, text, strlen(text));
+	return r < 0 ? r : fsync(fd) < 0 ? -errno : 0;
 }
 
 int ctl_file_write(const char *path, const char *text, mode_t mode, struct err *err)

@@ -227,7 +227,7 @@ static enum ctl_exit fail(enum ctl_exit code, struct err *err)
 {
 	if (!err->message[0])
 		return code;
-	ctl_text_flatten(err->message);
+	err_clean(err->message);
 	fprintf(stderr, "hoodyctl: %s\n", err->message);
 	return code;
 }

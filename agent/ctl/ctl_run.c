@@ -47,9 +47,8 @@ json_t *ctl_run_json(const char *const argv[])
 int ctl_run_text(const char *text)
 {
 	_cleanup_(closep) int fd = memfd_create("text", MFD_CLOEXEC);
-	size_t n = strlen(text);
 
-	if (fd < 0 || write(fd, text, n) != (ssize_t)n || lseek(fd, 0, SEEK_SET) < 0)
+	if (fd < 0 || write_all(fd, text, strlen(text)) < 0 || lseek(fd, 0, SEEK_SET) < 0)
 		return -1;
 	return take_fd(&fd);
 }

@@ -8,7 +8,6 @@
 #include "agent/ctl/ctl_find.h"
 #include "agent/ctl/ctl_pump.h"
 #include "proto/channel.h"
-#include "proto/errjson.h"
 #include "proto/jsonx.h"
 
 #define BEGIN_TIMEOUT_MS 40000
@@ -108,21 +107,18 @@ static enum ctl_exit begin(const struct session *s, int *ret_master, struct err 
 {
 	_cleanup_(freep) void *payload = NULL;
 	_cleanup_json_ json_t *v = NULL;
-	struct err theirs;
 	struct frame f;
 	int r = channel_recv_sync(s->fd, BEGIN_TIMEOUT_MS, &f, &payload, ret_master);
 
 	if (r == 0 && f.type == FRAME_SESSION_BEGUN)
 		return CTL_OK;
 	if (r == 0 && f.type == FRAME_SESSION_FAILED &&
-		jsonx_parse(payload, f.size, ERR_CHANNEL, &v, NULL) == 0) {
-		r = errjson_read(v, -EREMOTEIO, &theirs);
-		(void)err_set(err, r, theirs.code, NULL, "%s (%s)", theirs.message,
-			err_wire(theirs.code));
-	} else {
+		jsonx_parse(payload, f.size, ERR_CHANNEL, &v, NULL) == 0)
+		(void)err_set(err, -EREMOTEIO, ERR_INTERNAL, NULL, "%s (%s)",
+			ctl_text_of(v, "message"), ctl_text_of(v, "code"));
+	else
 		(void)err_set(err, -ECONNRESET, ERR_CHANNEL, NULL, "the session did not begin: %s",
 			r == -ENODATA ? "it was cut off" : strerror(-r));
-	}
 	return CTL_FAILED;
 }
 

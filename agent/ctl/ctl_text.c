@@ -3,6 +3,8 @@
 
 #include <time.h>
 
+#include "proto/err.h"
+
 struct cell {
 	char *text;
 	enum ctl_colour colour;
@@ -14,57 +16,6 @@ struct ctl_text {
 	bool has_heads;
 	struct cell *cells;
 };
-
-/* --- bytes --- */
-
-/* The length of the UTF-8 sequence at @s, 0 when it is none (RFC 3629; overlong ones and surrogates
- * are none). */
-static size_t utf8_len(const unsigned char *s)
-{
-	static const struct {
-		unsigned char first, last, low, high; /* of the first byte, and of the second */
-		size_t len;
-	} forms[] = {
-		{ 0xc2, 0xdf, 0x80, 0xbf, 2 },
-		{ 0xe0, 0xe0, 0xa0, 0xbf, 3 },
-		{ 0xe1, 0xec, 0x80, 0xbf, 3 },
-		{ 0xed, 0xed, 0x80, 0x9f, 3 },
-		{ 0xee, 0xef, 0x80, 0xbf, 3 },
-		{ 0xf0, 0xf0, 0x90, 0xbf, 4 },
-		{ 0xf1, 0xf3, 0x80, 0xbf, 4 },
-		{ 0xf4, 0xf4, 0x80, 0x8f, 4 },
-	};
-
-	if (*s < 0x80)
-		return 1;
-	for (size_t i = 0; i < countof(forms); i++) {
-		if (*s < forms[i].first || *s > forms[i].last)
-			continue;
-		if (s[1] < forms[i].low || s[1] > forms[i].high)
-			return 0;
-		for (size_t k = 2; k < forms[i].len; k++)
-			if (s[k] < 0x80 || s[k] > 0xbf)
-				return 0;
-		return forms[i].len;
-	}
-	return 0;
-}
-
-void ctl_text_flatten(char *s)
-{
-	unsigned char *u = (unsigned char *)s;
-
-	while (*u) {
-		size_t len = utf8_len(u);
-		bool c1 = len == 2 && u[0] == 0xc2 && u[1] < 0xa0;
-
-		if (len == 0 || *u < ' ' || *u == 0x7f)
-			*u = '?';
-		if (c1)
-			u[0] = u[1] = '?';
-		u += len ? len : 1;
-	}
-}
 
 /* Columns on a terminal: code points, which is right for what names may hold. */
 static size_t width_of(const char *s)
@@ -154,7 +105,7 @@ static struct cell *add(struct ctl_text *t, const char *text)
 	}
 	t->cells[t->n] =
 		(struct cell){ .text = xstrdup(text && (*text || !t->has_heads) ? text : "-") };
-	ctl_text_flatten(t->cells[t->n].text);
+	err_clean(t->cells[t->n].text);
 	return &t->cells[t->n++];
 }
 

@@ -37,7 +37,3 @@ const char *ctl_text_size(int64_t bytes, char ret[static CTL_TEXT_MAX]);
 const char *ctl_text_duration(int64_t ms, char ret[static CTL_TEXT_MAX]);
 const char *ctl_text_micro(int64_t us, char ret[static CTL_TEXT_MAX]);
 const char *ctl_text_time(int64_t ms, char ret[static CTL_TEXT_MAX]);
-
-/* Replace what a terminal would act on (C0, DEL, C1 as UTF-8, bytes that are no UTF-8) by "?", in
- * place. */
-void ctl_text_flatten(char *s);

@@ -9,6 +9,7 @@
 #include "agent/ctl/ctl_out.h"
 #include "agent/ctl/ctl_text.h"
 #include "proto/clock.h"
+#include "proto/err.h"
 #include "proto/jsonx.h"
 
 #define INTERVAL_MS 1000
@@ -263,7 +264,7 @@ static void put_text(int y, int x, int width, const char *s)
 {
 	char *clean = xstrdup(s ? s : "");
 
-	ctl_text_flatten(clean);
+	err_clean(clean);
 	(void)mvprintw(y, x, "%-*.*s", width, width, clean);
 	free(clean);
 }

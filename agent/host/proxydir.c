@@ -39,19 +39,15 @@ struct proxydir {
 static int put_text(int folder, const char *name, const char *text, bool durable)
 {
 	_cleanup_(closep) int fd = -1;
-	size_t size = strlen(text);
+	int r;
 
 	(void)unlinkat(folder, TEMPORARY, 0);
 	fd = openat(folder, TEMPORARY, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return -errno;
-	for (size_t done = 0; done < size;) {
-		ssize_t n = write(fd, text + done, size - done);
-
-		if (n < 0)
-			return -errno;
-		done += (size_t)n;
-	}
+	r = write_all(fd, text, strlen(text));
+	if (r < 0)
+		return r;
 	if (durable && fdatasync(fd) < 0)
 		return -errno;
 	closep(&fd); /* now, so that whoever watches the folder hears of the rename alone */

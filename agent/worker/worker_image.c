@@ -103,18 +103,12 @@ static bool is_good(struct download *d)
 
 /* --- one attempt --- */
 
-/* A disk that is full takes a part first, and says why only then. */
 static int keep(struct download *d, const uint8_t *data, size_t size)
 {
-	size_t done = 0;
+	int r = write_all(d->spool, data, size);
 
-	while (done < size) {
-		ssize_t n = write(d->spool, data + done, size - done);
-
-		if (n < 0)
-			return -errno;
-		done += (size_t)n;
-	}
+	if (r < 0)
+		return r;
 	(void)crypto_hash_sha256_update(&d->hash, data, size);
 	d->have += size;
 	return 0;

@@ -3,7 +3,7 @@
  * UTF-8, and it is as wide as tables take it for. */
 #include <jansson.h>
 
-#include "agent/ctl/ctl_text.h"
+#include "proto/err.h"
 #include "tests/fuzz/fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -12,7 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size_t len = strlen(text);
 	json_t *v;
 
-	ctl_text_flatten(text);
+	err_clean(text);
 	assert(strlen(text) == len); /* in place, a column stays a column */
 	for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
 		assert(*c >= ' ' && *c != 0x7f);
@@ -22,7 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	assert(v);
 	json_decref(v);
 	again = xstrdup(text);
-	ctl_text_flatten(again);
+	err_clean(again);
 	assert(strcmp(text, again) == 0);
 	return 0;
 }
