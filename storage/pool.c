@@ -206,6 +206,14 @@ static int open_staging(struct pool *p, const struct pool_root *root, int *ret, 
 	return r < 0 ? diskerr_set(err, r, "can't make the container's directory") : 0;
 }
 
+/* Made by a predecessor, who may have been killed before its name was durable. */
+static int was_made(int dir, struct err *err)
+{
+	int r = settle(dir);
+
+	return r < 0 ? diskerr_set(err, r, "what is there already can't be made durable") : 0;
+}
+
 static int publish(struct pool *p, const char *id, int dir, struct err *err)
 {
 	char staging[NAME_SIZE];
@@ -250,7 +258,7 @@ int pool_create_root(struct pool *p, const struct pool_root *root, struct err *e
 	int r;
 
 	if (is_there(p->containers, root->id))
-		return 0;
+		return was_made(p->containers, err);
 	r = open_staging(p, root, &dir, err);
 	if (r >= 0)
 		r = fill_root(p, root, dir, err);
@@ -343,8 +351,11 @@ static int put_snapshot(struct pool *p, int from, int snapshots, const char *nam
 	int r;
 
 	name_of(".new-", name, staging);
-	if (is_there(snapshots, name))
-		return 0;
+	if (is_there(snapshots, name)) {
+		r = p->driver->seal(snapshots, name);
+		return r < 0 ? diskerr_set(err, r, "the snapshot can't be sealed")
+			     : was_made(snapshots, err);
+	}
 	r = clone_tree(p, from, snapshots, staging, hold, err);
 	if (r < 0)
 		return r;
@@ -440,7 +451,7 @@ int pool_copy_root(struct pool *p, const struct pool_root *root, const char *sou
 	int r;
 
 	if (is_there(p->containers, root->id))
-		return 0;
+		return was_made(p->containers, err);
 	source = open_container(p, source_id, err);
 	if (source < 0)
 		return source;

@@ -13,7 +13,8 @@ struct job {
 	const json_t *params, *link, *files; /* of it; NULL: it has none */
 	json_t *result;
 	int pidfd;
-	int fd; /* that came with the job, or -1 */
+	int fd;   /* that came with the job, or -1 */
+	int turn; /* agent/worker/worker_turn.h; closed last of all */
 };
 
 /* One more member of the job's result. */

@@ -22,8 +22,9 @@
  *
  * verb "act" brings the job's effect about and is idempotent: it first asks the kernel or the disk
  * whether it is so already, and clears away what a killed predecessor left half-done. verb "undo"
- * removes the effect, also half-done, and is idempotent too. FRAME_WORKER_RESULT: a = 0 with
- * {…result…}, or a = errno with the error (proto/errjson.h).
+ * removes the effect, also half-done, and is idempotent too. Either waits for its turn, as long as
+ * params.timeout_ms and a minute at most (agent/worker/worker_turn.h): then it fails with TIMEOUT.
+ * FRAME_WORKER_RESULT: a = 0 with {…result…}, or a = errno with the error (proto/errjson.h).
  *
  *   job      act                                                        undo
  *   rootfs   make <Pool>/containers/<id>/rootfs, atomically             remove it

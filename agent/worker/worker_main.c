@@ -9,49 +9,56 @@
 #include "agent/worker/worker_act.h"
 #include "agent/worker/worker_job.h"
 #include "agent/worker/worker_session.h"
+#include "agent/worker/worker_turn.h"
 #include "lxc/ctenter.h"
 #include "proto/channel.h"
 #include "proto/errjson.h"
 #include "proto/jsonx.h"
 
-/* Its undo, or NULL: there is none. */
-static const struct {
+#define TURN_WAIT_MS 60000L
+
+/* Whose turn it takes (agent/worker/worker_turn.h): of what it changes. What only looks, or goes on beside and after
+ * operations, takes none; nor does the host's end, which waits for nobody. */
+enum turn { OF_NOBODY, OF_CONTAINER, OF_MANY, OF_IMAGE };
+
+static const struct job_kind {
 	const char *name;
-	worker_act act, undo;
+	worker_act act, undo; /* NULL: there is none */
+	enum turn turn;
 } jobs[] = {
-	{ "rootfs", worker_tree_create, worker_tree_remove },
-	{ "copy", worker_tree_copy, worker_tree_remove },
-	{ "launch", worker_life_launch, worker_life_kill },
-	{ "ended", worker_life_ended, worker_life_launch },
-	{ "kill", worker_life_kill, NULL },
-	{ "groups", worker_life_groups, NULL },
-	{ "halt", worker_life_kill, worker_life_launch },
-	{ "mounts", worker_mounts_set, NULL },
-	{ "mounts-own", worker_mounts_change, worker_mounts_change_back },
-	{ "ramdisk-measure", worker_mounts_measure, NULL },
-	{ "root-measure", worker_tree_measure, NULL },
-	{ "limits", worker_limits_set, worker_limits_reset },
-	{ "files", worker_files_write, worker_files_write },
-	{ "freeze", worker_life_freeze, worker_life_thaw },
-	{ "thaw", worker_life_thaw, worker_life_freeze },
-	{ "snapshot", worker_tree_snapshot, worker_tree_snapshot_remove },
-	{ "snapshot-remove", worker_tree_snapshot_remove, NULL },
-	{ "restore", worker_tree_restore, worker_tree_revert },
-	{ "sync-build", worker_tree_sync_build, worker_tree_revert },
-	{ "sync", worker_tree_sync, worker_tree_revert },
-	{ "settle", worker_tree_settle, NULL },
-	{ "rootfs-remove", worker_tree_remove, NULL },
-	{ "session", worker_life_session, NULL },
-	{ "net-sweep", worker_net_sweep, NULL },
-	{ "shutdown-all", worker_host_shutdown_all, NULL },
-	{ "remove-all", worker_host_remove_all, NULL },
-	{ "kexec-load", worker_host_load_kernel, worker_host_unload_kernel },
-	{ "reboot", worker_host_reboot, NULL },
-	{ "image-resolve", worker_image_resolve, NULL },
-	{ "image-fetch", worker_image_fetch, worker_image_drop },
-	{ "image-unpack", worker_image_unpack, NULL },
-	{ "image-verify", worker_image_verify, NULL },
-	{ "image-remove", worker_image_remove, NULL },
+	{ "rootfs", worker_tree_create, worker_tree_remove, OF_CONTAINER },
+	{ "copy", worker_tree_copy, worker_tree_remove, OF_CONTAINER },
+	{ "launch", worker_life_launch, worker_life_kill, OF_CONTAINER },
+	{ "ended", worker_life_ended, worker_life_launch, OF_CONTAINER },
+	{ "kill", worker_life_kill, NULL, OF_CONTAINER },
+	{ "groups", worker_life_groups, NULL, OF_NOBODY },
+	{ "halt", worker_life_kill, worker_life_launch, OF_CONTAINER },
+	{ "mounts", worker_mounts_set, NULL, OF_NOBODY },
+	{ "mounts-own", worker_mounts_change, worker_mounts_change_back, OF_CONTAINER },
+	{ "ramdisk-measure", worker_mounts_measure, NULL, OF_NOBODY },
+	{ "root-measure", worker_tree_measure, NULL, OF_NOBODY },
+	{ "limits", worker_limits_set, worker_limits_reset, OF_CONTAINER },
+	{ "files", worker_files_write, worker_files_write, OF_CONTAINER },
+	{ "freeze", worker_life_freeze, worker_life_thaw, OF_CONTAINER },
+	{ "thaw", worker_life_thaw, worker_life_freeze, OF_CONTAINER },
+	{ "snapshot", worker_tree_snapshot, worker_tree_snapshot_remove, OF_CONTAINER },
+	{ "snapshot-remove", worker_tree_snapshot_remove, NULL, OF_CONTAINER },
+	{ "restore", worker_tree_restore, worker_tree_revert, OF_CONTAINER },
+	{ "sync-build", worker_tree_sync_build, worker_tree_revert, OF_CONTAINER },
+	{ "sync", worker_tree_sync, worker_tree_revert, OF_CONTAINER },
+	{ "settle", worker_tree_settle, NULL, OF_CONTAINER },
+	{ "rootfs-remove", worker_tree_remove, NULL, OF_CONTAINER },
+	{ "session", worker_life_session, NULL, OF_NOBODY },
+	{ "net-sweep", worker_net_sweep, NULL, OF_NOBODY },
+	{ "shutdown-all", worker_host_shutdown_all, NULL, OF_NOBODY },
+	{ "remove-all", worker_host_remove_all, NULL, OF_MANY },
+	{ "kexec-load", worker_host_load_kernel, worker_host_unload_kernel, OF_NOBODY },
+	{ "reboot", worker_host_reboot, NULL, OF_NOBODY },
+	{ "image-resolve", worker_image_resolve, NULL, OF_NOBODY },
+	{ "image-fetch", worker_image_fetch, worker_image_drop, OF_IMAGE },
+	{ "image-unpack", worker_image_unpack, NULL, OF_IMAGE },
+	{ "image-verify", worker_image_verify, NULL, OF_IMAGE },
+	{ "image-remove", worker_image_remove, NULL, OF_IMAGE },
 };
 
 /* --- reading one --- */
@@ -141,27 +148,65 @@ static void job_done(struct job *j)
 	json_decref(j->result);
 	j->pidfd = closefd(j->pidfd);
 	j->fd = closefd(j->fd);
+	j->turn = closefd(j->turn);
+}
+
+static long wait_ms(const struct job *j)
+{
+	long timeout_ms = (long)json_integer_value(json_object_get(j->params, "timeout_ms"));
+
+	return timeout_ms > 0 ? MIN_OF(timeout_ms, TURN_WAIT_MS) : TURN_WAIT_MS;
+}
+
+static int take_turn(struct job *j, enum turn turn, struct err *err)
+{
+	const json_t *all = json_object_get(j->params, "containers"), *brief;
+	_cleanup_(freep) const char **names = xcalloc(json_array_size(all) + 1, sizeof(*names));
+	const char *one = turn == OF_CONTAINER ? j->life.spec.id
+			  : turn == OF_IMAGE
+				  ? json_string_value(json_object_get(j->params, "digest"))
+				  : NULL;
+	size_t n = 0, i;
+
+	if (turn == OF_NOBODY)
+		return 0;
+	if (turn == OF_MANY)
+		json_array_foreach(all, i, brief) names[n++] =
+			json_string_value(json_object_get(brief, "id"));
+	else if (one)
+		names[n++] = one;
+	j->turn = worker_turn_take(j->run, names, n, wait_ms(j), err);
+	return MIN_OF(j->turn, 0);
+}
+
+static const struct job_kind *find_kind(const char *name)
+{
+	for (size_t i = 0; name && i < countof(jobs); i++)
+		if (strcmp(jobs[i].name, name) == 0)
+			return &jobs[i];
+	return NULL;
 }
 
 static int job_run(const json_t *v, struct job *j, struct err *err)
 {
 	const char *name = json_string_value(json_object_get(v, "job")),
 		   *verb = json_string_value(json_object_get(v, "verb"));
+	const struct job_kind *kind = find_kind(name);
+	worker_act does = NULL;
 	int r = job_read(v, j, err);
 
 	j->whole = v;
 	if (r < 0)
 		return r;
-	for (size_t i = 0; name && verb && i < countof(jobs); i++) {
-		if (strcmp(jobs[i].name, name) != 0)
-			continue;
-		if (strcmp(verb, "act") == 0)
-			return jobs[i].act(j, err);
-		if (strcmp(verb, "undo") == 0 && jobs[i].undo)
-			return jobs[i].undo(j, err);
-	}
-	return err_set(err, -EINVAL, ERR_CHANNEL, "job", "no job %s with verb %s",
-		name ? name : "?", verb ? verb : "?");
+	if (kind && verb && strcmp(verb, "act") == 0)
+		does = kind->act;
+	else if (kind && verb && strcmp(verb, "undo") == 0)
+		does = kind->undo;
+	if (!does)
+		return err_set(err, -EINVAL, ERR_CHANNEL, "job", "no job %s with verb %s",
+			name ? name : "?", verb ? verb : "?");
+	r = take_turn(j, kind->turn, err);
+	return r < 0 ? r : does(j, err);
 }
 
 /* --- serving --- */
@@ -179,7 +224,7 @@ static int answer(const struct job *j, int r, const struct err *err)
 
 static int serve(const void *payload, size_t size, int fd)
 {
-	_cleanup_(job_done) struct job j = { .pidfd = -1, .fd = fd };
+	_cleanup_(job_done) struct job j = { .pidfd = -1, .fd = fd, .turn = -1 };
 	_cleanup_json_ json_t *v = NULL;
 	struct err err = {};
 	int r = jsonx_parse(payload, size, ERR_CHANNEL, &v, &err);
@@ -207,7 +252,7 @@ static int read_text(json_t **ret, struct err *err)
 
 static int session(void)
 {
-	_cleanup_(job_done) struct job j = { .pidfd = -1, .fd = CTENTER_FD };
+	_cleanup_(job_done) struct job j = { .pidfd = -1, .fd = CTENTER_FD, .turn = -1 };
 	_cleanup_json_ json_t *v = NULL;
 	struct err err = {};
 	int r = ctenter_begin();
@@ -230,9 +275,9 @@ int main(int argc, char **argv)
 {
 	if (argc == 2 && strcmp(argv[1], WORKER_SESSION) == 0)
 		return session();
-	/* An agent that is gone has a successor that does the same job again: two must never work
-	 * on one container. What liblxc has forked by then is in the container's own group and is
-	 * found there. The flag is not inherited by fork (prctl(2)), so no monitor has it. */
+	/* An agent that is gone has a successor that does the same job again: it waits for us
+	 * (agent/worker/worker_turn.h). What liblxc has forked by then is in the container's own group
+	 * and is found there. The flag is not inherited by fork (prctl(2)), so no monitor has it. */
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	jsonx_init();
 	ctlife_reset();

@@ -1,12 +1,16 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""hoody-worker alone: each job done twice and undone twice, half-done ones cleared away, a stopped monitor, and what a container's processes inherit, held against those of a bare lxc-start."""
+"""hoody-worker alone: each job done twice and undone twice, half-done ones cleared away, a stopped monitor, jobs that wait for each other, and what a container's processes inherit, held against those of a bare lxc-start."""
+import contextlib
+import errno
+import fcntl
 import os
 import pathlib
 import resource
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -117,6 +121,11 @@ def each_job(p):
     tap.ok(p.do("no-such-job") > 0 and p.do("groups", "undo") > 0, "what there is no job for is refused")
 
 
+def hears(pid, number):
+    """Does it catch the signal, or wait for signals? (Those that it waits for stand in no mask.)"""
+    return int(host.status(pid)["SigCgt"], 16) >> number - 1 & 1 or "sigtimedwait" in pathlib.Path(f"/proc/{pid}/wchan").read_text()
+
+
 def host_goes_down(p):
     """An init that has run for long, and is deaf while it ends its services."""
     told, table = p.root() / "told", p.root() / "etc/inittab"
@@ -131,7 +140,7 @@ def host_goes_down(p):
     table.write_text("::ctrlaltdel:/bin/busybox sh -c 'echo named >/told; exec /bin/busybox poweroff -f'\n" + before)
     for name, number, want in (("its image's", signal.SIGINT, "named\n"), ("one that it doesn't hear", signal.SIGWINCH, None)):
         tap.eq(p.do("launch"), 0, "launched")
-        host.poll(lambda: int(host.status(host.init_of(p.prefix, p.cid))["SigCgt"], 16) >> signal.SIGINT - 1 & 1, 10)
+        host.poll(lambda: hears(host.init_of(p.prefix, p.cid), signal.SIGINT), 10)
         tap.eq((p.do("shutdown-all", containers=[{"id": p.cid, "id_base": p.base, "image": harness.IMAGE, "stop_signal": int(number)}]), p.nothing_runs()), (0, True), f"asked by {name}: nothing runs")
         tap.eq(told.read_text() if told.exists() else None, want, f"asked by {name}: by that where it is heard, else by what is")
         told.unlink(missing_ok=True)
@@ -197,6 +206,41 @@ def spoil():
     os.environ["HOODY_SECRET"] = "unspoken"
 
 
+@contextlib.contextmanager
+def all_turns(p):
+    """Everybody's turn is taken: whether it could be, at once."""
+    with open(p.directory / "run/turns", "w") as f:
+        try:
+            fcntl.fcntl(f, fcntl.F_OFD_SETLK, struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+
+
+def takes_turns(p):
+    """What is somebody else's is waited for, for a while; what goes on after a job keeps no turn."""
+    with all_turns(p) as taken:
+        tap.ok(taken, "nobody has a turn")
+        worker = Worker()
+        worker.send(p.job("launch", timeout_ms=200))
+        result = worker.result()
+        tap.eq((result[0], result[1].get("code"), p.running()), (errno.ETIMEDOUT, "TIMEOUT", False), "a job whose container is somebody else's is not done")
+        tap.ok("still works on " + p.cid in result[1].get("message", ""), "and says why", result)
+        worker.close()
+        tap.eq(p.do("root-measure"), 0, "what only looks waits for nobody")
+        worker = Worker()
+        worker.send(p.job("launch"))
+        host.poll(lambda: "->" in pathlib.Path("/proc/locks").read_text(), 5)
+        tap.ok(not p.running(), "another waits")
+    result = worker.result()
+    tap.eq((result[0], p.running()), (0, True), "until it is its turn")
+    with all_turns(p) as taken:
+        tap.ok(taken, "its monitor has none, nor has the worker that waits for more")
+    worker.close()
+    p.do("kill")
+
+
 def inherits_nothing(p):
     reader, writer = os.pipe()
     os.set_inheritable(reader, True) # a descriptor that leaks into the worker must not get further
@@ -246,6 +290,7 @@ def main():
         host_goes_down(p)
         killed_launches(p)
         stopped_monitor(p)
+        takes_turns(p)
         inherits_nothing(p)
         tap.eq(p.do("rootfs-remove"), 0, "removed")
         tap.eq((host.pids_of(p.prefix), host.mounts_below(p.directory), list((p.directory / "pool/containers").iterdir()), list((p.directory / "lxc").iterdir())), ([], [], [], []), "nothing is left")

@@ -277,7 +277,8 @@ static bool is_planned(struct plan *p, const struct seccomp_notif *req, const ch
 	return p->nth > 0 && p->seen >= p->nth && p->seen - p->nth < p->times;
 }
 
-static void answer(struct failnth *f, int listener, const struct seccomp_notif *req,
+/* False: none is given, so that a caller that is stopped makes its call when it is continued, and not just before. */
+static bool answer(struct failnth *f, int listener, const struct seccomp_notif *req,
 	struct seccomp_notif_resp *resp)
 {
 	struct plan *p = &f->plan;
@@ -289,22 +290,23 @@ static void answer(struct failnth *f, int listener, const struct seccomp_notif *
 	read_comm(pid, comm);
 	tally(f, comm, req->data.nr);
 	if (!is_planned(p, req, comm))
-		return;
+		return true;
 	if (seccomp_notify_id_valid(listener, req->id) != 0)
-		return; /* it was killed by someone else */
+		return true; /* it was killed by someone else */
 	if (p->hits++ == 0)
 		p->first = req->data.nr;
 	say_hit(f, pid, comm);
 	if (p->error == NONE)
 		(void)kill(pid, SIGKILL); /* waits in this call, so the pid is still its own */
 	else if (p->error == STOP)
-		(void)kill(pid, SIGSTOP); /* the call goes on when it is continued */
+		(void)kill(pid, SIGSTOP);
 	else if (req->data.nr == SCMP_SYS(brk))
 		*resp = (struct seccomp_notif_resp){
 			.id = req->id
 		}; /* not moved as far as asked */
 	else
 		*resp = (struct seccomp_notif_resp){ .id = req->id, .error = -p->error };
+	return p->error != STOP;
 }
 
 static void say_call(int fd, const char *before, int nr, const char *after)
@@ -384,9 +386,9 @@ static void serve(struct failnth *f, int listener)
 			memset(req, 0, sizeof(*req)); /* the kernel asks for zeros */
 			if (seccomp_notify_receive(listener, req) < 0)
 				continue; /* the caller died meanwhile */
-			answer(f, listener, req, resp);
-			(void)seccomp_notify_respond(
-				listener, resp); /* killed: nobody waits for it */
+			if (answer(f, listener, req, resp))
+				(void)seccomp_notify_respond(
+					listener, resp); /* killed: nobody waits for it */
 		} else if (fds[0].revents & (POLLHUP | POLLERR | POLLNVAL)) {
 			break;
 		}
