@@ -239,7 +239,7 @@ static void on_worker_done(struct worker_result *res, void *userdata)
 			res->err->message);
 	else if (res->r < 0)
 		op->err = *res->err;
-	else if (!op->at.undoing) {
+	else if (!op->at.undoing && json_object_size(res->data) > 0) {
 		json_decref(op->step_data);
 		op->step_data = json_incref(res->data);
 	}
@@ -363,9 +363,24 @@ static enum opstep_event patiently(struct operation *op, enum opstep_event event
 	return again ? OPSTEP_BEGIN : event;
 }
 
+/* After all patience: was the step one that may fail? */
+static enum opstep_event leniently(struct operation *op, enum opstep_event event)
+{
+	if (event != OPSTEP_ERROR || op->at.undoing || !op->def->steps[op->at.step].lenient)
+		return event;
+	LOG(LOG_WARNING, LITTER,
+		FIELDS(.order_id = op->order.id, .container_id = op->order.container_id,
+			.err = &op->err),
+		"order %s: something could not be cleared away, and stays: %s", op->order.id,
+		op->err.message);
+	op->err = (struct err){};
+	return OPSTEP_DONE;
+}
+
 static void walk(struct engine *e, struct operation *op, enum opstep_event event)
 {
-	enum opstep_action action = opstep_next(&op->at, op->def->n_steps, patiently(op, event));
+	enum opstep_action action =
+		opstep_next(&op->at, op->def->n_steps, leniently(op, patiently(op, event)));
 	_cleanup_(freep) char *error_text = NULL;
 
 	while ((action == OPSTEP_ACT || action == OPSTEP_UNDO) && has_nothing_to_do(op))

@@ -52,7 +52,7 @@ struct operation {
 	bool begun;        /* in this process */
 	bool has_position; /* waited for a worker with its next step decided */
 	json_t *result;
-	json_t *step_data; /* what the last job gave back; lost in a crash */
+	json_t *step_data; /* what the last job gave back that had something to say; lost in a crash */
 	struct err err;    /* why it failed, as far as it has */
 };
 

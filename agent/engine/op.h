@@ -31,6 +31,9 @@ struct ops_step {
 	const char *job;  /* of hoody-worker; NULL: none */
 	const char *name; /* what plans and progress call it; NULL: as the job */
 	bool has_undo;
+	/* It clears away what nobody knows any more: when it fails, in the end, that is logged, and the
+	 * operation goes on. */
+	bool lenient;
 	/* This operation doesn't need the step; NULL: it always does. */
 	bool (*skip)(const struct operation *op);
 	/* The job's parameters, beside timeout_ms; NULL: none. Of what is journaled alone, so that

@@ -79,9 +79,10 @@ static json_t *fetch_params(struct agent *a, const struct operation *op)
 
 static json_t *unpack_params(struct agent *a, const struct operation *op)
 {
-	return json_pack("{s:s, s:I, s:I, s:b}", "digest", param(op, "sha256"), "max_bytes",
+	return json_pack("{s:s, s:I, s:I, s:b, s:b}", "digest", param(op, "sha256"), "max_bytes",
 		(json_int_t)a->conf.storage.image_max_bytes, "max_files",
-		(json_int_t)a->conf.storage.image_max_files, "replace", wants_refresh(op));
+		(json_int_t)a->conf.storage.image_max_files, "replace", wants_refresh(op), "known",
+		is_known(op));
 }
 
 static json_t *verify_params(struct agent *a, const struct operation *op)
@@ -160,8 +161,8 @@ static void pull_finish(struct agent *a, struct operation *op)
 static const struct ops_step pull_steps[] = {
 	{ "image-verify", .skip = needs_no_look, .params = verify_params },
 	{ "image-fetch", .has_undo = true, .skip = is_here, .params = fetch_params },
-	{ "image-unpack", .skip = is_here, .params = unpack_params },
-	{ "image-remove", .skip = has_no_old, .params = old_params },
+	{ "image-unpack", .has_undo = true, .skip = is_here, .params = unpack_params },
+	{ "image-remove", .lenient = true, .skip = has_no_old, .params = old_params },
 };
 
 /* --- remove --- */

@@ -65,6 +65,7 @@ int worker_image_resolve(struct job *j, struct err *err);
 int worker_image_fetch(struct job *j, struct err *err);
 int worker_image_drop(struct job *j, struct err *err);
 int worker_image_unpack(struct job *j, struct err *err);
+int worker_image_forget(struct job *j, struct err *err);
 int worker_image_verify(struct job *j, struct err *err);
 int worker_image_remove(struct job *j, struct err *err);
 

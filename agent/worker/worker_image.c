@@ -340,6 +340,12 @@ int worker_image_unpack(struct job *j, struct err *err)
 	return r;
 }
 
+/* What a name means stays, also when it could not be replaced. */
+int worker_image_forget(struct job *j, struct err *err)
+{
+	return json_is_true(json_object_get(j->params, "known")) ? 0 : worker_image_remove(j, err);
+}
+
 int worker_image_verify(struct job *j, struct err *err)
 {
 	_cleanup_pool_ struct pool pool = { .fd = -1, .containers = -1, .images = -1 };

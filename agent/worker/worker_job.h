@@ -40,8 +40,8 @@
  *            architecture, courier, user, ca_pem?}, by simple streams
  *   image-fetch   the archive is in the spool: params {url, digest, size?,  the spool is gone
  *            max_bytes, courier, user, ca_pem?}; resumes what is there
- *   image-unpack  the spool has become an image: params {digest,           -
- *            max_bytes, max_files, replace?}; result {"size":bytes}
+ *   image-unpack  the spool has become an image: params {digest,           it is gone, unless
+ *            max_bytes, max_files, replace?, known?}; result {"size":bytes}   a name means it: known
  *   image-verify  params {digest}; result {"intact":bool}                  -
  *   image-remove  params {digest}                                          -
  *   session  runs a command for whom the job's descriptor leads to         -

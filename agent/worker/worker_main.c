@@ -56,7 +56,7 @@ static const struct job_kind {
 	{ "reboot", worker_host_reboot, NULL, OF_NOBODY },
 	{ "image-resolve", worker_image_resolve, NULL, OF_NOBODY },
 	{ "image-fetch", worker_image_fetch, worker_image_drop, OF_IMAGE },
-	{ "image-unpack", worker_image_unpack, NULL, OF_IMAGE },
+	{ "image-unpack", worker_image_unpack, worker_image_forget, OF_IMAGE },
 	{ "image-verify", worker_image_verify, NULL, OF_IMAGE },
 	{ "image-remove", worker_image_remove, NULL, OF_IMAGE },
 };

@@ -53,6 +53,7 @@ KINDS = {
 # Faults that once were met badly, and are made each time: the first so many.
 ALWAYS = {
     "network.start": (("hoody-agent", "receive", "ENOMEM", 8),), # failed, though it was in force
+    "image.pull": (("hoody-agent", "read", "EIO", 8),),    # failed, and the image stayed, known to nobody
     "restart": (("hoody-netup", "mount", "ENOMEM", 1),),    # it ended stopped
     "resume": (("hoody-worker", "open", "EMFILE", 20),),    # "succeeded", still paused
 }

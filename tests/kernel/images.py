@@ -217,6 +217,28 @@ def network(images, work):
     tap.eq(images.litter(), [], "nothing half-made is left")
 
 
+def replaced(images, work, kind):
+    """A name comes to mean another archive: the old one goes, and when it can't, that is no failure of the new one."""
+    web, node = work / "web", images.node
+    files = [web / f"moving{n}.tar" for n in range(3)]
+    for file in files:
+        make(file, ROOT + [(file.name, os.urandom(100_000))])
+    first, second, _ = (images.pool / "images" / hashlib.sha256(f.read_bytes()).hexdigest() for f in files)
+    before = images.pull("moving", files[0].name)["result"]["size"]
+    report = images.pull("moving", files[1].name)
+    tap.eq((report["state"], report["result"]["size"] >= before > 0, first.exists(), second.exists()), ("succeeded", True, False, True), f"{kind}: a name that means another archive: the old one is gone, and the size is told")
+    subprocess.run(["chattr", "+i", second], check=True)
+    try:
+        report = images.pull("moving", files[2].name)
+        tap.eq((report["state"], second.exists(), "something could not be cleared away" in node.log_tail()), ("succeeded", True, True), f"{kind}: one that can't be removed is said, and stays")
+    finally:
+        subprocess.run(["chattr", "-i", second], check=True)
+    tap.eq(images.created("moving")[2]["state"], "succeeded", f"{kind}: and the new one is in its place")
+    images.pull("moving", files[1].name)
+    tap.eq((node.do("image.remove", None, image="moving")["state"], second.exists(), images.litter()), ("succeeded", False, []), f"{kind}: what stayed is found again when it is pulled, and goes")
+    node.do("container.delete", sorted(os.listdir(images.pool / "containers"))[0], force=True)
+
+
 def verified(images, work, kind):
     """What a disk, or somebody, did to an image since it was unpacked is found when asked for, and mended."""
     web, server = work / "web", images.server
@@ -356,6 +378,7 @@ def main():
                 images = Images(node, server, fs.pool)
                 forms(images, work, kind)
                 oci(images, work, kind)
+                replaced(images, work, kind)
                 verified(images, work, kind)
                 if kind == "ext4":
                     network(images, work)
