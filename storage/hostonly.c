@@ -10,9 +10,8 @@ bool hostonly_is_device(mode_t mode, dev_t rdev)
 
 bool hostonly_is_attribute(const char *name)
 {
-	static const char trusted[] = "trusted.", security[] = "security.";
+	static const char user[] = "user.";
 
-	return strncmp(name, trusted, strlen(trusted)) == 0 ||
-	       (strncmp(name, security, strlen(security)) == 0 &&
-		       strcmp(name, "security.capability") != 0);
+	return strncmp(name, user, strlen(user)) != 0 && strcmp(name, "security.capability") != 0 &&
+	       strcmp(name, HOSTONLY_ACL_ACCESS) != 0 && strcmp(name, HOSTONLY_ACL_DEFAULT) != 0;
 }

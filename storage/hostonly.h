@@ -11,5 +11,9 @@
 /* A device node, but overlayfs' whiteout, which is anybody's (mknod(2), 0/0). */
 bool hostonly_is_device(mode_t mode, dev_t rdev);
 
-/* An attribute of the kernel's own name spaces (xattr(7)), but file capabilities: those are a user namespace's. */
+#define HOSTONLY_ACL_ACCESS  "system.posix_acl_access"
+#define HOSTONLY_ACL_DEFAULT "system.posix_acl_default"
+
+/* An attribute (xattr(7)) that is neither a user's, nor a file's capabilities nor its ACL: those are a user namespace's. The
+ * others are the kernel's own, or of another system's file systems (NFS, macOS), and no container could set one. */
 bool hostonly_is_attribute(const char *name);

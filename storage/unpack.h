@@ -5,7 +5,7 @@
  * Names with "..", absolute ones, and ways through symbolic links are errors. Owners are numbers, and such as
  * a container has; ACLs by name are for whom the image's own passwd and group say. What the file system can't
  * hold is an error too. Left out is what no container can make or use: device nodes but overlayfs' whiteouts
- * (0/0), and the attributes trusted.* and security.* but security.capability. */
+ * (0/0), and all attributes but user.*, security.capability and ACLs. */
 #pragma once
 
 #include "proto/base.h"

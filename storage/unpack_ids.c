@@ -2,9 +2,13 @@
 #include "storage/unpack_ids.h"
 
 #include <archive.h>
+#include <endian.h>
+#include <linux/posix_acl.h>
+#include <linux/posix_acl_xattr.h>
+
+#include "storage/hostonly.h"
 
 #define POSIX          (ARCHIVE_ENTRY_ACL_TYPE_ACCESS | ARCHIVE_ENTRY_ACL_TYPE_DEFAULT)
-#define BINARY         "system.posix_acl_"
 #define NO_ID          (-1)
 #define NAME_MAX_SHOWN 64
 
@@ -152,34 +156,97 @@ static int settle_acl(const struct unpack_ids *u, struct archive_entry *e, char 
 	return r;
 }
 
-/* An ACL in the kernel's form, and in no other beside it as tar(1) writes it. */
-static bool is_lost(const char *attribute, int types)
+/* --- an ACL as an attribute, in the kernel's form --- */
+
+static const struct {
+	const char *name;
+	int type;
+} attributes[] = {
+	{ HOSTONLY_ACL_ACCESS, ARCHIVE_ENTRY_ACL_TYPE_ACCESS },
+	{ HOSTONLY_ACL_DEFAULT, ARCHIVE_ENTRY_ACL_TYPE_DEFAULT },
+};
+
+static const struct {
+	unsigned kernels;
+	int tag;
+} tags[] = {
+	{ ACL_USER_OBJ, ARCHIVE_ENTRY_ACL_USER_OBJ },
+	{ ACL_USER, ARCHIVE_ENTRY_ACL_USER },
+	{ ACL_GROUP_OBJ, ARCHIVE_ENTRY_ACL_GROUP_OBJ },
+	{ ACL_GROUP, ARCHIVE_ENTRY_ACL_GROUP },
+	{ ACL_MASK, ARCHIVE_ENTRY_ACL_MASK },
+	{ ACL_OTHER, ARCHIVE_ENTRY_ACL_OTHER },
+};
+static_assert(ARCHIVE_ENTRY_ACL_READ == ACL_READ && ARCHIVE_ENTRY_ACL_WRITE == ACL_WRITE &&
+		      ARCHIVE_ENTRY_ACL_EXECUTE == ACL_EXECUTE,
+	"permissions are the kernel's bits");
+
+static int damaged(char *why, size_t size, const char *attribute)
 {
-	return strcmp(attribute, BINARY "default") == 0
-		       ? !(types & ARCHIVE_ENTRY_ACL_TYPE_DEFAULT)
-		       : strncmp(attribute, BINARY, strlen(BINARY)) == 0 &&
-				 !(types & ARCHIVE_ENTRY_ACL_TYPE_ACCESS);
+	(void)snprintf(why, size, "its attribute %s holds no ACL", attribute);
+	return -EBADMSG;
 }
 
-/* What libarchive would leave out without a word. */
+static int tag_of(unsigned kernels)
+{
+	for (size_t i = 0; i < countof(tags); i++)
+		if (tags[i].kernels == kernels)
+			return tags[i].tag;
+	return 0;
+}
+
+/* Whom no container has is for settle_row() to refuse. */
+static int add_row(struct archive_entry *e, int type, const struct posix_acl_xattr_entry *x)
+{
+	int tag = tag_of(le16toh(x->e_tag)), permset = le16toh(x->e_perm), id = NO_ID;
+
+	if (tag == 0 || permset > (ACL_READ | ACL_WRITE | ACL_EXECUTE))
+		return -EBADMSG;
+	if (kind_of(tag) >= 0)
+		id = (int)MIN_OF(le32toh(x->e_id), (uint32_t)INT32_MAX);
+	return archive_entry_acl_add_entry(e, type, permset, tag, id, NULL) == ARCHIVE_OK
+		       ? 0
+		       : -EBADMSG;
+}
+
+/* As tar(1) packs an ACL with --xattrs and without --acls (mmdebstrap does): a header, and entries of one size. */
+static int read_attribute(struct archive_entry *e, int type, const uint8_t *value, size_t length)
+{
+	struct posix_acl_xattr_header header;
+	struct posix_acl_xattr_entry x;
+	int r = 0;
+
+	if (length < sizeof(header) || (length - sizeof(header)) % sizeof(x) != 0)
+		return -EBADMSG;
+	memcpy(&header, value, sizeof(header));
+	if (le32toh(header.a_version) != POSIX_ACL_XATTR_VERSION)
+		return -EBADMSG;
+	for (size_t at = sizeof(header); r >= 0 && at < length; at += sizeof(x)) {
+		memcpy(&x, value + at, sizeof(x));
+		r = add_row(e, type, &x);
+	}
+	return r;
+}
+
+/* libarchive takes ACLs as text alone, and leaves others out without a word. Where there are both, text has the names. */
 static int judge_forms(struct archive_entry *e, char *why, size_t size)
 {
+	int types = archive_entry_acl_types(e);
 	const char *name;
 	const void *value;
 	size_t length;
 
-	if (archive_entry_acl_types(e) & ARCHIVE_ENTRY_ACL_TYPE_NFS4) {
+	if (types & ARCHIVE_ENTRY_ACL_TYPE_NFS4) {
 		(void)snprintf(why, size, "it has an NFSv4 ACL, which Linux' file systems lack");
 		return -EBADMSG;
 	}
 	(void)archive_entry_xattr_reset(e);
 	while (archive_entry_xattr_next(e, &name, &value, &length) == ARCHIVE_OK)
-		if (is_lost(name, archive_entry_acl_types(e))) {
-			(void)snprintf(why, size,
-				"it has an ACL as the attribute %.40s alone: pack it with --acls",
-				name);
-			return -EBADMSG;
-		}
+		for (size_t i = 0; i < countof(attributes); i++)
+			if (strcmp(name, attributes[i].name) == 0 &&
+				!(types & attributes[i].type) &&
+				read_attribute(e, attributes[i].type, value, length) < 0)
+				return damaged(why, size, name);
 	return 0;
 }
 

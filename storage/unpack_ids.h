@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Whom an entry of an archive belongs to, and its ACLs: numbers that a container has, found by the image's own
- * passwd(5) and group(5) where an ACL has names alone (`tar --acls`). */
+ * passwd(5) and group(5) where an ACL has names alone (`tar --acls`), by number where it is an attribute (`tar --xattrs`). */
 #pragma once
 
 #include <archive_entry.h>

@@ -9,14 +9,13 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 
 # As images for containers have it: sysvinit does nothing by SIGPWR of its own.
 INITTAB = """sed -i '/^pf:/d; /^[1-6]:.*getty/d' "$1/etc/inittab"; echo 'pf::powerwait:/sbin/init 0' >> "$1/etc/inittab" """
 UNITS = """systemctl --quiet --root="$1" enable systemd-networkd systemd-resolved; ln -sf ../run/systemd/resolve/stub-resolv.conf "$1/etc/resolv.conf" """
-# Its ACL comes as an attribute from mmdebstrap, which doesn't pack --acls: such an archive is refused.
-JOURNAL = 'rm -rf "$1/var/log/journal"'
 INTERFACES = """printf 'auto lo\\niface lo inet loopback\\nauto eth0\\niface eth0 inet manual\\n' > "$1/etc/network/interfaces" """
 # name: packages, what is done to the tree
 DEBIAN = {
@@ -35,7 +34,7 @@ def bootstrap(directory, name):
     packages, hook = DEBIAN[name]
     tar = directory / f"{name}.tar"
     if not tar.exists():
-        done = subprocess.run(["mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(packages)}", f"--customize-hook={JOURNAL}; {hook or 'true'}", "bookworm", f"{tar}.tmp.tar"], capture_output=True, text=True, timeout=900)
+        done = subprocess.run(["mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(packages)}", f"--customize-hook={hook or 'true'}", "bookworm", f"{tar}.tmp.tar"], capture_output=True, text=True, timeout=900)
         if done.returncode != 0:
             return None
         pathlib.Path(f"{tar}.tmp.tar").rename(tar)
@@ -76,6 +75,12 @@ def by_hand(name, applets, init):
     tar = WEB / f"{name}.tar"
     subprocess.run(["tar", "-C", root, "-cf", tar, "."], check=True)
     return tar
+
+
+def acls_of(tar):
+    """What mmdebstrap has packed as attributes, of a Debian with systemd those of /var/log/journal."""
+    with tarfile.open(tar) as t:
+        return [(m.name, key.partition("xattr.")[2], value.encode("utf-8", "surrogateescape")) for m in t for key, value in m.pax_headers.items() if "posix_acl" in key]
 
 
 def script(path):
@@ -130,6 +135,8 @@ class Row:
         digest = hashlib.sha256(self.tar.read_bytes()).hexdigest()
         report = self.node.do("image.pull", None, 180, image=self.name, url=self.server.url(self.tar.name), sha256=digest)
         self.does("imported", report["state"] == "succeeded", report.get("error"))
+        root = self.node.directory / "pool/images" / digest / "rootfs"
+        self.does("imported", all(os.getxattr(root / path, name) == value for path, name, value in acls_of(self.tar)), "its ACLs are as they were packed")
         report = self.node.do("container.create", self.cid, 90, image=self.name, name=self.name)
         if not self.does("started", report["state"] == "succeeded", report.get("error")):
             return

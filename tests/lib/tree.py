@@ -138,7 +138,7 @@ def without_hostonly(found):
     """A picture without what an image loses: device nodes, and attributes that root of the host alone can set."""
     kept = {path: facts for path, facts in found.items() if not (stat.S_ISBLK(facts[0]) or (stat.S_ISCHR(facts[0]) and facts[5]))}
     for facts in kept.values():
-        facts[6] = [(k, v) for k, v in facts[6] if not k.startswith("trusted.") and (not k.startswith("security.") or k == "security.capability")]
+        facts[6] = [(k, v) for k, v in facts[6] if k.startswith(("user.", "system.posix_acl_")) or k == "security.capability"]
     return kept
 
 
