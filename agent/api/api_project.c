@@ -35,7 +35,8 @@ static json_t *project_json(struct agent *a, const char *id, struct store_stmt *
 
 	if (!q)
 		return v;
-	(void)json_object_set_new(v, "alias", json_string(store_text(q, 1)));
+	if (store_text(q, 1)[0])
+		(void)json_object_set_new(v, "alias", json_string(store_text(q, 1)));
 	if (!store_is_null(q, 2))
 		(void)json_object_set_new(v, "color", json_string(store_text(q, 2)));
 	(void)json_object_set_new(v, "created_at", jsonx_time(store_int(q, 3)));
@@ -168,6 +169,21 @@ static bool read_alias(struct api_call *c, bool required, const char **ret)
 	return false;
 }
 
+/* Of one user's projects no two have one alias (the public schema, section 19): a standalone node has one user. Those
+ * that only containers name have none. */
+static bool is_apart(struct api_call *c, const char *id, const char *alias)
+{
+	_cleanup_stmt_ struct store_stmt *q = store_query(c->agent->store,
+		"SELECT id FROM projects WHERE alias=?1 AND id<>?2", "tt", alias, id);
+	int r = store_step(q);
+
+	store_must(r);
+	if (r > 0)
+		api_refuse(c, ERR_ALIAS_IN_USE, "alias", "project %s has the alias %s",
+			store_text(q, 0), alias);
+	return r == 0;
+}
+
 static bool read_color(struct api_call *c)
 {
 	const char *s = json_string_value(json_object_get(c->body, "color"));
@@ -209,6 +225,8 @@ void api_project_create(struct api_call *c)
 	if (!read_alias(c, /* required= */ true, &alias) || !read_color(c))
 		return;
 	localorder_new_id(id);
+	if (!is_apart(c, id, alias))
+		return;
 	store_must(store_exec(c->agent->store,
 		"INSERT INTO projects(id, alias, created_ms, changed_ms) VALUES(?1, ?2, ?3, ?3)",
 		"tti", id, alias, now_ms));
@@ -228,6 +246,8 @@ void api_project_update(struct api_call *c)
 			"this node belongs to a control API, which keeps projects");
 		return;
 	}
+	if (alias && !is_apart(c, c->args[0], alias))
+		return;
 	store_must(store_exec(c->agent->store,
 		"INSERT INTO projects(id, alias, created_ms, changed_ms) VALUES(?1, coalesce(?2, "
 		"''), ?3, ?3) ON CONFLICT(id) DO UPDATE SET alias=coalesce(?2, alias), "

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """HTTP's worst habits on the local socket: pipelining, one-byte writes, half-closed sockets, oversized and malformed everything, slow and lost clients. Nothing malformed is done, nobody else is held up,
 and who may not ask is not answered."""
+import itertools
 import json
 import os
 import pathlib
@@ -19,10 +20,12 @@ import tap
 
 GET = b"GET /api/v1/ip HTTP/1.1\r\nHost: node\r\n\r\n"
 PROJECT = b'{"alias":"smuggled"}'
+NUMBERS = itertools.count()
 
 
 def post(headers, body=PROJECT, path=b"/api/v1/projects", version=b"HTTP/1.1"):
-    return b"POST " + path + b" " + version + b"\r\nHost: node\r\n" + headers + b"\r\n" + body
+    """Each would make a project of its own."""
+    return b"POST " + path + b" " + version + b"\r\nHost: node\r\n" + headers + b"\r\n" + body.replace(b"smuggled", b"smug%04d" % next(NUMBERS))
 
 
 LENGTH = b"Content-Length: %d\r\n" % len(PROJECT)

@@ -132,6 +132,17 @@ def apart(api, project, cid):
     refused(api, "POST", f"/containers/{cid}/copy", {"target_project_id": few["id"]}, full, "and no copy")
     tap.eq(api.do("PATCH", f"/projects/{few['id']}", {"max_containers": None})["max_containers"], None, "null lifts it")
     tap.eq(api.ask("POST", f"/projects/{few['id']}/containers", new())[0], 201, "and it takes one")
+    taken = (409, "ALIAS_IN_USE", "alias")
+    refused(api, "POST", "/projects", {"alias": "few"}, taken, "a project's alias that another has")
+    refused(api, "PATCH", f"/projects/{other}", {"alias": "few", "color": "#ff0000"}, taken, "by a change")
+    tap.eq((api.do("GET", f"/projects/{other}")["alias"], api.do("GET", f"/projects/{other}")["color"]), ("other", None), "and nothing was changed")
+    tap.eq(api.ask("PATCH", f"/projects/{other}", {"alias": "other", "max_containers": 9})[0], 200, "one's own alias again is no conflict")
+    tap.eq(at_once([lambda: api.ask("POST", "/projects", {"alias": "one"}) for _ in range(5)]), [201] + [409] * 4, "of five that come at once with one alias one gets it")
+    one = next(p["id"] for p in api.do("GET", "/projects")["projects"] if p["alias"] == "one")
+    tap.eq(api.do("PATCH", f"/projects/{one}", {"alias": "two"})["alias"], "two", "one that is given up")
+    api.do("DELETE", f"/projects/{one}")
+    for alias in ("one", "two"):
+        tap.eq(api.ask("PATCH", f"/projects/{other}", {"alias": alias})[0], 200, "can be taken, and one of a project that is gone")
     for p in (few["id"], other):
         api.do("DELETE", f"/projects/{p}")
 
