@@ -56,10 +56,18 @@ void api_image_remove(struct api_call *c)
 
 /* --- import: a pull, of what the body says, or of what an image server has under the name --- */
 
+/* The public API imports by id: of an image that is here it means the name. */
+static json_t *name_of(const struct api_call *c)
+{
+	_cleanup_json_ json_t *image = imagelist_one(c->agent->store, c->args[0]);
+
+	return image ? json_incref(json_object_get(image, "image_name")) : json_string(c->args[0]);
+}
+
 static void pull(struct api_call *c, json_t *params_steals)
 {
 	if (!json_object_get(params_steals, "image"))
-		(void)json_object_set_new(params_steals, "image", json_string(c->args[0]));
+		(void)json_object_set_new(params_steals, "image", name_of(c));
 	api_order(c, OP_IMAGE_PULL, NULL, NULL, params_steals);
 }
 
@@ -81,11 +89,12 @@ static void on_resolved(struct worker_result *res, void *userdata)
 static void resolve(struct api_call *c, const char *server)
 {
 	struct agent *a = c->agent;
+	_cleanup_json_ json_t *said = name_of(c);
 	char name[IMAGELIST_NAME_MAX + 1];
 	json_t *params = imagejob_courier(a), *own;
 	_cleanup_(freep) char *job = NULL;
 
-	imagelist_normalise(c->args[0], name);
+	imagelist_normalise(json_string_value(said), name);
 	own = json_pack("{s:s, s:s, s:s}", "server", server, "name", name, "architecture",
 		imagelist_architecture());
 	(void)json_object_update(params, own);

@@ -11,6 +11,7 @@ import sys
 
 HERE = pathlib.Path(os.environ["HOODY_DOC"])
 BASE = "http://node/api/v1"
+IMAGE = "ubuntu/22.04" # what the document's ubuntu-22.04 is kept as
 CURL = ["/usr/bin/curl", "-s", "--max-time", "60", "--unix-socket", str(HERE / "socket")]
 # What a container has to be before a command can do its work.
 BEFORE = {"start": "stopped", "stop": "running", "restart": "running", "pause": "running"}
@@ -83,7 +84,7 @@ class Things:
             found = call("GET", base)["data"]
         return found["hooks"][0]["id"]
 
-    def etag(self, url):
+    def etag(self):
         """The example's file:vN stands for the version that the reader has just read."""
         return call("GET", f"/containers/{self.container('CONTAINER_ID')}/proxy/settings")["data"]["etag"]
 
@@ -91,8 +92,23 @@ class Things:
         self.container("CONTAINER_ID")
         return call("GET", "/events?limit=1")["data"]["events"][0]["id"]
 
+    def image(self):
+        return next(i["id"] for i in call("GET", "/images/user")["data"]["images"] if i["image_name"] == IMAGE)
+
+    def copy(self):
+        """Only a copy can be brought up to date."""
+        cid = self.ids.get("copy")
+        if not cid or not call("GET", f"/containers/{cid}")["success"]:
+            self.ids["copy"] = call("POST", f"/containers/{self.container('CONTAINER_ID')}/copy", {})["data"]["id"]
+            self.path.write_text(json.dumps(self.ids))
+        return self.ids["copy"]
+
     def fill(self, name, url, method):
         last = url.rstrip("/").rsplit("/", 1)[-1]
+        if last == "sync":
+            return self.copy()
+        if name == "IMAGE_ID":
+            return self.image()
         if name.endswith("CONTAINER_ID"):
             return self.container(name, "stopped" if method == "DELETE" and url.endswith(name) else BEFORE.get(last))
         if name == "PROJECT_ID":
@@ -115,17 +131,16 @@ def main():
     if "--output" in args: # what goes into a file is judged too
         del args[args.index("--output"):args.index("--output") + 2]
     at = next(i for i, a in enumerate(args) if a.startswith("https://"))
-    # The reader's own variables are "null" where the container could not be made, for want of its image.
-    url = args[at].replace("https://api.hoody.com", "http://node", 1).replace("/containers/null", "/containers/CONTAINER_ID")
+    url = args[at].replace("https://api.hoody.com", "http://node", 1)
     # A reboot is for tests/system, in a machine of its own.
     args = [a.replace('"command":"restart"', '"command":"check-uptime"') for a in args]
-    args = [a.replace('"container_id":"null"', '"container_id":"CONTAINER_ID"') for a in args]
     method = args[args.index("-X") + 1] if "-X" in args else "GET"
     template = PLACEHOLDER.sub("{id}", ID.sub("{id}", url.removeprefix(BASE).split("?")[0])).rstrip("/")
     things = Things()
     filled = [PLACEHOLDER.sub(lambda m: things.fill(m.group(0), url, method), a) if i == at or (i and args[i - 1] == "-d" and re.search(r'_ID"|YOUR_IP', a)) else a
               for i, a in enumerate([*args[:at], url, *args[at + 1:]])]
-    filled = [f"If-Match: {things.etag(url)}" if a.startswith("If-Match: ") else a for a in filled]
+    if PLACEHOLDER.search(url): # in a container that the document has just made, it is as it says
+        filled = [f"If-Match: {things.etag()}" if a.startswith("If-Match: ") else a for a in filled]
     done = subprocess.run([CURL[0], *CURL[2:], "-w", "\n%{http_code}", *filled], capture_output=True, text=True)
     body, _, status = done.stdout.rpartition("\n")
     with open(HERE / "record", "a") as f:
