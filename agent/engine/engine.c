@@ -11,6 +11,7 @@
 #include "proto/errjson.h"
 #include "proto/jsonx.h"
 
+#define CLOCK_SET_MS    1000 /* off by more than this is no slew */
 #define PROGRESS_MS     1000 /* a progress report a second at most, per order */
 #define UNDO_TIMEOUT_MS (120 * 1000)
 /* A worker that keeps a time of its own says so itself, a little before we kill it. */
@@ -165,6 +166,15 @@ void engine_accept(struct engine *e, struct order *take, const char *origin)
 
 /* --- the end of an operation --- */
 
+int64_t engine_started_ms(const struct operation *op)
+{
+	int64_t now_ms = agent_now_ms(), by_now_ms = now_ms - (agent_elapsed_ms() - op->began_ms);
+
+	if (op->began_ms > 0 && llabs(by_now_ms - op->started_ms) > CLOCK_SET_MS)
+		return by_now_ms;
+	return MIN_OF(op->started_ms, now_ms);
+}
+
 static void log_end(const struct operation *op, enum journal_state state, int64_t duration_ms)
 {
 	if (state == JOURNAL_SUCCEEDED)
@@ -203,7 +213,9 @@ static void end(struct engine *e, struct operation *op, enum journal_state state
 	bool many;
 
 	op->finished_ms = agent_now_ms();
-	journal_finish(e->agent->store, op->row, state, op->finished_ms, result_text, error_text);
+	op->started_ms = engine_started_ms(op);
+	journal_finish(e->agent->store, op->row, state, op->started_ms, op->finished_ms,
+		result_text, error_text);
 	tell(op, state, NULL);
 	e->listener->ended(op, state);
 	log_end(op, state, op->started_ms ? op->finished_ms - op->started_ms : 0);
@@ -485,6 +497,7 @@ static void begin(struct engine *e, struct operation *op)
 			return;
 		}
 		op->started_ms = agent_now_ms();
+		op->began_ms = agent_elapsed_ms();
 	}
 	op->attempts++;
 	if (op->def->n_steps > 0)
@@ -643,7 +656,8 @@ static void recover_one(struct journal_entry *j, void *userdata)
 		_cleanup_(freep) char *text = jsonx_dump(error);
 
 		order_done(&order);
-		journal_finish(e->agent->store, j->row, JOURNAL_FAILED, agent_now_ms(), NULL, text);
+		journal_finish(e->agent->store, j->row, JOURNAL_FAILED, j->started_ms,
+			agent_now_ms(), NULL, text);
 		tell_row(e->agent, j->row);
 		return;
 	}

@@ -40,6 +40,7 @@ struct operation {
 	bool last_attempt; /* runs alone: one more death, and it is quarantined */
 	bool announced;    /* a report has told that it was accepted or runs */
 	int64_t received_ms, started_ms, finished_ms;
+	int64_t began_ms;    /* elapsed, as started_ms; 0: before this process */
 	int64_t progress_ms; /* elapsed, when one was told of last */
 	enum ct_status prev_status;
 	struct worker *worker;
@@ -85,6 +86,9 @@ void engine_accept(struct engine *e, struct order *take, const char *origin);
 
 /* What an operation has waited for on the loop is over: @r as of its step, with op->err. */
 void engine_go_on(struct operation *op, int r);
+
+/* When its first attempt began, by the clock as it is now: one that was set meanwhile measures nothing. 0: it has not. */
+int64_t engine_started_ms(const struct operation *op);
 
 /* End of a turn: run what may run, commit, act; until nothing is left to do now. */
 void engine_turn(struct engine *e);

@@ -57,12 +57,12 @@ static char *look(const char *command)
 /* As the public API shows a command's end. */
 static json_t *result_of(const struct operation *op, const char *output)
 {
-	int64_t now_ms = agent_now_ms();
+	int64_t started_ms = engine_started_ms(op), now_ms = agent_now_ms();
 
 	return json_pack("{s:s, s:s, s:s, s:s, s:i, s:I, s:o, s:o}", "command_log_id", op->order.id,
 		"command", command(op), "status", "completed", "output", output, "exit_code", 0,
-		"execution_time", (json_int_t)MAX_OF(now_ms - op->started_ms, 0), "start_time",
-		jsonx_time(op->started_ms), "end_time", jsonx_time(now_ms));
+		"execution_time", (json_int_t)(now_ms - started_ms), "start_time",
+		jsonx_time(started_ms), "end_time", jsonx_time(now_ms));
 }
 
 /* --- those that reboot --- */
@@ -141,7 +141,7 @@ static void abandon(struct agent *a, struct operation *op)
 
 		if (c->status != CT_RUNNING || ctwatch_observe(a, c) == CT_RUNNING)
 			continue;
-		status_set(a, c, CT_STOPPED, op->started_ms, "system",
+		status_set(a, c, CT_STOPPED, engine_started_ms(op), "system",
 			json_pack("{s:s}", "order_id", op->order.id));
 		ownorder_make(a, OP_CONTAINER_START, c->spec.id, c->spec.project_id, NULL);
 	}

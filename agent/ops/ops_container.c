@@ -412,7 +412,7 @@ static void restart_finish(struct agent *a, struct operation *op)
 
 	opstate_running(a, op);
 	if (ran)
-		status_set(a, c, CT_RUNNING, op->started_ms, opstate_cause(op),
+		status_set(a, c, CT_RUNNING, engine_started_ms(op), opstate_cause(op),
 			json_pack("{s:s, s:s}", "command", "restart", "order_id", op->order.id));
 }
 

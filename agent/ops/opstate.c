@@ -78,7 +78,7 @@ void opstate_move_one(struct agent *a, struct operation *op, struct container *c
 	if (to == CT_STOPPED || to == CT_DELETED || to == CT_FAILED)
 		ctwatch_detach(c);
 	if (c->status != to)
-		status_set(a, c, to, op->started_ms, opstate_cause(op),
+		status_set(a, c, to, engine_started_ms(op), opstate_cause(op),
 			json_pack("{s:s, s:s}", "command", command, "order_id", op->order.id));
 	ctnet_settle(a, c);
 }
@@ -168,7 +168,7 @@ void opstate_as_observed(struct agent *a, struct operation *op)
 		return;
 	observed = ctwatch_observe(a, c);
 	if (c->status != observed)
-		status_set(a, c, observed, op->started_ms, "system",
+		status_set(a, c, observed, engine_started_ms(op), "system",
 			json_pack("{s:s}", "order_id", op->order.id));
 	ctnet_settle(a, c);
 }

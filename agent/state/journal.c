@@ -133,13 +133,13 @@ void journal_position(struct store *s, int64_t row, unsigned step, bool undoing,
 		"iiit", row, (int64_t)step, (int64_t)undoing, error));
 }
 
-void journal_finish(struct store *s, int64_t row, enum journal_state state, int64_t now_ms,
-	const char *result, const char *error)
+void journal_finish(struct store *s, int64_t row, enum journal_state state, int64_t started_ms,
+	int64_t now_ms, const char *result, const char *error)
 {
 	store_must(store_exec(s,
-		"UPDATE orders SET state=?2, finished_ms=?3, result=?4, error=?5 WHERE row=?1 AND "
-		"state IN ('accepted','running')",
-		"ititt", row, state_names[state], now_ms, result, error));
+		"UPDATE orders SET state=?2, started_ms=nullif(?3, 0), finished_ms=?4, result=?5, "
+		"error=?6 WHERE row=?1 AND state IN ('accepted','running')",
+		"itiitt", row, state_names[state], started_ms, now_ms, result, error));
 	assert(store_changes(s) == 1); /* an order ends once */
 }
 

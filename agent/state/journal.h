@@ -71,8 +71,9 @@ int64_t journal_add(struct store *s, const struct order *o, const char *origin, 
 void journal_attempt(struct store *s, int64_t row, unsigned attempts, int64_t started_ms,
 	const char *prev_status);
 void journal_position(struct store *s, int64_t row, unsigned step, bool undoing, const char *error);
-void journal_finish(struct store *s, int64_t row, enum journal_state state, int64_t now_ms,
-	const char *result, const char *error);
+/* @started_ms as it is told from now on; 0: it never was. */
+void journal_finish(struct store *s, int64_t row, enum journal_state state, int64_t started_ms,
+	int64_t now_ms, const char *result, const char *error);
 
 /* Unfinished orders in order of acceptance. */
 void journal_unfinished(
