@@ -1,4 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The host's cgroup hierarchies, each by a descriptor of its mount point: one of cgroup2, which
+ * is our register of a container's processes, and on hybrid hosts v1 ones with controllers of
+ * their own. A container has <prefix>/<id> in each, with "payload" (its own), "monitor"
+ * (liblxc's) and "worker" below. ctgroup_dir() finds where a controller is; callers don't ask by
+ * which version.
+ *
+ * Everything is opened by name for the one use, and links are not followed: groups come and go
+ * while we look. One that is gone is empty, frozen never, and removed already: no error. Kill
+ * thaws first (v1 tasks die only then) and repeats until nobody is left. Nothing is kept here of
+ * what was read or written. */
 #include "lxc/ctgroup.h"
 
 #include <dirent.h>

@@ -1,4 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The life of one container, by liblxc where it must be (start) and by the kernel where it can
+ * be (all else). Whether it runs is what lxc/ctprobe.h finds in the cgroup, never what liblxc
+ * believes.
+ *
+ * A launch: lock the groups, clear what is left of the last run, write the directory anew, enter
+ * the group as its worker, let liblxc start it (its monitor is forked from here and stays: hence
+ * ctlife_reset() and the care for what this process has), write the mark, look for init, hold
+ * the limits against what the kernel gives back. No mark: the launch died half-way, and the next
+ * one clears it away.
+ *
+ * A stop asks init in the ways of lxc/ctsignal.h and waits; one that doesn't end in time goes on
+ * running, and that is the answer. Only ctlife_kill() and what has ended are cleared by force. */
 #include "lxc/ctlife.h"
 
 #include <fcntl.h>

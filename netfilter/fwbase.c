@@ -1,4 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The part of the table that is the same whatever containers there are. A packet from one passes
+ * "prerouting" (has it the address, MAC and interface that we gave? Then the packet is marked
+ * with whether the way is open), then "forward" or "input"; a packet to one passes "forward" or
+ * "output". TO and FROM ask the rules of either end; KNOWN lets flows under way pass first, by
+ * few rules.
+ *
+ * What is a container's own lies in the maps and sets of netfilter/fwsets.h, by the interface's
+ * name: these rules look things up there, and don't grow in number with the containers. Sets are
+ * made before chains and chains before rules, since a message may name only what is there.
+ *
+ * What nothing has allowed from or to an interface of ours is dropped; the packets of other
+ * interfaces are let by: what becomes of them is for others to say. */
 #include "netfilter/fwbase.h"
 
 #include <arpa/inet.h>

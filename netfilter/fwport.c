@@ -1,4 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What one interface has in the table: for each direction with rules a chain, named by the
+ * interface and -i or -e, and one set for each shape of its plan (…-i0, -i1); elements in the
+ * base's sets and maps, by which packets find that chain; and the chain -f, which bounds its
+ * flows.
+ *
+ * A chain is filled before a map leads to it, and no map leads to it when it is emptied and
+ * deleted: the kernel refuses to delete what is referred to. A change of rules that keeps the
+ * shapes adds and removes elements alone, so that what stays keeps its counters; else the chain
+ * is filled anew, while the map goes on leading to it. All is words for one batch, which the
+ * kernel takes as a whole or not at all: nothing here talks to it, or can fail. */
 #include "netfilter/fwport.h"
 
 #include <arpa/inet.h>

@@ -1,4 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What we know of our table in the kernel: the configuration, and the ports, sorted by
+ * interface, each with the plans that its chains were made from. Both are owned here.
+ *
+ * A change is built as one batch from what is known to what is wanted, and remembered when the
+ * kernel has taken it; when it refuses, the caller has its plans back and nothing has changed on
+ * either side. fwtable_expect alone changes our knowledge and not the kernel's: fwtable_load
+ * then replaces the whole table in one batch.
+ *
+ * Counters are read from the kernel, element by element, and given to the rules that the
+ * elements come from; a dump that a change has interrupted (EINTR) begins again.
+ * fwtable_allows() judges a flow by our knowledge, as the chains of netfilter/fwbase.c do:
+ * whoever changes one changes both. */
 #include "netfilter/fwtable.h"
 
 #include <arpa/inet.h>

@@ -1,4 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A transaction of nftables as it grows: netlink messages one behind another, in one buffer.
+ * Each is written at once and libnftnl's object for it freed; only the bytes are kept. room()
+ * makes space for the longest message before one begins; long lists of elements are cut into
+ * several.
+ *
+ * A message's sequence number is its place in the batch. `subjects` says from which number on
+ * the messages are about what, so that a refusal, which names a number alone, can be told in
+ * words. The first refusal is the one that is told. The last message alone asks for an
+ * acknowledgement.
+ *
+ * The kernel takes all of it or nothing. What somebody else's transaction has made it refuse
+ * (EAGAIN, EBUSY, EINTR) is sent again as it is. What the rules mean is not known here. */
 #include "netfilter/nfbatch.h"
 
 #include <libnftnl/common.h>

@@ -1,4 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A container's DNS queries come as datagrams and go to a server over one TCP connection through
+ * the upstream proxy: CLOSED until there is a query, OPENING, then OPEN. The table of queries
+ * (netns/dnstable.h) owns what is not answered yet; `out` and `in` are the connection's bytes on
+ * their way, each message behind its length.
+ *
+ * A connection that fails leads to the next server, to which all that is open is sent again;
+ * what has been sent TRIES_MAX times fails towards the client. One timer is our patience: with
+ * open queries it gives up a connection that brings no answer, without any it closes an idle
+ * one. Nothing is cached, and nothing resolved: an answer goes back with the client's own id,
+ * from the address that the client asked. What finds no room is dropped, as datagrams are. */
 #include "netns/dnsrelay.h"
 
 #include <arpa/inet.h>

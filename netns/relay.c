@@ -1,4 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A relay is a client's connection, the upstream that it is to reach, and two flows between
+ * them. A flow holds what it has taken and not given yet, in a pipe (splice(2)) or, when the
+ * upstream speaks TLS, in a buffer. It takes no more before all of that is given: so a slow
+ * reader slows down the writer, and nothing else grows.
+ *
+ * First it waits for its upstream; then both flows are pumped for as long as bytes move, in
+ * turns, so that the others have theirs; an end that one side has sent is passed to the other
+ * when the flow is empty. When both ends are passed the relay is freed. A failure frees it with
+ * a reset: to the client it must not look like an end. The set owns its relays, and stops
+ * accepting while it has RELAYS_MAX. The bytes themselves are never looked at. */
 #include "netns/relay.h"
 
 #include <arpa/inet.h>

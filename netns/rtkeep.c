@@ -1,4 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Two sockets: `watch` hears what has changed, `ask` puts back what is missing. rtkeep_read()
+ * only gathers suspects, in a list with an end: when that is full, or the kernel has lost
+ * notifications, everything is suspect.
+ *
+ * Mending compares nothing: what should be there is asked for exclusively, and EEXIST is the
+ * answer that it was. Two things can be wrong though they are there, and are replaced: the
+ * neighbour, always, and a route, when the kernel's own look-up shows that it leads elsewhere.
+ * The kernel answers while it is asked, so no read waits. Nothing is ever removed, and of links
+ * that aren't ours only forwarding is set, where routes lead through them. */
 #include "netns/rtkeep.h"
 
 #include <arpa/inet.h>

@@ -1,4 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A container's link is a veth pair whose inner end is born in its namespace. Order: make the
+ * pair (in place of a predecessor's of that name, which the kernel still clears away); the
+ * host's end: settings, then the guard, so that it is closed before it is up, then up, with the
+ * gateway's address, a route and a neighbour for the container's; then this process enters the
+ * container's network namespace, for good, and sets up the end inside. That is why a program of
+ * its own does it (netns/netup_main.c). A host's end that can't be set up is removed again.
+ *
+ * Every host's end has the same MAC and the same gateway address. There is no subnet and no
+ * bridge, and the host never asks who is where: its neighbours are fixed entries. */
 #include "netns/rtlink.h"
 
 #include <arpa/inet.h>

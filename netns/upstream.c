@@ -1,4 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Connections through the upstream proxy, by libcurl: the pool is one multi handle on our loop,
+ * an upstream one easy handle that connects and does no more (CURLOPT_CONNECT_ONLY). It is
+ * tried, told ready or refused, once, and then its owner's to send and receive by, until
+ * upstream_close().
+ *
+ * The pool also knows whether the proxy is at fault. What the proxy says of a destination is no
+ * fault of the proxy's: such an answer ends a fault, as a connection does. A name that can't be
+ * resolved is looked up again and again, without traffic, by a handle that gets no socket; what
+ * it finds is in the multi handle's cache, where connections find it too. While the name is
+ * unresolved failed connections tell nothing of their own. Destinations are addresses: their
+ * names are not our matter, and nothing is ever sent past the proxy. */
 #include "netns/upstream.h"
 
 #include <arpa/inet.h>

@@ -1,4 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A frame is one datagram, a header of fixed size. Its payload comes beside it as a memfd with
+ * seals: nobody can change or shrink it any more, so it is mapped and read where it lies.
+ *
+ * In: the descriptors are taken before anything is judged, so that none is lost. Then the
+ * permits say which type may come, in which state, with a payload or a descriptor or without.
+ * The first frame that breaks them ends the channel, and `gone` is called, once. A handler
+ * borrows its message: the map and a descriptor that it has not taken go when it returns.
+ *
+ * Out: at once, or behind what waits already, in a queue of QUEUE_MAX frames that is sent when
+ * the socket has room. A full queue is the sender's error: nothing is dropped in silence. The
+ * *_sync functions do the same by poll(2), for processes without a loop, and know no permits. A
+ * handler may close its own channel; `handling` puts the freeing off until no handler runs. */
 #include "proto/channel.h"
 
 #include <fcntl.h>

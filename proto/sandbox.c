@@ -1,4 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* How a process that deals with strangers gives up what it has, step by step, each while what it
+ * needs is still there: look up the user (the host's /etc), change to a root that is empty but
+ * for the name service's files, become that user without capabilities, limit itself, forbid new
+ * privileges and tracing, and last load the filter, which forbids most of the steps before.
+ *
+ * The filter is what all roles may, plus the role's own; the default answer is ENOSYS. The
+ * unpacker has got its root and its user elsewhere (storage/unpack_cell.h) and takes the last
+ * two steps alone; what is started without root takes them and the limits. Builds with
+ * sanitizers load no filter. There is no way back from any step, also when a later one fails. */
 #include "proto/sandbox.h"
 
 #include <fcntl.h>

@@ -1,4 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* <Pool>/images has a directory for each image, named by its archive's digest: rootfs, beside it
+ * the digest of that tree and, when the image says one, its stop signal. Half-made things begin
+ * with a dot: .fetch-… is the spool that an archive is downloaded into, .new-… an image in the
+ * making, .trash-… one on its way out.
+ *
+ * Unpacking begins anew in an empty .new-…, whatever a killed predecessor left there: the
+ * archive is unpacked, an OCI layout's layers are applied, the root is lifted out of a unified
+ * image and looked at; then all is made durable and sealed, and the rename to the digest makes
+ * it an image. The spool goes however that ends.
+ *
+ * Who uses a root holds a shared lock on it, and its removal waits for them. That the archive is
+ * what its name says has been judged when it was downloaded. */
 #include "storage/imagestore.h"
 
 #include <fcntl.h>

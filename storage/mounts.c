@@ -1,4 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Makes a container's mounts equal to a list of wishes, while it runs or before its init does.
+ * First it looks which wishes are fulfilled; then whatever of ours must not be there goes, in
+ * each mount namespace that the container's processes are in or hold open; then what is missing
+ * is mounted; then it sweeps once more, for what the container has moved about meanwhile.
+ *
+ * A mount is made of the source as a copy in no namespace, gets its flags and its map of ids,
+ * and passes through a child's user namespace, which locks the flags: root of the container
+ * can't take them off. Only then it is moved in. Everything in foreign namespaces is done by
+ * children (storage/mountvisit.h), so that this process never leaves its own.
+ *
+ * A wish that can't be fulfilled is told under its key and stops no other. */
 #include "storage/mounts.h"
 
 #include <fcntl.h>

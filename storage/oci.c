@@ -1,4 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* From an unpacked OCI layout (image-layout.md) or `docker save` archive to its layers:
+ * index.json, perhaps an index below it, the manifest for Linux on this architecture, its layers
+ * in their order; or manifest.json, which names the layers by paths.
+ *
+ * All of it is a stranger's. Files are opened below the layout and only when they are regular; a
+ * blob is read whole and held against its digest before it is parsed or unpacked; documents,
+ * layers and nested indexes have bounds, and all layers share the limits of one image. Nothing
+ * is fetched: what a descriptor names must be in the layout. Of the configuration only the stop
+ * signal is read, and made printable. */
 #include "storage/oci.h"
 
 #include <fcntl.h>

@@ -1,4 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A name that a tenant may influence is resolved by the kernel, by openat2(2) from a descriptor
+ * that we hold: so it can't lead out, whoever renames what on the way. What the kernel gives up
+ * for such a race (EAGAIN) is tried again, RACES_MAX times at most.
+ *
+ * Files are first opened with O_PATH, which wakes no device and waits for no pipe; what is seen
+ * to be a regular file is opened again through that descriptor, so that it can't be another one
+ * by then. Directories on the way to a mount's place are made one by one, each below the root as
+ * it is resolved then.
+ *
+ * A tree is removed without recursion and with few descriptors: what lies deep is moved up below
+ * its top, again and again, until nothing is left. */
 #include "storage/path.h"
 
 #include <dirent.h>

@@ -1,4 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* <Pool>/containers has a directory for each container: rootfs, snapshots/NAME, and names with a
+ * dot for what is in the making (.new-…), on its way out (.trash-…) or part of an exchange of
+ * roots (storage/swap.h). What can be named without a dot is whole.
+ *
+ * So each step can be made again after a kill: if its end is there it has nothing to do, else it
+ * goes on with, or clears, what lies under the dotted name. Making is: build beside, make
+ * durable, rename, make the name durable; removing is: rename, then delete. How trees are
+ * cloned, sealed, limited and removed is the driver's (pool_btrfs, pool_dir); where it copies
+ * file by file the limit is set before the first file, since what is there before isn't counted.
+ *
+ * Nothing is locked here: that one operation at a time has a container is the engine's doing. */
 #include "storage/pool.h"
 
 #include <fcntl.h>

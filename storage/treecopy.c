@@ -1,4 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Makes the tree @to equal to @from, in one walk through both: a stack of levels, each with the
+ * sorted names of the two directories, so that what stands in one alone shows itself. What is
+ * the same by mode, owner, size, time and attributes stays; all else is cleared and made anew.
+ * So a copy that was killed is simply made again, and a second one writes only what differs.
+ *
+ * A directory's own attributes are set when it is left. Of a file with several names the first
+ * copy is held open until all names have come. The source may change meanwhile: what is gone or
+ * replaced is not copied, and that is no error; of the target everything is one. At most
+ * OPEN_LEVELS levels are open; those above are opened again by "..", and must be the same. Files
+ * under a lease are left for a second walk, which waits for it. */
 #include "storage/treecopy.h"
 
 #include <fcntl.h>

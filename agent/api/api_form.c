@@ -1,4 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What bodies the local API takes: rows of api_bodies.def, one for each member of each form,
+ * with its types, its bounds and what parameter it becomes. Three walks go by them:
+ * api_form_check() judges a body and changes nothing: each member that is written, then those
+ * that are missing; api_form_params() turns a judged body into an order's parameters, by other
+ * names and nestings; and api_form_name() turns what an order's check says of a parameter back
+ * into the caller's own words.
+ *
+ * Forms nest, in objects and lists. A member may have two spellings: both at once must say the
+ * same. What a value means (is there such a container?) isn't known here. */
 #include "agent/api/api_form.h"
 
 #include "proto/jsonx.h"

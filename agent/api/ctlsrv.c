@@ -1,4 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The control socket, for hoodyctl: frames over SOCK_SEQPACKET, by a table of permits, each
+ * answered from what the agent knows at this moment. Who may connect is settled by the socket's
+ * group and mode. Nothing here changes the node; orders come by the local API.
+ *
+ * The one exception is a session in a container: the agent judges it, hands the client's
+ * descriptor to a worker and has no part in it then. Clients may stay; there are CLIENTS_MAX of
+ * them. One that has gone is marked and swept when the next comes, since its channel can't be
+ * freed from within its own call. With no descriptor left a spare one is given up to accept and
+ * turn away. */
 #include "agent/api/ctlsrv.h"
 
 #include <fcntl.h>

@@ -1,4 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The agent's side of hoody-portal: owns the listening socket (systemd's, or one it has made and
+ * will remove), the leaf, and the messages that wait to be sent. The portal is not believed:
+ * each request comes with the very connection it came on, and the kernel says of that who its
+ * peer is, that it is of our socket, and that somebody is still there.
+ *
+ * Answers and streams' parts are queued and go out in portal_flush(), after the commit: nobody
+ * hears of what a crash could take back. A queue of more than QUEUE_MAX means that the portal
+ * has stopped reading, and ends it. When it ends, all its calls are gone.
+ *
+ * A second one can serve metrics over TCP: for everybody, and nothing but them. */
 #include "agent/api/portal.h"
 
 #include <netdb.h>

@@ -1,4 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One row for each key of the configuration. A row's kind says in words what its values look
+ * like and reads them; the row has bounds, default, help, and where in struct conf the value
+ * lies. What is the same for every key (find, set, print, compare, copy, free) goes by the rows
+ * and knows none of them: a new key is a row, and a new kind only when none fits.
+ *
+ * Values are text, a number, an enumeration or a boolean; texts are the heap's, and struct
+ * conf's to free. A default in angle brackets is made of other keys, and stays empty until all
+ * is read. What only makes sense for two keys together is judged by conf.c, and no file is
+ * opened here. */
 #include "agent/common/conf_table.h"
 
 #include <arpa/inet.h>

@@ -1,4 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One log line: an entry of fields, sent to the journal in its native protocol when standard
+ * error is the journal's, else one line on standard error. The fields are put in the order in
+ * which they count, since what has no room is left out; control characters are made harmless
+ * where a line could be forged by them.
+ *
+ * It never waits (agent/common/outlet.h): a line that nobody has room for is lost, counted, and
+ * the next one that goes out says how many were. The state is one per process: where to, from
+ * which priority on, under which name. The limit at the end is a bucket for lines that strangers
+ * can cause; its owner keeps it and says what was dropped. */
 #include "agent/common/journald.h"
 
 #include <endian.h>

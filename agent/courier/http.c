@@ -1,4 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* An exchange with the control API is a job: one easy handle on the one multi handle, which our
+ * loop drives. It is the list's until it ends, calls `done` once, and is freed. What every
+ * transfer must keep to (TLS, no redirects, no other schemes) is agent/courier/http_rules.h.
+ *
+ * An answer is a stranger's. Its body is bounded as it comes, unpacked as well; an encoding that
+ * was not asked for or a gzip without its end is a failure. A success must carry a signature
+ * when one is required; only the agent judges that, so body and signature are passed on as they
+ * came. Of a failure the signature is judged here, if it has one, to tell a wrong clock or
+ * somebody on the way from a refusal.
+ *
+ * Nothing is tried again here: the agent decides when. */
 #include "agent/courier/http.h"
 
 #include <curl/curl.h>

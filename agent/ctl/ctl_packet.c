@@ -1,4 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Does a table of somebody else's let containers' packets pass? It is tried rather than
+ * understood: a child reads the table, makes three network namespaces (a container's, a host's,
+ * the world's) joined by links that bear the host's names, loads the table into the middle one,
+ * and connects through it, from the container outwards and then back in. Counters of its own on
+ * the hooks say where a connection's first packet was seen last.
+ *
+ * The child's exit code is the result. All that it has made is in its namespaces and ends with
+ * it, at the latest after TRIAL_S; on the host nothing changes, and nothing is sent. A table
+ * that nft(8) or the kernel won't give or take as a whole is untried: half of one would be
+ * another table. */
 #include "agent/ctl/ctl_packet.h"
 
 #include <arpa/inet.h>

@@ -1,4 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Looks at each table that isn't ours, of nftables and of iptables-legacy, for one that drops
+ * what containers send or are sent. The first trial (agent/ctl/ctl_packet.h) is made with no
+ * table at all, to see whether trials mean anything on this host. If they do each table is
+ * tried; what can't be tried is read instead: does a chain on the forwarding way drop by policy,
+ * or by a rule without a condition, and does no rule speak of our links?
+ *
+ * What is found last only replaces something less bad: a fault (outwards) a doubt (inwards), and
+ * no more tables are looked at behind a fault. It is told how to mend it; nothing is changed. */
 #include "agent/ctl/ctl_tables.h"
 
 #include <stdio.h>

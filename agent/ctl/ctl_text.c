@@ -1,4 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Text for people. A table is a list of cells, row by row, of which each column's width is known
+ * when all have come: so it is printed at the end. Each cell is made printable as it is added,
+ * whatever container or API it comes from: no control character and no broken UTF-8 reaches the
+ * terminal.
+ *
+ * Colours belong to words and columns of numbers stand to the right, heads too. A width is a
+ * number of code points, which is right for what names may hold and wrong for wide characters.
+ * Sizes, durations and times are written into the caller's buffer. */
 #include "agent/ctl/ctl_text.h"
 
 #include <time.h>

@@ -1,4 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* An operation is an order from its acceptance to its end. It waits in its lanes, then in
+ * `ready` for its turn; a turn advances what is ready to its next step and puts it into
+ * `acting`, commits, and only then begins what is acting. So the journal always knows of what is
+ * begun: where the operation stands, whether it is undone, and how many attempts there were. A
+ * worker's result, or engine_go_on(), puts it into `ready` again.
+ *
+ * Which step comes next is decided by the pure agent/engine/opstep.h, what a step is by the op's
+ * table: nothing here knows an op. With no worker to be had it is `starved`; `held` is what must
+ * not begin while the host goes down or another has its last attempt, which runs alone.
+ *
+ * A successor takes up what has not ended where the journal has it; what the agent died of too
+ * often is undone. The engine owns operations and lanes; containers' status is its listener's. */
 #include "agent/engine/engine.h"
 #include "agent/state/journal.h"
 

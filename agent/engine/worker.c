@@ -1,4 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A worker is a process that does one job at a time: BUSY until its one result, then IDLE. Its
+ * owner has it from worker_take() to worker_release(), which kills it. `done` is called once for
+ * each job, unless the worker is released before, and always from the loop: by the result, the
+ * end of the channel, the deadline, or by a job that could not be sent; and by a process that
+ * has ended and left another behind with its channel.
+ *
+ * The pool counts those that are taken, up to its maximum, and keeps one warm, so that a job
+ * needn't wait for a start. The event source of a child outlives the worker until the process is
+ * reaped. Workers that were sent off alone (sessions) are nobody's: they have no channel, only
+ * count, and go on when the agent ends. */
 #include "agent/engine/worker.h"
 
 #include <signal.h>

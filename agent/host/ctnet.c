@@ -1,4 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What each running container has on the network, made of what is stored: its port (address,
+ * MAC, project), its mode and its plans of rules, put into the one table of the firewall that is
+ * owned here, as are its watch and its flows. In the order of a launch: what the mode needs (a
+ * forwarder), the table, and only then the link, by a worker; at an end the table forgets the
+ * container, and a link that stays behind is swept.
+ *
+ * The kernel's table must be equal to ours. When the watch sees that somebody else has changed
+ * it all of it is loaded again in one transaction, at once, but not more often than
+ * HEAL_AGAIN_US; then flows are judged that may have passed meanwhile. Without a table no
+ * container starts; rules that can't be understood close their container. Routes and links are
+ * agent/host/drift.c's to watch. */
 #include "agent/host/ctnet.h"
 
 #include <arpa/inet.h>

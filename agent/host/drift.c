@@ -1,4 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What of containers' links, routes and rules somebody else takes away is put back. The socket
+ * of netns/rtkeep.h says what is suspect; suspects gather in `seen`, and are looked at at once,
+ * or MEND_AGAIN_US after the last time. When some were lost everything is looked at.
+ *
+ * What should be there follows from containers and their status; mending is rtkeep's, which also
+ * says what was missing. That is logged and reported, unless an operation is at work on the
+ * container: then it may be of its making. Networks of the host matter only as ways out, which
+ * must forward. The firewall's table has a watch of its own (agent/host/ctnet.c). */
 #include "agent/host/drift.h"
 
 #include <arpa/inet.h>

@@ -1,4 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A forwarder is the process of one container in proxy mode (netns/netproxy_main.c), and what
+ * we know of it: none runs (no channel), it BEGINS, or it SERVES. A start makes its sockets,
+ * of one port, and its control socket, spawns it and hands them over; when it is ready its
+ * record (pid, when that began, port) is written, and only then it is told what to do.
+ *
+ * It outlives the agent. The next one finds it by the record, connects to the control socket
+ * and tells it its configuration; what belongs to no container any more is killed. A process
+ * is known by pid and beginning together, and held and killed by pidfd.
+ *
+ * One that ends or breaks the channel's rules is a fault, told to the owner, and is started
+ * again after a growing wait, by the owner, since its port in the firewall may be another
+ * then. */
 #include "agent/host/forwarder.h"
 
 #include <arpa/inet.h>

@@ -1,4 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Leaves live in an empty root with copies of the host's resolver files. Here those copies are
+ * kept equal to the originals: what leads to each file is watched, link by link, each directory
+ * on the way for its entry, and the file itself, which may be written or mounted over. Whatever
+ * happens starts one timer; when it ends all watches are made anew, and then the files are read:
+ * in this order, so that what comes between is seen.
+ *
+ * A copy is written in place, without being cut off first since a leaf may be reading it. A file
+ * that is missing, or is no regular file, is an empty copy. Only if one has become another are
+ * leaves and forwarders told. What the files say isn't read here. */
 #include "agent/host/namefiles.h"
 
 #include <fcntl.h>

@@ -1,4 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Files for the node's reverse proxy: a document for each project, container and alias, and
+ * map.json with all containers. A document is written when its order says so, and the order
+ * fails with it; the map follows from the wanted state, MAP_USEC after a change, and only when
+ * its containers differ from those written last. Everything is written beside and renamed:
+ * readers see the whole of the old or of the new.
+ *
+ * The store is the truth, and files are never read back, but for the map's generation, which
+ * must not go backwards. At the start what stands for nothing is removed and all else written
+ * again. What a document says is the control API's affair and the proxy's. */
 #include "agent/host/proxydir.h"
 #include "agent/state/journal.h"
 

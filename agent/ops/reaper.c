@@ -1,4 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What has an end (snapshots, shares, aliases, environments to be tried again) goes by an order
+ * of the agent's own, so that it is journaled, waits in its lanes and is reported like any
+ * other: nothing is removed here. `kinds` has a row for each; one timer waits for the next end
+ * of them all. At most AT_ONCE of a kind are ordered in one look; what is still there after
+ * `tried_ms` is ordered again, now and then.
+ *
+ * Whether something has ended is a matter of the wall clock, which may be wrong.
+ * agent/ops/heldtime.h says up to which time it is believed: until it has held for long enough,
+ * or a signed answer of the control API has agreed, what has ended stays; a mere retry doesn't
+ * wait for that. A clock that is set wakes us at once. */
 #include "agent/ops/reaper.h"
 
 #include <sys/epoll.h>

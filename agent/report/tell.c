@@ -1,4 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Reports, as PROTOCOL.md has them: one function for each thing that is told, which builds the
+ * object, and one way out for all of them. A report goes into the outbox, in the transaction
+ * that is open, so that it is durable together with what it tells of; and to whoever follows
+ * events here. Statistics are only offered to the outbox, which may drop them.
+ *
+ * What is not known is left out, not null, where the protocol's tables let it. Nothing is
+ * decided here, and nothing sent: when a report goes is agent/uplink/uplink.c's business.
+ * Arguments named data_steals are the callee's then. */
 #include "agent/report/tell.h"
 
 #include <arpa/inet.h>

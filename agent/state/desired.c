@@ -1,4 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The containers that should be, in memory, sorted by id, and as rows of a table. Both change
+ * together: each function writes the row in the transaction that is open, which the engine
+ * commits before it acts. Containers are owned here; their `watch` is agent/host/ctwatch.c's,
+ * and must be gone before they are.
+ *
+ * With a container go a slot, which is its range of user ids, the lowest that is free; an IPv4
+ * address, the one after the newest container's, and so on around, so that who had an address
+ * lately is not taken for another; and a number that its project's containers share, which is
+ * not stored. Slots and addresses are free when the container is removed.
+ *
+ * A row that can't be read is an error of the whole: no container is forgotten in silence. */
 #include "agent/state/desired.h"
 
 #include "proto/jsonx.h"

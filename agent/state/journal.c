@@ -1,4 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Each order has a row, from its acceptance (or refusal) on: what it said, its digest, its
+ * state, and, while it runs, attempts, step and direction, which is all that a successor needs
+ * to go on. States only move forward, accepted, running, then succeeded or failed;
+ * journal_finish() dies of an order that ends twice.
+ *
+ * Everything is written in the transaction that is open; whoever calls decides when it is
+ * committed, and acts after that. A write that fails ends the process: recovery starts from what
+ * is durable. Beside the rows there are two numbers that only rise, the highest seq and the
+ * latest time of an authentic order, so that replays and a clock that is set back are seen.
+ * Pruning removes old rows that have ended, and no others. */
 #include "agent/state/journal.h"
 
 #include "agent/state/rowjson.h"

@@ -1,4 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* How much disk each root takes where no file system counts by root: a worker walks one root at
+ * a time, the one that has waited longest first. The counts are in memory alone, sorted by id;
+ * the clock is off when nothing will come due, and whoever asks for a root that was never
+ * counted wakes it.
+ *
+ * It must not be in the way: a walk is made only while another worker stays free, and after each
+ * comes a pause of SHARE times its length. A root that the kernel counts (agent/host/diskuse.h)
+ * is put off like one that was counted; one that is being made or deleted is passed over. A walk
+ * that failed leaves the last count, and waits its turn again. */
 #include "agent/stats/diskcount.h"
 
 #include "agent/engine/worker.h"

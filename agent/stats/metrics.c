@@ -1,4 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The page of metrics, written from top to bottom into memory whenever somebody asks; nothing is
+ * kept between two pages but what others count (agent/report/counters.h). A family's samples
+ * must stand together, so all containers are scraped first, and each column then goes through
+ * the samples. NAN means not known: it is left out, and so is a family without samples.
+ *
+ * The two formats differ in names of families, in one kind and in the last line; family() and
+ * metrics_text() know that, and the rest doesn't. Labels are ids and words of ours, which need
+ * no escaping, and in one family names, which get it. Who may read it has been judged in
+ * agent/api/portal.c. */
 #include "agent/stats/metrics.h"
 
 #include <dirent.h>

@@ -1,4 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What containers and the node use. A scrape goes through all containers once: values of cgroup
+ * files, whose descriptors are kept as long as the same init runs (a meter); links, by one dump
+ * of all of the host's; disk, from the file system's quotas or else from
+ * agent/stats/diskcount.c, which is owned here. The same samples serve the local API, the
+ * metrics and the control API, in the form that is published.
+ *
+ * A timer takes them for the control API and offers them to the uplink, which keeps the newest;
+ * an API that doesn't know that is sent reports of PART containers. Without an API there is no
+ * timer. Shares of processor time are since the last look, whoever took it. What can't be known
+ * is null; nothing is made up, and nothing is stored. */
 #include "agent/stats/stats.h"
 
 #include <arpa/inet.h>

@@ -1,4 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The agent's side of the courier. There are three errands, to poll for orders, to deliver
+ * reports and to send statistics: each is out, or waits after a failure, or can go. Which are
+ * out is the channel's state, so that its permits let through answers to what was asked and
+ * nothing else. uplink_kick() sends what can go, after the commit: reports are staged before it,
+ * and a poll goes out only while the outbox has room for what comes of it.
+ *
+ * The courier is not believed. A signature is judged here, over the request that we made, before
+ * anything of the body is read; what it brings is judged order by order
+ * (agent/uplink/orderbatch.h), and the next poll waits for that. Numbers without a signature
+ * count only where none is required.
+ *
+ * A failure is logged when it changes, as are orders that seem to be withheld. */
 #include "agent/uplink/uplink.h"
 
 #include <sodium.h>
