@@ -234,7 +234,7 @@ static int make_container(struct ctlife *l, struct lxc_container **ret, struct e
 
 /* --- launch --- */
 
-/* The last ERROR line of liblxc's log says what went wrong better than any code. */
+/* An ERROR line of liblxc's log says what went wrong better than any code. */
 static void read_log(const struct ctlife *l, char *ret, size_t size)
 {
 	_cleanup_(freep) char *path = xasprintf("%s/%s/lxc.log", l->paths.lxc, l->spec.id);

@@ -14,21 +14,23 @@ void nfexpr_set_meta(struct nftnl_rule *r, uint32_t key, unsigned from);
 void nfexpr_ct_state(struct nftnl_rule *r, uint32_t any_of);       /* go on if one of them */
 void nfexpr_ct_state_is_not(struct nftnl_rule *r, uint32_t state); /* exactly one */
 void nfexpr_ct_answer(
-	struct nftnl_rule *r); /* go on if it goes against the way that its flow began */
+	struct nftnl_rule *r); /* go on if the packet goes against the way that its flow began */
 void nfexpr_ct_confirmed(
-	struct nftnl_rule *r); /* go on if an earlier packet of its flow has passed */
-/* Go on if more flows than that have come here, each once. For rules alone: of a set's elements the
- * kernel takes an expression like this by a copy for which it takes no reference of conntrack's hooks
- * (nft_connlimit's clone), and gives one back when the element goes (its destroy). Deleting the table
- * once or twice so takes conntrack out of the namespace: all that passes is invalid from then on. */
+	struct nftnl_rule *r); /* go on if an earlier packet of the same flow has passed */
+/* Go on if more than @n flows have come to this rule, each counted once. Only for rules, never
+ * for a set's elements: the kernel copies an element's expression without taking a reference of
+ * conntrack's hooks (nft_connlimit's clone), but gives one back when the element goes (its
+ * destroy). Once the table has been deleted a time or two, conntrack has left the namespace, and
+ * every packet is invalid from then on. */
 void nfexpr_flows_over(struct nftnl_rule *r, uint32_t n);
 void nfexpr_payload(
 	struct nftnl_rule *r, uint32_t base, uint32_t offset, uint32_t size, unsigned to);
-/* Write the register into a transport header whose 16-bit checksum stands at @sum; it is mended. */
+/* Write the register into a transport header whose 16-bit checksum stands at @sum, and mend
+ * that. */
 void nfexpr_set_transport(
 	struct nftnl_rule *r, uint32_t offset, uint32_t size, unsigned from, uint32_t sum);
 void nfexpr_mask(struct nftnl_rule *r, unsigned reg, const void *mask, uint32_t size);
-/* Go on if the register is (not) that. */
+/* Go on if the register is (not) @value, or is (not) an element of @set. */
 void nfexpr_is(struct nftnl_rule *r, unsigned reg, const void *value, uint32_t size);
 void nfexpr_is_not(struct nftnl_rule *r, unsigned reg, const void *value, uint32_t size);
 void nfexpr_in(struct nftnl_rule *r, unsigned reg, const char *set, bool invert);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A call of the local API from request to answer. It is in the list of calls while it waits or
  * is a stream; the answer, or the client's going, frees it, so that whoever finishes work for it
- * later has to find it by its id again. A handler answers once, now or later, or makes it a
- * stream.
+ * later has to find it again. A handler answers once, now or later, or makes it a stream.
  *
  * A request is judged in this order: is it below /api/v1, is there a route for path and method
  * (else 405 with those that there are), could its body be read, has the body the route's form.

@@ -63,8 +63,9 @@ static bool may_proceed(const struct api_call *c, const struct order *o)
 	return engine_traffic(c->agent->engine, o) == ENGINE_FREE && !is_behind(c, o);
 }
 
-/* What takes a millisecond waits for its lane, and nobody is refused for the agent's own doings; an
- * operation beside somebody's that takes its time is refused at once, as published. */
+/* A change of wanted state waits for its lane, for that takes a millisecond; and so does any
+ * order that only the agent's own operations are in the way of. Behind somebody else's slow
+ * operation all other orders are refused at once, as published. */
 static unsigned patience_for(const struct api_call *c, const struct order *o)
 {
 	enum engine_traffic traffic = engine_traffic(c->agent->engine, o);
@@ -153,7 +154,7 @@ void api_order_container(struct api_call *c)
 
 /* --- its end --- */
 
-/* Of what is no container's there is none. */
+/* An operation that concerns no container has no status. */
 static const char *status_of(const struct operation *op, const struct container *found)
 {
 	return found                       ? desired_status_name(found->status)
@@ -161,7 +162,8 @@ static const char *status_of(const struct operation *op, const struct container 
 					   : NULL;
 }
 
-/* A container that is there is shown as it is now; else the operation is. */
+/* An op that makes or changes a container shows the container as it is now; others show the
+ * operation. */
 static void succeeded(struct api_call *c, const struct operation *op)
 {
 	const struct container *found = desired_find(c->agent->desired, op->order.container_id);

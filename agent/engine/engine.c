@@ -26,7 +26,7 @@
 #define CLOCK_SET_MS    1000 /* off by more than this is no slew */
 #define PROGRESS_MS     1000 /* a progress report a second at most, per order */
 #define UNDO_TIMEOUT_MS (120 * 1000)
-/* A worker that keeps a time of its own says so itself, a little before we kill it. */
+/* A worker that minds its own time reports the timeout itself, a little before we kill it. */
 #define DEADLINE_MARGIN_MS 2000
 #define UNDO_ATTEMPTS_MAX  (2 * JOURNAL_ATTEMPTS_MAX)
 #define RETRIES_MAX        3
@@ -376,8 +376,9 @@ static bool get_worker(struct engine *e, struct operation *op)
 	return true;
 }
 
-/* An undo is tried again before it is passed over, and so is a step that has none (it lies behind the
- * point of no return) when its worker died: most often that was not its work's fault. */
+/* A failed undo is tried again before it is passed over. So is a step without an undo (such a
+ * step lies behind the point of no return) when its worker died: most often the step was not at
+ * fault. */
 static enum opstep_event patiently(struct operation *op, enum opstep_event event)
 {
 	bool final = op->at.undoing || (op->died && !op->def->steps[op->at.step].has_undo),
@@ -611,8 +612,9 @@ static void on_worker_free(void *userdata)
 
 /* --- life --- */
 
-/* An end that was asked for is no death: the attempt does not count towards quarantine. It was one
- * all the same for what must not be repeated, so one stays. */
+/* When the agent was asked to end nothing has died: the attempt does not count towards
+ * quarantine. For an op that must not be repeated it was an attempt all the same, so one
+ * stays. */
 static void forgive_attempts(struct engine *e)
 {
 	for (struct operation *op = e->all; op; op = op->next)
@@ -662,8 +664,8 @@ static void recover_one(struct journal_entry *j, void *userdata)
 	struct err err = {};
 
 	if (order_parse(j->payload, j->payload_size, &order, &err) < 0) {
-		/* It was valid when it was journaled: the file was changed under us. Let it end
-		 * rather than block its lane. */
+		/* The order was valid when it was journaled: the state file was changed under
+		 * us. Let the order end rather than block its lane. */
 		_cleanup_json_ json_t *error = errjson_make(&err);
 		_cleanup_(freep) char *text = jsonx_dump(error);
 
@@ -705,7 +707,8 @@ bool engine_is_busy(const struct engine *e, const char *container_id)
 	return lane_is_busy(e->lanes, lane);
 }
 
-/* Wanted state is edited within a turn or two; lists of steps take what they take. */
+/* An order that only edits wanted state ends within a turn or two; one that acts takes as long as
+ * its steps. */
 enum engine_traffic engine_traffic(const struct engine *e, const struct order *o)
 {
 	enum engine_traffic found = ENGINE_FREE;
@@ -752,7 +755,8 @@ static bool has_lane(const struct oprules_lanes *l, size_t n, const char *contai
 	return false;
 }
 
-/* Those that there are differ from each other, so they are held against the first few alone. */
+/* The containers differ from each other, so each is only held against the lanes that @l had
+ * before. */
 void engine_add_lanes(const struct engine *e, const char *project_id, struct oprules_lanes *l)
 {
 	struct desired *d = e->agent->desired;
@@ -771,7 +775,7 @@ void engine_add_lanes(const struct engine *e, const char *project_id, struct opr
 			oprules_add_lane(l, "container", o->order.container_id);
 }
 
-/* Those that make containers don't wait for each other. */
+/* Orders that make containers don't wait for each other. */
 void engine_follow_project(struct agent *a, const struct order *o, struct oprules_lanes *l)
 {
 	char lane[OPRULES_LANE_LEN];

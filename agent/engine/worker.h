@@ -4,7 +4,7 @@
  *
  * One worker is kept warm (exec'd and waiting), since an exec costs about 2 ms. A worker serves one
  * operation and then goes. Whatever it does wrong (crash, hang, a frame out of turn) fails the one
- * job it has: it is killed by pidfd and the job's result is an error. */
+ * job it has: the worker is killed by pidfd and the job's result is an error. */
 #pragma once
 
 #include <jansson.h>
@@ -20,14 +20,15 @@ struct worker;
 struct worker_pool;
 
 struct worker_result {
-	int r;                 /* 0 or a negative errno */
-	bool died;             /* without a word, and not for its deadline */
-	json_t *data;          /* borrowed; the job's result, or NULL */
-	int fd;                /* a descriptor that came with it, or -1: take_fd to keep it */
+	int r;        /* 0 or a negative errno */
+	bool died;    /* the worker has: without a result, and not for the deadline */
+	json_t *data; /* borrowed; the job's result, or NULL */
+	int fd;       /* a descriptor that came with the result, or -1: take_fd to keep it */
 	const struct err *err; /* when r < 0 */
 };
 
-/* What a FRAME_WORKER_RESULT says; @err when *ret_r < 0. The caller's; NULL: nothing. */
+/* The data that a FRAME_WORKER_RESULT brings, the caller's; NULL: none. Sets @err when *ret_r <
+ * 0. */
 json_t *worker_read_result(
 	const struct frame *f, const void *payload, size_t size, int *ret_r, struct err *err);
 
@@ -63,6 +64,6 @@ _must_check_ int worker_send_alone(struct worker_pool *p, const char *text, int 
 
 /* Have a warm worker ready. Call when nothing urgent is to be done. */
 void worker_pool_warm(struct worker_pool *p);
-/* Another Node.MaxWorkers. Those that are out beyond it end in their own time. */
+/* Node.MaxWorkers is another now. Workers that are taken beyond it end in their own time. */
 void worker_pool_resize(struct worker_pool *p, unsigned max);
 unsigned worker_pool_busy(const struct worker_pool *p);

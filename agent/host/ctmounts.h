@@ -10,17 +10,18 @@
 
 /* As storage/mounts.h has it; the caller's. */
 json_t *ctmounts_wanted(const struct agent *a, const struct container *c);
-/* The same as if its spec were this one. */
+/* The same for a container whose spec is to be this one. */
 json_t *ctmounts_wanted_by(const struct agent *a, const struct ctspec *spec);
 
-/* The containers that a share is meant for and that run, as {"id","mounts"}. @deleted: as if it were
- * not there any more. */
+/* The containers that a share is meant for and that run, as {"id","mounts"}. @deleted: as if the
+ * share were not there any more. */
 json_t *ctmounts_targets(const struct agent *a, const json_t *share, bool deleted);
 
-/* Has a container that the share is meant for something else at @place? */
+/* Is something else at @place in any container that the share is meant for? */
 bool ctmounts_is_taken(const struct agent *a, const json_t *share, const char *place);
 
-/* Asked for where one target alone can't say how a share is: all of them are to be looked at again. */
+/* Called when one target alone can't say what a share's status is: all its targets must be looked
+ * at again. */
 typedef void (*ctmounts_look_again)(struct agent *a, const char *share_id);
 
 /* A job's result told what is mounted: shares' statuses are recorded and reported. @about: the share that

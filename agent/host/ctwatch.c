@@ -13,8 +13,8 @@
 #include "lxc/ctprobe.h"
 
 /* After init's end liblxc's monitor either goes, or starts a new init (reboot asked from inside).
- * It does so within some 50 ms; we look ten times before we believe that it is stuck, and stay
- * below the promised second. */
+ * The monitor does either within some 50 ms; we look ten times before we believe that it is
+ * stuck, and stay below the promised second. */
 #define LOOK_AGAIN_US (80 * 1000)
 #define LOOKS_MAX     10
 
@@ -26,7 +26,7 @@ struct ctwatch {
 	bool ended;
 	unsigned looks;
 	int64_t ended_ms;
-	int64_t oom_kills; /* when it ended: the monitor removes the group soon after */
+	int64_t oom_kills; /* when init ended: the monitor removes the group soon after */
 	sd_event_source *source, *again;
 };
 
@@ -70,7 +70,7 @@ static void add_exit(json_t *metadata, int pidfd)
 	(void)json_object_set_new(metadata, "cause", json_string(cause));
 }
 
-/* Unless @must_have stands in it nowhere: liblxc warns of much that is no matter. */
+/* The file's last lines, if @must_have stands in them: liblxc warns of much that is no matter. */
 static void add_tail(const struct agent *a, json_t *metadata, const char *id, const char *file,
 	const char *key, const char *must_have)
 {
@@ -127,7 +127,8 @@ static enum ctprobe_state ask(
 	return (enum ctprobe_state)r;
 }
 
-/* Ended, and no operation has it: a reboot of its own, or the end? */
+/* Init has ended, and no operation has the container: has it rebooted itself, or is this its
+ * end? */
 static void look(struct agent *a, struct container *c)
 {
 	struct ctwatch *w = c->watch;
