@@ -102,8 +102,7 @@ static char **variables_of(const json_t *vars, char *term)
 	list[0] = path_variable;
 	list[1] = home_variable;
 	list[2] = user_variable;
-	json_object_foreach((json_t *)(uintptr_t)vars, name, v)
-	{
+	json_object_foreach((json_t *)(uintptr_t)vars, name, v) {
 		const char *value = json_string_value(v);
 
 		if (ctconf_has_room(&room, name, value))

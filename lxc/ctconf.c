@@ -130,8 +130,7 @@ static void environment(struct walk *w, const json_t *vars)
 	const char *name;
 	json_t *v;
 
-	json_object_foreach((json_t *)(uintptr_t)vars, name, v)
-	{
+	json_object_foreach((json_t *)(uintptr_t)vars, name, v) {
 		const char *value = json_string_value(v);
 
 		if (is_clean(value) && ctconf_has_room(&room, name, value))

@@ -78,8 +78,7 @@ static size_t read_servers(const json_t *list, uint32_t ret[static DNSRELAY_SERV
 	struct in_addr address;
 	size_t i, n = 0;
 
-	json_array_foreach(list, i, v)
-	{
+	json_array_foreach(list, i, v) {
 		if (n < DNSRELAY_SERVERS_MAX && json_is_string(v) &&
 			inet_pton(AF_INET, json_string_value(v), &address) == 1)
 			ret[n++] = ntohl(address.s_addr);

@@ -28,8 +28,7 @@ static int only_known(
 	json_t *value;
 	size_t i;
 
-	json_object_foreach((json_t *)obj, key, value)
-	{
+	json_object_foreach((json_t *)obj, key, value) {
 		for (i = 0; known[i] && strcmp(known[i], key) != 0; i++)
 			;
 		if (known[i])

@@ -441,8 +441,7 @@ static int judge_keyset(const json_t *v, const struct opschema_spot *spot, struc
 	if (json_array_size(v) < 1 || json_array_size(v) > ROTATION_STEPS_MAX)
 		return opschema_refuse(
 			spot, NULL, ERR_NONE, "must be a list of 1 to 64 envelopes", err);
-	json_array_foreach((json_t *)v, entry.index, step)
-	{
+	json_array_foreach((json_t *)v, entry.index, step) {
 		r = judge_step(step, &entry, err);
 		if (r < 0)
 			return r;

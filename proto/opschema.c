@@ -146,8 +146,7 @@ static int check_list(const struct opschema_param *p, const json_t *v,
 	if (!json_is_array(v) || (int64_t)json_array_size(v) < p->min ||
 		(int64_t)json_array_size(v) > p->max)
 		return out_of_range(spot, p, "a list of", err);
-	json_array_foreach((json_t *)v, entry.index, item)
-	{
+	json_array_foreach((json_t *)v, entry.index, item) {
 		r = check_value(p->item, item, &entry, params, err);
 		if (r < 0)
 			return r;
@@ -169,8 +168,7 @@ static int check_map(const struct opschema_param *p, const json_t *v,
 	if (!json_is_object(v) || (int64_t)json_object_size(v) < p->min ||
 		(int64_t)json_object_size(v) > p->max)
 		return out_of_range(spot, p, "an object of", err);
-	json_object_foreach((json_t *)v, entry.name, item)
-	{
+	json_object_foreach((json_t *)v, entry.name, item) {
 		name = json_string(entry.name);
 		r = check_string(&key, name, &entry, err);
 		json_decref(name);
@@ -237,8 +235,7 @@ static int refuse_unknown(const struct opschema *schema, const json_t *object,
 	json_t *value;
 	size_t i;
 
-	json_object_foreach((json_t *)object, name, value)
-	{
+	json_object_foreach((json_t *)object, name, value) {
 		for (i = 0; i < schema->n && strcmp(schema->params[i].name, name) != 0; i++)
 			;
 		if (i == schema->n && !(common && strcmp(common->name, name) == 0))

@@ -110,8 +110,7 @@ static int read_realms(const json_t *v, struct err *err)
 		return 0;
 	if (!json_is_array(realms))
 		return malformed(err, "realm_ids", "must be a list of ids");
-	json_array_foreach((json_t *)realms, i, m)
-	{
+	json_array_foreach((json_t *)realms, i, m) {
 		if (!json_is_string(m) || !ident_is_id(json_string_value(m)))
 			return malformed(err, "realm_ids", "must be a list of ids");
 	}

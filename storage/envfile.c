@@ -59,7 +59,8 @@ static size_t sorted_names(const json_t *vars, const char **ret)
 	json_t *v;
 	size_t n = 0;
 
-	json_object_foreach((json_t *)(uintptr_t)vars, name, v) ret[n++] = name;
+	json_object_foreach((json_t *)(uintptr_t)vars, name, v)
+		ret[n++] = name;
 	qsort(ret, n, sizeof(*ret), by_text);
 	return n;
 }

@@ -495,13 +495,14 @@ static int reconcile(
 	json_t *wish;
 	int r;
 
-	json_array_foreach((json_t *)(uintptr_t)wanted, i, wish) ids[i] =
-		find_fulfilled(v, t, wish);
+	json_array_foreach((json_t *)(uintptr_t)wanted, i, wish)
+		ids[i] = find_fulfilled(v, t, wish);
 	r = sweep_others(v, t, ids, n);
 	if (r < 0)
 		return r;
-	json_array_foreach((json_t *)(uintptr_t)wanted, i, wish)(void) json_object_set_new(result,
-		json_string_value(json_object_get(wish, "key")), mount_one(v, t, wish, &ids[i]));
+	json_array_foreach((json_t *)(uintptr_t)wanted, i, wish)
+		(void)json_object_set_new(result, json_string_value(json_object_get(wish, "key")),
+			mount_one(v, t, wish, &ids[i]));
 	r = sweep_others(v, t, ids, n);
 	(void)json_object_set_new(result, "", count(v));
 	return r;

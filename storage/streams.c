@@ -10,8 +10,7 @@ const char *streams_images_path(const json_t *index)
 	const json_t *entry;
 	const char *key;
 
-	json_object_foreach((json_t *)json_object_get(index, "index"), key, entry)
-	{
+	json_object_foreach((json_t *)json_object_get(index, "index"), key, entry) {
 		const char *type = json_string_value(json_object_get(entry, "datatype")),
 			   *path = json_string_value(json_object_get(entry, "path"));
 
@@ -42,8 +41,7 @@ static const json_t *find_product(const json_t *images, const char *name, const 
 	const json_t *product;
 	const char *key;
 
-	json_object_foreach((json_t *)json_object_get(images, "products"), key, product)
-	{
+	json_object_foreach((json_t *)json_object_get(images, "products"), key, product) {
 		const char *arch = json_string_value(json_object_get(product, "arch"));
 
 		if (arch && strcmp(arch, architecture) == 0 && has_alias(product, name))
@@ -58,8 +56,7 @@ static const json_t *newest(const json_t *product)
 	const json_t *version, *found = NULL;
 	const char *key, *best = NULL;
 
-	json_object_foreach((json_t *)json_object_get(product, "versions"), key, version)
-	{
+	json_object_foreach((json_t *)json_object_get(product, "versions"), key, version) {
 		if (!best || strcmp(key, best) > 0) {
 			best = key;
 			found = version;
@@ -73,8 +70,7 @@ static const json_t *find_item(const json_t *version, const char *kind)
 	const json_t *item;
 	const char *key;
 
-	json_object_foreach((json_t *)json_object_get(version, "items"), key, item)
-	{
+	json_object_foreach((json_t *)json_object_get(version, "items"), key, item) {
 		const char *type = json_string_value(json_object_get(item, "ftype"));
 
 		if (type && strcmp(type, kind) == 0)

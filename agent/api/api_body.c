@@ -32,8 +32,7 @@ static json_t *firewall_change(const struct api_call *c, json_t *fields_steals, 
 	move(fields, "all", params);
 	if (c->route->op == OP_FIREWALL_TOGGLE)
 		move(fields, "state", params);
-	json_object_foreach(nested, name, v)
-	{
+	json_object_foreach(nested, name, v) {
 		const json_t *flat = json_object_get(fields, name);
 
 		if (flat && !json_equal(flat, v))

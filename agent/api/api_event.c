@@ -33,7 +33,8 @@ static void follow(struct api_call *c)
 		missed = history_events_after(c->agent->store, row, LIST_MAX);
 	if (!api_stream(c, NULL))
 		return;
-	json_array_foreach(missed, i, event) api_stream_send(c, "event", event, false);
+	json_array_foreach(missed, i, event)
+		api_stream_send(c, "event", event, false);
 }
 
 void api_event_list(struct api_call *c)

@@ -23,8 +23,7 @@ static json_t *with_counters(
 	_cleanup_(freep) uint64_t *octets = xcalloc(n, sizeof(*octets));
 
 	ctnet_count(a, c, direction, packets, octets, n);
-	json_array_foreach(rules, i, rule)
-	{
+	json_array_foreach(rules, i, rule) {
 		(void)json_object_set_new(rule, "direction", json_string(fwlist_names[direction]));
 		(void)json_object_set_new(rule, "packets", json_integer((json_int_t)packets[i]));
 		(void)json_object_set_new(rule, "bytes", json_integer((json_int_t)octets[i]));

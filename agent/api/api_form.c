@@ -131,8 +131,7 @@ static int check_entries(
 	size_t i;
 	int r = check_count(f, json_array_size(list), at, err);
 
-	json_array_foreach((json_t *)(uintptr_t)list, i, v)
-	{
+	json_array_foreach((json_t *)(uintptr_t)list, i, v) {
 		if (r < 0)
 			return r;
 		_cleanup_(freep) char *entry = xasprintf("%s[%zu]", at, i);
@@ -154,8 +153,7 @@ static int check_map(
 	json_t *v;
 	int r = check_count(f, json_object_size(map), at, err);
 
-	json_object_foreach((json_t *)(uintptr_t)map, name, v)
-	{
+	json_object_foreach((json_t *)(uintptr_t)map, name, v) {
 		if (r < 0)
 			return r;
 		_cleanup_(freep) char *entry = xasprintf("%s.%s", at, name);
@@ -269,8 +267,7 @@ static int check(enum api_form form, const json_t *body, const char *path, struc
 
 	if (form == API_FORM_ANY)
 		return 0;
-	json_object_foreach((json_t *)(uintptr_t)body, name, v)
-	{
+	json_object_foreach((json_t *)(uintptr_t)body, name, v) {
 		_cleanup_(freep) char *at = path_to(path, name);
 
 		f = find(form, name);
@@ -330,8 +327,8 @@ static json_t *nested(const struct api_form_field *f, const json_t *v)
 	if (json_is_object(v))
 		return api_form_params(f->nested, v);
 	list = json_array();
-	json_array_foreach((json_t *)(uintptr_t)v, i, item)(void)
-		json_array_append_new(list, api_form_params(f->nested, item));
+	json_array_foreach((json_t *)(uintptr_t)v, i, item)
+		(void)json_array_append_new(list, api_form_params(f->nested, item));
 	return list;
 }
 
@@ -360,8 +357,7 @@ json_t *api_form_params(enum api_form form, const json_t *body)
 	json_t *params = json_object(), *v;
 	const char *name;
 
-	json_object_foreach((json_t *)(uintptr_t)body, name, v)
-	{
+	json_object_foreach((json_t *)(uintptr_t)body, name, v) {
 		const struct api_form_field *f = find(form, name);
 		json_t *value = f ? converted(f, v) : json_incref(v);
 
@@ -379,8 +375,7 @@ static const char *writer_of(enum api_form form, const json_t *body, const char 
 	const char *name;
 	json_t *v;
 
-	json_object_foreach((json_t *)(uintptr_t)body, name, v)
-	{
+	json_object_foreach((json_t *)(uintptr_t)body, name, v) {
 		const struct api_form_field *f = find(form, name);
 
 		if (f && f->to && strlen(f->to) == len && strncmp(f->to, to, len) == 0)

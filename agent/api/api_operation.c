@@ -66,6 +66,7 @@ void api_operation_list(struct api_call *c)
 		return;
 	rows = journal_last(c->agent->store, (unsigned)limit);
 	list = json_array();
-	json_array_foreach(rows, i, row)(void) json_array_append_new(list, event_operation(row));
+	json_array_foreach(rows, i, row)
+		(void)json_array_append_new(list, event_operation(row));
 	api_ok(c, 200, "operations", json_pack("{s:o}", "operations", list));
 }

@@ -157,9 +157,10 @@ void api_proxy_groups(struct api_call *c)
 		json_decref(list);
 		return;
 	}
-	json_object_foreach(json_object_get(s.document, "groups"), name, group)(void)
-		json_array_append_new(list, json_pack("{s:s, s:I}", "name", name, "auth_rule_count",
-						    (json_int_t)rules_of(group)));
+	json_object_foreach(json_object_get(s.document, "groups"), name, group)
+		(void)json_array_append_new(
+			list, json_pack("{s:s, s:I}", "name", name, "auth_rule_count",
+				      (json_int_t)rules_of(group)));
 	show(c, &s, json_pack("{s:o}", "groups", list));
 }
 
@@ -171,10 +172,12 @@ static json_t *services_of(const struct subject *s)
 	const char *group, *name;
 
 	json_object_foreach(json_object_get(s->document, "permissions"), group, v)
-		json_object_foreach(v, name, cell)(void) json_object_set(seen, name, cell);
-	json_object_foreach(json_object_get(s->document, "hooks"), name, v)(void)
-		json_object_set(seen, name, v);
-	json_object_foreach(seen, name, v)(void) json_array_append_new(list, json_string(name));
+		json_object_foreach(v, name, cell)
+			(void)json_object_set(seen, name, cell);
+	json_object_foreach(json_object_get(s->document, "hooks"), name, v)
+		(void)json_object_set(seen, name, v);
+	json_object_foreach(seen, name, v)
+		(void)json_array_append_new(list, json_string(name));
 	return list;
 }
 
@@ -196,9 +199,9 @@ void api_proxy_service(struct api_call *c)
 		json_decref(permissions);
 		return;
 	}
-	json_object_foreach(json_object_get(s.document, "permissions"), group,
-		v) if (json_object_get(v, c->args[1]))(void)
-		json_object_set(permissions, group, json_object_get(v, c->args[1]));
+	json_object_foreach(json_object_get(s.document, "permissions"), group, v)
+		if (json_object_get(v, c->args[1]))
+			(void)json_object_set(permissions, group, json_object_get(v, c->args[1]));
 	hooks = json_object_get(json_object_get(s.document, "hooks"), c->args[1]);
 	show(c, &s,
 		json_pack("{s:s, s:b, s:o, s:o, s:o}", "service", c->args[1], "is_reject_listed", 0,
@@ -376,8 +379,7 @@ static bool has_addresses(struct api_call *c)
 
 	if (range && !opfield_addresses.is(range))
 		return refuse(c, "range", "must be an IPv4 address or CIDR");
-	json_array_foreach(json_object_get(c->body, "allowed_ips"), i, v)
-	{
+	json_array_foreach(json_object_get(c->body, "allowed_ips"), i, v) {
 		(void)snprintf(field, sizeof(field), "allowed_ips[%zu]", i);
 		if (!opfield_addresses.is(json_string_value(v)))
 			return refuse(c, field, "must be an IPv4 address or CIDR");
@@ -456,8 +458,8 @@ static void number(json_t *list)
 	json_t *hook;
 	size_t i;
 
-	json_array_foreach(list, i, hook)(void)
-		json_object_set_new(hook, "position", json_integer((json_int_t)i));
+	json_array_foreach(list, i, hook)
+		(void)json_object_set_new(hook, "position", json_integer((json_int_t)i));
 }
 
 static bool is_hook(struct api_call *c)
@@ -475,8 +477,8 @@ static size_t count_hooks(const struct subject *s)
 	const char *service;
 	size_t n = 0;
 
-	json_object_foreach(json_object_get(s->document, "hooks"), service, list) n +=
-		json_array_size(list);
+	json_object_foreach(json_object_get(s->document, "hooks"), service, list)
+		n += json_array_size(list);
 	return n;
 }
 
@@ -514,8 +516,7 @@ static int find_hook(struct api_call *c, const json_t *list)
 	json_t *hook;
 	size_t i;
 
-	json_array_foreach((json_t *)(uintptr_t)list, i, hook)
-	{
+	json_array_foreach((json_t *)(uintptr_t)list, i, hook) {
 		const char *id = json_string_value(json_object_get(hook, "id"));
 
 		if (id && strcmp(id, c->args[2]) == 0)

@@ -35,8 +35,7 @@ static json_t *incoming(const struct agent *a, const struct container *of)
 	       *share;
 	size_t i;
 
-	json_array_foreach(list, i, share)
-	{
+	json_array_foreach(list, i, share) {
 		(void)json_object_del(share, "alias");
 		(void)json_object_del(share, "label");
 		(void)json_object_del(share, "description");

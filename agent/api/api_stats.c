@@ -133,8 +133,8 @@ static json_int_t sum(const json_t *list, const char *object, const char *member
 	json_t *v;
 	size_t i;
 
-	json_array_foreach((json_t *)(uintptr_t)list, i, v) total +=
-		json_integer_value(json_object_get(json_object_get(v, object), member));
+	json_array_foreach((json_t *)(uintptr_t)list, i, v)
+		total += json_integer_value(json_object_get(json_object_get(v, object), member));
 	return total;
 }
 

@@ -441,8 +441,7 @@ static void print(const struct doctor *d)
 	json_t *f;
 	size_t i;
 
-	json_array_foreach(d->findings, i, f)
-	{
+	json_array_foreach(d->findings, i, f) {
 		const char *v = ctl_text_of(f, "verdict");
 
 		ctl_text_cell(t, ctl_text_of(f, "check"), CTL_PLAIN);
@@ -451,8 +450,9 @@ static void print(const struct doctor *d)
 	}
 	ctl_text_print(t, stdout, d->ctl->colour);
 	ctl_text_free(t);
-	json_array_foreach(d->findings, i, f) if (ctl_text_of(f, "mend"))
-		printf("\n%s: %s.\n", ctl_text_of(f, "check"), ctl_text_of(f, "mend"));
+	json_array_foreach(d->findings, i, f)
+		if (ctl_text_of(f, "mend"))
+			printf("\n%s: %s.\n", ctl_text_of(f, "check"), ctl_text_of(f, "mend"));
 }
 
 enum ctl_exit ctl_doctor(const struct ctl *ctl, struct err *err)

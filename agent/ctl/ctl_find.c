@@ -24,8 +24,7 @@ static enum ctl_exit choose(
 	json_t *c;
 	size_t i;
 
-	json_array_foreach((json_t *)all, i, c)
-	{
+	json_array_foreach((json_t *)all, i, c) {
 		char *more;
 
 		if (!fits(c, word, by_prefix))

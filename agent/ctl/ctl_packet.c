@@ -176,8 +176,7 @@ static bool was_seen(const json_t *all, const char *direction, const char *hook)
 	json_t *entry;
 	size_t i;
 
-	json_array_foreach(json_object_get(all, "nftables"), i, entry)
-	{
+	json_array_foreach(json_object_get(all, "nftables"), i, entry) {
 		const json_t *counter = json_object_get(entry, "counter");
 		const char *is = ctl_text_of(counter, "name");
 

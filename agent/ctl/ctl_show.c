@@ -43,8 +43,7 @@ static void print_list(
 	for (i = 0; i < n; i++)
 		heads[i] = columns[i].head;
 	t = ctl_text_new(heads, n);
-	json_array_foreach((json_t *)list, i, row)
-	{
+	json_array_foreach((json_t *)list, i, row) {
 		const char *id = json_string_value(ctl_show_member(row, columns[0].member));
 
 		if (ctl->quiet)
@@ -95,8 +94,7 @@ static void print_object(const struct ctl *ctl, const json_t *v)
 	const char *key;
 	json_t *m;
 
-	json_object_foreach((json_t *)v, key, m)
-	{
+	json_object_foreach((json_t *)v, key, m) {
 		_cleanup_(freep) char *text = json_is_string(m) ? xstrdup(json_string_value(m))
 								: json_dumps(m, JSON_ENCODE_ANY);
 

@@ -98,8 +98,7 @@ static void print_containers(const struct ctl *ctl, const json_t *list)
 	if (json_array_size(list) == 0)
 		return;
 	t = ctl_text_new(heads, countof(heads));
-	json_array_foreach(list, i, c)
-	{
+	json_array_foreach(list, i, c) {
 		const char *status = ctl_text_of(c, "status");
 
 		ctl_text_cell(t, ctl_text_of(c, "id"), CTL_PLAIN);

@@ -38,8 +38,9 @@ static bool has_key(const json_t *rule, const char *key)
 	json_t *part;
 	size_t i;
 
-	json_array_foreach(
-		json_object_get(rule, "expr"), i, part) if (json_object_get(part, key)) return true;
+	json_array_foreach(json_object_get(rule, "expr"), i, part)
+		if (json_object_get(part, key))
+			return true;
 	return false;
 }
 
@@ -50,15 +51,15 @@ static const char *only_statement(const json_t *rule, const json_t **ret)
 	json_t *part, *v;
 	size_t i;
 
-	json_array_foreach(json_object_get(rule, "expr"), i, part) json_object_foreach(part, key, v)
-	{
-		if (strcmp(key, "counter") == 0 || strcmp(key, "log") == 0)
-			continue;
-		if (found)
-			return NULL;
-		found = key;
-		*ret = v;
-	}
+	json_array_foreach(json_object_get(rule, "expr"), i, part)
+		json_object_foreach(part, key, v) {
+			if (strcmp(key, "counter") == 0 || strcmp(key, "log") == 0)
+				continue;
+			if (found)
+				return NULL;
+			found = key;
+			*ret = v;
+		}
 	return found;
 }
 
@@ -68,8 +69,7 @@ static bool chain_ends(const json_t *table, const char *chain, unsigned depth)
 	json_t *entry;
 	size_t i;
 
-	json_array_foreach(json_object_get(table, "nftables"), i, entry)
-	{
+	json_array_foreach(json_object_get(table, "nftables"), i, entry) {
 		const json_t *rule = json_object_get(entry, "rule");
 		const char *in = ctl_text_of(rule, "chain"), *does, *to;
 		const json_t *with = NULL;
@@ -96,8 +96,7 @@ static bool lets_links_pass(const json_t *rule, const char *pattern)
 	json_t *part;
 	size_t i;
 
-	json_array_foreach(json_object_get(rule, "expr"), i, part)
-	{
+	json_array_foreach(json_object_get(rule, "expr"), i, part) {
 		const char *to = ctl_text_of(json_object_get(part, "match"), "right");
 
 		if (to && strcmp(to, pattern) == 0)
@@ -126,8 +125,7 @@ static const char *read_table(const json_t *table, const char *prefix)
 	json_t *entry;
 	size_t i;
 
-	json_array_foreach(json_object_get(table, "nftables"), i, entry)
-	{
+	json_array_foreach(json_object_get(table, "nftables"), i, entry) {
 		const json_t *chain = json_object_get(entry, "chain");
 		const char *policy = ctl_text_of(chain, "policy"),
 			   *where = forwarding_hook(ctl_text_of(chain, "hook"));
@@ -226,8 +224,7 @@ static void look_at_nft(struct look *l, const json_t *tables)
 	json_t *entry;
 	size_t i;
 
-	json_array_foreach(json_object_get(tables, "nftables"), i, entry)
-	{
+	json_array_foreach(json_object_get(tables, "nftables"), i, entry) {
 		const json_t *table = json_object_get(entry, "table");
 		const struct ctl_packet_table t = { ctl_text_of(table, "family"),
 			ctl_text_of(table, "name") };

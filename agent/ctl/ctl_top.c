@@ -55,8 +55,9 @@ static const json_t *earlier(const struct top *t, const char *id)
 	json_t *v;
 	size_t i;
 
-	json_array_foreach(json_object_get(t->before, "containers"), i,
-		v) if (strcmp(ctl_text_of(v, "id"), id) == 0) return v;
+	json_array_foreach(json_object_get(t->before, "containers"), i, v)
+		if (strcmp(ctl_text_of(v, "id"), id) == 0)
+			return v;
 	return NULL;
 }
 
@@ -107,8 +108,9 @@ static void make_rows(struct top *t)
 	free(t->rows);
 	t->rows = xcalloc(json_array_size(all) + 1, sizeof(*t->rows));
 	t->n = 0;
-	json_array_foreach((json_t *)(uintptr_t)all, i, v) if (passes(t, v)) t->rows[t->n++] =
-		row_of(t, v);
+	json_array_foreach((json_t *)(uintptr_t)all, i, v)
+		if (passes(t, v))
+			t->rows[t->n++] = row_of(t, v);
 	qsort_r(t->rows, t->n, sizeof(*t->rows), compare, t);
 	t->first = MIN_OF(t->first, t->n > 0 ? t->n - 1 : 0);
 }

@@ -19,8 +19,9 @@ static bool is_taken(const json_t *list, const char *at)
 	json_t *other;
 	size_t i;
 
-	json_array_foreach((json_t *)(uintptr_t)list, i,
-		other) if (strcmp(text(other, "at"), at) == 0) return true;
+	json_array_foreach((json_t *)(uintptr_t)list, i, other)
+		if (strcmp(text(other, "at"), at) == 0)
+			return true;
 	return false;
 }
 
@@ -32,8 +33,7 @@ static void add_shares(
 	json_t *share;
 	size_t i;
 
-	json_array_foreach(incoming, i, share)
-	{
+	json_array_foreach(incoming, i, share) {
 		const char *at = text(share, "mount_path");
 
 		if (!json_is_true(json_object_get(share, "enabled")) ||
@@ -101,8 +101,9 @@ bool ctmounts_is_taken(const struct agent *a, const json_t *share, const char *p
 			return true;
 		incoming = sharelist_incoming(a->store, s->id, s->project_id, text(share, "id"),
 			journal_trusted_now_ms(a->store));
-		json_array_foreach(incoming, k,
-			other) if (strcmp(text(other, "mount_path"), place) == 0) return true;
+		json_array_foreach(incoming, k, other)
+			if (strcmp(text(other, "mount_path"), place) == 0)
+				return true;
 	}
 	return false;
 }
@@ -169,8 +170,7 @@ static void note_share(struct agent *a, const json_t *targets, const char *share
 
 	if (!share)
 		return;
-	json_object_foreach((json_t *)(uintptr_t)targets, target_id, result)
-	{
+	json_object_foreach((json_t *)(uintptr_t)targets, target_id, result) {
 		const json_t *v = json_object_get(result, share_id);
 
 		if (v)
@@ -221,14 +221,15 @@ void ctmounts_note(
 	_cleanup_json_ json_t *shares = json_object();
 	const char *id, *share_id;
 
-	json_object_foreach(targets, id, of_target)
-	{
+	json_object_foreach(targets, id, of_target) {
 		note_busy(id, json_object_get(of_target, ""));
 		note_held(id, json_object_get(of_target, ""));
 		(void)json_object_update(shares, of_target);
 	}
 	if (about && targets) /* what is mounted nowhere has no fault that anybody could see */
 		(void)json_object_set_new(shares, about, json_true());
-	json_object_foreach(shares, share_id, v) if (*share_id)
-		note_share(a, targets, share_id, about && strcmp(share_id, about) == 0, look_again);
+	json_object_foreach(shares, share_id, v)
+		if (*share_id)
+			note_share(a, targets, share_id, about && strcmp(share_id, about) == 0,
+				look_again);
 }

@@ -88,8 +88,7 @@ static void put_all(struct proxydir *p, enum proxydir_kind kind, const json_t *w
 	const char *name;
 	json_t *content;
 
-	json_object_foreach((json_t *)(uintptr_t)wanted, name, content)
-	{
+	json_object_foreach((json_t *)(uintptr_t)wanted, name, content) {
 		struct err err = {};
 
 		if (proxydir_put(p, kind, name, content, &err) < 0)

@@ -49,8 +49,7 @@ static int add(struct operation *op, struct change *c)
 		(void)json_object_set_new(rule, "state", json_string("enabled"));
 	if (!c->is[d])
 		c->is[d] = json_array();
-	json_array_foreach(c->is[d], i, other)
-	{
+	json_array_foreach(c->is[d], i, other) {
 		if (!fwlist_is_same(rule, other))
 			continue;
 		c->result = json_pack("{s:o, s:b, s:{s:s, s:I}}", "rule", rule, "duplicate", 1,
@@ -76,8 +75,7 @@ static int toggle(struct operation *op, struct change *c)
 	json_t *rule;
 	size_t i;
 
-	json_array_foreach(c->is[d], i, rule)
-	{
+	json_array_foreach(c->is[d], i, rule) {
 		if (!fwlist_matches(rule, param(op, "filters")))
 			continue;
 		(void)json_object_set_new(rule, "state", json_string(state));

@@ -108,8 +108,7 @@ static void tell_unmounted(struct agent *a, const struct operation *op, const js
 	json_t *all = json_object_get(op->step_data, "mounts"), *v;
 	const char *target_id;
 
-	json_object_foreach(all, target_id, v)
-	{
+	json_object_foreach(all, target_id, v) {
 		const json_t *count = json_object_get(v, "");
 
 		if (has(count, "gone") || has(count, "busy") || has(count, "held"))

@@ -115,8 +115,7 @@ static void forget_proxy(struct agent *a, const struct container *c)
 
 	doclist_forget(a->store, "container", c->spec.id);
 	(void)!proxydir_put(a->proxydir, PROXYDIR_CONTAINER, c->spec.id, NULL, &err);
-	json_array_foreach(aliases, i, alias)
-	{
+	json_array_foreach(aliases, i, alias) {
 		aliaslist_remove(a->store, json_string_value(json_object_get(alias, "id")));
 		(void)!proxydir_put(a->proxydir, PROXYDIR_ALIAS,
 			json_string_value(json_object_get(alias, "alias")), NULL, &err);

@@ -183,7 +183,8 @@ static int on_time(sd_event_source *s, uint64_t usec, void *userdata)
 		json_t *row;
 		size_t i;
 
-		json_array_foreach(due, i, row) k->act(r->agent, row);
+		json_array_foreach(due, i, row)
+			k->act(r->agent, row);
 		r->more = r->more || json_array_size(due) == AT_ONCE;
 		note_waiting(r, k, &ended);
 	}

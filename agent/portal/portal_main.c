@@ -149,8 +149,7 @@ static void add_headers(struct MHD_Response *response, const json_t *headers)
 	json_t *value;
 	const char *name;
 
-	json_object_foreach((json_t *)headers, name, value)
-	{
+	json_object_foreach((json_t *)headers, name, value) {
 		if (strcmp(name, "Content-Type") != 0)
 			(void)MHD_add_response_header(response, name, json_string_value(value));
 	}

@@ -90,8 +90,7 @@ json_t *aliaslist_files(struct store *s, int64_t now_ms)
 	json_t *files = json_object(), *alias, *file;
 	size_t i;
 
-	json_array_foreach(all, i, alias)
-	{
+	json_array_foreach(all, i, alias) {
 		file = aliaslist_file(alias, now_ms);
 		if (file)
 			(void)json_object_set_new(

@@ -68,9 +68,9 @@ bool fwlist_matches(const json_t *rule, const json_t *filter)
 	const char *key;
 	json_t *v;
 
-	json_object_foreach((json_t *)filter, key,
-		v) if (json_is_string(v) &&
-		       strcmp(member(rule, key), json_string_value(v)) != 0) return false;
+	json_object_foreach((json_t *)filter, key, v)
+		if (json_is_string(v) && strcmp(member(rule, key), json_string_value(v)) != 0)
+			return false;
 	return true;
 }
 

@@ -160,11 +160,12 @@ static bool has_directory(const json_t *list, const json_t *share)
 	json_t *other;
 	size_t i;
 
-	json_array_foreach((json_t *)(uintptr_t)list, i,
-		other) if (json_equal(json_object_get(other, "source_container_id"),
-				   json_object_get(share, "source_container_id")) &&
-			   json_equal(json_object_get(other, "source_path"),
-				   json_object_get(share, "source_path"))) return true;
+	json_array_foreach((json_t *)(uintptr_t)list, i, other)
+		if (json_equal(json_object_get(other, "source_container_id"),
+			    json_object_get(share, "source_container_id")) &&
+			json_equal(json_object_get(other, "source_path"),
+				json_object_get(share, "source_path")))
+			return true;
 	return false;
 }
 
@@ -179,8 +180,7 @@ json_t *sharelist_incoming(struct store *s, const char *container_id, const char
 	json_t *list = json_array(), *share;
 	size_t i;
 
-	json_array_foreach(found, i, share)
-	{
+	json_array_foreach(found, i, share) {
 		if (has_directory(list, share))
 			continue;
 		(void)json_object_set_new(share, "mount",

@@ -41,14 +41,12 @@ int worker_host_shutdown_all(struct job *j, struct err *err)
 	size_t i;
 	int r = 0;
 
-	json_array_foreach(all, i, brief)
-	{
+	json_array_foreach(all, i, brief) {
 		become(j, brief);
 		(void)!ctgroup_set_frozen(j->life.groups, j->life.spec.id, false, 0);
 		asked[i] = ctlife_ask(&j->life);
 	}
-	json_array_foreach(all, i, brief)
-	{
+	json_array_foreach(all, i, brief) {
 		struct err ignored = {};
 
 		become(j, brief);
@@ -67,8 +65,7 @@ int worker_host_remove_all(struct job *j, struct err *err)
 	size_t i;
 	int r;
 
-	json_array_foreach(all, i, brief)
-	{
+	json_array_foreach(all, i, brief) {
 		become(j, brief);
 		r = ctlife_kill(&j->life, err);
 		if (r >= 0)

@@ -38,8 +38,7 @@ static bool needs_hook(const json_t *mounts)
 	json_t *wish;
 	size_t i;
 
-	json_array_foreach((json_t *)(uintptr_t)mounts, i, wish)
-	{
+	json_array_foreach((json_t *)(uintptr_t)mounts, i, wish) {
 		const char *map = json_string_value(json_object_get(wish, "map"));
 
 		if (!map || strcmp(map, "none") != 0)
@@ -124,8 +123,7 @@ int worker_mounts_set(struct job *j, struct err *err)
 	json_t *all = json_object(), *target, *result = NULL;
 	size_t i;
 
-	json_array_foreach(json_object_get(j->params, "targets"), i, target)
-	{
+	json_array_foreach(json_object_get(j->params, "targets"), i, target) {
 		const char *id = json_string_value(json_object_get(target, "id"));
 		struct err why = {};
 

@@ -83,8 +83,7 @@ int worker_net_sweep(struct job *j, struct err *err)
 	size_t i;
 	int r = 0;
 
-	json_array_foreach(links, i, v)
-	{
+	json_array_foreach(links, i, v) {
 		r = rtlink_remove_index((int)json_integer_value(v), err);
 		if (r < 0)
 			break;

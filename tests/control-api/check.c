@@ -152,8 +152,7 @@ static void learn_key(struct api *api, const json_t *reports)
 	size_t i;
 	json_t *v;
 
-	json_array_foreach(reports, i, v)
-	{
+	json_array_foreach(reports, i, v) {
 		const char *hex = json_string_value(json_object_get(v, "public_key_hex"));
 
 		if (!api->has_node_key && hex && api_unhex(hex, api->node_key, 32)) {
@@ -233,8 +232,7 @@ int api_take_batch(struct api *api, const char *envelope, size_t size, uint64_t 
 	check_chain(api, batch, payload, payload_size,
 		(uint64_t)json_integer_value(json_object_get(
 			json_array_get(reports, json_array_size(reports) - 1), "seq")));
-	json_array_foreach(reports, i, v)
-	{
+	json_array_foreach(reports, i, v) {
 		uint64_t seq = (uint64_t)json_integer_value(json_object_get(v, "seq"));
 
 		if (seq <= before)

@@ -88,8 +88,9 @@ static bool matches(const json_t *match, const json_t *report)
 	const char *key;
 	json_t *v;
 
-	json_object_foreach((json_t *)match, key,
-		v) if (!json_equal(v, json_object_get(report, key))) return false;
+	json_object_foreach((json_t *)match, key, v)
+		if (!json_equal(v, json_object_get(report, key)))
+			return false;
 	return true;
 }
 
@@ -167,8 +168,7 @@ static void do_orders(struct api *api, struct api_client *c, const json_t *v)
 	json_t *ids = json_array(), *wish;
 	size_t i;
 
-	json_array_foreach(json_object_get(v, "orders"), i, wish)
-	{
+	json_array_foreach(json_object_get(v, "orders"), i, wish) {
 		json_t *answer = api_issue(api, wish);
 
 		(void)json_array_append(ids, json_object_get(answer, "id"));

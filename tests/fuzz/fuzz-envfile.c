@@ -22,8 +22,9 @@ static bool is_possible(const json_t *vars)
 
 	if (!json_is_object(vars))
 		return false;
-	json_object_foreach((json_t *)(uintptr_t)vars, name,
-		v) if (!opfield_env_key.is(name) || !json_is_string(v)) return false;
+	json_object_foreach((json_t *)(uintptr_t)vars, name, v)
+		if (!opfield_env_key.is(name) || !json_is_string(v))
+			return false;
 	return true;
 }
 
@@ -51,8 +52,8 @@ static void check_block(const char *text, const json_t *vars, enum envfile_error
 		abort();
 	for (const char *c = block; *c; c++)
 		lines += *c == '\n';
-	json_object_foreach((json_t *)(uintptr_t)vars, name, v) said +=
-		says(block, name, json_string_value(v));
+	json_object_foreach((json_t *)(uintptr_t)vars, name, v)
+		said += says(block, name, json_string_value(v));
 	assert(lines == said);
 	assert(e == ENVFILE_OK ? said == json_object_size(vars) : said < json_object_size(vars));
 }

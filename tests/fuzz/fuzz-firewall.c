@@ -100,8 +100,7 @@ static size_t read_rules(const json_t *list, enum fwdirection d, struct fwrule *
 	const json_t *v;
 	size_t i;
 
-	json_array_foreach(list, i, v)
-	{
+	json_array_foreach(list, i, v) {
 		const struct fwrule_text t = {
 			.action = json_string_value(json_object_get(v, "action")),
 			.protocol = json_string_value(json_object_get(v, "protocol")),

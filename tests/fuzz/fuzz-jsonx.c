@@ -15,10 +15,10 @@ static unsigned depth_of(const json_t *v)
 	json_t *below;
 	size_t i;
 
-	json_object_foreach((json_t *)(uintptr_t)v, key, below) deepest =
-		MAX_OF(deepest, depth_of(below));
-	json_array_foreach((json_t *)(uintptr_t)v, i, below) deepest =
-		MAX_OF(deepest, depth_of(below));
+	json_object_foreach((json_t *)(uintptr_t)v, key, below)
+		deepest = MAX_OF(deepest, depth_of(below));
+	json_array_foreach((json_t *)(uintptr_t)v, i, below)
+		deepest = MAX_OF(deepest, depth_of(below));
 	return deepest + (json_is_object(v) || json_is_array(v));
 }
 
@@ -28,8 +28,10 @@ static size_t values_of(const json_t *v)
 	const char *key;
 	json_t *below;
 
-	json_object_foreach((json_t *)(uintptr_t)v, key, below) n += values_of(below);
-	json_array_foreach((json_t *)(uintptr_t)v, i, below) n += values_of(below);
+	json_object_foreach((json_t *)(uintptr_t)v, key, below)
+		n += values_of(below);
+	json_array_foreach((json_t *)(uintptr_t)v, i, below)
+		n += values_of(below);
 	return n;
 }
 
@@ -39,8 +41,7 @@ static void check_getters(const json_t *v)
 	const char *key, *text;
 	json_t *member;
 
-	json_object_foreach((json_t *)(uintptr_t)v, key, member)
-	{
+	json_object_foreach((json_t *)(uintptr_t)v, key, member) {
 		struct err err = {};
 		int64_t n = -1;
 		bool is;

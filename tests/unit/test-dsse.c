@@ -17,8 +17,7 @@ static void test_pae(void)
 	const json_t *c;
 	size_t i;
 
-	json_array_foreach(json_object_get(v, "pae"), i, c)
-	{
+	json_array_foreach(json_object_get(v, "pae"), i, c) {
 		const char *type = json_string_value(json_object_get(c, "type"));
 		const char *hex = json_string_value(json_object_get(c, "payload_hex"));
 		_cleanup_(freep) uint8_t *payload = xcalloc(strlen(hex) / 2, 1), *pae = NULL;

@@ -28,8 +28,7 @@ static void test_vectors(bool seen[static OP_COUNT])
 	const json_t *c;
 	size_t i;
 
-	json_array_foreach(json_object_get(v, "cases"), i, c)
-	{
+	json_array_foreach(json_object_get(v, "cases"), i, c) {
 		const char *wire = json_string_value(json_object_get(c, "op"));
 		enum op op = oprules_find(wire);
 		char name[128];

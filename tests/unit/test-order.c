@@ -51,8 +51,7 @@ static struct keyset test_vectors(void)
 	TAP_OK(ident_time_parse(json_string_value(json_object_get(v, "now")), &now) == 0 &&
 			now == NOW_MS,
 		"the vectors' clock");
-	json_array_foreach(json_object_get(v, "orders"), i, c)
-	{
+	json_array_foreach(json_object_get(v, "orders"), i, c) {
 		_cleanup_(freep) char *envelope = jsonx_dump(json_object_get(c, "envelope"));
 
 		expect(envelope, &ks, c);
@@ -66,15 +65,14 @@ static void test_more(const struct vector_key *k, const struct keyset *ks)
 	const json_t *c, *drop;
 	size_t i, j;
 
-	json_array_foreach(json_object_get(v, "orders"), i, c)
-	{
+	json_array_foreach(json_object_get(v, "orders"), i, c) {
 		_cleanup_json_ json_t *order = json_deep_copy(json_object_get(v, "base"));
 		_cleanup_(freep) char *payload = NULL, *envelope = NULL;
 		size_t size;
 
 		(void)json_object_update(order, json_object_get(c, "set"));
-		json_array_foreach(json_object_get(c, "drop"), j, drop)(void)
-			json_object_del(order, json_string_value(drop));
+		json_array_foreach(json_object_get(c, "drop"), j, drop)
+			(void)json_object_del(order, json_string_value(drop));
 		payload = jsonx_dump(order);
 		envelope = dsse_sign(
 			DSSE_ORDER_TYPE, payload, strlen(payload), "a", k->secret_key, &size);
