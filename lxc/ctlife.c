@@ -9,8 +9,9 @@
  * the limits against what the kernel gives back. No mark: the launch died half-way, and the next
  * one clears it away.
  *
- * A stop asks init in the ways of lxc/ctsignal.h and waits; one that doesn't end in time goes on
- * running, and that is the answer. Only ctlife_kill() and what has ended are cleared by force. */
+ * A stop asks init in the ways of lxc/ctsignal.h and waits. One that hears and doesn't end in time
+ * goes on running, and that is the answer; one that can't hear is cleared away by force, as
+ * ctlife_kill() does at once. */
 #include "lxc/ctlife.h"
 
 #include <fcntl.h>

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* hoody-netproxy: the forwarder of one container in proxy mode. The table diverts its TCP connections
- * and DNS queries to our two transparent sockets; we take them to the upstream proxy, and there is no
- * other way out. The agent has made the sockets, so that we need no privilege for them, and which
- * container we serve is settled by them: we are told neither its name nor its address.
+/* hoody-netproxy: the forwarder of one container in proxy mode. The table diverts its TCP
+ * connections and DNS queries to our two transparent sockets; we take them to the upstream
+ * proxy, and there is no other way out. The agent has made the sockets, so that we need no
+ * privilege for them, and which container we serve is settled by them: we are told neither its
+ * name nor its address.
  *
  * We outlive the agent. A new one connects to the control socket, and is told how things are. */
 #include <arpa/inet.h>

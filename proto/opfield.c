@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Each form is a predicate over one text and the sentence that explains it. They accept what is
- * published and no more: a value that passes here is later put into generated configuration, paths
- * and rule sets. */
+/* Each form is a predicate over one text and the sentence that explains it, which goes into an
+ * error behind "must be"; a form can go on in another one (`also`), which then has its own code.
+ * They accept what is published and no more: a value that passes here is later put into
+ * generated configuration, paths and rule sets.
+ *
+ * None depends on a locale or on a name service. URLs are split in one place, so strictly that
+ * no two readers can disagree on the host. Whether a thing of that name exists is not asked
+ * here. */
 #include "proto/opfield.h"
 
 #include <arpa/inet.h>

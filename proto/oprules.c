@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The ops of PROTOCOL.md section 5, all of them: the schemas of their params, then one row per op.
- * Lengths, patterns and limits are the public API's.
- * Nothing here is done by an op's name: what an op needs, joins and takes is in its row. */
+/* The ops of PROTOCOL.md section 5, all of them: the schemas of their params, then one row per
+ * op. Lengths, patterns and limits are the public API's. Nothing here is done by an op's name:
+ * what an op needs, joins and takes is in its row. A new op begins with a row here.
+ *
+ * A schema is data that proto/opschema.c walks; what it can't say (one member that excludes
+ * another) is a judge function of the whole object. Lanes follow from the row and from the ids
+ * that the params name; more lanes, for what only the state knows, are added by the op's table
+ * in the agent. All is constant and pure: no state, no clock, nothing of the host. */
 #include "proto/oprules.h"
 
 #include "proto/dsse.h"

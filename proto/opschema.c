@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The walk. Its recursion follows the schema, not the data: what a schema doesn't describe is
- * refused where it stands, or (OPSCHEMA_ANY) not entered. */
+/* The walk of a schema over an order's params. Its recursion follows the schema, not the data:
+ * what a schema doesn't describe is refused where it stands, or (OPSCHEMA_ANY) not entered. The
+ * depth is the schema's, so a chain of spots on the stack is enough to name the field that is at
+ * fault.
+ *
+ * Unknown members are refused before known ones are judged, those in the schema's order; the
+ * first fault ends it. A judge of the whole object comes last, when each member by itself is
+ * good. Values are looked at and never changed; a default is the op's to take. */
 #include "proto/opschema.h"
 
 #include <math.h>

@@ -1,7 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* hoody-unpack BYTES-MAX ENTRIES-MAX layer|root: one archive into one tree, both of which it is given
- * as descriptors (storage/unpack.h), by libarchive. A program of its own, since no other process of
- * ours should have that library and its dozen in it. */
+/* hoody-unpack BYTES-MAX ENTRIES-MAX layer|root: one archive into one tree, both of which it is
+ * given as descriptors (storage/unpack.h), by libarchive. A program of its own, since no other
+ * process of ours should have that library and its dozen in it; what it does it does in a cell
+ * (storage/unpack_cell.h), with the tree as its root.
+ *
+ * Entries are taken in their order, under limits that count what is unpacked. A layer over
+ * others is read twice: first for whiteouts, which hide only what lies below, then for what it
+ * brings. Device nodes and attributes of the host's are left out; names in ACLs become ids by
+ * the image's own passwd and group. It says how far it is on a pipe and at last, once, how it
+ * has ended; a tree that is not whole is for its caller to remove. */
 #include "storage/unpack.h"
 
 #include <archive.h>

@@ -1,6 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Permission documents, hooks and settings of the node's reverse proxy (hoody-api.md sections 12 to 15).
- * Each call reads the document, changes its piece, and orders the whole as the next version. */
+/* Permission documents, hooks and settings of the node's reverse proxy (hoody-api.md sections 12
+ * to 15). A subject is a project or a container, with its document as it is stored; without one
+ * everything is open.
+ *
+ * A call that reads shows a piece of it, with the version as ETag. A call that changes makes its
+ * edit (a row of `edits`, by the route's end) in a copy and orders the whole as the next
+ * version: so it is journaled like all else, and what two have read at once only one can write.
+ * A container's document is changed only by who names the version that was read, a project's
+ * also without that.
+ *
+ * Passwords are hashed before they are ordered, hooks get an id and their places. What the
+ * pieces mean to a request is the proxy's own matter. */
 #include <sodium.h>
 
 #include "agent/api/api_handlers.h"

@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A file is read whole, then handed to inih line by line through our own reader, which knows what
- * inih keeps to itself: the line's number, whether the line was too long, and the names of sections
- * that hold no key. */
+/* A configuration file is read whole, then handed to inih line by line through our own reader,
+ * which knows what inih keeps to itself: the line's number, whether the line was too long, and
+ * the names of sections that hold no key. Of all faults the first is told, with its line.
+ *
+ * Defaults come first, then the file, then its drop-ins by name; each may set a key once, later
+ * ones replace. Then defaults that are made of other keys are filled in and what no key can
+ * judge alone is judged. A struct conf is given out whole or not at all: it is built beside and
+ * moved. A reload reads everything anew and then takes back what only counts at a start. What
+ * keys there are is agent/common/conf_table.c's. */
 #include "agent/common/conf.h"
 
 #include <dirent.h>

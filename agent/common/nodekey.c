@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The key is written under a name of its own, made durable, and linked to its name: link(2) never
- * replaces, so two that make one at the same time agree on the first, and a crash leaves a whole
- * key or none. */
+/* The node's own secrets, in memory that is locked and wiped: its signing key and the token.
+ * Both files are read only if they are regular, ours, and nobody else's to read; what is wrong
+ * is an error, never mended here.
+ *
+ * The key is written under a name of its own, made durable, and linked to its name: link(2)
+ * never replaces, so two that make one at the same time agree on the first, and a crash leaves a
+ * whole key or none. The file has the seed in hex, all else follows from it. The boot's id is
+ * read here, too. */
 #include "agent/common/nodekey.h"
 
 #include <fcntl.h>

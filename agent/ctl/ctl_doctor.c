@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* hoodyctl doctor: is this host fit for the agent? Each check says what it has found and, when that is
- * no good, how to mend it. Nothing is changed. */
+/* hoodyctl doctor: is this host fit for the agent? Each check is a function of the table in
+ * ctl_doctor(); it says what it has found (good, doubtful, bad) and, when that is no good, how
+ * to mend it. It looks at the host itself rather than ask the agent, which may be down; the
+ * agent's status is asked for once, and only some checks make use of it.
+ *
+ * Nothing is changed, nothing is stopped by a fault: all checks are made, and one that is bad
+ * makes the exit code. What takes more than a look (packets through others' tables, bounds, the
+ * pool) lies in files of its own: agent/ctl/ctl_tables.h, agent/ctl/ctl_bounds.h,
+ * agent/ctl/ctl_pool.h. */
 #include <fcntl.h>
 #include <net/if.h>
 #include <sys/stat.h>

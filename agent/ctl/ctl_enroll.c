@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* hoodyctl enroll (PROTOCOL.md section 1): exchange a one-time token for the node's id, its token
- * and the keyset that it will trust.
+/* hoodyctl enroll (PROTOCOL.md section 1): exchange a one-time token for the node's id, its
+ * token and the keyset that it will trust.
  *
- * Whatever can be refused without asking is refused before the token is spent. What comes back is
- * judged whole before anything is written, and the drop-in that makes it count is written last: a
- * crash in between leaves a node that is not enrolled, and enrolling again is the cure. This is the
- * one moment of trust on first use: the response can't be signed by a key that we already trust, so
- * TLS (or the loopback) vouches for the keyset. A node that has a keyset already therefore keeps it
- * unless --force is given. */
+ * Whatever can be refused without asking is refused before the token is spent. What comes back
+ * is judged whole before anything is written, and the drop-in that makes it count is written
+ * last: a crash in between leaves a node that is not enrolled, and enrolling again is the cure.
+ * This is the one moment of trust on first use: the response can't be signed by a key that we
+ * already trust, so TLS (or the loopback) vouches for the keyset. A node that has a keyset
+ * already therefore keeps it unless --force is given. */
 #include "agent/common/nodekey.h"
 #include "agent/ctl/ctl.h"
 #include "agent/ctl/ctl_conf.h"

@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* hoodyctl: help and parsing, both from the tables of ctl_table.c. */
+/* hoodyctl's command line and help, both from the tables of ctl_table.c: a command is one word
+ * or a noun and a verb, with arguments; an option says which commands it suits and where its
+ * value goes in struct ctl.
+ *
+ * Words are read once, from left to right. Options may stand before the command, so `given`
+ * keeps which commands all of them suit, and the command is held against that when it comes. The
+ * words behind a command's last argument can be its own, whatever they look like. Then the one
+ * command runs; its error is made printable and told here, its exit code is ours. What commands
+ * do, and how they reach the agent, isn't known here. */
 #include <stdarg.h>
 
 #include "agent/ctl/ctl_table.h"

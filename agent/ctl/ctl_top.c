@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* hoodyctl top: what every container uses, live. Two samples make a rate. Where there is no terminal, one
- * table is printed. */
+/* hoodyctl top: what every container uses, live. Two samples of the local API make a rate: the
+ * older one is kept beside the newer, and rows are made of both, filtered and sorted, whenever a
+ * sample comes or a key is pressed. Rows borrow their texts from the newer sample.
+ *
+ * Columns are a table: head, the key that sorts by it, value, text. On a terminal the loop waits
+ * in getch(3) until the next sample is due; where there is none, or for JSON, two samples are
+ * taken and one table is printed. Names are made printable before they reach the screen. Nothing
+ * is asked of containers or cgroups from here. */
 #include <curses.h>
 #include <locale.h>
 #include <poll.h>

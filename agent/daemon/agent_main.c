@@ -1,6 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* hoody-agent: the wiring. Everything that decides lies elsewhere; here the parts are made in
- * order, joined to one loop, and taken apart. */
+ * order, joined to one loop, and taken apart; and the few calls that would go upward (engine,
+ * state and host to API, uplink and statistics) are given to them as tables of functions.
+ *
+ * The order of a start: directories, state, keys, parts, recovery, loop. Recovery first lets the
+ * engine take up what has not ended, then holds every other container's stored status against
+ * what the kernel says, and only then firewall, links and files are put right. Every turn of the
+ * loop ends with engine_turn(), whatever woke it. A part that fails ends the start: what there
+ * is so far is freed in tear_down(), which takes NULL for all that never was. Containers go on
+ * when the agent ends. */
 #include <getopt.h>
 #include <grp.h>
 #include <link.h>

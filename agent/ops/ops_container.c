@@ -1,6 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The container.* ops: their step tables, the states that allow them, and what they leave behind.
- */
+/* The container.* ops: for each which states allow it, its steps, and what stays behind. check()
+ * changes nothing and is asked once; begin() records, before any step, what a successor must
+ * find; steps are the worker's jobs, undone in reverse when one fails; finish() or abandon()
+ * settles status and wanted state in the transaction that ends the order.
+ *
+ * What is wanted is recorded at the end where a failure must leave the old (an update), and at
+ * the beginning where the thing itself is made (create: the container is there, CREATING, and is
+ * forgotten when it fails; delete: it is DELETING until its root is gone). An op that was made
+ * already is told as done. Nothing here touches the host but for a look for /dev/kvm: that is
+ * the steps', or agent/host's. */
 #include <sodium.h>
 
 #include "agent/host/ctfiles.h"

@@ -1,5 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* container.copy and container.sync: one container's root out of another's. The source goes on. */
+/* container.copy and container.sync: one container's root out of another's, while the source
+ * goes on. Both hold the lanes of both containers; a sync finds its source by what is stored, or
+ * by the order that is yet to make the copy.
+ *
+ * A copy is a create whose first step copies: it is recorded as COPYING, takes over rules,
+ * variables and notes at its beginning and snapshots at its end, and is forgotten when it fails.
+ * A sync builds the new root beside the old while the container runs, halts it only for the
+ * exchange, launches it again, freezes it again if it was, and at last settles what is kept for
+ * the next time: until then the old root can be had back. The container ends in the state that
+ * it began in, and keeps what is its own. */
 #include <sodium.h>
 
 #include "agent/host/ctfiles.h"

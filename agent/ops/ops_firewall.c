@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The firewall.* ops: a change of a list of rules, put in force and then recorded.
+/* The firewall.* ops: a change of a container's two lists of rules, put in force and then
+ * recorded. `changes` has a row for each op: a function that makes the new lists out of the old.
  *
- * The change is worked out anew from what is recorded, so it is the same however often it is made. */
+ * The change is worked out anew from what is recorded each time it is needed (check, step, undo,
+ * finish), so it is the same however often it is made; only finish() writes the lists, and the
+ * lane sees to it that nothing comes between. The one step is the agent's own and puts the new
+ * lists into the kernel; its undo puts the old ones there. Then flows are judged that the new
+ * rules may forbid. Bounds hold for what a change adds: one that only removes is never refused
+ * for size. */
 #include "agent/host/ctnet.h"
 #include "agent/ops/ops.h"
 #include "agent/ops/opstate.h"

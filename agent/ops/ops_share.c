@@ -1,7 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The share.* ops. Each changes what is wished, and then makes every container that is concerned and runs
- * have just the mounts that are wished for it: so an update without a change is how a share is looked
- * after, and any of them may be done again. A mount that fails is the share's status, no order's failure. */
+/* The share.* ops. Each changes what is wished, and then makes every container that is concerned
+ * and runs have just the mounts that are wished for it: so an update without a change is how a
+ * share is looked after, and any of them may be done again. A mount that fails is the share's
+ * status, no order's failure.
+ *
+ * What is wished is recorded at the beginning, with the old kept aside until the end: a failure
+ * puts it back. A share that is deleted keeps its row until its mounts are gone. The lanes are
+ * those of every container that the share concerns, or of the whole project that it is meant
+ * for, so that none of them starts or goes meanwhile. What is mounted where is worked out by
+ * agent/host/ctmounts.c, mounted by the worker. */
 #include "agent/host/ctmounts.h"
 #include "agent/ops/localorder.h"
 #include "agent/ops/ops.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* hoody-portal: HTTP/1.1 on the local socket, for local people, so that root parses none of it. It
- * turns a request into JSON, passes it to the agent with the connection it came on, and what the
- * agent answers into HTTP. It holds no authority: another user, confined, nothing but the listening
- * socket and its channel.
+/* hoody-portal: HTTP/1.1 on the local socket, for local people, so that root parses none of it.
+ * It turns a request into JSON, passes it to the agent with the connection it came on, and what
+ * the agent answers into HTTP. It holds no authority: another user, confined, nothing but the
+ * listening socket and its channel.
  *
  * libmicrohttpd serves without threads on our loop. A connection is suspended while the agent
  * works; it can take as long as it likes, and no other connection waits. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Statements are prepared once and kept; every transaction is one of theirs.
  *
- * SQLite rolls a transaction back by itself after some failures (lang_transaction.html, section 3);
- * a later commit would then succeed with nothing in it. `lost` remembers such a failure, and every
- * commit until a rollback repeats it. */
+ * SQLite rolls a transaction back by itself after some failures (lang_transaction.html, section
+ * 3); a later commit would then succeed with nothing in it. `lost` remembers such a failure, and
+ * every commit until a rollback repeats it. */
 #include "agent/state/store.h"
 
 #include <stdarg.h>

@@ -1,6 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A new database is made whole under another name and then renamed, so that at any later start an
- * empty or half-made file can only mean damage. */
+/* The database file of agent/state/store.c: found, checked, locked, brought to today's schema;
+ * or said to be damaged. A new one is made whole under another name and then renamed, so that at
+ * any later start an empty or half-made file can only mean damage.
+ *
+ * The lock comes before anything is read and is kept: two agents never share a state. A newer
+ * agent's schema is refused, an older one's is brought up step by step, each in a transaction of
+ * its own. A damaged file is set aside with its WAL, and the start fails: it is not replaced by
+ * an empty one, also not by the next start, for that would forget all containers
+ * (has_remains()). Our own descriptors never touch the file while SQLite has it: its locks would
+ * go with them. */
 #include "agent/state/store_file.h"
 
 #include <fcntl.h>

@@ -1,7 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The jobs on images. A download is made by a courier of its own (agent/courier/fetch.h), whose bytes are
- * hashed as they come out of a pipe: it can write nothing anywhere, and say nothing that is believed
- * but that more would come. */
+/* The jobs on images: find one by name at an image server, download, unpack, verify, remove. A
+ * download is made by a courier of its own (agent/courier/fetch.h), whose bytes are hashed as
+ * they come out of a pipe: it can write nothing anywhere, and say nothing that is believed but
+ * that more would come.
+ *
+ * The spool in the pool keeps what has come, also over this worker's death: its bytes are hashed
+ * again, and the next attempt asks for the rest. Attempts go on while bytes come; ATTEMPTS_MAX
+ * in a row without any, or an answer that will not change, end it. What has the digest that was
+ * ordered is good, whatever else was said; a document without one (an index) is believed for
+ * where it came from. Trees are storage/imagestore.h's matter. */
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>

@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* hoody-worker: does one operation's jobs and ends. What they are stands in agent/worker/worker_job.h; it
- * knows nothing but what a job tells it. */
+/* hoody-worker: one job after another, until the agent lets go of the channel; what a job is
+ * stands in agent/worker/worker_job.h. `jobs` names them all, each with its act and its undo. A
+ * worker knows nothing but what the job's text tells it: no configuration and no database.
+ *
+ * It is killed with the agent that started it, for a successor does the same job again, and two
+ * must never work on one container. So each act can be made again after any part of it. It has
+ * cleaned itself of the agent's signals, limits and environment before the first job, since what
+ * liblxc forks inherits from it. The same program, started with WORKER_SESSION, is what enters a
+ * container for a session. */
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>

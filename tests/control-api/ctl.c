@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The control socket: a JSON object per line in, JSON lines out. It is how tests and the quick
- * start drive the API. */
+/* The control socket: a JSON object per line in, JSON lines out, by the rows of `commands`. It
+ * is how tests and the quick start drive the API: what to issue, what has arrived, how to
+ * misbehave.
+ *
+ * A client may wait (for an order's end, for a report of a type) or follow; then it is answered
+ * when that comes or its time is over, and everything else goes on: all clients are served by
+ * the one loop of tests/control-api/main.c. One that has gone is freed at the end of the turn.
+ * At the end of the file is the other end, for scripts: one command, its answers printed. */
 #include <sys/socket.h>
 #include <sys/un.h>
 

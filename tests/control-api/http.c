@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What nodes ask: enrol, public key, orders by long poll, reports. And every way of answering badly
- * that a test asks for. */
+/* What nodes ask: enrol, public key, orders by long poll, reports, statistics. And every way of
+ * answering badly that a test asks for: a misbehaviour has a name, the calls that it is for, and
+ * how often; each answer passes it on its way out, in reply() and what that calls.
+ *
+ * A long poll is a suspended connection in a list in the order of their ends. New orders wake
+ * the polls of the node that has them; all others wait for their time, which is put into
+ * bunches, since libmicrohttpd looks at every suspended connection when one is resumed. Whatever
+ * is decoded here is read by this program's own hand, so that a mistake of the agent's isn't
+ * made twice. */
 #include <sodium.h>
 #include <zlib.h>
 

@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* evil-courier: a courier that somebody has taken over. Stands beside a hoody-agent as "hoody-courier", reads
- * from the file "evil" there in which way it is evil today, and from "material/" the envelopes that it has
- * stolen or made up. Says what a mode has come to, if anything, in "said" (tests/flow/evil-courier.py). */
+/* evil-courier: a courier that somebody has taken over. Stands beside a hoody-agent as
+ * "hoody-courier", reads from the file "evil" there in which way it is evil today, and from
+ * "material/" the envelopes that it has stolen or made up. Says what a mode has come to, if
+ * anything, in "said" (tests/flow/evil-courier.py).
+ *
+ * `modes` has them all; each goes on until the agent ends it, or does what it can do and waits.
+ * It makes frames by hand, bad ones and odd descriptors included. But for one mode it gives up
+ * root, and its descriptors are bounded like a courier's, so that it can do no more harm to
+ * others than a real one could. */
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>

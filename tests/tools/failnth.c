@@ -1,26 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* failnth SYSCALL[,SYSCALL…] N[*M] ERRNO|KILL|STOP -- COMMAND…: let the N-th such call of an unmodified
- * program fail (and those after it, M in all), or kill or stop the caller at it.
+/* failnth SYSCALL[,SYSCALL…] N[*M] ERRNO|KILL|STOP -- COMMAND…: let the N-th such call of an
+ * unmodified program fail (and those after it, M in all), or kill or stop the caller at it.
  *
  * The command runs under a seccomp filter that hands the named calls to us (seccomp_unotify(2));
- * all but the N-th go on untouched. The filter reaches every process that the command starts, and
- * so does the count, unless --program NAME names the only ones that count (as in /proc/PID/comm,
- * without its 15 characters' end). A call that is killed at has not happened.
+ * all but the N-th go on untouched. The filter reaches every process that the command starts,
+ * and so does the count, unless --program NAME names the only ones that count (as in
+ * /proc/PID/comm, without its 15 characters' end). A call that is killed at has not happened.
  *
- * --log FILE gets one line, "hit N PID COMM", when the N-th call came, else it stays empty: a loop
- * over N = 1, 2, … is done when nothing was hit.
+ * --log FILE gets one line, "hit N PID COMM", when the N-th call came, else it stays empty: a
+ * loop over N = 1, 2, … is done when nothing was hit.
  *
- * --control PATH is a Unix socket for other plans while the command runs: a line "PROGRAM|* CALLS|*
- * N[*M] ERRNO|KILL|STOP" begins to count anew, for calls that the command line has named; N is 0 where none
- * shall fail. The answer tells of the time since the plan before: a line "HITS CALL" (the first that
- * was hit, or "-"), and then "COMM CALL COUNT" for each call that came.
+ * --control PATH is a Unix socket for other plans while the command runs: a line "PROGRAM|*
+ * CALLS|* N[*M] ERRNO|KILL|STOP" begins to count anew, for calls that the command line has
+ * named; N is 0 where none shall fail. The answer tells of the time since the plan before: a
+ * line "HITS CALL" (the first that was hit, or "-"), and then "COMM CALL COUNT" for each call
+ * that came.
  *
- * Ends with the command's status (128 + signal when it was killed). A child of ours answers for as
- * long as anything lives that has the filter, for a filter without an answerer lets the calls fail
- * (ENOSYS): what outlives the command goes on as if nothing were. brk(2) knows no errors, but an end
- * of the heap that is below what was asked for: 0. Encoded facts:
- * seccomp_notify_respond(3); a KILLed caller's notification is void, which is what NOTIF_RESP then
- * says (ENOENT). */
+ * Ends with the command's status (128 + signal when it was killed). A child of ours answers for
+ * as long as anything lives that has the filter, for a filter without an answerer lets the calls
+ * fail (ENOSYS): what outlives the command goes on as if nothing were. brk(2) knows no errors,
+ * but an end of the heap that is below what was asked for: 0. Encoded facts:
+ * seccomp_notify_respond(3); a KILLed caller's notification is void, which is what NOTIF_RESP
+ * then says (ENOENT). */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Channels over real socket pairs: what is permitted arrives whole; whatever is not ends the
- * channel, once, and leaks no descriptor. */
+ * channel, once, and leaks no descriptor.
+ *
+ * The world is a loop, our channel with a few permits, and the peer's bare end of the pair, on
+ * which frames are sent as they should be or made by hand. ends_channel() does one act of a
+ * peer's and counts: the channel has ended once, and as many descriptors are open as before. */
 #include "proto/channel.h"
 
 #include <dirent.h>

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Files as operators write them, good and bad; and the table against the manual page and the
- * example file. */
+ * example file. `bad` has a row for each way to be wrong: the text, the field that must be named
+ * and a part of what must be said.
+ *
+ * Files are really written, into a directory of the test's own, and read by conf_load() as the
+ * agent does. Each row's default and explanation are tried as well, so that a new key is tested
+ * by being there. */
 #include "proto/opfield.h"
 #include "agent/common/conf.h"
 

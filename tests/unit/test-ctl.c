@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The program hoodyctl, run as a user runs it: its command line, what it makes of an agent's
- * answers (a socket that answers as told), and enrolment with control APIs of all manners (a
- * loopback server that answers as told, once). */
+ * answers, and enrolment with control APIs of all manners. Judged are its exit code, what it
+ * prints, and the files that it leaves.
+ *
+ * The agent is a child that listens on a socket and answers as told; the control API is a server
+ * on loopback that answers as told, once; the terminal is a pseudo terminal. Everything lies in
+ * one directory of the test's own. */
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Orders: every vector judged as stated, with its field; what is kept of a refused one; no changed
- * byte passes. */
+/* Orders: every vector judged as stated, with its field; what is kept of a refused one; no
+ * changed byte passes.
+ *
+ * Vectors are the protocol's, not made by the code under test; the clock is theirs. What they
+ * can't have (cut and flipped envelopes, odd payloads) is made here and signed by a test key: it
+ * may be refused in any way, or accepted, as long as nothing is believed that wasn't signed. */
 #include <time.h>
 
 #include "proto/dsse.h"

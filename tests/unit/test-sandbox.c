@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The sandbox from inside: each attempt runs in a child of its own that enters it first. What is
- * refused fails; what only a process that was taken over asks for ends the child by SIGSYS. */
+ * refused fails; what only a process that was taken over asks for ends the child by SIGSYS.
+ *
+ * An attempt is a function that says whether it has succeeded; what becomes of the child is one
+ * of DONE, FAILED, KILLED or NO_SANDBOX. Builds with sanitizers have no filter, so there only
+ * what the kernel refuses by user, root and limits is expected. Beside them the agent's part is
+ * played where it matters: files that are renewed while a leaf looks at them. */
 #include "proto/sandbox.h"
 
 #include <fcntl.h>

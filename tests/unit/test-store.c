@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The database on a real file: what is durable when the process dies, what happens to a damaged
- * file, and the statement interface. */
+ * file, and the statement interface.
+ *
+ * Deaths are real: a child writes and is killed, and its file is opened again. Damage is done
+ * to bytes of the file, each kind from a good one that was filled before; then the file must be
+ * set aside whole, under a name that says so. A full disk is played by a limit on the size of
+ * files. */
 #include "agent/state/store.h"
 
 #include <fcntl.h>
