@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* An entry's ACL comes in up to three forms: as text with ids, as text with names alone, and as an
+ * attribute in the kernel's own bytes. All become one list of rows; each row's id is judged by one
+ * rule (settle_row), whatever form it came in, and libarchive writes the rows. Nothing is set
+ * verbatim, so no id gets by that no container has. Where an entry has two forms, text wins: it has
+ * the names, and those mean the image's own passwd and group, of which the text is held from when
+ * they were unpacked. What is no ACL, or names nobody, is an error with a word. */
 #include "storage/unpack_ids.h"
 
 #include <archive.h>

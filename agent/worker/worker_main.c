@@ -178,8 +178,8 @@ static int take_turn(struct job *j, enum turn turn, struct err *err)
 	if (turn == OF_NOBODY)
 		return 0;
 	if (turn == OF_MANY)
-		json_array_foreach(all, i, brief) names[n++] =
-			json_string_value(json_object_get(brief, "id"));
+		json_array_foreach(all, i, brief)
+			names[n++] = json_string_value(json_object_get(brief, "id"));
 	else if (one)
 		names[n++] = one;
 	j->turn = worker_turn_take(j->run, names, n, wait_ms(j), err);
