@@ -356,6 +356,11 @@ static int start(struct ctlife *l, struct err *err)
 	/* What is forked now stays: in ps and in the kernel's messages it goes by its own name. */
 	(void)prctl(PR_SET_NAME, "lxc-monitor");
 	ok = c->start(c, 0, NULL);
+	/* The monitor says that init runs before it has made its own loop, and kills init when it can't. It
+	 * answers from that loop, or closes its socket when init is gone (__lxc_start in liblxc's start.c): what
+	 * it says is no matter, for the kernel is asked next. */
+	if (ok)
+		(void)c->state(c);
 	(void)prctl(PR_SET_NAME, program_invocation_short_name);
 	unshare_space(before);
 	lxc_container_put(c);

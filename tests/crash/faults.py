@@ -54,7 +54,8 @@ KINDS = {
 ALWAYS = {
     "network.start": (("hoody-agent", "receive", "ENOMEM", 8),), # failed, though it was in force
     "image.pull": (("hoody-agent", "read", "EIO", 8),),    # failed, and the image stayed, known to nobody
-    "restart": (("hoody-netup", "mount", "ENOMEM", 1),),    # it ended stopped
+    "restart": (("hoody-netup", "mount", "ENOMEM", 1),      # it ended stopped
+                ("lxc-monitor", "watch", "ENOSPC", 3)),     # it succeeded, and was stopped
     "resume": (("hoody-worker", "open", "EMFILE", 20),),    # "succeeded", still paused
 }
 PROGRAMS = ("hoody-agent", "hoody-worker", "lxc-monitor", "hoody-netup", "hoody-groups", "hoody-mounts", "hoody-courier", "hoody-portal")
