@@ -52,6 +52,7 @@ struct api {
 	uint8_t node_key[32];
 	bool has_node_key;
 	int64_t now_offset_ms;
+	bool steady; /* whoever sets the host's clock doesn't set ours */
 
 	size_t n_keys, active;
 	struct api_key keys[API_KEYS_MAX], stranger;
@@ -89,7 +90,7 @@ struct api {
 };
 
 /* sign.c: encodings, DSSE, keys */
-int64_t api_now_ms(const struct api *api);
+int64_t api_now_ms(const struct api *api); /* NULL: of a clock that nobody sets, for deadlines */
 void api_time(int64_t ms, char ret[static 25]);
 bool api_is_time(const char *s);
 void api_hex(const void *data, size_t size, char *ret);

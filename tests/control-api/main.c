@@ -2,7 +2,7 @@
 /* control-api: the reference control API (see api.h).
  *
  *   control-api --listen 127.0.0.1:0 --socket PATH --state DIR [--node-id ID] [--node-token T]
- * [--https CERT --https-key KEY] [--now-offset S] [--fleet] [--without-stats]
+ * [--https CERT --https-key KEY] [--now-offset S] [--steady] [--fleet] [--without-stats]
  *   control-api --socket PATH ctl '{"cmd":…}'
  *
  * Keeps its keys, token and an append-only log in DIR, writes DIR/trusted-keys.json and DIR/token
@@ -45,6 +45,7 @@ static char *read_whole(const char *path)
 struct options {
 	const char *listen, *socket, *state, *node_id, *node_token, *cert, *key;
 	int64_t now_offset_s;
+	bool steady;
 	bool fleet, no_stats;
 };
 
@@ -135,6 +136,7 @@ static void set_up(struct api *api, const struct options *o)
 	api->state_dir = xstrdup(o->state);
 	api->log_path = xasprintf("%s/log", o->state);
 	api->now_offset_ms = o->now_offset_s * 1000;
+	api->steady = o->steady;
 	api->fleet = o->fleet;
 	api->no_stats = o->no_stats;
 	api->next_seq = 1;
@@ -195,6 +197,7 @@ int main(int argc, char **argv)
 		{ "https", required_argument, NULL, 'c' },
 		{ "https-key", required_argument, NULL, 'k' },
 		{ "now-offset", required_argument, NULL, 'o' },
+		{ "steady", no_argument, NULL, 'y' },
 		{ "fleet", no_argument, NULL, 'f' },
 		{ "without-stats", no_argument, NULL, 'w' },
 		{},
@@ -229,6 +232,9 @@ int main(int argc, char **argv)
 			break;
 		case 'o':
 			o.now_offset_s = strtoll(optarg, NULL, 10);
+			break;
+		case 'y':
+			o.steady = true;
 			break;
 		case 'f':
 			o.fleet = true;

@@ -8,12 +8,23 @@
 
 #include "tests/control-api/api.h"
 
-int64_t api_now_ms(const struct api *api)
+static int64_t clock_now_ms(clockid_t clock)
 {
 	struct timespec ts;
 
-	(void)clock_gettime(CLOCK_REALTIME, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000 + (api ? api->now_offset_ms : 0);
+	(void)clock_gettime(clock, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+int64_t api_now_ms(const struct api *api)
+{
+	static int64_t booted_ms;
+
+	if (booted_ms == 0)
+		booted_ms = clock_now_ms(CLOCK_REALTIME) - clock_now_ms(CLOCK_BOOTTIME);
+	return (api && !api->steady ? clock_now_ms(CLOCK_REALTIME)
+				    : clock_now_ms(CLOCK_BOOTTIME) + booted_ms) +
+	       (api ? api->now_offset_ms : 0);
 }
 
 void api_time(int64_t ms, char ret[static 25])

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The clock of a machine jumps by a day, forth and back and back again, with orders running and things that end at a time: no order is lost or revived, what ends does so by the clock and at once, what is measured goes on.
+"""The clock of a machine jumps by a day, forth and back and back again, with orders running and things that end at a time: no order is lost or revived, what ends does so by the clock and at once, what is measured goes on. By 60 days for some seconds: nothing ends, for no signed answer says so.
 
-In a machine of its own (tests/lib/vm.py). The control API's clock jumps too: the times in its orders are given, by a clock that nobody sets."""
+In a machine of its own (tests/lib/vm.py). In the first part the control API's clock jumps too: the times in its orders are given, by a clock that nobody sets. In the second its clock is that one."""
 import os
 import pathlib
 import shutil
+import subprocess
 import sys
 import time
 
@@ -14,6 +15,8 @@ import tap
 import vm
 
 DAY_S = 24 * 3600
+WRONG_S = 8 # so long the clock is wrong
+SAID = "what has ended by the clock stays"
 
 
 def true_time():
@@ -32,7 +35,12 @@ def jump(seconds):
     time.clock_settime(time.CLOCK_REALTIME, time.time() + seconds)
 
 
-def inside():
+def took_less_than_a_day(v):
+    """What is shown of an order that has ended."""
+    return 0 < v["duration_ms"] < DAY_S * 1000
+
+
+def a_day():
     import harness
     import host
 
@@ -49,10 +57,11 @@ def inside():
         """Orders that run while the clock jumps."""
         ids = [node.new_id() for _ in range(3)]
         orders = [issue("container.create", cid, good_s, image=harness.IMAGE, timeout_s=120) for cid in ids]
-        host.poll(lambda: node.worker_pids(), 20)
+        host.poll(lambda: set(orders) <= {o["order_id"] for o in node.hoodyctl("orders")["orders"]}, 20, 0.05)
         jump(seconds)
         tap.eq([end(o) for o in orders], [("succeeded", None)] * 3, f"{what}: orders under way end well")
         tap.eq([node.state(cid) for cid in ids], ["running"] * 3, f"{what}: and are executed")
+        tap.ok(all(took_less_than_a_day(node.wait(o)) for o in orders), f"{what}: and took as long as they did", [node.wait(o) for o in orders])
         return ids
 
     def sampled(what):
@@ -111,16 +120,76 @@ def inside():
         tap.eq((node.leaks(), stats["violations"], stats["orders_ended_twice"], stats["orders_issued"] - stats["orders_terminal"], node.sanitizer_words()), ([], [], 0, 0, []), "nothing is left, no breach, every order ended once")
 
 
+def two_months():
+    """What a clock that is 60 days on for some seconds ends: nothing, whether the API's answers are of the true time or there are none."""
+    import harness
+    import host
+    boot_s = lambda: time.clock_gettime(time.CLOCK_BOOTTIME)
+
+    with harness.Node(conf={"Control": {"PollWaitSec": 1}}, api_options=["--steady", "--without-stats"]) as node:
+        source, target, share, alias = (node.new_id() for _ in range(4))
+        ends = int(time.time()) + 30 * DAY_S
+        for cid in (source, target):
+            node.do("container.create", cid, 120, image=harness.IMAGE, start=cid == target)
+        (node.root(source) / "d").mkdir()
+        done = [node.do("snapshot.create", source, 60, alias="kept", expiry_days=30),
+                node.do("share.create", None, 60, share_id=share, source_container_id=source, source_path="/d", target_container_id=target, mode="readonly", mount_path="/mnt/d", expires_at=ends),
+                node.do("proxy.alias", None, 60, alias_id=alias, alias="my-app", enabled=True, expires_at=stamp(ends), target={"container_id": target, "program": "http", "port": 80})]
+        tap.eq([(d["state"], d.get("error")) for d in done], [("succeeded", None)] * 3, "a snapshot, a share and an alias for 30 days")
+        snapshots = node.directory / "pool" / "containers" / source / "snapshots"
+
+        def there():
+            """How many snapshots there are, whether the share is mounted, and what the agent has ordered by itself."""
+            return len(os.listdir(snapshots)), "/mnt/d" in pathlib.Path(f"/proc/{host.init_of(node.prefix, target)}/mounts").read_text(), sorted(o["op"] for o in node.hoodyctl("orders")["orders"] if o["origin"] == "agent")
+
+        def wrong_for_a_while(what, begin, end):
+            """While something is under way: begin() begins it, end() says how it went."""
+            said = len(node.log.read_text())
+            begin()
+            host.poll(lambda: any(o["state"] == "running" for o in node.hoodyctl("orders")["orders"]), 20, 0.05)
+            jump(60 * DAY_S)
+            since = boot_s()
+            tap.ok(host.poll(lambda: SAID in node.log.read_text()[said:], 20), f"60 days on, {what}: it says that what has ended stays", node.log_tail())
+            if node.api.process:
+                control = lambda: node.hoodyctl("status")["control"]
+                tap.ok(host.poll(lambda: control().get("last_error_code") == "clock_skew", 60), f"60 days on, {what}: status says that the clocks differ", control())
+            host.poll(lambda: there() != before or boot_s() - since >= WRONG_S, 60, 0.1)
+            tap.eq(there(), before, f"60 days on, {what}: for {WRONG_S} s and more, nothing goes")
+            jump(-60 * DAY_S)
+            tap.ok(end(), f"and back, {what}: what was under way has ended well", node.log_tail())
+            last = node.hoodyctl("operation", "list")[0]
+            tap.ok(took_less_than_a_day(last), f"and back, {what}: and took as long as it did", last)
+            tap.eq(there(), before, f"and back, {what}: nothing has gone")
+
+        before = there()
+        tap.eq(before, (1, True, []), "all are there")
+        made, asked = node.new_id(), []
+        wrong_for_a_while("answers of the true time", lambda: asked.append(node.order("container.create", made, image=harness.IMAGE)), lambda: node.wait(asked[0], 120)["state"] == "succeeded" and node.state(made) == "running")
+
+        node.conf["Control"]["ApiUrl"] = node.api.ready["url"]
+        node.stop_agent()
+        node.api.stop()
+        node.start_agent() # no answer has been signed since
+        create = [str(x) for x in (harness.BUILD / "agent/hoodyctl", "--config", node.directory / "agent.conf", "container", "create", harness.IMAGE, "--project", harness.PROJECT, "--name", "local")]
+        wrong_for_a_while("without the API", lambda: asked.append(subprocess.Popen(create, stdout=subprocess.DEVNULL)), lambda: asked[1].wait(120 * harness.SLOW) == 0)
+
+        node.api.start()
+        containers = [source, target, made, *(c["id"] for c in node.hoodyctl("container", "list") if c["name"] == "local")]
+        tap.eq([node.do("container.delete", cid, 120, force=True)["state"] for cid in containers], ["succeeded"] * 4, "deleted")
+        tap.eq((node.violations(), node.sanitizer_words()), ([], []), "no breach of the protocol")
+
+
 def main():
     if os.environ.get("HOODY_IN_VM"):
-        inside()
+        a_day()
+        two_months()
     elif not shutil.which("qemu-system-x86_64"):
         tap.skip_all("needs qemu-system-x86")
     else:
         status, output = vm.run(["python3", "tests/system/clock.py"], seconds=900)
         print("".join(f"{line}\n" if line.startswith("# figure") else f"# {line}\n" for line in output.splitlines()), end="")
         tap.eq(status, 0, "the test passes there")
-        tap.ok("a day behind: one of now is" in output, "and has been everywhere")
+        tap.ok("a day behind: one of now is" in output and "and back, without the API: nothing has gone" in output, "and has been everywhere")
     tap.done()
 
 
