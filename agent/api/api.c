@@ -13,6 +13,7 @@
 
 #include <stdarg.h>
 
+#include "agent/api/api_query.h"
 #include "agent/api/portal.h"
 #include "agent/engine/worker.h"
 #include "proto/jsonx.h"
@@ -257,8 +258,10 @@ void api_list(struct api_call *c, const char *name, json_t *all_steals)
 {
 	_cleanup_json_ json_t *all = all_steals;
 	json_t *rows = json_array();
-	int64_t page, limit, total = (int64_t)json_array_size(all);
+	int64_t page, limit, total;
 
+	api_query_filter(c->route->path, c->query, all);
+	total = (int64_t)json_array_size(all);
 	if (!api_page(c, API_LIST_LIMIT, API_LIST_MAX, &page, &limit)) {
 		json_decref(rows);
 		return;
@@ -424,6 +427,9 @@ void api_request(struct agent *a, uint64_t id, uid_t uid, json_t *request_steals
 		complain(c, complaint);
 	else if (c->route && strcmp(c->method, "GET") != 0 &&
 		 api_form_check(c->route->form, c->body, &err) < 0)
+		api_fail(c, &err, NULL);
+	else if (c->route && strcmp(c->method, "GET") == 0 &&
+		 api_query_check(c->route->path, c->query, &err) < 0)
 		api_fail(c, &err, NULL);
 	else if (c->route)
 		c->route->handle(c);

@@ -2,6 +2,7 @@
 /* Images of this node (hoody-api.md section 11): list, one, and the pull that "import" means here. */
 #include "agent/api/api_handlers.h"
 #include "agent/api/api_order.h"
+#include "agent/api/api_query.h"
 #include "agent/engine/worker.h"
 #include "agent/host/imagejob.h"
 #include "agent/state/imagelist.h"
@@ -22,6 +23,7 @@ void api_image_list(struct api_call *c)
 		return;
 	}
 	all = imagelist_json(c->agent->store);
+	api_query_filter(c->route->path, c->query, all);
 	for (int64_t i = (page - 1) * limit; i < page * limit; i++)
 		if (i < (int64_t)json_array_size(all))
 			(void)json_array_append(rows, json_array_get(all, (size_t)i));
