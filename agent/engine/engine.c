@@ -224,8 +224,8 @@ static void end(struct engine *e, struct operation *op, enum journal_state state
 	struct container *c;
 	bool many;
 
-	op->finished_ms = agent_now_ms();
 	op->started_ms = engine_started_ms(op);
+	op->finished_ms = agent_now_ms();
 	journal_finish(e->agent->store, op->row, state, op->started_ms, op->finished_ms,
 		result_text, error_text);
 	tell(op, state, NULL);
