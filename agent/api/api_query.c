@@ -69,8 +69,7 @@ int api_query_check(const char *path, const json_t *query, struct err *err)
 	const char *name;
 	json_t *value;
 
-	json_object_foreach((json_t *)query, name, value)
-	{
+	json_object_foreach((json_t *)query, name, value) {
 		if (l && !is_among(l->read, countof(l->read), name) &&
 			!is_among(l->filters, countof(l->filters), name))
 			return err_set(err, -EINVAL, ERR_INVALID_PARAMS, name,
