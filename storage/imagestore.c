@@ -333,6 +333,16 @@ int imagestore_unpack(
 	return r;
 }
 
+int imagestore_abandon(struct pool *p, const char *digest, struct err *err)
+{
+	char staging[NAME_SIZE];
+	int r;
+
+	name_of(".new-", digest, staging);
+	r = remove_image(p, staging);
+	return r < 0 ? diskerr_set(err, r, "what was unpacked can't be removed") : 0;
+}
+
 /* --- using it --- */
 
 int imagestore_open(struct pool *p, const char *digest, struct err *err)

@@ -23,6 +23,8 @@ _must_check_ int imagestore_drop_spool(struct pool *p, const char *digest, struc
  * good or not, and nothing half-made stays. */
 _must_check_ int imagestore_unpack(
 	struct pool *p, const char *digest, const struct imagestore_limits *l, struct err *err);
+/* Take away what an unpacking that was killed left half-done. */
+_must_check_ int imagestore_abandon(struct pool *p, const char *digest, struct err *err);
 
 /* The tree, to be cloned; it isn't removed before the descriptor is closed. -ENOENT
  * (IMAGE_NOT_FOUND). The caller's. */

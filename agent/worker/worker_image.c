@@ -350,7 +350,14 @@ int worker_image_unpack(struct job *j, struct err *err)
 /* What a name means stays, also when it could not be replaced. */
 int worker_image_forget(struct job *j, struct err *err)
 {
-	return json_is_true(json_object_get(j->params, "known")) ? 0 : worker_image_remove(j, err);
+	_cleanup_pool_ struct pool pool = { .fd = -1, .containers = -1, .images = -1 };
+	int r = worker_tree_open_pool(j, &pool, err);
+
+	if (r >= 0)
+		r = imagestore_abandon(&pool, text(j, "digest"), err);
+	if (r >= 0 && !json_is_true(json_object_get(j->params, "known")))
+		r = imagestore_remove(&pool, text(j, "digest"), err);
+	return r;
 }
 
 int worker_image_verify(struct job *j, struct err *err)

@@ -240,6 +240,24 @@ def replaced(images, work, kind):
     node.do("container.delete", sorted(os.listdir(images.pool / "containers"))[0], force=True)
 
 
+def struck(images, work, kind):
+    """The worker is killed while it unpacks: nothing half-made is left, by the first pull or by a refresh."""
+    node, name = images.node, "struck.tar"
+    make(work / "web" / name, ROOT + [(f"f{n}", os.urandom(20_000)) for n in range(4000)])
+    digest = hashlib.sha256((work / "web" / name).read_bytes()).hexdigest()
+    staging, root = images.pool / "images" / f".new-{digest}", images.pool / "images" / digest / "rootfs"
+    for what in ("a pull", "a refresh"):
+        oid = node.order("image.pull", None, image="struck", url=images.server.url(name), sha256=digest, refresh=what == "a refresh")
+        begun = host.poll(staging.exists, 20, 0.002)
+        node.kill9("worker")
+        tap.eq((bool(begun), node.wait(oid, 60)["state"], images.litter()), (True, "failed", []), f"{kind}: {what} whose worker is killed")
+        images.pull("struck", name)
+        if kind == "btrfs":
+            subprocess.run(["btrfs", "property", "set", "-f", root, "ro", "false"], check=True)
+        (root / "f1").write_bytes(b"spoiled") # so that a refresh has work
+    tap.eq((node.do("image.remove", None, image="struck")["state"], images.litter()), ("succeeded", []), f"{kind}: and it goes")
+
+
 def verified(images, work, kind):
     """What a disk, or somebody, did to an image since it was unpacked is found when asked for, and mended."""
     web, server = work / "web", images.server
@@ -380,6 +398,7 @@ def main():
                 forms(images, work, kind)
                 oci(images, work, kind)
                 replaced(images, work, kind)
+                struck(images, work, kind)
                 verified(images, work, kind)
                 if kind == "ext4":
                     network(images, work)
