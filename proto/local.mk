@@ -11,6 +11,7 @@ proto_libproto_a_SOURCES = \
 	proto/ident.c proto/ident.h \
 	proto/jsonx.c proto/jsonx.h \
 	proto/keyset.c proto/keyset.h proto/rotate.c proto/rotate.h \
+	proto/leafid.h \
 	proto/nodecall.c proto/nodecall.h \
 	proto/opfield.c proto/opfield.h \
 	proto/oprules.c proto/oprules.h \

@@ -12,7 +12,6 @@
 
 #include <fcntl.h>
 #include <grp.h>
-#include <pwd.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <sys/mount.h>
@@ -24,7 +23,8 @@
 
 #include "proto/channel.h"
 
-#define LAST_CAP 63
+#define LAST_CAP    63
+#define THREADS_MAX 64 /* of all processes of an id, which are one */
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 /* Its leak check wants /proc and ptrace, which are gone by then. */
@@ -82,17 +82,15 @@ static int empty_root(const char *etc, struct err *err)
 
 /* --- who we are --- */
 
-static int become(const struct passwd *pw, struct err *err)
+static int become(uint32_t id, struct err *err)
 {
 	for (int cap = 0; cap <= LAST_CAP; cap++)
 		(void)prctl(PR_CAPBSET_DROP, cap, 0, 0,
 			0); /* those that this kernel doesn't know fail */
-	if (setgroups(0, NULL) < 0 || setresgid(pw->pw_gid, pw->pw_gid, pw->pw_gid) < 0 ||
-		setresuid(pw->pw_uid, pw->pw_uid, pw->pw_uid) < 0)
-		return failed(err, "become the leaves' user");
+	if (setgroups(0, NULL) < 0 || setresgid(id, id, id) < 0 || setresuid(id, id, id) < 0)
+		return failed(err, "become a leaf's user");
 	if (getuid() == 0 || setuid(0) == 0)
-		return err_set(
-			err, -EPERM, ERR_CONFIG, "Courier.User", "the leaves must not be root");
+		return err_set(err, -EPERM, ERR_INTERNAL, NULL, "the leaves must not be root");
 	return 0;
 }
 
@@ -104,6 +102,7 @@ static void limit(enum sandbox_role role)
 	const rlim_t files = of_role[role];
 
 	(void)setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
+	(void)setrlimit(RLIMIT_NPROC, &(struct rlimit){ THREADS_MAX, THREADS_MAX });
 	(void)setrlimit(RLIMIT_NOFILE, &(struct rlimit){ files, files });
 	(void)setrlimit(
 		RLIMIT_FSIZE, &(struct rlimit){ 32 << 20,
@@ -347,8 +346,9 @@ static int filter_proxy(scmp_filter_ctx ctx)
 	return r < 0 ? r : seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(splice), 0);
 }
 
-/* Leaves are of one user: each could end another by a signal, or by limits below what it uses. fcntl(2) sends
- * signals, too (F_SETOWN, F_SETSIG): it does what stands here. All three take 32 bits of a register. */
+/* Each leaf is another user; were two of them the same, each could end the other by a signal, or by limits below
+ * what it uses. fcntl(2) sends signals, too (F_SETOWN, F_SETSIG): it does what stands here. All three take 32 bits
+ * of a register. */
 static int filter_others(scmp_filter_ctx ctx)
 {
 	static const int commands[] = { F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL,
@@ -415,34 +415,28 @@ static int filter_system_calls(enum sandbox_role role, struct err *err)
 
 int sandbox_read_arguments(const char *name, int argc, char **argv, struct sandbox_who *ret)
 {
-	if (argc == 5 && strcmp(argv[1], "--user") == 0 && strcmp(argv[3], "--etc") == 0)
-		*ret = (struct sandbox_who){ .user = argv[2], .etc = argv[4] };
-	else if (argc == 1 && geteuid() != 0 && fcntl(CHANNEL_FD, F_GETFD) >= 0)
-		*ret = (struct sandbox_who){ .user = "" };
-	else
-		return (void)fprintf(stderr, "%s is started by hoody-agent\n", name), -EINVAL;
-	return 0;
+	*ret = (struct sandbox_who){};
+	if (argc == 5 && strcmp(argv[1], "--id") == 0 && strcmp(argv[3], "--etc") == 0)
+		*ret = (struct sandbox_who){ .id = (uint32_t)strtoul(argv[2], NULL, 10),
+			.etc = argv[4] };
+	if (ret->id || (argc == 1 && geteuid() != 0 && fcntl(CHANNEL_FD, F_GETFD) >= 0))
+		return 0;
+	return (void)fprintf(stderr, "%s is started by hoody-agent\n", name), -EINVAL;
 }
 
 int sandbox_enter(enum sandbox_role role, const struct sandbox_who *who, struct err *err)
 {
-	const struct passwd *pw = NULL;
 	int r = 0;
 
-	if (role != SANDBOX_UNPACK && geteuid() == 0 && who->user[0]) {
-		errno = 0;
-		pw = getpwnam(who->user);
-		if (!pw)
-			return err_set(err, -ENOENT, ERR_CONFIG, "Courier.User",
-				"there is no user %s", who->user);
-		r = empty_root(who->etc, err);
-		if (r >= 0)
-			r = become(pw, err);
-	}
-	if (r < 0)
-		return r;
-	if (role != SANDBOX_UNPACK)
+	if (role != SANDBOX_UNPACK) {
+		if (geteuid() == 0)
+			r = empty_root(who->etc, err);
+		if (r >= 0 && geteuid() == 0)
+			r = become(who->id, err);
+		if (r < 0)
+			return r;
 		limit(role);
+	}
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return failed(err, "give up privileges for good");
 	return SANDBOX_SANITIZED ? 0 : filter_system_calls(role, err);

@@ -27,13 +27,15 @@ enum sandbox_role {
 	SANDBOX_UNPACK, /* makes files of every kind below the root that it is in, and nothing else */
 };
 struct sandbox_who {
-	const char *user; /* whom to become, when root ("" or not root: stay who we are) */
+	uint32_t
+		id; /* whom to become, as user and group (proto/leafid.h); of no effect when not root */
 	const char *
-		etc; /* then the directory that is all of /etc (agent/host/namefiles); NULL: it is empty */
+		etc; /* when root: the directory that is all of /etc (agent/host/namefiles); NULL: it
+			    is empty */
 };
 
-/* Of the leaves' command line, "--user NAME --etc DIRECTORY"; without any, who started us has confined us (a
- * systemd unit). Returns 0, or -EINVAL when nobody has (said on stderr, with @name): end then. */
+/* Of the leaves' command line, "--id NUMBER --etc DIRECTORY"; without any, who started us has confined us, as a user
+ * of our own (a systemd unit). Returns 0, or -EINVAL when nobody has (said on stderr, with @name): end then. */
 _must_check_ int sandbox_read_arguments(
 	const char *name, int argc, char **argv, struct sandbox_who *ret);
 /* Returns 0, or a negative errno: then nothing must go on. SANDBOX_UNPACK changes neither user nor root (@who

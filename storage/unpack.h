@@ -10,6 +10,7 @@
 
 #include "proto/base.h"
 #include "proto/err.h"
+#include "proto/leafid.h"
 
 struct unpack {
 	int archive; /* read from its present position; borrowed */
@@ -22,8 +23,8 @@ struct unpack {
 	uint64_t bytes, entries; /* what it was */
 };
 
-/* The ids of hoody-unpack on the host: the last range of all, which no container gets. */
-#define UNPACK_ID_BASE  0xfffe0000u
+/* The ids of hoody-unpack on the host, which no container gets. */
+#define UNPACK_ID_BASE  LEAFID_BASE(LEAFID_UNPACK)
 #define UNPACK_ID_RANGE 65536u
 
 /* Returns 0; -EBADMSG (IMAGE_INVALID) for an archive that is damaged, hostile or of another form. */

@@ -314,16 +314,16 @@ static void on_down(void *userdata)
 		p->handlers->all_gone(p->agent);
 }
 
-static const struct leaf_kind kind = {
-	.name = "hoody-portal",
-	.what = "the portal",
-	.failed = JOURNALD_PORTAL_FAILED,
-	.violation = JOURNALD_PORTAL_VIOLATION,
-	.permits = permits,
-	.n_permits = countof(permits),
-	.set_up = set_up,
-	.down = on_down,
-};
+#define PORTAL(what_, role_)                                                              \
+	{                                                                                 \
+		.name = "hoody-portal", .what = (what_), .role = (role_),                 \
+		.failed = JOURNALD_PORTAL_FAILED, .violation = JOURNALD_PORTAL_VIOLATION, \
+		.permits = permits, .n_permits = countof(permits), .set_up = set_up,      \
+		.down = on_down                                                           \
+	}
+
+static const struct leaf_kind local = PORTAL("the portal", LEAFID_PORTAL),
+			      metrics = PORTAL("the metrics' portal", LEAFID_METRICS);
 
 static struct portal *new_portal(struct agent *a, const struct portal_handlers *handlers)
 {
@@ -339,7 +339,7 @@ static struct portal *new_portal(struct agent *a, const struct portal_handlers *
 static int start(struct portal *p, int r, struct portal **ret, struct err *err)
 {
 	if (r >= 0)
-		r = leaf_new(p->agent, &kind, p, &p->leaf, err);
+		r = leaf_new(p->agent, p->is_metrics ? &metrics : &local, p, &p->leaf, err);
 	if (r < 0) {
 		portal_free(p);
 		return r;

@@ -409,10 +409,11 @@ static const struct conf_key table[] = {
 			"acknowledged. When it is used up, no order is "
 			"taken until some are." },
 
-	{ "Courier", "User", &user, AT(courier.user), "hoody-courier",
-		.help = "The unprivileged user that talks to the network." },
+	{ "Courier", "User", &user, AT(courier.user), "", .reload = true,
+		.help = "Without effect, and a warning where it is set: whatever talks to the "
+			"network has an id of its own, as hoody-agent(8) says." },
 
-	{ "Containers", "IdBase", &number, AT(containers.id_base), "1000000", 65536, 4294770688,
+	{ "Containers", "IdBase", &number, AT(containers.id_base), "1000000", 65536, 4294508544,
 		.help = "First host user and group id for containers; each takes the next free "
 			"65536." },
 	{ "Containers", "CgroupPrefix", &cgroup, AT(containers.cgroup_prefix), "hoody",

@@ -69,10 +69,9 @@ static int connect_to_unit(const char *directory, const char *name)
 	return take_fd(&fd);
 }
 
-int spawn_leaf(
-	const char *directory, const char *name, const char *user, int *ret_fd, pid_t *ret_pid)
+int spawn_leaf(const char *directory, const char *name, uint32_t id, int *ret_fd, pid_t *ret_pid)
 {
-	_cleanup_(freep) char *program = NULL, *own_name = NULL, *etc = NULL;
+	_cleanup_(freep) char *program = NULL, *own_name = NULL, *number = NULL, *etc = NULL;
 	int ends[2], r = connect_to_unit(directory, name);
 
 	*ret_pid = 0;
@@ -84,10 +83,10 @@ int spawn_leaf(
 		return r;
 	program = spawn_find(name);
 	own_name = xstrdup(name);
+	number = xasprintf("%u", id);
 	etc = xasprintf("%s/" SPAWN_ETC, directory);
 	r = spawn_program(program,
-		(char *[]){ own_name, (char[]){ "--user" }, (char *)user, (char[]){ "--etc" }, etc,
-			NULL },
+		(char *[]){ own_name, (char[]){ "--id" }, number, (char[]){ "--etc" }, etc, NULL },
 		ends[1], ret_pid);
 	closefd(ends[1]);
 	*ret_fd = r < 0 ? closefd(ends[0]) : ends[0];

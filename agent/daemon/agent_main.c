@@ -370,6 +370,13 @@ static int on_terminate(sd_event_source *s, const struct signalfd_siginfo *si, v
 	return sd_event_exit(sd_event_source_get_event(s), 0);
 }
 
+static void say_idle(const struct agent *a)
+{
+	if (a->conf.courier.user[0])
+		LOG(LOG_WARNING, CONFIG_IDLE, NO_FIELDS,
+			"Courier.User has no effect any more: each leaf has an id of its own");
+}
+
 /* Who has a copy of a value that may change. */
 static void spread(struct agent *a)
 {
@@ -395,6 +402,7 @@ static int on_hangup(sd_event_source *s, const struct signalfd_siginfo *si, void
 		conf_done(&a->conf);
 		a->conf = fresh;
 		spread(a);
+		say_idle(a);
 		if (kept[0])
 			LOG(LOG_WARNING, CONFIG_KEPT, NO_FIELDS,
 				"these keys take effect at the next start only: %s", kept);
@@ -470,6 +478,7 @@ static int run(struct agent *a, struct err *err)
 	LOG(LOG_NOTICE, STARTED, NO_FIELDS, "hoody-agent %s is ready: node %s, %zu containers",
 		PACKAGE_VERSION, a->conf.node.node_id[0] ? a->conf.node.node_id : "(standalone)",
 		desired_count(a->desired));
+	say_idle(a);
 	return sd_event_loop(a->event);
 }
 

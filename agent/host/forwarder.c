@@ -28,11 +28,13 @@
 #include "agent/common/cafile.h"
 #include "agent/common/journald.h"
 #include "agent/common/spawn.h"
+#include "agent/state/desired.h"
 #include "lxc/ctproc.h"
 #include "netfilter/fwtable.h"
 #include "proto/channel.h"
 #include "proto/ident.h"
 #include "proto/jsonx.h"
+#include "proto/leafid.h"
 
 #define BACKLOG     512
 #define PORT_TRIES  16
@@ -420,8 +422,10 @@ static int make_control(struct forwarder *f, int *ret)
 static int spawn(struct forwarder *f, int *ret)
 {
 	struct agent *a = f->agent;
-	int r = spawn_leaf(a->conf.node.runtime_directory, "hoody-netproxy", a->conf.courier.user,
-		ret, &f->pid);
+	const struct container *c = desired_find(a->desired, f->container_id);
+	int r = !c ? -ENOENT
+		   : spawn_leaf(a->conf.node.runtime_directory, "hoody-netproxy",
+			     leafid_of(LEAFID_FORWARDER, c->spec.id_base), ret, &f->pid);
 
 	return r < 0 || f->pid == 0 ? r : watch(f, pidfd_open(f->pid, 0));
 }

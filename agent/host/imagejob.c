@@ -9,6 +9,5 @@ json_t *imagejob_courier(const struct agent *a)
 
 	/* Without it a private server is not believed. */
 	(void)!cafile_read(a->conf.control.ca_file, "Control.CaFile", &ca, NULL);
-	return json_pack("{s:s, s:s, s:s*}", "run", a->conf.node.runtime_directory, "user",
-		a->conf.courier.user, "ca_pem", ca);
+	return json_pack("{s:s, s:s*}", "run", a->conf.node.runtime_directory, "ca_pem", ca);
 }

@@ -6,5 +6,5 @@
 
 #include "agent/common/agent.h"
 
-/* {"run", "user", "ca_pem"?}: the caller's. */
+/* {"run", "ca_pem"?}: the caller's. */
 json_t *imagejob_courier(const struct agent *a);

@@ -157,14 +157,13 @@ static int watch(struct leaf *l, int pidfd)
 	return sd_event_add_io(l->agent->event, &l->ended, pidfd, EPOLLIN, on_ended, l);
 }
 
-/* All leaves are the same user: neither can trace or signal, and neither has a file. */
 static int start(struct leaf *l)
 {
 	struct agent *a = l->agent;
 	struct err err = {};
 	pid_t pid;
-	int fd, r = spawn_leaf(a->conf.node.runtime_directory, l->kind->name, a->conf.courier.user,
-			&fd, &pid);
+	int fd, r = spawn_leaf(a->conf.node.runtime_directory, l->kind->name,
+			leafid_of(l->kind->role, (uint32_t)a->conf.containers.id_base), &fd, &pid);
 
 	if (r < 0)
 		return r;

@@ -10,6 +10,7 @@
 #include "proto/base.h"
 #include "proto/channel.h"
 #include "proto/err.h"
+#include "proto/leafid.h"
 
 struct agent;
 struct leaf;
@@ -17,6 +18,7 @@ struct leaf;
 struct leaf_kind {
 	const char *name; /* of the program, "hoody-courier" */
 	const char *what; /* "the courier" */
+	enum leafid_role role;
 	enum journald_id failed, violation;
 	const struct channel_permit *permits; /* their handlers' userdata is the leaf */
 	size_t n_permits;

@@ -13,7 +13,7 @@
 #include "agent/state/desired.h"
 
 #include "proto/jsonx.h"
-#include "storage/unpack.h"
+#include "proto/leafid.h"
 
 #define CONTAINERS_MAX 16384
 #define NEXT_ADDRESS   "next_address" /* meta: where the next container's is looked for */
@@ -233,7 +233,7 @@ static int free_slot(const struct desired *d, uint32_t *ret)
 	for (uint32_t i = 0; i < CONTAINERS_MAX; i++) {
 		uint64_t end = d->ranges.id_base + (i + 1ULL) * CTSPEC_ID_RANGE;
 
-		if (end > UNPACK_ID_BASE)
+		if (end > LEAFID_FIRST)
 			break;
 		if (!taken[i]) {
 			*ret = i;

@@ -463,6 +463,7 @@ static int send_setup(struct channel *ch, void *userdata, struct err *err)
 static const struct leaf_kind courier = {
 	.name = "hoody-courier",
 	.what = "the courier",
+	.role = LEAFID_COURIER,
 	.failed = JOURNALD_COURIER_FAILED,
 	.violation = JOURNALD_COURIER_VIOLATION,
 	.permits = permits,

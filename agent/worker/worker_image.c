@@ -22,6 +22,7 @@
 #include "agent/worker/worker_job.h"
 #include "proto/channel.h"
 #include "proto/jsonx.h"
+#include "proto/leafid.h"
 #include "storage/imagestore.h"
 #include "storage/streams.h"
 
@@ -35,9 +36,9 @@
 
 struct download {
 	const struct job *job;
-	const char *url, *run, *user; /* as spawn_leaf has the last two */
-	const char *digest; /* NULL: what comes is believed for where it comes from (TLS) */
-	uint64_t size;      /* as ordered; 0: not said */
+	const char *url, *run; /* the latter as spawn_leaf has it */
+	const char *digest;    /* NULL: what comes is believed for where it comes from (TLS) */
+	uint64_t size;         /* as ordered; 0: not said */
 	uint64_t max;
 	int spool;
 	uint64_t have, told;
@@ -164,7 +165,8 @@ static int attempt(struct download *d)
 		return -errno;
 	out = pipe[0];
 	in = pipe[1];
-	r = spawn_leaf(d->run, "hoody-courier", d->user, &channel, &pid);
+	r = spawn_leaf(d->run, "hoody-courier", leafid_of(LEAFID_DOWNLOAD, LEAFID_WHOSE(getpid())),
+		&channel, &pid);
 	if (r < 0)
 		return r;
 	r = send_wish(d, channel, in);
@@ -251,7 +253,6 @@ int worker_image_fetch(struct job *j, struct err *err)
 		.url = text(j, "url"),
 		.digest = text(j, "digest"),
 		.run = text(j, "run"),
-		.user = text(j, "user"),
 		.size = number(j, "size"),
 		.max = number(j, "size") ? number(j, "size") : number(j, "max_bytes"),
 		.spool = -1 };
@@ -275,12 +276,9 @@ static int fetch_document(struct job *j, const char *path, json_t **ret, struct 
 {
 	_cleanup_(freep) char *url = xasprintf("%s/%s", text(j, "server"), path), *data = NULL;
 	_cleanup_(closep) int fd = memfd_create("hoody-document", MFD_CLOEXEC);
-	struct download d = { .job = j,
-		.url = url,
-		.run = text(j, "run"),
-		.user = text(j, "user"),
-		.max = DOCUMENT_MAX,
-		.spool = fd };
+	struct download d = {
+		.job = j, .url = url, .run = text(j, "run"), .max = DOCUMENT_MAX, .spool = fd
+	};
 	int r = fd < 0 ? err_set(err, -errno, ERR_INTERNAL, NULL, "no memory for a document")
 		       : fetch(&d, err);
 

@@ -37,9 +37,9 @@
  *   freeze   all its processes are frozen                               thawed
  *   thaw     and the reverse                                            frozen
  *   image-resolve  result {"url","sha256","size"} of params {server, name,  -
- *            architecture, courier, user, ca_pem?}, by simple streams
+ *            architecture, run, ca_pem?}, by simple streams
  *   image-fetch   the archive is in the spool: params {url, digest, size?,  the spool is gone
- *            max_bytes, courier, user, ca_pem?}; resumes what is there
+ *            max_bytes, run, ca_pem?}; resumes what is there
  *   image-unpack  the spool has become an image: params {digest,           it is gone, unless
  *            max_bytes, max_files, replace?, known?}; result {"size":bytes}   a name means it: known
  *   image-verify  params {digest}; result {"intact":bool}                  -

@@ -240,6 +240,12 @@ def stop_signal(w, change):
     table.write_text(before)
 
 
+def courier_user(w, change):
+    change("daemon")
+    tap.ok("Courier.User has no effect any more" in w.words(), "said, and no more")
+    del w.node.conf["Courier"]
+
+
 CHANGED = {
     "Node.MaxWorkers": max_workers,
     "Control.PollWaitSec": poll_wait,
@@ -250,6 +256,7 @@ CHANGED = {
     "Containers.CgroupsMax": cgroup_limit("cgroup.max.descendants", 321, OWN_GROUPS),
     "Containers.CgroupDepthMax": cgroup_limit("cgroup.max.depth", 7, 1),
     "Containers.StopSignal": stop_signal,
+    "Courier.User": courier_user,
     "Network.Dns": dns,
     "Network.ProxyAddresses": proxies,
     "Network.DefaultProxy": default_proxy,
@@ -268,7 +275,7 @@ CHANGED = {
 KEPT = {
     "Node.NodeId": "fedcba9876543210fedcba98", "Node.Name": "another", "Node.StateDirectory": "/tmp/another", "Node.RuntimeDirectory": "/tmp/another",
     "Control.ApiUrl": "https://another.example", "Control.TokenFile": "/tmp/another", "Control.TrustedKeys": "/tmp/another", "Control.CaFile": "/tmp/another", "Control.ResponseSignature": "optional",
-    "Courier.User": "daemon", "Containers.IdBase": "70000000", "Containers.CgroupPrefix": "another",
+    "Containers.IdBase": "70000000", "Containers.CgroupPrefix": "another",
     "Network.Table": "another", "Network.InterfacePrefix": "zz", "Network.Subnet4": "10.250.0.0/16", "Network.Subnet6": "fd00:1::/64", "Network.Masquerade": "no", "Network.MaxFlows": "2000", "Network.CloudMetadata": "yes", "Network.ProxyCaFile": "/tmp/another",
     "Storage.Pool": "/tmp/another", "Storage.Driver": "auto", "Proxy.Directory": "/tmp/another",
     "Local.Socket": "/tmp/another", "Local.Group": "daemon", "Metrics.Listen": "127.0.0.1:9999",

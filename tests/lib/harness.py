@@ -60,7 +60,6 @@ def _options(directory, prefix, number, url):
     return {
         "Node": {"NodeId": NODE_ID, "Name": "test", "StateDirectory": directory / "state", "RuntimeDirectory": directory / "run", "MaxWorkers": 4},
         "Control": {"ApiUrl": url, "TokenFile": directory / "token", "TrustedKeys": directory / "trusted-keys.json", "StatsIntervalSec": 0, "ReconnectSpreadSec": 1},
-        "Courier": {"User": "nobody"},
         "Containers": {"IdBase": 100_000_000 + (SLOT * 20 + number % 20) * 6_553_600, "CgroupPrefix": prefix},
         "Network": {"Table": f"hoody{number}", "InterfacePrefix": interfaces(number), "Subnet4": f"10.{100 + number % 100}.0.0/16"},
         "Storage": {"Pool": directory / "pool", "Driver": "dir", "CountIntervalSec": 0},
@@ -158,7 +157,7 @@ class Node:
         self.prefix = f"hoody-t{os.getpid()}-{self.number}"
         self.table, self.interfaces = f"hoody{self.number}", interfaces(self.number)
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix=f"{self.prefix}-", dir="/tmp"))
-        self.directory.chmod(0o755) # the courier, who is nobody, looks for its own file
+        self.directory.chmod(0o755) # a courier that is another's looks for its own file
         self.log = self.directory / "agent.log"
         self.agent, self.wrapped, self.conf = None, False, conf or {}
         self.program = BUILD / "agent/hoody-agent"

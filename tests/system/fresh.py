@@ -25,6 +25,7 @@ import host
 import node_in_vm
 
 CONTAINERS = int(os.environ.get("HOODY_CONTAINERS", "50"))
+DYNAMIC = range(61184, 65520) # systemd's, below all containers'
 FAR = "198.51.100.1" # where only the upstream proxy can get to
 
 
@@ -87,18 +88,23 @@ def first_order(n, kind):
     return cid
 
 
-def leaves(n):
+def leaves(n, forwarders=0):
     """That they are units of their own, and what holds them."""
-    for leaf, profile in (("courier", "hoody-courier"), ("portal", "hoody-portal")):
+    users = []
+    for leaf, profile in (("courier", "hoody-courier"), ("portal", "hoody-portal"), ("netproxy", "hoody-netproxy")):
         pids = n.pids(leaf)
-        tap.eq(len(pids), 1, f"the {leaf} is a unit")
+        tap.eq(len(pids), forwarders if leaf == "netproxy" else 1, f"the {leaf} is a unit")
+        users += [n.m.must(f"stat -c %u /proc/{pid}").strip() for pid in pids]
         if not pids:
             continue
         status = dict(line.split(":\t") for line in n.m.must(f"cat /proc/{pids[0]}/status").splitlines() if ":\t" in line)
-        tap.eq((status["Uid"].split()[0] != "0", status["CapBnd"], status["NoNewPrivs"], status["Seccomp"]), (True, "0" * 16, "1", "2"), f"{leaf}: another user, no capability, a system call filter")
+        own = set(map(int, status["Uid"].split() + status["Gid"].split()))
+        tap.ok(len(own) == 1 and own <= set(DYNAMIC) and set(map(int, status["Groups"].split())) <= own, f"{leaf}: an id of its own, as user and group", own)
+        tap.eq([status[c] for c in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp")], ["0" * 16] * 5 + ["1", "2"], f"{leaf}: no capability, nor a way to one, a system call filter")
         tap.eq(n.m.must(f"cat /proc/{pids[0]}/attr/current").strip(), f"{profile} (enforce)", f"{leaf}: confined by AppArmor")
-        files = n.m.must(f"cd /proc/{pids[0]}/root; ls -d bin sbin root home var/lib etc/passwd etc/machine-id etc/hoody-agent usr/bin run/hoody-agent 2>/dev/null || true")
+        files = n.m.must(f"cd /proc/{pids[0]}/root; ls -d bin sbin root/.profile home var/lib etc/passwd etc/machine-id etc/hoody-agent usr/bin run/hoody-agent 2>/dev/null || true")
         tap.eq(files, "", f"{leaf}: no file of the host's but libraries and what names and certificates need")
+    tap.eq(len(set(users)), len(users), "each leaf is another user: " + " ".join(users))
     same = n.m.must("readlink /proc/1/ns/mnt; readlink /proc/$(systemctl show -P MainPID hoody-agent)/ns/mnt").split()
     tap.eq(same[0], same[1], "the agent is in the host's mount namespace, which containers' mounts are made in")
     words = n.m.must("journalctl -k -b --no-pager -o cat | grep 'apparmor=\"DENIED\"' | grep hoody || true")
@@ -118,7 +124,7 @@ def upgraded(n, near, far):
     tap.ok("0.1.1" in n.m.must("dpkg-query -W hoody-agent") and n.main_pid() != agent, "upgraded, and the agent is another")
     n.connected()
     tap.eq(inits(n), before, "no container was restarted")
-    tap.eq((n.pids("netproxy"), len(forwarders)), (forwarders, 1), "nor the forwarder")
+    tap.eq((n.pids("netproxy"), len(forwarders)), (forwarders, 2), "nor the forwarders")
     agent = n.main_pid()
     n.m.must(f"kill -9 {agent}")
     host.poll(lambda: n.main_pid() not in (0, agent), 60, 0.5)
@@ -169,9 +175,10 @@ def debian12(package):
         subprocess.run(["ip", "addr", "add", f"{FAR}/32", "dev", "lo"], check=True)
         proxy = subprocess.Popen(["microsocks", "-i", "127.0.0.1", "-p", "1080"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            for op, params in (("network.configure", {"type": "socks5", "proxy": "socks5://10.0.2.2:1080"}), ("network.start", {}), ("container.restart", {"timeout_s": 4})):
-                report = n.node.wait(n.node.order(op, ids[0], **params), 120)
-                tap.eq(report["state"], "succeeded", f"{op} of a container behind a proxy")
+            for cid in ids[:2]:
+                for op, params in (("network.configure", {"type": "socks5", "proxy": "socks5://10.0.2.2:1080"}), ("network.start", {}), ("container.restart", {"timeout_s": 4})):
+                    report = n.node.wait(n.node.order(op, cid, **params), 120)
+                    tap.eq(report["state"], "succeeded", f"{op} of a container behind a proxy")
             near, far = Stream("127.0.0.1", 9001), Stream(FAR, 9002)
             stream_of(n, first, "10.0.2.2", 9001)
             stream_of(n, ids[0], FAR, 9002)
@@ -184,8 +191,8 @@ def debian12(package):
             stage(n, "refused a newer state")
             tap.eq([s.goes_on() for s in (near, far)], [None, None], "and all that while they went on")
             rebooted(n, CONTAINERS)
-            tap.eq(len(n.pids("netproxy")), 1, "and the forwarder")
-            leaves(n)
+            tap.eq(len(n.pids("netproxy")), 2, "and the forwarders")
+            leaves(n, 2)
             stage(n, "rebooted")
             gone = [n.node.wait(n.node.order("container.delete", cid, force=True), 300)["state"] for cid in (first, *ids)]
             tap.eq(gone, ["succeeded"] * CONTAINERS, "all are deleted")

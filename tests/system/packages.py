@@ -14,7 +14,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 import tap
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
-PROGRAMS = {"/usr/sbin/hoody-agent", "/usr/bin/hoodyctl", *(f"/usr/lib/hoody-agent/hoody-{p}" for p in ("courier", "mounts", "netproxy", "netup", "portal", "unpack", "worker"))}
+PROGRAMS = {"/usr/sbin/hoody-agent", "/usr/bin/hoodyctl", *(f"/usr/lib/hoody-agent/hoody-{p}" for p in ("courier", "groups", "mounts", "netproxy", "netup", "portal", "unpack", "worker"))}
 # Everything else, with units where each distribution has them.
 FILES = {"/etc/hoody-agent/agent.conf", "/usr/lib/sysusers.d/hoody-agent.conf", "/usr/lib/systemd/catalog/hoody-agent.catalog", "/usr/lib/tmpfiles.d/hoody-agent.conf", "/usr/lib/systemd/system-preset/80-hoody-agent.preset",
          "UNITS/hoody-agent.service", "UNITS/hoody-agent.socket", *(f"UNITS/hoody-{p}{u}" for p in ("courier", "netproxy", "portal") for u in (".socket", "@.service")),
@@ -94,9 +94,9 @@ def rpm(where):
 
 
 # What systemd-analyze finds open in a leaf, and the most that it may be in all; packaging/SECURITY.md says why each is as it is.
-EMPTY_ROOT = {"RootDirectory=/RootImage=", "ProtectSystem=", "DeviceAllow="}
+DEVICES = {"DeviceAllow="}
 NETWORK = {"RestrictAddressFamilies=~AF_(INET|INET6)", "PrivateNetwork=", "IPAddressDeny="}
-EXPOSED = {"courier": (EMPTY_ROOT | NETWORK, 1.5), "netproxy": (EMPTY_ROOT | NETWORK, 1.5), "portal": (EMPTY_ROOT, 0.5)}
+EXPOSED = {"courier": (DEVICES | NETWORK, 1.2), "netproxy": (DEVICES | NETWORK, 1.2), "portal": (DEVICES, 0.3)}
 
 
 def exposure(units):

@@ -29,7 +29,7 @@ if [ ! -e $mark/stage ]; then
 	# From the build's own directory: packages are another test's matter.
 	sed "s|^ExecStart=.*|ExecStart=$top_builddir/agent/hoody-agent --config /etc/hoody-agent/agent.conf|" \
 		"$top_srcdir/packaging/systemd/hoody-agent.service.in" >/etc/systemd/system/hoody-agent.service
-	printf '[Node]\nName=vm\n[Courier]\nUser=nobody\n[Local]\nGroup=root\n' >/etc/hoody-agent/agent.conf
+	printf '[Node]\nName=vm\n[Local]\nGroup=root\n' >/etc/hoody-agent/agent.conf
 	systemctl daemon-reload
 	echo first >$mark/stage
 fi

@@ -26,6 +26,7 @@
 #include "proto/channel.h"
 #include "proto/encoding.h"
 #include "proto/ident.h"
+#include "proto/leafid.h"
 #include "proto/sandbox.h"
 
 #define NOBODY       65534
@@ -599,7 +600,8 @@ static void linger(void)
 
 	port = slurp(path, &size);
 	a.sin_port = htons((uint16_t)atoi(port));
-	if (sandbox_enter(SANDBOX_CLIENT, &(struct sandbox_who){ .user = "nobody" }, &err) < 0)
+	if (sandbox_enter(SANDBOX_CLIENT,
+		    &(struct sandbox_who){ .id = LEAFID_BASE(LEAFID_COURIER) }, &err) < 0)
 		exit(4);
 	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0 || connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0)
