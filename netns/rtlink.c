@@ -225,25 +225,29 @@ static int dress(struct nl_sock *s, const struct rtlink *l, struct err *err)
 	return r < 0 ? rtsock_fail(err, r, "set up", l->name) : 0;
 }
 
+/* In the namespace of @s, which is not this process's any more when the inner end has failed. */
 static int remove_one(struct nl_sock *s, const char *name)
 {
 	struct rtnl_link *link = rtsock_must(rtnl_link_alloc());
 	int r;
 
 	rtnl_link_set_name(link, name);
-	r = if_nametoindex(name) == 0 && errno == ENODEV ? 0 : rtnl_link_delete(s, link);
+	r = rtnl_link_delete(s, link);
 	rtnl_link_put(link);
 	return r == -NLE_NODEV || r == -NLE_OBJ_NOTFOUND ? 0 : r;
 }
 
 /* --- the other end --- */
 
-static int enter(pid_t pid)
+static int enter(pid_t pid, struct err *err)
 {
 	_cleanup_(freep) char *path = xasprintf("/proc/%d/ns/net", (int)pid);
 	_cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-	return fd < 0 || setns(fd, CLONE_NEWNET) < 0 ? -errno : 0;
+	if (fd < 0 || setns(fd, CLONE_NEWNET) < 0)
+		return err_set(err, -errno, ERR_INTERNAL, NULL,
+			"can't enter the container's network: %s", strerror(errno));
+	return 0;
 }
 
 /* The one address has no subnet, so the gateway is on the link by a route of its own. */
@@ -291,11 +295,13 @@ int rtlink_make(const struct rtlink *l, pid_t pid, struct err *err)
 	if (r < 0)
 		return rtsock_fail(err, r, "make", l->name);
 	r = dress(s, l, err);
+	if (r == 0)
+		r = enter(pid, err);
+	if (r == 0)
+		r = dress_inside(l, err);
 	if (r < 0)
 		(void)remove_one(s, l->name);
-	if (r == 0)
-		r = enter(pid);
-	return r < 0 ? r : dress_inside(l, err);
+	return r;
 }
 
 static int remove_limit(struct nl_sock *s, int ifindex)

@@ -410,9 +410,35 @@ def version_six(outside):
         tap.eq((node.leaks(), node.sanitizer_words()), ([], []), "nothing is left of it")
 
 
+def half_made():
+    """A link whose inner end can't be set up: said in a sentence, and no outer end stays."""
+    failnth, netup = harness.BUILD / "tests/tools/failnth", harness.BUILD / "netns/hoody-netup"
+    own, space, name = netns.Namespace(), netns.Namespace(), "half0"
+    holder = space.popen("sleep", "infinity")
+    links = lambda: [line.split()[1].split("@")[0] for line in own.ip("-o link show").stdout.splitlines()]
+
+    def make(*wrap):
+        r = own.run(*wrap, netup, name, "02:00:00:00:00:01", "10.9.8.7", "fd00::7", 0, 0, check=False, env=dict(os.environ, LXC_PID=str(holder.pid)))
+        said = [line.removeprefix("hoody-netup: ") for line in r.stderr.splitlines() if line.startswith("hoody-netup:")]
+        return r.returncode != 0, len(said) == 1 and len(said[0]) > 10, name in links()
+
+    try:
+        tap.eq(make(failnth, "setns", "1", "EPERM", "--"), (True, True, False), "a link into a namespace that can't be entered")
+        space.sysctl(ipv6__conf__default__disable_ipv6=1)
+        tap.eq(make(), (True, True, False), "one whose inner end refuses its address")
+        space.sysctl(ipv6__conf__default__disable_ipv6=0)
+        tap.eq(make(), (False, False, True), "and one that is made")
+    finally:
+        holder.kill()
+        holder.wait()
+        own.close()
+        space.close()
+
+
 def main():
     if os.geteuid() != 0:
         tap.skip_all("needs root")
+    half_made()
     outside = Outside()
     with harness.Node(conf={"Network": {"Dns": "192.0.2.53", "ProxyAddresses": "203.0.113.9"}}) as node:
         a, b, c = Box(node, "alpha"), Box(node, "beta"), Box(node, "gamma", OTHER_PROJECT)
