@@ -28,6 +28,7 @@
 #define REQUEST_SIZE 512
 #define QUEUE_MAX    (4 * 1024 * 1024)
 #define READ_MAX     64 /* datagrams in one turn */
+#define DUMPS_MAX    3
 #define MAC_SIZE     6
 #define PUT          (NLM_F_CREATE | NLM_F_EXCL)
 
@@ -269,6 +270,19 @@ static void *begin(struct request *q, uint16_t type, uint16_t flags, size_t size
 	return mnl_nlmsg_put_extra_header(q->h, size);
 }
 
+/* The next part of the answer to what was asked last. What is left of an earlier one, whose reading ended
+ * early, is passed over. */
+static ssize_t hear(struct rtkeep *k)
+{
+	const struct nlmsghdr *h = (const void *)k->buffer;
+	ssize_t n;
+
+	do
+		n = recv(mnl_socket_get_fd(k->ask), k->buffer, sizeof(k->buffer), MSG_DONTWAIT);
+	while (n > 0 && (!mnl_nlmsg_ok(h, (int)n) || h->nlmsg_seq != k->sequence));
+	return n;
+}
+
 /* 0, or the kernel's refusal. Its answer is there when the request is sent. */
 static int ask(struct rtkeep *k, struct request *q)
 {
@@ -279,12 +293,11 @@ static int ask(struct rtkeep *k, struct request *q)
 	q->h->nlmsg_flags |= NLM_F_ACK;
 	if (mnl_socket_sendto(k->ask, q->h, q->h->nlmsg_len) < 0)
 		return -errno;
-	while ((n = recv(mnl_socket_get_fd(k->ask), k->buffer, sizeof(k->buffer), MSG_DONTWAIT)) >
-		0) {
+	while ((n = hear(k)) > 0) {
 		left = (int)n;
 		for (const struct nlmsghdr *h = (const void *)k->buffer; mnl_nlmsg_ok(h, left);
 			h = mnl_nlmsg_next(h, &left))
-			if (h->nlmsg_type == NLMSG_ERROR && h->nlmsg_seq == k->sequence)
+			if (h->nlmsg_type == NLMSG_ERROR)
 				return ((const struct nlmsgerr *)mnl_nlmsg_get_payload(h))->error;
 	}
 	return n < 0 ? -errno : -EIO;
@@ -349,11 +362,9 @@ static bool leads_elsewhere(struct rtkeep *k, int ifindex, const struct place *p
 	q.h->nlmsg_seq = ++k->sequence;
 	if (mnl_socket_sendto(k->ask, q.h, q.h->nlmsg_len) < 0)
 		return false;
-	n = recv(mnl_socket_get_fd(k->ask), k->buffer, sizeof(k->buffer), MSG_DONTWAIT);
-	if (n <= 0 || !mnl_nlmsg_ok(h, (int)n))
-		return false;
-	return h->nlmsg_type != RTM_NEWROUTE ||
-	       u32_of(find(h, sizeof(*m), RTA_OIF)) != (uint32_t)ifindex;
+	n = hear(k);
+	return n > 0 && (h->nlmsg_type != RTM_NEWROUTE ||
+				u32_of(find(h, sizeof(*m), RTA_OIF)) != (uint32_t)ifindex);
 }
 
 static int put_route(struct rtkeep *k, int ifindex, const struct place *p)
@@ -538,25 +549,44 @@ static int on_dumped(const struct nlmsghdr *h, void *userdata)
 	return MNL_CB_OK;
 }
 
-int rtkeep_uplinks(struct rtkeep *k, const char *prefix)
+/* A dump that was left half-way goes on until it is read, and the kernel begins no other (EBUSY). */
+static void drain(struct rtkeep *k)
 {
-	struct walk w = { .prefix = prefix };
+	while (recv(mnl_socket_get_fd(k->ask), k->buffer, sizeof(k->buffer), MSG_DONTWAIT) >= 0)
+		;
+}
+
+static int dump_routes(struct rtkeep *k, struct walk *w)
+{
 	struct request q;
 	struct rtmsg *m = begin(&q, RTM_GETROUTE, NLM_F_DUMP, sizeof(*m));
 	int r = MNL_CB_OK;
 
 	m->rtm_family = AF_INET;
 	q.h->nlmsg_seq = ++k->sequence;
+	drain(k);
 	if (mnl_socket_sendto(k->ask, q.h, q.h->nlmsg_len) < 0)
 		return -errno;
 	while (r == MNL_CB_OK) {
-		ssize_t n =
-			recv(mnl_socket_get_fd(k->ask), k->buffer, sizeof(k->buffer), MSG_DONTWAIT);
+		ssize_t n = hear(k);
 
-		r = n < 0 ? -1
-			  : mnl_cb_run(k->buffer, (size_t)n, k->sequence,
-				    mnl_socket_get_portid(k->ask), on_dumped, &w);
+		if (n < 0)
+			return -errno;
+		r = mnl_cb_run(k->buffer, (size_t)n, k->sequence, mnl_socket_get_portid(k->ask),
+			on_dumped, w);
 	}
-	raise_seen(&w);
-	return r < 0 ? -errno : w.raised;
+	return r < 0 ? -errno : 0;
+}
+
+int rtkeep_uplinks(struct rtkeep *k, const char *prefix)
+{
+	struct walk w = { .prefix = prefix };
+	int r = -EINTR;
+
+	/* Routes that change meanwhile make a dump of them void. */
+	for (int i = 0; i < DUMPS_MAX && r == -EINTR; i++) {
+		r = dump_routes(k, &w);
+		raise_seen(&w);
+	}
+	return r < 0 ? r : w.raised;
 }
