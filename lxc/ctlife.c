@@ -300,6 +300,16 @@ static int killed_for_memory(struct ctlife *l, struct err *err)
 		limit);
 }
 
+static void unshare_space(int before)
+{
+	if (before < 0)
+		return;
+	(void)unsetenv("LISTEN_FDS");
+	if (dup3(before, KEPT_FD, O_CLOEXEC) < 0)
+		abort(); /* the agent's job: without it nothing can be told */
+	closefd(before);
+}
+
 /* Give the container a user namespace of our making. Its monitor opens that at each start, also at one that
  * init asks for by reboot(2), when nothing of it may be left but what the monitor holds: descriptors up to
  * LISTEN_FDS, of all that it inherits (lxc_check_inherited in liblxc's start.c).
@@ -314,20 +324,12 @@ static int share_space(struct ctlife *l, struct lxc_container *c, struct err *er
 	before = fcntl(KEPT_FD, F_DUPFD_CLOEXEC, ELSEWHERE_FD);
 	if (before < 0 || dup3(space, KEPT_FD, O_CLOEXEC) < 0 ||
 		setenv("LISTEN_FDS", KEPT_FD_TEXT, 1) < 0 ||
-		!c->set_config_item(c, "lxc.namespace.share.user", "/proc/self/fd/" KEPT_FD_TEXT))
+		!c->set_config_item(c, "lxc.namespace.share.user", "/proc/self/fd/" KEPT_FD_TEXT)) {
+		unshare_space(before);
 		return err_set(err, -EIO, ERR_INTERNAL, NULL,
 			"the container's user namespace can't be handed to liblxc");
+	}
 	return before;
-}
-
-static void unshare_space(int before)
-{
-	if (before < 0)
-		return;
-	(void)unsetenv("LISTEN_FDS");
-	if (dup3(before, KEPT_FD, O_CLOEXEC) < 0)
-		abort(); /* the agent's job: without it nothing can be told */
-	closefd(before);
 }
 
 static int start(struct ctlife *l, struct err *err)

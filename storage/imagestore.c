@@ -348,13 +348,13 @@ int imagestore_abandon(struct pool *p, const char *digest, struct err *err)
 int imagestore_open(struct pool *p, const char *digest, struct err *err)
 {
 	_cleanup_(closep) int dir = open_dir(p->images, digest);
-	int fd = dir < 0 ? dir : open_dir(dir, ROOTFS);
+	_cleanup_(closep) int tree = dir < 0 ? dir : open_dir(dir, ROOTFS);
+	int r = tree < 0 ? tree : flock(tree, LOCK_SH) < 0 ? -errno : 0;
 
-	if (fd >= 0 && flock(fd, LOCK_SH) < 0)
-		fd = closefd(fd);
-	return fd < 0 ? err_set(err, -ENOENT, ERR_IMAGE_NOT_FOUND, "image",
-				"the image is not in the pool")
-		      : fd;
+	if (r == -ENOENT)
+		return err_set(
+			err, r, ERR_IMAGE_NOT_FOUND, "image", "the image is not in the pool");
+	return r < 0 ? diskerr_set(err, r, "the image can't be opened") : take_fd(&tree);
 }
 
 int imagestore_verify(struct pool *p, const char *digest, bool *ret, struct err *err)

@@ -26,8 +26,8 @@ _must_check_ int imagestore_unpack(
 /* Take away what an unpacking that was killed left half-done. */
 _must_check_ int imagestore_abandon(struct pool *p, const char *digest, struct err *err);
 
-/* The tree, to be cloned; it isn't removed before the descriptor is closed. -ENOENT
- * (IMAGE_NOT_FOUND). The caller's. */
+/* The tree, to be cloned; it isn't removed before the descriptor is closed. -ENOENT: it
+ * is not there (IMAGE_NOT_FOUND). The caller's. */
 _must_check_ int imagestore_open(struct pool *p, const char *digest, struct err *err);
 
 /* Is the tree what was unpacked, to the last byte? @ret is false also when it is gone, or was

@@ -35,11 +35,9 @@ static int fail(struct err *err, int r, const char *what)
 /* One worker at a time makes or removes a top. */
 static int lock(const char *run)
 {
-	int fd = open(run, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_(closep) int fd = open(run, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	if (fd >= 0 && flock(fd, LOCK_EX) < 0)
-		return -errno;
-	return fd < 0 ? -errno : fd;
+	return fd < 0 || flock(fd, LOCK_EX) < 0 ? -errno : take_fd(&fd);
 }
 
 static bool is_mounted(int parent, int top)

@@ -56,7 +56,7 @@ struct walk {
 	struct treecopy *t;
 	struct level *level;
 	struct link *links[LINK_BUCKETS], *targets[LINK_BUCKETS];
-	dev_t device, target_device;
+	dev_t device;
 	uint64_t told_bytes, told_files;
 	bool wait;       /* for leases that are not given up */
 	unsigned polite; /* tries that were made */

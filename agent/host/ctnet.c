@@ -282,9 +282,11 @@ void ctnet_count(struct agent *a, const struct container *c, enum fwdirection di
 	memset(ret_packets, 0, n * sizeof(*ret_packets));
 	memset(ret_bytes, 0, n * sizeof(*ret_bytes));
 	/* Figures only: what can't be asked is none. */
-	if (a->net->table &&
-		fwtable_count(a->net->table, port.ifname, direction, ret_packets, ret_bytes, n) < 0)
+	if (a->net->table && fwtable_count(a->net->table, port.ifname, direction, ret_packets,
+				     ret_bytes, n) < 0) {
 		memset(ret_packets, 0, n * sizeof(*ret_packets));
+		memset(ret_bytes, 0, n * sizeof(*ret_bytes));
+	}
 }
 
 void ctnet_look_refused(struct agent *a)

@@ -383,7 +383,7 @@ static void control(const struct page *p)
 	if (!v || !state)
 		return;
 	single(p, GAUGE, "hoody_control_up", "1 while the control API answers.",
-		strcmp(state, "connected") == 0 || strcmp(state, "up") == 0);
+		strcmp(state, "connected") == 0);
 	single(p, GAUGE, "hoody_control_clock_skew",
 		"1 while the control API's signed answers are of another time than this node's.",
 		strcmp(code ? code : "", "clock_skew") == 0);

@@ -380,7 +380,7 @@ json_t *stats_project_name(const struct agent *a, const char *project_id)
 json_t *stats_json(const struct agent *a, const struct stats_sample *s, json_t *usage_steals)
 {
 	const struct container *c = s->container;
-	int64_t begin_us = clock_ms(CLOCK_MONOTONIC);
+	int64_t begin_ms = clock_ms(CLOCK_MONOTONIC);
 	const char *word;
 	int code;
 	json_t *v;
@@ -409,7 +409,7 @@ json_t *stats_json(const struct agent *a, const struct stats_sample *s, json_t *
 	else
 		json_decref(usage_steals);
 	(void)json_object_set_new(v, "processing_time",
-		json_sprintf("%lldms", (long long)(clock_ms(CLOCK_MONOTONIC) - begin_us)));
+		json_sprintf("%lldms", (long long)(clock_ms(CLOCK_MONOTONIC) - begin_ms)));
 	return v;
 }
 
