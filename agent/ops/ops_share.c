@@ -20,6 +20,8 @@
 #include "agent/state/sharelist.h"
 #include "proto/jsonx.h"
 
+#define NAMED "/hoody/shares/"
+
 static const json_t *param(const struct operation *op, const char *key)
 {
 	return json_object_get(op->order.params, key);
@@ -38,6 +40,14 @@ static const char *share_id(const struct operation *op)
 static json_t *recorded(struct agent *a, const struct operation *op)
 {
 	return sharelist_get(a->store, share_id(op));
+}
+
+/* Has it no place of its own, but that of its name? */
+static bool is_named(const json_t *share)
+{
+	const char *at = text(share, "mount_path");
+
+	return at && strncmp(at, NAMED, strlen(NAMED)) == 0;
 }
 
 /* --- lanes: every container that the share concerns --- */
@@ -144,7 +154,7 @@ static void finish(struct agent *a, struct operation *op, const char *event)
 static bool place_is_taken(struct agent *a, struct operation *op, const json_t *share)
 {
 	const char *path = text(share, "mount_path"), *alias = text(op->order.params, "alias");
-	_cleanup_(freep) char *named = alias ? xasprintf("/hoody/shares/%s", alias) : NULL;
+	_cleanup_(freep) char *named = alias ? xasprintf(NAMED "%s", alias) : NULL;
 	_cleanup_json_ json_t *row = json_deep_copy(share);
 
 	(void)json_object_set_new(row, "id", json_string(share_id(op)));
@@ -160,17 +170,32 @@ static bool place_is_taken(struct agent *a, struct operation *op, const json_t *
 
 /* --- create --- */
 
+/* What no update changes. */
+static bool is_same(const json_t *there, const json_t *p)
+{
+	static const char *const fixed[] = { "source_container_id", "source_path",
+		"target_container_id", "target_project_id" };
+	const char *at = text(p, "mount_path");
+
+	for (size_t i = 0; i < countof(fixed); i++) {
+		const char *is = text(there, fixed[i]), *wanted = text(p, fixed[i]);
+
+		if (is && wanted ? strcmp(is, wanted) != 0 : is || wanted)
+			return false;
+	}
+	return at ? strcmp(at, text(there, "mount_path")) == 0 : is_named(there);
+}
+
+/* Of one id there is one share: a second order of it is an update. */
 static enum ops_verdict create_check(struct agent *a, struct operation *op)
 {
 	const json_t *p = op->order.params;
 	_cleanup_json_ json_t *there = recorded(a, op);
 	const char *target = text(p, "target_container_id");
 
-	if (there)
-		return json_equal(json_object_get(there, "source_path"), param(op, "source_path"))
-			       ? OPS_RUN
-			       : opstate_refuse(op, -EEXIST, ERR_SHARE_EXISTS,
-					 "a share of this id exists with another source");
+	if (there && !is_same(there, p))
+		return opstate_refuse(op, -EEXIST, ERR_SHARE_EXISTS,
+			"a share of this id exists with another source, target or place");
 	if (!desired_find(a->desired, text(p, "source_container_id"))) {
 		(void)err_set(&op->err, -ENOENT, ERR_SOURCE_CONTAINER_NOT_FOUND,
 			"source_container_id", "the source is not on this node");
@@ -198,18 +223,25 @@ static int create_begin(struct agent *a, struct operation *op)
 	_cleanup_json_ json_t *row = json_deep_copy(op->order.params);
 
 	(void)json_object_set(row, "id", json_object_get(row, "share_id"));
+	sharelist_keep(a->store, share_id(op));
 	put(a, row, NULL);
 	return 0;
 }
 
 static void create_finish(struct agent *a, struct operation *op)
 {
-	finish(a, op, "created");
+	bool again = sharelist_is_kept(a->store, share_id(op));
+
+	sharelist_settle(a->store, share_id(op));
+	finish(a, op, again ? "updated" : "created");
 }
 
 static void create_abandon(struct agent *a, struct operation *op)
 {
-	sharelist_remove(a->store, share_id(op));
+	if (sharelist_is_kept(a->store, share_id(op)))
+		sharelist_revert(a->store, share_id(op));
+	else
+		sharelist_remove(a->store, share_id(op));
 }
 
 /* --- update --- */
@@ -225,9 +257,8 @@ static enum ops_verdict no_share(struct operation *op)
 static bool renames(const struct operation *op, json_t *share)
 {
 	const char *alias = text(op->order.params, "alias"), *at = text(share, "mount_path");
-	bool by_name = at && strncmp(at, "/hoody/shares/", strlen("/hoody/shares/")) == 0;
 
-	if (!alias || !by_name || strcmp(at + strlen("/hoody/shares/"), alias) == 0)
+	if (!alias || !is_named(share) || strcmp(at + strlen(NAMED), alias) == 0)
 		return false;
 	(void)json_object_del(share, "mount_path");
 	return true;

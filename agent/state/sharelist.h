@@ -20,6 +20,7 @@ void sharelist_put(struct store *s, const struct sharelist_entry *e, int64_t now
 void sharelist_remove(struct store *s, const char *id);
 /* Keep what is wished of the share, and by whom it was refused, until it is settled or brought back. */
 void sharelist_keep(struct store *s, const char *id);
+bool sharelist_is_kept(struct store *s, const char *id);
 void sharelist_revert(struct store *s, const char *id);
 void sharelist_settle(struct store *s, const char *id);
 /* A project is gone: what was meant for it. */

@@ -32,11 +32,11 @@ def read(path):
         return None
 
 
-def given_up(node, share):
+def given_up(node, op, share, **more):
     """Workers that die whenever there is one: the order fails in the end, and leaves what was wished before."""
     api = local.Local(node)
-    before = {s["id"]: s for s in api.do("GET", "/storage/shares")["shares"]}[share]
-    stop = threading.Event()
+    recorded = lambda: {s["id"]: s for s in api.do("GET", "/storage/shares")["shares"]}.get(share, {})
+    before, stop = recorded(), threading.Event()
 
     def kill():
         agent = node.agent_pid()
@@ -51,12 +51,12 @@ def given_up(node, share):
     thread = threading.Thread(target=kill)
     thread.start()
     try:
-        report = node.do("share.update", share_id=share, mode="readonly", enabled=True, alias="other")
+        report = node.do(op, share_id=share, mode="readonly", enabled=True, alias="other", **more)
     finally:
         stop.set()
         thread.join()
-    now = {s["id"]: s for s in api.do("GET", "/storage/shares")["shares"]}[share]
-    tap.ok(report["state"] == "failed" and all(now[k] == before[k] for k in ("mode", "enabled", "alias")), "an order that is given up leaves what was wished before", report, now)
+    now = recorded()
+    tap.ok(report["state"] == "failed" and all(now.get(k, "gone") == before[k] for k in ("mode", "enabled", "alias")), f"{op}: an order that is given up leaves what was wished before", report, now)
 
 
 def main():
@@ -70,6 +70,7 @@ def main():
         (node.root(a) / "data").mkdir()
         (node.root(a) / "data/f").write_text("x")
         document = node.directory / "state/proxy/containers" / f"{b}.json"
+        there = {"source_container_id": a, "source_path": "/data", "target_container_id": b, "mount_path": "/mnt/s"}
         bad, share, alias, version, ramdisk, kills = [], None, node.new_id(), 0, True, {"agent": 0, "worker": 0}
         for n in range(ROUNDS):
             wishes = []
@@ -80,7 +81,7 @@ def main():
             share, old = node.new_id(), share
             if old:
                 wish("share.delete", share_id=old)
-            wish("share.create", share_id=share, source_container_id=a, source_path="/data", target_container_id=b, mode="readonly", mount_path="/mnt/s")
+            wish("share.create", share_id=share, mode="readonly", **there)
             wish("env.set", b, key="N", value=str(n))
             wish("share.update", share_id=share, mode="readwrite")
             version += 1
@@ -113,7 +114,8 @@ def main():
             if not good:
                 bad.append((n, failed, {at: at in seen for at in want}, want, seen.get("/mnt/s"), env, read(document), names))
         tap.ok(not bad, f"{ROUNDS} rounds: all of it is as the orders say", *bad[:3])
-        given_up(node, share)
+        given_up(node, "share.update", share)
+        given_up(node, "share.create", share, **there)
         stats = node.api.ask("stats")
         tap.eq((stats["orders_terminal"], stats["orders_ended_twice"], stats["violations"]), (stats["orders_issued"], 0, []), "every order ended once")
         tap.figure(f"the agent killed {kills['agent']} times, its workers {kills['worker']} times")

@@ -200,6 +200,7 @@ def ordinary(node, a, b):
     tap.ok(b.has_mount("/mnt/shared"), "and takes it back")
     report = node.do("share.create", None, share_id=node.new_id(), source_container_id=a.id, source_path="/data/shared", target_container_id=b.id, mode="readonly")
     tap.eq(report["error"]["code"], "SHARE_ALREADY_EXISTS", "the same again is refused")
+    again(node, a, b, sid)
     a.do("snapshot.create", alias="before")
     a.sh("echo later >/data/shared/file")
     a.do("snapshot.restore", name="before")
@@ -210,6 +211,17 @@ def ordinary(node, a, b):
     tap.eq(node.do("share.delete", None, share_id=sid)["state"], "succeeded", "deleted while the target is paused")
     b.do("container.resume")
     tap.ok(not b.has_mount("/mnt/shared") and node.do("share.delete", None, share_id=sid)["state"] == "succeeded", "unmounted; again: success")
+
+
+def again(node, a, b, sid):
+    """The same id a second time: the same share, or none."""
+    there = {"share_id": sid, "source_container_id": a.id, "source_path": "/data/shared", "target_container_id": b.id, "mount_path": "/mnt/shared", "mode": "readonly"}
+    other = {"source_container_id": b.id, "target_container_id": a.id}
+    for what, change in (("source", other), ("path", {"source_path": "/data"}), ("target", {"target_container_id": None, "target_project_id": harness.PROJECT}), ("place", {"mount_path": "/mnt/elsewhere"}), ("place", {"mount_path": None})):
+        report = node.do("share.create", None, **{k: v for k, v in {**there, **change}.items() if v})
+        tap.eq((report["state"], report.get("error", {}).get("code")), ("failed", "SHARE_ALREADY_EXISTS"), f"nor is there another share of its id, with another {what}")
+    report = node.do("share.create", None, label="named", **there)
+    tap.eq((report["state"], report["result"].get("label"), b.has_mount("/mnt/shared")), ("succeeded", "named", True), "but itself once more, with what may change")
 
 
 def projects(node, a, b):
