@@ -7,15 +7,19 @@
  *
  * The store is the truth, and files are never read back, but for the map's generation, which
  * must not go backwards. At the start what stands for nothing is removed and all else written
- * again. What a document says is the control API's affair and the proxy's. */
+ * again. What can't be written is `behind`, by its name, and tried again as the store then has
+ * it; who succeeds in writing that name first takes it out. What a document says is the control
+ * API's affair and the proxy's. */
 #include "agent/host/proxydir.h"
 #include "agent/state/journal.h"
 
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <sodium.h>
 #include <sys/stat.h>
 
+#include "agent/common/backoff.h"
 #include "agent/common/journald.h"
 #include "agent/state/aliaslist.h"
 #include "agent/state/desired.h"
@@ -32,11 +36,18 @@ static const char *const folders[PROXYDIR_KINDS] = {
 	[PROXYDIR_CONTAINER] = "containers",
 	[PROXYDIR_ALIAS] = "aliases",
 };
+/* Of documents, in the store. */
+static const char *const scopes[PROXYDIR_ALIAS] = {
+	[PROXYDIR_PROJECT] = "project",
+	[PROXYDIR_CONTAINER] = "container",
+};
 
 struct proxydir {
 	struct agent *agent;
 	int top, folder[PROXYDIR_KINDS];
-	sd_event_source *timer; /* writes the map */
+	sd_event_source *timer;         /* writes the map, and what is behind */
+	json_t *behind[PROXYDIR_KINDS]; /* names, as the members of an object */
+	struct backoff backoff;
 	json_int_t generation;
 	char *written; /* the containers of the map as it stands there */
 };
@@ -75,10 +86,41 @@ int proxydir_put(struct proxydir *p, enum proxydir_kind kind, const char *name,
 		r = put_text(p->folder[kind], file, text, /* durable= */ true);
 	else if (unlinkat(p->folder[kind], file, 0) < 0 && errno != ENOENT)
 		r = -errno;
-	return r < 0 ? err_set(err, r, r == -ENOSPC || r == -EDQUOT ? ERR_DISK_FULL : ERR_INTERNAL,
-			       "Proxy.Directory", "%s/%s can't be written: %s", folders[kind], file,
-			       strerror(-r))
-		     : 0;
+	if (r >= 0) {
+		(void)json_object_del(p->behind[kind], name);
+		return 0;
+	}
+	(void)json_object_set_new(p->behind[kind], name, json_null());
+	proxydir_map_changed(p);
+	return err_set(err, r, r == -ENOSPC || r == -EDQUOT ? ERR_DISK_FULL : ERR_INTERNAL,
+		"Proxy.Directory", "%s/%s can't be written: %s", folders[kind], file, strerror(-r));
+}
+
+static json_t *wanted_of(const struct proxydir *p, enum proxydir_kind kind)
+{
+	struct store *s = p->agent->store;
+
+	return kind == PROXYDIR_ALIAS ? aliaslist_files(s, journal_trusted_now_ms(s))
+				      : doclist_all(s, scopes[kind]);
+}
+
+static int put_behind(struct proxydir *p, struct err *err)
+{
+	int r = 0;
+
+	for (int k = 0; k < PROXYDIR_KINDS; k++) {
+		_cleanup_json_ json_t *names = json_copy(p->behind[k]),
+				      *wanted = json_object_size(names) > 0
+							? wanted_of(p, (enum proxydir_kind)k)
+							: NULL;
+		const char *name;
+		json_t *v;
+
+		json_object_foreach(names, name, v)
+			r = MIN_OF(r, proxydir_put(p, (enum proxydir_kind)k, name,
+					      json_object_get(wanted, name), err));
+	}
+	return r;
 }
 
 /* --- at the start --- */
@@ -87,13 +129,10 @@ static void put_all(struct proxydir *p, enum proxydir_kind kind, const json_t *w
 {
 	const char *name;
 	json_t *content;
+	struct err err;
 
-	json_object_foreach((json_t *)(uintptr_t)wanted, name, content) {
-		struct err err = {};
-
-		if (proxydir_put(p, kind, name, content, &err) < 0)
-			LOG(LOG_ERR, PROXY_FILES, FIELDS(.err = &err), "%s", err.message);
-	}
+	json_object_foreach((json_t *)(uintptr_t)wanted, name, content)
+		(void)!proxydir_put(p, kind, name, content, &err);
 }
 
 /* Files that nothing stands for any more: a predecessor's that died between its journal and them. */
@@ -102,6 +141,7 @@ static void remove_others(struct proxydir *p, enum proxydir_kind kind, const jso
 	int copy = openat(p->folder[kind], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = copy < 0 ? NULL : fdopendir(copy);
 	struct dirent *e;
+	struct err err;
 
 	while (d && (e = readdir(d))) {
 		char name[NAME_SIZE];
@@ -111,7 +151,7 @@ static void remove_others(struct proxydir *p, enum proxydir_kind kind, const jso
 			continue;
 		(void)snprintf(name, sizeof(name), "%.*s", (int)(len - 5), e->d_name);
 		if (!json_object_get(wanted, name))
-			(void)unlinkat(p->folder[kind], e->d_name, 0);
+			(void)!proxydir_put(p, kind, name, NULL, &err);
 	}
 	if (d)
 		(void)closedir(d);
@@ -119,17 +159,11 @@ static void remove_others(struct proxydir *p, enum proxydir_kind kind, const jso
 
 void proxydir_start(struct proxydir *p)
 {
-	struct store *s = p->agent->store;
-	json_t *wanted[PROXYDIR_KINDS] = {
-		[PROXYDIR_PROJECT] = doclist_all(s, "project"),
-		[PROXYDIR_CONTAINER] = doclist_all(s, "container"),
-		[PROXYDIR_ALIAS] = aliaslist_files(s, journal_trusted_now_ms(p->agent->store)),
-	};
-
 	for (int k = 0; k < PROXYDIR_KINDS; k++) {
-		remove_others(p, (enum proxydir_kind)k, wanted[k]);
-		put_all(p, (enum proxydir_kind)k, wanted[k]);
-		json_decref(wanted[k]);
+		_cleanup_json_ json_t *wanted = wanted_of(p, (enum proxydir_kind)k);
+
+		remove_others(p, (enum proxydir_kind)k, wanted);
+		put_all(p, (enum proxydir_kind)k, wanted);
 	}
 	proxydir_map_changed(p);
 }
@@ -154,9 +188,8 @@ static json_t *map_of(const struct agent *a)
 	return list;
 }
 
-static int on_time(sd_event_source *s, uint64_t usec, void *userdata)
+static int put_map(struct proxydir *p, struct err *err)
 {
-	struct proxydir *p = userdata;
 	_cleanup_json_ json_t *list = map_of(p->agent), *map = NULL;
 	_cleanup_(freep) char *text = NULL, *containers = jsonx_dump(list);
 	int r;
@@ -167,14 +200,35 @@ static int on_time(sd_event_source *s, uint64_t usec, void *userdata)
 		p->agent->conf.node.name, "containers", list);
 	text = jsonx_dump(map);
 	r = put_text(p->top, MAP, text, /* durable= */ false);
-	if (r < 0) {
-		LOG(LOG_ERR, PROXY_FILES, FIELDS(.errnum = -r), MAP " can't be written: %s",
+	if (r < 0)
+		return err_set(err, r, ERR_INTERNAL, "Proxy.Directory", MAP " can't be written: %s",
 			strerror(-r));
-		return 0;
-	}
 	p->generation++;
 	free(p->written);
 	p->written = TAKE(containers);
+	return 0;
+}
+
+static void again_in(struct proxydir *p, uint64_t usec)
+{
+	(void)sd_event_source_set_time_relative(p->timer, usec);
+	(void)sd_event_source_set_enabled(p->timer, SD_EVENT_ONESHOT);
+}
+
+/* What fails is said once, not at each try. */
+static int on_time(sd_event_source *s, uint64_t usec, void *userdata)
+{
+	struct proxydir *p = userdata;
+	struct err err = {};
+	int behind = put_behind(p, &err), map = put_map(p, &err);
+
+	if (behind >= 0 && map >= 0) {
+		backoff_succeeded(&p->backoff);
+		return 0;
+	}
+	if (p->backoff.failures == 0)
+		LOG(LOG_ERR, PROXY_FILES, FIELDS(.err = &err), "%s", err.message);
+	again_in(p, backoff_failed(&p->backoff, BACKOFF_FIRST_MS, 0, randombytes_random()) * 1000);
 	return 0;
 }
 
@@ -189,8 +243,7 @@ void proxydir_map_changed(struct proxydir *p)
 
 	if (!p || (sd_event_source_get_enabled(p->timer, &on) > 0 && on != SD_EVENT_OFF))
 		return;
-	(void)sd_event_source_set_time_relative(p->timer, MAP_USEC);
-	(void)sd_event_source_set_enabled(p->timer, SD_EVENT_ONESHOT);
+	again_in(p, MAP_USEC);
 }
 
 /* A reader must never see a generation twice, also when a power cut has taken the last map: so each run
@@ -221,8 +274,10 @@ int proxydir_new(struct agent *a, struct proxydir **ret, struct err *err)
 	int r;
 
 	p->agent = a;
-	for (int k = 0; k < PROXYDIR_KINDS; k++)
+	for (int k = 0; k < PROXYDIR_KINDS; k++) {
 		p->folder[k] = -1;
+		p->behind[k] = json_object();
+	}
 	p->top = r = open_folder(AT_FDCWD, a->conf.proxy.directory);
 	for (int k = 0; k < PROXYDIR_KINDS && r >= 0; k++)
 		p->folder[k] = r = open_folder(p->top, folders[k]);
@@ -245,8 +300,10 @@ struct proxydir *proxydir_free(struct proxydir *p)
 	if (p) {
 		desired_on_status(p->agent->desired, NULL, NULL);
 		p->timer = sd_event_source_disable_unref(p->timer);
-		for (int k = 0; k < PROXYDIR_KINDS; k++)
+		for (int k = 0; k < PROXYDIR_KINDS; k++) {
 			p->folder[k] = closefd(p->folder[k]);
+			json_decref(p->behind[k]);
+		}
 		p->top = closefd(p->top);
 		free(p->written);
 		free(p);

@@ -105,7 +105,7 @@ void opstate_paused(struct agent *a, struct operation *op)
 	opstate_move(a, op, CT_PAUSED);
 }
 
-/* Whatever can't be removed now is when the agent starts. */
+/* Whatever can't be removed now is later. */
 static void forget_proxy(struct agent *a, const struct container *c)
 {
 	_cleanup_json_ json_t *aliases = aliaslist_json(a->store, c->spec.id);

@@ -103,12 +103,38 @@ def the_map(node, top, cid):
     node.do("container.start", cid)
     tap.ok(host.poll(lambda: status()[cid] == "running", 2) and read(path)["generation"] > generation, "generations go on after a restart")
     watched(node, path, cid, status)
+    in_the_way(node, top, cid)
     # A power cut may take the last map: the next one's generation is none that a reader has seen.
     generation = read(path)["generation"]
     node.stop_agent()
     path.unlink()
     node.start_agent()
     tap.ok(host.poll(path.exists, 2) and read(path)["generation"] > generation, "nor does a map that was lost bring one back", read(path)["generation"], generation)
+
+
+def in_the_way(node, top, cid):
+    """What can't be written (here for a directory that has the temporary file's name) is as soon as it can be, without another change or a start."""
+    status = lambda: {c["id"]: c["status"] for c in read(top / "map.json")["containers"]}[cid]
+    lines = lambda: node.log.read_text().count("map.json can't be written")
+    document, before = top / "containers" / f"{cid}.json", lines()
+    was, refused = status(), top / ".new"
+    refused.mkdir()
+    node.do("container.stop", cid)
+    tap.ok(host.poll(lambda: lines() > before, 5) and status() == was, "a map that can't be written is as it was", status())
+    node.do("container.start", cid)
+    node.do("container.stop", cid)
+    refused.rmdir()
+    tap.ok(host.poll(lambda: status() == "stopped", 70), "and written when it can be", status())
+    tap.eq(lines() - before, 1, "that it couldn't be was said once")
+    node.stop_agent()
+    refused, content = document.parent / ".new", read(document)
+    document.write_text("{}")
+    refused.mkdir()
+    node.start_agent()
+    tap.eq(read(document), {}, "a document that can't be written at the start is as it was")
+    refused.rmdir()
+    tap.ok(host.poll(lambda: read(document) == content, 70), "and written when it can be", read(document))
+    node.do("container.start", cid)
 
 
 def watched(node, path, cid, status):
