@@ -21,8 +21,8 @@ struct entry {
 	int go[2]; /* a pipe: a byte in it says that the child is in the container's groups */
 };
 
-/* In the container, between fork and exec: only what signal-safety(7) allows, but for execvpe, which
- * has nobody beside it here. */
+/* In the container, between fork and exec: only what signal-safety(7) allows, but for execvpe,
+ * which has nobody beside it here. */
 static int become_command(void *payload)
 {
 	const struct entry *e = payload;
@@ -119,8 +119,8 @@ static void free_variables(char **list, const char *term)
 	free(list);
 }
 
-/* Not by liblxc, which takes a group of the container's own making, frozen or not, for the one to go to. The
- * parent is in no namespace of the container's, so it may have the hierarchies again. */
+/* Not by liblxc, which takes a group of the container's own making, frozen or not, for the one to
+ * go to. The parent is in no namespace of the container's, so it may have the hierarchies again. */
 static int move_in(const struct ctlife *l, pid_t pid, int go, struct err *err)
 {
 	struct ctgroup *g = NULL;

@@ -20,8 +20,9 @@ const char ctconf_seccomp_policy[] =
 	"finit_module errno 1\n"
 	"delete_module errno 1\n"
 	"reject_force_umount\n"
-	/* A copy of a mount that is in no namespace: nobody could take it away with what is no longer
-	 * shared. ENOSYS has mount(8) do without. Only libseccomp 2.6 knows the second, since Linux 6.15. */
+	/* A copy of a mount that is in no namespace: nobody could take it away with what is no
+	 * longer shared. ENOSYS has mount(8) do without. Only libseccomp 2.6 knows the second,
+	 * since Linux 6.15. */
 	"open_tree errno 38 [2,1,SCMP_CMP_MASKED_EQ,1]\n"
 	"open_tree_attr errno 38 [2,1,SCMP_CMP_MASKED_EQ,1]\n"
 	/* Its rings do what no filter of system calls sees; ENOSYS has programs do without. */
@@ -122,8 +123,8 @@ static bool is_clean(const char *value)
 	return true;
 }
 
-/* A value with a newline is for sessions alone: of liblxc's configuration it would make a line. So is what
- * execve(2) could not hand over: an init that can't be started has none of it. */
+/* A value with a newline is for sessions alone: of liblxc's configuration it would make a line. So
+ * is what execve(2) could not hand over: an init that can't be started has none of it. */
 static void environment(struct walk *w, const json_t *vars)
 {
 	size_t room = CTCONF_ENVIRONMENT_MAX;
@@ -208,8 +209,9 @@ int ctconf_each(const struct ctspec *s, const struct ctconf_paths *p, const stru
 	item(&w, "lxc.idmap", "u 0 %u %u", s->id_base, (unsigned)CTSPEC_ID_RANGE);
 	item(&w, "lxc.idmap", "g 0 %u %u", s->id_base, (unsigned)CTSPEC_ID_RANGE);
 	item(&w, "lxc.cgroup.dir.monitor", "%s/%s/monitor", p->cgroup_prefix, s->id);
-	/* Where it goes to clear its own group away: it counts as the container's until it has ended, since it
-	 * has the name that the next one needs (lxc_server_init in liblxc's commands.c). */
+	/* Where it goes to clear its own group away: it counts as the container's until it has
+	 * ended, since it has the name that the next one needs (lxc_server_init in liblxc's
+	 * commands.c). */
 	item(&w, "lxc.cgroup.dir.monitor.pivot", "%s/%s/worker", p->cgroup_prefix, s->id);
 	item(&w, "lxc.cgroup.dir.container", "%s/%s/payload", p->cgroup_prefix, s->id);
 	item(&w, "lxc.seccomp.profile", "%s/%s/seccomp", p->lxc, s->id);

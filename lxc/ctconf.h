@@ -2,18 +2,19 @@
 /* The liblxc configuration of a container: generated whole, never parsed back
  * (lxc.container.conf(5)). Pure.
  *
- * No includes (distributions' bring hooks that cost as much as the start), no hooks but the one that
- * makes the link, no environment, no value with a control byte. */
+ * No includes (distributions' bring hooks that cost as much as the start), no hooks but the one
+ * that makes the link, no environment, no value with a control byte. */
 #pragma once
 
 #include "lxc/ctspec.h"
 #include "proto/base.h"
 #include "proto/err.h"
 
-/* Of init's and a session's variables, half of what execve(2) takes with the usual stack. What is beyond it
- * stays out: with it nothing could be started. */
+/* Of init's and a session's variables, half of what execve(2) takes with the usual stack. What is
+ * beyond it stays out: with it nothing could be started. */
 #define CTCONF_ENVIRONMENT_MAX (1024UL * 1024)
-/* Is there room for this variable, too? Then @room, which begins as CTCONF_ENVIRONMENT_MAX, is less by it. */
+/* Is there room for this variable, too? Then @room, which begins as CTCONF_ENVIRONMENT_MAX, is less
+ * by it. */
 bool ctconf_has_room(size_t *room, const char *name, const char *value);
 
 struct ctconf_paths {

@@ -12,8 +12,8 @@
 #define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
 #ifndef MFD_EXEC
-#define MFD_EXEC \
-	0x0010U /* since Linux 6.3 (memfd_create(2)), and needed where vm.memfd_noexec is set */
+/* since Linux 6.3 (memfd_create(2)), and needed where vm.memfd_noexec is set */
+#define MFD_EXEC 0x0010U
 #endif
 
 static int make_memfd(const char *name, unsigned flags)

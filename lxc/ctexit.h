@@ -6,10 +6,10 @@
 
 #define CTEXIT_TAIL 1024 /* bytes that are shown */
 
-/* The wait status (wait(2)) of the process that @pidfd was of, after its parent has reaped it: Linux
- * 6.15 (PIDFD_GET_INFO). -ENODATA: this kernel does not tell, or not yet. */
+/* The wait status (wait(2)) of the process that @pidfd was of, after its parent has reaped it:
+ * Linux 6.15 (PIDFD_GET_INFO). -ENODATA: this kernel does not tell, or not yet. */
 _must_check_ int ctexit_status(int pidfd, int *ret_status);
 
-/* The last whole lines of a text file, without control bytes but newlines: "" when there are none. The
- * caller's. */
+/* The last whole lines of a text file, without control bytes but newlines: "" when there are none.
+ * The caller's. */
 char *ctexit_tail(const char *path);

@@ -78,8 +78,8 @@ static int add_mount(struct ctgroup *g, const struct mntent *m)
 	return 0;
 }
 
-/* All of them: one that is missing for want of a descriptor would be taken for one that this host lacks, and
- * its controllers with it. */
+/* All of them: one that is missing for want of a descriptor would be taken for one that this host
+ * lacks, and its controllers with it. */
 static int find_mounts(struct ctgroup *g)
 {
 	char buffer[4096];
@@ -203,8 +203,8 @@ int64_t ctgroup_oom_kills(struct ctgroup *g, const char *id)
 {
 	char text[FILE_MAX];
 	bool unified = !ctgroup_has_v1(g, "memory");
-	/* cgroup2 counts in the container's own group what its payload's has seen, also when liblxc has
-	 * removed that: an end is looked into when it is over. */
+	/* cgroup2 counts in the container's own group what its payload's has seen, also when liblxc
+	 * has removed that: an end is looked into when it is over. */
 	_cleanup_(closep) int dir =
 		ctgroup_dir(g, "memory", id, unified ? NULL : "payload", &unified);
 

@@ -29,16 +29,16 @@ _must_check_ int ctgroup_list(
 /* OOM kills counted in the container's memory group, or -ENODATA where the kernel can't tell. */
 int64_t ctgroup_oom_kills(struct ctgroup *g, const char *id);
 
-/* Remove the directories, as many and as deep as the container has made them: a worker's. 0, or -EBUSY while
- * something lives. */
+/* Remove the directories, as many and as deep as the container has made them: a worker's. 0, or
+ * -EBUSY while something lives. */
 _must_check_ int ctgroup_remove(struct ctgroup *g, const char *id);
 
 /* SIGKILL everything in the container's tree (monitor included). Frozen ones are thawed first.
  * Waits at most @wait_ms for it to be empty: 0, -EBUSY, or why that can't be told. */
 _must_check_ int ctgroup_kill(struct ctgroup *g, const char *id, int wait_ms);
 
-/* Is anything in the tree frozen by our freezer group? 1, 0, or why it can't be told: what can't be asked
- * must not be taken for a no. */
+/* Is anything in the tree frozen by our freezer group? 1, 0, or why it can't be told: what can't be
+ * asked must not be taken for a no. */
 _must_check_ int ctgroup_is_frozen(struct ctgroup *g, const char *id);
 
 /* Write the freezer and wait until it is so, @wait_ms at most (< 0: for ever; a task in an
@@ -50,24 +50,25 @@ _must_check_ int ctgroup_set_frozen(struct ctgroup *g, const char *id, bool froz
 _must_check_ int ctgroup_is_populated(struct ctgroup *g, const char *id);
 
 /* A word about the container that its group remembers and that goes with it: who its init is
- * (lxc/ctprobe). Out of the container's reach. ctgroup_noted(): 1; 0 without a word or a group; negative:
- * can't be told. */
+ * (lxc/ctprobe). Out of the container's reach. ctgroup_noted(): 1; 0 without a word or a group;
+ * negative: can't be told. */
 _must_check_ int ctgroup_note(struct ctgroup *g, const char *id, const char *text);
 _must_check_ int ctgroup_noted(struct ctgroup *g, const char *id, char *ret, size_t size);
 
-/* How many cgroups2 the container may make, and how many in one another (cgroup.max.*): counted by the
- * kernel in the container's own group, whose files are not the container's. */
+/* How many cgroups2 the container may make, and how many in one another (cgroup.max.*): counted by
+ * the kernel in the container's own group, whose files are not the container's. */
 _must_check_ int ctgroup_bound(struct ctgroup *g, const char *id, int64_t groups, int64_t depth);
 
-/* Take its v1 directories, which liblxc has given to the container's root, back to the host's: it can make no
- * groups there. LXC's words for them are "tasks" and "cgroup.procs" (chown_cgroup in liblxc's cgfsng.c). */
+/* Take its v1 directories, which liblxc has given to the container's root, back to the host's: it
+ * can make no groups there. LXC's words for them are "tasks" and "cgroup.procs" (chown_cgroup in
+ * liblxc's cgfsng.c). */
 _must_check_ int ctgroup_withdraw(struct ctgroup *g, const char *id, struct err *err);
 /* Is any hierarchy v1? */
 bool ctgroup_is_hybrid(const struct ctgroup *g);
 
-/* Calls @each for every process of @leaf ("payload", "monitor"; NULL: all) until it returns something
- * else than 0, which is then returned. Negative: not all could be looked at.
- * Walks all that the container has made (lxc/cttree.h), so never on the loop. */
+/* Calls @each for every process of @leaf ("payload", "monitor"; NULL: all) until it returns
+ * something else than 0, which is then returned. Negative: not all could be looked at. Walks all
+ * that the container has made (lxc/cttree.h), so never on the loop. */
 _must_check_ int ctgroup_each_pid(struct ctgroup *g, const char *id, const char *leaf,
 	int (*each)(pid_t pid, void *userdata), void *userdata);
 
@@ -75,8 +76,9 @@ _must_check_ int ctgroup_each_pid(struct ctgroup *g, const char *id, const char 
  * lost. */
 _must_check_ int ctgroup_enter_worker(struct ctgroup *g, const char *id);
 
-/* Move @pid into the container's payload, in every hierarchy. Where it can be, into a group of it that is not the
- * container's to freeze or to close: ".lxc", as liblxc calls its own, or another if somebody inside has made that. */
+/* Move @pid into the container's payload, in every hierarchy. Where it can be, into a group of it
+ * that is not the container's to freeze or to close: ".lxc", as liblxc calls its own, or another if
+ * somebody inside has made that. */
 _must_check_ int ctgroup_move_in(struct ctgroup *g, const char *id, pid_t pid);
 
 /* Is @controller on a hierarchy of its own (v1)? */
@@ -87,8 +89,8 @@ bool ctgroup_has_v1(const struct ctgroup *g, const char *controller);
 _must_check_ int ctgroup_read(const struct ctgroup *g, const char *controller, const char *id,
 	const char *file, char *ret, size_t size);
 
-/* Write one; in another of its groups ("monitor"). -ENOENT also where the hierarchy does not have the
- * controller. */
+/* Write one; in another of its groups ("monitor"). -ENOENT also where the hierarchy does not have
+ * the controller. */
 _must_check_ int ctgroup_write_leaf(const struct ctgroup *g, const char *controller, const char *id,
 	const char *leaf, const char *file, const char *text);
 _must_check_ int ctgroup_write(const struct ctgroup *g, const char *controller, const char *id,

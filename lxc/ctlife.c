@@ -57,7 +57,8 @@ static void reset_signals(void)
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* Without CAP_SYS_RESOURCE a hard limit can't be raised: then the soft one alone, as far as it goes. */
+/* Without CAP_SYS_RESOURCE a hard limit can't be raised: then the soft one alone, as far as it
+ * goes. */
 static void set_limit(int resource, rlim_t soft, rlim_t hard)
 {
 	struct rlimit now;
@@ -116,8 +117,8 @@ void ctlife_reset(void)
 	if (chdir("/") < 0)
 		abort();
 	(void)clearenv();
-	/* No newuidmap to be found (it is in /usr/bin): liblxc then writes the id maps itself, as root
-	 * may. What it does need is apparmor_parser, for the generated profile. */
+	/* No newuidmap to be found (it is in /usr/bin): liblxc then writes the id maps itself, as
+	 * root may. What it does need is apparmor_parser, for the generated profile. */
 	(void)setenv("PATH", has_apparmor() ? "/usr/sbin:/sbin" : "/nonexistent", 1);
 }
 
@@ -220,8 +221,8 @@ static int make_container(struct ctlife *l, struct lxc_container **ret, struct e
 			err, -ENOMEM, ERR_INTERNAL, NULL, "liblxc gives no container object");
 	bounded.limits = ctlife_limits(l, &l->spec.limits);
 	c->clear_config(c);
-	/* Loading, though of nothing, is what gives the configuration its name, by which the AppArmor
-	 * profile goes (load_config_locked in liblxc's lxccontainer.c). */
+	/* Loading, though of nothing, is what gives the configuration its name, by which the
+	 * AppArmor profile goes (load_config_locked in liblxc's lxccontainer.c). */
 	r = c->load_config(c, "/dev/null") ? ctconf_each(&bounded, &l->paths, &host, set_item, c)
 					   : -EINVAL;
 	if (r < 0) {
@@ -310,9 +311,9 @@ static void unshare_space(int before)
 	closefd(before);
 }
 
-/* Give the container a user namespace of our making. Its monitor opens that at each start, also at one that
- * init asks for by reboot(2), when nothing of it may be left but what the monitor holds: descriptors up to
- * LISTEN_FDS, of all that it inherits (lxc_check_inherited in liblxc's start.c).
+/* Give the container a user namespace of our making. Its monitor opens that at each start, also at
+ * one that init asks for by reboot(2), when nothing of it may be left but what the monitor holds:
+ * descriptors up to LISTEN_FDS, of all that it inherits (lxc_check_inherited in liblxc's start.c).
  * What has been KEPT_FD before, which unshare_space() puts back; or negative. */
 static int share_space(struct ctlife *l, struct lxc_container *c, struct err *err)
 {
@@ -348,8 +349,8 @@ static int start(struct ctlife *l, struct err *err)
 			return before;
 		}
 	}
-	/* The monitor keeps what this process has touched, for each container: what the filter's making
-	 * takes goes back at once (128 KiB). */
+	/* The monitor keeps what this process has touched, for each container: what the filter's
+	 * making takes goes back at once (128 KiB). */
 	(void)mallopt(M_TRIM_THRESHOLD, MONITOR_SPARE);
 	(void)mallopt(M_TOP_PAD, 0);
 	(void)malloc_trim(0);
@@ -358,9 +359,9 @@ static int start(struct ctlife *l, struct err *err)
 	/* What is forked now stays: in ps and in the kernel's messages it goes by its own name. */
 	(void)prctl(PR_SET_NAME, "lxc-monitor");
 	ok = c->start(c, 0, NULL);
-	/* The monitor says that init runs before it has made its own loop, and kills init when it can't. It
-	 * answers from that loop, or closes its socket when init is gone (__lxc_start in liblxc's start.c): what
-	 * it says is no matter, for the kernel is asked next. */
+	/* The monitor says that init runs before it has made its own loop, and kills init when it
+	 * can't. It answers from that loop, or closes its socket when init is gone (__lxc_start in
+	 * liblxc's start.c): what it says is no matter, for the kernel is asked next. */
 	if (ok)
 		(void)c->state(c);
 	(void)prctl(PR_SET_NAME, program_invocation_short_name);
@@ -404,9 +405,9 @@ static int ended_at_once(struct ctlife *l, struct err *err)
 			       *text ? "; its console says: " : "", text);
 }
 
-/* Held by a launch, and by who clears away what is left (ctlife_look_after): a group that one has just made
- * is empty, and the other would remove it. Not inherited by what a worker forks, and gone with the worker
- * (F_SETLK in fcntl(2)). Its descriptor, or negative. */
+/* Held by a launch, and by who clears away what is left (ctlife_look_after): a group that one has
+ * just made is empty, and the other would remove it. Not inherited by what a worker forks, and gone
+ * with the worker (F_SETLK in fcntl(2)). Its descriptor, or negative. */
 static int lock_groups(const struct ctlife *l, struct err *err)
 {
 	_cleanup_(freep) char *dir = xasprintf("%s/%s", l->paths.lxc, l->spec.id);
@@ -497,8 +498,8 @@ int ctlife_ended(struct ctlife *l, struct err *err)
 
 	if (r < 0)
 		return r;
-	/* One that goes on heard nothing: there is nothing to wait for. One that has ended may be found still,
-	 * until its monitor has looked (pidfd_open(2)). */
+	/* One that goes on heard nothing: there is nothing to wait for. One that has ended may be
+	 * found still, until its monitor has looked (pidfd_open(2)). */
 	if (r < CTPROBE_RUNNING || poll(&init, 1, 0) > 0)
 		let_monitor_finish(l);
 	return clear_leftovers(l, err);

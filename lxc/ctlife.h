@@ -31,9 +31,10 @@ void ctlife_reset(void);
 /* Its limits, and where it has none what it is bounded by. */
 struct ctspec_limits ctlife_limits(const struct ctlife *l, const struct ctspec_limits *own);
 
-/* 1: it runs, after a start that its worker has lived to the end of; else 0, or negative when that can't
- * be said. A container whose init is there already is ended by its monitor when that finds its starter
- * dead (lxc_spawn in liblxc's start.c). @ret_pid and @ret_pidfd as of ctprobe_look(). */
+/* 1: it runs, after a start that its worker has lived to the end of; else 0, or negative when that
+ * can't be said. A container whose init is there already is ended by its monitor when that finds
+ * its starter dead (lxc_spawn in liblxc's start.c). @ret_pid and @ret_pidfd as of
+ * ctprobe_look(). */
 _must_check_ int ctlife_is_started(
 	const struct ctlife *l, pid_t *ret_pid, int *ret_pidfd, struct err *err);
 
@@ -42,8 +43,9 @@ _must_check_ int ctlife_is_started(
  * Blocks some 20 ms; the deadline is the agent's. */
 _must_check_ int ctlife_launch(struct ctlife *l, pid_t *ret_pid, int *ret_pidfd, struct err *err);
 
-/* Ask init to end (lxc/ctsignal), wait until it has, and leave no group; one that hears nothing is killed, but for one
- * that was @asked before and heard. -ETIMEDOUT (TIMEOUT) after @timeout_ms: it goes on running. */
+/* Ask init to end (lxc/ctsignal), wait until it has, and leave no group; one that hears nothing is
+ * killed, but for one that was @asked before and heard. -ETIMEDOUT (TIMEOUT) after @timeout_ms: it
+ * goes on running. */
 _must_check_ int ctlife_shutdown(struct ctlife *l, bool asked, int64_t timeout_ms, struct err *err);
 
 /* Its init has ended: what is left goes, in its own time as far as it takes little of that. */
@@ -52,9 +54,9 @@ _must_check_ int ctlife_ended(struct ctlife *l, struct err *err);
 /* Ask init to end, and don't wait. Returns whether it hears; nothing runs: nothing is done. */
 bool ctlife_ask(const struct ctlife *l);
 
-/* After an end that nobody ordered: remember the init that has taken the place of the old one, or clear the
- * groups away when nothing runs, and what is there without an init too when it is @over. Never beside a
- * launch. */
+/* After an end that nobody ordered: remember the init that has taken the place of the old one, or
+ * clear the groups away when nothing runs, and what is there without an init too when it is @over.
+ * Never beside a launch. */
 _must_check_ int ctlife_look_after(struct ctlife *l, bool over, struct err *err);
 
 /* End everything of it, whatever state it or its monitor is in. Needs nobody's help. */

@@ -7,8 +7,8 @@
 #include <sys/sysmacros.h>
 
 #define CFS_PERIOD_US 100000
-#define MONITOR_QUOTA_US \
-	25000 /* of each such period: some 10 MB/s of console, or an init's restart in one */
+/* of each such period: some 10 MB/s of console, or an init's restart in one */
+#define MONITOR_QUOTA_US 25000
 
 /* --- the disk --- */
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a container's cgroups count. Their files are opened once and then read again and again (pread(2)
- * of a cgroup file makes its text anew), which costs a third of opening them each time. */
+/* What a container's cgroups count. Their files are opened once and then read again and again
+ * (pread(2) of a cgroup file makes its text anew), which costs a third of opening them each
+ * time. */
 #pragma once
 
 #include "lxc/ctgroup.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What proc(5) says of one process, by its pid: a caller who must not be told of another one that has got that pid
- * meanwhile holds a pidfd, and asks it afterwards. Reads nothing of the process's own: safe on a loop. */
+/* What proc(5) says of one process, by its pid: a caller who must not be told of another one that
+ * has got that pid meanwhile holds a pidfd, and asks it afterwards. Reads nothing of the process's
+ * own: safe on a loop. */
 #pragma once
 
 #include <sys/types.h>

@@ -14,8 +14,9 @@
 #define PTMX_MINOR 2
 #define TTY_GROUP  5 /* of every distribution; devpts(5): gid=5 */
 
-/* The path leads through what the container can arrange: no link is followed, and what stands there is looked at
- * before it is opened, since to open some devices is to do something. Only a devpts' own is used (devpts(5)). */
+/* The path leads through what the container can arrange: no link is followed, and what stands there
+ * is looked at before it is opened, since to open some devices is to do something. Only a devpts'
+ * own is used (devpts(5)). */
 static int open_master(int root)
 {
 	const struct open_how how = {

@@ -11,10 +11,12 @@
 #define HEARS_YET_MS 20
 #define BIT(signal)  (1ULL << ((signal)-1))
 #define SIG_SYSTEMD  37 /* SIGRTMIN+3 by the kernel's numbers: halt, systemd(1) */
-/* Who hears it hears all, and passes them on (tini, dumb-init) or has a runtime that catches all (Go). */
+/* Who hears it hears all, and passes them on (tini, dumb-init) or has a runtime that catches all
+ * (Go). */
 #define SIG_NOBODYS SIGSTKFLT
 
-/* The first that fits. A signal means different things to inits, so they are told apart by what they hear. */
+/* The first that fits. A signal means different things to inits, so they are told apart by what
+ * they hear. */
 static const struct {
 	uint64_t hears, not ;
 	int signal;
@@ -49,8 +51,9 @@ static int64_t age_ms(pid_t pid)
 	return clock_ms(CLOCK_BOOTTIME) - (int64_t)(ticks * 1000 / (uint64_t)sysconf(_SC_CLK_TCK));
 }
 
-/* Who waits for signals (sigtimedwait(2)) has them unblocked meanwhile: which they are stands in its memory
- * alone, and a look there may take as long as the container likes (userfaultfd(2), FUSE). So it hears all. */
+/* Who waits for signals (sigtimedwait(2)) has them unblocked meanwhile: which they are stands in
+ * its memory alone, and a look there may take as long as the container likes (userfaultfd(2),
+ * FUSE). So it hears all. */
 static bool waits(pid_t pid)
 {
 	char text[256];
@@ -72,8 +75,8 @@ static int fitting(pid_t pid, uint64_t heard)
 	return 0;
 }
 
-/* 0: it hears none, or not yet the one that is named for it; -ESRCH: it is gone. Who was asked by that one may
- * hear others while it ends, to which they mean something else. */
+/* 0: it hears none, or not yet the one that is named for it; -ESRCH: it is gone. Who was asked by
+ * that one may hear others while it ends, to which they mean something else. */
 static int signal_of(struct ctsignal *s)
 {
 	char status[4096];

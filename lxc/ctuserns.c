@@ -55,9 +55,9 @@ static int write_bounds(const struct ctuserns_bounds *b)
 	return 0;
 }
 
-/* Who makes a namespace owns it, by its effective ids. Capabilities are kept: a host may ask for one
- * (kernel.unprivileged_userns_clone). A namespace has its maker's limits for all in it: that of processes is
- * none, which the group's is for. */
+/* Who makes a namespace owns it, by its effective ids. Capabilities are kept: a host may ask for
+ * one (kernel.unprivileged_userns_clone). A namespace has its maker's limits for all in it: that of
+ * processes is none, which the group's is for. */
 static int become(uint32_t id)
 {
 	const struct rlimit none = { RLIM_INFINITY, RLIM_INFINITY };

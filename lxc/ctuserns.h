@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The user namespace of a container, made by us, so that what the kernel counts by user is bounded for the
- * container as a whole.
+/* The user namespace of a container, made by us, so that what the kernel counts by user is bounded
+ * for the container as a whole.
  *
- * Namespaces, inotify instances, watches and the like are counted for the user who makes one, and again for
- * the owner of each user namespace above (inc_ucount in kernel/ucount.c). A bound in the container's own
- * namespace would be of one user each, and its root's to lift. So it is made below a *lid*: a namespace that
- * has the bounds and the container's ids as they are on the host, in which nothing ever runs. Nobody inside
- * has a capability over it. Both are owned by the container's root instead of the host's, whom else all
- * containers would be counted for: with one that has used up a kind, none would start.
+ * Namespaces, inotify instances, watches and the like are counted for the user who makes one, and
+ * again for the owner of each user namespace above (inc_ucount in kernel/ucount.c). A bound in the
+ * container's own namespace would be of one user each, and its root's to lift. So it is made below
+ * a *lid*: a namespace that has the bounds and the container's ids as they are on the host, in
+ * which nothing ever runs. Nobody inside has a capability over it. Both are owned by the
+ * container's root instead of the host's, whom else all containers would be counted for: with one
+ * that has used up a kind, none would start.
  *
  * Both go with the last process and descriptor of the container's. */
 #pragma once
@@ -16,11 +17,12 @@
 #include "proto/err.h"
 
 struct ctuserns_bounds {
-	int64_t namespaces; /* of each kind, those that the container itself consists of among them */
-	int64_t inotify;    /* instances; fanotify's groups, too */
-	int64_t watches;    /* of inotify; fanotify's marks, too */
+	/* of each kind, those that the container itself consists of among them */
+	int64_t namespaces;
+	int64_t inotify; /* instances; fanotify's groups, too */
+	int64_t watches; /* of inotify; fanotify's marks, too */
 };
 
-/* A namespace in which 0 is @id_base of the host, and so on for CTSPEC_ID_RANGE ids. Two forks: a worker's,
- * which has one thread. Its descriptor, or negative. */
+/* A namespace in which 0 is @id_base of the host, and so on for CTSPEC_ID_RANGE ids. Two forks: a
+ * worker's, which has one thread. Its descriptor, or negative. */
 _must_check_ int ctuserns_make(uint32_t id_base, const struct ctuserns_bounds *b, struct err *err);

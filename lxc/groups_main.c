@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* hoody-groups PREFIX ID: lxc.hook.start-host (lxc.container.conf(5)) of a container on a host with cgroup v1
- * hierarchies, before its init runs: liblxc has just given it its groups there, and takes them back to root's. In v1
- * nothing bounds how many a container makes, and what the kernel has of some is limited. What it fails of is its exit
- * status, an errno, and a line on the standard error; then there is no start. liblxc puts words of its own behind. */
+/* hoody-groups PREFIX ID: lxc.hook.start-host (lxc.container.conf(5)) of a container on a host with
+ * cgroup v1 hierarchies, before its init runs: liblxc has just given it its groups there, and takes
+ * them back to root's. In v1 nothing bounds how many a container makes, and what the kernel has of
+ * some is limited. What it fails of is its exit status, an errno, and a line on the standard error;
+ * then there is no start. liblxc puts words of its own behind. */
 #include "lxc/ctgroup.h"
 
 enum { PREFIX = 1, ID, ARGUMENTS };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Flows under way that the rules no longer allow: their conntrack entries are deleted, so that their
- * next packet is judged anew. The table refuses TCP's middles, which cuts them for good. */
+/* Flows under way that the rules no longer allow: their conntrack entries are deleted, so that
+ * their next packet is judged anew. The table refuses TCP's middles, which cuts them for good. */
 #pragma once
 
 #include "netfilter/fwtable.h"
@@ -8,8 +8,8 @@
 /* The flow of one message of a dump, as it began. What a message doesn't say is 0. */
 void ctcut_read_flow(const struct nlmsghdr *m, struct fwflow *ret);
 
-/* Call after the rules are in force. @address (host byte order): flows from or to this container alone;
- * 0: all. One walk of the kernel's table (about 0.1 µs an entry that is not wanted, by the kernel's own filter where
- * it has one). @ret_cut: how many; may be NULL. */
+/* Call after the rules are in force. @address (host byte order): flows from or to this container
+ * alone; 0: all. One walk of the kernel's table (about 0.1 µs an entry that is not wanted, by the
+ * kernel's own filter where it has one). @ret_cut: how many; may be NULL. */
 _must_check_ int ctcut_run(
 	const struct fwtable *t, struct nfsock *s, uint32_t address, size_t *ret_cut);

@@ -10,8 +10,9 @@
 
 #define TRIES_MAX 5
 
-/* A walk of an empty table takes as long as its buckets are many (nf_conntrack_buckets: 5 ms at 262,144), an entry
- * that is told about takes about 0.5 us more. So few entries are asked for once, and not once for each end. */
+/* A walk of an empty table takes as long as its buckets are many (nf_conntrack_buckets: 5 ms at
+ * 262,144), an entry that is told about takes about 0.5 us more. So few entries are asked for once,
+ * and not once for each end. */
 #define COUNT_FILE "/proc/sys/net/netfilter/nf_conntrack_count"
 #define FEW        10000
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Conntrack's entries, found by an end of theirs and deleted. Knows no rules: netfilter/ctcut does. */
+/* Conntrack's entries, found by an end of theirs and deleted. Knows no rules: netfilter/ctcut
+ * does. */
 #pragma once
 
 #include "netfilter/nfsock.h"
@@ -12,7 +13,8 @@ struct ctflow_end {
 	bool source;
 };
 
-/* What an entry is named by: the attribute of the tuple that it began with, as it came, and its id. */
+/* What an entry is named by: the attribute of the tuple that it began with, as it came, and its
+ * id. */
 struct ctflow_entry {
 	uint8_t tuple[256];
 	uint16_t size;
@@ -24,12 +26,13 @@ bool ctflow_read_entry(const struct nlmsghdr *m, struct ctflow_entry *ret);
 
 typedef bool ctflow_wanted(const struct nlmsghdr *m, const void *userdata);
 
-/* The entries with this end of which @is_wanted says so: one walk of the kernel's table, some more when it changes
- * meanwhile, and a message for each. @n is added to. Kernels without CTA_FILTER ask of all. */
+/* The entries with this end of which @is_wanted says so: one walk of the kernel's table, some more
+ * when it changes meanwhile, and a message for each. @n is added to. Kernels without CTA_FILTER ask
+ * of all. */
 _must_check_ int ctflow_cut_end(struct nfsock *s, const struct ctflow_end *end,
 	ctflow_wanted *is_wanted, const void *userdata, size_t *n);
 
-/* All entries with this address at any end, masqueraded ones too: who has it next begins with none. One
- * walk of the kernel's table where that has few entries, and a message for each of them; else three,
- * and a message for each that is found. */
+/* All entries with this address at any end, masqueraded ones too: who has it next begins with none.
+ * One walk of the kernel's table where that has few entries, and a message for each of them; else
+ * three, and a message for each that is found. */
 _must_check_ int ctflow_cut(struct nfsock *s, uint8_t family, const void *address, size_t *ret_cut);

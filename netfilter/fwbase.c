@@ -186,7 +186,8 @@ static void add_known_flows(struct nfbatch *b, const char *chain)
 	end_at(b, chain, r, NFT_JUMP, KNOWN);
 }
 
-/* Rules speak of IPv4 alone: whose direction has any carries no IPv6, not of flows under way either. */
+/* Rules speak of IPv4 alone: whose direction has any carries no IPv6, not of flows under way
+ * either. */
 static void build_known(struct nfbatch *b, const char *prefix)
 {
 	static const uint32_t ways[] = { NFT_META_IIFNAME, NFT_META_OIFNAME };
@@ -206,7 +207,8 @@ static void build_known(struct nfbatch *b, const char *prefix)
 		r = of_ours(ways[i], prefix, true);
 		nfexpr_ct_state(r, STATE_INVALID);
 		end(b, KNOWN, r, NF_DROP);
-		/* Neighbour discovery and MLD, which conntrack doesn't follow: of links, never of routes. */
+		/* Neighbour discovery and MLD, which conntrack doesn't follow: of links, never of
+		 * routes. */
 		r = of_ours(ways[i], prefix, true);
 		is_protocol(r, IPPROTO_ICMPV6);
 		nfexpr_ct_state(r, STATE_UNTRACKED);
@@ -248,9 +250,9 @@ static void add_known(struct nfbatch *b, const char *chain, uint32_t key)
 	end(b, chain, r, NFT_RETURN);
 }
 
-/* In block and proxy mode: flows that it begins, or has begun before, end here. What is on its way to
- * its forwarder has the mark; nothing of it is ever forwarded. The name is asked first: what conntrack
- * doesn't follow has no direction, and a rule that asks for it would let it by. */
+/* In block and proxy mode: flows that it begins, or has begun before, end here. What is on its way
+ * to its forwarder has the mark; nothing of it is ever forwarded. The name is asked first: what
+ * conntrack doesn't follow has no direction, and a rule that asks for it would let it by. */
 static void add_closed(struct nfbatch *b, const char *chain, bool has_forwarder)
 {
 	const uint32_t mark = FWTABLE_PROXY_MARK;
@@ -275,8 +277,8 @@ static void build_shut(struct nfbatch *b)
 }
 
 /* An end of a new flow may have too many of them. A flow's later packets are new too, until it is
- * answered. Two chains, not one that asks for both ends: the kernel looks through all that a map leads
- * to once for each way that leads to the map, whenever a jump is added. */
+ * answered. Two chains, not one that asks for both ends: the kernel looks through all that a map
+ * leads to once for each way that leads to the map, whenever a jump is added. */
 static void build_admit(struct nfbatch *b, const char *chain, uint32_t way, uint32_t flows_max)
 {
 	struct nftnl_rule *r = nfexpr_rule();
@@ -312,8 +314,8 @@ static void add_dns(struct nfbatch *b, const char *chain)
 	}
 }
 
-/* Whoever reaches a cloud's metadata service gets the host's own rights there; names it may ask (some
- * clouds have their resolver at the same address). */
+/* Whoever reaches a cloud's metadata service gets the host's own rights there; names it may ask
+ * (some clouds have their resolver at the same address). */
 static void add_no_metadata(struct nfbatch *b)
 {
 	static const struct {
@@ -386,8 +388,8 @@ static void build_divert(struct nfbatch *b)
 	}
 }
 
-/* Unbound sockets could answer from port 53 themselves, but need a privilege for it that forwarders don't
- * have. */
+/* Unbound sockets could answer from port 53 themselves, but need a privilege for it that forwarders
+ * don't have. */
 static void build_answers(struct nfbatch *b)
 {
 	const uint32_t mark = FWTABLE_ANSWER_MARK;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The part of the table that all containers share: base chains, dispatch, and the forms of its keys.
- * What a packet meets in which order stands in netfilter/fwtable.h. */
+/* The part of the table that all containers share: base chains, dispatch, and the forms of its
+ * keys. What a packet meets in which order stands in netfilter/fwtable.h. */
 #pragma once
 
 #include "netfilter/fwtable.h"
@@ -8,8 +8,8 @@
 
 /* Chains and sets that a container's part names. */
 #define FWBASE_REJECT "refuse"
-#define FWBASE_ADDRESSES \
-	"addresses" /* interface, MAC, IPv4 address: who may speak as whom → with which mark */
+/* interface, MAC, IPv4 address: who may speak as whom → with which mark */
+#define FWBASE_ADDRESSES  "addresses"
 #define FWBASE_ADDRESSES6 "addresses6" /* the same with its IPv6 address, when it has one */
 #define FWBASE_PROJECTS   "projects"   /* interface → project */
 #define FWBASE_MEMBERS    "members"    /* project, interface */

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A direction's rules as sets: what the kernel is given. Pure.
  *
- * Neighbouring rules of one verdict form a run; within it order means nothing. A run becomes one set
- * per *shape* (which fields its rules look at, and whether a field is a range), tried one after the
- * other. So most changes are changes of a set's elements, which the kernel takes in the same time
- * whatever else the table holds; changes of chains and verdict maps make it walk the whole table.
+ * Neighbouring rules of one verdict form a run; within it order means nothing. A run becomes one
+ * set per *shape* (which fields its rules look at, and whether a field is a range), tried one after
+ * the other. So most changes are changes of a set's elements, which the kernel takes in the same
+ * time whatever else the table holds; changes of chains and verdict maps make it walk the whole
+ * table.
  *
  * A set of ranges must not hold overlapping ones (the kernel's pipapo sets refuse them): what
  * overlaps goes to a further set of the same shape, what is covered already goes nowhere. */

@@ -204,7 +204,8 @@ static void add_set_rule(struct nfbatch *b, const char *chain, const char *name,
 
 /* --- a direction --- */
 
-/* What the kernel refuses is told with the rules that asked for it, as the API counts them: from 0. */
+/* What the kernel refuses is told with the rules that asked for it, as the API counts them: from
+ * 0. */
 static void about_set(struct nfbatch *b, const struct fwport *p, enum fwdirection direction,
 	const struct fwset *set)
 {
@@ -383,8 +384,8 @@ static void add_or_remove(struct nfbatch *b, const struct fwport *p, bool delete
 		nfbatch_elements(b, FWBASE_PROXIED, false, delete, &at_proxied, 1);
 }
 
-/* One count for both directions, so the chain doesn't know which of them it was jumped from: the name is
- * its own. */
+/* One count for both directions, so the chain doesn't know which of them it was jumped from: the
+ * name is its own. */
 static void fill_bound(struct nfbatch *b, const char *chain, const struct fwbase_member_key *key,
 	uint32_t flows_max)
 {

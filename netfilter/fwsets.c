@@ -9,8 +9,8 @@
 
 const char *const fwsets_maps[FW_DIRECTIONS] = { [FW_INGRESS] = "ingress", [FW_EGRESS] = "egress" };
 
-#define FULL_MS \
-	1000 /* for so long, whoever has too many flows isn't counted again: a count looks at each */
+/* for so long, whoever has too many flows isn't counted again: a count looks at each */
+#define FULL_MS 1000
 
 /* nft(8)'s numbers of data types. */
 enum {

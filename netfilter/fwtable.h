@@ -4,14 +4,14 @@
  * A packet's way (chains):
  *
  *   prerouting   from a container's interface: only with its own address and MAC (addresses);
- *                if it isn't closed, the mark of what no table has seen comes off. `divert`: in proxy
- *                mode, TCP and DNS go to its forwarder's socket (tproxy)
+ *                if it isn't closed, the mark of what no table has seen comes off. `divert`: in
+ *                proxy mode, TCP and DNS go to its forwarder's socket (tproxy)
  *   reopen       from a closed one, that mark comes off answers
  *   answers      from a forwarder's socket for DNS: from port 53, as it was asked
  *   forward      to a container; `leave`: from one, unless it is closed (block or proxy mode): drop
  *                all but answers (`shut`). Of a known flow: pass; neighbour discovery: drop. A TCP
- *                flow that does not begin with a SYN: reject, so that a
- *                flow that was cut is not taken up again in its middle. Then `from` and `to`
+ *                flow that does not begin with a SYN: reject, so that a flow that was cut is not
+ *                taken up again in its middle. Then `from` and `to`
  *   from         clouds' metadata services: reject, but DNS. The container's egress rules, by the
  *                verdict map `egress`; unknown interface: drop
  *   to           the proxies' addresses pass, but to port 22; the container's ingress rules, by the
@@ -20,18 +20,19 @@
  *                requests (`host`), but none of them in block or proxy mode
  *   output       from the host to a container: `to`
  *   admit-from, admit-to
- *                in the end, of what may pass from, or to, a container: its new flows are counted in a
- *                chain of its own, <interface>-f, whichever way they begin (verdict map `flows`), and
- *                more than flows_max refused. Whoever was refused is so for a second without being
- *                counted (full): a count looks at each flow
+ *                in the end, of what may pass from, or to, a container: its new flows are counted
+ *                in a chain of its own, <interface>-f, whichever way they begin (verdict map
+ *                `flows`), and more than flows_max refused. Whoever was refused is so for a second
+ *                without being counted (full): a count looks at each flow
  *   postrouting  masquerade
  *
  * So what a packet costs does not grow with the number of containers. A direction without rules
- * attached is in no verdict map. One that is has a chain <interface>-i or -e, with a rule per set of
- * its plan (netfilter/fwplan), and rejects in the end; of IPv6 it carries nothing, not even what is under
- * way. Without rules, IPv6 goes the same way, if the container has an address.
+ * attached is in no verdict map. One that is has a chain <interface>-i or -e, with a rule per set
+ * of its plan (netfilter/fwplan), and rejects in the end; of IPv6 it carries nothing, not even what
+ * is under way. Without rules, IPv6 goes the same way, if the container has an address.
  *
- * Every change is one transaction. A change that fails has changed nothing, neither there nor here. */
+ * Every change is one transaction. A change that fails has changed nothing, neither there nor
+ * here. */
 #pragma once
 
 #include "netfilter/fwplan.h"
@@ -60,9 +61,10 @@ enum fwmode {
 /* A packet for a forwarder has this mark, by which it is routed to this host (netns/rtpolicy). */
 #define FWTABLE_PROXY_MARK 0x686f6f64 /* "hood" */
 
-/* Each packet comes from a container with this mark, which its link gives it (netns/rtguard) and the
- * table takes off again, of who is closed only from answers: the routes take no packet that has it
- * (netns/rtpolicy). So one that no table has seen, since somebody has flushed it, goes nowhere. */
+/* Each packet comes from a container with this mark, which its link gives it (netns/rtguard) and
+ * the table takes off again, of who is closed only from answers: the routes take no packet that has
+ * it (netns/rtpolicy). So one that no table has seen, since somebody has flushed it, goes
+ * nowhere. */
 #define FWTABLE_UNSEEN_MARK 0x686f6f66 /* "hoof" */
 
 /* And a forwarder's answer to a DNS query has this one, by which its source port becomes 53. */
@@ -92,8 +94,8 @@ void fwtable_expect(
  * packet passes in between. At start, and when somebody else has changed it. */
 _must_check_ int fwtable_load(struct fwtable *t, struct err *err);
 
-/* Other addresses of proxies, at the next fwtable_load. Exchanged, so that who calls can go back; false: they are
- * the same. */
+/* Other addresses of proxies, at the next fwtable_load. Exchanged, so that who calls can go back;
+ * false: they are the same. */
 bool fwtable_swap_proxies(struct fwtable *t, struct fwranges *proxies);
 
 /* Add a port, or change its rules. @take: a plan of each direction; NULL: detached. They are taken
@@ -114,8 +116,8 @@ _must_check_ int fwtable_count(struct fwtable *t, const char *ifname, enum fwdir
 _must_check_ int fwtable_look_refused(struct fwtable *t);
 uint64_t fwtable_refused(const struct fwtable *t, const char *ifname);
 
-/* Would a new flow like this pass? For flows that are under way when rules change. Addresses in host
- * byte order. Masquerading and the anti-spoofing are not looked at. */
+/* Would a new flow like this pass? For flows that are under way when rules change. Addresses in
+ * host byte order. Masquerading and the anti-spoofing are not looked at. */
 struct fwflow {
 	uint32_t source, destination;
 	uint8_t protocol, icmp_type, icmp_code;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The expressions that our rules are made of, each appended to a rule. Registers are the 32-bit ones,
- * by number: a key of several fields lies in neighbouring ones. */
+/* The expressions that our rules are made of, each appended to a rule. Registers are the 32-bit
+ * ones, by number: a key of several fields lies in neighbouring ones. */
 #pragma once
 
 #include <libnftnl/rule.h>

@@ -16,8 +16,8 @@ struct nfsock *nfsock_close(struct nfsock *s);
 uint32_t nfsock_port(const struct nfsock *s);
 uint32_t nfsock_next_seq(struct nfsock *s);
 
-/* Send what @data holds, and look at every answer until none is there. @on_error hears of each refused
- * message by its seq. Returns the first error, 0 when @last_seq was acknowledged. */
+/* Send what @data holds, and look at every answer until none is there. @on_error hears of each
+ * refused message by its seq. Returns the first error, 0 when @last_seq was acknowledged. */
 _must_check_ int nfsock_talk(struct nfsock *s, const void *data, size_t size, uint32_t last_seq,
 	void (*on_error)(uint32_t seq, int errnum, void *userdata), void *userdata);
 
@@ -27,8 +27,9 @@ _must_check_ int nfsock_dump(struct nfsock *s, const struct nlmsghdr *request,
 
 /* --- what the kernel says, as it lies in a buffer; what is not well-formed is passed over --- */
 
-/* Does it lie within what is left? libmnl's own check (1.0.5) takes lengths of 2 GiB and more for negative
- * ones, and its attributes go on to the end of the padding, which the kernel always sends. */
+/* Does it lie within what is left? libmnl's own check (1.0.5) takes lengths of 2 GiB and more for
+ * negative ones, and its attributes go on to the end of the padding, which the kernel always
+ * sends. */
 bool nfsock_is_whole(const struct nlmsghdr *m, int left);
 
 struct nfsock_answers {

@@ -76,7 +76,8 @@ static int look_for_id(const struct nlattr *a, void *userdata)
 	return MNL_CB_OK;
 }
 
-/* Counts the kernel's transactions; -1: it can't be said. The answer is there when the question is sent. */
+/* Counts the kernel's transactions; -1: it can't be said. The answer is there when the question is
+ * sent. */
 static int64_t generation(struct nfwatch *w)
 {
 	_Alignas(struct nlmsghdr) uint8_t question[128];

@@ -16,7 +16,8 @@ int nfwatch_fd(const struct nfwatch *w);
 bool nfwatch_read(struct nfwatch *w, uint32_t ours);
 /* What it read, as it lies in a buffer. */
 bool nfwatch_is_foreign(const void *data, size_t size, const char *table, uint32_t ours);
-/* Around a large change of our own, one transaction: what happens meanwhile is neither queued nor heard of,
- * but missed: true when there was any other transaction (of any table). @done: ours succeeded. */
+/* Around a large change of our own, one transaction: what happens meanwhile is neither queued nor
+ * heard of, but missed: true when there was any other transaction (of any table). @done: ours
+ * succeeded. */
 void nfwatch_pause(struct nfwatch *w);
 bool nfwatch_resume(struct nfwatch *w, bool done);

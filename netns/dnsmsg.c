@@ -24,8 +24,8 @@ static void put16(uint8_t *p, uint16_t v)
 	p[1] = (uint8_t)v;
 }
 
-/* Behind the one question; 0: there is none. Its name has no pointers: there is nothing before it to
- * point to. */
+/* Behind the one question; 0: there is none. Its name has no pointers: there is nothing before it
+ * to point to. */
 static size_t question_end(const uint8_t *m, size_t n)
 {
 	size_t at = DNSMSG_HEADER;
@@ -56,8 +56,8 @@ void dnsmsg_set_id(uint8_t *m, uint16_t id)
 	put16(m, id);
 }
 
-/* Of a query: an OPT record, when there is one, is the first behind the question in all that resolvers
- * send (RFC 6891 section 6.1.1: its name is the root's). */
+/* Of a query: an OPT record, when there is one, is the first behind the question in all that
+ * resolvers send (RFC 6891 section 6.1.1: its name is the root's). */
 size_t dnsmsg_udp_limit(const uint8_t *query, size_t n)
 {
 	size_t at = question_end(query, n);

@@ -236,8 +236,8 @@ static int arm(struct dnsrelay *d)
 	return r < 0 ? r : sd_event_source_set_enabled(d->patience, SD_EVENT_ONESHOT);
 }
 
-/* While queries are under way, a connection that brings no answer is given up; an idle one is closed
- * after a while. */
+/* While queries are under way, a connection that brings no answer is given up; an idle one is
+ * closed after a while. */
 static int on_patience(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct dnsrelay *d = userdata;

@@ -87,8 +87,8 @@ static size_t read_servers(const json_t *list, uint32_t ret[static DNSRELAY_SERV
 	return n;
 }
 
-/* The same again, from an agent that was restarted, or since the host's resolver files have changed: no
- * connection is disturbed, but the proxy's name is asked for anew. */
+/* The same again, from an agent that was restarted, or since the host's resolver files have
+ * changed: no connection is disturbed, but the proxy's name is asked for anew. */
 static int on_config(struct channel *ch, struct channel_message *m, void *userdata)
 {
 	struct netproxy *p = userdata;
@@ -224,8 +224,8 @@ static int begin(struct netproxy *p)
 	return r;
 }
 
-/* Until there is a configuration, nothing is taken: it is the first thing that comes, once we have said that we
- * are confined, and the agent has written down who we are. */
+/* Until there is a configuration, nothing is taken: it is the first thing that comes, once we have
+ * said that we are confined, and the agent has written down who we are. */
 static int serve(struct netproxy *p)
 {
 	struct frame f;

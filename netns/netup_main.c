@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* hoody-netup NAME MAC ADDRESS IPV6-ADDRESS|- LIMIT_BPS MARK: a container's link. liblxc's monitor runs it when the
- * container's namespaces are there and its init is not (lxc.hook.start-host,
- * lxc.container.conf(5); it says whose by LXC_PID, and adds arguments of its own). A small program, for
- * the time that an exec takes. What it fails of is its exit status, an errno, and a line on the standard
- * error. */
+/* hoody-netup NAME MAC ADDRESS IPV6-ADDRESS|- LIMIT_BPS MARK: a container's link. liblxc's monitor
+ * runs it when the container's namespaces are there and its init is not (lxc.hook.start-host,
+ * lxc.container.conf(5); it says whose by LXC_PID, and adds arguments of its own). A small program,
+ * for the time that an exec takes. What it fails of is its exit status, an errno, and a line on the
+ * standard error. */
 #include <arpa/inet.h>
 #include <linux/if_ether.h>
 

@@ -192,8 +192,8 @@ static int pump_flow(struct relay *c, int way)
 	return 1;
 }
 
-/* Of one side: @from comes from it, @to goes there. When both ends of its connection have been shut it
- * would be reported as hung up over and over, also while nothing is asked of it. */
+/* Of one side: @from comes from it, @to goes there. When both ends of its connection have been shut
+ * it would be reported as hung up over and over, also while nothing is asked of it. */
 static int watch_side(
 	sd_event_source *source, uint32_t *present, const struct flow *from, const struct flow *to)
 {

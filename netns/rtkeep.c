@@ -270,8 +270,8 @@ static void *begin(struct request *q, uint16_t type, uint16_t flags, size_t size
 	return mnl_nlmsg_put_extra_header(q->h, size);
 }
 
-/* The next part of the answer to what was asked last. What is left of an earlier one, whose reading ended
- * early, is passed over. */
+/* The next part of the answer to what was asked last. What is left of an earlier one, whose reading
+ * ended early, is passed over. */
 static ssize_t hear(struct rtkeep *k)
 {
 	const struct nlmsghdr *h = (const void *)k->buffer;
@@ -549,7 +549,8 @@ static int on_dumped(const struct nlmsghdr *h, void *userdata)
 	return MNL_CB_OK;
 }
 
-/* A dump that was left half-way goes on until it is read, and the kernel begins no other (EBUSY). */
+/* A dump that was left half-way goes on until it is read, and the kernel begins no other
+ * (EBUSY). */
 static void drain(struct rtkeep *k)
 {
 	while (recv(mnl_socket_get_fd(k->ask), k->buffer, sizeof(k->buffer), MSG_DONTWAIT) >= 0)

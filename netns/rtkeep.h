@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Hears of every change of links, addresses, routes, rules and forwarding (rtnetlink(7)), tells what of
- * ours it may have taken away, and puts that back. What netns/rtlink and netns/rtpolicy have made is
- * looked at, not remembered: the kernel says what is missing. The descriptor is to be watched for input.
+/* Hears of every change of links, addresses, routes, rules and forwarding (rtnetlink(7)), tells
+ * what of ours it may have taken away, and puts that back. What netns/rtlink and netns/rtpolicy
+ * have made is looked at, not remembered: the kernel says what is missing. The descriptor is to be
+ * watched for input.
  *
  * Never waits: rtnetlink answers within the system call that asks. */
 #pragma once
@@ -50,8 +51,8 @@ int rtkeep_fd(const struct rtkeep *k);
 /* Adds what has come to @seen; a bounded part of it, the descriptor stays readable. */
 void rtkeep_read(struct rtkeep *k, struct rtkeep_seen *seen);
 
-/* Make the host's end of it what it should be. Returns what was missing (RTKEEP_…), 0 also when the link
- * is gone, or a negative errno. */
+/* Make the host's end of it what it should be. Returns what was missing (RTKEEP_…), 0 also when the
+ * link is gone, or a negative errno. */
 _must_check_ int rtkeep_link(struct rtkeep *k, const struct rtlink *l);
 /* The rules and the route of netns/rtpolicy: RTKEEP_POLICY, 0 or a negative errno. */
 _must_check_ int rtkeep_policy(struct rtkeep *k, uint32_t local_mark, uint32_t no_mark);

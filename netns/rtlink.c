@@ -144,7 +144,8 @@ static int add_neighbour(
 	return r;
 }
 
-/* A token bucket: what it lets through at once must not be less than one packet, nor its rate than a byte. */
+/* A token bucket: what it lets through at once must not be less than one packet, nor its rate than
+ * a byte. */
 static int add_limit(struct nl_sock *s, int ifindex, uint64_t bps)
 {
 	struct rtnl_qdisc *q = rtsock_must(rtnl_qdisc_alloc());

@@ -3,9 +3,9 @@
  *
  * The host's end has a link-local address (the container's gateway), a route to the container's one
  * address and a permanent neighbour for it, so that nothing the container says by ARP changes where
- * packets go; it answers for no other address of the host, and takes part in no redirects. The other
- * end is made in the container's namespace: to move it there would cost some 25 ms of the kernel's
- * waiting for its readers. It goes with that namespace.
+ * packets go; it answers for no other address of the host, and takes part in no redirects. The
+ * other end is made in the container's namespace: to move it there would cost some 25 ms of the
+ * kernel's waiting for its readers. It goes with that namespace.
  *
  * The firewall must know the interface's name before it is made: netfilter/fwtable. By rtnetlink
  * (libnl) and /proc/sys/net. */
@@ -17,9 +17,9 @@
 #include "proto/base.h"
 #include "proto/err.h"
 
-/* For the network namespace of @pid, which has no RTLINK_INSIDE yet; in place of a link of the same name
- * that is there. The caller is in that namespace afterwards, also on failure: for a process that ends
- * with it (netns/hoody-netup). About 1 ms. */
+/* For the network namespace of @pid, which has no RTLINK_INSIDE yet; in place of a link of the same
+ * name that is there. The caller is in that namespace afterwards, also on failure: for a process
+ * that ends with it (netns/hoody-netup). About 1 ms. */
 _must_check_ int rtlink_make(const struct rtlink *l, pid_t pid, struct err *err);
 
 /* What goes to the container from now on, in bits per second; 0: as much as it can. */

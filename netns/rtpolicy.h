@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Packets with the forwarders' mark are for this host, whatever their destination (tproxy, ip-rule(8)); those
- * with the mark that only the firewall takes off (netns/rtguard) are forwarded nowhere. Two rules and one
- * route for all containers; they stay. */
+/* Packets with the forwarders' mark are for this host, whatever their destination (tproxy,
+ * ip-rule(8)); those with the mark that only the firewall takes off (netns/rtguard) are forwarded
+ * nowhere. Two rules and one route for all containers; they stay. */
 #pragma once
 
 #include "proto/base.h"

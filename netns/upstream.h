@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Connections through an upstream proxy (socks5, http, https), by libcurl's CONNECT_ONLY: it resolves
- * the proxy's name, connects, speaks TLS, authenticates and asks for the destination; the bytes are
- * then ours to move. For one sd-event loop; nothing blocks. */
+/* Connections through an upstream proxy (socks5, http, https), by libcurl's CONNECT_ONLY: it
+ * resolves the proxy's name, connects, speaks TLS, authenticates and asks for the destination; the
+ * bytes are then ours to move. For one sd-event loop; nothing blocks. */
 #pragma once
 
 #include <systemd/sd-event.h>
@@ -38,7 +38,7 @@ struct upstream *upstream_close(struct upstream *u); /* NULL in, NULL out */
 /* When connected. */
 int upstream_fd(const struct upstream *u);        /* to poll; stays its own */
 bool upstream_is_plain(const struct upstream *u); /* the descriptor's bytes are the stream's */
-/* As send(2) and recv(2) on a nonblocking socket; a negative errno, -EAGAIN among them; 0 from recv:
- * the end. */
+/* As send(2) and recv(2) on a nonblocking socket; a negative errno, -EAGAIN among them; 0 from
+ * recv: the end. */
 ssize_t upstream_send(struct upstream *u, const void *data, size_t n);
 ssize_t upstream_recv(struct upstream *u, void *data, size_t n);

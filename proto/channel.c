@@ -186,8 +186,8 @@ static void take_fds(struct msghdr *msg, struct received *in, bool *ret_too_many
 	}
 }
 
-/* There is room for more descriptors than are ever sent: when some are missing without that, there was no number
- * for them (scm_detach_fds, net/core/scm.c). */
+/* There is room for more descriptors than are ever sent: when some are missing without that, there
+ * was no number for them (scm_detach_fds, net/core/scm.c). */
 static int judge_flags(const struct msghdr *msg, bool too_many)
 {
 	if (!too_many && (msg->msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == MSG_CTRUNC)
@@ -195,7 +195,8 @@ static int judge_flags(const struct msghdr *msg, bool too_many)
 	return too_many || (msg->msg_flags & MSG_TRUNC) ? -EBADMSG : 0;
 }
 
-/* 1: a frame; 0: hang-up; -EAGAIN; -EBADMSG: not a frame; -EMFILE: we have no descriptor for what it carries. */
+/* 1: a frame; 0: hang-up; -EAGAIN; -EBADMSG: not a frame; -EMFILE: we have no descriptor for what
+ * it carries. */
 static int receive(int fd, struct received *ret)
 {
 	union {

@@ -37,9 +37,9 @@ struct channel_permit {
 	channel_handler handler;
 };
 
-/* The peer is gone (r = 0: orderly hang-up), broke the rules (r < 0, @why says which), or couldn't be heard for
- * what we have run out of ourselves (channel_is_own_fault; @why says of what). Called at most once; the channel
- * is closed but not freed: what a frame carried is lost. */
+/* The peer is gone (r = 0: orderly hang-up), broke the rules (r < 0, @why says which), or couldn't
+ * be heard for what we have run out of ourselves (channel_is_own_fault; @why says of what). Called
+ * at most once; the channel is closed but not freed: what a frame carried is lost. */
 typedef void (*channel_gone)(struct channel *ch, int r, const char *why, void *userdata);
 
 /* Descriptors or memory, which are no fault of the peer's. */
@@ -57,8 +57,8 @@ struct channel *channel_close(struct channel *ch); /* frees; NULL in, NULL out; 
 void channel_set_state(struct channel *ch, unsigned state);
 unsigned channel_state(const struct channel *ch);
 int channel_fd(const struct channel *ch);
-/* The process that sent the last frame, as the kernel says (unix(7), SCM_CREDENTIALS); 0: none came, or the
- * descriptor has not SO_PASSCRED. */
+/* The process that sent the last frame, as the kernel says (unix(7), SCM_CREDENTIALS); 0: none
+ * came, or the descriptor has not SO_PASSCRED. */
 pid_t channel_peer(const struct channel *ch);
 
 /* Send one frame. @payload (may be NULL with size 0) is copied to a memfd and sealed; @extra_fd

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A clock's time (clock_gettime(2), which can't fail for the kernel's own). Durations are CLOCK_MONOTONIC's, or CLOCK_BOOTTIME's where
- * a machine that sleeps counts, too; what is told to others is CLOCK_REALTIME's. */
+/* A clock's time (clock_gettime(2), which can't fail for the kernel's own). Durations are
+ * CLOCK_MONOTONIC's, or CLOCK_BOOTTIME's where a machine that sleeps counts, too; what is told to
+ * others is CLOCK_REALTIME's. */
 #pragma once
 
 #include <stdint.h>

@@ -34,10 +34,11 @@ int err_set(struct err *err, int r, enum errcode code, const char *field, const 
 /* Put "prefix: " before the message and return @r. */
 int err_add(struct err *err, int r, const char *fmt, ...) _printf_(3, 4);
 
-/* Make a text fit for reports, logs and terminals: each byte that is not of printable UTF-8 (RFC 3629) becomes a
- * question mark. */
+/* Make a text fit for reports, logs and terminals: each byte that is not of printable UTF-8 (RFC
+ * 3629) becomes a question mark. */
 void err_clean(char *s);
-/* Put @text into one of an error's texts, @to of @size bytes: cut and made harmless as err_set does. */
+/* Put @text into one of an error's texts, @to of @size bytes: cut and made harmless as err_set
+ * does. */
 void err_copy(char *to, size_t size, const char *text);
 
 /* The code's string on the wire, HTTP status, and general sentence. Never NULL. */

@@ -9,11 +9,11 @@
 
 #include "proto/jsonx.h"
 
-/* The caller's. Without a message of its own an error has its code's general sentence, and without a
- * code it is INTERNAL. */
+/* The caller's. Without a message of its own an error has its code's general sentence, and without
+ * a code it is INTERNAL. */
 json_t *errjson_make(const struct err *err);
 
-/* Fill @ret of @v, which may be anything, NULL too: what isn't there stays empty, an unknown code is
- * INTERNAL, no message its code's sentence, and a text too long is cut as err_set cuts. @r is
+/* Fill @ret of @v, which may be anything, NULL too: what isn't there stays empty, an unknown code
+ * is INTERNAL, no message its code's sentence, and a text too long is cut as err_set cuts. @r is
  * what happened, a negative errno, and is returned. */
 int errjson_read(const json_t *v, int r, struct err *ret);

@@ -109,9 +109,10 @@ enum frame_type {
 };
 
 enum frame_netproxy_socket {
-	FRAME_NETPROXY_CONTROL, /* Unix, listening: the agent comes here when it has been restarted */
-	FRAME_NETPROXY_TCP,     /* transparent, listening */
-	FRAME_NETPROXY_UDP,     /* transparent, for DNS */
+	/* Unix, listening: the agent comes here when it has been restarted */
+	FRAME_NETPROXY_CONTROL,
+	FRAME_NETPROXY_TCP, /* transparent, listening */
+	FRAME_NETPROXY_UDP, /* transparent, for DNS */
 	FRAME_NETPROXY_SOCKETS
 };
 

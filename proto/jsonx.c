@@ -86,7 +86,8 @@ static const char *parse_fault(const json_error_t *e)
 	return "not JSON";
 }
 
-/* jansson stops behind the second one's quote. NULL: the fault is another, or the key no plain word. */
+/* jansson stops behind the second one's quote. NULL: the fault is another, or the key no plain
+ * word. */
 static const char *doubled_key(
 	const json_error_t *e, const char *data, size_t size, char key[static DOUBLED_MAX])
 {

@@ -10,9 +10,9 @@
 
 #define JSONX_DEPTH_MAX 32
 
-/* Before anything else of jansson's, in every program that uses it: its allocations abort on failure,
- * as ours do. Most of its calls would tell of a failed one by what an absent member looks like, or by
- * an object that lacks a member. */
+/* Before anything else of jansson's, in every program that uses it: its allocations abort on
+ * failure, as ours do. Most of its calls would tell of a failed one by what an absent member looks
+ * like, or by an object that lacks a member. */
 void jsonx_init(void);
 
 #define _cleanup_json_ _cleanup_(json_decrefp)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The trusted keys (PROTOCOL.md section 7): the root of trust, and its file form; how one follows the other is proto/rotate. Pure: time and bytes come from the caller. */
+/* The trusted keys (PROTOCOL.md section 7): the root of trust, and its file form; how one follows
+ * the other is proto/rotate. Pure: time and bytes come from the caller. */
 #pragma once
 
 #include "proto/base.h"
@@ -32,6 +33,7 @@ char *keyset_format(const struct keyset *ks);
 const struct keyset_key *keyset_find(const struct keyset *ks, const char *kid);
 bool keyset_key_is_expired(const struct keyset_key *key, int64_t now_ms);
 
-/* The time that this set's keys are asked about where a set of which all has expired still counts: for keysets, and for
- * the answers that carry them (sections 7 and 10.10). @now_ms while a key is good; else a time at which none has expired. */
+/* The time that this set's keys are asked about where a set of which all has expired still counts:
+ * for keysets, and for the answers that carry them (sections 7 and 10.10). @now_ms while a key is
+ * good; else a time at which none has expired. */
 int64_t keyset_vouching_time(const struct keyset *ks, int64_t now_ms);

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Whom leaves are on the host, as user and as group: nobody else, and no two of them the same. So none can signal, trace
- * or set anything of another's, and what the kernel counts by user (descriptors on their way, pages of pipes, threads,
- * watches of epoll) each has for itself.
+/* Whom leaves are on the host, as user and as group: nobody else, and no two of them the same. So
+ * none can signal, trace or set anything of another's, and what the kernel counts by user
+ * (descriptors on their way, pages of pipes, threads, watches of epoll) each has for itself.
  *
- * A role has a range, and in it each leaf the upper half of an id that nobody else on the host has: the first of a
- * container's, of the node's containers or, for a download, its worker's pid. The last range never reaches (uid_t)-1,
- * since containers end below the first.
+ * A role has a range, and in it each leaf the upper half of an id that nobody else on the host has:
+ * the first of a container's, of the node's containers or, for a download, its worker's pid. The
+ * last range never reaches (uid_t)-1, since containers end below the first.
  *
- * That is for leaves that the agent starts itself: where systemd does, each instance is another by DynamicUser=. */
+ * That is for leaves that the agent starts itself: where systemd does, each instance is another by
+ * DynamicUser=. */
 #pragma once
 
 #include "proto/base.h"
@@ -17,7 +18,8 @@ enum leafid_role {
 	LEAFID_PORTAL,
 	LEAFID_METRICS,
 	LEAFID_DOWNLOAD,
-	LEAFID_UNPACK, /* all of its range are owners of files; it is the first (storage/unpack.h) */
+	/* all of its range are owners of files; it is the first (storage/unpack.h) */
+	LEAFID_UNPACK,
 	LEAFID_FORWARDER,
 	LEAFID_ROLES
 };

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The calls that a node makes of the control API (PROTOCOL.md section 1): their paths, which an answer's signature is
- * bound to, and what their answers say. The courier makes them; whether an answer is believed is decided by whoever
- * verifies its signature, so both sides read answers by these functions. Pure. */
+/* The calls that a node makes of the control API (PROTOCOL.md section 1): their paths, which an
+ * answer's signature is bound to, and what their answers say. The courier makes them; whether an
+ * answer is believed is decided by whoever verifies its signature, so both sides read answers by
+ * these functions. Pure. */
 #pragma once
 
 #include "proto/base.h"
 #include "proto/err.h"
 #include "proto/orderpack.h"
 
-/* The courier's time-outs: what a poll has beyond its wait, and a delivery. One that keeps neither has
- * stopped, and is killed a little later. */
+/* The courier's time-outs: what a poll has beyond its wait, and a delivery. One that keeps neither
+ * has stopped, and is killed a little later. */
 #define NODECALL_POLL_MARGIN_S 20
 #define NODECALL_DELIVER_S     60
 
@@ -24,10 +25,12 @@ char *nodecall_orders_path(const char *node_id, uint64_t after, uint64_t wait_s,
 char *nodecall_reports_path(const char *node_id);
 char *nodecall_stats_path(const char *node_id);
 
-/* The path of a URL with what stands behind it: of "https://host/api/v1", "/api/v1"; "" when it has none. Borrowed. */
+/* The path of a URL with what stands behind it: of "https://host/api/v1", "/api/v1"; "" when it has
+ * none. Borrowed. */
 const char *nodecall_base_path(const char *url);
 
-/* meta.pace of a signed answer (PROTOCOL.md 10.1), clamped; an interval that it doesn't say is -1. */
+/* meta.pace of a signed answer (PROTOCOL.md 10.1), clamped; an interval that it doesn't say is
+ * -1. */
 struct nodecall_pace {
 	bool said; /* there is one: it holds until the next */
 	int64_t poll_wait_s, spread_s, stats_interval_s;

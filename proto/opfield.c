@@ -136,8 +136,8 @@ static bool is_free_env_key(const char *s)
 /* --- keys, digests, times --- */
 
 /* "type base64 [comment]": the blob begins with its type's name (RFC 4253 section 6.6), so that
- * what precedes the blob can't be an authorized_keys option such as command="…". sshd(8) reads one form of base64
- * alone, with its padding. */
+ * what precedes the blob can't be an authorized_keys option such as command="…". sshd(8) reads one
+ * form of base64 alone, with its padding. */
 static bool is_ssh_key(const char *s)
 {
 	size_t type_len = strcspn(s, " "), blob_len, size;

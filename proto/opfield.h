@@ -52,5 +52,6 @@ extern const struct opfield_form opfield_absolute; /* begins with a slash */
 extern const struct opfield_form opfield_sha256;   /* 64 lowercase hex */
 extern const struct opfield_form opfield_time;     /* RFC 3339 UTC */
 
-/* May @url be an ApiUrl? As opfield_image_url, with no query either, and nothing odd in its path. */
+/* May @url be an ApiUrl? As opfield_image_url, with no query either, and nothing odd in its
+ * path. */
 bool opfield_is_api_url(const char *url);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Envelopes of keysets and orders on their way from the courier to the agent, the payload of FRAME_COURIER_ORDERS: each as
- * a length (u32, little-endian) and so many bytes. One side writes what the other reads. Pure. */
+/* Envelopes of keysets and orders on their way from the courier to the agent, the payload of
+ * FRAME_COURIER_ORDERS: each as a length (u32, little-endian) and so many bytes. One side writes
+ * what the other reads. Pure. */
 #pragma once
 
 #include "proto/base.h"
@@ -17,7 +18,7 @@ struct orderpack {
 _must_check_ int orderpack_add(struct orderpack *p, const void *envelope, size_t size);
 void orderpack_done(struct orderpack *p);
 
-/* Calls @each for the envelopes in turn, as far as the form holds. -EBADMSG: they are not @n, or something
- * else is there. */
+/* Calls @each for the envelopes in turn, as far as the form holds. -EBADMSG: they are not @n, or
+ * something else is there. */
 _must_check_ int orderpack_each(const void *data, size_t size, uint64_t n,
 	void (*each)(const void *envelope, size_t size, void *userdata), void *userdata);

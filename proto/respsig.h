@@ -22,8 +22,8 @@ struct respsig_response {
 
 /* Expired keys count when all of @ks have expired: such a node must still be able to get a new set.
  *
- * Returns 0; -EBADMSG malformed or of another request; -ENOKEY; -EKEYREJECTED; -ESTALE (CLOCK_SKEW): it verifies, but
- * was signed more than RESPSIG_SKEW_S from @now_ms, so one of the two clocks is wrong. @ret_signed_ms, which may be
- * NULL, is when, with 0 and -ESTALE. */
+ * Returns 0; -EBADMSG malformed or of another request; -ENOKEY; -EKEYREJECTED; -ESTALE
+ * (CLOCK_SKEW): it verifies, but was signed more than RESPSIG_SKEW_S from @now_ms, so one of the
+ * two clocks is wrong. @ret_signed_ms, which may be NULL, is when, with 0 and -ESTALE. */
 _must_check_ int respsig_verify(const char *header, const struct respsig_response *r,
 	const struct keyset *ks, int64_t now_ms, int64_t *ret_signed_ms, struct err *err);

@@ -55,8 +55,8 @@ static int mount_etc(const char *etc, const char *at, struct err *err)
 	return 0;
 }
 
-/* A new root of one directory, mounted over what it replaces, which is then let go of. It is read by
- * another user than us, whatever our umask. */
+/* A new root of one directory, mounted over what it replaces, which is then let go of. It is read
+ * by another user than us, whatever our umask. */
 static int empty_root(const char *etc, struct err *err)
 {
 	/* any directory that is always there */
@@ -187,8 +187,8 @@ static const int allowed[] = {
 };
 
 /* Asked by libraries as a matter of course, and well with the answer that they may not. What stands
- * in no list doesn't exist for us (ENOSYS): a newer C library or libcurl that begins to ask for more
- * falls back, as on an older kernel, where a kill would take the node from the network. */
+ * in no list doesn't exist for us (ENOSYS): a newer C library or libcurl that begins to ask for
+ * more falls back, as on an older kernel, where a kill would take the node from the network. */
 static const int refused[] = {
 	SCMP_SYS(access),
 	SCMP_SYS(faccessat),
@@ -204,7 +204,8 @@ static const int refused[] = {
 	SCMP_SYS(name_to_handle_at),
 };
 
-/* What no library falls back from: only a process that isn't ours any more asks for these, and ends. */
+/* What no library falls back from: only a process that isn't ours any more asks for these, and
+ * ends. */
 static const int fatal[] = {
 	SCMP_SYS(bpf),
 	SCMP_SYS(execve),
@@ -295,9 +296,9 @@ static int filter_server(scmp_filter_ctx ctx)
 	return r;
 }
 
-/* All but SO_LINGER: a close(2) that waits for a peer is that of whoever closes last, and a descriptor can be
- * sent to the agent (unix(7)). Bit by bit: the kernel looks at 32 of a register's 64, and a filter can't
- * compare just those for being different. */
+/* All but SO_LINGER: a close(2) that waits for a peer is that of whoever closes last, and a
+ * descriptor can be sent to the agent (unix(7)). Bit by bit: the kernel looks at 32 of a register's
+ * 64, and a filter can't compare just those for being different. */
 static int filter_setsockopt(scmp_filter_ctx ctx)
 {
 	const scmp_datum_t level = SOL_SOCKET, option = SO_LINGER, all = UINT32_MAX;
@@ -346,9 +347,9 @@ static int filter_proxy(scmp_filter_ctx ctx)
 	return r < 0 ? r : seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(splice), 0);
 }
 
-/* Each leaf is another user; were two of them the same, each could end the other by a signal, or by limits below
- * what it uses. fcntl(2) sends signals, too (F_SETOWN, F_SETSIG): it does what stands here. All three take 32 bits
- * of a register. */
+/* Each leaf is another user; were two of them the same, each could end the other by a signal, or by
+ * limits below what it uses. fcntl(2) sends signals, too (F_SETOWN, F_SETSIG): it does what stands
+ * here. All three take 32 bits of a register. */
 static int filter_others(scmp_filter_ctx ctx)
 {
 	static const int commands[] = { F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL,

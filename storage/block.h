@@ -8,8 +8,8 @@
 #define BLOCK_BEGIN "# BEGIN hoody-agent"
 #define BLOCK_END   "# END hoody-agent"
 
-/* @text with @body (whole lines; "": none, and no block) as its block: in the place of the old one, or
- * at the end. -EBADMSG: a mark without the other, twice, or in the wrong order. The caller's. */
+/* @text with @body (whole lines; "": none, and no block) as its block: in the place of the old one,
+ * or at the end. -EBADMSG: a mark without the other, twice, or in the wrong order. The caller's. */
 _must_check_ int block_replace(const char *text, const char *body, char **ret);
 
 /* The lines of the block, "" without one. Errors as above; the caller's. */

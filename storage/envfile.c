@@ -7,8 +7,8 @@
 #include "storage/rootfile.h"
 
 #define NAME "environment"
-#define LINE_MAX_LEGACY \
-	1022 /* BUF_SIZE of Linux-PAM's pam_env.c up to 1.5.2, newline and NUL off */
+/* BUF_SIZE of Linux-PAM's pam_env.c up to 1.5.2, newline and NUL off */
+#define LINE_MAX_LEGACY 1022
 
 const char *envfile_code(enum envfile_error e)
 {

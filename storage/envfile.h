@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A container's environment variables in its /etc/environment, as pam_env(8) reads it: a block of ours
- * among lines that are not. What this file's format can't carry is left out and said. */
+/* A container's environment variables in its /etc/environment, as pam_env(8) reads it: a block of
+ * ours among lines that are not. What this file's format can't carry is left out and said. */
 #pragma once
 
 #include <jansson.h>
@@ -21,6 +21,6 @@ enum envfile_error {
 /* The published code, NULL for ENVFILE_OK. */
 const char *envfile_code(enum envfile_error e);
 
-/* Make the block what @vars ({name: text}) says, and read it back. @root: of the container, as it lies
- * in the pool. @ret_why (at least 200 bytes): a sentence, "" for ENVFILE_OK. */
+/* Make the block what @vars ({name: text}) says, and read it back. @root: of the container, as it
+ * lies in the pool. @ret_why (at least 200 bytes): a sentence, "" for ENVFILE_OK. */
 enum envfile_error envfile_write(int root, const json_t *vars, char *ret_why, size_t size);

@@ -38,8 +38,8 @@ static bool is_same(int a, int b)
 	       x.stx_dev_minor == y.stx_dev_minor;
 }
 
-/* Where in the pool it is: behind <Pool>/containers, "/…". Of another file system the handle is nonsense here,
- * or somebody else's: so what it leads to is compared. */
+/* Where in the pool it is: behind <Pool>/containers, "/…". Of another file system the handle is
+ * nonsense here, or somebody else's: so what it leads to is compared. */
 static bool find_in_pool(const struct pass *p, int fd, char *ret, size_t size)
 {
 	union handle u = { .h = { .handle_bytes = MAX_HANDLE_SZ } };

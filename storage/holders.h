@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Who in a container still has what is no longer shared with it.
  *
- * A mount that was taken away lives on for whoever has something of it open, and so does a copy that is in no
- * namespace (open_tree(2)): no list of mounts has either. What a process has open is looked at by itself: each
- * descriptor's file is found again in the pool by its handle (open_by_handle_at(2)), and so by a path that nobody
- * in a container has made. Tables of descriptors that threads have for themselves count too; what is on its way
- * through a socket is seen by nobody. Nothing is opened for this: O_PATH alone, so no pipe, device or file system
- * of a container's can keep us waiting. */
+ * A mount that was taken away lives on for whoever has something of it open, and so does a copy
+ * that is in no namespace (open_tree(2)): no list of mounts has either. What a process has open is
+ * looked at by itself: each descriptor's file is found again in the pool by its handle
+ * (open_by_handle_at(2)), and so by a path that nobody in a container has made. Tables of
+ * descriptors that threads have for themselves count too; what is on its way through a socket is
+ * seen by nobody. Nothing is opened for this: O_PATH alone, so no pipe, device or file system of a
+ * container's can keep us waiting. */
 #pragma once
 
 #include <sys/types.h>

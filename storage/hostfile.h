@@ -4,6 +4,6 @@
 #include "proto/base.h"
 #include "proto/err.h"
 
-/* The container's /etc/hostname says @to if it said @from: what its owner has chosen stays. @root: as
- * it lies in the pool. */
+/* The container's /etc/hostname says @to if it said @from: what its owner has chosen stays. @root:
+ * as it lies in the pool. */
 _must_check_ int hostfile_rename(int root, const char *from, const char *to, struct err *err);

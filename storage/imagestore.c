@@ -100,7 +100,8 @@ static bool has_spool(struct pool *p, const char *digest)
 
 /* --- what it is --- */
 
-/* The root lies in rootfs/ of a unified image: its entries come up, and what else there was goes. */
+/* The root lies in rootfs/ of a unified image: its entries come up, and what else there was
+ * goes. */
 static int lift_root(int tree)
 {
 	_cleanup_(closep) int inner = -1;

@@ -3,7 +3,8 @@
  * container's root is a clone of one.
  *
  * What is known: a tarball or a squashfs of a root file system; LXC's and Incus' unified image
- * (metadata.yaml, rootfs/); an OCI image layout or what `docker save` writes, layers with whiteouts. */
+ * (metadata.yaml, rootfs/); an OCI image layout or what `docker save` writes, layers with
+ * whiteouts. */
 #pragma once
 
 #include "storage/pool.h"
@@ -19,8 +20,8 @@ _must_check_ int imagestore_spool(struct pool *p, const char *digest, struct err
 /* Gone already: success. */
 _must_check_ int imagestore_drop_spool(struct pool *p, const char *digest, struct err *err);
 
-/* Unpack the spool. There already: success, unless it is to be replaced. It is gone afterwards, whether it was
- * good or not, and nothing half-made stays. */
+/* Unpack the spool. There already: success, unless it is to be replaced. It is gone afterwards,
+ * whether it was good or not, and nothing half-made stays. */
 _must_check_ int imagestore_unpack(
 	struct pool *p, const char *digest, const struct imagestore_limits *l, struct err *err);
 /* Take away what an unpacking that was killed left half-done. */
@@ -34,8 +35,8 @@ _must_check_ int imagestore_open(struct pool *p, const char *digest, struct err 
  * unpacked by an agent that kept no digest of it. */
 _must_check_ int imagestore_verify(struct pool *p, const char *digest, bool *ret, struct err *err);
 
-/* By which signal its process asks to be ended, in its own words (storage/oci); "": it says nothing, or was unpacked by
- * an agent that didn't listen. */
+/* By which signal its process asks to be ended, in its own words (storage/oci); "": it says
+ * nothing, or was unpacked by an agent that didn't listen. */
 #define IMAGESTORE_SIGNAL_SIZE 40
 void imagestore_stop_signal(
 	struct pool *p, const char *digest, char ret[static IMAGESTORE_SIGNAL_SIZE]);

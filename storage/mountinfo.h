@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The mounts of a namespace (proc(5), /proc/PID/mountinfo), and which of them are the agent's: by the file
- * system and the place in it that they show, never by a name that a container can give its own. */
+/* The mounts of a namespace (proc(5), /proc/PID/mountinfo), and which of them are the agent's: by
+ * the file system and the place in it that they show, never by a name that a container can give its
+ * own. */
 #pragma once
 
 #include "proto/base.h"
@@ -26,7 +27,8 @@ void mountinfo_done(struct mountinfo *m);
 
 const struct mountinfo_entry *mountinfo_find(const struct mountinfo *m, uint64_t id);
 
-/* What a directory is called by mounts of it, whoever's they are: a file system and a path in that. */
+/* What a directory is called by mounts of it, whoever's they are: a file system and a path in
+ * that. */
 struct mountinfo_place {
 	char device[24];
 	char *root;

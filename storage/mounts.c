@@ -193,7 +193,8 @@ static bool is_same_directory(int a, int b)
 	       x.st_ino == y.st_ino;
 }
 
-/* What the container has there is this very directory, mounted as it should be: the mount's id, or 0. */
+/* What the container has there is this very directory, mounted as it should be: the mount's id, or
+ * 0. */
 static uint64_t find_there(int root, const char *at, int source, bool readonly)
 {
 	_cleanup_(closep) int there = -1;
@@ -290,8 +291,9 @@ static json_t *mount_one(
 
 /* --- all of them --- */
 
-/* The mounts that fulfil wishes, by their ids (0: none does): their sources may be in use elsewhere in
- * the container too (bind mounts of its own, namespaces that were copied), as long as they are no freer. */
+/* The mounts that fulfil wishes, by their ids (0: none does): their sources may be in use elsewhere
+ * in the container too (bind mounts of its own, namespaces that were copied), as long as they are
+ * no freer. */
 static void allow(
 	struct mountinfo_rule *rule, const struct mountinfo *list, const uint64_t *ids, size_t n)
 {
@@ -337,8 +339,9 @@ static void sweep_space(int ns, void *userdata)
 		s->v->visit.out->busy++; /* nobody knows what is there */
 }
 
-/* A copy that is in no namespace is its maker's to change, whoever has made it so. So it is moved into one of
- * ours and detached there, read-only: what is in none any more nobody changes. Never returns. */
+/* A copy that is in no namespace is its maker's to change, whoever has made it so. So it is moved
+ * into one of ours and detached there, read-only: what is in none any more nobody changes. Never
+ * returns. */
 static void take_copy(pid_t parent, int fd, const char *over)
 {
 	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };

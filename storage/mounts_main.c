@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* hoody-mounts FILE: lxc.hook.start-host (lxc.container.conf(5)) of a container that shares or a project's
- * ramdisk are to be mounted in before its init runs. FILE is {"id","pool","run","wanted":[…]}
- * (storage/mounts.h); liblxc puts words of its own behind it. What can't be mounted is no failure of the start: the worker that has started it
- * looks again, and tells. */
+/* hoody-mounts FILE: lxc.hook.start-host (lxc.container.conf(5)) of a container that shares or a
+ * project's ramdisk are to be mounted in before its init runs. FILE is
+ * {"id","pool","run","wanted":[…]} (storage/mounts.h); liblxc puts words of its own behind it. What
+ * can't be mounted is no failure of the start: the worker that has started it looks again, and
+ * tells. */
 #include "proto/jsonx.h"
 #include "storage/mounts.h"
 

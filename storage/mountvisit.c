@@ -66,8 +66,8 @@ static void spot_done(struct spot *s)
 #define _cleanup_spot_ _cleanup_(spot_done)
 
 /* Walk to @point, and remember where the last mount on the way began: what was looked for, or what
- * covers it. No link is followed, so that this is the place that the kernel has called by that name, or
- * an error. */
+ * covers it. No link is followed, so that this is the place that the kernel has called by that
+ * name, or an error. */
 static int find_spot(const char *point, struct spot *ret)
 {
 	_cleanup_(closep) int dir = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -106,8 +106,9 @@ static bool is_above(const struct mountinfo *list, const struct mountinfo_entry 
 	return false;
 }
 
-/* A mount in no namespace can't be changed by anybody any more: so whoever keeps a directory of it can write
- * there no longer. Not while somebody has a file open to write (EBUSY), who is found later (holders.h). */
+/* A mount in no namespace can't be changed by anybody any more: so whoever keeps a directory of it
+ * can write there no longer. Not while somebody has a file open to write (EBUSY), who is found
+ * later (holders.h). */
 static void make_readonly(const char *name)
 {
 	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
@@ -115,10 +116,10 @@ static void make_readonly(const char *name)
 	(void)mount_setattr(AT_FDCWD, name, AT_SYMLINK_NOFOLLOW, &attr, sizeof(attr));
 }
 
-/* One that is in use is detached: whoever is in it keeps what he has open, and nobody comes in. What the
- * container has mounted over it, or over a directory above it, goes first: else it would only have to
- * take that off again. By its directory, and not by a path that can be made to lead elsewhere: what is a
- * mount point can't be renamed. */
+/* One that is in use is detached: whoever is in it keeps what he has open, and nobody comes in.
+ * What the container has mounted over it, or over a directory above it, goes first: else it would
+ * only have to take that off again. By its directory, and not by a path that can be made to lead
+ * elsewhere: what is a mount point can't be renamed. */
 static void take_away(const struct mountvisit *v, const struct mountinfo *list, size_t which)
 {
 	const struct mountinfo_entry *e = &list->at[which];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A mount namespace of a container's, entered by a child that takes away what may not stay there, or moves in one
- * mount. */
+/* A mount namespace of a container's, entered by a child that takes away what may not stay there,
+ * or moves in one mount. */
 #pragma once
 
 #include <sys/types.h>
@@ -25,7 +25,7 @@ struct mountvisit {
 _must_check_ int mountvisit_enter(const struct mountvisit *v, int ns);
 bool mountvisit_must_go(const struct mountvisit *v, const struct mountinfo_entry *e);
 
-/* What a process that is forked off must do first: end with its parent, also when that has ended by now,
- * and hold nothing open but these, so that nobody waits for the end of what is not its own (a worker's
- * channel, by which its death is known). */
+/* What a process that is forked off must do first: end with its parent, also when that has ended by
+ * now, and hold nothing open but these, so that nobody waits for the end of what is not its own (a
+ * worker's channel, by which its death is known). */
 void mountvisit_become_child(pid_t parent, int a, int b, int c, int d);

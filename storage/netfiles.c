@@ -78,8 +78,8 @@ static char *hosts(const struct netfiles *n)
 		n->address, n->hostname);
 }
 
-/* Of our hand or nobody's. A link is its own, but in an image, where it mostly leads to what a resolver
- * that isn't there would write to /run. */
+/* Of our hand or nobody's. A link is its own, but in an image, where it mostly leads to what a
+ * resolver that isn't there would write to /run. */
 static bool is_ours(int folder, const char *name, bool fresh, const char *text, bool *ret_same)
 {
 	_cleanup_(freep) char *data = NULL;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* resolv.conf(5) and hosts(5) of a container, in its root. Both begin with a line that says whose they
- * are; one that has lost it is the container's own, and so is one that is a link. */
+/* resolv.conf(5) and hosts(5) of a container, in its root. Both begin with a line that says whose
+ * they are; one that has lost it is the container's own, and so is one that is a link. */
 #pragma once
 
 #include "proto/base.h"
@@ -11,6 +11,6 @@ struct netfiles {
 	const char *address, *hostname;
 };
 
-/* @fresh: a root that was just made of an image: what stands there is replaced, a link as well. A root without /etc has
- * none of them: success. */
+/* @fresh: a root that was just made of an image: what stands there is replaced, a link as well. A
+ * root without /etc has none of them: success. */
 _must_check_ int netfiles_write(int root, const struct netfiles *n, bool fresh, struct err *err);

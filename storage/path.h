@@ -8,9 +8,10 @@
 
 #include "proto/base.h"
 
-/* The directory @path, through a mount of its own that is gone with the last descriptor below it: nodev, nosuid and
- * noexec, however the file system itself is mounted. What containers fill is opened by it, so that no device in it
- * can be opened. Not to be followed where it is a link (-ELOOP, -ENOTDIR). */
+/* The directory @path, through a mount of its own that is gone with the last descriptor below it:
+ * nodev, nosuid and noexec, however the file system itself is mounted. What containers fill is
+ * opened by it, so that no device in it can be opened. Not to be followed where it is a link
+ * (-ELOOP, -ENOTDIR). */
 _must_check_ int path_open_tree(const char *path, int *ret);
 
 /* Open @path beneath @root: no way out by "..", absolute or magic links (-EXDEV, -ELOOP: an escape
@@ -20,10 +21,11 @@ _must_check_ int path_open_beneath(int root, const char *path, int flags, mode_t
 /* Open @path as a process chrooted to @root would: links are followed, and end inside. */
 _must_check_ int path_open_in_root(int root, const char *path, int flags, mode_t mode, int *ret);
 
-/* The regular file @name in @dir, for reading. A device or a pipe that an image or a container has put there
- * is looked at and never opened: to open some is to do something (a tape winds, a watchdog begins). No link
- * is followed (-ELOOP); -EINVAL for what is no regular file. A lease that somebody has on it (F_SETLEASE in
- * fcntl(2); Samba has many) is broken, for which its holder has /proc/sys/fs/lease-break-time: a worker's. */
+/* The regular file @name in @dir, for reading. A device or a pipe that an image or a container has
+ * put there is looked at and never opened: to open some is to do something (a tape winds, a
+ * watchdog begins). No link is followed (-ELOOP); -EINVAL for what is no regular file. A lease that
+ * somebody has on it (F_SETLEASE in fcntl(2); Samba has many) is broken, for which its holder has
+ * /proc/sys/fs/lease-break-time: a worker's. */
 _must_check_ int path_open_file(int dir, const char *name, int *ret);
 /* The same, but where one would have to wait: -EAGAIN, and the lease's holder has been told. */
 _must_check_ int path_try_file(int dir, const char *name, int *ret);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The pool: where the containers' roots, their snapshots and the images lie, ids unshifted (they are
- * mapped when a root is mounted).
+/* The pool: where the containers' roots, their snapshots and the images lie, ids unshifted (they
+ * are mapped when a root is mounted).
  *
  *   <Pool>/containers/<id>/rootfs
  *   <Pool>/containers/<id>/snapshots/<name>
@@ -11,9 +11,9 @@
  * liblxc takes on to mount the root, and nobody else has; images and snapshots are 0700.
  *
  * Whatever is made is made whole under a name of its own and then renamed, and renamed away before
- * it is removed; a root is replaced by storage/swap. Each function may be called again after a crash
- * in it. Errors are DISK_FULL when the pool or a quota is full. All block for as long as the disk
- * takes. */
+ * it is removed; a root is replaced by storage/swap. Each function may be called again after a
+ * crash in it. Errors are DISK_FULL when the pool or a quota is full. All block for as long as the
+ * disk takes. */
 #pragma once
 
 #include "proto/base.h"
@@ -53,8 +53,8 @@ _must_check_ int pool_create_root(struct pool *p, const struct pool_root *root, 
 _must_check_ int pool_copy_root(struct pool *p, const struct pool_root *root, const char *source_id,
 	const char *snapshot, const struct pool_hold *hold, struct err *err);
 
-/* Its disk limit is pool->quota from now on. LIMIT_NOT_SUPPORTED also for a root of plain directories
- * that was made without any: what is in it is counted for nobody. */
+/* Its disk limit is pool->quota from now on. LIMIT_NOT_SUPPORTED also for a root of plain
+ * directories that was made without any: what is in it is counted for nobody. */
 _must_check_ int pool_limit_root(struct pool *p, const char *id, struct err *err);
 
 /* Remove it with its snapshots, also half-made or half-removed. Not there: success. */

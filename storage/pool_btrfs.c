@@ -24,9 +24,9 @@ static int make(int at, const char *name)
 	return failed(btrfs_util_create_subvolume_fd(at, name, 0, NULL, NULL));
 }
 
-/* A container's root can make subvolumes in its own, unless its system call policy keeps it from it.
- * Only a sealed tree with one in it is made writable: that alone takes fifty times as long as the
- * removal, since it ends a transaction (btrfs_ioctl_subvol_setflags). */
+/* A container's root can make subvolumes in its own, unless its system call policy keeps it from
+ * it. Only a sealed tree with one in it is made writable: that alone takes fifty times as long as
+ * the removal, since it ends a transaction (btrfs_ioctl_subvol_setflags). */
 static int remove_tree(int at, const char *name)
 {
 	_cleanup_(closep) int fd = open_tree(at, name);

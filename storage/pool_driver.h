@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a pool's file system makes of trees: a row of functions each, chosen when the pool is opened.
- * A tree is a directory, or on btrfs a subvolume. */
+/* What a pool's file system makes of trees: a row of functions each, chosen when the pool is
+ * opened. A tree is a directory, or on btrfs a subvolume. */
 #pragma once
 
 #include "proto/base.h"
@@ -9,8 +9,8 @@
 #include "storage/treecopy.h"
 
 /* Stops the processes that write to a tree, for as long as its copy needs to be of one instant.
- * Neither fails in a way that its caller could mend: a freeze that did not come about makes the copy
- * less exact, and a thaw is repeated by the agent. */
+ * Neither fails in a way that its caller could mend: a freeze that did not come about makes the
+ * copy less exact, and a thaw is repeated by the agent. */
 struct pool_hold {
 	void (*freeze)(void *userdata);
 	void (*thaw)(void *userdata);

@@ -16,5 +16,6 @@ _must_check_ int quota_limit_project(int dir, const struct quota *q);
 /* The same for a tree that belongs to it already. */
 _must_check_ int quota_change_project(int dir, const struct quota *q);
 
-/* A limit on what the subvolume refers to, shared or not. Quotas are turned on where they are off. */
+/* A limit on what the subvolume refers to, shared or not. Quotas are turned on where they are
+ * off. */
 _must_check_ int quota_limit_subvolume(int subvolume, const struct quota *q);

@@ -5,8 +5,9 @@
  *   ramdisk/p/<project>   a project's /ramdisk/project
  *   devices/<id>          its /dev/kvm
  *
- * Each top is one tmpfs, made with the first that needs it and unmounted with the last. The ramdisks
- * share one ceiling, 512 MiB, or half of the memory where that is less; nothing of it is reserved. */
+ * Each top is one tmpfs, made with the first that needs it and unmounted with the last. The
+ * ramdisks share one ceiling, 512 MiB, or half of the memory where that is less; nothing of it is
+ * reserved. */
 #pragma once
 
 #include <sys/types.h>

@@ -8,6 +8,7 @@
 
 bool squash_is_one(int fd);
 
-/* The root directory of the file system in @fd; closing it takes the mount and its loop device away.
- * The caller's. -ENOTSUP (IMAGE_INVALID) where the kernel knows no squashfs, or not this one. */
+/* The root directory of the file system in @fd; closing it takes the mount and its loop device
+ * away. The caller's. -ENOTSUP (IMAGE_INVALID) where the kernel knows no squashfs, or not this
+ * one. */
 _must_check_ int squash_open(int fd, struct err *err);

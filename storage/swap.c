@@ -84,9 +84,9 @@ bool swap_wants_build(const struct swap *s)
 	return is_there(s, NEXT) == 0 && is_there(s, PREVIOUS) == 0;
 }
 
-/* Its bytes and its identity first, then its name: what is called .next is whole. From there on there
- * are only renames, which every file system's journal keeps in their order: one flush at the end
- * makes all of them durable. */
+/* Its bytes and its identity first, then its name: what is called .next is whole. From there on
+ * there are only renames, which every file system's journal keeps in their order: one flush at the
+ * end makes all of them durable. */
 static int complete(const struct swap *s)
 {
 	uint64_t id = 0;
@@ -155,7 +155,8 @@ int swap_settle(const struct swap *s, const char *keep, struct err *err)
 {
 	int r = s->driver->remove(s->dir, TRASH); /* of a predecessor */
 
-	/* One rename, and there is no way back; what then can't be removed is litter, not damage. */
+	/* One rename, and there is no way back; what then can't be removed is litter, not
+	 * damage. */
 	if (r >= 0)
 		r = is_there(s, PREVIOUS);
 	if (r > 0)

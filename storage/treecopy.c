@@ -27,9 +27,9 @@
 #define PROGRESS_EVERY (16UL * 1024 * 1024)
 #define FILES_EVERY    1024
 #define OPEN_LEVELS    64 /* a container makes more in one another than there are descriptors */
-#define POLITE_TRIES \
-	400 /* in all, of POLITE_MS: who gives a lease up when it is told to has done so by then */
-#define POLITE_MS 5
+/* in all, of POLITE_MS: who gives a lease up when it is told to has done so by then */
+#define POLITE_TRIES 400
+#define POLITE_MS    5
 
 /* A directory on the way down. */
 struct level {
@@ -183,8 +183,8 @@ static void on_data(uint64_t bytes, void *userdata)
 	tell(w);
 }
 
-/* All leases of a tree are on their way to be broken before one is waited for: else each would have the kernel's
- * 45 seconds for itself. */
+/* All leases of a tree are on their way to be broken before one is waited for: else each would have
+ * the kernel's 45 seconds for itself. */
 static int open_source(struct walk *w, int from, const char *name, int *ret)
 {
 	int r = w->wait ? path_open_file(from, name, ret) : path_try_file(from, name, ret);
@@ -366,8 +366,8 @@ static int open_above(int dir, dev_t device, ino_t ino)
 	return st.st_dev == device && st.st_ino == ino ? take_fd(&fd) : -ESTALE;
 }
 
-/* Somebody can have moved what is below in the source: then the rest of it is left as it is, as is all else
- * that changes while we look. Of the target that is an error. */
+/* Somebody can have moved what is below in the source: then the rest of it is left as it is, as is
+ * all else that changes while we look. Of the target that is an error. */
 static int open_up(struct level *l)
 {
 	struct level *up = l->up;

@@ -26,7 +26,8 @@ struct treecopy {
 	uint64_t max_files, max_bytes; /* -EFBIG beyond; 0: no bound */
 	uint32_t max_id;               /* of owners: IMAGE_INVALID beyond; 0: no bound */
 	bool no_hostonly;              /* leave that out (storage/hostonly.h) */
-	/* There will be a second run, when nobody can take leases any more: what is under one is left to that. */
+	/* There will be a second run, when nobody can take leases any more: what is under one is
+	 * left to that. */
 	bool defer_leased;
 	/* What was done. */
 	uint64_t files;     /* looked at */

@@ -57,8 +57,8 @@ static int listen_to(struct unpack *u, int fd, struct err *err)
 	}
 }
 
-/* The three descriptors of a program of ours, whatever their numbers were; everything else that we have
- * is closed at exec. */
+/* The three descriptors of a program of ours, whatever their numbers were; everything else that we
+ * have is closed at exec. */
 static void become(const struct unpack *u, int say)
 {
 	_cleanup_(freep) char *bytes = xasprintf("%llu", (unsigned long long)u->max_bytes),

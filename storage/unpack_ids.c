@@ -215,7 +215,8 @@ static int add_row(struct archive_entry *e, int type, const struct posix_acl_xat
 		       : -EBADMSG;
 }
 
-/* As tar(1) packs an ACL with --xattrs and without --acls (mmdebstrap does): a header, and entries of one size. */
+/* As tar(1) packs an ACL with --xattrs and without --acls (mmdebstrap does): a header, and entries
+ * of one size. */
 static int read_attribute(struct archive_entry *e, int type, const uint8_t *value, size_t length)
 {
 	struct posix_acl_xattr_header header;
@@ -234,7 +235,8 @@ static int read_attribute(struct archive_entry *e, int type, const uint8_t *valu
 	return r;
 }
 
-/* libarchive takes ACLs as text alone, and leaves others out without a word. Where there are both, text has the names. */
+/* libarchive takes ACLs as text alone, and leaves others out without a word. Where there are both,
+ * text has the names. */
 static int judge_forms(struct archive_entry *e, char *why, size_t size)
 {
 	int types = archive_entry_acl_types(e);

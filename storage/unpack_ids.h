@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Whom an entry of an archive belongs to, and its ACLs: numbers that a container has, found by the image's own
- * passwd(5) and group(5) where an ACL has names alone (`tar --acls`), by number where it is an attribute (`tar --xattrs`). */
+/* Whom an entry of an archive belongs to, and its ACLs: numbers that a container has, found by the
+ * image's own passwd(5) and group(5) where an ACL has names alone (`tar --acls`), by number where
+ * it is an attribute (`tar --xattrs`). */
 #pragma once
 
 #include <archive_entry.h>
@@ -24,7 +25,7 @@ int unpack_ids_file(const char *name);
 /* It has an ACL by name, for which the texts are needed. */
 bool unpack_ids_wanted(struct archive_entry *e);
 
-/* Its ACLs by number, and all of them such as a container has. Returns 0; -EBADMSG and in @why what it
- * is that can't be taken. */
+/* Its ACLs by number, and all of them such as a container has. Returns 0; -EBADMSG and in @why what
+ * it is that can't be taken. */
 _must_check_ int unpack_ids_settle(
 	const struct unpack_ids *u, struct archive_entry *e, char *why, size_t size);

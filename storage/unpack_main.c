@@ -234,8 +234,9 @@ static bool is_whiteout(const char *base)
 	return strncmp(base, WHITEOUT, strlen(WHITEOUT)) == 0;
 }
 
-/* The directory that a name stands in, and the name in it, without the slashes behind: the caller's both. The
- * directory is looked for as in the finished image: links are followed, and end inside. */
+/* The directory that a name stands in, and the name in it, without the slashes behind: the caller's
+ * both. The directory is looked for as in the finished image: links are followed, and end
+ * inside. */
 static int open_folder(const char *name, char **ret_base, int *ret)
 {
 	size_t n = strlen(name), begin;
@@ -297,8 +298,8 @@ static int make_way(struct unpacking *p, const char *name, struct archive_entry 
 	return remove_from(dir, base) < 0 ? invalid(p, name, "can't be replaced") : 0;
 }
 
-/* A directory that comes in a link's place makes way already now: a whiteout in it must not reach what the link
- * leads to. */
+/* A directory that comes in a link's place makes way already now: a whiteout in it must not reach
+ * what the link leads to. */
 static int clear_lower(struct unpacking *p, struct archive_entry *e)
 {
 	const char *name = archive_entry_pathname(e);
@@ -400,8 +401,8 @@ static int unpack_all(struct unpacking *p)
 	int r = 0, more = ARCHIVE_OK;
 
 	p->begin = lseek(UNPACK_ARCHIVE, 0, SEEK_CUR);
-	/* Whiteouts hide what lower layers have, never what their own brings, wherever they stand in it. So a
-	 * layer is read twice, unless there is nothing below. */
+	/* Whiteouts hide what lower layers have, never what their own brings, wherever they stand
+	 * in it. So a layer is read twice, unless there is nothing below. */
 	if (p->layer && has_lower())
 		r = read_again(p, clear_lower);
 	if (r >= 0)
@@ -429,8 +430,8 @@ int main(int argc, char **argv)
 	p.max_bytes = strtoull(argv[1], NULL, 10);
 	p.max_entries = strtoull(argv[2], NULL, 10);
 	p.layer = strcmp(argv[3], "layer") == 0;
-	/* The locale stays "C": in another one libarchive would bring names into Unicode's normal form C, and two
-	 * names may become one. */
+	/* The locale stays "C": in another one libarchive would bring names into Unicode's normal
+	 * form C, and two names may become one. */
 	w.r = unpack_cell_enter(&p.err);
 	if (w.r >= 0)
 		w.r = unpack_all(&p);

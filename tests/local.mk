@@ -33,7 +33,8 @@ tests_tools_evil_courier_LDADD = proto/libsandbox.a proto/libchannel.a proto/lib
 noinst_PROGRAMS += tests/tools/evil-leaf
 tests_tools_evil_leaf_SOURCES = tests/tools/evil-leaf.c
 tests_tools_evil_leaf_CFLAGS = $(AM_CFLAGS) $(SECCOMP_CFLAGS)
-tests_tools_evil_leaf_LDADD = proto/libsandbox.a proto/libchannel.a proto/libproto.a $(SYSTEMD_LIBS) $(SECCOMP_LIBS) $(JANSSON_LIBS) $(SODIUM_LIBS)
+tests_tools_evil_leaf_LDADD = proto/libsandbox.a proto/libchannel.a proto/libproto.a $(SYSTEMD_LIBS) \
+	$(SECCOMP_LIBS) $(JANSSON_LIBS) $(SODIUM_LIBS)
 
 noinst_PROGRAMS += tests/bench/bare-start
 tests_bench_bare_start_SOURCES = tests/bench/bare-start.c

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* agent/api: what local people ask.
  *
- * Here lie the agent's side of hoody-portal (portal), the routes and their bodies (api_routes.def, api_bodies.def,
- * api_form), a file of handlers for each subject (api_*), and the socket of last resort (ctlsrv).
+ * Here lie the agent's side of hoody-portal (portal), the routes and their bodies (api_routes.def,
+ * api_bodies.def, api_form), a file of handlers for each subject (api_*), and the socket of last
+ * resort (ctlsrv).
  *
- * daemon alone may call it. It may touch every floor below to read; it changes something by an order alone (api_order).
+ * daemon alone may call it. It may touch every floor below to read; it changes something by an
+ * order alone (api_order).
  *
- * This header is the local API (PROTOCOL.md section 8) as the agent sees it: requests that the portal has parsed,
- * matched against one table of routes, and answered by a handler.
+ * This header is the local API (PROTOCOL.md section 8) as the agent sees it: requests that the
+ * portal has parsed, matched against one table of routes, and answered by a handler.
  *
  * Whoever asks is root or a member of Local.Group: the kernel says so of the connection that the
  * portal passes along. A call that changes something becomes an order of origin "local:<uid>" with
@@ -73,8 +75,8 @@ struct api_route {
 extern const struct api_route api_routes[];
 extern const size_t api_routes_count;
 
-/* The route of a path (an array, as the portal sends it) and its arguments; NULL: none, or it has other
- * methods, which @ret_allow names. */
+/* The route of a path (an array, as the portal sends it) and its arguments; NULL: none, or it has
+ * other methods, which @ret_allow names. */
 const struct api_route *api_find_route(const struct api_route *routes, size_t n, const char *method,
 	const json_t *path, char ret_args[API_ARGS_MAX][API_ARG_MAX],
 	char ret_allow[static API_ALLOW_MAX]);

@@ -78,7 +78,8 @@ static json_t *params_of(struct api_call *c, const char *id, const json_t *old)
 	return params;
 }
 
-/* The container and its project, as far as the body names them. @of: what it is for without a word. */
+/* The container and its project, as far as the body names them. @of: what it is for without a
+ * word. */
 static bool may_target(struct api_call *c, const char *of)
 {
 	const char *id = json_string_value(json_object_get(c->body, "container_id")),

@@ -5,6 +5,6 @@
 
 #include "agent/api/api.h"
 
-/* The caller's; NULL: refused, @err says why, in the caller's spelling. Members that only the control
- * plane knows are passed over. */
+/* The caller's; NULL: refused, @err says why, in the caller's spelling. Members that only the
+ * control plane knows are passed over. */
 json_t *api_body_params(enum op op, const struct api_call *c, struct err *err);

@@ -99,7 +99,8 @@ void api_event_delete(struct api_call *c)
 		api_refuse(c, ERR_NOT_FOUND, "id", "there is no event %s", c->args[0]);
 }
 
-/* Without a filter the public call deletes nothing by accident: all is asked for by {"all":true}. */
+/* Without a filter the public call deletes nothing by accident: all is asked for by
+ * {"all":true}. */
 void api_event_delete_all(struct api_call *c)
 {
 	const json_t *before = json_object_get(c->body, "before");

@@ -198,7 +198,8 @@ static int check_nested(
 	return check(f->nested, v, at, err);
 }
 
-/* What is given, which types of a field take it (and beside which not), and what is asked of it then. */
+/* What is given, which types of a field take it (and beside which not), and what is asked of it
+ * then. */
 static const struct {
 	json_type given;
 	unsigned is, isnt;

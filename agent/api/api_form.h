@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a body may be: api_bodies.def as data, and the walk that holds a body against it. A body is judged
- * before anything reads it, in the caller's own spelling. Pure. */
+/* What a body may be: api_bodies.def as data, and the walk that holds a body against it. A body is
+ * judged before anything reads it, in the caller's own spelling. Pure. */
 #pragma once
 
 #include <jansson.h>
@@ -86,8 +86,8 @@ struct api_form_field {
 	enum api_form_how how;
 };
 
-/* 0, or -EINVAL with ERR_INVALID_PARAMS and the member in the caller's spelling: unknown, missing, of
- * another type, out of range, or said twice in different words. @body NULL: {}. */
+/* 0, or -EINVAL with ERR_INVALID_PARAMS and the member in the caller's spelling: unknown, missing,
+ * of another type, out of range, or said twice in different words. @body NULL: {}. */
 _must_check_ int api_form_check(enum api_form form, const json_t *body, struct err *err);
 
 /* The body's members as parameters: converted, nested ones too. The caller's. */

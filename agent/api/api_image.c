@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Images of this node (hoody-api.md section 11): list, one, and the pull that "import" means here. */
+/* Images of this node (hoody-api.md section 11): list, one, and the pull that "import" means
+ * here. */
 #include "agent/api/api_handlers.h"
 #include "agent/api/api_order.h"
 #include "agent/api/api_query.h"

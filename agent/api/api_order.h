@@ -5,7 +5,8 @@
 
 #include "agent/api/api.h"
 
-/* What the route orders, of the container that is its first argument, with the body as parameters. */
+/* What the route orders, of the container that is its first argument, with the body as
+ * parameters. */
 void api_order_container(struct api_call *c);
 
 /* Order @params of @op, and let the call wait for the end. Ids may be NULL. */

@@ -169,8 +169,8 @@ static bool read_alias(struct api_call *c, bool required, const char **ret)
 	return false;
 }
 
-/* Of one user's projects no two have one alias (the public schema, section 19): a standalone node has one user. Those
- * that only containers name have none. */
+/* Of one user's projects no two have one alias (the public schema, section 19): a standalone node
+ * has one user. Those that only containers name have none. */
 static bool is_apart(struct api_call *c, const char *id, const char *alias)
 {
 	_cleanup_stmt_ struct store_stmt *q = store_query(c->agent->store,

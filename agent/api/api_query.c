@@ -5,8 +5,8 @@
 
 #define PAGE "page", "limit"
 #define SORT "sort_by", "sort_order"
-/* Published, and nothing that could make a difference on a node: all that it has is of any realm, nothing is
- * hidden for being expired, and so on. */
+/* Published, and nothing that could make a difference on a node: all that it has is of any realm,
+ * nothing is hidden for being expired, and so on. */
 #define CONTAINERS                                                                   \
 	"realm_id", "runtime", "include_proxy_domains", "include_proxy_permissions", \
 		"include_expired", "include_deleting", "include_prespawn"

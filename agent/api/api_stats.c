@@ -39,7 +39,7 @@ static void answer_one(struct api_call *c, json_t *usage_steals)
 	json_decref(a.list);
 }
 
-/* --- what is walked for whoever asks, by a worker: a ramdisk, and a root that nobody has counted yet --- */
+/* --- what a worker walks for whoever asks: a ramdisk, and a root that nobody has counted --- */
 
 static void see_disk(const struct stats_sample *sample, void *userdata)
 {

@@ -71,9 +71,9 @@ static int option_of(int fd, int option)
 	return getsockopt(fd, SOL_SOCKET, option, &value, &size) < 0 ? -1 : value;
 }
 
-/* A connection whose client is still there. The listening socket has its name too, and root's credentials;
- * so has a connection that root has left, of which a duplicate was kept. Whoever only stops sending
- * (shutdown(2)) waits for an answer: that is no hang-up. */
+/* A connection whose client is still there. The listening socket has its name too, and root's
+ * credentials; so has a connection that root has left, of which a duplicate was kept. Whoever only
+ * stops sending (shutdown(2)) waits for an answer: that is no hang-up. */
 static bool is_live_stream(int fd)
 {
 	struct pollfd p = { .fd = fd };
@@ -82,8 +82,8 @@ static bool is_live_stream(int fd)
 	       poll(&p, 1, 0) == 0;
 }
 
-/* A descriptor that the portal could have made itself (a socket pair, the channel) has not the local
- * socket's name. */
+/* A descriptor that the portal could have made itself (a socket pair, the channel) has not the
+ * local socket's name. */
 static bool is_local_connection(const struct portal *p, int fd)
 {
 	struct sockaddr_un name = {}, ours = {};

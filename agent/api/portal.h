@@ -30,8 +30,8 @@ _must_check_ int portal_new_metrics(struct agent *a, const struct portal_handler
 	struct portal **ret, struct err *err);
 struct portal *portal_free(struct portal *p);
 
-/* What a FRAME_PORTAL_REQUEST asks (agent/api/api.h): it has a method and a path, the rest is looked at when it is used. The
- * caller's; NULL: no portal of ours says that. */
+/* What a FRAME_PORTAL_REQUEST asks (agent/api/api.h): it has a method and a path, the rest is
+ * looked at when it is used. The caller's; NULL: no portal of ours says that. */
 json_t *portal_read_request(const void *payload, size_t size);
 
 /* Queue an answer: @body is sent as JSON, or as it is when it is a string. */

@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* agent/common: the ground floor, what every program of ours that has a configuration needs.
  *
- * Here lie the configuration and its one table (conf, conf_table), the log (journald, its ids in journald.def, and
- * outlet, which never waits for a reader), systemd's readiness and watchdog (alive), the node's key (nodekey),
- * certificates as texts (cafile), how a program of ours is found and started (spawn), back-off (pure), what a container
- * is bounded by (ctbounds), and two clocks (agent.c).
+ * Here lie the configuration and its one table (conf, conf_table), the log (journald, its ids in
+ * journald.def, and outlet, which never waits for a reader), systemd's readiness and watchdog
+ * (alive), the node's key (nodekey), certificates as texts (cafile), how a program of ours is found
+ * and started (spawn), back-off (pure), what a container is bounded by (ctbounds), and two clocks
+ * (agent.c).
  *
- * Anybody in agent/ may call it, also the programs beside the daemon: so nothing here knows the state file, a
- * container, an order or the loop. It may touch proto/ alone. Of struct agent it has the shape, since everybody passes
- * it on, and of its parts only the names: a part's functions are reached through the header of the floor that it is of,
- * and a member from its own floor up (tests/lint/floors).
+ * Anybody in agent/ may call it, also the programs beside the daemon: so nothing here knows the
+ * state file, a container, an order or the loop. It may touch proto/ alone. Of struct agent it has
+ * the shape, since everybody passes it on, and of its parts only the names: a part's functions are
+ * reached through the header of the floor that it is of, and a member from its own floor up
+ * (tests/lint/floors).
  *
- * This header is what the agent is made of; agent_main.c puts it together. One thread, one loop, one writer of the
- * state file. */
+ * This header is what the agent is made of; agent_main.c puts it together. One thread, one loop,
+ * one writer of the state file. */
 #pragma once
 
 #include <jansson.h>
@@ -27,8 +29,9 @@ struct ctwatch_owner;
 struct nodekey;
 struct report_key;
 
-/* What floors tell of that they don't know, or ask for: the daemon writes down who hears (agent/daemon). All are called on
- * the loop; what isn't there yet, or not on this node, hears nothing. */
+/* What floors tell of that they don't know, or ask for: the daemon writes down who hears
+ * (agent/daemon). All are called on the loop; what isn't there yet, or not on this node, hears
+ * nothing. */
 struct agent_listener {
 	/* The keyset is another one. */
 	void (*keys_changed)(struct agent *a);
@@ -36,7 +39,8 @@ struct agent_listener {
 	void (*names_changed)(struct agent *a);
 	/* How often statistics are wanted, or which way they go, may be another. */
 	void (*stats_changed)(struct agent *a);
-	/* Follows anybody what is published? An operation's events, and its @last; or (NULL) those of all. */
+	/* Follows anybody what is published? An operation's events, and its @last; or (NULL) those
+	 * of all. */
 	bool (*is_followed)(const struct agent *a);
 	void (*publish)(struct agent *a, const char *operation_id, const char *event,
 		const json_t *data, bool last);

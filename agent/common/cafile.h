@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Files of certificate authorities that the configuration names. The agent reads them, as root, and hands
- * on their text: the programs that believe in them see no file. */
+/* Files of certificate authorities that the configuration names. The agent reads them, as root, and
+ * hands on their text: the programs that believe in them see no file. */
 #pragma once
 
 #include "proto/base.h"

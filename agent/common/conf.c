@@ -307,7 +307,8 @@ int conf_parse(const char *name, const char *text, struct conf *ret, struct err 
 	return 0;
 }
 
-/* systemd.exec(5), LoadCredential=: the unit takes this one from the host's credential stores, if it is there. */
+/* systemd.exec(5), LoadCredential=: the unit takes this one from the host's credential stores, if
+ * it is there. */
 static void find_token(struct conf *c)
 {
 	const char *directory = getenv("CREDENTIALS_DIRECTORY");

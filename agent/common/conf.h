@@ -102,8 +102,8 @@ void conf_done(struct conf *c);
 
 /* Read @path and its drop-ins. A missing main file is an error, a missing drop-in directory is not.
  *
- * conf_load() also takes systemd's credential hoody-agent.node-token for an unset TokenFile, if there
- * is one, and checks the keys against each other: an ApiUrl needs NodeId and TokenFile;
+ * conf_load() also takes systemd's credential hoody-agent.node-token for an unset TokenFile, if
+ * there is one, and checks the keys against each other: an ApiUrl needs NodeId and TokenFile;
  * conf_read() leaves that out, which is what `hoodyctl enroll` needs before there is a node id.
  *
  * Returns 0; -ENOENT, -EACCES … when a file can't be read; -EINVAL (ERR_CONFIG) for what stands in

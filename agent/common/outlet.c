@@ -8,8 +8,8 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
-/* Others have standard error open, too, and O_NONBLOCK would be theirs as well: so a pipe or a terminal
- * is opened once more, and of a socket each call says that it won't wait. */
+/* Others have standard error open, too, and O_NONBLOCK would be theirs as well: so a pipe or a
+ * terminal is opened once more, and of a socket each call says that it won't wait. */
 static struct {
 	int fd;
 	bool is_socket;

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* agent/courier: hoody-courier, which alone speaks to the control API and fetches images.
  *
- * Here lie the poll and delivery by its channel (courier), a fetch of its own (fetch), HTTP by libcurl (http, gunzip),
- * and which answers are read at all (http_rules, pure). It stands on agent/common and proto alone, runs confined
- * (proto/sandbox) and holds no file; what it is told is in PROTOCOL.md's section of the channel.
+ * Here lie the poll and delivery by its channel (courier), a fetch of its own (fetch), HTTP by
+ * libcurl (http, gunzip), and which answers are read at all (http_rules, pure). It stands on
+ * agent/common and proto alone, runs confined (proto/sandbox) and holds no file; what it is told is
+ * in PROTOCOL.md's section of the channel.
  *
- * This header: it carries polls and report batches between a channel to the agent and the control API, and names
- * nothing: it sees orders as opaque bytes. The agent decides when; every POLL is answered with one
- * SIGNED, ORDERS or FAILED, every DELIVER with one SIGNED, ACKED or FAILED. */
+ * This header: it carries polls and report batches between a channel to the agent and the control
+ * API, and names nothing: it sees orders as opaque bytes. The agent decides when; every POLL is
+ * answered with one SIGNED, ORDERS or FAILED, every DELIVER with one SIGNED, ACKED or FAILED. */
 #pragma once
 
 #include "agent/courier/http.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* hoody-courier: its set-up. It carries polls and report batches between the agent and the control
- * API (agent/courier/courier), or fetches one image and ends (agent/courier/fetch). What it is told comes by channel
- * (descriptor 3), what it may do is what proto/sandbox leaves. */
+ * API (agent/courier/courier), or fetches one image and ends (agent/courier/fetch). What it is told
+ * comes by channel (descriptor 3), what it may do is what proto/sandbox leaves. */
 #include <fcntl.h>
 #include <malloc.h>
 #include <signal.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* hoody-courier as a fetcher: one download and nothing else. It has no node token and no keys, sees no
- * file, and writes into a pipe: what comes is judged by who reads it.
+/* hoody-courier as a fetcher: one download and nothing else. It has no node token and no keys, sees
+ * no file, and writes into a pipe: what comes is judged by who reads it.
  *
  * Started by hoody-worker. FRAME_FETCH_WISH as the first frame says what, and makes it one;
  * FRAME_FETCH_DONE or FRAME_FETCH_FAILED say how it ended. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a body with Content-Encoding: gzip holds, as it comes: one member or several, one behind the other (RFC
- * 1952, 2.2), which libcurl takes for an error. What stands behind the last and begins no other is one. Keeps no
- * more than zlib's window: how much may come out is the taker's to bound. */
+/* What a body with Content-Encoding: gzip holds, as it comes: one member or several, one behind the
+ * other (RFC 1952, 2.2), which libcurl takes for an error. What stands behind the last and begins
+ * no other is one. Keeps no more than zlib's window: how much may come out is the taker's to
+ * bound. */
 #pragma once
 
 #include <zlib.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* One HTTP exchange after the other with the control API: libcurl's multi interface on an sd-event
- * loop, under the rules of PROTOCOL.md section 1. Sees bytes, judges TLS, status and size, and parses
- * nothing else. X-Hoody-Signature of what may be believed (status 200) is the agent's to verify; here
- * it only has to be there, where it is required.
+ * loop, under the rules of PROTOCOL.md section 1. Sees bytes, judges TLS, status and size, and
+ * parses nothing else. X-Hoody-Signature of what may be believed (status 200) is the agent's to
+ * verify; here it only has to be there, where it is required.
  *
  * https only, http to loopback only; TLS 1.2 or newer, peer and host verified; no redirects, no
  * proxy, no netrc, no cookies, no signals; a connect and a total time-out; decoded

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* agent/ctl: hoodyctl, what operators have in their hands.
  *
- * Here lie its commands, a file for each (ctl_*), their tables (ctl_table), and how things are printed (ctl_text,
- * ctl_out). It stands on agent/common and proto, and asks the agent by its sockets; only doctor, keygen, enroll and
- * config look at the host themselves.
+ * Here lie its commands, a file for each (ctl_*), their tables (ctl_table), and how things are
+ * printed (ctl_text, ctl_out). It stands on agent/common and proto, and asks the agent by its
+ * sockets; only doctor, keygen, enroll and config look at the host themselves.
  *
- * This header is what all its commands share. One table of commands and one of options (ctl_table.c); one
- * file per command. A command prints what it has to say on stdout, its failure goes into @err and
- * is printed by main in one place. */
+ * This header is what all its commands share. One table of commands and one of options
+ * (ctl_table.c); one file per command. A command prints what it has to say on stdout, its failure
+ * goes into @err and is printed by main in one place. */
 #pragma once
 
 #include <jansson.h>

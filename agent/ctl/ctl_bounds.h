@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* hoodyctl doctor on what the kernel has for all: does the host leave room for containers, and do their bounds
- * leave room for the host's and one another? */
+/* hoodyctl doctor on what the kernel has for all: does the host leave room for containers, and do
+ * their bounds leave room for the host's and one another? */
 #pragma once
 
 #include "agent/common/conf.h"

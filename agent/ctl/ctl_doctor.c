@@ -402,7 +402,8 @@ static void tracking(struct doctor *d)
 			(long long)n, (long long)max);
 }
 
-/* What empties the whole ruleset, other programs' tables too, when it is started, reloaded or stopped. */
+/* What empties the whole ruleset, other programs' tables too, when it is started, reloaded or
+ * stopped. */
 static void flushers(struct doctor *d)
 {
 	static const char *const files[] = {

@@ -20,9 +20,9 @@
 #include "proto/keyset.h"
 #include "proto/opfield.h"
 
-#define TOKEN_FILE_DEFAULT \
-	"node-token" /* beside the configuration, when Control.TokenFile is unset */
-#define ENROL_TOKEN_MAX 4096
+/* beside the configuration, when Control.TokenFile is unset */
+#define TOKEN_FILE_DEFAULT "node-token"
+#define ENROL_TOKEN_MAX    4096
 
 struct enrolment {
 	const struct ctl *ctl;
@@ -242,7 +242,8 @@ static int keep_all(const struct enrolment *e, struct err *err)
 	int r = ctl_file_write(e->token_path, token, 0600, err);
 
 	explicit_bzero(token, strlen(token));
-	/* Often just copied there: a node that loses it to a power cut can't be reached any more. */
+	/* Often just copied there: a node that loses it to a power cut can't be reached any
+	 * more. */
 	if (r == 0 && *e->ca)
 		r = ctl_file_sync(e->ca, err);
 	if (r == 0)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* hoodyctl's nouns of one path each: a row says which, and in what form its answer is shown. What is
- * sent is given in the public API's own words: KEY=VALUE. */
+/* hoodyctl's nouns of one path each: a row says which, and in what form its answer is shown. What
+ * is sent is given in the public API's own words: KEY=VALUE. */
 #include <curl/curl.h>
 
 #include "agent/ctl/ctl_change.h"

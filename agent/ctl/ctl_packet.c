@@ -41,7 +41,8 @@
 #define WORLD       "198.51.100.2" /* RFC 5737: nobody's */
 #define UPLINK_NAME "uplink0"
 
-/* Where a connection's first packet is seen, in its order, and so what took it that is seen no further on. */
+/* Where a connection's first packet is seen, in its order, and so what took it that is seen no
+ * further on. */
 static const struct {
 	const char *name, *hook;
 	int priority;

@@ -74,8 +74,8 @@ int ctl_pool_try_ids(const char *path, int64_t id_base)
 	return 0;
 }
 
-/* Without a first line that names an interpreter, which would need to find it by a name: what is no program is
- * refused with ENOEXEC, once it may be executed at all. */
+/* Without a first line that names an interpreter, which would need to find it by a name: what is no
+ * program is refused with ENOEXEC, once it may be executed at all. */
 int ctl_pool_try_exec(const char *path)
 {
 	_cleanup_(closep) int out = open(path, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0700), in = -1;

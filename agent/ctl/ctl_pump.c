@@ -124,7 +124,8 @@ static void prepare(struct ctl_pump *p, struct flow *flows)
 	flows[ERR] = (struct flow){
 		.from = terminal ? -1 : p->pipes[2], .owns_from = !terminal, .to = STDERR_FILENO
 	};
-	/* Only the way in may be full while the command waits for us to read: it must not hold us. */
+	/* Only the way in may be full while the command waits for us to read: it must not hold
+	 * us. */
 	(void)fcntl(flows[IN].to, F_SETFL, O_NONBLOCK);
 }
 

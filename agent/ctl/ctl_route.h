@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The host's default routes (proc_net(5): a route per line of /proc/net/route; destination and mask 0). */
+/* The host's default routes (proc_net(5): a route per line of /proc/net/route; destination and mask
+ * 0). */
 #pragma once
 
 #include <net/if.h>

@@ -6,8 +6,9 @@
 
 #include "proto/base.h"
 
-/* Run the program @argv (searched in PATH; ends with NULL) with @in as its input and @out as its output, -1: none.
- * What it complains of is not shown. Returns its exit status, or a negative errno. */
+/* Run the program @argv (searched in PATH; ends with NULL) with @in as its input and @out as its
+ * output, -1: none. What it complains of is not shown. Returns its exit status, or a negative
+ * errno. */
 _must_check_ int ctl_run(const char *const argv[], int in, int out);
 /* What it prints as JSON; NULL: nothing of the kind. */
 json_t *ctl_run_json(const char *const argv[]);

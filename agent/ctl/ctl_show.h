@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the local API answers, for people: a list is a table of columns, an object a table of two; or
- * ids only, or JSON, as the options say. */
+/* What the local API answers, for people: a list is a table of columns, an object a table of two;
+ * or ids only, or JSON, as the options say. */
 #pragma once
 
 #include "agent/ctl/ctl.h"

@@ -44,7 +44,8 @@ static bool has_key(const json_t *rule, const char *key)
 	return false;
 }
 
-/* What a rule without a condition does, beside counting and logging, and with what; NULL: nothing, or it has one. */
+/* What a rule without a condition does, beside counting and logging, and with what; NULL: nothing,
+ * or it has one. */
 static const char *only_statement(const json_t *rule, const json_t **ret)
 {
 	const char *key, *found = NULL;

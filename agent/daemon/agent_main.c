@@ -435,8 +435,8 @@ static int join_loop(struct agent *a, struct err *err)
 		     : 0;
 }
 
-/* Code and constants are read from the page cache again where they are needed again (madvise(2)); what is
- * written to is not touched. */
+/* Code and constants are read from the page cache again where they are needed again (madvise(2));
+ * what is written to is not touched. */
 static int let_go_of_text(struct dl_phdr_info *of, size_t size, void *userdata)
 {
 	const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);

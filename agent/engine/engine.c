@@ -529,8 +529,8 @@ static void begin(struct engine *e, struct operation *op)
 	walk(e, op, attempt(op));
 }
 
-/* What runs when the agent dies is suspect, most of it merely for having run beside the one that the
- * agent dies of. So a last attempt is made alone: the innocent end well in it, and none is
+/* What runs when the agent dies is suspect, most of it merely for having run beside the one that
+ * the agent dies of. So a last attempt is made alone: the innocent end well in it, and none is
  * quarantined for another. */
 static bool must_wait(struct engine *e, const struct operation *op)
 {

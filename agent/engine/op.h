@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the engine knows of an op: data. When it acts on the world, that is a list of steps that a reader sees at a
- * glance and a crash test walks. The rows stand above (agent/ops/ops.h); the engine is given a way to find them.
+/* What the engine knows of an op: data. When it acts on the world, that is a list of steps that a
+ * reader sees at a glance and a crash test walks. The rows stand above (agent/ops/ops.h); the
+ * engine is given a way to find them.
  *
- * check() decides in memory, before anything is journaled as begun, whether the op may run, has nothing to do, or
- * conflicts with the container's state. It is asked once, at the first attempt: what a later attempt finds may be
- * the op's own half-done work. Steps name jobs of hoody-worker (agent/worker/worker_job.h). finish() and abandon()
- * change the wanted state in the transaction that ends the order. */
+ * check() decides in memory, before anything is journaled as begun, whether the op may run, has
+ * nothing to do, or conflicts with the container's state. It is asked once, at the first attempt:
+ * what a later attempt finds may be the op's own half-done work. Steps name jobs of hoody-worker
+ * (agent/worker/worker_job.h). finish() and abandon() change the wanted state in the transaction
+ * that ends the order. */
 #pragma once
 
 #include <jansson.h>
@@ -31,8 +33,8 @@ struct ops_step {
 	const char *job;  /* of hoody-worker; NULL: none */
 	const char *name; /* what plans and progress call it; NULL: as the job */
 	bool has_undo;
-	/* It clears away what nobody knows any more: when it fails, in the end, that is logged, and the
-	 * operation goes on. */
+	/* It clears away what nobody knows any more: when it fails, in the end, that is logged, and
+	 * the operation goes on. */
 	bool lenient;
 	/* This operation doesn't need the step; NULL: it always does. */
 	bool (*skip)(const struct operation *op);
@@ -40,11 +42,11 @@ struct ops_step {
 	 * they are the same after a crash. */
 	json_t *(*params)(struct agent *a, const struct operation *op);
 	/* What the agent does itself, before the job, or instead of it when @job is NULL; quick and
-	 * idempotent. Negative: op->err says why, and there is no job. @undo_here: likewise of its undo,
-	 * whose job there is whatever comes of it. */
+	 * idempotent. Negative: op->err says why, and there is no job. @undo_here: likewise of its
+	 * undo, whose job there is whatever comes of it. */
 	int (*here)(struct agent *a, struct operation *op);
-	/* What the loop waits for, instead of a job: 1: engine_go_on() follows; 0: nothing to wait for; negative:
-	 * op->err says why. Asked again after a crash. */
+	/* What the loop waits for, instead of a job: 1: engine_go_on() follows; 0: nothing to wait
+	 * for; negative: op->err says why. Asked again after a crash. */
 	int (*wait)(struct agent *a, struct operation *op);
 	int (*undo_here)(struct agent *a, struct operation *op);
 };

@@ -114,7 +114,8 @@ static int on_deadline(sd_event_source *s, uint64_t usec, void *userdata)
 
 /* --- what it is told, and what it says --- */
 
-/* As configured; the worker turns a 0 into a share of what the host has (agent/common/ctbounds.h). */
+/* As configured; the worker turns a 0 into a share of what the host has
+ * (agent/common/ctbounds.h). */
 static json_t *bounds_of(const struct conf *conf)
 {
 	const struct {
@@ -226,8 +227,8 @@ static int on_no_result(sd_event_source *s, uint64_t usec, void *userdata)
 	return 0;
 }
 
-/* It has ended. What it has said is in the channel, whose end follows; but for a process that it has left
- * behind with the other side open. */
+/* It has ended. What it has said is in the channel, whose end follows; but for a process that it
+ * has left behind with the other side open. */
 static void look_for_result(struct worker *w)
 {
 	w->deadline = sd_event_source_disable_unref(w->deadline);

@@ -46,8 +46,8 @@ struct worker *worker_take(struct worker_pool *p);
 void worker_pool_on_free(struct worker_pool *p, void (*freed)(void *userdata), void *userdata);
 struct worker *worker_release(struct worker *w); /* returns NULL; ends the process */
 
-/* What a job says (agent/worker/worker_job.h), the caller's. @container may be NULL: the job concerns none.
- * Takes @params, of the job's kind. */
+/* What a job says (agent/worker/worker_job.h), the caller's. @container may be NULL: the job
+ * concerns none. Takes @params, of the job's kind. */
 char *worker_job_text(const struct conf *conf, const struct ctspec *container, const char *job,
 	const char *verb, json_t *params);
 

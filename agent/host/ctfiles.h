@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What of the platform stands in files of a container's root: its environment, its key, its /hoody
- * tree. Gathered for the worker that writes them (job "files", agent/worker/worker_job.h), and what it says
- * recorded. */
+ * tree. Gathered for the worker that writes them (job "files", agent/worker/worker_job.h), and what
+ * it says recorded. */
 #pragma once
 
 #include <jansson.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Containers' flows that have to end: those that a change of the table forbids, and all of an address
- * whose container has ended, so that the next that has it finds none.
+/* Containers' flows that have to end: those that a change of the table forbids, and all of an
+ * address whose container has ended, so that the next that has it finds none.
  *
  * A child walks the kernel's conntrack table, since that takes longer than anybody may wait for the
  * agent. One at a time; what is asked for meanwhile is the next one's. */

@@ -149,8 +149,8 @@ static void tell_mount(struct agent *a, const json_t *share, const char *target_
 				target_id, "status_message", message));
 }
 
-/* It has failed when it has in any of its targets. One alone can't say that it has not: where another
- * has failed before, all are looked at again. */
+/* It has failed when it has in any of its targets. One alone can't say that it has not: where
+ * another has failed before, all are looked at again. */
 static void note_status(struct agent *a, const json_t *share, bool all, const char *message,
 	ctmounts_look_again look_again)
 {

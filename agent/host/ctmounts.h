@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What of the host is to be mounted in a container: the shares that are meant for it, and its ramdisk.
- * Worked out anew from the wanted state each time. */
+/* What of the host is to be mounted in a container: the shares that are meant for it, and its
+ * ramdisk. Worked out anew from the wanted state each time. */
 #pragma once
 
 #include <jansson.h>
@@ -24,7 +24,7 @@ bool ctmounts_is_taken(const struct agent *a, const json_t *share, const char *p
  * at again. */
 typedef void (*ctmounts_look_again)(struct agent *a, const char *share_id);
 
-/* A job's result told what is mounted: shares' statuses are recorded and reported. @about: the share that
- * all targets were looked at for, or NULL. In the open transaction. */
+/* A job's result told what is mounted: shares' statuses are recorded and reported. @about: the
+ * share that all targets were looked at for, or NULL. In the open transaction. */
 void ctmounts_note(
 	struct agent *a, const json_t *result, const char *about, ctmounts_look_again look_again);

@@ -71,7 +71,8 @@ static struct fwranges proxies_of(const struct conf *conf)
 	return r;
 }
 
-/* A share of what the kernel tracks that leaves room for others, and is enough for a busy server. */
+/* A share of what the kernel tracks that leaves room for others, and is enough for a busy
+ * server. */
 static uint32_t flows_max(const struct conf *conf)
 {
 	int64_t n = conf->network.flows_max;
@@ -351,8 +352,8 @@ static json_t *unneeded(struct agent *a)
 	return list;
 }
 
-/* A link goes with its container's namespace, but that lives on for as long as the kernel still says
- * farewell for one of its connections: minutes. And a launch may have died half-way. */
+/* A link goes with its container's namespace, but that lives on for as long as the kernel still
+ * says farewell for one of its connections: minutes. And a launch may have died half-way. */
 static int on_sweep(sd_event_source *s, uint64_t usec, void *userdata)
 {
 	struct ctnet *n = userdata;
@@ -471,8 +472,8 @@ static int on_change(sd_event_source *s, int fd, uint32_t revents, void *userdat
 
 /* --- the configuration is another --- */
 
-/* The whole table, in one transaction: nothing of it is open meanwhile. Flows that came by the old ones'
- * leave are judged again. */
+/* The whole table, in one transaction: nothing of it is open meanwhile. Flows that came by the old
+ * ones' leave are judged again. */
 static void reload_proxies(struct ctnet *n)
 {
 	struct fwranges proxies = proxies_of(&n->agent->conf);

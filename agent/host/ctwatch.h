@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* agent/host: what is made equal to the wish, and watched, by the agent itself.
  *
- * Here lie the network (ctnet, ctflows, drift, forwarder), the life of containers as the kernel tells it (ctwatch,
- * ctstop), what is to be mounted and written (ctmounts, ctfiles, proxydir), disks (diskuse), where images come from
- * (imagejob), and the processes beside us: how a leaf is kept alive (leaf) and what it sees of names (namefiles).
+ * Here lie the network (ctnet, ctflows, drift, forwarder), the life of containers as the kernel
+ * tells it (ctwatch, ctstop), what is to be mounted and written (ctmounts, ctfiles, proxydir),
+ * disks (diskuse), where images come from (imagejob), and the processes beside us: how a leaf is
+ * kept alive (leaf) and what it sees of names (namefiles).
  *
- * ops and what is above may call it. It may touch nftables, rtnetlink, cgroups, pidfds, the proxy's directory and our
- * leaves; a container's own tree is a worker's. It orders nothing: who owns a container decides what follows from its
- * end (struct ctwatch_owner), from a forwarder's (forwarder_owner), or from a mount that failed.
+ * ops and what is above may call it. It may touch nftables, rtnetlink, cgroups, pidfds, the proxy's
+ * directory and our leaves; a container's own tree is a worker's. It orders nothing: who owns a
+ * container decides what follows from its end (struct ctwatch_owner), from a forwarder's
+ * (forwarder_owner), or from a mount that failed.
  *
- * This header watches the init of every running container by its pidfd, so that an end that nobody ordered is
- * noticed at once and costs nothing until then.
+ * This header watches the init of every running container by its pidfd, so that an end that nobody
+ * ordered is noticed at once and costs nothing until then.
  *
  * While an operation holds the container's lane an end is only remembered: the operation decides
  * what it means. An init that is replaced (the container rebooted itself: liblxc's monitor starts a
@@ -40,16 +42,16 @@ void ctwatch_detach(struct container *c);
  * watching. */
 enum ct_status ctwatch_observe(struct agent *a, struct container *c);
 
-/* The same at the agent's start, before there is a loop that could wait: an init that its group doesn't
- * remember (an older agent's) is searched for. */
+/* The same at the agent's start, before there is a loop that could wait: an init that its group
+ * doesn't remember (an older agent's) is searched for. */
 enum ct_status ctwatch_adopt(struct agent *a, struct container *c);
 
 /* An operation has left the container: look into what was remembered. */
 void ctwatch_settle(struct agent *a, struct container *c);
 
-/* What an end has left in its groups, or (@over false) a new init that they don't remember yet, by a worker that
- * nobody waits for: a container's tree may be of any size. What that leaves (no worker was to be had) goes with the
- * next order. */
+/* What an end has left in its groups, or (@over false) a new init that they don't remember yet, by
+ * a worker that nobody waits for: a container's tree may be of any size. What that leaves (no
+ * worker was to be had) goes with the next order. */
 void ctwatch_look_after(struct agent *a, const struct container *c, bool over);
 
 /* 0 when nothing runs. */

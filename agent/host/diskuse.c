@@ -37,8 +37,8 @@ static void add(struct diskuse *d, uint64_t subvolume, int64_t bytes)
 	d->at[d->n++] = (struct usage){ subvolume, bytes };
 }
 
-/* Items of the quota tree: (0, BTRFS_QGROUP_INFO_KEY, qgroupid), and at level 0 a qgroup's id is its
- * subvolume's. They come sorted. */
+/* Items of the quota tree: (0, BTRFS_QGROUP_INFO_KEY, qgroupid), and at level 0 a qgroup's id is
+ * its subvolume's. They come sorted. */
 static void search(struct diskuse *d)
 {
 	_cleanup_(freep) struct btrfs_ioctl_search_args_v2 *args =

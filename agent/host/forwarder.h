@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The agent's side of hoody-netproxy: one process per container in proxy mode, which outlives the agent
- * as containers do. The agent makes its sockets, tells it upstream and name servers, hears of faults,
- * and starts it again, with back-off, when it dies; meanwhile the table lets nothing out.
+/* The agent's side of hoody-netproxy: one process per container in proxy mode, which outlives the
+ * agent as containers do. The agent makes its sockets, tells it upstream and name servers, hears of
+ * faults, and starts it again, with back-off, when it dies; meanwhile the table lets nothing out.
  *
- * What a later agent must know of it lies in RuntimeDirectory/netproxy/<container id>.json; it answers
- * on the socket of that name without the suffix. */
+ * What a later agent must know of it lies in RuntimeDirectory/netproxy/<container id>.json; it
+ * answers on the socket of that name without the suffix. */
 #pragma once
 
 #include <jansson.h>
@@ -19,7 +19,8 @@ struct forwarder_set;
 struct forwarder_owner {
 	/* It has a fault, or has it no more. */
 	void (*changed)(struct agent *a, const char *container_id);
-	/* It has died: have it run anew, if it is wanted, since the table has to know the new one's port. */
+	/* It has died: have it run anew, if it is wanted, since the table has to know the new one's
+	 * port. */
 	int (*respawn)(struct agent *a, const char *container_id, struct err *err);
 };
 
@@ -29,9 +30,9 @@ _must_check_ int forwarder_set_new(struct agent *a, const struct forwarder_owner
 /* The processes stay. */
 struct forwarder_set *forwarder_set_free(struct forwarder_set *s);
 
-/* Have it run for this container, with this mode (as agent/state/netlist has it; not block), and say the port
- * of 127.0.0.1 that it listens on, for TCP and UDP. One that runs is told the mode, and takes it over
- * without a break when it is the one that it has. */
+/* Have it run for this container, with this mode (as agent/state/netlist has it; not block), and
+ * say the port of 127.0.0.1 that it listens on, for TCP and UDP. One that runs is told the mode,
+ * and takes it over without a break when it is the one that it has. */
 _must_check_ int forwarder_run(struct agent *a, const char *container_id, const json_t *mode,
 	uint16_t *ret_port, struct err *err);
 /* Not there: nothing. */
@@ -44,8 +45,8 @@ void forwarder_names_changed(struct agent *a);
 
 struct forwarder_state {
 	bool is_running;
-	const char *
-		fault; /* or NULL; the forwarder's own, or its upstream's; until the loop's next turn */
+	/* or NULL; the forwarder's own, or its upstream's; until the loop's next turn */
+	const char *fault;
 	enum errcode code; /* the fault's, or ERR_NONE */
 };
 struct forwarder_state forwarder_look(struct agent *a, const char *container_id);

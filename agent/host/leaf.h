@@ -37,8 +37,8 @@ struct leaf *leaf_free(struct leaf *l);
 void *leaf_owner(const struct leaf *l);
 /* NULL while none runs, or its channel is closed. */
 struct channel *leaf_channel(const struct leaf *l);
-/* It has said that it is ready: when it has served for a second, its end is a first one for back-off. One
- * that is never ready is killed in the end. */
+/* It has said that it is ready: when it has served for a second, its end is a first one for
+ * back-off. One that is never ready is killed in the end. */
 void leaf_ready(struct leaf *l);
 /* End this one; another is started. */
 void leaf_kill(struct leaf *l);

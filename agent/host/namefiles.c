@@ -57,7 +57,8 @@ static ssize_t read_source(const char *path, char text[static FILE_MAX_BYTES])
 	return read(fd, text, FILE_MAX_BYTES);
 }
 
-/* Not cut off first: who reads it meanwhile finds the whole of the one or the other, as far as it is a page. */
+/* Not cut off first: who reads it meanwhile finds the whole of the one or the other, as far as it
+ * is a page. */
 static int write_copy(int fd, const char *text, size_t size)
 {
 	if (pwrite(fd, text, size, 0) != (ssize_t)size || ftruncate(fd, (off_t)size) < 0)
@@ -131,7 +132,8 @@ static int add_watch(struct namefiles *n, const char *path, uint32_t mask, const
 	return 0;
 }
 
-/* Where @path is or would be; what leads there and isn't yet is waited for one directory further up. */
+/* Where @path is or would be; what leads there and isn't yet is waited for one directory further
+ * up. */
 static int watch_directory(struct namefiles *n, const char *path)
 {
 	_cleanup_(freep) char *directory = xstrdup(path);
@@ -164,7 +166,8 @@ static bool follow(char **path)
 	return true;
 }
 
-/* Each link on the way may be replaced as well as the file, which may also be mounted where it stands. */
+/* Each link on the way may be replaced as well as the file, which may also be mounted where it
+ * stands. */
 static int watch_file(struct namefiles *n, const char *name)
 {
 	_cleanup_(freep) char *path = xasprintf("/etc/%s", name);
@@ -246,8 +249,8 @@ int namefiles_new(struct agent *a, struct namefiles **ret, struct err *err)
 	if ((mkdir(n->directory, 0755) < 0 && errno != EEXIST) || chmod(n->directory, 0755) < 0)
 		return err_set(err, -errno, ERR_CONFIG, "Node.RuntimeDirectory",
 			"can't make %s: %s", n->directory, strerror(errno));
-	/* Watched from the loop's first turn on: what sd-event holds open while it adds watches would make holes
-	 * below what is opened for good. */
+	/* Watched from the loop's first turn on: what sd-event holds open while it adds watches
+	 * would make holes below what is opened for good. */
 	r = sd_event_add_time(a->event, &n->settle, CLOCK_MONOTONIC, 0, 1, on_settled, n);
 	if (r < 0)
 		return r;

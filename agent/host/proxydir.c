@@ -54,8 +54,8 @@ struct proxydir {
 
 /* --- files --- */
 
-/* Whole or not at all. @durable: also through a power cut, for which what a reader finds right after the
- * boot would else be an empty file. */
+/* Whole or not at all. @durable: also through a power cut, for which what a reader finds right
+ * after the boot would else be an empty file. */
 static int put_text(int folder, const char *name, const char *text, bool durable)
 {
 	_cleanup_(closep) int fd = -1;
@@ -135,7 +135,8 @@ static void put_all(struct proxydir *p, enum proxydir_kind kind, const json_t *w
 		(void)!proxydir_put(p, kind, name, content, &err);
 }
 
-/* Files that nothing stands for any more: a predecessor's that died between its journal and them. */
+/* Files that nothing stands for any more: a predecessor's that died between its journal and
+ * them. */
 static void remove_others(struct proxydir *p, enum proxydir_kind kind, const json_t *wanted)
 {
 	int copy = openat(p->folder[kind], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -246,8 +247,9 @@ void proxydir_map_changed(struct proxydir *p)
 	again_in(p, MAP_USEC);
 }
 
-/* A reader must never see a generation twice, also when a power cut has taken the last map: so each run
- * of the agent begins at the clock's milliseconds, which no run can count as fast as they pass. */
+/* A reader must never see a generation twice, also when a power cut has taken the last map: so each
+ * run of the agent begins at the clock's milliseconds, which no run can count as fast as they
+ * pass. */
 static json_int_t first_generation(int top, int64_t now_ms)
 {
 	_cleanup_(closep) int fd = openat(top, MAP, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);

@@ -4,13 +4,13 @@
 
 #include "agent/common/agent.h"
 
-/* The host has been booted: order every container that is to start with it to start, by orders of the
- * agent's own. At most Node.MaxWorkers start at once. */
+/* The host has been booted: order every container that is to start with it to start, by orders of
+ * the agent's own. At most Node.MaxWorkers start at once. */
 void bootstart_order(struct agent *a);
 
 /* Is systemd bringing the host down? Asks it; false without it. */
 bool bootstart_is_host_stopping(void);
 
-/* Ask every container to end, wait for them together, kill those that don't in time, and leave the event
- * loop. False: none runs, and nothing was begun. */
+/* Ask every container to end, wait for them together, kill those that don't in time, and leave the
+ * event loop. False: none runs, and nothing was begun. */
 bool bootstart_stop_all(struct agent *a);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Which ends have come, for what can't be undone: a wall clock may be wrong, at the start or for seconds, and what it deletes
- * meanwhile is gone. So an end counts by a time that the control API has signed, carried on by the clock that nobody sets; or,
- * with no such answer, by a wall clock that has gone on without a jump for long. Pure: @wall_ms is CLOCK_REALTIME, @boot_ms
+/* Which ends have come, for what can't be undone: a wall clock may be wrong, at the start or for
+ * seconds, and what it deletes meanwhile is gone. So an end counts by a time that the control API
+ * has signed, carried on by the clock that nobody sets; or, with no such answer, by a wall clock
+ * that has gone on without a jump for long. Pure: @wall_ms is CLOCK_REALTIME, @boot_ms
  * CLOCK_BOOTTIME.
  *
- * An answer's signature is judged within RESPSIG_SKEW_S of the wall clock: a good one says that the clock is right, a bad one may
- * say that it is wrong. */
+ * An answer's signature is judged within RESPSIG_SKEW_S of the wall clock: a good one says that the
+ * clock is right, a bad one may say that it is wrong. */
 #pragma once
 
 #include "proto/base.h"

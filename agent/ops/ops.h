@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* agent/ops: what an order is, and what follows from what happens.
  *
- * Here lie the ops, a file for each family (ops_*) with their common ground (opstate, distinct), the orders that local
- * people and the agent itself make (localorder, ownorder), what ends by time (reaper, heldtime), what a boot and a
- * shutdown ask for (bootstart), and what follows from workers' results and containers' own ends (supervise).
+ * Here lie the ops, a file for each family (ops_*) with their common ground (opstate, distinct),
+ * the orders that local people and the agent itself make (localorder, ownorder), what ends by time
+ * (reaper, heldtime), what a boot and a shutdown ask for (bootstart), and what follows from
+ * workers' results and containers' own ends (supervise).
  *
- * uplink, stats, api and daemon may call it. It may touch the wanted state, in the transaction that ends an order, and
- * the host by agent/host and by steps that workers do.
+ * uplink, stats, api and daemon may call it. It may touch the wanted state, in the transaction that
+ * ends an order, and the host by agent/host and by steps that workers do.
  *
  * This header: each op is a row of its family's table, as agent/engine/op.h has it. */
 #pragma once

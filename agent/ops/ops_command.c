@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* node.command: a closed list. Two that look, and two that reboot the host: those stop every container
- * first, and succeed in the boot that follows. */
+/* node.command: a closed list. Two that look, and two that reboot the host: those stop every
+ * container first, and succeed in the boot that follows. */
 #include <fcntl.h>
 #include <systemd/sd-daemon.h>
 

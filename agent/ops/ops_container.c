@@ -28,7 +28,8 @@
 #include "proto/jsonx.h"
 #include "proto/signame.h"
 
-/* As Docker has it. The kernel charges by batches for each processor: of 1 MiB, some begin and some don't. */
+/* As Docker has it. The kernel charges by batches for each processor: of 1 MiB, some begin and some
+ * don't. */
 #define MEMORY_MIN (6LL << 20)
 
 /* --- create --- */
@@ -335,8 +336,8 @@ static void update_finish(struct agent *a, struct operation *op)
 	(void)json_object_set_new(op->result, "env_sync", envlist_sync(a->store, c->spec.id));
 }
 
-/* Nothing of ours goes by the name; the container goes by it at once. Variables come last, since nothing
- * can make that step fail but the worker's death, after which it is made again. */
+/* Nothing of ours goes by the name; the container goes by it at once. Variables come last, since
+ * nothing can make that step fail but the worker's death, after which it is made again. */
 static const struct ops_step update_steps[] = {
 	{ "files", .has_undo = true, .skip = keeps_files, .params = update_files },
 	{ "limits", .has_undo = true, .skip = keeps_limits, .params = update_limits },
@@ -404,8 +405,8 @@ static bool was_not_running(const struct operation *op)
 	return op->prev_status != CT_RUNNING;
 }
 
-/* Between its halves the old init's end is ordered: it must not be taken for the new one's. One that
- * can't start again is started as it was before. */
+/* Between its halves the old init's end is ordered: it must not be taken for the new one's. One
+ * that can't start again is started as it was before. */
 static const struct ops_step restart_steps[] = {
 	{ .name = "ask", .wait = ctstop_wait, .skip = was_not_running },
 	{ "ended", .has_undo = true, .params = opstate_launch_params, .skip = was_not_running },

@@ -173,7 +173,8 @@ static const struct ops_step copy_steps[] = {
 
 /* --- sync --- */
 
-/* The order does not name its source: the node knows it, or the order that is to make the copy does. */
+/* The order does not name its source: the node knows it, or the order that is to make the copy
+ * does. */
 static void sync_lanes(struct agent *a, const struct order *o, struct oprules_lanes *l)
 {
 	const struct container *c = desired_find(a->desired, o->container_id);

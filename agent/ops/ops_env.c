@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The env.* ops: a wish is recorded, written to the root and read back. What /etc/environment can't
- * carry leaves it pending, with its reason, and is tried again; the order has succeeded then too. */
+ * carry leaves it pending, with its reason, and is tried again; the order has succeeded then
+ * too. */
 #include "agent/host/ctfiles.h"
 #include "agent/ops/ops.h"
 #include "agent/ops/opstate.h"

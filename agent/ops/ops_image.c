@@ -25,7 +25,8 @@ static bool wants_refresh(const struct operation *op)
 	return json_is_true(json_object_get(op->order.params, "refresh"));
 }
 
-/* Has the step before seen that the tree is what was unpacked? Lost in a crash: then it is fetched. */
+/* Has the step before seen that the tree is what was unpacked? Lost in a crash: then it is
+ * fetched. */
 static bool is_intact(const struct operation *op)
 {
 	return json_is_true(json_object_get(op->step_data, "intact"));

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The network.* ops: where what a container sends may go. Configured is one thing, in force another. */
+/* The network.* ops: where what a container sends may go. Configured is one thing, in force
+ * another. */
 #include "agent/host/ctnet.h"
 #include "agent/ops/ops.h"
 #include "agent/ops/opstate.h"
@@ -13,8 +14,8 @@ static enum ops_verdict any_check(struct agent *a, struct operation *op)
 	return opstate_check(a, op, ~(OPSTATE(DELETING) | OPSTATE(CREATING)));
 }
 
-/* People who start what they have never configured mean Network.DefaultProxy; the control API says what it
- * means. */
+/* People who start what they have never configured mean Network.DefaultProxy; the control API says
+ * what it means. */
 static json_t *config_of(struct agent *a, const struct operation *op)
 {
 	json_t *config = netlist_config(a->store, op->order.container_id);

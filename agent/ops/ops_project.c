@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* project.delete: every container of the project, then its documents. Again and again, until nothing is
- * left: that of a project that is gone succeeds. */
+/* project.delete: every container of the project, then its documents. Again and again, until
+ * nothing is left: that of a project that is gone succeeds. */
 #include "agent/host/proxydir.h"
 #include "agent/ops/ops.h"
 #include "agent/ops/opstate.h"

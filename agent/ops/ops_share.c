@@ -81,8 +81,8 @@ static void lanes(struct agent *a, const struct order *o, struct oprules_lanes *
 
 /* --- the mounts --- */
 
-/* Targets can't be changed, so these are those of before and after. One that is deleted keeps its row
- * until its mounts are gone. */
+/* Targets can't be changed, so these are those of before and after. One that is deleted keeps its
+ * row until its mounts are gone. */
 static json_t *targets(struct agent *a, const struct operation *op)
 {
 	_cleanup_json_ json_t *share = recorded(a, op);

@@ -19,7 +19,8 @@ enum ops_verdict opstate_check(struct agent *a, struct operation *op, unsigned a
 /* What an order's reports call the cause. */
 const char *opstate_cause(const struct operation *op);
 
-/* What a job on many containers needs of each: [{id, id_base, image}]; of all with @project_id NULL. */
+/* What a job on many containers needs of each: [{id, id_base, image}]; of all with @project_id
+ * NULL. */
 json_t *opstate_brief(struct agent *a, const char *project_id);
 /* Record and report the status of one of several. */
 void opstate_move_one(

@@ -33,8 +33,8 @@
 #define LOOK_MS_MAX 3600000
 #define USEC_PER_MS 1000ULL
 
-/* A snapshot that is deleted is gone. A share or an alias can be made again, but it is access that ends: what ended while we
- * were away does not stay for long. */
+/* A snapshot that is deleted is gone. A share or an alias can be made again, but it is access that
+ * ends: what ended while we were away does not stay for long. */
 static const struct heldtime_rule data_ends = { .hold_ms = 600000 },
 				  access_ends = { .hold_ms = 60000, .seen = true };
 
@@ -104,8 +104,8 @@ static void disable_alias(struct agent *a, const json_t *row)
 			json_object_get(row, "expires_at")));
 }
 
-/* What comes due: when the next after a time is, which have by now, what is ordered for one, and by which time (NULL: by the clock
- * as it is, for it ends nothing). */
+/* What comes due: when the next after a time is, which have by now, what is ordered for one, and by
+ * which time (NULL: by the clock as it is, for it ends nothing). */
 static const struct kind {
 	int64_t (*next)(struct store *s, int64_t after_ms);
 	json_t *(*due)(struct store *s, int64_t after_ms, int64_t until_ms, int64_t limit);

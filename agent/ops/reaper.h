@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What comes due: snapshots, shares and aliases end, an environment is applied again. By orders of the agent's own, also
- * while the control API is out of reach. Sleeps until the next end. */
+/* What comes due: snapshots, shares and aliases end, an environment is applied again. By orders of
+ * the agent's own, also while the control API is out of reach. Sleeps until the next end. */
 #pragma once
 
 #include "agent/common/agent.h"
@@ -12,7 +12,7 @@ struct reaper *reaper_free(struct reaper *r);
 /* Something with an end was made, or changed it. */
 void reaper_look(struct reaper *r);
 
-/* What ends does so by a clock that is believed (agent/ops/heldtime): an answer of the control API was signed well by a clock that showed
- * @wall_ms; or not. */
+/* What ends does so by a clock that is believed (agent/ops/heldtime): an answer of the control API
+ * was signed well by a clock that showed @wall_ms; or not. */
 void reaper_time_confirmed(struct reaper *r, int64_t wall_ms);
 void reaper_time_doubted(struct reaper *r);

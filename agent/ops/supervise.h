@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What follows from what workers have done and from what containers do by themselves: noted where it belongs, and
- * ordered where it takes an order. */
+/* What follows from what workers have done and from what containers do by themselves: noted where
+ * it belongs, and ordered where it takes an order. */
 #pragma once
 
 #include "agent/engine/engine.h"

@@ -143,7 +143,8 @@ json_t *portal_ask(struct MHD_Connection *c, const char *method, const char *url
 	if (v && if_match) {
 		json_t *text = json_string(if_match);
 
-		/* What is no UTF-8 matches nothing; without the member there would be no condition. */
+		/* What is no UTF-8 matches nothing; without the member there would be no
+		 * condition. */
 		(void)json_object_set_new(v, "if_match", text ? text : json_string(""));
 	}
 	complaint = v ? take_body(body, size, v) : NULL;

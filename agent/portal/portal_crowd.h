@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The portal's connections, so that whoever only holds one keeps nobody out.
  *
- * One waits for its client until the agent has a whole request of it, and again when it is answered. When there are
- * as many as can be, each that comes sends one away: that which has waited for its client longest. So a client
- * that asks at once is served, however many are silent, send bit by bit, or don't read. */
+ * One waits for its client until the agent has a whole request of it, and again when it is
+ * answered. When there are as many as can be, each that comes sends one away: that which has waited
+ * for its client longest. So a client that asks at once is served, however many are silent, send
+ * bit by bit, or don't read. */
 #pragma once
 
 #include "proto/base.h"

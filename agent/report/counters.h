@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What only grows, from the agent's start: counted by whoever does it, shown by agent/stats/metrics.h. */
+/* What only grows, from the agent's start: counted by whoever does it, shown by
+ * agent/stats/metrics.h. */
 #pragma once
 
 #include "proto/oprules.h"
 
-/* The firewall's table was changed, by us for a container, or back after somebody else had; or it could not be. */
+/* The firewall's table was changed, by us for a container, or back after somebody else had; or it
+ * could not be. */
 enum counters_firewall {
 	COUNTERS_CHANGED,
 	COUNTERS_HEALED,

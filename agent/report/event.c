@@ -111,7 +111,8 @@ static void snapshot(struct agent *a, const json_t *r)
 			"snapshot", json_object_get(r, "data")));
 }
 
-/* The API's words for what happens to rules are container.… 's too. What heals itself is the node's. */
+/* The API's words for what happens to rules are container.… 's too. What heals itself is the
+ * node's. */
 static void firewall(struct agent *a, const json_t *r)
 {
 	const char *event = text_of(r, "event");

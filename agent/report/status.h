@@ -6,7 +6,7 @@
 
 struct agent;
 
-/* Record a container's new status, log it and report it. @since_ms: when it began, or 0: now. In the open
- * transaction. */
+/* Record a container's new status, log it and report it. @since_ms: when it began, or 0: now. In
+ * the open transaction. */
 void status_set(struct agent *a, struct container *c, enum ct_status to, int64_t since_ms,
 	const char *triggered_by, json_t *metadata_steals);

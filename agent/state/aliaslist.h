@@ -7,8 +7,8 @@
 
 #include "agent/state/store.h"
 
-/* {"id","alias","enabled","target":{…},"expires_at","created_at","updated_at"}; NULL: there is none.
- * The caller's. */
+/* {"id","alias","enabled","target":{…},"expires_at","created_at","updated_at"}; NULL: there is
+ * none. The caller's. */
 json_t *aliaslist_get(struct store *s, const char *id);
 /* All, sorted by alias; of one container's with @container_id. */
 json_t *aliaslist_json(struct store *s, const char *container_id);

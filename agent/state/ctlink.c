@@ -18,7 +18,8 @@ int ctlink_range(const char *cidr, size_t len, struct fwrange *ret)
 	return 0;
 }
 
-/* The subnet's beginning, and the place that the IPv4 address has in its own; zero: there is none. */
+/* The subnet's beginning, and the place that the IPv4 address has in its own; zero: there is
+ * none. */
 void ctlink_address6_bytes(
 	const struct conf *conf, const struct ctspec *spec, uint8_t ret[static 16])
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a container's link is called, and its addresses: worked out from the configuration and the container's spec
- * alone. Pure. */
+/* What a container's link is called, and its addresses: worked out from the configuration and the
+ * container's spec alone. Pure. */
 #pragma once
 
 #include <jansson.h>
@@ -13,7 +13,8 @@
 /* The addresses of "a.b.c.d/prefix". -EINVAL. */
 _must_check_ int ctlink_range(const char *cidr, size_t len, struct fwrange *ret);
 
-/* Its IPv6 address, the place in Subnet6 that its IPv4 address has in Subnet4; false (or zero): it has none. */
+/* Its IPv6 address, the place in Subnet6 that its IPv4 address has in Subnet4; false (or zero): it
+ * has none. */
 bool ctlink_address6(
 	const struct conf *conf, const struct ctspec *spec, char ret[static INET6_ADDRSTRLEN]);
 void ctlink_address6_bytes(

@@ -152,7 +152,8 @@ static int read_container(struct desired *d, struct store_stmt *q, struct err *e
 	return 0;
 }
 
-/* Where it was, whichever containers are gone since: who had an address a moment ago is still spoken to. */
+/* Where it was, whichever containers are gone since: who had an address a moment ago is still
+ * spoken to. */
 static void go_on_with_addresses(struct desired *d)
 {
 	_cleanup_(freep) char *value = NULL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Permission documents of the node's reverse proxy, one for a project or a
- * container, each with a version that only grows: one that was deleted leaves its version. Rows of the
- * state file. @scope is "project" or "container". */
+/* Permission documents of the node's reverse proxy, one for a project or a container, each with a
+ * version that only grows: one that was deleted leaves its version. Rows of the state file. @scope
+ * is "project" or "container". */
 #pragma once
 
 #include <jansson.h>

@@ -16,8 +16,8 @@ bool envlist_wish(struct store *s, const char *container_id, const json_t *vars)
 void envlist_revert(struct store *s, const char *container_id);
 void envlist_settle(struct store *s, const char *container_id);
 
-/* What an attempt has come to: @code is a published one, or NULL: all of it is in place. Decides when
- * it is tried again, by how often it was. */
+/* What an attempt has come to: @code is a published one, or NULL: all of it is in place. Decides
+ * when it is tried again, by how often it was. */
 void envlist_attempted(struct store *s, const char *container_id, const char *code, int64_t now_ms);
 void envlist_begin_anew(struct store *s, const char *container_id);
 
@@ -29,5 +29,6 @@ json_t *envlist_sync(struct store *s, const char *container_id);
 
 /* The first retry after @after_ms; 0: there is none. */
 int64_t envlist_next_retry(struct store *s, int64_t after_ms);
-/* Those whose time is after the one and not after the other, at most @limit: an array of {container_id}. */
+/* Those whose time is after the one and not after the other, at most @limit: an array of
+ * {container_id}. */
 json_t *envlist_due(struct store *s, int64_t after_ms, int64_t until_ms, int64_t limit);

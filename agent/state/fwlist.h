@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Containers' firewall rules as they are wanted: per direction a list of rule objects, in their order,
- * or none: then the direction is detached. Rows of the state file; the kernel's are agent/host/ctnet's. */
+/* Containers' firewall rules as they are wanted: per direction a list of rule objects, in their
+ * order, or none: then the direction is detached. Rows of the state file; the kernel's are
+ * agent/host/ctnet's. */
 #pragma once
 
 #include <jansson.h>

@@ -13,7 +13,8 @@
 #define HISTORY_KEEP_STATUS 100000
 
 #define HISTORY_ID_LEN 24
-/* A row's id: 24 hex characters, the number with zeros before it. -EINVAL when it is none of ours. */
+/* A row's id: 24 hex characters, the number with zeros before it. -EINVAL when it is none of
+ * ours. */
 _must_check_ int history_id_parse(const char *id, int64_t *ret_row);
 
 /* A page of a list: rows @offset to @offset + @limit. */

@@ -5,8 +5,8 @@
 
 #include "proto/ident.h"
 
-/* The second word is the key's blob in base64, and its SHA-256 the fingerprint (sshkey_fingerprint in
- * OpenSSH's sshkey.c). */
+/* The second word is the key's blob in base64, and its SHA-256 the fingerprint (sshkey_fingerprint
+ * in OpenSSH's sshkey.c). */
 bool keylist_fingerprint(const char *key, char ret[static KEYLIST_FINGERPRINT_MAX])
 {
 	const char *blob = strchr(key, ' ');

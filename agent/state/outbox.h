@@ -23,9 +23,9 @@ void outbox_resize(struct outbox *o, uint64_t max_bytes);
  * transaction. */
 void outbox_add(struct outbox *o, const char *body);
 
-/* Add one that may be lost (statistics): kept in memory until the next batch is fixed, for as long as
- * newer ones leave room. It then has "dropped", which counts those that were lost before it. Takes
- * @body. */
+/* Add one that may be lost (statistics): kept in memory until the next batch is fixed, for as long
+ * as newer ones leave room. It then has "dropped", which counts those that were lost before it.
+ * Takes @body. */
 void outbox_offer(struct outbox *o, char *body_takes);
 /* How many were lost since the agent's start. */
 uint64_t outbox_dropped(const struct outbox *o);
@@ -45,6 +45,6 @@ char *outbox_envelope(
 	struct outbox *o, const char *node_id, const struct report_key *key, size_t *ret_size);
 
 /* Everything up to @seq is stored over there. When this covers the fixed batch it is forgotten and
- * the chain moves on: 1. An acknowledgement of less leaves it to be sent again: 0. Of more than was ever
- * sent: -EBADMSG. */
+ * the chain moves on: 1. An acknowledgement of less leaves it to be sent again: 0. Of more than was
+ * ever sent: -EBADMSG. */
 _must_check_ int outbox_acked(struct outbox *o, uint64_t seq);

@@ -18,7 +18,8 @@ struct sharelist_entry {
 
 void sharelist_put(struct store *s, const struct sharelist_entry *e, int64_t now_ms);
 void sharelist_remove(struct store *s, const char *id);
-/* Keep what is wished of the share, and by whom it was refused, until it is settled or brought back. */
+/* Keep what is wished of the share, and by whom it was refused, until it is settled or brought
+ * back. */
 void sharelist_keep(struct store *s, const char *id);
 bool sharelist_is_kept(struct store *s, const char *id);
 void sharelist_revert(struct store *s, const char *id);
@@ -28,14 +29,14 @@ void sharelist_forget_project(struct store *s, const char *project_id);
 /* @message NULL: it is active. */
 void sharelist_set_status(struct store *s, const char *id, const char *message);
 
-/* One as the public API shows it, with what only the node uses in it as well ("mount_path"); NULL: there
- * is none. The caller's. */
+/* One as the public API shows it, with what only the node uses in it as well ("mount_path"); NULL:
+ * there is none. The caller's. */
 json_t *sharelist_get(struct store *s, const char *id);
 json_t *sharelist_all(struct store *s);
 json_t *sharelist_of_source(struct store *s, const char *container_id);
-/* What is meant for a container, by its own id or its project's: the direct ones first, and one for a
- * directory. Its own, and expired ones, are left out, and @without (or NULL) as if it were not there;
- * "mount" tells whether it wants it. */
+/* What is meant for a container, by its own id or its project's: the direct ones first, and one for
+ * a directory. Its own, and expired ones, are left out, and @without (or NULL) as if it were not
+ * there; "mount" tells whether it wants it. */
 json_t *sharelist_incoming(struct store *s, const char *container_id, const char *project_id,
 	const char *without, int64_t now_ms);
 /* Another of the same directory for the same target. */

@@ -36,5 +36,6 @@ json_t *snaplist_last_used(struct store *s, const char *container_id);
 
 /* The first end after @after_ms; 0: there is none. */
 int64_t snaplist_next_expiry(struct store *s, int64_t after_ms);
-/* Those that end after the one and not after the other, at most @limit: an array of {container_id, name}. */
+/* Those that end after the one and not after the other, at most @limit: an array of {container_id,
+ * name}. */
 json_t *snaplist_expired(struct store *s, int64_t after_ms, int64_t until_ms, int64_t limit);

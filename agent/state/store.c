@@ -289,8 +289,8 @@ int64_t store_int(struct store_stmt *q, int column)
 	return has(q, column, SQLITE_INTEGER) ? sqlite3_column_int64(q->stmt, column) : 0;
 }
 
-/* A value that is there and yet can't be had: only for want of memory (sqlite3_column_text(3)). It must
- * not pass for one that is absent. */
+/* A value that is there and yet can't be had: only for want of memory (sqlite3_column_text(3)). It
+ * must not pass for one that is absent. */
 static const void *must_have(const void *value)
 {
 	store_must(value ? 0 : -ENOMEM);

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* agent/state: the state file, and what is worked out of it and of the configuration alone.
  *
- * Here lie the file (store, store_file, its migrations in store_schema), what was ordered (journal), what is wished
- * (desired: containers; the …list files: one table each, rows in and rows out as JSON), what is to be told (outbox) and
- * was (history), whom we trust (trust), and how a container's link is called (ctlink, pure).
+ * Here lie the file (store, store_file, its migrations in store_schema), what was ordered
+ * (journal), what is wished (desired: containers; the …list files: one table each, rows in and rows
+ * out as JSON), what is to be told (outbox) and was (history), whom we trust (trust), and how a
+ * container's link is called (ctlink, pure).
  *
- * Every floor above may call it. It may touch lxc/ctspec, storage's and netfilter's ways to write things down, and names
- * of netns; no socket, no process, no container, and no file but the state's and TrustedKeys. Nothing here decides what
- * follows from a change: one listener may be asked to (desired_on_status).
+ * Every floor above may call it. It may touch lxc/ctspec, storage's and netfilter's ways to write
+ * things down, and names of netns; no socket, no process, no container, and no file but the state's
+ * and TrustedKeys. Nothing here decides what follows from a change: one listener may be asked to
+ * (desired_on_status).
  *
- * This header is the database: open, migrate, transaction, and a thin statement interface. Sole includer of
- * sqlite3.h.
+ * This header is the database: open, migrate, transaction, and a thin statement interface. Sole
+ * includer of sqlite3.h.
  *
  * One SQLite file in WAL mode with synchronous=FULL: what store_commit() has returned 0 for
  * survives a power cut. The agent alone opens it (exclusive locking, so there is no -shm file, and

@@ -63,8 +63,8 @@ static const char version_3[] =
 	"	created_ms INTEGER NOT NULL) STRICT;"
 	"CREATE INDEX snapshots_expiry ON snapshots(expires_ms) WHERE expires_ms IS NOT NULL;";
 
-/* Firewall rules: a direction that has no row is detached. Network modes: none without a row, none in
- * force without active. */
+/* Firewall rules: a direction that has no row is detached. Network modes: none without a row, none
+ * in force without active. */
 static const char version_4[] =
 	"CREATE TABLE firewall("
 	"	container_id TEXT NOT NULL, direction TEXT NOT NULL, rules TEXT NOT NULL,"
@@ -74,9 +74,9 @@ static const char version_4[] =
 	"NULL,"
 	"	configured_ms INTEGER NOT NULL, changed_ms INTEGER) STRICT;";
 
-/* Environment and shares: what was wished before is kept while an order changes it. Keys that log in. What the
- * node's reverse proxy reads: a document that is NULL was deleted at its version. Shares, and which
- * container has refused which. */
+/* Environment and shares: what was wished before is kept while an order changes it. Keys that log
+ * in. What the node's reverse proxy reads: a document that is NULL was deleted at its version.
+ * Shares, and which container has refused which. */
 static const char version_5[] =
 	"CREATE TABLE env("
 	"	container_id TEXT PRIMARY KEY, vars TEXT NOT NULL, before TEXT, revision INTEGER "
@@ -112,7 +112,8 @@ static const char version_5[] =
 	"	created_ms INTEGER NOT NULL, changed_ms INTEGER NOT NULL, before INTEGER,"
 	"	PRIMARY KEY(share_id, container_id)) STRICT, WITHOUT ROWID;";
 
-/* What people write at things, which nobody but them reads, and how many containers a project may have. */
+/* What people write at things, which nobody but them reads, and how many containers a project may
+ * have. */
 static const char version_6[] =
 	"ALTER TABLE projects ADD COLUMN max_containers INTEGER;"
 	"ALTER TABLE shares ADD COLUMN label TEXT;"

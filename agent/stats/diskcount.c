@@ -117,7 +117,8 @@ static void wake_in(struct diskcount *d, int64_t ms)
 	(void)sd_event_source_set_enabled(d->timer, SD_EVENT_ONESHOT);
 }
 
-/* Who asks for what was never counted wakes the clock: so nothing has to watch for new containers. */
+/* Who asks for what was never counted wakes the clock: so nothing has to watch for new
+ * containers. */
 int64_t diskcount_of(struct diskcount *d, const struct container *c)
 {
 	const struct count *found = find(d, c->spec.id);

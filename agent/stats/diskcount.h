@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* How much the roots take for which no file system counts (agent/host/diskuse.h): a worker walks one after the
- * other, on a clock of its own. Each is counted again after Storage.CountIntervalSec at the earliest, and
- * walking takes a twentieth of the time at most, however many there are; never the last worker. Kept in
- * memory: what is read is the last count. It sleeps until the next is due. */
+/* How much the roots take for which no file system counts (agent/host/diskuse.h): a worker walks
+ * one after the other, on a clock of its own. Each is counted again after Storage.CountIntervalSec
+ * at the earliest, and walking takes a twentieth of the time at most, however many there are; never
+ * the last worker. Kept in memory: what is read is the last count. It sleeps until the next is
+ * due. */
 #pragma once
 
 #include "agent/common/agent.h"

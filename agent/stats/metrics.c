@@ -39,8 +39,8 @@ struct page {
 
 enum kind { GAUGE, COUNTER, HISTOGRAM, INFO };
 
-/* OpenMetrics calls a family of counters without the _total that its samples have, and an info without
- * its _info. */
+/* OpenMetrics calls a family of counters without the _total that its samples have, and an info
+ * without its _info. */
 static void family(const struct page *p, enum kind kind, const char *name, const char *help)
 {
 	static const char *const words[] = { "gauge", "counter", "histogram", "info" };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Metrics in the text formats of Prometheus and OpenMetrics 1.0: of containers, the node, and the agent
- * itself. Made anew for each who asks; what only grows is counted in agent/report/counters.h. */
+/* Metrics in the text formats of Prometheus and OpenMetrics 1.0: of containers, the node, and the
+ * agent itself. Made anew for each who asks; what only grows is counted in
+ * agent/report/counters.h. */
 #pragma once
 
 #include "agent/common/agent.h"

@@ -279,8 +279,8 @@ static double cores_of(const struct container *c)
 					    : (double)sysconf(_SC_NPROCESSORS_ONLN);
 }
 
-/* usage_percent is that of the published example: all that it ever used against one second of all that
- * it may use. */
+/* usage_percent is that of the published example: all that it ever used against one second of all
+ * that it may use. */
 static json_t *cpu_json(const struct stats_sample *s)
 {
 	double allocated = cores_of(s->container) * (double)NS_PER_S;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* agent/stats: what is counted of containers, the node and the agent, and shown to who scrapes.
  *
- * Here lie the one scrape that reports, local API and metrics share (stats), roots that no file system counts
- * (diskcount), and the text formats of Prometheus and OpenMetrics (metrics).
+ * Here lie the one scrape that reports, local API and metrics share (stats), roots that no file
+ * system counts (diskcount), and the text formats of Prometheus and OpenMetrics (metrics).
  *
- * api and daemon may call it. It may touch what the kernel tells (cgroup files, rtnetlink's counters), and nothing that
- * changes anything.
+ * api and daemon may call it. It may touch what the kernel tells (cgroup files, rtnetlink's
+ * counters), and nothing that changes anything.
  *
  * This header: statistics of containers in the public form, and of the node. Taken for the
  * control API as often as it wants them (agent/uplink/pace), and afresh for whoever asks here. */
@@ -46,12 +46,13 @@ void stats_scrape(struct stats *s, const struct container *only,
 /* What a root-measure job has found, for the scrapes that follow. */
 void stats_note_disk(struct stats *s, const char *id, const json_t *result);
 
-/* The public object of one; the caller's. @usage: of its ramdisk, or NULL where that is not measured. */
+/* The public object of one; the caller's. @usage: of its ramdisk, or NULL where that is not
+ * measured. */
 json_t *stats_json(const struct agent *a, const struct stats_sample *sample, json_t *usage_steals);
 /* A project's alias; null where this node doesn't know it. */
 json_t *stats_project_name(const struct agent *a, const char *project_id);
 /* node.stats without its type; the caller's. */
 json_t *stats_node(struct stats *s);
-/* The host's load as the public API has a server's runtime, of a look that is two seconds old at most, so that
- * busy_pct is of an interval that says something. */
+/* The host's load as the public API has a server's runtime, of a look that is two seconds old at
+ * most, so that busy_pct is of an interval that says something. */
 json_t *stats_runtime(struct stats *s);

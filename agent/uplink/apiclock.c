@@ -6,8 +6,8 @@
 #include "proto/ident.h"
 
 #define HALF_SECOND_MS 500 /* t is in whole ones */
-#define ROUND_TRIP_MAX_MS \
-	2000 /* a poll that took longer has waited at the API, which signs at the end */
+/* a poll that took longer has waited at the API, which signs at the end */
+#define ROUND_TRIP_MAX_MS 2000
 
 void apiclock_heard(struct apiclock *c, int64_t signed_ms, int64_t now_ms, int64_t took_ms)
 {

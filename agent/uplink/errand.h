@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A kind of request to the control API: one is out at a time, and after one that failed the next waits. */
+/* A kind of request to the control API: one is out at a time, and after one that failed the next
+ * waits. */
 #pragma once
 
 #include <systemd/sd-event.h>
@@ -24,7 +25,8 @@ void errand_begin(struct errand *e, uint64_t within_ms);
 /* Since it began. */
 uint64_t errand_took_ms(const struct errand *e);
 
-/* It has ended: without a word about the next, well, or so that the next waits (agent/common/backoff). */
+/* It has ended: without a word about the next, well, or so that the next waits
+ * (agent/common/backoff). */
 void errand_end(struct errand *e);
 void errand_succeeded(struct errand *e);
 void errand_failed(struct errand *e, uint64_t spread_ms, uint64_t retry_after_ms);

@@ -45,7 +45,8 @@ static enum intake_verdict reject(
 	return INTAKE_REJECTED;
 }
 
-/* Told once of all that a poll brings: who has one old order could have us write reports without end. */
+/* Told once of all that a poll brings: who has one old order could have us write reports without
+ * end. */
 static enum intake_verdict duplicate(
 	struct agent *a, struct intake *in, const struct order *o, int64_t row)
 {

@@ -25,6 +25,6 @@ enum intake_verdict {
 enum intake_verdict intake_envelope(
 	struct agent *a, struct intake *in, const void *envelope, size_t size);
 
-/* An envelope with the next keyset (section 10.10): true when it is in force now. One that is not above the
- * present is none of anybody's faults: it comes until the API has heard. */
+/* An envelope with the next keyset (section 10.10): true when it is in force now. One that is not
+ * above the present is none of anybody's faults: it comes until the API has heard. */
 bool intake_keyset(struct agent *a, const void *envelope, size_t size);

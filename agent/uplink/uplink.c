@@ -138,8 +138,8 @@ static void note(struct uplink *u, enum frame_fail fail, uint64_t status)
 
 /* --- what the courier says --- */
 
-/* Nothing came though the API has issued more than we have, or an order that names one before it which did
- * not: somebody on the way keeps orders from us. Said once. */
+/* Nothing came though the API has issued more than we have, or an order that names one before it
+ * which did not: somebody on the way keeps orders from us. Said once. */
 static void look_for_withheld(struct uplink *u, const struct orderbatch_end *end)
 {
 	uint64_t have = journal_high_seq(u->agent->store), issued = end->gap_before
@@ -380,8 +380,8 @@ static int read_taken(struct uplink *u, const struct answer *got)
 	return 0;
 }
 
-/* What is signed is read here, and only after that: a courier's own numbers could hide an order that it leaves
- * out, or have reports forgotten that never arrived. */
+/* What is signed is read here, and only after that: a courier's own numbers could hide an order
+ * that it leaves out, or have reports forgotten that never arrived. */
 static int on_signed(struct channel *ch, struct channel_message *m, void *userdata)
 {
 	static int (*const read[ERRANDS])(struct uplink *, const struct answer *) = {

@@ -32,7 +32,8 @@ int worker_life_groups(struct job *j, struct err *err);
 int worker_life_session(struct job *j, struct err *err);
 int worker_net_sweep(struct job *j, struct err *err);
 
-/* worker_net.c: what has to be there before a launch; the link itself is made by netns/hoody-netup. */
+/* worker_net.c: what has to be there before a launch; the link itself is made by
+ * netns/hoody-netup. */
 int worker_net_prepare(struct job *j, struct err *err);
 /* What its root has to say of the network. @fresh: whatever stands there. */
 int worker_net_write_files(struct job *j, bool fresh, struct err *err);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The job on what the platform has to say in files of a container's root. They are written where the
- * root lies in the pool, never through the container's own mounts. */
+/* The job on what the platform has to say in files of a container's root. They are written where
+ * the root lies in the pool, never through the container's own mounts. */
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* agent/worker: hoody-worker, which does one operation's jobs as root and ends.
  *
- * Here lie the jobs, a file for each subject (worker_*; their table is worker_main's), and the words of this header. It
- * alone links liblxc. It stands on lxc, storage, netns, netfilter and proto, and
- * on agent/common for bounds and programs alone; it knows neither the state file nor the
+ * Here lie the jobs, a file for each subject (worker_*; their table is worker_main's), and the
+ * words of this header. It alone links liblxc. It stands on lxc, storage, netns, netfilter and
+ * proto, and on agent/common for bounds and programs alone; it knows neither the state file nor the
  * configuration: what a job doesn't say it has not.
  *
  * This header is what the agent asks of a worker, and what comes back: the words both sides share.
@@ -14,7 +14,8 @@
  *
  *   {"job":"launch","verb":"act",
  *    "paths":{"lxc":"<StateDirectory>/lxc","pool":"<Pool>","run":"<RuntimeDirectory>"},
- *    "driver":"auto","cgroup_prefix":"hoody","bounds"?:{cgroups, cgroup_depth, namespaces, inotify, watches, tasks, memory},
+ *    "driver":"auto","cgroup_prefix":"hoody",
+ *    "bounds"?:{cgroups, cgroup_depth, namespaces, inotify, watches, tasks, memory},
  *       each as configured; tasks and memory 0: a share of the host's (agent/common/ctbounds.h)
  *    "container":{<ctspec, see lxc/ctspec.h>},
  *    "link":{name, mac, address, address6, limit_bps, dns},
@@ -41,7 +42,8 @@
  *   image-fetch   the archive is in the spool: params {url, digest, size?,  the spool is gone
  *            max_bytes, run, ca_pem?}; resumes what is there
  *   image-unpack  the spool has become an image: params {digest,           it is gone, unless
- *            max_bytes, max_files, replace?, known?}; result {"size":bytes}   a name means it: known
+ *            max_bytes, max_files, replace?, known?};                    a name means it:
+ *            result {"size":bytes}                                       known
  *   image-verify  params {digest}; result {"intact":bool}                  -
  *   image-remove  params {digest}                                          -
  *   session  runs a command for whom the job's descriptor leads to         -
@@ -73,7 +75,7 @@
  *   net-sweep     links are gone: params {links:[indices]}                -
  *   settle   the old root is gone: params {keep_base?}                     -
  *   rootfs-remove   its root, its directory and its lxc directory are gone   -
- */
+ * */
 #pragma once
 
 #define WORKER_JOB_FD 3

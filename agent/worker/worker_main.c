@@ -24,8 +24,8 @@
 
 #define TURN_WAIT_MS 60000L
 
-/* Whose turn it takes (agent/worker/worker_turn.h): of what it changes. What only looks, or goes on beside and after
- * operations, takes none; nor does the host's end, which waits for nobody. */
+/* Whose turn it takes (agent/worker/worker_turn.h): of what it changes. What only looks, or goes on
+ * beside and after operations, takes none; nor does the host's end, which waits for nobody. */
 enum turn { OF_NOBODY, OF_CONTAINER, OF_MANY, OF_IMAGE };
 
 static const struct job_kind {
@@ -283,8 +283,9 @@ int main(int argc, char **argv)
 	if (argc == 2 && strcmp(argv[1], WORKER_SESSION) == 0)
 		return session();
 	/* An agent that is gone has a successor that does the same job again: it waits for us
-	 * (agent/worker/worker_turn.h). What liblxc has forked by then is in the container's own group
-	 * and is found there. The flag is not inherited by fork (prctl(2)), so no monitor has it. */
+	 * (agent/worker/worker_turn.h). What liblxc has forked by then is in the container's own
+	 * group and is found there. The flag is not inherited by fork (prctl(2)), so no monitor has
+	 * it. */
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	jsonx_init();
 	ctlife_reset();

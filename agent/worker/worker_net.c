@@ -19,8 +19,8 @@ static const char *text(const struct job *j, const char *key)
 	return s ? s : "";
 }
 
-/* Of who had its addresses before, of its own before rules that came while it was stopped, and of who
- * spoke to them meanwhile. */
+/* Of who had its addresses before, of its own before rules that came while it was stopped, and of
+ * who spoke to them meanwhile. */
 static int cut_flows(const struct job *j)
 {
 	struct nfsock *s = NULL;

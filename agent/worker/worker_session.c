@@ -78,8 +78,8 @@ static int read_ask(struct session *s, struct err *err)
 	}
 }
 
-/* The first string is TERM's value, the command are those behind it: a list that ends with NULL, the
- * caller's, its words not. */
+/* The first string is TERM's value, the command are those behind it: a list that ends with NULL,
+ * the caller's, its words not. */
 static char **split(char *text, size_t size)
 {
 	char **words = xcalloc(size + 1, sizeof(*words)); /* no word is shorter than its NUL */

@@ -15,7 +15,8 @@
 
 #define ROOT_FILES_MAX 10000000
 
-/* A walk holds one for each file with several names, of which a container makes as many as it likes. */
+/* A walk holds one for each file with several names, of which a container makes as many as it
+ * likes. */
 static void raise_file_limit(void)
 {
 	struct rlimit l;
@@ -104,8 +105,8 @@ int worker_tree_copy(struct job *j, struct err *err)
 	return r < 0 ? r : worker_files_write(j, err);
 }
 
-/* Durable before the order's end is: a commit that overwrites the log in place, as most do, brings no
- * change of a directory to the disk with it. */
+/* Durable before the order's end is: a commit that overwrites the log in place, as most do, brings
+ * no change of a directory to the disk with it. */
 static int remove_lxc_directory(const struct job *j, struct err *err)
 {
 	_cleanup_(closep) int dir = open(j->lxc, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Container root makes cgroups: as many as it can, which a bound refuses; and, where the node's bounds let it, so many and so deep that whoever walks them on the agent's loop, or gives up on the way down, loses the node or the container."""
+"""Container root makes cgroups: as many as it can, which a bound refuses; and, where the node's bounds let it, so many
+and so deep that whoever walks them on the agent's loop, or gives up on the way down, loses the node or the
+container."""
 import os
 import pathlib
 import signal
@@ -18,9 +20,11 @@ import tap
 MOUNT = "mkdir -p /mnt; umount /mnt 2>/dev/null; mount -t cgroup2 none /mnt && cd /mnt || exit 9; "
 WIDE = MOUNT + "n=0; while [ $n -lt {0} ] && mkdir c$n 2>/dev/null; do n=$((n+1)); done; echo $n"
 # Shorter than a path of all of them: each goes on where the last has ended.
-DEEP = MOUNT + "n=0; while [ $n -lt {0} ] && mkdir d 2>/dev/null; do cd d; n=$((n+1)); done; [ -z '{1}' ] || echo 1 >cgroup.procs; echo $n"
+DEEP = MOUNT + ("n=0; while [ $n -lt {0} ] && mkdir d 2>/dev/null; do cd d; n=$((n+1)); done; "
+                "[ -z '{1}' ] || echo 1 >cgroup.procs; echo $n")
 # In a hierarchy of v1, by the options that it is mounted with; a mount that is refused makes none.
-LEGACY = "mkdir -p /mnt; umount /mnt 2>/dev/null; mount -t cgroup -o {0} none /mnt && cd /mnt; n=0; while [ $n -lt {1} ] && mkdir c$n 2>/dev/null; do n=$((n+1)); done; echo 1 >tasks; echo $n"
+LEGACY = ("mkdir -p /mnt; umount /mnt 2>/dev/null; mount -t cgroup -o {0} none /mnt && cd /mnt; n=0; "
+          "while [ $n -lt {1} ] && mkdir c$n 2>/dev/null; do n=$((n+1)); done; echo 1 >tasks; echo $n")
 MANY, DEPTH, LEGACY_TRIES = 20_000, 60, 50
 
 
@@ -63,14 +67,22 @@ def count_below(top):
 
 def bounded(node):
     cid = node.new_id()
-    tap.eq(node.do("container.create", cid, image=harness.IMAGE, name="tight")["state"], "succeeded", "a container with the default bounds")
+    tap.eq(
+        node.do("container.create", cid, image=harness.IMAGE, name="tight")["state"], "succeeded",
+        "a container with the default bounds")
     made = number(node, "tight", WIDE.format(3000))
-    tap.ok(isinstance(made, int) and 900 < made <= 1024, "of 3,000 cgroups that it tries to make, the kernel refuses all but 1,024", made)
+    tap.ok(
+        isinstance(made, int) and 900 < made <= 1024,
+        "of 3,000 cgroups that it tries to make, the kernel refuses all but 1,024", made)
     print(f"# figure: {made} cgroups made in 3,000 tries")
     number(node, "tight", MOUNT + "rmdir c*; echo 0")
     made = number(node, "tight", DEEP.format(DEPTH, ""))
     tap.eq(made, 16, "of 60 in one another all but 16")
-    code, _, err = node.ctl("exec", "tight", "--", "sh", "-c", "echo 5000 > /mnt/cgroup.max.descendants; echo 5000 > /mnt/cgroup.max.depth; mkdir /mnt/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d")
+    code, _, err = node.ctl(
+        "exec", "tight", "--", "sh", "-c",
+        "echo 5000 > /mnt/cgroup.max.descendants; echo 5000 > /mnt/cgroup.max.depth; mkdir "
+        "/mnt/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d"
+    )
     tap.ok(code != 0, "and it can't raise the bound", err)
     tap.eq(node.do("container.delete", cid, force=True)["state"], "succeeded", "it is deleted")
 
@@ -82,14 +94,19 @@ def hierarchies():
         before, _, after = line.partition(" - ")
         kind, _, options = after.split()[:3]
         if kind == "cgroup":
-            found.append((pathlib.Path(before.split()[4]), ",".join(o for o in options.split(",") if o not in ("rw", "ro") and not o.startswith("release_agent"))))
+            found.append((pathlib.Path(before.split()[4]),
+                          ",".join(o for o in options.split(",")
+                                   if o not in ("rw", "ro") and not o.startswith("release_agent"))))
     return found
 
 
 def legacy(node, when):
     made = {options: number(node, "old", LEGACY.format(options, LEGACY_TRIES)) for _, options in hierarchies()}
     tap.eq({options: n for options, n in made.items() if n != 0}, {}, f"{when}: in no hierarchy of v1 it makes a group")
-    tap.figure(f"{when}: of {LEGACY_TRIES} tries in each of {len(made)} hierarchies of v1 {sum(n for n in made.values() if isinstance(n, int))} succeed")
+    tap.figure(
+        f"{when}: of {LEGACY_TRIES} tries in each of {len(made)} hierarchies of v1 "
+        f"{sum(n for n in made.values() if isinstance(n, int))} succeed"
+    )
 
 
 def old(node):
@@ -100,7 +117,9 @@ def old(node):
     node.do("container.create", cid, image=harness.IMAGE, name="old")
     legacy(node, "at first")
     tops = [mount / node.prefix / cid / "payload" for mount, _ in hierarchies()]
-    tap.eq([str(p) for top in tops for p in (top, *top.iterdir()) if p.stat().st_uid != 0 and not p.name.match("c[0-9]*")][:9], [], "and nothing there is its own")
+    tap.eq([
+        str(p) for top in tops for p in (top, *top.iterdir()) if p.stat().st_uid != 0 and not p.name.match("c[0-9]*")
+    ][:9], [], "and nothing there is its own")
     before = host.init_of(node.prefix, cid)
     node.ctl("exec", "old", "--", "reboot", "-f")
     tap.ok(host.poll(lambda: host.init_of(node.prefix, cid) not in (None, before), 30), "it restarts itself")
@@ -126,13 +145,20 @@ def deep(node):
 
 # The session leaves the group that it was put in, and makes one of that name that is its own.
 OWN_LEAF = MOUNT + "echo 0 >cgroup.procs; rmdir .lxc; mkdir .lxc && "
-LEAVES = {"froze": "echo 1 >.lxc/cgroup.freeze", "made one for threads": "echo threaded >.lxc/cgroup.type", "took all that it may make beside": "n=0; while mkdir c$n; do n=$((n+1)); done"}
+LEAVES = {
+    "froze": "echo 1 >.lxc/cgroup.freeze", "made one for threads": "echo threaded >.lxc/cgroup.type",
+    "took all that it may make beside": "n=0; while mkdir c$n; do n=$((n+1)); done"
+}
 
 
 def answers(node, name, deadline_s=15):
     """Whether a session begins and ends."""
-    command = [harness.BUILD / "agent/hoodyctl", "--config", node.directory / "agent.conf", "exec", name, "--", "cat", "/proc/self/cgroup"]
-    with subprocess.Popen([str(c) for c in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as session:
+    command = [
+        harness.BUILD / "agent/hoodyctl", "--config", node.directory / "agent.conf", "exec", name, "--", "cat",
+        "/proc/self/cgroup"
+    ]
+    with subprocess.Popen([str(c) for c in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True) as session:
         try:
             return session.wait(deadline_s * harness.SLOW) == 0, session.stdout.read()
         except subprocess.TimeoutExpired:
@@ -150,7 +176,8 @@ def sessions(node):
         made = next((top_of(node, cid) / "payload").glob(".lxc"), None)
         works, said = answers(node, name)
         good += works
-        tap.ok(made and made.stat().st_uid != 0 and works, f"a session in a container that has made .lxc itself, and {what}", said)
+        tap.ok(made and made.stat().st_uid != 0 and works,
+               f"a session in a container that has made .lxc itself, and {what}", said)
         tap.ok(f"/{cid}/payload" in said or "0::/" in said, "in its groups", said)
         tap.eq(node.do("container.delete", cid, force=True)["state"], "succeeded", "it is deleted")
     tap.figure(f"{good} of {len(LEAVES)} sessions in containers that had made their group before")
@@ -175,7 +202,11 @@ def wide(node):
         gone = host.poll(lambda: not top_of(node, cid).exists(), 120, 0.05)
     took, worked = time.monotonic() - begun, host.cpu_s(node.agent_pid()) - cpu
     tap.ok(gone, "its init is killed, and all of them go without an order", count_below(top_of(node, cid)))
-    print(f"# figure: longest answer {1000 * pings.longest_s:.0f} ms of {pings.n} while {MANY} cgroups go, {1000 * idle.longest_s:.0f} ms of {idle.n} before; the agent worked {1000 * worked:.0f} of {1000 * took:.0f} ms")
+    print(
+        f"# figure: longest answer {1000 * pings.longest_s:.0f} ms of {pings.n} while {MANY} cgroups go, "
+        f"{1000 * idle.longest_s:.0f} ms of {idle.n} before; the agent worked {1000 * worked:.0f} of {1000 * took:.0f} "
+        "ms"
+    )
     tap.eq(status_of(node, cid), "stopped", "it is reported as ended")
     tap.ok(pings.longest_s < took / 4, "meanwhile the loop has gone on answering", pings.longest_s, took)
     tap.eq(node.do("container.start", cid)["state"], "succeeded", "it starts again")
@@ -192,7 +223,8 @@ def main():
     with harness.Node(conf={"Containers": {"CgroupsMax": 30_000, "CgroupDepthMax": 100}}) as node:
         deep(node)
         wide(node)
-        tap.eq((node.leaks(), node.violations(), node.sanitizer_words()), ([], [], []), "nothing is left, nothing is broken")
+        tap.eq((node.leaks(), node.violations(), node.sanitizer_words()), ([], [], []),
+               "nothing is left, nothing is broken")
     tap.done()
 
 

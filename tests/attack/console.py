@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A container floods its console, which its monitor copies to a log: outside of the container's limits, on the host's processors and disk. The kernel bounds the monitor, what is kept stays small, and the node goes on."""
+"""A container floods its console, which its monitor copies to a log: outside of the container's limits, on the host's
+processors and disk. The kernel bounds the monitor, what is kept stays small, and the node goes on."""
 import os
 import pathlib
 import subprocess
@@ -42,7 +43,9 @@ def throttled(node, cid):
 
 
 def written(pid):
-    return int(next(line.split()[1] for line in pathlib.Path(f"/proc/{pid}/io").read_text().splitlines() if line.startswith("wchar")))
+    return int(
+        next(line.split()[1] for line in pathlib.Path(f"/proc/{pid}/io").read_text().splitlines()
+             if line.startswith("wchar")))
 
 
 def kept(node, cid):
@@ -54,21 +57,32 @@ def main():
         tap.skip_all("needs root")
     with harness.Node() as node:
         cid, other = node.new_id(), node.new_id()
-        tap.eq(node.do("container.create", cid, image=harness.IMAGE, name="loud")["state"], "succeeded", "a container runs")
+        tap.eq(
+            node.do("container.create", cid, image=harness.IMAGE, name="loud")["state"], "succeeded",
+            "a container runs")
         if monitor_file(node, cid, "cpu.max") is None and monitor_file(node, cid, "cpu.cfs_quota_us") is None:
             tap.skip_all("no cpu controller")
         tap.eq(quota(node, cid), QUOTA, "its monitor has a quarter of a processor")
         monitor = host.monitor_of(node.prefix, cid)
-        command = [str(c) for c in (harness.BUILD / "agent/hoodyctl", "--config", node.directory / "agent.conf", "exec", "-T", "loud", "--", "sh", "-c", FLOOD)]
+        command = [
+            str(c) for c in (harness.BUILD / "agent/hoodyctl", "--config", node.directory / "agent.conf", "exec", "-T",
+                             "loud", "--", "sh", "-c", FLOOD)
+        ]
         with subprocess.Popen(command, stdin=subprocess.DEVNULL) as flood:
             begun, cpu, bytes_ = time.monotonic(), host.cpu_s(monitor), written(monitor)
-            tap.ok(host.poll(lambda: written(monitor) > bytes_ + FLOOD_BYTES, 30), "it floods its console", written(monitor))
+            tap.ok(host.poll(lambda: written(monitor) > bytes_ + FLOOD_BYTES, 30), "it floods its console",
+                   written(monitor))
             took = time.monotonic() - begun
             share, rate = (host.cpu_s(monitor) - cpu) / took, (written(monitor) - bytes_) / took
             tap.ok(share < SHARE_MAX, f"which takes less than {SHARE_MAX} of a processor", share)
             tap.ok(kept(node, cid) <= KEPT_MAX, "what is kept of it stays small", kept(node, cid))
-            tap.figure(f"the monitor of a flooded console takes {share:.2f} of a processor, copies {rate / 1e6:.1f} MB/s, and keeps {kept(node, cid) >> 10} KiB; held back {throttled(node, cid)} times")
-            tap.eq(node.do("container.create", other, image=harness.IMAGE, name="other")["state"], "succeeded", "meanwhile another is made")
+            tap.figure(
+                f"the monitor of a flooded console takes {share:.2f} of a processor, copies {rate / 1e6:.1f} MB/s, and "
+                f"keeps {kept(node, cid) >> 10} KiB; held back {throttled(node, cid)} times"
+            )
+            tap.eq(
+                node.do("container.create", other, image=harness.IMAGE, name="other")["state"], "succeeded",
+                "meanwhile another is made")
             tap.eq(node.do("container.restart", cid)["state"], "succeeded", "and the loud one restarts")
             flood.wait(30)
         for container in (cid, other):

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Container root makes subvolumes, which would be in no snapshot and under no limit: the command of ioctl(2) in 32 bits, and with each bit set above those, at which the kernel doesn't look but a filter may; on btrfs itself,
-under a disk limit, also by the calls of other ABIs.
-And it puts a pipe where the platform reads a file or opens a terminal, with somebody who waits for it to be opened: as the device node of an image would be, it is looked at and not opened; and whatever a worker holds
-open of its root is nodev."""
+"""Container root makes subvolumes, which would be in no snapshot and under no limit: the command of ioctl(2) in 32
+bits, and with each bit set above those, at which the kernel doesn't look but a filter may; on btrfs itself, under a
+disk limit, also by the calls of other ABIs. And it puts a pipe where the platform reads a file or opens a terminal,
+with somebody who waits for it to be opened: as the device node of an image would be, it is looked at and not opened;
+and whatever a worker holds open of its root is nodev."""
 import os
 import pathlib
 import signal
@@ -19,7 +20,8 @@ import struck
 import tap
 
 COMMANDS = (0x50009401, 0x5000940e, 0x50009417, 0x50009418)
-# Its status: how many of the tries the filter let by (its refusal is EPERM; a file system without subvolumes says ENOTTY).
+# Its status: how many of the tries the filter let by (its refusal is EPERM; a file system without subvolumes says
+# ENOTTY).
 PROGRAM = """
 #include <errno.h>
 #include <fcntl.h>
@@ -44,7 +46,8 @@ int main(void)
 """ % ", ".join(hex(c) for c in COMMANDS)
 
 
-# Makes a subvolume /WAY by each way into the kernel that a process of x86-64 has, and says what came of it: 0, or an errno.
+# Makes a subvolume /WAY by each way into the kernel that a process of x86-64 has, and says what came of it: 0, or an
+# errno.
 WAYS = ("x86-64", "x32", "i386")
 MAKER = """
 #include <errno.h>
@@ -58,7 +61,8 @@ MAKER = """
 
 int main(void)
 {
-	struct btrfs_ioctl_vol_args *args = mmap(NULL, sizeof(*args), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+	struct btrfs_ioctl_vol_args *args = mmap(NULL, sizeof(*args), PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
 	int fd = open("/", O_RDONLY | O_DIRECTORY), said;
 
 	strcpy(args->name, "x86-64");
@@ -67,7 +71,8 @@ int main(void)
 	printf("%d\\n", syscall(0x40000000 | 514, fd, BTRFS_IOC_SUBVOL_CREATE, args) < 0 ? errno : 0);
 	fflush(stdout);
 	strcpy(args->name, "i386");
-	__asm__ volatile("int $0x80" : "=a"(said) : "a"(54), "b"(fd), "c"(BTRFS_IOC_SUBVOL_CREATE), "d"(args) : "memory", "r8", "r9", "r10", "r11");
+	__asm__ volatile("int $0x80" : "=a"(said) : "a"(54), "b"(fd), "c"(BTRFS_IOC_SUBVOL_CREATE),
+			 "d"(args) : "memory", "r8", "r9", "r10", "r11");
 	printf("%d\\n", -said);
 	return fd < 0;
 }
@@ -82,7 +87,8 @@ OPENAT = 257 # on x86-64, as the program above
 def put(node, root, text, name):
     """A program of ours into a container's root."""
     program = node.directory / name
-    done = subprocess.run(["gcc", "-static", "-O1", "-x", "c", "-", "-o", str(program)], input=text, text=True, capture_output=True)
+    done = subprocess.run(
+        ["gcc", "-static", "-O1", "-x", "c", "-", "-o", str(program)], input=text, text=True, capture_output=True)
     if done.returncode:
         raise harness.Failure(done.stderr)
     inside = root / "bin" / name
@@ -94,7 +100,8 @@ def subvolumes(node, cid):
     put(node, node.root(cid), PROGRAM, "subvolumes")
     code, out, err = node.ctl("exec", cid, "/bin/subvolumes")
     passed, tries = (int(w) for w in out.split()) if code == 0 else (-1, 0)
-    tap.eq((passed, tries), (0, len(COMMANDS) * 33), "no ioctl that makes a subvolume passes the filter, whatever is above its 32 bits")
+    tap.eq((passed, tries), (0, len(COMMANDS) * 33),
+           "no ioctl that makes a subvolume passes the filter, whatever is above its 32 bits")
     tap.figure(f"subvolumes: {passed} of {tries} commands passed the filter {err}".rstrip())
 
 
@@ -117,13 +124,19 @@ def roots():
     """Whatever a worker opens of a container's files it opens by a mount that has no devices."""
     with struck.Struck("openat2,fsync,syncfs") as node:
         cid, copy, held = node.new_id(), node.new_id(), []
-        tap.eq(node.do("container.create", cid, name="source", image=harness.IMAGE)["state"], "succeeded", "a container runs")
+        tap.eq(
+            node.do("container.create", cid, name="source", image=harness.IMAGE)["state"], "succeeded",
+            "a container runs")
         top = node.directory / "pool/containers" / cid
-        for op, target, params in (("env.set", cid, {"key": "A", "value": "1"}), ("snapshot.create", cid, {"alias": "s"}), ("snapshot.restore", cid, {"name": "s"}), ("container.copy", copy, {"source_container_id": cid}),
-                                   ("container.restart", cid, {})):
+        for op, target, params in (("env.set", cid, {"key": "A", "value": "1"}),
+                                   ("snapshot.create", cid, {"alias": "s"}), ("snapshot.restore", cid, {"name": "s"}),
+                                   ("container.copy", copy, {"source_container_id": cid}), ("container.restart", cid,
+                                                                                            {})):
             node.plan("hoody-worker", "*", "1", "STOP")
             order, stops = node.order(op, target, **params), 0
-            is_done = lambda o=order: [r for r in node.reports(0, "order") if r["order_id"] == o and r["state"] in harness.TERMINAL]
+            is_done = lambda o=order: [
+                r for r in node.reports(0, "order") if r["order_id"] == o and r["state"] in harness.TERMINAL
+            ]
             while not is_done():
                 host.poll(lambda: stopped(node) or is_done(), 20)
                 stops += 1
@@ -132,9 +145,11 @@ def roots():
                     held += [(op, *d) for d in directories(pid, top)]
                     os.kill(pid, signal.SIGCONT)
             tap.eq(node.wait(order, 120)["state"], "succeeded", f"{op} is done")
-        tap.ok(len({op for op, *_ in held}) >= 4, "workers are looked at while they hold a container's directories", held)
+        tap.ok(
+            len({op for op, *_ in held}) >= 4, "workers are looked at while they hold a container's directories", held)
         tap.eq([h for h in held if not h[2]], [], "none of which a device could be opened by")
-        tap.figure(f"roots: {len([h for h in held if not h[2]])} of {len(held)} directories that workers held were not nodev")
+        tap.figure(
+            f"roots: {len([h for h in held if not h[2]])} of {len(held)} directories that workers held were not nodev")
         for c in (copy, cid):
             node.do("container.delete", c, force=True)
 
@@ -151,20 +166,35 @@ def free_place(fs, node):
 
 def limited():
     """On btrfs itself, in a container with a limit that a subvolume would not be under."""
-    with loop.FileSystem("btrfs", 512) as fs, harness.Node(conf={"Storage": {"Pool": fs.pool, "Driver": "btrfs"}}) as node:
+    with loop.FileSystem("btrfs",
+                         512) as fs, harness.Node(conf={"Storage": {"Pool": fs.pool, "Driver": "btrfs"}}) as node:
         cid = node.new_id()
-        tap.eq(node.do("container.create", cid, name="limited", image=harness.IMAGE, limits={"disk_bytes": LIMIT})["state"], "succeeded", "a container with a disk limit runs on btrfs")
+        tap.eq(
+            node.do("container.create", cid, name="limited", image=harness.IMAGE,
+                    limits={"disk_bytes": LIMIT})["state"], "succeeded", "a container with a disk limit runs on btrfs")
         root = fs.pool / "containers" / cid / "rootfs"
         put(node, root, MAKER, "maker")
-        bare = subprocess.run(["chroot", "--userspec=65534:65534", free_place(fs, node), "/maker"], capture_output=True, text=True, check=True)
-        tap.eq(bare.stdout.split()[::2], ["0", "0"], "who is no container's makes them there, unprivileged, also by i386's calls")
+        bare = subprocess.run(
+            ["chroot", "--userspec=65534:65534", free_place(fs, node), "/maker"], capture_output=True, text=True,
+            check=True)
+        tap.eq(bare.stdout.split()[::2], ["0", "0"],
+               "who is no container's makes them there, unprivileged, also by i386's calls")
         _, out, err = node.ctl("exec", cid, "/bin/maker")
         said = dict(zip(WAYS, map(int, out.split())))
         made = [way for way in WAYS if (root / way).exists()]
-        beyond = [way for way in made if node.ctl("exec", cid, "sh", "-c", f"dd if=/dev/zero of=/{way}/f bs=1M count={MORE} conv=fsync")[0] == 0]
-        tap.eq((made, beyond), ([], []), "it makes none by whatever way into the kernel, and writes no more than its limit")
-        tap.ok(node.ctl("exec", cid, "sh", "-c", f"dd if=/dev/zero of=/f bs=1M count={MORE} conv=fsync")[0] != 0, "which holds in its root")
-        tap.figure(f"subvolumes on btrfs: {len(made)} of {len(WAYS)} ways made one, {len(beyond)} of them beyond the limit; errno {said} {err}".rstrip())
+        beyond = [
+            way for way in made
+            if node.ctl("exec", cid, "sh", "-c", f"dd if=/dev/zero of=/{way}/f bs=1M count={MORE} conv=fsync")[0] == 0
+        ]
+        tap.eq((made, beyond), ([], []),
+               "it makes none by whatever way into the kernel, and writes no more than its limit")
+        tap.ok(
+            node.ctl("exec", cid, "sh", "-c", f"dd if=/dev/zero of=/f bs=1M count={MORE} conv=fsync")[0] != 0,
+            "which holds in its root")
+        tap.figure(
+            f"subvolumes on btrfs: {len(made)} of {len(WAYS)} ways made one, {len(beyond)} of them beyond the limit; "
+            f"errno {said} {err}"
+            .rstrip())
         node.do("container.delete", cid, force=True)
 
 
@@ -189,7 +219,10 @@ def pipes(node, cid):
 def in_terminal(node, cid):
     """A session in a terminal: its status."""
     master, slave = os.openpty()
-    command = [str(w) for w in (harness.BUILD / "agent/hoodyctl", "--config", node.directory / "agent.conf", "exec", cid, "true")]
+    command = [
+        str(w)
+        for w in (harness.BUILD / "agent/hoodyctl", "--config", node.directory / "agent.conf", "exec", cid, "true")
+    ]
     code = subprocess.run(command, stdin=slave, stdout=slave, stderr=slave, timeout=60 * harness.SLOW).returncode
     os.close(master)
     os.close(slave)
@@ -208,12 +241,16 @@ def waits(node, cid):
 
 
 def terminals(node, cid):
-    """A pipe in the place of what terminals are made of, and in the container somebody who waits for it to be opened."""
+    """A pipe in the place of what terminals are made of, and in the container somebody who waits for it to be
+    opened."""
     tap.eq(in_terminal(node, cid), 0, "a session has a terminal")
     node.ctl("exec", cid, "sh", "-c", "mount -t tmpfs none /dev/pts && mkfifo /dev/pts/ptmx")
     fooled = 0
     for _ in range(FIFOS):
-        command = [str(w) for w in (harness.BUILD / "agent/hoodyctl", "--config", node.directory / "agent.conf", "exec", "-T", cid, "sh", "-c", ": </dev/pts/ptmx")]
+        command = [
+            str(w) for w in (harness.BUILD / "agent/hoodyctl", "--config", node.directory / "agent.conf", "exec", "-T",
+                             cid, "sh", "-c", ": </dev/pts/ptmx")
+        ]
         with subprocess.Popen(command, stdin=subprocess.DEVNULL) as reader:
             host.poll(lambda: waits(node, cid), 10)
             tap.ok(in_terminal(node, cid) != 0, "a session that gets no terminal ends")
@@ -230,7 +267,9 @@ def terminals(node, cid):
 def main():
     with harness.Node() as node:
         cid = node.new_id()
-        tap.eq(node.do("container.create", cid, name="attacker", image=harness.IMAGE)["state"], "succeeded", "a container runs")
+        tap.eq(
+            node.do("container.create", cid, name="attacker", image=harness.IMAGE)["state"], "succeeded",
+            "a container runs")
         subvolumes(node, cid)
         pipes(node, cid)
         terminals(node, cid)

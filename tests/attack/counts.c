@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Container root's attack on what the kernel counts by user: counts KIND TRIES
  *
- * Each try is a process of its own, of one of ten users, that makes one of KIND and keeps it until all have tried. Root first raises
- * the bounds that it sees, as far as it may. Prints how many succeeded. */
+ * Each try is a process of its own, of one of ten users, that makes one of KIND and keeps it until
+ * all have tried. Root first raises the bounds that it sees, as far as it may. Prints how many
+ * succeeded. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>

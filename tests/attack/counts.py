@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Container root takes what the kernel counts by user: namespaces, inotify, fanotify, as ten users and below namespaces of its own, after it has raised each bound that it may. The node's bounds, made small here, refuse early, for the
+"""Container root takes what the kernel counts by user: namespaces, inotify, fanotify, as ten users and below namespaces
+of its own, after it has raised each bound that it may. The node's bounds, made small here, refuse early, for the
 container as a whole, also after it has restarted itself; and nothing of it is counted for the host's root."""
 import fcntl
 import os
@@ -16,7 +17,10 @@ import tap
 NS_GET_PARENT, NS_GET_OWNER_UID = 0xb702, 0xb704 # ioctl_ns(2)
 BOUNDS = {"NamespacesMax": 40, "InotifyMax": 16, "WatchesMax": 60, "TasksMax": 200, "MemoryMax": "96M"}
 TRIES = 80
-KINDS = {"user": 40, "pid": 40, "uts": 40, "ipc": 40, "net": 40, "mnt": 40, "cgroup": 40, "inotify": 16, "inotify-below": 16, "fanotify": 16, "watch": 60}
+KINDS = {
+    "user": 40, "pid": 40, "uts": 40, "ipc": 40, "net": 40, "mnt": 40, "cgroup": 40, "inotify": 16, "inotify-below": 16,
+    "fanotify": 16, "watch": 60
+}
 PROGRAM = pathlib.Path(__file__).with_name("counts.c")
 
 
@@ -31,7 +35,8 @@ def attack(node, when):
     for kind, bound in KINDS.items():
         code, out, err = node.ctl("exec", "-T", "greedy", "--", "/counts", kind, str(TRIES))
         made = int(out) if (code, err) == (0, "") and out.strip().isdigit() else -1 # an error: it could not raise one
-        tap.ok(bound // 2 <= made <= bound, f"{when}: of {TRIES} tries at {kind} at most {bound} succeed", made, code, err)
+        tap.ok(bound // 2 <= made <= bound, f"{when}: of {TRIES} tries at {kind} at most {bound} succeed", made, code,
+               err)
         figures.append(f"{kind} {made}")
     tap.figure(f"{when}: of {TRIES} tries each, " + ", ".join(figures))
 
@@ -45,7 +50,10 @@ def hoard(node):
     def tries():
         made = int(node.ctl("exec", "-T", "greedy", "--", "/counts", "task", "400")[1])
         # dd's buffer is what it touches whole
-        fates = [node.ctl("exec", "-T", "greedy", "--", "dd", "if=/dev/zero", "of=/dev/null", "count=1", f"bs={size}M")[0] == 0 for size in (32, 160)]
+        fates = [
+            node.ctl("exec", "-T", "greedy", "--", "dd", "if=/dev/zero", "of=/dev/null", "count=1",
+                     f"bs={size}M")[0] == 0 for size in (32, 160)
+        ]
         return made, fates
 
     made, fates = tries()
@@ -95,12 +103,15 @@ def main():
     with harness.Node(conf={"Containers": BOUNDS}) as node:
         cid, other = node.new_id(), node.new_id()
         for container, name in ((cid, "greedy"), (other, "other")):
-            tap.eq(node.do("container.create", container, image=harness.IMAGE, name=name)["state"], "succeeded", f"container {name} runs")
+            tap.eq(
+                node.do("container.create", container, image=harness.IMAGE, name=name)["state"], "succeeded",
+                f"container {name} runs")
         compile_into(node, cid)
         attack(node, "at first")
         base = base_of(node, cid)
         tap.eq(owners(node, cid), [base, base], "it is counted for its own root, at both levels")
-        code, out, _ = node.ctl("exec", "-T", "other", "--", "sh", "-c", "cat /proc/self/uid_map; unshare -n true && echo fine")
+        code, out, _ = node.ctl("exec", "-T", "other", "--", "sh", "-c",
+                                "cat /proc/self/uid_map; unshare -n true && echo fine")
         tap.eq((code, out.split()[-1:]), (0, ["fine"]), "its neighbour makes namespaces")
         restart_from_inside(node, cid)
         attack(node, "after its restart")

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a courier, or somebody on the way, can't hide or invent: an order that is left out, one that is sent again and again, reports that are said to have arrived; and a node whose keys have all expired still gets new ones."""
+"""What a courier, or somebody on the way, can't hide or invent: an order that is left out, one that is sent again and
+again, reports that are said to have arrived; and a node whose keys have all expired still gets new ones."""
 import json
 import os
 import pathlib
@@ -22,7 +23,8 @@ def left_out(node, cid):
     pair = [node.order("container.pause", cid), node.order("container.resume", cid)]
     node.api.ask("misbehave", what="omit", on="orders", count=1)
     node.start_agent()
-    tap.eq([node.wait(i)["state"] for i in pair], ["succeeded", "succeeded"], "an order that was left out once is executed, before the one that follows it")
+    tap.eq([node.wait(i)["state"] for i in pair], ["succeeded", "succeeded"],
+           "an order that was left out once is executed, before the one that follows it")
     tap.ok("orders_withheld" in node.log.read_text(), "and that it was left out is said", node.log_tail())
 
 
@@ -39,11 +41,13 @@ def replayed(node, cid):
     polls = node.api.ask("stats")["polls"]
     node.agent.send_signal(signal.SIGHUP)
     host.poll(lambda: node.api.ask("stats")["polls"] > polls, 10 * harness.SLOW)
-    new = node.issue({"op": "container.pause", "container_id": cid, "project_id": harness.PROJECT, "params": {}, "seq": seq + 1})
+    new = node.issue(
+        {"op": "container.pause", "container_id": cid, "project_id": harness.PROJECT, "params": {}, "seq": seq + 1})
     tap.eq(node.wait(new)["state"], "succeeded", "among its replays an order is executed")
     told = [r for r in node.reports(before, "order") if r["order_id"] == old["order"]["id"]]
     polls = node.api.ask("stats")["polls"] - polls
-    tap.ok(0 < len(told) <= polls, "the state of a replayed order is told again at most once a poll", f"{len(told)} reports, {polls} polls")
+    tap.ok(0 < len(told) <= polls, "the state of a replayed order is told again at most once a poll",
+           f"{len(told)} reports, {polls} polls")
     tap.figure(f"{REPLAYS} replays of one order: {len(told)} reports in {polls} polls")
     node.do("container.resume", cid)
 
@@ -58,11 +62,13 @@ def swallowed(node, cid):
     before = node.last_seq()
     os.kill(host.init_of(node.prefix, cid), signal.SIGKILL)
     node.start_agent()
-    tap.ok(host.poll(lambda: said.read_text().count("swallowed"), 20 * harness.SLOW), "a courier that was taken over is given a report that must not be lost")
+    tap.ok(host.poll(lambda: said.read_text().count("swallowed"), 20 * harness.SLOW),
+           "a courier that was taken over is given a report that must not be lost")
     node.stop_agent()
     node.program = harness.BUILD / "agent/hoody-agent"
     node.start_agent()
-    tap.ok(node.wait_report("container.status", 20, before, container_id=cid, to_status="stopped"), "the honest one delivers it all the same")
+    tap.ok(node.wait_report("container.status", 20, before, container_id=cid, to_status="stopped"),
+           "the honest one delivers it all the same")
     tap.eq(node.do("container.start", cid)["state"], "succeeded", "and orders flow")
     tap.figure(f"a courier swallowed {said.read_text().count('swallowed')} batches, none is lost")
 
@@ -78,15 +84,20 @@ def expired(node, cid):
     node.start_agent()
     last = node.reports(0, "order")[-1]["order_seq"]
     stuck = node.order("container.pause", cid)
-    tap.ok(host.poll(lambda: "code=unknown_key" in node.log_tail(5), 10 * harness.SLOW) and node.state(cid) == "running", "an order by an expired key is not believed")
+    tap.ok(
+        host.poll(lambda: "code=unknown_key" in node.log_tail(5), 10 * harness.SLOW) and node.state(cid) == "running",
+        "an order by an expired key is not believed")
     node.api.ask("rotate", kid="v2", beside=True)
     node.agent.send_signal(signal.SIGHUP)
-    tap.ok(host.poll(lambda: "keyset version 2 is in force" in node.log.read_text(), 20 * harness.SLOW), "a keyset beside the orders is", node.log_tail())
+    tap.ok(host.poll(lambda: "keyset version 2 is in force" in node.log.read_text(), 20 * harness.SLOW),
+           "a keyset beside the orders is", node.log_tail())
     node.agent.send_signal(signal.SIGHUP)
     # What was signed by the expired key is never journaled: the API takes it back.
-    new = node.issue({"op": "container.restart", "container_id": cid, "project_id": harness.PROJECT, "params": {}, "prev_seq": last})
+    new = node.issue(
+        {"op": "container.restart", "container_id": cid, "project_id": harness.PROJECT, "params": {}, "prev_seq": last})
     tap.eq(node.wait(new)["state"], "succeeded", "and orders by its key are obeyed again")
-    tap.ok(not [r for r in node.reports(0, "order") if r["order_id"] == stuck and r["state"] == "succeeded"], "the one by the expired key never was")
+    tap.ok(not [r for r in node.reports(0, "order") if r["order_id"] == stuck and r["state"] == "succeeded"],
+           "the one by the expired key never was")
 
 
 def main():

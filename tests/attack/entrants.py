@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Every process of ours that enters a namespace of a container's, held at that moment (setns(2), by tests/tools/failnth) and looked at in /proc. Who is held there is in the host's pid namespace still: nobody inside has a pid of it,
-and so can't trace it; what liblxc brings in after that is attack/exec's."""
+"""Every process of ours that enters a namespace of a container's, held at that moment (setns(2), by
+tests/tools/failnth) and looked at in /proc. Who is held there is in the host's pid namespace still: nobody inside has a
+pid of it, and so can't trace it; what liblxc brings in after that is attack/exec's."""
 import os
 import pathlib
 import signal
@@ -54,9 +55,16 @@ def held(node):
 def look(pid, container):
     """What it is, and which of the container's namespaces it is in."""
     st, own = host.status(pid), spaces_of(pid)
-    open_directories = sorted({os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd") if os.path.isdir(f"/proc/{pid}/fd/{fd}")})
-    return {"name": st["Name"], "uid": st["Uid"].split()[0], "pids": len(st["NSpid"].split()), "in": "+".join(n for n in SPACES if container and own.get(n) == container[n]) or "none yet", "seccomp": st["Seccomp"],
-            "capabilities": st["CapEff"], "directories": open_directories, "sealed": os.readlink(f"/proc/{pid}/exe").startswith("/memfd:")}
+    open_directories = sorted({
+        os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")
+        if os.path.isdir(f"/proc/{pid}/fd/{fd}")
+    })
+    return {
+        "name": st["Name"], "uid": st["Uid"].split()[0], "pids": len(st["NSpid"].split()),
+        "in": "+".join(n for n in SPACES if container and own.get(n) == container[n]) or "none yet",
+        "seccomp": st["Seccomp"], "capabilities": st["CapEff"], "directories": open_directories,
+        "sealed": os.readlink(f"/proc/{pid}/exe").startswith("/memfd:")
+    }
 
 
 def is_inside(seen):
@@ -84,14 +92,19 @@ def ordered(node, op, cid, make):
     """An order, with parameters for its n-th time."""
     def begin(nth):
         order = node.order(op, cid, **make(nth))
-        return lambda: [r for r in node.reports(0, "order") if r["order_id"] == order and r["state"] in harness.TERMINAL]
+        return lambda: [
+            r for r in node.reports(0, "order") if r["order_id"] == order and r["state"] in harness.TERMINAL
+        ]
     return begin
 
 
 def session(node):
     def begin(_):
-        command = [harness.BUILD / "agent/hoodyctl", "--config", node.directory / "agent.conf", "exec", "-T", "web", "true"]
-        process = subprocess.Popen([str(c) for c in command], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        command = [
+            harness.BUILD / "agent/hoodyctl", "--config", node.directory / "agent.conf", "exec", "-T", "web", "true"
+        ]
+        process = subprocess.Popen([str(c) for c in command], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL)
         return lambda: process.poll() is not None
     return begin
 
@@ -102,12 +115,18 @@ def main():
     with struck.Struck("setns") as node:
         cid, source = node.new_id(), node.new_id()
         for container, name in ((cid, "web"), (source, "source")):
-            tap.eq(node.do("container.create", container, image=harness.IMAGE, name=name)["state"], "succeeded", f"container {name} runs")
-        share = {"share_id": node.new_id(), "source_container_id": source, "source_path": "/home", "target_container_id": cid, "mode": "readonly", "mount_path": "/shared"}
+            tap.eq(
+                node.do("container.create", container, image=harness.IMAGE, name=name)["state"], "succeeded",
+                f"container {name} runs")
+        share = {
+            "share_id": node.new_id(), "source_container_id": source, "source_path": "/home",
+            "target_container_id": cid, "mode": "readonly", "mount_path": "/shared"
+        }
         tap.eq(node.do("share.create", cid, **share)["state"], "succeeded", "with a share")
         ops = {
             "restart": ordered(node, "container.restart", cid, lambda n: {}),
-            "share": ordered(node, "share.mount", cid, lambda n: {"share_id": share["share_id"], "container_id": cid, "mount": n % 2 == 0}),
+            "share": ordered(node, "share.mount", cid,
+                             lambda n: {"share_id": share["share_id"], "container_id": cid, "mount": n % 2 == 0}),
             "environment": ordered(node, "env.set", cid, lambda n: {"key": "N", "value": str(n)}),
             "name": ordered(node, "container.update", cid, lambda n: {"name": f"web{n}"}),
             "key": ordered(node, "container.update", cid, lambda n: {"ssh_public_key": KEYS[n % 2]}),
@@ -125,12 +144,15 @@ def main():
             for s in seen[op]:
                 tap.note(f"{op}: " + ", ".join(f"{k} {v}" for k, v in s.items()))
         all_seen = [s for list_of in seen.values() for s in list_of]
-        tap.ok(seen["restart"] and seen["session"] and seen["share"], "starts, sessions and shares enter namespaces", {k: len(v) for k, v in seen.items()})
+        tap.ok(seen["restart"] and seen["session"] and seen["share"], "starts, sessions and shares enter namespaces",
+               {k: len(v) for k, v in seen.items()})
         tap.eq([s for s in all_seen if s["pids"] != 1], [], "none of them has a pid inside while it does")
         inside = [s for s in all_seen if is_inside(s)]
         tap.ok(inside, "one enters the user namespace, too")
-        tap.eq([s for s in inside if not s["sealed"] or s["directories"]], [], "whoever does is sealed and holds no directory")
-        tap.figure(f"{len(all_seen)} entries held and looked at: " + ", ".join(f"{k} {len(v)}" for k, v in seen.items()))
+        tap.eq([s for s in inside if not s["sealed"] or s["directories"]], [],
+               "whoever does is sealed and holds no directory")
+        tap.figure(f"{len(all_seen)} entries held and looked at: " + ", ".join(f"{k} {len(v)}"
+                                                                               for k, v in seen.items()))
         for container in (cid, source):
             tap.eq(node.do("container.delete", container, force=True)["state"], "succeeded", "deleted")
         host.poll(lambda: not node.leaks(), 3)

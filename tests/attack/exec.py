@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Container root against the process that hoodyctl exec brings into its container: it seizes it by ptrace(2) and climbs out by its descriptors; and what that process is at that moment, seen in /proc."""
+"""Container root against the process that hoodyctl exec brings into its container: it seizes it by ptrace(2) and climbs
+out by its descriptors; and what that process is at that moment, seen in /proc."""
 import ctypes
 import os
 import pathlib
@@ -21,14 +22,18 @@ ATTACKER = pathlib.Path(__file__).with_name("inside.c")
 
 
 def exec_command(node, *words):
-    return [str(w) for w in (harness.BUILD / "agent/hoodyctl", "--config", node.directory / "agent.conf", "exec", "-T", "web", *words)]
+    return [
+        str(w) for w in (harness.BUILD / "agent/hoodyctl", "--config", node.directory / "agent.conf", "exec", "-T",
+                         "web", *words)
+    ]
 
 
 class Attacker:
     """The attack, running in the container as its root."""
 
     def __init__(self, node, secret, mode):
-        self.process = subprocess.Popen(exec_command(node, "/attack", secret, 60, mode), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(exec_command(node, "/attack", secret, 60, mode), stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, text=True)
         self.until("ready")
 
     def until(self, word):
@@ -45,7 +50,10 @@ class Attacker:
 
 def attack(node, secret):
     attacker = Attacker(node, secret, "climb")
-    done = [subprocess.run(exec_command(node, "true"), stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False).returncode for _ in range(TRIES)]
+    done = [
+        subprocess.run(exec_command(node, "true"), stdin=subprocess.DEVNULL, capture_output=True, timeout=60,
+                       check=False).returncode for _ in range(TRIES)
+    ]
     lines = attacker.end()
     seized, climbed = (len([x for x in lines if x.startswith(word)]) for word in ("seized", "climbed"))
     tap.eq(climbed, 0, f"no file of the host's is opened by the descriptors of {TRIES} sessions")
@@ -80,14 +88,18 @@ def look(pid):
         flags = int(re.search(r"flags:\s+(\d+)", pathlib.Path(f"/proc/{pid}/fdinfo/{fd}").read_text())[1], 8)
         fds[int(fd)] = (os.readlink(path), os.path.isdir(path), flags)
     st = host.status(pid)
-    return {"uid": st["Uid"].split()[0], "owner": os.stat(f"/proc/{pid}/mem").st_uid, "exe": os.readlink(f"/proc/{pid}/exe"), "fds": fds, "CapEff": st["CapEff"], "Seccomp": st["Seccomp"]}
+    return {
+        "uid": st["Uid"].split()[0], "owner": os.stat(f"/proc/{pid}/mem").st_uid,
+        "exe": os.readlink(f"/proc/{pid}/exe"), "fds": fds, "CapEff": st["CapEff"], "Seccomp": st["Seccomp"]
+    }
 
 
 def moment(node, cid, secret):
     attacker, seen, sessions = Attacker(node, secret, "hold"), [], 0
     while len(seen) < HELD and sessions < 10 * TRIES:
         sessions += 1
-        session = subprocess.Popen(exec_command(node, "true"), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        session = subprocess.Popen(exec_command(node, "true"), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL)
         host.poll(lambda: stopped(node, cid) or session.poll() is not None, 10 * harness.SLOW)
         held = stopped(node, cid)
         seen += [look(p) for p in held]
@@ -100,20 +112,27 @@ def moment(node, cid, secret):
     for s in seen[:1]:
         tap.note(f"one of them: {s}")
     tap.ok(seen, "a session's process is held at its entry")
-    tap.eq([s["exe"] for s in seen if not s["exe"].startswith("/memfd:hoody-worker")], [], "its program is no file of the host's")
-    tap.eq([f for s in seen for f in s["fds"].values() if not re.fullmatch(r"(pipe|socket):\[\d+\]|/dev/null|anon_inode:.*", f[0])], [], "no directory, no cgroup, no log and no other file is among its descriptors")
+    tap.eq([s["exe"] for s in seen if not s["exe"].startswith("/memfd:hoody-worker")], [],
+           "its program is no file of the host's")
+    tap.eq([
+        f for s in seen
+        for f in s["fds"].values() if not re.fullmatch(r"(pipe|socket):\[\d+\]|/dev/null|anon_inode:.*", f[0])
+    ], [], "no directory, no cgroup, no log and no other file is among its descriptors")
 
 
 def keys(node):
     """What the agent's session keyring has is not the container's."""
-    out = subprocess.run(exec_command(node, "/attack", KEY, 0, "keys"), capture_output=True, text=True, timeout=60, check=True).stdout
-    tap.ok(KEY in pathlib.Path("/proc/keys").read_text(), "a key is in the session keyring that the agent was started in")
+    out = subprocess.run(exec_command(node, "/attack", KEY, 0, "keys"), capture_output=True, text=True, timeout=60,
+                         check=True).stdout
+    tap.ok(KEY in pathlib.Path("/proc/keys").read_text(),
+           "a key is in the session keyring that the agent was started in")
     tap.eq(out, "no key\n", "and no session possesses it")
 
 
 def join_session_keyring():
     libc = ctypes.CDLL(None, use_errno=True)
-    if libc.syscall(250, 1, None) < 0 or libc.syscall(248, b"user", KEY.encode(), b"secret", 6, -3) < 0: # keyctl(2) KEYCTL_JOIN_SESSION_KEYRING, add_key(2) KEY_SPEC_SESSION_KEYRING; x86-64
+    # keyctl(2) KEYCTL_JOIN_SESSION_KEYRING, add_key(2) KEY_SPEC_SESSION_KEYRING; x86-64
+    if libc.syscall(250, 1, None) < 0 or libc.syscall(248, b"user", KEY.encode(), b"secret", 6, -3) < 0:
         raise OSError(ctypes.get_errno(), "no session keyring")
 
 
@@ -128,8 +147,11 @@ def main():
         secret.write_text("of the host's\n")
         secret.chmod(0o600)
         cid = node.new_id()
-        tap.eq(node.do("container.create", cid, image=harness.IMAGE, name="web")["state"], "succeeded", "a container runs")
-        subprocess.run(["gcc", "-static", "-O1", "-o", node.directory / "pool/containers" / cid / "rootfs/attack", ATTACKER], check=True)
+        tap.eq(
+            node.do("container.create", cid, image=harness.IMAGE, name="web")["state"], "succeeded", "a container runs")
+        subprocess.run(
+            ["gcc", "-static", "-O1", "-o", node.directory / "pool/containers" / cid / "rootfs/attack", ATTACKER],
+            check=True)
         keys(node)
         attack(node, secret)
         moment(node, cid, secret)

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Container root's attack on whoever comes in: inside SECRET SECONDS MODE
  *
- * MODE "climb" seizes every process that appears beside us before it has become one of the container's, and has it open
- * each of its descriptors' "../../…/SECRET": an absolute path of the host's. MODE "hold" stops each such process by
- * SIGSTOP instead, which root of a user namespace may whoever it is, and lets it go when standard input says so: its
- * state at that moment can then be looked at from outside. MODE "keys" asks whether our session keyring has a key SECRET.
+ * MODE "climb" seizes every process that appears beside us before it has become one of the
+ * container's, and has it open each of its descriptors' "../../…/SECRET": an absolute path of the
+ * host's. MODE "hold" stops each such process by SIGSTOP instead, which root of a user namespace
+ * may whoever it is, and lets it go when standard input says so: its state at that moment can then
+ * be looked at from outside. MODE "keys" asks whether our session keyring has a key SECRET.
  *
- * Prints a line for each thing that it has brought about, and at the end "tries N seized N climbed N". x86-64. */
+ * Prints a line for each thing that it has brought about, and at the end "tries N seized N climbed
+ * N". x86-64. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -62,7 +64,8 @@ static void poke(pid_t pid, unsigned long at, const char *text)
 	}
 }
 
-/* One system call in the victim's name: its own last one's instruction is two bytes before its program counter. */
+/* One system call in the victim's name: its own last one's instruction is two bytes before its
+ * program counter. */
 static long inject(pid_t pid, const struct user_regs_struct *from, long nr, unsigned long a,
 	unsigned long b, unsigned long c)
 {

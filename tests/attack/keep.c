@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Container root keeps what is shared with it, in a way for each process: keep HOW DIRECTORY
  *
- * Takes hold of it, prints "kept" (or "refused ERRNO" and ends), and waits for a line. Then it tries to read
- * "secret" there and to make "written-HOW", by what it has kept alone, and prints "read ERRNO write ERRNO". */
+ * Takes hold of it, prints "kept" (or "refused ERRNO" and ends), and waits for a line. Then it
+ * tries to read "secret" there and to make "written-HOW", by what it has kept alone, and prints
+ * "read ERRNO write ERRNO". */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Container root takes write leases on files of its own: leases MODE FILE …
  *
- * "polite" gives one up when it is told to, as a file server does, and "deaf" never does. Prints "held N" and goes on
- * until it is killed. */
+ * "polite" gives one up when it is told to, as a file server does, and "deaf" never does. Prints
+ * "held N" and goes on until it is killed. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <signal.h>

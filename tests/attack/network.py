@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What root in a container does to its node by packets: leaks from closed modes, all of the kernel's conntrack, flows that outlive their rules or their container, the host's cloud metadata."""
+"""What root in a container does to its node by packets: leaks from closed modes, all of the kernel's conntrack, flows
+that outlive their rules or their container, the host's cloud metadata."""
 import os
 import pathlib
 import select
@@ -48,7 +49,8 @@ def closed_by_name(outside):
     here.ip("-6 addr add 2001:db8:2::1/64 dev up0 nodad")
     outside.ns.ip(f"-6 addr add {FAR6}/64 dev up1 nodad")
     outside.ns.ip(f"-6 route add {NET6} via 2001:db8:2::1")
-    tap.ok(host.poll(lambda: not any(ns.ip("-6 addr show tentative").stdout for ns in (here, outside.ns)), 10), "(IPv6 is up)")
+    tap.ok(host.poll(lambda: not any(ns.ip("-6 addr show tentative").stdout for ns in (here, outside.ns)), 10),
+           "(IPv6 is up)")
     wire = outside.ns.packet_socket("up1")
     with harness.Node(conf={"Network": {"Subnet6": NET6}}) as node:
         box = Box(node, "leaky")
@@ -108,12 +110,15 @@ def bounded(outside):
             one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         for _ in range(5 * BOUND):
             one.sendto(MARK, (OUTSIDE, 9))
-        tap.ok(host.poll(lambda: arrived(sink, MARK) == 0, 5) is not None and len(tracked(b.ip)) == 1, "a flow of many unanswered datagrams is one flow", len(tracked(b.ip)))
+        tap.ok(
+            host.poll(lambda: arrived(sink, MARK) == 0, 5) is not None and len(tracked(b.ip)) == 1,
+            "a flow of many unanswered datagrams is one flow", len(tracked(b.ip)))
         one.sendto(MARK, (OUTSIDE, 9))
         tap.eq(arrived(sink, MARK), 1, "and goes on")
         made = half_open(a, 8000, tries)
         held = len(tracked(a.ip))
-        tap.ok(held <= BOUND, f"of {tries} connections that a container forgets the kernel tracks {held}, its bound is {BOUND}", made)
+        tap.ok(held <= BOUND,
+               f"of {tries} connections that a container forgets the kernel tracks {held}, its bound is {BOUND}", made)
         tap.figure(f"flows of a container that the kernel tracked: {held} of {tries} tried, bound {BOUND}")
         tap.eq(b.connects(OUTSIDE, 8000), "open", "its neighbour's go on")
         outside.ns.ip(f"route add {b.ip}/32 via 198.51.100.1")
@@ -123,10 +128,16 @@ def bounded(outside):
             s.sendto(MARK, (b.ip, 9))
             s.close()
         held = len(tracked(b.ip))
-        tap.ok(BOUND // 2 <= held <= BOUND, f"of {tries} flows that come to one the kernel tracks {held}, with those that it began", held)
-        text = subprocess.run(["nft", "list", "set", "inet", node.table, "refused"], capture_output=True, text=True).stdout
-        tap.ok("packets" in text and any(not line.split("packets")[1].lstrip().startswith("0 ") for line in text.split(",") if "packets" in line), "an nft counter tells what was refused", text)
-        page = subprocess.run(["curl", "-s", "--unix-socket", node.directory / "run/debug.sock", "http://node/metrics"], capture_output=True, text=True).stdout
+        tap.ok(BOUND // 2 <= held <= BOUND,
+               f"of {tries} flows that come to one the kernel tracks {held}, with those that it began", held)
+        text = subprocess.run(["nft", "list", "set", "inet", node.table, "refused"], capture_output=True,
+                              text=True).stdout
+        tap.ok(
+            "packets" in text and any(not line.split("packets")[1].lstrip().startswith("0 ")
+                                      for line in text.split(",") if "packets" in line),
+            "an nft counter tells what was refused", text)
+        page = subprocess.run(["curl", "-s", "--unix-socket", node.directory / "run/debug.sock", "http://node/metrics"],
+                              capture_output=True, text=True).stdout
         line = [x for x in page.splitlines() if x.startswith("hoody_container_flows_refused_total") and a.id in x]
         tap.ok(line and float(line[0].split()[-1]) > 0, "so does a metric", line)
         a.do("container.force-stop")
@@ -223,7 +234,8 @@ def metadata(outside):
         with harness.Node(conf={"Network": {"Subnet6": NET6, "CloudMetadata": setting}}) as node:
             box = Box(node, "curious")
             for address in services:
-                tap.eq([reaches(box, address, 80) for _ in range(5)], [want] * 5, f"CloudMetadata={setting}: {address}, 5 tries: {want}")
+                tap.eq([reaches(box, address, 80) for _ in range(5)], [want] * 5,
+                       f"CloudMetadata={setting}: {address}, 5 tries: {want}")
                 tap.eq(reaches(box, address, 53), "open", "names can be asked there")
             box.do("container.delete", force=True)
     for s in servers:
@@ -265,13 +277,19 @@ def flushed(outside):
 
         flush = lambda: subprocess.run(["nft", "flush", "ruleset"], check=True)
         got = floods(20, 100, flush)
-        tap.eq(got["blocked"], 0, "20 flushes under the agent's eyes, 2000 datagrams: none gets out of a blocked container")
-        tap.figure(f"datagrams out of a blocked container during 20 flushes: {got['blocked']} of 2000 (of an open one {got['direct']})")
+        tap.eq(got["blocked"], 0,
+               "20 flushes under the agent's eyes, 2000 datagrams: none gets out of a blocked container")
+        tap.figure(
+            f"datagrams out of a blocked container during 20 flushes: {got['blocked']} of 2000 (of an open one "
+            f"{got['direct']})"
+        )
         tap.ok(host.poll(lambda: open_.connects(OUTSIDE, 8000) == "open", 5), "and the open one's go on")
         node.stop_agent()
         got = floods(3, 300, flush)
-        tap.eq(got, {"blocked": 0, "direct": 0}, "3 flushes without an agent, 900 datagrams of each: none gets out of any container")
-        tap.figure(f"datagrams out of containers after flushes without an agent: {got['blocked']} and {got['direct']} of 900")
+        tap.eq(got, {"blocked": 0, "direct": 0},
+               "3 flushes without an agent, 900 datagrams of each: none gets out of any container")
+        tap.figure(
+            f"datagrams out of containers after flushes without an agent: {got['blocked']} and {got['direct']} of 900")
         node.start_agent()
         tap.ok(host.poll(lambda: open_.connects(OUTSIDE, 8000) == "open", 5), "an agent opens again what is open")
         tap.eq(box.connects(OUTSIDE, 8000), "silence", "and nothing else")
@@ -320,7 +338,8 @@ def no_way_around(_):
     with harness.Node() as node:
         box = Box(node, "caller")
         program = node.directory / "reach"
-        built = subprocess.run(["gcc", "-x", "c", "-O1", "-static", "-no-pie", "-fno-pie", "-o", program, "-"], input=REACH, text=True, capture_output=True)
+        built = subprocess.run(["gcc", "-x", "c", "-O1", "-static", "-no-pie", "-fno-pie", "-o", program, "-"],
+                               input=REACH, text=True, capture_output=True)
         if built.returncode:
             tap.skip("AF_VSOCK and io_uring", "no static compiler: " + built.stderr.splitlines()[0])
             return
@@ -331,10 +350,14 @@ def no_way_around(_):
         got = dict(line.split() for line in box.says("/reach").splitlines())
         tap.eq(got.pop("inet", None), "1", "(sockets of the Internet are)")
         for what in ("vsock-i386", "vsock-socketcall"):
-            tap.skip(f"{what}: {got.pop(what, 'dead')}", "liblxc can't filter i386's sockets: packaging/SECURITY.md, Known limits")
+            tap.skip(f"{what}: {got.pop(what, 'dead')}",
+                     "liblxc can't filter i386's sockets: packaging/SECURITY.md, Known limits")
         for what, r in got.items():
             tap.ok(r in ("-97", "-38"), f"{what} is refused before the kernel looks at it", r)
-        tap.figure(f"ways to AF_VSOCK and io_uring: {sum(int(r) >= 0 or r not in ('-97', '-38') for r in got.values())} of {len(got)} tried are open")
+        tap.figure(
+            f"ways to AF_VSOCK and io_uring: {sum(int(r) >= 0 or r not in ('-97', '-38') for r in got.values())} of "
+            f"{len(got)} tried are open"
+        )
         box.do("container.delete", force=True)
 
 

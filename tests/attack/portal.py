@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A portal that was taken over orders in the name of nobody who asked: it passes the listening socket, sockets of its own, and a kept duplicate of root's connection after root has left. None of it is executed. A
-taken-over portal of the metrics, whose requests are numbered like the local one's, ends nobody's event stream. And one that was not is kept from nobody by those who hold as many connections as there can be. This file is also that portal, when the agent starts it as one."""
+"""A portal that was taken over orders in the name of nobody who asked: it passes the listening socket, sockets of its
+own, and a kept duplicate of root's connection after root has left. None of it is executed. A taken-over portal of the
+metrics, whose requests are numbered like the local one's, ends nobody's event stream. And one that was not is kept from
+nobody by those who hold as many connections as there can be. This file is also that portal, when the agent starts it as
+one."""
 import array
 import json
 import os
@@ -31,7 +34,10 @@ class TakenOver:
     def order(self, fd, alias):
         """The HTTP status with which the agent answers a project's order on this connection."""
         self.serial += 1
-        body = json.dumps({"method": "POST", "path": ["api", "v1", "projects"], "query": {}, "async": False, "stream": False, "body": {"alias": alias}}).encode()
+        body = json.dumps({
+            "method": "POST", "path": ["api", "v1", "projects"], "query": {}, "async": False, "stream": False,
+            "body": {"alias": alias}
+        }).encode()
         memfd = frames.sealed(body)
         socket.send_fds(self.channel, [frames.pack(REQUEST, len(body), ident=self.serial)], [memfd, fd])
         os.close(memfd)
@@ -47,8 +53,14 @@ class TakenOver:
         while client.recv(65536): # until root leaves
             pass
         pair, datagrams = socket.socketpair(), socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
-        kinds = {"listening": self.listening.fileno(), "left": client.fileno(), "pair": pair[0].fileno(), "datagram": datagrams[0].fileno()}
-        publish(self.place, {"honest": honest, **{name: [self.order(fd, f"{name}{i}") for i in range(TRIES)] for name, fd in kinds.items()}})
+        kinds = {
+            "listening": self.listening.fileno(), "left": client.fileno(), "pair": pair[0].fileno(),
+            "datagram": datagrams[0].fileno()
+        }
+        publish(self.place, {
+            "honest": honest,
+            **{name: [self.order(fd, f"{name}{i}") for i in range(TRIES)] for name, fd in kinds.items()}
+        })
         self.channel.recv(1)
 
     def end_streams(self):
@@ -87,7 +99,8 @@ def be_portal(place, honest):
 def with_portal(node, honest):
     """The agent's programs, with ours as the portal."""
     place = beside.make(node, "hoody-portal")
-    (place / "hoody-portal").write_text("#!/usr/bin/python3\nimport pathlib, sys\nsys.dont_write_bytecode = True\n" f"sys.path.insert(0, {str(pathlib.Path(__file__).parent)!r})\nimport portal\n"
+    (place / "hoody-portal").write_text("#!/usr/bin/python3\nimport pathlib, sys\nsys.dont_write_bytecode = True\n"
+                                        f"sys.path.insert(0, {str(pathlib.Path(__file__).parent)!r})\nimport portal\n"
                                         f"portal.be_portal(pathlib.Path({str(place)!r}), {honest!r})\n")
     (place / "hoody-portal").chmod(0o755)
     node.program = place / "hoody-agent"
@@ -176,7 +189,11 @@ def crowded():
 
         doors = {"Local.Socket": by_path, "Metrics.Listen": lambda: socket.create_connection(("127.0.0.1", port))}
         scrape, asked = b"GET /metrics HTTP/1.1\r\nHost: node\r\n", 0
-        habits = {"say nothing": b"", "begin a request": scrape, "don't end its body": scrape + b"Content-Length: 10\r\n\r\n12345", "don't read what they asked for": (scrape + b"\r\n") * 50}
+        habits = {
+            "say nothing": b"", "begin a request": scrape,
+            "don't end its body": scrape + b"Content-Length: 10\r\n\r\n12345",
+            "don't read what they asked for": (scrape + b"\r\n") * 50
+        }
         for door, connect in doors.items():
             served = []
             for habit, says in habits.items():
@@ -184,7 +201,8 @@ def crowded():
                 served.append((habit, answered(connect, scrape)))
                 crowd.close()
             asked += sum(good for _, good in served)
-            tap.eq([habit for habit, good in served if not good], [], f"{door}: whoever asks is answered, though {CROWD} others hold connections")
+            tap.eq([habit for habit, good in served if not good], [],
+                   f"{door}: whoever asks is answered, though {CROWD} others hold connections")
         followed(node, by_path)
         tap.figure(f"{asked} of {len(doors) * len(habits)} were answered beside {CROWD} connections that are held")
         tap.eq(node.sanitizer_words(), [], "sanitizers are silent")

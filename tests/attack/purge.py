@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The package is removed and purged where containers are left: in the default pool, in one that the configuration or a drop-in names, in none. What the agent knows goes with the last of them alone. In a mount
-namespace with folders of its own."""
+"""The package is removed and purged where containers are left: in the default pool, in one that the configuration or a
+drop-in names, in none. What the agent knows goes with the last of them alone. In a mount namespace with folders of its
+own."""
 import pathlib
 import subprocess
 import sys
@@ -16,7 +17,8 @@ CASES = (
     ("no container", "", "", None, False),
     ("one in the default pool", "", "", "/var/lib/hoody-agent/pool", True),
     ("one in a pool of the configuration", "[Storage]\nPool = /srv/pool\n", "", "/srv/pool", True),
-    ("one in a drop-in's pool", "[Storage]\nPool=/srv/other\n", "[Storage]\nPool=/srv/my pool \n", "/srv/my pool", True),
+    ("one in a drop-in's pool", "[Storage]\nPool=/srv/other\n", "[Storage]\nPool=/srv/my pool \n", "/srv/my pool",
+     True),
     ("none in a pool of the configuration", "[Storage]\nPool=/srv/pool\n", "", None, False),
 )
 PLAY = """
@@ -36,7 +38,9 @@ if [ -e /var/lib/hoody-agent/state.db ]; then echo stays; else echo gone; fi
 
 wrong = 0
 for name, conf, drop_in, pool, stays in CASES:
-    done = subprocess.run(["unshare", "-m", "sh", "-c", PLAY, "sh", str(SCRIPT), conf, drop_in, pool or ""], capture_output=True, text=True, timeout=30)
-    wrong += not tap.ok(done.returncode == 0 and done.stdout.strip() == ("stays" if stays else "gone"), f"{name}: the state {'stays' if stays else 'goes'}", done.stdout, done.stderr)
+    done = subprocess.run(["unshare", "-m", "sh", "-c", PLAY, "sh",
+                           str(SCRIPT), conf, drop_in, pool or ""], capture_output=True, text=True, timeout=30)
+    wrong += not tap.ok(done.returncode == 0 and done.stdout.strip() == ("stays" if stays else "gone"),
+                        f"{name}: the state {'stays' if stays else 'goes'}", done.stdout, done.stderr)
 tap.figure(f"purge: {wrong} of {len(CASES)} ended with the wrong state")
 tap.done()

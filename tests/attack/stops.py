@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""As many deaf inits as the node has workers, and a stop with a long time-out for each: another tenant's start must not wait for them."""
+"""As many deaf inits as the node has workers, and a stop with a long time-out for each: another tenant's start must not
+wait for them."""
 import os
 import pathlib
 import sys
@@ -37,19 +38,28 @@ def main():
     with harness.Node() as node:
         deaf = [deaf_one(node) for _ in range(WORKERS)]
         other = node.new_id()
-        create = {"op": "container.create", "container_id": other, "project_id": OTHERS, "params": {"image": harness.IMAGE, "start": False}}
+        create = {
+            "op": "container.create", "container_id": other, "project_id": OTHERS,
+            "params": {"image": harness.IMAGE, "start": False}
+        }
         tap.eq(node.wait(node.issue(create))["state"], "succeeded", "another tenant's container")
         stops = [node.order("container.stop", cid, timeout_s=WAIT_S) for cid in deaf]
         begun = time.monotonic()
         restarts = 0
         for op in ("start", "stop", "start"):
-            report = node.wait(node.issue({"op": f"container.{op}", "container_id": other, "project_id": OTHERS, "params": {}}), timeout_s=60)
+            report = node.wait(
+                node.issue({"op": f"container.{op}", "container_id": other, "project_id": OTHERS, "params": {}}),
+                timeout_s=60)
             restarts += report["state"] == "succeeded"
         took = time.monotonic() - begun
-        print(f"# figure: start, stop and start of another's took {took:.2f} s beside {len(stops)} stops that wait {WAIT_S} s each for a deaf init")
+        print(
+            f"# figure: start, stop and start of another's took {took:.2f} s beside {len(stops)} stops that wait "
+            f"{WAIT_S} s each for a deaf init"
+        )
         tap.eq(restarts, 3, "it starts, stops and starts")
         tap.eq([s for s in stops if has_ended(node, s)], [], "before any of the stops has given up")
-        tap.eq(node.worker_pids() and len(host.children(node.agent_pid(), "hoody-worker")) <= 1, True, "which hold no worker")
+        tap.eq(node.worker_pids() and len(host.children(node.agent_pid(), "hoody-worker")) <= 1, True,
+               "which hold no worker")
         reports = [node.wait(s, timeout_s=WAIT_S + 30) for s in stops]
         tap.eq([r["error"]["code"] for r in reports], ["TIMEOUT"] * WORKERS, "each ends by its time-out")
         tap.eq([node.state(cid) for cid in deaf], ["running"] * WORKERS, "and its container goes on")
@@ -60,9 +70,14 @@ def main():
         tap.eq((node.wait(waiting)["state"], node.state(deaf[0])), ("succeeded", "stopped"), "and ends with the init")
         for cid in deaf:
             tap.eq(node.do("container.delete", cid, force=True)["state"], "succeeded", "deleted")
-        tap.eq(node.wait(node.issue({"op": "container.delete", "container_id": other, "project_id": OTHERS, "params": {"force": True}}))["state"], "succeeded", "and the other's")
+        tap.eq(
+            node.wait(
+                node.issue(
+                    {"op": "container.delete", "container_id": other, "project_id": OTHERS,
+                     "params": {"force": True}}))["state"], "succeeded", "and the other's")
         host.poll(lambda: not node.leaks(), 10)
-        tap.eq((node.leaks(), node.violations(), node.sanitizer_words()), ([], [], []), "nothing is left, nothing is broken")
+        tap.eq((node.leaks(), node.violations(), node.sanitizer_words()), ([], [], []),
+               "nothing is left, nothing is broken")
     tap.done()
 
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* bare-start LXCPATH ROOTFS PREFIX ID IDBASE [veth]: what a start costs without us. Starts the
- * container by a bare c->start of the very configuration that the agent generates, with no network or
- * with a link of liblxc's own making, from a forked starter as LXD has it, prints the milliseconds,
- * and clears all away. */
+ * container by a bare c->start of the very configuration that the agent generates, with no network
+ * or with a link of liblxc's own making, from a forked starter as LXD has it, prints the
+ * milliseconds, and clears all away. */
 #include <lxc/lxccontainer.h>
 #include <sys/wait.h>
 #include <time.h>

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The firewall beside nft -f and libnftables, in one run: 5,000 containers with 20 rules each loaded; one container's 20 rules changed with 100,000 loaded; packets forwarded with the rules of 1 to 5,000 containers."""
+"""The firewall beside nft -f and libnftables, in one run: 5,000 containers with 20 rules each loaded; one container's
+20 rules changed with 100,000 loaded; packets forwarded with the rules of 1 to 5,000 containers."""
 import ctypes
 import os
 import pathlib
@@ -23,9 +24,15 @@ CHANGES, FLOOD_MS = 40, 600
 def rules(kind, seed=0):
     """20 rules for ingress, of which the last matches what is sent below (port 7777)."""
     if kind == "ports":
-        made = [{"action": "allow", "protocol": "tcp", "destination_port": str(1000 + 10 * i + seed % 7), "source": f"203.0.{seed % 200}.{i + 1}"} for i in range(PER - 1)]
+        made = [{
+            "action": "allow", "protocol": "tcp", "destination_port": str(1000 + 10 * i + seed % 7),
+            "source": f"203.0.{seed % 200}.{i + 1}"
+        } for i in range(PER - 1)]
     else:
-        made = [{"action": "allow", "protocol": "tcp", "destination_port": f"{1000 + 10 * i}-{1005 + 10 * i + seed % 4}", "source": f"203.{i}.{seed % 200}.0/24"} for i in range(PER - 1)]
+        made = [{
+            "action": "allow", "protocol": "tcp", "destination_port": f"{1000 + 10 * i}-{1005 + 10 * i + seed % 4}",
+            "source": f"203.{i}.{seed % 200}.0/24"
+        } for i in range(PER - 1)]
     return made + [{"action": "allow", "protocol": "udp", "destination_port": "7777"}]
 
 
@@ -36,7 +43,10 @@ def as_nft(r):
 
 
 def port(i, **more):
-    return {"ifname": f"hd{i:04x}", "mac": f"02:00:00:00:{i >> 8:02x}:{i & 255:02x}", "address": address("10.88.0.0") + i, "project": i, "ingress": None, "egress": None, **more}
+    return {
+        "ifname": f"hd{i:04x}", "mac": f"02:00:00:00:{i >> 8:02x}:{i & 255:02x}", "address": address("10.88.0.0") + i,
+        "project": i, "ingress": None, "egress": None, **more
+    }
 
 
 class Libnftables:
@@ -63,7 +73,11 @@ def peer_table(n, kind):
     lines += [f"  \"hd{i:04x}\" : jump c{i}," for i in range(1, n + 1)] + [" } }"]
     for i in range(1, n + 1):
         lines += [f" chain c{i} {{"] + [f"  {as_nft(r)}" for r in rules(kind, i)] + ["  reject", " }"]
-    lines += [" chain forward { type filter hook forward priority -8; policy accept; ct state established,related accept; oifname vmap @dispatch; }", "}"]
+    lines += [
+        " chain forward { type filter hook forward priority -8; policy accept; ct state established,related accept; "
+        "oifname vmap @dispatch; }",
+        "}"
+    ]
     return "\n".join(lines)
 
 
@@ -74,7 +88,8 @@ def by_nft(ns, text):
 
 
 def change_text(i, kind, seed):
-    return f"flush chain inet peer c{i}\n" + "\n".join(f"add rule inet peer c{i} {as_nft(r)}" for r in rules(kind, seed)) + f"\nadd rule inet peer c{i} reject\n"
+    return f"flush chain inet peer c{i}\n" + "\n".join(
+        f"add rule inet peer c{i} {as_nft(r)}" for r in rules(kind, seed)) + f"\nadd rule inet peer c{i} reject\n"
 
 
 def filled(world, n, kind="ports"):
@@ -89,7 +104,8 @@ def drop(world, table):
 
 
 def loads(world):
-    """The kernel finds a set by walking the list of all: what we gain in changes, a table of 5,000 containers pays for once, at the agent's start."""
+    """The kernel finds a set by walking the list of all: what we gain in changes, a table of 5,000 containers pays for
+    once, at the agent's start."""
     for n in (1000, ALL):
         driver, ours = filled(world, n)
         text = peer_table(n, "ports")
@@ -99,7 +115,10 @@ def loads(world):
         lib = library.run(text)
         library.close()
         drop(world, "peer")
-        tap.figure(f"{n} containers with {PER} rules loaded: {ours:.0f} ms; nft -f {theirs:.0f} ms, libnftables {lib:.0f} ms ({theirs / ours:.1f} and {lib / ours:.1f} times as long)")
+        tap.figure(
+            f"{n} containers with {PER} rules loaded: {ours:.0f} ms; nft -f {theirs:.0f} ms, libnftables {lib:.0f} ms "
+            f"({theirs / ours:.1f} and {lib / ours:.1f} times as long)"
+        )
         tap.ok(ours < 10 * theirs, f"{n} containers are loaded")
         driver.close()
         drop(world, "hoody")
@@ -140,7 +159,10 @@ def changes(world):
             tap.figure(f"{kind}: one container's {PER} rules changed, {n * PER} loaded: {row(ours)}")
         theirs, lib = their_changes(world, kind, ALL, 4)
         ratio = statistics.median(theirs) / medians[kind, ALL]
-        tap.figure(f"{kind}: beside it, {ALL * PER} loaded: nft {row(theirs)}, {ratio:.0f} times; libnftables {row(lib)}, {statistics.median(lib) / medians[kind, ALL]:.0f} times")
+        tap.figure(
+            f"{kind}: beside it, {ALL * PER} loaded: nft {row(theirs)}, {ratio:.0f} times; libnftables {row(lib)}, "
+            f"{statistics.median(lib) / medians[kind, ALL]:.0f} times"
+        )
         tap.ok(ratio >= 10, f"{kind}: a multiple of the nft command's speed", ratio)
         tap.ok(medians[kind, ALL] < 10 * medians[kind, 100], f"{kind}: flat in the number of containers", medians)
 
@@ -151,18 +173,21 @@ def received(world):
 
 def flood(world):
     """Packets a second that come out at the container."""
-    data = frame(world.o.mac, fwworld.GATEWAY_MAC, ipv4(UDP, world.o.ip, world.a.ip, transport(UDP, world.o.ip, world.a.ip, 5000, 7777)))
+    data = frame(world.o.mac, fwworld.GATEWAY_MAC,
+                 ipv4(UDP, world.o.ip, world.a.ip, transport(UDP, world.o.ip, world.a.ip, 5000, 7777)))
     before, begin = received(world), time.monotonic()
     world.ends.run(harness.BUILD / "tests/tools/flood", "e4", data.hex(), FLOOD_MS)
     return (received(world) - before) / (time.monotonic() - begin)
 
 
-CONNTRACK = "table inet peer { chain f { type filter hook forward priority 0; policy accept\n ct state invalid drop\n}\n}\n"
+CONNTRACK = ("table inet peer { chain f { type filter hook forward priority 0; policy accept\n"
+             " ct state invalid drop\n}\n}\n")
 
 
 def rates(world, numbers, rounds):
-    """Packets a second with the rules of so many containers, in rounds. A flow without an answer is new with each packet, so that each goes all the way through the rules. Beside: connection tracking without rules, which masquerading needs
-    in any case; and a kernel that does nothing but forward."""
+    """Packets a second with the rules of so many containers, in rounds. A flow without an answer is new with each
+    packet, so that each goes all the way through the rules. Beside: connection tracking without rules, which
+    masquerading needs in any case; and a kernel that does nothing but forward."""
     found = {n: [] for n in ("bare", "conntrack", *numbers)}
     flood(world)
     for _ in range(rounds):
@@ -184,7 +209,11 @@ def forwarding(world):
     found = rates(world, (1, 100, 1000, ALL), ROUNDS)
     for n, rate in found.items():
         share = {other: statistics.median(r / b for r, b in zip(rate, found[other])) for other in ("bare", "conntrack")}
-        tap.figure(f"forwarded, {n if isinstance(n, str) else f'rules of {n} containers'}: {statistics.median(rate) / 1000:.0f} kpps, {100 * share['conntrack']:.0f} % of the rate without rules, {100 * share['bare']:.0f} % of the bare one")
+        tap.figure(
+            f"forwarded, {n if isinstance(n, str) else f'rules of {n} containers'}: "
+            f"{statistics.median(rate) / 1000:.0f} kpps, {100 * share['conntrack']:.0f} % of the rate without rules, "
+            f"{100 * share['bare']:.0f} % of the bare one"
+        )
     tap.ok(statistics.median(found[ALL]) > statistics.median(found[1]) / 2, "flat in the number of containers", found)
 
 

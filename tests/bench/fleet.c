@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Many nodes' long polls in one process: of each the courier as it is (agent/courier/courier on libcurl, its
- * channel), and what the agent does with the answer: the next poll, or a wait that agent/common/backoff
- * decides. Nodes begin spread over one wait, and go on until SIGTERM; what comes of it is seen at the
- * API. They are numbered from FIRST. At the end it prints by how many milliseconds a timer was late.
+/* Many nodes' long polls in one process: of each the courier as it is (agent/courier/courier on
+ * libcurl, its channel), and what the agent does with the answer: the next poll, or a wait that
+ * agent/common/backoff decides. Nodes begin spread over one wait, and go on until SIGTERM; what
+ * comes of it is seen at the API. They are numbered from FIRST. At the end it prints by how many
+ * milliseconds a timer was late.
  *
  *   fleet URL TOKEN TRUSTED-KEYS FIRST NODES WAIT_S [CA] */
 #include <fcntl.h>

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Many nodes' long polls (the real courier and the real back-off of each, 500 in a process) against the reference control API: what an idle node costs an hour, in bytes on the wire and in CPU on both sides; and that an API which comes back
-from an outage is not run down: its nodes come back as a model of full jitter has them do, where a herd would come back in one second. HOODY_FLEET is the number of nodes."""
+"""Many nodes' long polls (the real courier and the real back-off of each, 500 in a process) against the reference
+control API: what an idle node costs an hour, in bytes on the wire and in CPU on both sides; and that an API which comes
+back from an outage is not run down: its nodes come back as a model of full jitter has them do, where a herd would come
+back in one second. HOODY_FLEET is the number of nodes."""
 import os
 import pathlib
 import random
@@ -20,11 +22,13 @@ WAIT_S, OUTAGE_S = (30, 30) if NODES >= 10_000 else (8, 5)
 POLLS_PER_HOUR = 3600 / 30 # with the default PollWaitSec
 LATE_MS = 1500
 SAMPLE_S = 0.1
-PER_PROCESS = 500 # sd-event looks at all that is ready before each event: a burst costs the square of its size, which no single node has
+# sd-event looks at all that is ready before each event: a burst costs the square of its size, which no single node has
+PER_PROCESS = 500
 
 
 def wire_bytes():
-    """All that has gone over this namespace's loopback, headers and acknowledgements included: both ways, counted once."""
+    """All that has gone over this namespace's loopback, headers and acknowledgements included: both ways, counted
+    once."""
     return int(pathlib.Path("/proc/net/dev").read_text().split("lo:")[1].split()[8])
 
 
@@ -35,8 +39,15 @@ class Fleet:
         self.api = self.node.api
         self.node.start_api()
         ca = [self.node.directory / "ca.pem"] if https else []
-        self.processes = [subprocess.Popen([harness.BUILD / "tests/bench/fleet", self.api.ready["url"], "the-node-token", self.api.ready["trusted_keys"], str(first), str(min(PER_PROCESS, nodes - first)), str(WAIT_S), *ca], stdout=subprocess.PIPE, text=True)
-                          for first in range(0, nodes, PER_PROCESS)]
+        self.processes = [
+            subprocess.Popen([
+                harness.BUILD / "tests/bench/fleet", self.api.ready["url"], "the-node-token",
+                self.api.ready["trusted_keys"],
+                str(first),
+                str(min(PER_PROCESS, nodes - first)),
+                str(WAIT_S), *ca
+            ], stdout=subprocess.PIPE, text=True) for first in range(0, nodes, PER_PROCESS)
+        ]
 
     def stats(self):
         return self.api.ask("stats")
@@ -49,7 +60,8 @@ class Fleet:
             p.send_signal(signal.SIGUSR1)
 
     def end(self):
-        """By how many milliseconds a timer of theirs was late since count_anew(): a machine that is too busy to play so many nodes makes a herd itself."""
+        """By how many milliseconds a timer of theirs was late since count_anew(): a machine that is too busy to play so
+        many nodes makes a herd itself."""
         for p in self.processes:
             p.terminate()
         return max(int(p.communicate()[0]) for p in self.processes)
@@ -78,7 +90,8 @@ def idle(fleet):
 
 
 def model(nodes, rng):
-    """The busiest second after the outage, by the protocol's words alone: waits drawn between nothing and 1 s doubled with each failure, 60 s at most."""
+    """The busiest second after the outage, by the protocol's words alone: waits drawn between nothing and 1 s doubled
+    with each failure, 60 s at most."""
     seconds = {}
     for _ in range(nodes):
         at, ceiling = 0, 1
@@ -116,8 +129,12 @@ def come_back(fleet):
 
 
 def row(kind, v):
-    return (f"{kind}: a poll costs {v['bytes']:.0f} bytes on the wire with all headers, {v['cpu_us']['node']:.0f} µs of the node and {v['cpu_us']['API']:.0f} µs of the API: {v['bytes'] * POLLS_PER_HOUR / 1000:.0f} kB, "
-            f"{v['cpu_us']['node'] * POLLS_PER_HOUR / 1000:.1f} ms and {v['cpu_us']['API'] * POLLS_PER_HOUR / 1000:.1f} ms per idle node and hour")
+    return (
+        f"{kind}: a poll costs {v['bytes']:.0f} bytes on the wire with all headers, {v['cpu_us']['node']:.0f} µs of "
+        f"the node and {v['cpu_us']['API']:.0f} µs of the API: {v['bytes'] * POLLS_PER_HOUR / 1000:.0f} kB, "
+        f"{v['cpu_us']['node'] * POLLS_PER_HOUR / 1000:.1f} ms and {v['cpu_us']['API'] * POLLS_PER_HOUR / 1000:.1f} ms "
+        "per idle node and hour"
+    )
 
 
 def measure():
@@ -130,7 +147,10 @@ def measure():
         found["back"] = back = come_back(fleet)
         tap.figure(f"after {OUTAGE_S} s of outage requests a second: {' '.join(str(n) for n in back['seconds'])}")
         back["model"] = model(NODES, random.Random(7))
-        tap.figure(f"peak {back['peak']} in a second (a model of full jitter: {back['model']}), mean {back['mean']:.0f}, ratio {back['peak'] / back['mean']:.1f}; 99 % are back after {back['t99']:.1f} s" + (f", all after {back['last']:.1f} s" if back["last"] else ""))
+        tap.figure(
+            f"peak {back['peak']} in a second (a model of full jitter: {back['model']}), mean {back['mean']:.0f}, "
+            f"ratio {back['peak'] / back['mean']:.1f}; 99 % are back after {back['t99']:.1f} s"
+            + (f", all after {back['last']:.1f} s" if back["last"] else ""))
         tap.eq(fleet.stats()["violations"], [], "nobody breaks the protocol")
         back["late_ms"] = late = fleet.end()
         if late > LATE_MS:

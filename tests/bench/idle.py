@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""At rest: no wake-ups but the long poll's, and little memory. Measured on the build that is shipped, with one container running."""
+"""At rest: no wake-ups but the long poll's, and little memory. Measured on the build that is shipped, with one
+container running."""
 import os
 import pathlib
 import sys
@@ -28,10 +29,16 @@ def main():
         time.sleep(SECONDS)
         woken = {name: host.switches(pid) - before[name] for name, pid in pids.items()}
         polls = node.api.ask("stats")["polls"] - polls
-        memory = {name: host.memory(pid) for name, pid in {**pids, "a container's monitor": host.monitor_of(node.prefix, cid)}.items()}
-        tap.figure(f"idle for {SECONDS} s with {polls} polls: agent woke {woken['agent']} times, courier {woken['courier']}")
-        tap.figure("resident: " + ", ".join(f"{n} {m['rss'] / MIB:.1f} MiB (anonymous {m['anonymous'] / MIB:.1f})" for n, m in memory.items()))
-        tap.ok(SECONDS // WAIT_S - 1 <= polls <= SECONDS / (0.8 * WAIT_S) + 1, "it polls, and is answered when its time is over", polls)
+        memory = {
+            name: host.memory(pid)
+            for name, pid in {**pids, "a container's monitor": host.monitor_of(node.prefix, cid)}.items()
+        }
+        tap.figure(
+            f"idle for {SECONDS} s with {polls} polls: agent woke {woken['agent']} times, courier {woken['courier']}")
+        tap.figure("resident: " + ", ".join(f"{n} {m['rss'] / MIB:.1f} MiB (anonymous {m['anonymous'] / MIB:.1f})"
+                                            for n, m in memory.items()))
+        tap.ok(SECONDS // WAIT_S - 1 <= polls <= SECONDS / (0.8 * WAIT_S) + 1,
+               "it polls, and is answered when its time is over", polls)
         # A poll wakes the agent for the answer and the courier some times for its sockets and timers.
         tap.ok(woken["agent"] <= 3 * (polls + 1), "the agent wakes for polls alone", woken, polls)
         tap.ok(woken["courier"] <= 12 * (polls + 1), "so does the courier", woken, polls)
@@ -40,7 +47,8 @@ def main():
         else:
             tap.ok(memory["agent"]["rss"] < 6 * MIB, "the agent is below 6 MiB", memory)
             tap.ok(memory["courier"]["rss"] < 12 * MIB, "the courier is below 12 MiB", memory)
-            tap.ok(memory["a container's monitor"]["anonymous"] < 0.9 * MIB, "a monitor has less than 0.9 MiB of its own", memory)
+            tap.ok(memory["a container's monitor"]["anonymous"] < 0.9 * MIB,
+                   "a monitor has less than 0.9 MiB of its own", memory)
         node.do("container.delete", cid, force=True)
     tap.done()
 

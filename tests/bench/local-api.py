@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A hundred clients at once on the local API, 100,000 requests in all: how many a second, what it costs in memory, and how long an order of somebody else waits meanwhile."""
+"""A hundred clients at once on the local API, 100,000 requests in all: how many a second, what it costs in memory, and
+how long an order of somebody else waits meanwhile."""
 import os
 import pathlib
 import selectors
@@ -73,7 +74,10 @@ def main():
             resident.append([host.memory(pid)["rss"] / 1024 for pid in (portal, node.agent_pid())])
         stop.set()
         other.join()
-        tap.figure(f"{REQUESTS} requests of {CLIENTS} clients: {REQUESTS / took:.0f} a second; meanwhile the slowest signed order took {seen[0]} ms, alone {alone} ms")
+        tap.figure(
+            f"{REQUESTS} requests of {CLIENTS} clients: {REQUESTS / took:.0f} a second; meanwhile the slowest signed "
+            f"order took {seen[0]} ms, alone {alone} ms"
+        )
         for who, kib in zip(("portal", "agent"), zip(*resident)):
             tap.figure(f"resident after each {REQUESTS // STORMS}, {who}: {' '.join(f'{k:.0f}' for k in kib)} KiB")
             # The heap may take a step at any time; what leaks even 16 bytes a request grows in every storm.

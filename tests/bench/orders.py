@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""10,000 orders with nothing to do, through the whole path: none lost, none twice, in order for each container. The rate stands beside the disk's own fsync rate."""
+"""10,000 orders with nothing to do, through the whole path: none lost, none twice, in order for each container. The
+rate stands beside the disk's own fsync rate."""
 import os
 import pathlib
 import sys
@@ -30,7 +31,9 @@ def all_through(node):
     """The API's statistics after the last report, and seconds between the first and the last."""
     cids, ids = [f"{i:024x}" for i in range(CONTAINERS)], []
     for i in range(0, N, CHUNK):
-        ids += node.api.ask("orders", orders=[{"op": "container.delete", "container_id": cids[k % CONTAINERS]} for k in range(i, i + CHUNK)])["ids"]
+        ids += node.api.ask(
+            "orders", orders=[{"op": "container.delete", "container_id": cids[k % CONTAINERS]}
+                              for k in range(i, i + CHUNK)])["ids"]
     node.wait(ids[-1], 120)
     harness.host.poll(lambda: node.api.ask("stats")["orders_terminal"] >= N, 60, 0.1)
     stats = node.api.ask("stats")
@@ -43,7 +46,10 @@ def main():
     with harness.Node() as node:
         disk = fsync_rate(node.directory)
         stats, seconds = all_through(node)
-        tap.figure(f"{N} orders: {N / seconds:.0f} orders/s journaled, executed and reported; the disk alone does {disk:.0f} fdatasync/s; {stats['batches']} batches")
+        tap.figure(
+            f"{N} orders: {N / seconds:.0f} orders/s journaled, executed and reported; the disk alone does {disk:.0f} "
+            f"fdatasync/s; {stats['batches']} batches"
+        )
         tap.eq((stats["orders_terminal"], stats["orders_ended_twice"]), (N, 0), "none lost, none twice")
         ends = [r for r in node.reports(kind="order") if r["state"] == "succeeded"]
         tap.eq(len({r["order_id"] for r in ends}), N, "every one succeeded")

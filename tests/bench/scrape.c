@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* One scrape of N containers' cgroups, beside the reading of the same files with kept descriptors and
- * nothing else, and beside opening them each time. Makes the groups, with a process in each, and removes
- * them. Prints JSON with the medians in microseconds.
+/* One scrape of N containers' cgroups, beside the reading of the same files with kept descriptors
+ * and nothing else, and beside opening them each time. Makes the groups, with a process in each,
+ * and removes them. Prints JSON with the medians in microseconds.
  *
  *   scrape PREFIX N ROUNDS */
 #include <fcntl.h>

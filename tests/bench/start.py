@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""container.start beside a bare c->start of the same configuration and lxc-start with the distribution's defaults, in interleaved rounds of one run. Ratios, not absolute times: machines are noisy."""
+"""container.start beside a bare c->start of the same configuration and lxc-start with the distribution's defaults, in
+interleaved rounds of one run. Ratios, not absolute times: machines are noisy."""
 import itertools
 import os
 import pathlib
@@ -23,24 +24,31 @@ def distribution_conf(node, cid, base):
     """What lxc-create would write for an unprivileged container on this distribution."""
     includes = "".join(f"lxc.include = {path}\n" for path in (DEFAULTS, USERNS) if os.path.exists(path))
     path = node.directory / "lxc-start.conf"
-    path.write_text(f"{includes}lxc.idmap = u 0 {base} 65536\nlxc.idmap = g 0 {base} 65536\nlxc.rootfs.path = dir:{node.root(cid)}\n"
-                    f"lxc.rootfs.options = idmap=container\nlxc.net.0.type = empty\nlxc.uts.name = bench\n"
-                    f"lxc.cgroup.dir.monitor = {node.prefix}/{cid}/monitor\nlxc.cgroup.dir.container = {node.prefix}/{cid}/payload\n"
-                    f"lxc.cgroup.dir.monitor.pivot = {node.prefix}/{cid}/worker\n")
+    path.write_text(
+        f"{includes}lxc.idmap = u 0 {base} 65536\nlxc.idmap = g 0 {base} 65536\nlxc.rootfs.path = "
+        f"dir:{node.root(cid)}\n"
+        f"lxc.rootfs.options = idmap=container\nlxc.net.0.type = empty\nlxc.uts.name = bench\n"
+        f"lxc.cgroup.dir.monitor = {node.prefix}/{cid}/monitor\nlxc.cgroup.dir.container = "
+        f"{node.prefix}/{cid}/payload\n"
+        f"lxc.cgroup.dir.monitor.pivot = {node.prefix}/{cid}/worker\n")
     return path
 
 
 def lxc_start(node, cid, conf):
     begin = time.monotonic()
-    subprocess.run(["lxc-start", "-n", cid, "-P", node.directory / "state/lxc", "-f", conf, "-d"], check=True, capture_output=True)
+    subprocess.run(["lxc-start", "-n", cid, "-P", node.directory / "state/lxc", "-f", conf, "-d"], check=True,
+                   capture_output=True)
     took = (time.monotonic() - begin) * 1000
     host.clear(f"{node.prefix}/{cid}")
     return took
 
 
 def bare_start(node, cid, base, *veth):
-    out = subprocess.run([harness.BUILD / "tests/bench/bare-start", node.directory / "state/lxc", node.root(cid), node.prefix, cid, str(base), *veth], check=True,
-                         capture_output=True, text=True)
+    out = subprocess.run([
+        harness.BUILD / "tests/bench/bare-start", node.directory / "state/lxc",
+        node.root(cid), node.prefix, cid,
+        str(base), *veth
+    ], check=True, capture_output=True, text=True)
     return float(out.stdout)
 
 
@@ -52,7 +60,8 @@ def our_start(node, cid):
 
 
 def row(name, times):
-    return f"{name:28} median {statistics.median(times):6.1f} ms, of {len(times)} from {min(times):.1f} to {max(times):.1f}"
+    median = statistics.median(times)
+    return f"{name:28} median {median:6.1f} ms, of {len(times)} from {min(times):.1f} to {max(times):.1f}"
 
 
 def main():
@@ -60,12 +69,19 @@ def main():
         tap.skip_all("needs root")
     with harness.Node() as node:
         cid = node.new_id()
-        node.do("container.create", cid, image=harness.IMAGE, limits={"memory_bytes": 64 << 20, "pids": 64, "cpu_cores": 0.5})
+        node.do("container.create", cid, image=harness.IMAGE,
+                limits={"memory_bytes": 64 << 20, "pids": 64, "cpu_cores": 0.5})
         base = int(pathlib.Path(f"/proc/{host.init_of(node.prefix, cid)}/uid_map").read_text().split()[1])
         node.do("container.force-stop", cid)
         conf = distribution_conf(node, cid, base)
-        # What a start costs depends on what the kernel still clears away of the one before: each comes equally often after each.
-        kinds = {"container.start": lambda: our_start(node, cid), "bare c->start, same config": lambda: bare_start(node, cid, base), "the same with its own veth": lambda: bare_start(node, cid, base, "veth"), "lxc-start, distribution's": lambda: lxc_start(node, cid, conf)}
+        # What a start costs depends on what the kernel still clears away of the one before: each comes equally often
+        # after each.
+        kinds = {
+            "container.start": lambda: our_start(node, cid),
+            "bare c->start, same config": lambda: bare_start(node, cid, base),
+            "the same with its own veth": lambda: bare_start(node, cid, base, "veth"),
+            "lxc-start, distribution's": lambda: lxc_start(node, cid, conf)
+        }
         times = {name: [] for name in kinds}
         orders = list(itertools.permutations(kinds))
         for n in range(ROUNDS):
@@ -76,7 +92,11 @@ def main():
             tap.figure(row(name, times[name]))
         extra = statistics.median(o - b for o, b in zip(ours, bare))
         over = statistics.median(o - v for o, v in zip(ours, veth))
-        tap.figure(f"container.start costs {extra:+.1f} ms over the bare start without a network and {over:+.1f} ms over the one with (the medians of the rounds' differences), and {statistics.median(ours) / statistics.median(lxc):.2f} of lxc-start")
+        tap.figure(
+            f"container.start costs {extra:+.1f} ms over the bare start without a network and {over:+.1f} ms over the "
+            "one with (the medians of the rounds' differences), and "
+            f"{statistics.median(ours) / statistics.median(lxc):.2f} of lxc-start"
+        )
         tap.ok(len(ours) == ROUNDS, "all rounds ran")
         node.do("container.delete", cid, force=True)
     tap.done()

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Statistics of 1,000 containers' cgroups and links in one scrape, beside reading the same files with kept descriptors and nothing else."""
+"""Statistics of 1,000 containers' cgroups and links in one scrape, beside reading the same files with kept descriptors
+and nothing else."""
 import json
 import os
 import pathlib
@@ -39,7 +40,8 @@ def scrape(n):
                         pass # cpuset without processors
             hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-            out = subprocess.run([harness.BUILD / "tests/bench/scrape", prefix, str(n), str(ROUNDS)], check=True, stdout=subprocess.PIPE, text=True)
+            out = subprocess.run([harness.BUILD / "tests/bench/scrape", prefix,
+                                  str(n), str(ROUNDS)], check=True, stdout=subprocess.PIPE, text=True)
     finally:
         for p in processes:
             p.kill()
@@ -54,8 +56,10 @@ def main():
     v = scrape(N)
     tap.eq((v["bad"], v["links"]), (0, N), "every file and every link was read")
     ratio, whole = v["scrape_us"] / v["raw_us"], (v["scrape_us"] + v["dump_us"]) / v["raw_us"]
-    tap.figure(f"{N} containers, {v['files']} files: {v['scrape_us'] / 1000:.1f} ms, beside {v['raw_us'] / 1000:.1f} ms for reading alone ({ratio:.2f}x); with one dump of {v['links']} links "
-               f"({v['dump_us'] / 1000:.1f} ms) {whole:.2f}x; opened anew each time {v['opened_us'] / 1000:.1f} ms")
+    tap.figure(
+        f"{N} containers, {v['files']} files: {v['scrape_us'] / 1000:.1f} ms, beside {v['raw_us'] / 1000:.1f} ms for "
+        f"reading alone ({ratio:.2f}x); with one dump of {v['links']} links "
+        f"({v['dump_us'] / 1000:.1f} ms) {whole:.2f}x; opened anew each time {v['opened_us'] / 1000:.1f} ms")
     tap.ok(whole <= 4, "not many times the cost of reading alone", v) # the goal is 2
     tap.done()
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A Debian root (mmdebstrap) through the agent beside the raw tools on the same trees in the same run: create, snapshot, restore, copy; and a sync after 1 % of the files has changed, beside
-rsync -aHAX --delete and btrfs send -p | receive. Times are the orders' own, all of them durable (syncfs); the tools' include a sync too."""
+"""A Debian root (mmdebstrap) through the agent beside the raw tools on the same trees in the same run: create,
+snapshot, restore, copy; and a sync after 1 % of the files has changed, beside rsync -aHAX --delete and btrfs send -p |
+receive. Times are the orders' own, all of them durable (syncfs); the tools' include a sync too."""
 import hashlib
 import os
 import pathlib
@@ -28,7 +29,11 @@ def debian(directory):
     """A tarball, or None where there is no mirror."""
     path = directory / "debian.tar"
     with netns.Namespace(os.dup(harness.OUTSIDE)):
-        made = subprocess.run(["mmdebstrap", "--quiet", "--variant=apt", "--include=perl,python3-minimal,vim-tiny,iproute2,openssh-client,systemd-sysv,git,python3,locales,gpg", "bookworm", path], capture_output=True, text=True)
+        made = subprocess.run([
+            "mmdebstrap", "--quiet", "--variant=apt",
+            "--include=perl,python3-minimal,vim-tiny,iproute2,openssh-client,systemd-sysv,git,python3,locales,gpg",
+            "bookworm", path
+        ], capture_output=True, text=True)
     if made.returncode != 0:
         tap.note(made.stderr[-400:])
     return path if made.returncode == 0 else None
@@ -61,7 +66,8 @@ def change(root, rng, share=100):
 
 def show(kind, rows):
     for name, values, beside in rows:
-        tap.figure(f"{kind}: {name:<28} {statistics.median(values):7.1f} ms ({min(values):.1f} to {max(values):.1f})" + (f"   {beside}" if beside else ""))
+        tap.figure(f"{kind}: {name:<28} {statistics.median(values):7.1f} ms ({min(values):.1f} to {max(values):.1f})" +
+                   (f"   {beside}" if beside else ""))
 
 
 class Bench:
@@ -87,7 +93,8 @@ def lifecycle(b):
         times["snapshot"].append(b.do("snapshot.create", cid, alias="s"))
         times["copy"].append(b.do("container.copy", other, source_container_id=cid, start=False))
         if b.fs.kind == "btrfs":
-            times["raw"].append(timed("btrfs", "subvolume", "snapshot", b.root(cid), b.fs.path / f"raw{n}", sync=b.fs.path))
+            times["raw"].append(
+                timed("btrfs", "subvolume", "snapshot", b.root(cid), b.fs.path / f"raw{n}", sync=b.fs.path))
             subprocess.run(["btrfs", "subvolume", "delete", b.fs.path / f"raw{n}"], check=True, capture_output=True)
         else:
             times["raw"].append(timed("cp", "-a", b.root(cid), b.fs.path / f"raw{n}", sync=b.fs.path))
@@ -95,14 +102,22 @@ def lifecycle(b):
         b.node.do("container.delete", other)
         b.do("snapshot.restore", cid, name="s")
         times["restore"].append(b.do("snapshot.restore", cid, name="s"))
-        times["kill and start"].append(b.do("container.force-stop", cid) + b.do("container.start", cid)) # what liblxc, the kernel and systemd take of it
+        # what liblxc, the kernel and systemd take of it
+        times["kill and start"].append(b.do("container.force-stop", cid) + b.do("container.start", cid))
         b.node.do("container.delete", cid, force=True)
     raw = "btrfs subvolume snapshot" if b.fs.kind == "btrfs" else "cp -a"
-    show(b.fs.kind, [("container.create", times["create"], f"of an image; {raw}: {statistics.median(times['raw']):.1f} ms"), ("snapshot.create", times["snapshot"], ""), ("container.copy", times["copy"], "with a snapshot"),
-                     ("snapshot.restore", times["restore"], f"of a running container: killed, replaced, started; the first and the last alone, as orders: {statistics.median(times['kill and start']):.1f} ms")])
+    show(b.fs.kind, [
+        ("container.create", times["create"], f"of an image; {raw}: {statistics.median(times['raw']):.1f} ms"),
+        ("snapshot.create", times["snapshot"], ""), ("container.copy", times["copy"], "with a snapshot"),
+        ("snapshot.restore", times["restore"],
+         "of a running container: killed, replaced, started; the first and the last alone, as orders: "
+         f"{statistics.median(times['kill and start']):.1f} ms"
+         )
+    ])
     if b.fs.kind == "btrfs":
         bound = 40 * statistics.median(times["raw"]) + statistics.median(times["kill and start"])
-        tap.ok(all(statistics.median(times[k]) < bound for k in ("create", "snapshot", "copy", "restore")), "on btrfs the size of the root does not matter", times)
+        tap.ok(all(statistics.median(times[k]) < bound for k in ("create", "snapshot", "copy", "restore")),
+               "on btrfs the size of the root does not matter", times)
 
 
 def receive(fs, parent, now):
@@ -120,21 +135,33 @@ def syncs(b):
     subprocess.run(["cp", "-a", f"{b.root(source)}/.", fs.path / "mirror"], check=True)
     if fs.kind == "btrfs":
         (fs.path / "received").mkdir()
-        subprocess.run(["btrfs", "subvolume", "snapshot", "-r", b.root(source), fs.path / "send0"], check=True, capture_output=True)
+        subprocess.run(["btrfs", "subvolume", "snapshot", "-r",
+                        b.root(source), fs.path / "send0"], check=True, capture_output=True)
         subprocess.run(f"btrfs send -q {fs.path}/send0 | btrfs receive -q {fs.path}/received", shell=True, check=True)
     for n in range(ROUNDS):
         moved = change(b.root(source), b.rng)
         os.sync()
-        turns = [lambda: ours.append(b.do("container.sync", copy)), lambda: rsync.append(timed("rsync", "-aHAX", "--delete", f"{b.root(source)}/", f"{fs.path}/mirror/", sync=fs.path))]
+        turns = [
+            lambda: ours.append(b.do("container.sync", copy)), lambda: rsync.append(
+                timed("rsync", "-aHAX", "--delete", f"{b.root(source)}/", f"{fs.path}/mirror/", sync=fs.path))
+        ]
         if fs.kind == "btrfs":
-            turns.append(lambda: send.append(timed("sh", "-c", f"btrfs subvolume snapshot -r {b.root(source)} {fs.path}/send{n + 1} && " + receive(fs, f"{fs.path}/send{n}", f"{fs.path}/send{n + 1}"), sync=fs.path)))
+            turns.append(lambda: send.append(
+                timed(
+                    "sh", "-c", f"btrfs subvolume snapshot -r {b.root(source)} {fs.path}/send{n + 1} && " + receive(
+                        fs, f"{fs.path}/send{n}", f"{fs.path}/send{n + 1}"), sync=fs.path)))
         for turn in turns[n % len(turns):] + turns[:n % len(turns)]:
             turn()
     words = tree.differences(tree.picture(b.root(source), OWN), tree.picture(b.root(copy), OWN))
     tap.ok(len([w for w in words if "'./etc'" not in w]) == 0, f"{fs.kind}: the copy is the source", *words)
     best = min(statistics.median(t) for t in (rsync, send) if t)
-    show(fs.kind, [("container.sync", ours, f"of 1 % of the files, {moved / 1e6:.1f} MB of them; the first one took {first} ms"), ("rsync -aHAX --delete", rsync, "")] + ([("btrfs send -p | receive", send, "")] if send else []))
-    tap.ok(statistics.median(ours) < 3 * best, f"{fs.kind}: sync is not slower than the better of them", statistics.median(ours), best) # the goal is 1
+    show(fs.kind,
+         [("container.sync", ours, f"of 1 % of the files, {moved / 1e6:.1f} MB of them; the first one took {first} ms"),
+          ("rsync -aHAX --delete", rsync, "")] + ([("btrfs send -p | receive", send, "")] if send else []))
+    # the goal is 1
+    tap.ok(
+        statistics.median(ours) < 3 * best, f"{fs.kind}: sync is not slower than the better of them",
+        statistics.median(ours), best)
     for c in (copy, source):
         b.do("container.delete", c, force=True)
 
@@ -150,9 +177,11 @@ def main():
         server = webserver.Server(work)
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         for kind in ("btrfs", "ext4"):
-            with loop.FileSystem(kind, 6000) as fs, harness.Node(conf={"Storage": {"Pool": fs.pool, "Driver": "auto"}}) as node:
+            with loop.FileSystem(
+                    kind, 6000) as fs, harness.Node(conf={"Storage": {"Pool": fs.pool, "Driver": "auto"}}) as node:
                 b = Bench(fs, node, random.Random(4))
-                pulled = node.do("image.pull", None, 300, image="debian-12", url=server.url("debian.tar"), sha256=digest)
+                pulled = node.do("image.pull", None, 300, image="debian-12", url=server.url("debian.tar"),
+                                 sha256=digest)
                 tap.eq(pulled["state"], "succeeded", f"{kind}: a Debian root is an image")
                 tap.figure(f"{kind}: image.pull of {path.stat().st_size / 1e6:.0f} MB: {pulled['duration_ms']} ms")
                 lifecycle(b)

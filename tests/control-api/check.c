@@ -39,9 +39,9 @@ static const struct {
 	{ "snapshot", { "container_id", "event", "data" } },
 	{ "share", { "container_id", "event", "data" } },
 	{ "network", { "event", "data" } }, /* nor is the host's forwarding */
-	{ "firewall",
-		{ "event",
-			"data" } }, /* the node's own table, when it was healed, is no container's */
+	{ "firewall", { "event",
+			      /* the node's own table, when it was healed, is no container's */
+			      "data" } },
 	{ "env", { "container_id", "event", "data" } },
 	{ "proxy", { "event", "data" } }, /* nor is a project's document */
 };

@@ -15,8 +15,8 @@
 
 #define LIMIT_MAX       256
 #define POLL_WAIT_MAX_S 600u
-#define POLL_TICK_MS \
-	100 /* libmicrohttpd looks at every suspended connection when one is resumed: they are in bunches */
+/* libmicrohttpd looks at every suspended connection when one is resumed: they are in bunches */
+#define POLL_TICK_MS 100
 
 struct request {
 	char *body;
@@ -77,7 +77,8 @@ static size_t add_member(char *out, size_t room, const char *from, size_t n)
 	return room - z.avail_out;
 }
 
-/* Of what was signed: "gzip"; "members", four of them, one empty; and then cut off, or with something behind. */
+/* Of what was signed: "gzip"; "members", four of them, one empty; and then cut off, or with
+ * something behind. */
 static char *encode(struct api *api, const char *on, const char *body, size_t *size)
 {
 	const bool cut = misbehaves(api, "gzip-cut", on), more = misbehaves(api, "gzip-more", on),

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The agent killed as soon as a container's init is there, while liblxc still starts it: its monitor ends such a container when it finds its starter dead. The order that is taken up again must not have
-succeeded by a container that then ends."""
+"""The agent killed as soon as a container's init is there, while liblxc still starts it: its monitor ends such a
+container when it finds its starter dead. The order that is taken up again must not have succeeded by a container that
+then ends."""
 import contextlib
 import os
 import pathlib
@@ -20,13 +21,19 @@ ROUNDS = int(os.environ.get("HOODY_ROUNDS", "12"))
 
 def networked(node, cid):
     """Does the firewall know the interface of the container that runs?"""
-    route = [line.split() for line in subprocess.run(["ip", "-4", "route"], capture_output=True, text=True).stdout.splitlines() if node.interfaces in line]
-    table = subprocess.run(["nft", "list", "map", "inet", node.table, "addresses"], capture_output=True, text=True).stdout
+    route = [
+        line.split()
+        for line in subprocess.run(["ip", "-4", "route"], capture_output=True, text=True).stdout.splitlines()
+        if node.interfaces in line
+    ]
+    table = subprocess.run(["nft", "list", "map", "inet", node.table, "addresses"], capture_output=True,
+                           text=True).stdout
     return node.state(cid) == "running" and len(route) == 1 and f'"{route[0][2]}"' in table
 
 
 def halves(node, cid):
-    """A restore that fails when the container is down for it, with the agent killed at its every commit: what is undone is also that it has no network."""
+    """A restore that fails when the container is down for it, with the agent killed at its every commit: what is undone
+    is also that it has no network."""
     node.do("snapshot.create", cid, alias="one")
     shutil.rmtree(node.directory / "pool/containers" / cid / "snapshots/one")
     bad, n, hit = [], 0, node.directory / "hit"
@@ -34,9 +41,14 @@ def halves(node, cid):
         n += 1
         hit.write_text("")
         node.stop_agent()
-        node.start_agent(wrap=[harness.BUILD / "tests/tools/failnth", "--program", "hoody-agent", "--log", hit, "fdatasync", str(n), "KILL", "--"])
+        node.start_agent(wrap=[
+            harness.BUILD / "tests/tools/failnth", "--program", "hoody-agent", "--log", hit, "fdatasync",
+            str(n), "KILL", "--"
+        ])
         order = node.order("snapshot.restore", cid, name="one")
-        host.poll(lambda: hit.read_text() or node.api.ask("stats")["orders_terminal"] == node.api.ask("stats")["orders_issued"], 60, 0.02)
+        host.poll(
+            lambda: hit.read_text() or node.api.ask("stats")["orders_terminal"] == node.api.ask("stats")["orders_issued"
+                                                                                                         ], 60, 0.02)
         was_hit = bool(hit.read_text())
         if was_hit:
             node.agent.wait(20 * harness.SLOW)
@@ -47,7 +59,8 @@ def halves(node, cid):
             bad.append((n, report["state"], node.state(cid)))
         if not was_hit:
             break
-    tap.ok(not bad and n > 4, f"a restore that fails, with the agent killed at {n - 1} commits: it runs again, with its network", *bad)
+    tap.ok(not bad and n > 4,
+           f"a restore that fails, with the agent killed at {n - 1} commits: it runs again, with its network", *bad)
 
 
 def main():
@@ -77,14 +90,23 @@ def main():
                 node.do("container.restart", cid)
         tap.ok(not bad, f"{ROUNDS} restarts whose agent died: each succeeded, and its container goes on", *bad[:5])
         tap.ok(cut > ROUNDS // 3, f"in {cut} of them the start was not whole")
-        ids = node.api.ask("orders", orders=[{"op": "container.restart", "container_id": cid, "project_id": harness.PROJECT, "params": {"timeout_s": 10}}] * 30)["ids"]
+        ids = node.api.ask(
+            "orders", orders=[{
+                "op": "container.restart", "container_id": cid, "project_id": harness.PROJECT,
+                "params": {"timeout_s": 10}
+            }] * 30)["ids"]
         ends = [node.wait(i, 60) for i in ids]
-        tap.eq([r.get("error") for r in ends if r["state"] != "succeeded"], [], "30 restarts one after the other: an init that has just begun is asked to end, too, and a new one finds no trace of it")
+        tap.eq(
+            [r.get("error") for r in ends if r["state"] != "succeeded"], [],
+            "30 restarts one after the other: an init that has just begun is asked to end, too, and a new one finds no "
+            "trace of it"
+        )
         halves(node, cid)
         node.restart()
         node.do("container.delete", cid, force=True)
         host.poll(lambda: not node.leaks(), 2)
-        tap.eq((node.leaks(), node.violations(), node.sanitizer_words()), ([], [], []), "nothing is left, no breach, sanitizers are silent")
+        tap.eq((node.leaks(), node.violations(), node.sanitizer_words()), ([], [], []),
+               "nothing is left, no breach, sanitizers are silent")
     tap.done()
 
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""SIGKILL to agent, courier and workers at random instants of tours of several containers at once. The seed is printed; HOODY_SEED repeats a run."""
+"""SIGKILL to agent, courier and workers at random instants of tours of several containers at once. The seed is printed;
+HOODY_SEED repeats a run."""
 import os
 import pathlib
 import random

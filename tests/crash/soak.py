@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Random orders from a generator against a model of the host (tests/lib/hostmodel.py), several containers at once, some through the local API, with the agent, its courier, portal, workers and forwarders killed
-at random. After each round every order has ended as the model says, and the kernel, the pool and the state file are what the model is; in the end nothing is left. On btrfs and on plain directories, one half of
-the time each. HOODY_SOAK_S: how long; HOODY_SEED repeats a run."""
+"""Random orders from a generator against a model of the host (tests/lib/hostmodel.py), several containers at once, some
+through the local API, with the agent, its courier, portal, workers and forwarders killed at random. After each round
+every order has ended as the model says, and the kernel, the pool and the state file are what the model is; in the end
+nothing is left. On btrfs and on plain directories, one half of the time each. HOODY_SOAK_S: how long; HOODY_SEED
+repeats a run."""
 import hashlib
 import json
 import os
@@ -99,7 +101,8 @@ class Generator:
     """The next order: {op, container_id, project_id, params}."""
 
     def __init__(self, rng, model, images):
-        self.rng, self.model, self.images, self.reserved, self.graves, self.lost_shares, self.version = rng, model, images, set(), [], [], 0
+        self.rng, self.model, self.images = rng, model, images
+        self.reserved, self.graves, self.lost_shares, self.version = set(), [], [], 0
 
     def new_id(self):
         return self.rng.randbytes(12).hex()
@@ -116,11 +119,14 @@ class Generator:
         return self.rng.choice(PROJECTS)
 
     def start_round(self, reserved):
-        self.reserved, self.planned, self.planned_shares = set(reserved), list(self.model.boxes), list(self.model.shares)
+        self.reserved, self.planned, self.planned_shares = set(reserved), list(self.model.boxes), list(
+            self.model.shares)
 
     def next(self):
         r = self.rng
-        broken = [b.id for b in self.model.boxes.values() if b.broken and b.id not in self.reserved and b.id in self.planned]
+        broken = [
+            b.id for b in self.model.boxes.values() if b.broken and b.id not in self.reserved and b.id in self.planned
+        ]
         if broken:
             self.planned.remove(broken[0])
             return self.order("container.delete", broken[0], force=True)
@@ -135,18 +141,25 @@ class Generator:
     def plain(self, name):
         return self.order(name, self.some())
 
-    WEIGHTS = (("container.start", 10), ("container.stop", 6), ("container.force-stop", 4), ("container.restart", 5), ("container.pause", 5), ("container.resume", 6), ("update", 5), ("delete", 4),
-               ("copy", 4), ("container.sync", 4), ("env_merge", 3), ("env_set", 3), ("env_unset", 2), ("snapshot_create", 5), ("snapshot_restore", 3), ("snapshot_delete", 2), ("snapshot_alias", 2),
-               ("firewall_add", 6), ("firewall_toggle", 2), ("firewall_remove", 2), ("firewall_replace", 3), ("firewall.reset", 2), ("network_configure", 3), ("network.start", 3), ("network.stop", 2),
-               ("network.remove", 1), ("share_create", 5), ("share_update", 4), ("share_delete", 2), ("share_mount", 2), ("image_pull", 1), ("image_remove", 1), ("document", 2), ("alias", 2),
-               ("project_delete", 0.6), ("node.resync", 0.7), ("command", 0.7))
+    WEIGHTS = (("container.start", 10), ("container.stop", 6), ("container.force-stop", 4), ("container.restart", 5),
+               ("container.pause", 5), ("container.resume", 6), ("update", 5), ("delete", 4), ("copy", 4),
+               ("container.sync", 4), ("env_merge", 3), ("env_set", 3), ("env_unset", 2), ("snapshot_create", 5),
+               ("snapshot_restore", 3), ("snapshot_delete", 2), ("snapshot_alias", 2), ("firewall_add", 6),
+               ("firewall_toggle", 2), ("firewall_remove", 2), ("firewall_replace", 3), ("firewall.reset", 2),
+               ("network_configure", 3), ("network.start", 3), ("network.stop", 2), ("network.remove", 1),
+               ("share_create", 5), ("share_update", 4), ("share_delete", 2), ("share_mount", 2), ("image_pull", 1),
+               ("image_remove", 1), ("document", 2), ("alias", 2), ("project_delete", 0.6), ("node.resync",
+                                                                                             0.7), ("command", 0.7))
 
     def create(self):
         r = self.rng
         cid = r.choice(self.graves) if self.graves and r.random() < 0.2 else self.new_id()
         if cid in self.reserved:
             cid = self.new_id()
-        params = {"image": r.choice((harness.IMAGE, harness.IMAGE, harness.IMAGE, *self.images)), "start": r.random() < 0.8, "hoody_kit": r.random() < 0.3, "name": f"box-{cid[:6]}"}
+        params = {
+            "image": r.choice((harness.IMAGE, harness.IMAGE, harness.IMAGE, *self.images)), "start": r.random() < 0.8,
+            "hoody_kit": r.random() < 0.3, "name": f"box-{cid[:6]}"
+        }
         if r.random() < 0.5:
             params["environment_vars"] = self.variables()
         if r.random() < 0.4:
@@ -202,7 +215,8 @@ class Generator:
         return {self.rng.choice("ABCDEF"): f"v{self.rng.randrange(1000)}" for _ in range(self.rng.randint(1, 3))}
 
     def make_env_merge(self):
-        return self.order("env.merge", self.some(), vars={"HOODY_X": "1"} if self.rng.random() < 0.1 else self.variables())
+        return self.order("env.merge", self.some(),
+                          vars={"HOODY_X": "1"} if self.rng.random() < 0.1 else self.variables())
 
     def make_env_set(self):
         return self.order("env.set", self.some(), key=self.rng.choice("ABCDEF"), value=f"s {self.rng.randrange(1000)}")
@@ -229,11 +243,15 @@ class Generator:
 
     make_snapshot_restore = lambda self: self.snapshot_order("snapshot.restore")
     make_snapshot_delete = lambda self: self.snapshot_order("snapshot.delete")
-    make_snapshot_alias = lambda self: self.snapshot_order("snapshot.alias", alias=self.rng.choice(("one", "two", None)))
+    make_snapshot_alias = lambda self: self.snapshot_order("snapshot.alias", alias=self.rng.choice(
+        ("one", "two", None)))
 
     def rule(self, direction):
         r, low = self.rng, self.rng.choice(INGRESS if direction == "ingress" else EGRESS)
-        rule = {"action": r.choice(("allow", "allow", "reject", "drop")), "protocol": r.choice(("tcp", "tcp", "udp")), "destination_port": str(low) if r.random() < 0.7 else f"{low}-{low + 1}"}
+        rule = {
+            "action": r.choice(("allow", "allow", "reject", "drop")), "protocol": r.choice(("tcp", "tcp", "udp")),
+            "destination_port": str(low) if r.random() < 0.7 else f"{low}-{low + 1}"
+        }
         if r.random() < 0.2:
             rule["state"] = r.choice(("enabled", "disabled"))
         return rule
@@ -251,22 +269,36 @@ class Generator:
 
     def make_firewall_toggle(self):
         d = self.direction()
-        return self.order("firewall.toggle", self.some(), direction=d, filters=self.filters(d), state=self.rng.choice(("enabled", "disabled")))
+        return self.order("firewall.toggle", self.some(), direction=d, filters=self.filters(d), state=self.rng.choice(
+            ("enabled", "disabled")))
 
     def make_firewall_remove(self):
         d, what = self.direction(), self.rng.choice(("filters", "all", "both"))
         params = {} if what == "all" else {"filters": self.filters(d)}
-        return self.order("firewall.remove", self.some(), direction=d, **params, **({} if what == "filters" else {"all": True}))
+        return self.order("firewall.remove", self.some(), direction=d, **params,
+                          **({} if what == "filters" else {"all": True}))
 
     def make_firewall_replace(self):
-        return self.order("firewall.replace", self.some(), **{d: [self.rule(d) for _ in range(self.rng.randint(0, 4))] for d in self.rng.choice((("ingress",), ("egress",), ("ingress", "egress")))})
+        return self.order(
+            "firewall.replace", self.some(), **{
+                d: [self.rule(d) for _ in range(self.rng.randint(0, 4))]
+                for d in self.rng.choice((("ingress", ), ("egress", ), ("ingress", "egress")))
+            })
 
     def make_network_configure(self):
-        return self.order("network.configure", self.some(), **self.rng.choice(({"type": "block"}, {"type": "socks5", "proxy": "socks5://127.0.0.1:9"}, {"type": "http", "proxy": "http://127.0.0.1:9"})))
+        return self.order(
+            "network.configure", self.some(),
+            **self.rng.choice(
+                ({"type": "block"}, {"type": "socks5",
+                                     "proxy": "socks5://127.0.0.1:9"}, {"type": "http",
+                                                                        "proxy": "http://127.0.0.1:9"})))
 
     def make_share_create(self):
         r, sid = self.rng, self.new_id()
-        params = {"share_id": sid, "source_container_id": self.some(), "source_path": r.choice(SHARED), "mode": r.choice(("readonly", "readwrite"))}
+        params = {
+            "share_id": sid, "source_container_id": self.some(), "source_path": r.choice(SHARED), "mode": r.choice(
+                ("readonly", "readwrite"))
+        }
         if r.random() < 0.6:
             params["target_container_id"] = self.some()
             if params["target_container_id"] == params["source_container_id"]:
@@ -281,7 +313,8 @@ class Generator:
         return self.order("share.create", **params)
 
     def share(self):
-        return self.rng.choice(self.planned_shares) if self.planned_shares and self.rng.random() < 0.95 else self.new_id()
+        return self.rng.choice(
+            self.planned_shares) if self.planned_shares and self.rng.random() < 0.95 else self.new_id()
 
     def make_share_update(self):
         r, params = self.rng, {}
@@ -315,12 +348,14 @@ class Generator:
         document = {"n": version} if r.random() < 0.85 else None
         if r.random() < 0.6:
             return self.order("proxy.document", self.some(), scope="container", file_version=version, document=document)
-        return self.order("proxy.document", None, self.project(), scope="project", file_version=version, document=document)
+        return self.order("proxy.document", None, self.project(), scope="project", file_version=version,
+                          document=document)
 
     def make_alias(self):
         r = self.rng
         target = None if r.random() < 0.25 else {"container_id": self.some()}
-        return self.order("proxy.alias", alias_id=f"{r.randrange(4):024x}", alias=f"alias-{r.randrange(4)}", enabled=r.random() < 0.8, target=target)
+        return self.order("proxy.alias", alias_id=f"{r.randrange(4):024x}", alias=f"alias-{r.randrange(4)}",
+                          enabled=r.random() < 0.8, target=target)
 
     def make_project_delete(self):
         project = self.project()
@@ -333,14 +368,25 @@ class Generator:
 
 class Hand:
     """Somebody at the local API: synchronous calls to containers that no order touches meanwhile."""
-    CALLS = (("container.start", "POST", "/start", {}), ("container.stop", "POST", "/stop", {}), ("container.force-stop", "POST", "/force-stop", {}), ("container.restart", "POST", "/restart", {}),
-             ("container.pause", "POST", "/pause", {}), ("container.resume", "POST", "/resume", {}), ("env.set", "PATCH", "/env/{key}", {"key": "L", "value": "{n}"}), ("env.unset", "DELETE", "/env/{key}", {"key": "L"}),
-             ("firewall.add", "POST", "/firewall/ingress", {"direction": "ingress", "rule": {"action": "allow", "protocol": "tcp", "destination_port": "81"}}), ("firewall.reset", "POST", "/firewall/reset", {}),
-             ("snapshot.create", "POST", "/snapshots", {"alias": "l{n}"}), ("network.configure", "PUT", "/network", {"type": "block"}), ("network.start", "POST", "/network/start", {}), ("network.remove", "DELETE", "/network", {}))
-    BODY = {"env.set": ("value",), "firewall.add": ("rule",), "snapshot.create": ("alias",), "network.configure": ("type",)}
+    CALLS = (("container.start", "POST", "/start", {}), ("container.stop", "POST", "/stop", {}),
+             ("container.force-stop", "POST", "/force-stop", {}), ("container.restart", "POST", "/restart", {}),
+             ("container.pause", "POST", "/pause", {}), ("container.resume", "POST", "/resume", {}),
+             ("env.set", "PATCH", "/env/{key}", {"key": "L",
+                                                 "value": "{n}"}), ("env.unset", "DELETE", "/env/{key}", {"key": "L"}),
+             ("firewall.add", "POST", "/firewall/ingress",
+              {"direction": "ingress", "rule": {"action": "allow", "protocol": "tcp", "destination_port": "81"}
+               }), ("firewall.reset", "POST", "/firewall/reset",
+                    {}), ("snapshot.create", "POST", "/snapshots", {"alias": "l{n}"}), ("network.configure", "PUT",
+                                                                                        "/network", {"type": "block"}),
+             ("network.start", "POST", "/network/start", {}), ("network.remove", "DELETE", "/network", {}))
+    BODY = {
+        "env.set": ("value", ), "firewall.add": ("rule", ), "snapshot.create": ("alias", ),
+        "network.configure": ("type", )
+    }
 
     def __init__(self, node, seed, boxes):
-        self.node, self.rng, self.boxes, self.ends, self.lost, self.stop = node, random.Random(seed), boxes, [], None, threading.Event()
+        self.node, self.rng, self.boxes, self.ends, self.lost, self.stop = node, random.Random(
+            seed), boxes, [], None, threading.Event()
         self.thread = threading.Thread(target=self.run)
         self.thread.start()
 
@@ -355,14 +401,16 @@ class Hand:
             body = body.get("rule", body)
             order = {"op": op, "container_id": cid, "project_id": LOCAL, "params": params}
             try:
-                status, _, answer = local.Local(self.node, 60).ask(method, f"/containers/{cid}{path.format(**params)}", body or None)
+                status, _, answer = local.Local(self.node, 60).ask(method, f"/containers/{cid}{path.format(**params)}",
+                                                                   body or None)
             except (OSError, ValueError) as e: # whoever was asked is dead: the journal knows
                 self.lost = (order, repr(e))
                 return
             except Exception as e: # http.client's many ways to say so
                 self.lost = (order, repr(e))
                 return
-            self.ends.append((order, "ok" if status < 300 else answer.get("error"), (answer.get("data") or {}).get("status") if status >= 300 else None))
+            self.ends.append((order, "ok" if status < 300 else answer.get("error"),
+                              (answer.get("data") or {}).get("status") if status >= 300 else None))
 
 
 class Soak:
@@ -373,8 +421,8 @@ class Soak:
         self.model = hostmodel.Model()
         self.generator = Generator(rng, self.model, self.images)
         self.history, self.addresses, self.kills = {}, {}, {}
-        self.round = self.orders = self.local_calls = self.failures = self.given_up = self.packets = self.hands = self.kid = 0
-        self.local_rows = 0
+        self.round = self.orders = self.local_calls = self.failures = self.given_up = 0
+        self.packets = self.hands = self.kid = self.local_rows = 0
 
     def make_images(self, work):
         """Two small ones, with an init that ends when it is asked as systemd is (37: SIGRTMIN+3)."""
@@ -387,8 +435,10 @@ class Soak:
         images = {}
         for n in (1, 2):
             (self.node.root(cid) / "root" / "image").write_text(str(n))
-            subprocess.run(["tar", "-C", self.node.root(cid), "--numeric-owner", "-cf", work / f"image{n}", "."], check=True)
-            images[f"soak/{n}"] = (self.server.url(f"image{n}"), hashlib.sha256((work / f"image{n}").read_bytes()).hexdigest())
+            subprocess.run(
+                ["tar", "-C", self.node.root(cid), "--numeric-owner", "-cf", work / f"image{n}", "."], check=True)
+            images[f"soak/{n}"] = (self.server.url(f"image{n}"), hashlib.sha256(
+                (work / f"image{n}").read_bytes()).hexdigest())
         self.node.do("container.delete", cid, force=True)
         return images
 
@@ -399,7 +449,8 @@ class Soak:
         kills = []
         for _ in range(self.rng.choice((0, 0, 1, 1, 2, 3))):
             time.sleep(self.rng.uniform(0, 0.25))
-            who = self.rng.choice(("agent", "agent", "agent-term", "courier", "portal", "worker", "worker", "forwarder"))
+            who = self.rng.choice(
+                ("agent", "agent", "agent-term", "courier", "portal", "worker", "worker", "forwarder"))
             kills.append(who)
             self.kills[who] = self.kills.get(who, 0) + 1
             if who.startswith("agent"):
@@ -408,21 +459,32 @@ class Soak:
             elif who in ("courier", "worker"):
                 self.node.kill9(who)
             else:
-                pids = host.children(self.node.agent_pid(), "hoody-portal") if who == "portal" else self.node.forwarders()
+                pids = host.children(self.node.agent_pid(),
+                                     "hoody-portal") if who == "portal" else self.node.forwarders()
                 for pid in self.rng.sample(pids, min(1, len(pids))):
                     os.kill(pid, signal.SIGKILL)
         self.node.agent.send_signal(signal.SIGHUP) # a courier that died has made the agent wait
         return kills
 
     def note(self, order, outcome, who):
-        ids = {order.get("container_id"), *(order["params"].get(k) for k in ("source_container_id", "target_container_id", "container_id", "share_id"))} - {None}
-        for i in ids | ({order["project_id"]} if order["op"].startswith(("project.", "share.", "container.c")) else set()):
-            self.history.setdefault(i, []).append(f"round {self.round} {who} {order['op']} {json.dumps(order['params'])[:300]} of {order.get('container_id')} in {order['project_id']}: {outcome}")
+        ids = {
+            order.get("container_id"),
+            *(order["params"].get(k)
+              for k in ("source_container_id", "target_container_id", "container_id", "share_id"))
+        } - {None}
+        for i in ids | ({order["project_id"]} if order["op"].startswith(
+            ("project.", "share.", "container.c")) else set()):
+            self.history.setdefault(i, []).append(
+                f"round {self.round} {who} {order['op']} {json.dumps(order['params'])[:300]} of "
+                f"{order.get('container_id')} in {order['project_id']}: {outcome}"
+            )
 
     def was_given_up(self, report, kills):
-        """Only a kill may end an order so: of its worker, or of the agent three times (its first end counts also when it was asked for)."""
+        """Only a kill may end an order so: of its worker, or of the agent three times (its first end counts also when
+        it was asked for)."""
         e = report.get("error", {})
-        return "worker" in kills and "worker" in e.get("message", "") or e.get("code") == "poison" and sum(k.startswith("agent") for k in kills) >= 3 or e.get("code") == "interrupted" and bool(kills)
+        return "worker" in kills and "worker" in e.get("message", "") or e.get("code") == "poison" and sum(
+            k.startswith("agent") for k in kills) >= 3 or e.get("code") == "interrupted" and bool(kills)
 
     def turn(self):
         """Orders, kills, ends; sentences of what was wrong."""
@@ -443,7 +505,10 @@ class Soak:
             orders.append(order)
         if len(mine) < 2:
             cid = self.generator.new_id()
-            orders.append({"op": "container.create", "container_id": cid, "project_id": LOCAL, "params": {"image": harness.IMAGE, "name": f"local-{cid[:6]}"}})
+            orders.append({
+                "op": "container.create", "container_id": cid, "project_id": LOCAL,
+                "params": {"image": harness.IMAGE, "name": f"local-{cid[:6]}"}
+            })
         ids = self.node.api.ask("orders", orders=[{k: v for k, v in o.items() if v is not None} for o in orders])["ids"]
         self.orders += len(ids)
         kills = self.strike()
@@ -451,13 +516,17 @@ class Soak:
         for order, i in zip(orders, ids):
             report = self.node.wait(i, 120)
             outcome = "ok" if report["state"] == "succeeded" else report["error"]["code"]
-            detail = report.get("error", {}).get("data", {}).get("reason") if report["state"] == "rejected" else report.get("error", {}).get("data", {}).get("status")
+            detail = report.get("error", {}).get("data",
+                                                 {}).get("reason") if report["state"] == "rejected" else report.get(
+                                                     "error", {}).get("data", {}).get("status")
             if outcome != "ok":
                 self.failures += 1
             if outcome != "ok" and self.was_given_up(report, kills):
                 self.given_up += 1
                 outcome = hostmodel.GIVEN_UP
-            self.note(order, outcome if outcome in ("ok",) else f"{outcome} ({report.get('error', {}).get('message')})", "order")
+            self.note(order,
+                      outcome if outcome in ("ok", ) else f"{outcome} ({report.get('error', {}).get('message')})",
+                      "order")
             fault = self.model.end(order, outcome, detail)
             if fault:
                 faults.append((order, f"{fault}: {report.get('error')}"))
@@ -486,9 +555,13 @@ class Soak:
         if hand.lost:
             order, why = hand.lost
             self.idle()
-            row = self.rows("SELECT op, state, error FROM orders WHERE container_id=? AND origin LIKE 'local:%' AND row > ? ORDER BY row", order["container_id"], self.local_rows)
+            row = self.rows(
+                "SELECT op, state, error FROM orders WHERE container_id=? AND origin LIKE 'local:%' AND row > ? ORDER "
+                "BY row",
+                order["container_id"], self.local_rows)
             confirmed = [o["op"] for o, outcome, _ in hand.ends if o["container_id"] == order["container_id"]]
-            extra = row[-1] if row and row[-1][0] == order["op"] and sum(r[0] == order["op"] for r in row) > confirmed.count(order["op"]) else None
+            extra = row[-1] if row and row[-1][0] == order["op"] and sum(
+                r[0] == order["op"] for r in row) > confirmed.count(order["op"]) else None
             outcome = None if not extra else "ok" if extra[1] == "succeeded" else json.loads(extra[2])["code"]
             if outcome and outcome != "ok" and "worker" in json.loads(extra[2]).get("message", ""):
                 outcome = hostmodel.GIVEN_UP
@@ -517,7 +590,8 @@ class Soak:
         """Also what orders have made the agent order itself."""
         counts = lambda: self.node.hoodyctl("status")["orders"]
         if not host.poll(lambda: not sum(counts().get(k, 0) for k in ("accepted", "running")), 60, 0.02):
-            raise harness.Failure(f"orders never end: {self.rows('SELECT op, container_id, state, step FROM orders WHERE state IN (?, ?)', 'accepted', 'running')}")
+            query = "SELECT op, container_id, state, step FROM orders WHERE state IN (?, ?)"
+            raise harness.Failure(f"orders never end: {self.rows(query, 'accepted', 'running')}")
 
     def compare(self):
         """What the host is, against what the model is: [(id, sentence)]."""
@@ -534,44 +608,69 @@ class Soak:
             if states[i] not in b.status and not (states[i] == "stopped" and "failed" in b.status):
                 found.append((i, f"is {states[i]}, and should be {'|'.join(sorted(b.status))}"))
         self.compare_database(whole, states, same)
-        same(None, "pool/containers", sorted(p.name for p in (self.pool / "containers").iterdir() if p.name not in boxes or not boxes[p.name].broken), sorted(whole))
+        same(
+            None, "pool/containers",
+            sorted(p.name for p in (self.pool / "containers").iterdir()
+                   if p.name not in boxes or not boxes[p.name].broken), sorted(whole))
         for i, b in whole.items():
             self.compare_files(b, same)
             if states[i] in ("running", "paused"):
                 self.compare_mounts(b, same)
         self.compare_network(whole, states, same)
         digests = sorted(set(self.model.images.values()))
-        same(None, "pool/images", sorted(p.name for p in (self.pool / "images").iterdir() if len(p.name) == 64), digests)
+        same(None, "pool/images", sorted(p.name for p in (self.pool / "images").iterdir() if len(p.name) == 64),
+             digests)
         return found
 
     def compare_database(self, whole, states, same):
-        rows = {r[0]: r[1:] for r in self.rows("SELECT id, project_id, coalesce(name, ''), status, spec FROM containers")}
-        same(None, "the containers of the state file", sorted(i for i in rows if i in whole or i not in self.model.boxes), sorted(whole))
+        rows = {
+            r[0]: r[1:] for r in self.rows("SELECT id, project_id, coalesce(name, ''), status, spec FROM containers")
+        }
+        same(None, "the containers of the state file",
+             sorted(i for i in rows if i in whole or i not in self.model.boxes), sorted(whole))
         for i, b in whole.items():
             if i not in rows:
                 continue
             spec = json.loads(rows[i][3])
             same(i, "state file", rows[i][:2], (b.project, b.name))
-            if rows[i][2] != states[i] and not (rows[i][2] == "failed" and states[i] == "stopped" and "failed" in b.status):
+            if rows[i][2] != states[i] and not (rows[i][2] == "failed" and states[i] == "stopped"
+                                                and "failed" in b.status):
                 same(i, "status in the state file", rows[i][2], states[i])
             same(i, "autostart", spec.get("autostart"), b.autostart)
         tables = {
-            "firewall": ("SELECT container_id, direction, rules FROM firewall", {(b.id, d): rules for b in whole.values() for d, rules in b.rules.items() if rules is not None},
-                         lambda r: ((r[0], r[1]), [{"state": "enabled", **rule} for rule in json.loads(r[2])])),
-            "network": ("SELECT container_id, json_extract(config, '$.type'), json_extract(active, '$.type') FROM network", {b.id: (b.config["type"], b.active and b.active["type"]) for b in whole.values() if b.config},
-                        lambda r: (r[0], (r[1], r[2]))),
-            "env": ("SELECT container_id, vars FROM env", {b.id: b.env for b in whole.values() if b.env}, lambda r: (r[0], json.loads(r[1]))),
-            "ssh_keys": ("SELECT container_id, key FROM ssh_keys", {b.id: b.key for b in whole.values() if b.key}, lambda r: (r[0], r[1])),
-            "snapshots": ("SELECT container_id, name, alias FROM snapshots", {(b.id, n): alias for b in whole.values() for n, (alias, _) in b.snapshots.items()}, lambda r: ((r[0], r[1]), r[2])),
+            "firewall": ("SELECT container_id, direction, rules FROM firewall", {(b.id, d): rules
+                                                                                 for b in whole.values()
+                                                                                 for d, rules in b.rules.items()
+                                                                                 if rules is not None}, lambda r:
+                         ((r[0], r[1]), [{"state": "enabled", **rule} for rule in json.loads(r[2])])),
+            "network": (
+                "SELECT container_id, json_extract(config, '$.type'), json_extract(active, '$.type') FROM network",
+                {b.id: (b.config["type"], b.active and b.active["type"]) for b in whole.values()
+                 if b.config}, lambda r: (r[0], (r[1], r[2]))),
+            "env": ("SELECT container_id, vars FROM env", {b.id: b.env for b in whole.values() if b.env}, lambda r:
+                    (r[0], json.loads(r[1]))),
+            "ssh_keys": ("SELECT container_id, key FROM ssh_keys", {b.id: b.key for b in whole.values()
+                                                                    if b.key}, lambda r: (r[0], r[1])),
+            "snapshots": ("SELECT container_id, name, alias FROM snapshots", {(b.id, n): alias for b in whole.values()
+                                                                              for n, (alias, _) in b.snapshots.items()},
+                          lambda r: ((r[0], r[1]), r[2])),
             "images": ("SELECT name, digest FROM images", self.model.images, lambda r: (r[0], r[1])),
-            "shares": ("SELECT id, source_id, path, target_id, project_id, mode, mount_path, enabled, alias FROM shares",
-                       {s.id: (s.source, s.path, s.target, s.project, s.mode, s.mount_path, int(s.enabled), s.alias) for s in self.model.shares.values()}, lambda r: (r[0], r[1:])),
-            "share_overrides": ("SELECT share_id, container_id, mount FROM share_overrides", {(s.id, c): int(mount) for s in self.model.shares.values() for c, mount in s.refused.items()}, lambda r: ((r[0], r[1]), r[2])),
+            "shares": (
+                "SELECT id, source_id, path, target_id, project_id, mode, mount_path, enabled, alias FROM shares", {
+                    s.id: (s.source, s.path, s.target, s.project, s.mode, s.mount_path, int(s.enabled), s.alias)
+                    for s in self.model.shares.values()
+                }, lambda r: (r[0], r[1:])),
+            "share_overrides": ("SELECT share_id, container_id, mount FROM share_overrides", {
+                (s.id, c): int(mount) for s in self.model.shares.values() for c, mount in s.refused.items()
+            }, lambda r: ((r[0], r[1]), r[2])),
         }
         for name, (query, want, key) in tables.items():
             got = dict(key(r) for r in self.rows(query))
             if name in ("firewall", "network", "env", "ssh_keys", "snapshots"):
-                got = {k: v for k, v in got.items() if (k[0] if isinstance(k, tuple) else k) not in self.model.boxes or (k[0] if isinstance(k, tuple) else k) in whole}
+                got = {
+                    k: v for k, v in got.items() if (k[0] if isinstance(k, tuple) else k) not in self.model.boxes or (
+                        k[0] if isinstance(k, tuple) else k) in whole
+                }
             if name == "env":
                 got = {k: v for k, v in got.items() if v}
             for k in sorted(set(got) | set(want), key=str):
@@ -579,8 +678,10 @@ class Soak:
         self.compare_proxy(same)
 
     def compare_proxy(self, same):
-        """Documents and aliases: where lanes leave the order open, the state file decides; the files are always the state file's."""
-        rows = {(scope, i): (version, json.loads(document) if document else None) for scope, i, version, document in self.rows("SELECT scope, id, file_version, document FROM documents")}
+        """Documents and aliases: where lanes leave the order open, the state file decides; the files are always the
+        state file's."""
+        rows = {(scope, i): (version, json.loads(document) if document else None)
+                for scope, i, version, document in self.rows("SELECT scope, id, file_version, document FROM documents")}
         for k in [k for k, v in self.model.documents.items() if v is None]:
             if k in rows and (k[0] == "project" or k[1] in self.model.boxes):
                 self.model.documents[k] = rows[k]
@@ -588,15 +689,20 @@ class Soak:
                 del self.model.documents[k]
         for k in sorted(set(rows) | set(self.model.documents)):
             same(k[1], f"table documents, {k}", rows.get(k), self.model.documents.get(k))
-        aliases = {i: (alias, bool(enabled), json.loads(target)["container_id"]) for i, alias, enabled, target in self.rows("SELECT id, alias, enabled, target FROM aliases")}
+        aliases = {
+            i: (alias, bool(enabled), json.loads(target)["container_id"])
+            for i, alias, enabled, target in self.rows("SELECT id, alias, enabled, target FROM aliases")
+        }
         if self.model.lived or self.model.emptied:
             self.model.aliases = dict(aliases)
         same(None, "table aliases", aliases, self.model.aliases)
         top = self.node.directory / "state/proxy"
         for scope in ("project", "container"):
             files = {p.stem: json.loads(p.read_text()) for p in (top / f"{scope}s").glob("*.json")}
-            same(None, f"{scope} documents", files, {i: document for (s, i), (_, document) in rows.items() if s == scope and document is not None})
-        same(None, "alias files", sorted(p.stem for p in (top / "aliases").glob("*.json")), sorted(alias for alias, enabled, _ in aliases.values() if enabled))
+            same(None, f"{scope} documents", files,
+                 {i: document for (s, i), (_, document) in rows.items() if s == scope and document is not None})
+        same(None, "alias files", sorted(p.stem for p in (top / "aliases").glob("*.json")),
+             sorted(alias for alias, enabled, _ in aliases.values() if enabled))
 
     def compare_files(self, b, same):
         root = self.node.root(b.id)
@@ -604,16 +710,20 @@ class Soak:
             env = (root / "etc/environment").read_text()
         except OSError:
             env = ""
-        values = dict(line.split("=", 1) for line in env.splitlines() if "=" in line and not line.startswith(("#", "HOODY_")))
+        values = dict(
+            line.split("=", 1) for line in env.splitlines() if "=" in line and not line.startswith(("#", "HOODY_")))
         same(b.id, "/etc/environment", {k: v.strip('"') for k, v in values.items() if k in "ABCDEFL"}, b.env)
         try:
             keys = (root / "root/.ssh/authorized_keys").read_text()
         except OSError:
             keys = ""
-        same(b.id, "authorized_keys", [line for line in keys.splitlines() if line.startswith("ssh-")], [b.key] if b.key else [])
+        same(b.id, "authorized_keys", [line for line in keys.splitlines() if line.startswith("ssh-")],
+             [b.key] if b.key else [])
         same(b.id, "what its root holds", self.marker(root), b.content)
         snapshots = self.pool / "containers" / b.id / "snapshots"
-        same(b.id, "snapshots on the disk", {p.name: self.marker(p) for p in snapshots.iterdir()} if snapshots.is_dir() else {}, {n: content for n, (_, content) in b.snapshots.items()})
+        same(b.id, "snapshots on the disk",
+             {p.name: self.marker(p) for p in snapshots.iterdir()} if snapshots.is_dir() else {},
+             {n: content for n, (_, content) in b.snapshots.items()})
 
     @staticmethod
     def marker(root):
@@ -627,7 +737,9 @@ class Soak:
         if not pid:
             return same(b.id, "init", None, "there")
         lines = [line.split() for line in pathlib.Path(f"/proc/{pid}/mountinfo").read_text().splitlines()]
-        seen = {f[4]: "ro" in f[5].split(",") for f in lines if f[4].startswith(("/mnt/", "/hoody/shares/", "/ramdisk"))}
+        seen = {
+            f[4]: "ro" in f[5].split(",") for f in lines if f[4].startswith(("/mnt/", "/hoody/shares/", "/ramdisk"))
+        }
         want = {at: ro for at, (ro, share) in self.model.mounts(b).items() if share.path != "/nowhere"}
         if b.ramdisk:
             want["/ramdisk"] = False
@@ -648,7 +760,11 @@ class Soak:
 
     def compare_network(self, whole, states, same):
         up = {i: b for i, b in whole.items() if states[i] in ("running", "paused")}
-        routes = {r["dst"]: r["dev"] for r in json.loads(subprocess.run(["ip", "-j", "-4", "route"], capture_output=True, text=True, check=True).stdout) if r["dev"].startswith(self.node.interfaces)}
+        routes = {
+            r["dst"]: r["dev"] for r in json.loads(
+                subprocess.run(["ip", "-j", "-4", "route"], capture_output=True, text=True, check=True).stdout)
+            if r["dev"].startswith(self.node.interfaces)
+        }
         same(None, "host links", len([n for n in host.links() if n.startswith(self.node.interfaces)]), len(up))
         links, sockets, servers = {}, {}, []
         for i, b in up.items():
@@ -657,7 +773,8 @@ class Soak:
             if not ns:
                 continue
             with ns:
-                out = subprocess.run(["ip", "-j", "-4", "addr", "show", "dev", "eth0"], capture_output=True, text=True).stdout
+                out = subprocess.run(["ip", "-j", "-4", "addr", "show", "dev", "eth0"], capture_output=True,
+                                     text=True).stdout
                 ips = [a["local"] for dev in json.loads(out or "[]") for a in dev.get("addr_info", [])]
                 servers += [listener(port) for port in INGRESS]
                 for port in EGRESS:
@@ -681,13 +798,24 @@ class Soak:
         same(None, "forwarders", len(self.node.forwarders()), len(want))
 
     def compare_table(self, up, links, same):
-        table = json.loads(subprocess.run(["nft", "-j", "list", "table", "inet", self.node.table], capture_output=True, text=True, check=True).stdout)["nftables"]
-        chains = sorted(c["chain"]["name"] for c in table if "chain" in c and c["chain"]["name"].startswith(self.node.interfaces))
-        want = sorted([f"{links[i]}-{d[0]}" for i, b in up.items() if i in links for d in ("ingress", "egress") if b.rules[d] is not None] + [f"{links[i]}-f" for i in up if i in links])
+        table = json.loads(
+            subprocess.run(["nft", "-j", "list", "table", "inet", self.node.table], capture_output=True, text=True,
+                           check=True).stdout)["nftables"]
+        chains = sorted(c["chain"]["name"] for c in table
+                        if "chain" in c and c["chain"]["name"].startswith(self.node.interfaces))
+        want = sorted([
+            f"{links[i]}-{d[0]}" for i, b in up.items() if i in links
+            for d in ("ingress", "egress") if b.rules[d] is not None
+        ] + [f"{links[i]}-f" for i in up if i in links])
         same(None, "chains of the table", chains, want)
         want = sorted(links[i] for i, b in up.items() if i in links and b.active)
-        count = sum(len(s["set"].get("elem", [])) for s in table if s.get("set", {}).get("name") == "closed") # nft lists a sole name of an interface as ""
-        there = [n for n in want if subprocess.run(["nft", "get", "element", "inet", self.node.table, "closed", f'{{ "{n}" }}'], capture_output=True).returncode == 0]
+        # nft lists a sole name of an interface as ""
+        count = sum(len(s["set"].get("elem", [])) for s in table if s.get("set", {}).get("name") == "closed")
+        there = [
+            n for n in want
+            if subprocess.run(["nft", "get", "element", "inet", self.node.table, "closed", f'{{ "{n}" }}'],
+                              capture_output=True).returncode == 0
+        ]
         same(None, "closed interfaces", (count, there), (len(want), want))
 
     # --- between rounds ---
@@ -705,11 +833,16 @@ class Soak:
         for i, text in faults[:12]:
             lines += [f"{i}: {text}"]
         for i in dict.fromkeys(i for i, _ in faults[:12] if i):
-            lines += [f"  {i} is by the model {self.model.boxes.get(i) or self.model.shares.get(i)}", *(f"    {line}" for line in self.history.get(i, [])[-25:])]
+            lines += [
+                f"  {i} is by the model {self.model.boxes.get(i) or self.model.shares.get(i)}",
+                *(f"    {line}" for line in self.history.get(i, [])[-25:])
+            ]
         if faults:
             lines += [f"the agent: {line}" for line in self.node.log_tail(40).splitlines()]
         dead = self.node.agent.poll() is not None
-        return tap.ok(not faults and not dead and not self.node.sanitizer_words(), f"{self.kind}: seed {self.seed} round {self.round}: {self.what}", *lines) if faults or dead else True
+        return tap.ok(not faults and not dead and not self.node.sanitizer_words(),
+                      f"{self.kind}: seed {self.seed} round {self.round}: {self.what}", *
+                      lines) if faults or dead else True
 
     def write(self):
         """Something new in some of the roots, for snapshots, copies and shares to tell."""
@@ -732,16 +865,24 @@ class Soak:
         self.idle()
         host.poll(lambda: not self.node.leaks(), 5)
         tap.eq(self.node.leaks(), [], f"{self.kind}: nothing is left on the host")
-        left = {t: self.rows(f"SELECT * FROM {t}") for t in ("containers", "firewall", "network", "env", "ssh_keys", "snapshots", "shares", "share_overrides", "images", "aliases")}
+        left = {
+            t: self.rows(f"SELECT * FROM {t}") for t in ("containers", "firewall", "network", "env", "ssh_keys",
+                                                         "snapshots", "shares", "share_overrides", "images", "aliases")
+        }
         tap.eq({t: r for t, r in left.items() if r}, {}, f"{self.kind}: nor in the state file")
-        tap.eq(sorted(p.name for d in ("containers", "images") for p in (self.pool / d).iterdir()), [], f"{self.kind}: nor in the pool")
+        tap.eq(sorted(p.name for d in ("containers", "images") for p in (self.pool / d).iterdir()), [],
+               f"{self.kind}: nor in the pool")
         stats = self.node.api.ask("stats")
-        tap.eq((stats["orders_terminal"], stats["orders_ended_twice"], stats["violations"]), (stats["orders_issued"], 0, []), f"{self.kind}: every order ended once, and the control API saw no breach")
+        tap.eq((stats["orders_terminal"], stats["orders_ended_twice"], stats["violations"]),
+               (stats["orders_issued"], 0, []),
+               f"{self.kind}: every order ended once, and the control API saw no breach")
         old = self.measure()
         self.node.restart()
         self.node.do("node.resync")
         new = self.measure()
-        tap.ok(old[0] <= new[0] + 2 and old[1] <= new[1] + (6 << 20), f"{self.kind}: the agent holds what a new one holds", f"descriptors {old[0]}, memory {old[1]}; new: {new}")
+        tap.ok(old[0] <= new[0] + 2 and old[1] <= new[1] + (6 << 20),
+               f"{self.kind}: the agent holds what a new one holds",
+               f"descriptors {old[0]}, memory {old[1]}; new: {new}")
         tap.eq(self.node.sanitizer_words(), [], f"{self.kind}: sanitizers are silent")
 
     def measure(self):
@@ -757,13 +898,18 @@ def soak(kind, pool, node, seed, seconds, outside):
         while good and time.monotonic() < end:
             good = s.judge(s.turn())
             if s.round % 25 == 0:
-                tap.note(f"{kind}: round {s.round}, {s.orders} orders, {sum(s.kills.values())} kills, descriptors and memory {s.measure()}")
+                tap.note(
+                    f"{kind}: round {s.round}, {s.orders} orders, {sum(s.kills.values())} kills, descriptors and "
+                    f"memory {s.measure()}"
+                )
             s.write()
         if good:
             tap.ok(True, f"{kind}: {s.round} rounds, each as the model says")
             s.wipe()
-        tap.figure(f"{kind}: {s.round} rounds, {s.orders} orders ({s.failures} of them failed, {s.given_up} by kills), {s.local_calls} local calls, {s.packets} connections, killed: " +
-                   ", ".join(f"{who} {n}" for who, n in sorted(s.kills.items())))
+        tap.figure(
+            f"{kind}: {s.round} rounds, {s.orders} orders ({s.failures} of them failed, {s.given_up} by kills), "
+            f"{s.local_calls} local calls, {s.packets} connections, killed: "
+            + ", ".join(f"{who} {n}" for who, n in sorted(s.kills.items())))
         s.server.close()
         return good
 
@@ -777,7 +923,8 @@ def main():
     outside = Outside()
     for kind in kinds:
         if kind == "btrfs":
-            with loop.FileSystem("btrfs", 4096) as fs, harness.Node(conf={"Storage": {"Pool": fs.pool, "Driver": "btrfs"}}) as node:
+            with loop.FileSystem(
+                    "btrfs", 4096) as fs, harness.Node(conf={"Storage": {"Pool": fs.pool, "Driver": "btrfs"}}) as node:
                 node.root = lambda cid, pool=fs.pool: pool / "containers" / cid / "rootfs"
                 soak(kind, fs.pool, node, seed, SECONDS / len(kinds), outside)
         else:

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The disk of the state is full and stays so: the agent ends rather than go on with what is not durable, however often it is started again, and says why; containers run on. With space again each order ends once."""
+"""The disk of the state is full and stays so: the agent ends rather than go on with what is not durable, however often
+it is started again, and says why; containers run on. With space again each order ends once."""
 import os
 import pathlib
 import signal
@@ -41,9 +42,11 @@ def main():
             init = host.init_of(node.prefix, cid)
             fill(state / "ballast")
             orders = [node.order("env.set", cid, key=f"K{i}", value="v" * 4000) for i in range(60)]
-            tap.ok(host.poll(lambda: node.agent.poll() is not None, 20, 0.05), "the agent ends when it can't make orders durable", node.log_tail())
+            tap.ok(host.poll(lambda: node.agent.poll() is not None, 20, 0.05),
+                   "the agent ends when it can't make orders durable", node.log_tail())
             tap.eq(node.agent.wait(), -signal.SIGABRT, "of its own will")
-            tap.ok("the state can't be written: No space left on device" in node.log_tail(100), "and says why", node.log_tail())
+            tap.ok("the state can't be written: No space left on device" in node.log_tail(100), "and says why",
+                   node.log_tail())
             for _ in range(STARTS):
                 try:
                     node.start_agent()
@@ -58,12 +61,15 @@ def main():
             (state / "ballast").unlink()
             node.start_agent()
             ends = [node.wait(o, 60) for o in orders]
-            tap.eq([e.get("error") for e in ends if e["state"] != "succeeded"], [], "with space again all orders are executed")
+            tap.eq([e.get("error") for e in ends if e["state"] != "succeeded"], [],
+                   "with space again all orders are executed")
             tap.eq(host.init_of(node.prefix, cid), init, "and the container has not been touched")
             tap.eq(node.do("container.delete", cid, force=True)["state"], "succeeded", "deleted")
             stats = node.api.ask("stats")
             host.poll(lambda: node.leaks() == [f"mount {state}"], 3)
-            tap.eq((node.leaks(), stats["violations"], stats["orders_ended_twice"], stats["orders_issued"] - stats["orders_terminal"]), ([f"mount {state}"], [], 0, 0), "nothing is left, every order ended once")
+            tap.eq((node.leaks(), stats["violations"], stats["orders_ended_twice"],
+                    stats["orders_issued"] - stats["orders_terminal"]), ([f"mount {state}"], [], 0, 0),
+                   "nothing is left, every order ended once")
             node.stop_agent()
         finally:
             node.stop_agent()

@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What no longer answers and is not dead, and what the kernel withholds for good. A worker, liblxc's monitor and the hooks stopped (SIGSTOP) in the middle of a start: TIMEOUT at the order's deadline, neighbours go on, all is
-undone, and nothing is left to be continued. The courier stopped, ready or not yet: missed, killed, started again, and all that was held up arrives. The portal stopped: orders of the control API go on. A worker that runs out of
-memory (a memory cgroup), an agent that runs out of descriptors (prlimit(2)): orders fail in words or wait, the agent doesn't spin, and everything works when there is room again."""
+"""What no longer answers and is not dead, and what the kernel withholds for good. A worker, liblxc's monitor and the
+hooks stopped (SIGSTOP) in the middle of a start: TIMEOUT at the order's deadline, neighbours go on, all is undone, and
+nothing is left to be continued. The courier stopped, ready or not yet: missed, killed, started again, and all that was
+held up arrives. The portal stopped: orders of the control API go on. A worker that runs out of memory (a memory
+cgroup), an agent that runs out of descriptors (prlimit(2)): orders fail in words or wait, the agent doesn't spin, and
+everything works when there is room again."""
 import contextlib
 import os
 import pathlib
@@ -22,8 +25,10 @@ import tap
 
 CALLS = "mkdirat,clone,mount,sendmsg,setns,accept4,epoll_wait"
 DEADLINE_S, MARGIN_S = max(2, round(2 * harness.SLOW)), 2 # of the struck orders; what a worker has to say so itself
-# (program, call, which of them): in liblxc's hands, on both sides of its forks, in both hooks, and at a worker's last words
-STOPS = (("hoody-worker", "mkdirat", 2), ("hoody-worker", "sendmsg", 1), ("lxc-monitor", "clone", 1), ("lxc-monitor", "mount", 3), ("hoody-netup", "sendmsg", 2), ("hoody-mounts", "setns", 1))
+# (program, call, which of them): in liblxc's hands, on both sides of its forks, in both hooks, and at a worker's last
+# words
+STOPS = (("hoody-worker", "mkdirat", 2), ("hoody-worker", "sendmsg", 1), ("lxc-monitor", "clone", 1),
+         ("lxc-monitor", "mount", 3), ("hoody-netup", "sendmsg", 2), ("hoody-mounts", "setns", 1))
 COURIER_DUE_S = 1 + 20 + 10 # PollWaitSec, the courier's own time-out, and then it is late (agent/uplink/uplink.c)
 
 
@@ -34,7 +39,8 @@ def must(node, op, cid, **params):
 
 
 def works(node, cid, what):
-    tap.eq([node.do(op, cid, timeout_s=10)["state"] for op in ("container.start", "container.stop")], ["succeeded"] * 2, what)
+    tap.eq([node.do(op, cid, timeout_s=10)["state"] for op in ("container.start", "container.stop")], ["succeeded"] * 2,
+           what)
 
 
 def in_the_middle(node, cid, neighbour):
@@ -51,11 +57,13 @@ def in_the_middle(node, cid, neighbour):
                 ends.append(time.monotonic() - began)
         report, took = node.wait(order, DEADLINE_S + MARGIN_S + 10), time.monotonic() - began
         hits = node.plan()[0]
-        tap.eq((hits, report["state"], (report.get("error") or {}).get("code")), (1, "failed", "TIMEOUT"), f"{what}: TIMEOUT")
+        tap.eq((hits, report["state"], (report.get("error") or {}).get("code")), (1, "failed", "TIMEOUT"),
+               f"{what}: TIMEOUT")
         tap.ok(took >= DEADLINE_S, f"{what}: not before its time", took)
         tap.ok(sum(end < DEADLINE_S for end in ends) >= 2, f"{what}: no neighbour waits for it", ends)
         host.poll(lambda: not host.pids_of(node.prefix, cid), 3)
-        tap.eq((node.state(cid), host.pids_of(node.prefix, cid), stopped()), ("stopped", [], []), f"{what}: all is undone, and nobody is left to be continued")
+        tap.eq((node.state(cid), host.pids_of(node.prefix, cid), stopped()), ("stopped", [], []),
+               f"{what}: all is undone, and nobody is left to be continued")
         works(node, cid, f"{what}: the next orders work")
 
 
@@ -63,7 +71,8 @@ def stopped():
     """Our programs that are stopped."""
     found = []
     for entry in pathlib.Path("/proc").iterdir():
-        if entry.name.isdigit() and (host.exe(entry.name) or "").startswith(str(harness.BUILD)) and host.status(entry.name).get("State", "")[:1] == "T":
+        if entry.name.isdigit() and (host.exe(entry.name) or "").startswith(str(harness.BUILD)) and host.status(
+                entry.name).get("State", "")[:1] == "T":
             found.append(entry.name)
     return found
 
@@ -88,7 +97,8 @@ def courier(node, cid):
     order = node.order("container.start", cid)
     time.sleep(3)
     os.kill(pid, signal.SIGCONT)
-    tap.eq((node.wait(order)["state"], node.courier_pid()), ("succeeded", pid), "one that is continued in time goes on as if nothing were")
+    tap.eq((node.wait(order)["state"], node.courier_pid()), ("succeeded", pid),
+           "one that is continued in time goes on as if nothing were")
     must(node, "container.stop", cid, timeout_s=5)
 
 
@@ -147,8 +157,10 @@ def out_of_memory(node, cid):
             worker = node.worker_pids()[0]
             (place / "cgroup.procs").write_text(str(worker))
             report = node.do("container.create", new, image=harness.IMAGE, start=False, timeout_s=10)
-            tap.ok(report["state"] == "succeeded" or report["error"]["message"], "a worker that the kernel kills for want of memory: the order ends in words", report)
-            tap.eq(node.state(new), "stopped" if report["state"] == "succeeded" else "absent", "and the host is what it says")
+            tap.ok(report["state"] == "succeeded" or report["error"]["message"],
+                   "a worker that the kernel kills for want of memory: the order ends in words", report)
+            tap.eq(node.state(new), "stopped" if report["state"] == "succeeded" else "absent",
+                   "and the host is what it says")
             killed += not host.is_alive(worker)
             must(node, "container.delete", new, force=True)
         tap.ok(killed > 0, "some were killed", killed)
@@ -176,13 +188,15 @@ def crowd(node, cid):
             client.connect(str(node.directory / "run/agent.sock"))
         time.sleep(1)
         calls = node.plan()[2]
-        tap.ok(calls[("hoody-agent", "epoll_wait")] < 100, "clients that the agent has no descriptor for don't keep it awake", calls)
+        tap.ok(calls[("hoody-agent", "epoll_wait")] < 100,
+               "clients that the agent has no descriptor for don't keep it awake", calls)
         tap.eq(client.recv(1), b"", "but are turned away")
     resource.prlimit(agent, resource.RLIMIT_NOFILE, was)
 
 
 def out_of_descriptors(node, cid):
-    """None that is free, and a few: what is missing first differs. An agent that can't ask the kernel about its containers ends, and is started again."""
+    """None that is free, and a few: what is missing first differs. An agent that can't ask the kernel about its
+    containers ends, and is started again."""
     for more in (0, 1, 2, 3, 5):
         agent = node.agent_pid()
         was = resource.prlimit(agent, resource.RLIMIT_NOFILE)
@@ -193,9 +207,12 @@ def out_of_descriptors(node, cid):
         if node.is_up():
             resource.prlimit(agent, resource.RLIMIT_NOFILE, was)
         death = node.again()
-        tap.ok(death is None or death == 128 + signal.SIGABRT and "can't be asked about" in node.log_tail(60), f"with {more} descriptors left the agent goes on, or ends because it can't ask the kernel", death, node.log_tail(60))
+        tap.ok(death is None or death == 128 + signal.SIGABRT and "can't be asked about" in node.log_tail(60),
+               f"with {more} descriptors left the agent goes on, or ends because it can't ask the kernel", death,
+               node.log_tail(60))
         ends = [node.wait(o) for o in orders]
-        tap.ok(all(e["state"] == "succeeded" or e["error"]["code"] and e["error"]["message"] for e in ends), f"with {more} descriptors left orders end in words", ends)
+        tap.ok(all(e["state"] == "succeeded" or e["error"]["code"] and e["error"]["message"] for e in ends),
+               f"with {more} descriptors left orders end in words", ends)
         node.do("container.force-stop", cid)
     works(node, cid, "with descriptors again all works")
     tap.eq(node.hoodyctl("status")["control"]["state"], "connected", "and it is connected")
@@ -210,7 +227,8 @@ def main():
         for other in (neighbour, source):
             must(node, "container.create", other, image=harness.IMAGE)
         (node.root(source) / "data").mkdir()
-        must(node, "share.create", None, share_id=node.new_id(), source_container_id=source, source_path="/data", target_container_id=cid, mode="readonly", mount_path="/mnt/s")
+        must(node, "share.create", None, share_id=node.new_id(), source_container_id=source, source_path="/data",
+             target_container_id=cid, mode="readonly", mount_path="/mnt/s")
         agent = node.agent_pid()
         in_the_middle(node, cid, neighbour)
         for test in (courier, portal, out_of_memory, crowd):
@@ -222,7 +240,8 @@ def main():
             must(node, "container.delete", c, force=True)
         host.poll(lambda: not node.leaks(), 3)
         stats = node.api.ask("stats")
-        tap.eq((node.leaks(), stats["violations"], stats["orders_ended_twice"], node.sanitizer_words()), ([], [], 0, []), "nothing is left, no breach, every order ended once, sanitizers are silent")
+        tap.eq((node.leaks(), stats["violations"], stats["orders_ended_twice"], node.sanitizer_words()),
+               ([], [], 0, []), "nothing is left, no breach, every order ended once, sanitizers are silent")
     tap.done()
 
 

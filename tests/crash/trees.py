@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Snapshot, restore, copy, sync and delete, killed: the agent or the worker, at every N-th call by which the disk changes, and at random instants. Afterwards the root is the old one or the new one,
-as the order's report says, nothing half-made lies in the pool, and the same order again succeeds. On btrfs and on ext4. The seed is printed; HOODY_SEED repeats a run, HOODY_ROUNDS has more."""
+"""Snapshot, restore, copy, sync and delete, killed: the agent or the worker, at every N-th call by which the disk
+changes, and at random instants. Afterwards the root is the old one or the new one, as the order's report says, nothing
+half-made lies in the pool, and the same order again succeeds. On btrfs and on ext4. The seed is printed; HOODY_SEED
+repeats a run, HOODY_ROUNDS has more."""
 import os
 import pathlib
 import random
@@ -56,19 +58,25 @@ class Pool:
 
     def litter(self):
         """Half-made things: everything hidden but a sync's base."""
-        return [str(p.relative_to(self.fs.pool)) for d in (self.fs.pool / "containers", self.directory(self.source), self.directory(self.copy), self.directory(self.source) / "snapshots")
-                if d.is_dir() for p in d.iterdir() if p.name.startswith(".") and p.name != ".base"]
+        return [
+            str(p.relative_to(self.fs.pool))
+            for d in (self.fs.pool / "containers", self.directory(self.source), self.directory(self.copy),
+                      self.directory(self.source) / "snapshots") if d.is_dir() for p in d.iterdir()
+            if p.name.startswith(".") and p.name != ".base"
+        ]
 
 
 def snapshot(pool):
     now = pool.write(pool.source)
-    return ("snapshot.create", pool.source, {"alias": f"s{now}"},
-            lambda done: (pool.directory(pool.source) / "snapshots" / f"s{now}").exists() == done and (not done or pool.state(pool.source, f"snapshots/s{now}") == now))
+    return ("snapshot.create", pool.source, {"alias": f"s{now}"}, lambda done:
+            (pool.directory(pool.source) / "snapshots" / f"s{now}").exists() == done and
+            (not done or pool.state(pool.source, f"snapshots/s{now}") == now))
 
 
 def restore(pool):
     old, base = pool.write(pool.source), pool.state(pool.source, "snapshots/base")
-    return "snapshot.restore", pool.source, {"name": "base"}, lambda done: pool.state(pool.source) == (base if done else old)
+    return "snapshot.restore", pool.source, {"name": "base"}, lambda done: pool.state(pool.source) == (base
+                                                                                                       if done else old)
 
 
 def sync(pool):
@@ -78,8 +86,11 @@ def sync(pool):
 
 def copy(pool):
     cid, now = pool.node.new_id(), pool.state(pool.source)
-    return ("container.copy", cid, {"source_container_id": pool.source, "start": False},
-            lambda done: pool.directory(cid).exists() == done and (not done or (pool.state(cid) == now and pool.state(cid, "snapshots/base") == pool.state(pool.source, "snapshots/base"))))
+    return (
+        "container.copy", cid, {"source_container_id": pool.source,
+                                "start": False}, lambda done: pool.directory(cid).exists() == done and
+        (not done or
+         (pool.state(cid) == now and pool.state(cid, "snapshots/base") == pool.state(pool.source, "snapshots/base"))))
 
 
 def remove(pool):
@@ -135,7 +146,9 @@ def at_random(pool, make, rng, kind):
         if who == "agent":
             pool.node.start_agent()
 
-    good = sum(judge(pool, make, f"{kind}: {make.__name__} killed at a random instant, round {n}", kill) for n in range(ROUNDS))
+    good = sum(
+        judge(pool, make, f"{kind}: {make.__name__} killed at a random instant, round {n}", kill)
+        for n in range(ROUNDS))
     tap.ok(good == ROUNDS, f"{kind}: {make.__name__}: old or new after {ROUNDS} kills at random instants", good)
 
 
@@ -147,11 +160,15 @@ def at_boundaries(pool, make, kind):
         hit.write_text("")
         node.start_agent(wrap=[FAILNTH, "--program", "hoody-worker", "--log", hit, CALLS, str(n), "KILL", "--"])
         op, cid, params, _ = made = make(pool)
-        good = judge(pool, lambda pool: made, f"{kind}: {make.__name__}: worker killed at call {n}", lambda: None, node.restart) # what judges is not struck
+        # what judges is not struck
+        good = judge(pool, lambda pool: made, f"{kind}: {make.__name__}: worker killed at call {n}", lambda: None,
+                     node.restart)
         if not hit.read_text() or not good or hits > 60:
             break
         n, hits = n + STEP, hits + 1
-    tap.ok(hits > 0 and good, f"{kind}: {make.__name__}: old or new after a kill at every {STEP}th of its {n} calls that change the disk", hits)
+    tap.ok(hits > 0 and good,
+           f"{kind}: {make.__name__}: old or new after a kill at every {STEP}th of its {n} calls that change the disk",
+           hits)
 
 
 def main():
@@ -161,7 +178,8 @@ def main():
     rng = random.Random(seed)
     tap.note(f"seed {seed}")
     for kind in ("btrfs", "ext4"):
-        with loop.FileSystem(kind, 512) as fs, harness.Node(conf={"Storage": {"Pool": fs.pool, "Driver": "auto"}}) as node:
+        with loop.FileSystem(kind,
+                             512) as fs, harness.Node(conf={"Storage": {"Pool": fs.pool, "Driver": "auto"}}) as node:
             pool = Pool(fs, node)
             for make in OPS:
                 at_random(pool, make, rng, kind)

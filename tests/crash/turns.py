@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A worker that was killed while the kernel held it in rename(2), on a pool that stands still (fsfreeze): it lives on, and its call still has its effect. The next agent's worker waits until it is gone, an
-agent that is asked to end doesn't, and what comes of the order is whole. On a host without a cgroup v1 freezer the pool stands still for as long as the worker, so the next agent's stands too."""
+"""A worker that was killed while the kernel held it in rename(2), on a pool that stands still (fsfreeze): it lives on,
+and its call still has its effect. The next agent's worker waits until it is gone, an agent that is asked to end
+doesn't, and what comes of the order is whole. On a host without a cgroup v1 freezer the pool stands still for as long
+as the worker, so the next agent's stands too."""
 import contextlib
 import os
 import pathlib
@@ -51,7 +53,8 @@ def held(pid, prefix):
 def waits(node):
     """Does somebody wait for a lock on the file of turns?"""
     inode = (node.directory / "run/turns").stat().st_ino if (node.directory / "run/turns").exists() else None
-    return any("->" in line and line.split()[-3].endswith(f":{inode}") for line in pathlib.Path("/proc/locks").read_text().splitlines())
+    return any("->" in line and line.split()[-3].endswith(f":{inode}")
+               for line in pathlib.Path("/proc/locks").read_text().splitlines())
 
 
 def is_stuck(pid):
@@ -80,12 +83,15 @@ def round_of(node, fs, call, sig, op, cid, **params):
             stuck = host.poll(lambda: is_stuck(worker), 10)
             is_held = worker_held.enter_context(held(worker, node.prefix))
             node.stop_agent(sig)
-            tap.ok(stuck and host.is_alive(worker), f"{what}: it ends, and its worker can't", host.status(worker).get("State"))
+            tap.ok(stuck and host.is_alive(worker), f"{what}: it ends, and its worker can't",
+                   host.status(worker).get("State"))
             if not is_held:
                 node.start_agent()
         if is_held:
             node.start_agent()
-            host.poll(lambda: waits(node) or host.status(worker) == {} or node.api.ask("stats")["orders_terminal"] == node.api.ask("stats")["orders_issued"], 20)
+            host.poll(
+                lambda: waits(node) or host.status(worker) == {} or node.api.ask("stats")["orders_terminal"] == node.api
+                .ask("stats")["orders_issued"], 20)
             tap.ok(waits(node), f"{what}: the next agent's worker waits while the last one is there", node.log_tail(10))
     report = node.wait(order)
     tap.ok(report["state"] == "succeeded" and not host.is_alive(worker), f"{what}: then it succeeds", report)
@@ -100,19 +106,23 @@ def main():
     if os.geteuid() != 0:
         tap.skip_all("needs root")
     for kind in ("btrfs", "ext4"):
-        with loop.FileSystem(kind, 512) as fs, harness.Node(conf={"Storage": {"Pool": fs.pool, "Driver": "auto"}}) as node:
+        with loop.FileSystem(kind,
+                             512) as fs, harness.Node(conf={"Storage": {"Pool": fs.pool, "Driver": "auto"}}) as node:
             for sig in (signal.SIGKILL, signal.SIGTERM):
                 cid = node.new_id()
                 round_of(node, fs, "renameat", sig, "container.create", cid, image=harness.IMAGE, start=False)
-                tap.eq((node.do("container.start", cid)["state"], node.state(cid)), ("succeeded", "running"), f"{kind}: what was created is whole")
+                tap.eq((node.do("container.start", cid)["state"], node.state(cid)), ("succeeded", "running"),
+                       f"{kind}: what was created is whole")
                 round_of(node, fs, "renameat", sig, "snapshot.create", cid, alias="one")
                 node.do("container.force-stop", cid)
                 round_of(node, fs, "renameat2", sig, "snapshot.restore", cid, name="one")
-                tap.eq((node.state(cid), litter(fs)), ("running", []), f"{kind}: what was restored is whole, and nothing half-made is left")
+                tap.eq((node.state(cid), litter(fs)), ("running", []),
+                       f"{kind}: what was restored is whole, and nothing half-made is left")
                 node.restart()
                 node.do("container.delete", cid, force=True)
             host.poll(lambda: not node.leaks(), 3)
-            tap.eq((node.leaks(), os.listdir(fs.pool / "containers"), node.violations()), ([], [], []), f"{kind}: nothing is left, no breach")
+            tap.eq((node.leaks(), os.listdir(fs.pool / "containers"), node.violations()), ([], [], []),
+                   f"{kind}: nothing is left, no breach")
     tap.done()
 
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Shares, environment, documents, aliases and ramdisks with the agent or its workers killed at random: every order ends once, and what the kernel and the disk have is what the ends say."""
+"""Shares, environment, documents, aliases and ramdisks with the agent or its workers killed at random: every order ends
+once, and what the kernel and the disk have is what the ends say."""
 import json
 import os
 import pathlib
@@ -22,7 +23,10 @@ SEED = 20261124
 
 def mounts(node, cid):
     pid = host.init_of(node.prefix, cid)
-    return {line.split()[4]: "ro" in line.split()[5].split(",") for line in pathlib.Path(f"/proc/{pid}/mountinfo").read_text().splitlines()}
+    return {
+        line.split()[4]: "ro" in line.split()[5].split(",")
+        for line in pathlib.Path(f"/proc/{pid}/mountinfo").read_text().splitlines()
+    }
 
 
 def read(path):
@@ -56,7 +60,8 @@ def given_up(node, op, share, **more):
         stop.set()
         thread.join()
     now = recorded()
-    tap.ok(report["state"] == "failed" and all(now.get(k, "gone") == before[k] for k in ("mode", "enabled", "alias")), f"{op}: an order that is given up leaves what was wished before", report, now)
+    tap.ok(report["state"] == "failed" and all(now.get(k, "gone") == before[k] for k in ("mode", "enabled", "alias")),
+           f"{op}: an order that is given up leaves what was wished before", report, now)
 
 
 def main():
@@ -100,7 +105,11 @@ def main():
                     node.start_agent()
             ends = [(op, node.wait(order, 60)) for op, _, order in wishes]
             # A step that can be undone is, when its worker dies; then all is as before.
-            undone = {op for op, r in ends if r["state"] == "failed" and op in ("container.restart", "container.update") and "worker" in r["error"]["message"]}
+            undone = {
+                op for op, r in ends
+                if r["state"] == "failed" and op in ("container.restart",
+                                                     "container.update") and "worker" in r["error"]["message"]
+            }
             failed = [(op, r["error"]) for op, r in ends if r["state"] != "succeeded" and op not in undone]
             if "container.update" not in undone:
                 ramdisk = n % 2 == 1
@@ -110,14 +119,18 @@ def main():
             want = {"/mnt/s": n % 3 != 0, "/ramdisk": ramdisk}
             env = read(node.root(b) / "etc/environment") or ""
             names = sorted(p.name for p in (node.directory / "state/proxy/aliases").iterdir())
-            good = not failed and {at: at in seen for at in want} == want and not seen.get("/mnt/s", False) and f"N={n}\n" in env and json.loads(read(document)) == {"n": n} and names == [f"alias-{n}.json"]
+            good = not failed and {at: at in seen for at in want
+                                   } == want and not seen.get("/mnt/s", False) and f"N={n}\n" in env and json.loads(
+                                       read(document)) == {"n": n} and names == [f"alias-{n}.json"]
             if not good:
-                bad.append((n, failed, {at: at in seen for at in want}, want, seen.get("/mnt/s"), env, read(document), names))
+                bad.append(
+                    (n, failed, {at: at in seen for at in want}, want, seen.get("/mnt/s"), env, read(document), names))
         tap.ok(not bad, f"{ROUNDS} rounds: all of it is as the orders say", *bad[:3])
         given_up(node, "share.update", share)
         given_up(node, "share.create", share, **there)
         stats = node.api.ask("stats")
-        tap.eq((stats["orders_terminal"], stats["orders_ended_twice"], stats["violations"]), (stats["orders_issued"], 0, []), "every order ended once")
+        tap.eq((stats["orders_terminal"], stats["orders_ended_twice"], stats["violations"]),
+               (stats["orders_issued"], 0, []), "every order ended once")
         tap.figure(f"the agent killed {kills['agent']} times, its workers {kills['worker']} times")
         for cid in (a, b):
             node.do("container.delete", cid, force=True)

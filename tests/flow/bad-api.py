@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A control API (or somebody on the way to it) that misbehaves in every way it can: whatever comes, the agent lives, believes nothing unsigned, and the next good answer is obeyed."""
+"""A control API (or somebody on the way to it) that misbehaves in every way it can: whatever comes, the agent lives,
+believes nothing unsigned, and the next good answer is obeyed."""
 import os
 import pathlib
 import signal
@@ -10,8 +11,10 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 import harness
 import tap
 
-ORDERS = ("drop", "delay", "repeat", "reorder", "truncate", "tamper", "5xx", "unsigned", "bad-signature", "withhold", "retry-after", "redirect", "garbage", "huge", "gzip-cut", "gzip-more")
-REPORTS = ("drop", "5xx", "tamper", "unsigned", "bad-signature", "garbage", "wrong-ack", "truncate", "retry-after", "gzip-cut")
+ORDERS = ("drop", "delay", "repeat", "reorder", "truncate", "tamper", "5xx", "unsigned", "bad-signature", "withhold",
+          "retry-after", "redirect", "garbage", "huge", "gzip-cut", "gzip-more")
+REPORTS = ("drop", "5xx", "tamper", "unsigned", "bad-signature", "garbage", "wrong-ack", "truncate", "retry-after",
+           "gzip-cut")
 
 
 def main():
@@ -33,7 +36,8 @@ def main():
                     except harness.Failure:
                         ends = None
                 # Out of order the second comes first, and the first is then a replay.
-                want = (["succeeded", "succeeded"], ["rejected", "succeeded"], ["rejected", "failed"]) if what == "reorder" else (["succeeded", "succeeded"],)
+                want = (["succeeded", "succeeded"], ["rejected", "succeeded"],
+                        ["rejected", "failed"]) if what == "reorder" else (["succeeded", "succeeded"], )
                 tap.ok(ends in want, f"{what} on {on}: the orders came through", ends, node.log_tail(6))
                 node.api.ask("misbehave", what="none", on=on, count=0)
                 if node.state(cid) == "paused":
@@ -44,7 +48,8 @@ def main():
             before = node.log.read_text()
             ends = [node.do(op, cid)["state"] for op in ("container.pause", "container.resume")]
             tap.eq(ends, ["succeeded", "succeeded"], f"answers of {what} are read")
-            tap.ok("warning" not in node.log.read_text().removeprefix(before), "and there is nothing to say of them", node.log_tail(6))
+            tap.ok("warning" not in node.log.read_text().removeprefix(before), "and there is nothing to say of them",
+                   node.log_tail(6))
             node.api.ask("misbehave", what="none", on="all", count=0)
         tap.eq((node.agent_pid(), node.courier_pid()), (agent, courier), "neither agent nor courier ended for it")
         tap.eq(node.violations(), [], "the control API saw no breach of the protocol")
@@ -56,7 +61,8 @@ def main():
         os.kill(harness.host.init_of(node.prefix, cid), signal.SIGKILL)
         node.api.start()
         node.agent.send_signal(signal.SIGHUP)
-        report = node.wait_report("container.status", timeout_s=30, container_id=cid, to_status="stopped", triggered_by="crash")
+        report = node.wait_report("container.status", timeout_s=30, container_id=cid, to_status="stopped",
+                                  triggered_by="crash")
         tap.ok(report, "what happened while the API was away is reported when it is back")
         # The keys of a restarted API are the same; so is what it acknowledged.
         tap.eq(node.violations(), [], "and the chain of batches holds")
@@ -65,7 +71,10 @@ def main():
         rotate = node.api.ask("rotate", kid="v2")
         tap.eq(node.wait(rotate["id"])["state"], "succeeded", "the key is rotated")
         tap.eq(node.do("container.start", cid)["state"], "succeeded", "orders of the new key are obeyed")
-        refused = node.api.ask("envelope", order={"op": "container.delete", "container_id": cid, "project_id": harness.PROJECT, "params": {"force": True}}, sign_with="v1")
+        refused = node.api.ask(
+            "envelope", order={
+                "op": "container.delete", "container_id": cid, "project_id": harness.PROJECT, "params": {"force": True}
+            }, sign_with="v1")
         node.api.ask("raw", envelope=refused["envelope"])
         node.agent.send_signal(signal.SIGHUP)
         tap.eq(node.do("container.pause", cid)["state"], "succeeded", "while one of the old key")

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""HTTP's worst habits on the local socket: pipelining, one-byte writes, half-closed sockets, oversized and malformed everything, slow and lost clients. Nothing malformed is done, nobody else is held up,
-and who may not ask is not answered."""
+"""HTTP's worst habits on the local socket: pipelining, one-byte writes, half-closed sockets, oversized and malformed
+everything, slow and lost clients. Nothing malformed is done, nobody else is held up, and who may not ask is not
+answered."""
 import itertools
 import json
 import os
@@ -25,7 +26,8 @@ NUMBERS = itertools.count()
 
 def post(headers, body=PROJECT, path=b"/api/v1/projects", version=b"HTTP/1.1"):
     """Each would make a project of its own."""
-    return b"POST " + path + b" " + version + b"\r\nHost: node\r\n" + headers + b"\r\n" + body.replace(b"smuggled", b"smug%04d" % next(NUMBERS))
+    return b"POST " + path + b" " + version + b"\r\nHost: node\r\n" + headers + b"\r\n" + body.replace(
+        b"smuggled", b"smug%04d" % next(NUMBERS))
 
 
 LENGTH = b"Content-Length: %d\r\n" % len(PROJECT)
@@ -93,7 +95,8 @@ class Client:
         self.sock.settimeout(timeout_s * harness.SLOW)
         while len(found) < most:
             head, cut, rest = data.partition(b"\r\n\r\n")
-            length = next((int(line[15:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")), 0)
+            length = next(
+                (int(line[15:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")), 0)
             if cut and len(rest) >= length:
                 status = int(head.split()[1])
                 data = rest[length:]
@@ -125,9 +128,14 @@ def once(path, data, then_close=False, **options):
 
 def as_user(uid, gids, path):
     """What another user of this host gets: the status, or the error's number."""
-    code = ("import os,socket,sys\nos.setgroups([%s]); os.setgid(65534); os.setuid(%d)\ns=socket.socket(socket.AF_UNIX)\n"
-            "try:\n s.connect(%r); s.sendall(%r); print(s.recv(4096).split()[1].decode())\nexcept OSError as e: print(-e.errno)") % (",".join(map(str, gids)), uid, str(path), GET)
-    return int(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20 * harness.SLOW).stdout or 0)
+    code = (
+        "import os,socket,sys\nos.setgroups([%s]); os.setgid(65534); os.setuid(%d)\ns=socket.socket(socket.AF_UNIX)\n"
+        "try:\n s.connect(%r); s.sendall(%r); print(s.recv(4096).split()[1].decode())\nexcept OSError as e: "
+        "print(-e.errno)"
+    ) % (",".join(map(str, gids)), uid, str(path), GET)
+    return int(
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20 * harness.SLOW).stdout
+        or 0)
 
 
 def main():
@@ -143,12 +151,15 @@ def main():
         wrong = [(name, got, want) for name, data, want in GOOD if (got := once(path, data)) != [want]]
         tap.ok(not wrong, f"{len(GOOD)} unusual requests are answered as they should", *wrong)
         projects = len(api.do("GET", "/projects")["projects"])
-        wrong = [(name, got) for name, got in ((name, once(path, data, then_close=True, timeout_s=5)) for name, data in BAD) if any(s < 400 for s in got)]
+        wrong = [(name, got) for name, got in ((name, once(path, data, then_close=True, timeout_s=5))
+                                               for name, data in BAD) if any(s < 400 for s in got)]
         tap.ok(not wrong, f"{len(BAD)} malformed ones are refused", *wrong)
         tap.eq(len(api.do("GET", "/projects")["projects"]), projects, "and none of them was done")
         # What one reader takes for a body another takes for the next request: one answer at most may be a success.
         both = post(CHUNKED + LENGTH, b"0\r\n\r\n" + GET)
-        tap.ok(sum(s < 300 for s in once(path, both, then_close=True, most=3, timeout_s=5)) <= 1, "length and chunks together smuggle nothing")
+        tap.ok(
+            sum(s < 300 for s in once(path, both, then_close=True, most=3, timeout_s=5)) <= 1,
+            "length and chunks together smuggle nothing")
 
         # --- the ways bytes come ---
         began = time.monotonic()
@@ -162,11 +173,16 @@ def main():
         client.sock.shutdown(socket.SHUT_WR)
         tap.eq(client.answers(), [201], "a client that has closed its half still gets its answer")
         client.close()
-        curl = ["/usr/bin/curl", "-s", "--max-time", "20", "--unix-socket", str(path), "-o", "/dev/null", "-w", "%{http_code} "]
+        curl = [
+            "/usr/bin/curl", "-s", "--max-time", "20", "--unix-socket",
+            str(path), "-o", "/dev/null", "-w", "%{http_code} "
+        ]
         big = node.directory / "big"
         big.write_text('{"alias":"' + "x" * 900_000 + '"}')
-        out = subprocess.run([*curl, "--data-binary", f"@{big}", "http://node/api/v1/projects", "-:", *curl[1:], "-H", "Transfer-Encoding: chunked", "-d", '{"alias":"y"}',
-                              "http://node/api/v1/projects"], capture_output=True, text=True).stdout
+        out = subprocess.run([
+            *curl, "--data-binary", f"@{big}", "http://node/api/v1/projects", "-:", *curl[1:], "-H",
+            "Transfer-Encoding: chunked", "-d", '{"alias":"y"}', "http://node/api/v1/projects"
+        ], capture_output=True, text=True).stdout
         head = subprocess.run([*curl[:-4], "-I", "http://node/api/v1/ip"], capture_output=True, text=True).stdout
         tap.ok(head.startswith("HTTP/1.1 200") and "Content-Length" in head, "HEAD is GET without the body", head)
         tap.eq(out.split(), ["400", "201"], "curl sends a large body (with Expect), and chunks")
@@ -181,10 +197,13 @@ def main():
         project = api.do("POST", "/projects", {"alias": "p"})["id"]
         body = json.dumps({"image": harness.IMAGE, "name": "lost"}).encode()
         client = Client(path)
-        client.send(post(b"Content-Length: %d\r\n" % len(body), body, path=f"/api/v1/projects/{project}/containers".encode()))
+        client.send(
+            post(b"Content-Length: %d\r\n" % len(body), body, path=f"/api/v1/projects/{project}/containers".encode()))
         time.sleep(0.01)
         client.close()
-        lost = host.poll(lambda: next((c for c in api.do("GET", "/containers")["containers"] if c["name"] == "lost" and c["status"] == "running"), None), 10, 0.05)
+        lost = host.poll(
+            lambda: next((c for c in api.do("GET", "/containers")["containers"]
+                          if c["name"] == "lost" and c["status"] == "running"), None), 10, 0.05)
         tap.ok(lost, "a client is lost: its operation goes on")
         deaf = [Client(path) for _ in range(20)]
         for client in deaf:
@@ -202,10 +221,12 @@ def main():
             fresh.append(Client(path))
             fresh[-1].send(b"GET /api/v1/events HTTP/1.1\r\nHost: node\r\nAccept: text/event-stream\r\n\r\n")
         heads = [client.sock.recv(4096).split()[1] for client in fresh]
-        tap.eq((heads[:64], heads[64]), ([b"200"] * 64, b"429"), "followers who never read are let go, and their places are free")
+        tap.eq((heads[:64], heads[64]), ([b"200"] * 64, b"429"),
+               "followers who never read are let go, and their places are free")
         for client in deaf + fresh:
             client.close()
-        tap.eq((host.children(node.agent_pid(), "hoody-portal"), node.agent.poll()), (portal, None), "agent and portal are still the same processes")
+        tap.eq((host.children(node.agent_pid(), "hoody-portal"), node.agent.poll()), (portal, None),
+               "agent and portal are still the same processes")
 
         # --- who may ask ---
         tap.eq(as_user(65534, [], path), -13, "a stranger can't even connect")
@@ -215,7 +236,8 @@ def main():
         os.kill(portal[0], signal.SIGCONT)
         api.do("DELETE", f"/containers/{lost['id']}", {"force": True})
         host.poll(lambda: not node.leaks(), 3)
-        tap.eq((node.leaks(), node.sanitizer_words(), node.stop_agent()), ([], [], 0), "nothing is left, sanitizers are silent, the agent ends when asked")
+        tap.eq((node.leaks(), node.sanitizer_words(), node.stop_agent()), ([], [], 0),
+               "nothing is left, sanitizers are silent, the agent ends when asked")
     tap.done()
 
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Every body of every route, as the description has it, with one member at a time missing, null, of each wrong type, out of range, unknown or standing twice: it is refused, the refusal names that member, and nothing is
-different afterwards: no order was journaled, and neither containers, rules, documents nor events have changed."""
+"""Every body of every route, as the description has it, with one member at a time missing, null, of each wrong type,
+out of range, unknown or standing twice: it is refused, the refusal names that member, and nothing is different
+afterwards: no order was journaled, and neither containers, rules, documents nor events have changed."""
 import json
 import os
 import pathlib
@@ -13,11 +14,21 @@ import harness
 import local
 import tap
 
-WRONG = {"string": "banana", "integer": 1, "number": 1.5, "boolean": True, "object": {"banana": 1}, "array": [{"banana": [1]}], "null": None}
-KEYS = {"key": "A_KEY", "name": "a-name", "group": "g", "program": "http", "service": "http", "hook": "0" * 26, "image": "debian-13"}
+WRONG = {
+    "string": "banana", "integer": 1, "number": 1.5, "boolean": True, "object": {"banana": 1},
+    "array": [{"banana": [1]}], "null": None
+}
+KEYS = {
+    "key": "A_KEY", "name": "a-name", "group": "g", "program": "http", "service": "http", "hook": "0" * 26,
+    "image": "debian-13"
+}
 # What a form looks like is the op's to know; the description has types and ranges.
-SAMPLE = {"proxy": "socks5://127.0.0.1:1080", "before": "2020-01-01T00:00:00.000Z", "url": "https://example.invalid/", "sha256": "0" * 64, "path": "/srv", "source_path": "/srv", "mount_path": "/mnt/x",
-          "image": "builtin:busybox", "container_image": "builtin:busybox", "port": "80", "destination_port": "80", "source_port": "80", "source": "10.0.0.0/8", "destination": "10.0.0.0/8", "color": "#ABC"}
+SAMPLE = {
+    "proxy": "socks5://127.0.0.1:1080", "before": "2020-01-01T00:00:00.000Z", "url": "https://example.invalid/",
+    "sha256": "0" * 64, "path": "/srv", "source_path": "/srv", "mount_path": "/mnt/x", "image": "builtin:busybox",
+    "container_image": "builtin:busybox", "port": "80", "destination_port": "80", "source_port": "80",
+    "source": "10.0.0.0/8", "destination": "10.0.0.0/8", "color": "#ABC"
+}
 
 
 class Forms:
@@ -37,7 +48,10 @@ class Forms:
             return s["enum"][0] if "enum" in s else SAMPLE.get(name) or "a" * max(s.get("minLength", 0), 1)
         if s["type"] in ("integer", "number"):
             return max(s.get("minimum", 1), 1)
-        return {"boolean": True, "object": self.least(s) if s["type"] == "object" else None, "array": [self.good("", s["items"])] * s.get("minItems", 0) if s["type"] == "array" else None}[s["type"]]
+        return {
+            "boolean": True, "object": self.least(s) if s["type"] == "object" else None,
+            "array": [self.good("", s["items"])] * s.get("minItems", 0) if s["type"] == "array" else None
+        }[s["type"]]
 
     def least(self, form):
         return {n: self.good(n, form["properties"][n]) for n in form.get("required", [])}
@@ -66,7 +80,8 @@ class Forms:
                 if k["maxItems"] < 1000:
                     yield "too many", [self.good("", k["items"])] * (k["maxItems"] + 1), name
                 if self.of(k["items"]).get("type") == "object":
-                    yield from ((what, [value], f"{name}[0].{inner}") for what, value, inner in self.members(self.of(k["items"])))
+                    yield from ((what, [value], f"{name}[0].{inner}")
+                                for what, value, inner in self.members(self.of(k["items"])))
                 else:
                     yield "an entry of another type", [{"banana": 1}], f"{name}[0]"
 
@@ -100,8 +115,12 @@ def cases(forms, form):
 
 def picture(api, project, cid):
     """All that a body could have changed."""
-    paths = ["/projects", "/containers", f"/containers/{cid}/env", f"/containers/{cid}/firewall/rules", f"/containers/{cid}/snapshots", f"/containers/{cid}/storage/shares", "/proxy/aliases",
-             f"/projects/{project}/proxy/permissions", f"/containers/{cid}/proxy/permissions", f"/containers/{cid}/proxy/hooks", "/operations?limit=500", "/events?limit=500", "/images/user"]
+    paths = [
+        "/projects", "/containers", f"/containers/{cid}/env", f"/containers/{cid}/firewall/rules",
+        f"/containers/{cid}/snapshots", f"/containers/{cid}/storage/shares", "/proxy/aliases",
+        f"/projects/{project}/proxy/permissions", f"/containers/{cid}/proxy/permissions",
+        f"/containers/{cid}/proxy/hooks", "/operations?limit=500", "/events?limit=500", "/images/user"
+    ]
     return {p: api.do("GET", p) for p in paths}
 
 
@@ -114,9 +133,12 @@ def main():
         root = api.ask("GET", "/openapi.json")[2]
         forms = Forms(root)
         project = api.do("POST", "/projects", {"alias": "p"})["id"]
-        cid = api.do("POST", f"/projects/{project}/containers", {"image": harness.IMAGE, "name": "one", "start": False})["id"]
-        other = api.do("POST", f"/projects/{project}/containers", {"image": harness.IMAGE, "name": "two", "start": False})["id"]
-        share = api.do("POST", f"/containers/{other}/storage/shares", {"path": "/srv", "target_container_id": cid})["id"]
+        cid = api.do("POST", f"/projects/{project}/containers",
+                     {"image": harness.IMAGE, "name": "one", "start": False})["id"]
+        other = api.do("POST", f"/projects/{project}/containers",
+                       {"image": harness.IMAGE, "name": "two", "start": False})["id"]
+        share = api.do("POST", f"/containers/{other}/storage/shares",
+                       {"path": "/srv", "target_container_id": cid})["id"]
         alias = api.do("POST", "/proxy/aliases", {"container_id": cid, "alias": "one-alias"})["id"]
         api.do("PUT", f"/containers/{cid}/env", {"K": "v"})
         api.do("POST", f"/containers/{cid}/firewall/ingress", {"action": "allow", "protocol": "tcp", "port": 80})
@@ -127,7 +149,10 @@ def main():
                 form = forms.of(schema) if schema else {"properties": {}}
                 if method == "get" or schema == {"type": "object"}: # an envelope is judged as an order is
                     continue
-                url = path.replace("{id}", project if path.startswith("/projects") else harness.NODE_ID if path.startswith("/servers") else cid).replace("{share}", share).replace("{alias}", alias)
+                url = path.replace(
+                    "{id}", project if path.startswith("/projects") else
+                    harness.NODE_ID if path.startswith("/servers") else cid).replace("{share}",
+                                                                                     share).replace("{alias}", alias)
                 for name, value in KEYS.items():
                     url = url.replace("{%s}" % name, value)
                 routes += 1
@@ -137,9 +162,13 @@ def main():
                     field = answer.get("data", {}).get("field", "") if answer else None
                     n += 1
                     if status != 400 or field != called:
-                        bad.append(f"{method.upper()} {path} {text[:100]}: {what} {called}: {status} {answer.get('error')} {field!r} {answer.get('message')}")
+                        bad.append(
+                            f"{method.upper()} {path} {text[:100]}: {what} {called}: {status} {answer.get('error')} "
+                            f"{field!r} {answer.get('message')}"
+                        )
         took = time.monotonic() - began
-        tap.ok(not bad, f"{n} bodies of {routes} routes are refused by the name of what is wrong with them", f"{len(bad)} are not", *bad[:40])
+        tap.ok(not bad, f"{n} bodies of {routes} routes are refused by the name of what is wrong with them",
+               f"{len(bad)} are not", *bad[:40])
         tap.ok(n > 1500, "thousands of them", n)
         after = picture(api, project, cid)
         tap.eq([p for p in before if before[p] != after[p]], [], "and nothing is different")

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""node.command's closed list, and project.delete: everything of the project and nothing else, again and again, whatever dies."""
+"""node.command's closed list, and project.delete: everything of the project and nothing else, again and again, whatever
+dies."""
 import os
 import pathlib
 import sys
@@ -18,15 +19,25 @@ OTHER = "0123456789abcdef0123cccc"
 def commands(node, api):
     report = node.do("node.command", None, command="check-uptime")
     up = float(pathlib.Path("/proc/uptime").read_text().split()[0])
-    tap.ok(report["state"] == "succeeded" and abs(float(report["result"]["output"].split()[1]) - up) < 30 and report["result"]["exit_code"] == 0, "check-uptime", report)
+    tap.ok(
+        report["state"] == "succeeded" and abs(float(report["result"]["output"].split()[1]) - up) < 30
+        and report["result"]["exit_code"] == 0, "check-uptime", report)
     tap.ok("MemTotal:" in node.do("node.command", None, command="check-memory")["result"]["output"], "check-memory")
     data = api.do("POST", f"/servers/{harness.NODE_ID}/execute-command", {"command_slug": "check-memory"})
-    tap.ok(data["status"] == "completed" and "MemFree" in data["output"] and data["command_log_id"], "by the local API", data)
-    tap.eq(api.ask("POST", f"/servers/{harness.NODE_ID}/execute-command", {"command": "rm -rf /"})[0], 400, "what is not on the list is refused")
+    tap.ok(data["status"] == "completed" and "MemFree" in data["output"] and data["command_log_id"], "by the local API",
+           data)
+    tap.eq(
+        api.ask("POST", f"/servers/{harness.NODE_ID}/execute-command", {"command": "rm -rf /"})[0], 400,
+        "what is not on the list is refused")
     path, elsewhere = f"/projects/{OTHER}/containers", "f" * 24
-    tap.eq([(s, a["data"]["field"]) for s, _, a in [api.ask("POST", path, {"image": harness.IMAGE, "server_id": elsewhere})]], [(404, "server_id")], "a container of another server's is refused")
-    made = api.do("POST", path, {"image": harness.IMAGE, "server_id": harness.NODE_ID, "name": "here", "start": False})["id"]
-    tap.eq([(s, a["data"]["field"]) for s, _, a in [api.ask("POST", f"/containers/{made}/copy", {"target_server_id": elsewhere})]], [(404, "target_server_id")], "and a copy to one")
+    tap.eq([(s, a["data"]["field"])
+            for s, _, a in [api.ask("POST", path, {"image": harness.IMAGE, "server_id": elsewhere})]],
+           [(404, "server_id")], "a container of another server's is refused")
+    made = api.do("POST", path,
+                  {"image": harness.IMAGE, "server_id": harness.NODE_ID, "name": "here", "start": False})["id"]
+    tap.eq([(s, a["data"]["field"])
+            for s, _, a in [api.ask("POST", f"/containers/{made}/copy", {"target_server_id": elsewhere})]],
+           [(404, "target_server_id")], "and a copy to one")
     api.do("DELETE", f"/containers/{made}", {"force": True})
     if pathlib.Path("/run/systemd/system").is_dir():
         tap.skip("restart is refused without systemd", "systemd runs here, and would reboot this machine")
@@ -35,7 +46,8 @@ def commands(node, api):
     node.do("container.create", cid, image=harness.IMAGE, name="stays")
     for command in ("restart", "kexec-reboot"):
         report = node.do("node.command", None, command=command)
-        tap.ok(report["state"] == "failed" and "systemd" in report["error"]["message"] and node.state(cid) == "running", f"{command} without systemd: refused before anything is stopped", report)
+        tap.ok(report["state"] == "failed" and "systemd" in report["error"]["message"] and node.state(cid) == "running",
+               f"{command} without systemd: refused before anything is stopped", report)
     node.do("container.delete", cid, force=True)
 
 
@@ -46,13 +58,17 @@ def project(node, api):
     node.do("container.pause", mine[2])
     node.do("container.create", other, image=harness.IMAGE, name="other", project_id=OTHER)
     node.do("proxy.document", None, scope="project", file_version=1, document={})
-    node.do("proxy.alias", None, alias_id=node.new_id(), alias="of-project", enabled=True, target={"container_id": mine[0]})
+    node.do("proxy.alias", None, alias_id=node.new_id(), alias="of-project", enabled=True,
+            target={"container_id": mine[0]})
     report = node.do("project.delete", None)
-    tap.eq((report["state"], report.get("result")), ("succeeded", {"deleted": {"containers": 4, "permissions": 0, "aliases": 1}}), "a project with four containers, one paused, one stopped")
+    tap.eq((report["state"], report.get("result")),
+           ("succeeded", {"deleted": {"containers": 4, "permissions": 0, "aliases": 1}}),
+           "a project with four containers, one paused, one stopped")
     tap.eq([node.state(c) for c in mine], ["absent"] * 4, "all are gone")
     tap.eq(node.state(other), "running", "another project's is not")
     proxy = node.directory / "state" / "proxy"
-    tap.eq((list((proxy / "projects").iterdir()), list((proxy / "aliases").iterdir())), ([], []), "nor are its document and alias")
+    tap.eq((list((proxy / "projects").iterdir()), list((proxy / "aliases").iterdir())), ([], []),
+           "nor are its document and alias")
     tap.eq(node.do("project.delete", None)["state"], "succeeded", "again: success")
     statuses = [r["to_status"] for r in node.reports(kind="container.status") if r["container_id"] == mine[0]]
     tap.eq(statuses[-2:], ["deleting", "deleted"], "each was reported")
@@ -69,7 +85,8 @@ def crashes(node):
         time.sleep(delay)
         node.kill9("agent")
         node.start_agent()
-        tap.eq((node.wait(order)["state"], [node.state(c) for c in cids]), ("succeeded", ["absent"] * 3), f"the agent killed after {delay * 1000:.0f} ms")
+        tap.eq((node.wait(order)["state"], [node.state(c) for c in cids]), ("succeeded", ["absent"] * 3),
+               f"the agent killed after {delay * 1000:.0f} ms")
         tap.eq(node.wait(late)["error"]["code"], "CONTAINER_NOT_FOUND", "an order that waited behind it finds nothing")
 
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""hoodyctl's nouns against a standalone agent, on a pipe and on a terminal: names and prefixes, tables and JSON, exit codes, and an interrupt that lets go of an operation without ending it."""
+"""hoodyctl's nouns against a standalone agent, on a pipe and on a terminal: names and prefixes, tables and JSON, exit
+codes, and an interrupt that lets go of an operation without ending it."""
 import hashlib
 import io
 import itertools
@@ -28,7 +29,9 @@ def on_terminal(node, *args, env=None, interrupt_at=None):
     """(exit code, what a terminal showed); SIGINT once it shows `interrupt_at`."""
     pid, fd = pty.fork()
     if pid == 0:
-        os.execve(harness.BUILD / "agent/hoodyctl", ["hoodyctl", "--config", str(node.directory / "agent.conf"), *args], dict(os.environ, TERM="xterm", **(env or {})))
+        os.execve(harness.BUILD / "agent/hoodyctl",
+                  ["hoodyctl", "--config", str(node.directory / "agent.conf"), *args],
+                  dict(os.environ, TERM="xterm", **(env or {})))
     shown, end = "", time.monotonic() + 30 * harness.SLOW
     while time.monotonic() < end:
         if select.select([fd], [], [], 0.1)[0]:
@@ -48,7 +51,8 @@ def on_terminal(node, *args, env=None, interrupt_at=None):
 
 def gives(node, code, words, *args, **options):
     got, out, err = node.ctl(*args, **options)
-    tap.ok(got == code and all(re.search(w, out + err) for w in words), f"hoodyctl {' '.join(args)}: exit {code}", got, out, err)
+    tap.ok(got == code and all(re.search(w, out + err) for w in words), f"hoodyctl {' '.join(args)}: exit {code}", got,
+           out, err)
     return out.strip()
 
 
@@ -63,8 +67,10 @@ def image_of(node):
             t.addfile(info, io.BytesIO(data))
     server, size = webserver.Server(web), (web / "image.tar").stat().st_size
     digest = hashlib.sha256((web / "image.tar").read_bytes()).hexdigest()
-    code, shown = on_terminal(node, "image", "pull", "test/1", f"url={server.url('image.tar')}", f"sha256={digest}", f"size={size}")
-    tap.ok(code == 0 and re.search(r"image-fetch \[#+\.*\] +\d+ %", shown) and "done in" in shown, "a pull draws its bar", code, shown)
+    code, shown = on_terminal(node, "image", "pull", "test/1", f"url={server.url('image.tar')}", f"sha256={digest}",
+                              f"size={size}")
+    tap.ok(code == 0 and re.search(r"image-fetch \[#+\.*\] +\d+ %", shown) and "done in" in shown,
+           "a pull draws its bar", code, shown)
     server.close()
     gives(node, 0, ["IMAGE +ID +BYTES", "test/1"], "image", "list")
     gives(node, 0, [digest], "image", "info", "test-1")
@@ -88,13 +94,17 @@ def main():
         project = gives(node, 0, ["^[0-9a-f]{24}$"], "project", "create", "shop")
         gives(node, 2, ["want a project's id"], "container", "create", harness.IMAGE)
         gives(node, 2, ["is no number"], "container", "create", harness.IMAGE, "--project", project, "--memory", "much")
-        cid = gives(node, 0, ["^[0-9a-f]{24}$"], "container", "create", harness.IMAGE, "--project", project, "--name", "web", "--memory", "64M", "--pids", "50", "-q")
+        cid = gives(node, 0, ["^[0-9a-f]{24}$"], "container", "create", harness.IMAGE, "--project", project, "--name",
+                    "web", "--memory", "64M", "--pids", "50", "-q")
         info = json.loads(gives(node, 0, [cid], "container", "info", "web", "--json"))
-        tap.eq((info["id"], info["status"], info["limits"]), (cid, "running", {"memory_bytes": 64 << 20, "pids": 50}), "made as asked, found by its name")
+        tap.eq((info["id"], info["status"], info["limits"]), (cid, "running", {"memory_bytes": 64 << 20, "pids": 50}),
+               "made as asked, found by its name")
         gives(node, 0, ["web", "running"], "container", "info", cid[:8])
-        second = gives(node, 0, ["[0-9a-f]{24}"], "container", "create", harness.IMAGE, "--project", project, "--name", "data", "--no-start", "-q")
+        second = gives(node, 0, ["[0-9a-f]{24}"], "container", "create", harness.IMAGE, "--project", project, "--name",
+                       "data", "--no-start", "-q")
         tap.eq(gives(node, 0, [], "container", "list", "-q").split(), [second, cid], "-q: ids alone, by name")
-        for verb, state in (("pause", "paused"), ("resume", "running"), ("restart", "running"), ("stop", "stopped"), ("start", "running"), ("force-stop", "stopped")):
+        for verb, state in (("pause", "paused"), ("resume", "running"), ("restart", "running"), ("stop", "stopped"),
+                            ("start", "running"), ("force-stop", "stopped")):
             gives(node, 0, [f"container.{verb} {cid}: done in"], "container", verb, "web")
             tap.eq(node.state(cid), state, f"the host: {state}")
         gives(node, 1, ["OPERATION_STATE_CONFLICT"], "container", "stop", "web")
@@ -118,13 +128,21 @@ def main():
 
         # --- completions: the words that a shell would offer ---
         script = gives(node, 0, ["complete -F _hoodyctl hoodyctl"], "completion", "bash")
-        probe = ('hoodyctl() { %s --config %s "$@"; }\n%s\nfor line in "con" "container st" "container info " "operation fo"; do IFS=" " read -ra COMP_WORDS <<<"hoodyctl $line"; '
-                 '[[ $line == *" " ]] && COMP_WORDS+=(""); COMP_CWORD=$((${#COMP_WORDS[@]}-1)); _hoodyctl; echo "${COMPREPLY[*]}"; done') % (harness.BUILD / "agent/hoodyctl", node.directory / "agent.conf", script)
+        probe = (
+            'hoodyctl() { %s --config %s "$@"; }\n%s\nfor line in "con" "container st" "container info " "operation '
+            'fo"; do IFS=" " read -ra COMP_WORDS <<<"hoodyctl $line"; '
+            '[[ $line == *" " ]] && COMP_WORDS+=(""); COMP_CWORD=$((${#COMP_WORDS[@]}-1)); _hoodyctl; echo '
+            '"${COMPREPLY[*]}"; done'
+        ) % (harness.BUILD / "agent/hoodyctl", node.directory / "agent.conf", script)
         offered = subprocess.run(["bash", "-c", probe], capture_output=True, text=True).stdout.splitlines()
-        tap.ok(offered[:2] == ["container console config", "start stop"] and cid in offered[2] and offered[3:] == ["follow"], "a shell completes commands, and containers", offered)
+        tap.ok(
+            offered[:2] == ["container console config", "start stop"] and cid in offered[2]
+            and offered[3:] == ["follow"], "a shell completes commands, and containers", offered)
         (node.directory / "_hoodyctl").write_text(gives(node, 0, ["^#compdef hoodyctl"], "completion", "zsh"))
-        tab = (f"zmodload zsh/zpty; zpty z zsh -f -i; zpty -w z 'fpath=({node.directory} $fpath); autoload -U compinit; compinit -u -D; echo rea\"\"dy'; zpty -r z shown '*ready*'; "
-               "zpty -n -w z $'hoodyctl snapshot cr\\t'; zpty -r z shown '*snapshot create*' && echo completed")
+        tab = (
+            f"zmodload zsh/zpty; zpty z zsh -f -i; zpty -w z 'fpath=({node.directory} $fpath); autoload -U compinit; "
+            "compinit -u -D; echo rea\"\"dy'; zpty -r z shown '*ready*'; "
+            "zpty -n -w z $'hoodyctl snapshot cr\\t'; zpty -r z shown '*snapshot create*' && echo completed")
         shown = subprocess.run(["timeout", "30", "zsh", "-f", "-c", tab], capture_output=True, text=True)
         tap.ok(shown.stdout == "completed\n", "zsh completes at the first key, loading them by itself", shown)
         gives(node, 0, ["container force-stop"], "completion", "fish")
@@ -133,25 +151,36 @@ def main():
         # --- on a terminal ---
         code, shown = on_terminal(node, "container", "list")
         lines = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in shown.splitlines() if line.strip()]
-        tap.ok(code == 0 and "\x1b[" in shown and len({line.index(word) for line, word in zip(lines, ("STATUS", "stopped", "running"))}) == 1, "a terminal gets colours, and columns that align", shown)
+        tap.ok(
+            code == 0 and "\x1b[" in shown
+            and len({line.index(word) for line, word in zip(lines, ("STATUS", "stopped", "running"))}) == 1,
+            "a terminal gets colours, and columns that align", shown)
         code, shown = on_terminal(node, "container", "list", env={"NO_COLOR": "1"})
         tap.ok(code == 0 and "\x1b[3" not in shown, "none with NO_COLOR", shown)
         gives(node, 0, [], "container", "stop", "web")
         policy = node.directory / "state" / "lxc" / cid / "seccomp"
         policy.unlink()
         os.mkfifo(policy) # the start hangs where it wants to write
-        code, shown = on_terminal(node, "container", "start", "web", "--timeout", "3", interrupt_at="container.start: running")
-        tap.ok("it goes on; follow it with: hoodyctl operation follow" in shown, "progress is drawn; an interrupt lets go", code, shown)
+        code, shown = on_terminal(node, "container", "start", "web", "--timeout", "3",
+                                  interrupt_at="container.start: running")
+        tap.ok("it goes on; follow it with: hoodyctl operation follow" in shown,
+               "progress is drawn; an interrupt lets go", code, shown)
         gives(node, 1, ["CONTAINER_OPERATION_IN_PROGRESS"], "container", "stop", "web")
         api = local.Local(node)
-        tap.ok(host.poll(lambda: api.do("GET", "/operations")["operations"][0]["status"] != "running", 10, 0.05), "the operation went on, to its own end")
+        tap.ok(host.poll(lambda: api.do("GET", "/operations")["operations"][0]["status"] != "running", 10, 0.05),
+               "the operation went on, to its own end")
         policy.unlink()
 
         # --- follow ---
-        command = [harness.BUILD / "agent/hoodyctl", "--config", node.directory / "agent.conf", "events", "--follow", "--json"]
+        command = [
+            harness.BUILD / "agent/hoodyctl", "--config", node.directory / "agent.conf", "events", "--follow", "--json"
+        ]
         live = subprocess.Popen([str(c) for c in command], stdout=subprocess.PIPE, text=True)
         changes = itertools.count()
-        tap.ok(host.poll(lambda: api.do("PATCH", f"/containers/{cid}/env/N", {"value": str(next(changes))}) and select.select([live.stdout], [], [], 0.2)[0], 20), "events --follow has begun")
+        tap.ok(
+            host.poll(
+                lambda: api.do("PATCH", f"/containers/{cid}/env/N", {"value": str(next(changes))}) and select.select(
+                    [live.stdout], [], [], 0.2)[0], 20), "events --follow has begun")
         gives(node, 0, [], "container", "start", "data")
         while json.loads(line := live.stdout.readline())["resource_id"] != second and line:
             pass
@@ -168,17 +197,27 @@ def main():
     with harness.Node() as node:
         path = node.directory / "order.json"
         wish = {"op": "container.start", "container_id": node.new_id(), "project_id": harness.PROJECT, "params": {}}
-        for more, code, words in (({}, 0, ["good: order", "container.start"]), ({"sign_with": "stranger"}, 1, ["not good \\(unknown_key\\)"]), ({"node_id": "f" * 24}, 1, ["wrong_node"]),
-                                  ({"params": {"x": 1}}, 1, ["invalid_params"])):
-            envelope = node.api.ask("envelope", order={**wish, **{k: v for k, v in more.items() if k != "sign_with"}}, **{k: v for k, v in more.items() if k == "sign_with"})
-            path.write_text(envelope["envelope"] if isinstance(envelope.get("envelope"), str) else json.dumps(envelope["envelope"]))
+        for more, code, words in (({}, 0, ["good: order", "container.start"]), ({"sign_with": "stranger"}, 1, [
+                "not good \\(unknown_key\\)"
+        ]), ({"node_id": "f" * 24}, 1, ["wrong_node"]), ({"params": {"x": 1}}, 1, ["invalid_params"])):
+            envelope = node.api.ask("envelope", order={**wish, **{k: v for k, v in more.items() if k != "sign_with"}},
+                                    **{k: v for k, v in more.items() if k == "sign_with"})
+            path.write_text(
+                envelope["envelope"] if isinstance(envelope.get("envelope"), str) else json.dumps(envelope["envelope"]))
             gives(node, code, words, "order", "verify", str(path))
         cid = node.new_id()
         tap.eq(node.do("container.create", cid, image=harness.IMAGE, start=False)["state"], "succeeded", "a container")
         picture = node.picture()
-        for op, params, words in (("container.start", {}, ["would run", "1. launch \\(undone"]), ("container.stop", {}, ["would fail", "OPERATION_STATE_CONFLICT"]),
-                                  ("container.delete", {}, ["1. kill", "2. rootfs-remove"]), ("firewall.reset", {}, ["would run", "1. rules \\(undone"]), ("network.configure", {"type": "block"}, ["would run"]), ("proxy.document", {"scope": "container", "file_version": 1, "document": {}}, ["1. document"])):
-            envelope = node.api.ask("envelope", order={"op": op, "container_id": cid, "project_id": harness.PROJECT, "params": params})["envelope"]
+        for op, params, words in (("container.start", {}, ["would run", "1. launch \\(undone"]),
+                                  ("container.stop", {}, ["would fail", "OPERATION_STATE_CONFLICT"
+                                                          ]), ("container.delete", {}, ["1. kill", "2. rootfs-remove"]),
+                                  ("firewall.reset", {}, ["would run", "1. rules \\(undone"
+                                                          ]), ("network.configure", {"type": "block"}, ["would run"]),
+                                  ("proxy.document", {"scope": "container", "file_version": 1,
+                                                      "document": {}}, ["1. document"])):
+            envelope = node.api.ask(
+                "envelope", order={"op": op, "container_id": cid, "project_id": harness.PROJECT,
+                                   "params": params})["envelope"]
             path.write_text(envelope if isinstance(envelope, str) else json.dumps(envelope))
             gives(node, 0, words, "order", "plan", str(path))
         tap.eq(node.picture(), picture, "a plan does nothing")

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The user's document, replayed: every curl command of hoody-api.md is taken out of it, run as written (in its own shell, with jq and variables) against a standalone agent, and held against the table below."""
+"""The user's document, replayed: every curl command of hoody-api.md is taken out of it, run as written (in its own
+shell, with jq and variables) against a standalone agent, and held against the table below."""
 import hashlib
 import json
 import os
@@ -47,7 +48,8 @@ WORKS = {
     "POST /containers/{id}/snapshots": (200, ("container_id", "project_id", "snapshot")),
     "PUT /containers/{id}/snapshots/pre-deploy-v2": (200, ("container_id", "snapshot")),
     "PATCH /containers/{id}/snapshots/pre-deploy-v2/alias": (200, ("container_id", "snapshot")),
-    "GET /containers/{id}/firewall/rules": (200, ("ingress", "egress", "rule_count", "byte_count", "max_rules", "max_bytes")),
+    "GET /containers/{id}/firewall/rules": (200, ("ingress", "egress", "rule_count", "byte_count", "max_rules",
+                                                  "max_bytes")),
     "POST /containers/{id}/firewall/ingress": (201, ("ingress", "egress")),
     "PATCH /containers/{id}/firewall/ingress": (200, ("direction", "new_state", "updated")),
     "DELETE /containers/{id}/firewall/ingress": (200, ("direction", "removed_count", "removed")),
@@ -55,8 +57,9 @@ WORKS = {
     "DELETE /containers/{id}/firewall/egress": (200, ("direction", "removed_count", "removed")),
     "POST /containers/{id}/firewall/reset": (200, ("ingress", "egress")),
     "GET /containers/{id}/network": (200, ("container_id", "configured")),
-    "PUT /containers/{id}/network": (200, ("type", "proxy", "dns_servers", "credentials_configured", "status", "configured_at")),
-    "DELETE /containers/{id}/network": (200, ("container_id",)),
+    "PUT /containers/{id}/network": (200, ("type", "proxy", "dns_servers", "credentials_configured", "status",
+                                           "configured_at")),
+    "DELETE /containers/{id}/network": (200, ("container_id", )),
     "POST /containers/{id}/network/start": (200, ("container_id", "status", "is_running", "last_check")),
     "POST /containers/{id}/network/stop": (200, ("container_id", "status")),
     "GET /images/public/{id}": (200, ("id", "image_name", "os")),
@@ -66,12 +69,13 @@ WORKS = {
     "GET /events": (200, ("events", "pagination")),
     "GET /events/stats": (200, ("total", "by_type")),
     "GET /events/{id}": (200, ("id", "event_type", "payload", "created_at")),
-    "DELETE /events": (200, ("deleted_count",)),
-    "DELETE /events/{id}": (200, ("deleted_count",)),
-    "POST /events/cleanup": (200, ("deleted_count",)),
+    "DELETE /events": (200, ("deleted_count", )),
+    "DELETE /events/{id}": (200, ("deleted_count", )),
+    "POST /events/cleanup": (200, ("deleted_count", )),
     "DELETE /projects/{id}": (200, ("operation", "operation_id", "deleted")),
     "GET /projects/{id}/stats": (200, ("stats", "summary")),
-    "GET /containers/{id}/stats": (200, ("id", "status", "status_code", "processes", "started_at", "disk", "network", "cpu", "memory", "processing_time")),
+    "GET /containers/{id}/stats": (200, ("id", "status", "status_code", "processes", "started_at", "disk", "network",
+                                         "cpu", "memory", "processing_time")),
     "GET /containers/{id}/env": (200, ("environment_vars", "env_sync")),
     "PUT /containers/{id}/env": (200, ("environment_vars", "synced", "env_sync")),
     "PUT /containers/{id}/env/{id}": (200, ("environment_vars", "synced")),
@@ -80,10 +84,10 @@ WORKS = {
     "POST /containers/{id}/storage/shares": (201, SHARE),
     "GET /containers/{id}/storage/shares/{id}": (200, SHARE),
     "PATCH /containers/{id}/storage/shares/{id}": (200, SHARE),
-    "DELETE /storage/shares/{id}": (200, ("share_id",)),
-    "GET /containers/{id}/storage/incoming": (200, ("shares",)),
-    "GET /storage/incoming": (200, ("shares",)),
-    "GET /storage/shares": (200, ("shares",)),
+    "DELETE /storage/shares/{id}": (200, ("share_id", )),
+    "GET /containers/{id}/storage/incoming": (200, ("shares", )),
+    "GET /storage/incoming": (200, ("shares", )),
+    "GET /storage/shares": (200, ("shares", )),
     "PATCH /containers/{id}/storage/incoming/{id}/mount": (200, ("share", "override")),
     "POST /servers/{id}/execute-command": (200, ("command_log_id", "status", "output", "exit_code")),
     "GET /proxy/aliases": (200, ("aliases", "pagination")),
@@ -93,20 +97,23 @@ WORKS = {
     "PATCH /proxy/aliases/{id}/state": (200, ALIAS),
     "DELETE /proxy/aliases/{id}": (200, ALIAS),
     "GET /projects/{id}/proxy/permissions": (200, ("groups", "permissions", "default", "enable_proxy", "file_version")),
-    "GET /containers/{id}/proxy/permissions": (200, ("groups", "permissions", "default", "enable_proxy", "file_version")),
+    "GET /containers/{id}/proxy/permissions": (200, ("groups", "permissions", "default", "enable_proxy",
+                                                     "file_version")),
     "GET /containers/{id}/proxy/hooks": (200, ("hooks", "etag")),
     "GET /containers/{id}/proxy/hooks/{id}": (200, ("hooks", "etag")),
     "GET /containers/{id}/proxy/settings": (200, ("enable_proxy", "default", "etag")),
-    "GET /containers/{id}/proxy/groups": (200, ("groups",)),
-    "GET /containers/{id}/proxy/services": (200, ("services",)),
+    "GET /containers/{id}/proxy/groups": (200, ("groups", )),
+    "GET /containers/{id}/proxy/services": (200, ("services", )),
     "GET /containers/{id}/proxy/services/{id}": (200, ("service", "effective_default", "hooks")),
     "GET /meta/public-key": (200, ("keys", "active_kid")),
-    "GET /ip": (200, ("ip",)),
+    "GET /ip": (200, ("ip", )),
     "GET /servers/{id}/available-commands": (200, ("commands", "server_info")),
 }
 # The control plane's alone: 501 CONTROL_PLANE_ONLY.
-CONTROL_BELOW = ("/auth/", "/users/", "/vault", "/wallet/", "/notifications", "/ai/", "/realms", "/pools", "/rentals", "/projects/{id}/permissions", "/meta/social-stats")
-CONTROL_ONLY = ("POST /containers/{id}/authorize", "GET /images/{id}/icon", "POST /images/purchase/{id}", "POST /images/rate/{id}", "GET /servers", "GET /servers/{id}", "GET /servers/available",
+CONTROL_BELOW = ("/auth/", "/users/", "/vault", "/wallet/", "/notifications", "/ai/", "/realms", "/pools", "/rentals",
+                 "/projects/{id}/permissions", "/meta/social-stats")
+CONTROL_ONLY = ("POST /containers/{id}/authorize", "GET /images/{id}/icon", "POST /images/purchase/{id}",
+                "POST /images/rate/{id}", "GET /servers", "GET /servers/{id}", "GET /servers/available",
                 "POST /servers/{id}/rent")
 
 
@@ -119,11 +126,24 @@ def image_server(web):
     for link in ("bin/sh", "sbin/init"):
         (root / link).symlink_to("/bin/busybox")
     subprocess.run(["tar", "-C", root, "-cf", web / "root.tar.xz", "-J", "."], check=True)
-    data, arch = (web / "root.tar.xz").read_bytes(), subprocess.run(["dpkg", "--print-architecture"], capture_output=True, text=True, check=True).stdout.strip()
-    item = {"ftype": "root.tar.xz", "path": "root.tar.xz", "sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
+    data, arch = (web / "root.tar.xz").read_bytes(), subprocess.run(["dpkg", "--print-architecture"],
+                                                                    capture_output=True, text=True,
+                                                                    check=True).stdout.strip()
+    item = {
+        "ftype": "root.tar.xz", "path": "root.tar.xz", "sha256": hashlib.sha256(data).hexdigest(), "size": len(data)
+    }
     (web / "streams/v1").mkdir(parents=True)
-    (web / "streams/v1/index.json").write_text(json.dumps({"index": {"images": {"datatype": "image-downloads", "path": "streams/v1/images.json"}}}))
-    (web / "streams/v1/images.json").write_text(json.dumps({"products": {f"ubuntu:jammy:{arch}:default": {"aliases": "ubuntu/22.04", "arch": arch, "versions": {"20251120_05:24": {"items": {"root.tar.xz": item}}}}}}))
+    (web / "streams/v1/index.json").write_text(
+        json.dumps({"index": {"images": {"datatype": "image-downloads", "path": "streams/v1/images.json"}}}))
+    (web / "streams/v1/images.json").write_text(
+        json.dumps({
+            "products": {
+                f"ubuntu:jammy:{arch}:default": {
+                    "aliases": "ubuntu/22.04", "arch": arch,
+                    "versions": {"20251120_05:24": {"items": {"root.tar.xz": item}}}
+                }
+            }
+        }))
     return webserver.Server(web)
 
 
@@ -166,7 +186,8 @@ def main():
     if os.geteuid() != 0:
         tap.skip_all("needs root")
     text = (TOP / "tests/vectors/hoody-api.md").read_text()
-    with harness.Node(start=False, conf=dict(harness.STANDALONE, Network={"DefaultProxy": "socks5://127.0.0.1:1080"})) as node:
+    with harness.Node(start=False, conf=dict(harness.STANDALONE,
+                                             Network={"DefaultProxy": "socks5://127.0.0.1:1080"})) as node:
         server = image_server(node.directory / "web")
         node.conf = dict(node.conf, Storage={"ImageServer": server.url("").rstrip("/")})
         node.start_agent()
@@ -180,7 +201,8 @@ def main():
         commands = sum(len(re.findall(r"\bcurl -s", b)) for b in blocks(text))
         for block in blocks(text):
             # Uppercase words stand for what the reader has; doc_curl fills them in.
-            done = subprocess.run(["bash", "-c", block], env=env, capture_output=True, text=True, timeout=120 * harness.SLOW, cwd=doc)
+            done = subprocess.run(["bash", "-c", block], env=env, capture_output=True, text=True,
+                                  timeout=120 * harness.SLOW, cwd=doc)
             if "Traceback" in done.stderr:
                 tap.ok(False, "a block runs", block, done.stderr)
         record = [json.loads(line) for line in (doc / "record").read_text().splitlines()]
@@ -188,9 +210,19 @@ def main():
         kinds = [judge(entry) for entry in record]
         count = {k: kinds.count(k) for k in ("worked", CONTROL)}
         tap.eq(sum(count.values()), commands, "each works, or is the control plane's")
-        tap.figure(f"{commands} commands of the document: {count['worked']} worked, {count[CONTROL]} are the control plane's alone")
-        for c in json.loads(subprocess.run(["/usr/bin/curl", "-s", "--unix-socket", str(doc / "socket"), "http://node/api/v1/containers/"], capture_output=True, text=True).stdout)["data"]["containers"]:
-            subprocess.run(["/usr/bin/curl", "-s", "--unix-socket", str(doc / "socket"), "-X", "DELETE", "-d", '{"force":true}', f"http://node/api/v1/containers/{c['id']}"], capture_output=True)
+        tap.figure(
+            f"{commands} commands of the document: {count['worked']} worked, {count[CONTROL]} are the control plane's "
+            "alone"
+        )
+        for c in json.loads(
+                subprocess.run(
+                    ["/usr/bin/curl", "-s", "--unix-socket",
+                     str(doc / "socket"), "http://node/api/v1/containers/"], capture_output=True,
+                    text=True).stdout)["data"]["containers"]:
+            subprocess.run([
+                "/usr/bin/curl", "-s", "--unix-socket",
+                str(doc / "socket"), "-X", "DELETE", "-d", '{"force":true}', f"http://node/api/v1/containers/{c['id']}"
+            ], capture_output=True)
         server.close()
         host.poll(lambda: not node.leaks(), 3)
         tap.eq((node.leaks(), node.sanitizer_words()), ([], []), "nothing is left, sanitizers are silent")

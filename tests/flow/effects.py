@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the local API shows is what is so, and what it takes is done: the next call of a script is never refused for the agent's own follow-ups, nothing that was said is passed over, what is answered is in the kernel."""
+"""What the local API shows is what is so, and what it takes is done: the next call of a script is never refused for the
+agent's own follow-ups, nothing that was said is passed over, what is answered is in the kernel."""
 import os
 import pathlib
 import sys
@@ -24,7 +25,8 @@ def in_sequence(api, project):
     """A script that waits for each answer never meets 409."""
     codes = []
     for n in range(ROUNDS):
-        source, target = (api.do("POST", f"/projects/{project}/containers", {"image": harness.IMAGE, "name": f"s-{n}-{side}"})["id"] for side in "ab")
+        source, target = (api.do("POST", f"/projects/{project}/containers",
+                                 {"image": harness.IMAGE, "name": f"s-{n}-{side}"})["id"] for side in "ab")
         api.do("POST", f"/containers/{source}/storage/shares", {"path": "/etc", "target_container_id": target})
         api.do("POST", f"/containers/{source}/snapshots", {"name": "one"})
         codes.append(api.ask("PUT", f"/containers/{source}/snapshots/one", {})[0])
@@ -43,8 +45,10 @@ def waits(node, api, cid):
     os.mkfifo(policy) # the start hangs where it wants to write
     api.ask("POST", f"/containers/{cid}/start", {"timeout": 8}, {"Prefer": "respond-async"})
     for prefer, words in (("wait=0", "at once"), ("wait=1", "after a second")):
-        refused(api, "PUT", f"/containers/{cid}/env", {"W": "1"}, (409, "CONTAINER_OPERATION_IN_PROGRESS", None), f"Prefer: {prefer}: refused {words}", {"Prefer": prefer})
-    refused(api, "POST", f"/containers/{cid}/stop", {}, (409, "CONTAINER_OPERATION_IN_PROGRESS", None), "an operation beside a user's is refused, as published")
+        refused(api, "PUT", f"/containers/{cid}/env", {"W": "1"}, (409, "CONTAINER_OPERATION_IN_PROGRESS", None),
+                f"Prefer: {prefer}: refused {words}", {"Prefer": prefer})
+    refused(api, "POST", f"/containers/{cid}/stop", {}, (409, "CONTAINER_OPERATION_IN_PROGRESS", None),
+            "an operation beside a user's is refused, as published")
     answers = []
     caller = threading.Thread(target=lambda: answers.append(api.ask("PUT", f"/containers/{cid}/env", {"W": "2"})[0]))
     caller.start()
@@ -52,38 +56,55 @@ def waits(node, api, cid):
     tap.eq(answers, [], "without a preference it waits")
     caller.join(60) # the start's time is up
     policy.unlink()
-    tap.eq((answers, api.do("GET", f"/containers/{cid}/env")["environment_vars"].get("W")), ([200], "2"), "and is done when its turn comes")
+    tap.eq((answers, api.do("GET", f"/containers/{cid}/env")["environment_vars"].get("W")), ([200], "2"),
+           "and is done when its turn comes")
 
 
 def network(node, api, cid):
     path = f"/containers/{cid}/network"
     refused(api, "DELETE", path, None, (404, "NETWORK_NOT_CONFIGURED", None), "what is not configured can't be removed")
-    refused(api, "PUT", path, {"mode": "proxy", "type": "block"}, (400, "VALIDATION_ERROR", "mode"), "mode and type that differ")
-    refused(api, "PUT", path, {"blocking": True, "type": "socks5", "proxy": "socks5://127.0.0.1:1"}, (400, "VALIDATION_ERROR", "blocking"), "blocking and a proxy")
+    refused(api, "PUT", path, {"mode": "proxy", "type": "block"}, (400, "VALIDATION_ERROR", "mode"),
+            "mode and type that differ")
+    refused(api, "PUT", path, {"blocking": True, "type": "socks5", "proxy": "socks5://127.0.0.1:1"},
+            (400, "VALIDATION_ERROR", "blocking"), "blocking and a proxy")
     refused(api, "PUT", path, {"blocking": "yes"}, (400, "VALIDATION_ERROR", "blocking"), "blocking that is no boolean")
-    tap.eq(api.do("POST", f"{path}/start", {})["proxy"], "socks5://127.0.0.1:1080", "start without a configuration takes Network.DefaultProxy")
-    tap.eq(api.do("PUT", path, {"mode": "proxy", "proxy": "http://127.0.0.1:1081"})["proxy"], "http://127.0.0.1:1081", "the proxy is the one that was named")
+    tap.eq(
+        api.do("POST", f"{path}/start", {})["proxy"], "socks5://127.0.0.1:1080",
+        "start without a configuration takes Network.DefaultProxy")
+    tap.eq(
+        api.do("PUT", path, {"mode": "proxy", "proxy": "http://127.0.0.1:1081"})["proxy"], "http://127.0.0.1:1081",
+        "the proxy is the one that was named")
     shown = api.do("GET", path)
-    tap.eq((shown["status"], shown["active"]["proxy"], shown["remote_status"]["is_running"]), ("configured", "socks5://127.0.0.1:1080", True), "until the next start, what is in force is shown as such")
-    tap.ok(host.poll(lambda: api.do("GET", path)["remote_status"]["last_check"] > shown["remote_status"]["last_check"], 5), "last_check is the look that was taken")
+    tap.eq((shown["status"], shown["active"]["proxy"], shown["remote_status"]["is_running"]),
+           ("configured", "socks5://127.0.0.1:1080", True), "until the next start, what is in force is shown as such")
+    tap.ok(
+        host.poll(lambda: api.do("GET", path)["remote_status"]["last_check"] > shown["remote_status"]["last_check"], 5),
+        "last_check is the look that was taken")
     api.do("POST", f"{path}/start", {})
     shown = api.do("GET", path)
     tap.eq((shown["status"], "active" in shown), ("running", False), "then it is in force")
     kinds = [e["event_type"] for e in api.do("GET", "/events?limit=500")["events"]]
-    tap.ok("container.network.updated" in kinds and kinds.count("container.network.created") <= 1, "a second configuration is an update", kinds)
+    tap.ok("container.network.updated" in kinds and kinds.count("container.network.created") <= 1,
+           "a second configuration is an update", kinds)
     api.do("DELETE", path)
 
 
 def shares(api, project, cid):
     source = api.do("POST", f"/projects/{project}/containers", {"image": harness.IMAGE, "name": "source"})["id"]
-    first = api.do("POST", f"/containers/{source}/storage/shares", {"path": "/etc", "target_container_id": cid, "mount_path": "/mnt/here"})
-    refused(api, "POST", f"/containers/{source}/storage/shares", {"path": "/bin", "target_container_id": cid, "mount_path": "/mnt/here"}, (409, "SHARE_MOUNT_PATH_IN_USE", "mount_path"), "two shares can't be in one place")
+    first = api.do("POST", f"/containers/{source}/storage/shares",
+                   {"path": "/etc", "target_container_id": cid, "mount_path": "/mnt/here"})
+    refused(api, "POST", f"/containers/{source}/storage/shares",
+            {"path": "/bin", "target_container_id": cid, "mount_path": "/mnt/here"},
+            (409, "SHARE_MOUNT_PATH_IN_USE", "mount_path"), "two shares can't be in one place")
     second = api.do("POST", f"/containers/{source}/storage/shares", {"path": "/bin", "target_container_id": cid})
     pid = api.do("GET", f"/containers/{cid}")["pid"]
     mounts = {line.split()[4] for line in open(f"/proc/{pid}/mountinfo")}
-    tap.ok({first["mount_path"], second["mount_path"]} <= mounts, "mount_path is where it is, said or not", first, second, mounts)
-    refused(api, "POST", f"/containers/{source}/storage/shares", {"path": "/usr", "target_project_id": "f" * 24}, (404, "PROJECT_NOT_FOUND", "target_project_id"), "a project that isn't there")
-    refused(api, "POST", f"/containers/{source}/storage/shares", {"path": "/a b", "target_container_id": cid}, (400, "INVALID_PATH", "path"), "the caller's word for the source")
+    tap.ok({first["mount_path"], second["mount_path"]} <= mounts, "mount_path is where it is, said or not", first,
+           second, mounts)
+    refused(api, "POST", f"/containers/{source}/storage/shares", {"path": "/usr", "target_project_id": "f" * 24},
+            (404, "PROJECT_NOT_FOUND", "target_project_id"), "a project that isn't there")
+    refused(api, "POST", f"/containers/{source}/storage/shares", {"path": "/a b", "target_container_id": cid},
+            (400, "INVALID_PATH", "path"), "the caller's word for the source")
     api.do("DELETE", f"/containers/{source}", {"force": True})
 
 
@@ -94,27 +115,38 @@ def documents(api, project, cid):
     tap.eq(api.do("GET", f"{path}/settings")["default"], "allow", "and the first hook closes nothing")
     codes = []
     version = api.do("GET", f"{path}/settings")["etag"]
-    callers = [threading.Thread(target=lambda: codes.append(api.ask("PATCH", f"{path}/settings", {"enable_proxy": True}, {"If-Match": version})[0])) for _ in range(6)]
+    callers = [
+        threading.Thread(target=lambda: codes.append(
+            api.ask("PATCH", f"{path}/settings", {"enable_proxy": True}, {"If-Match": version})[0])) for _ in range(6)
+    ]
     for t in callers:
         t.start()
     for t in callers:
         t.join()
     tap.eq(sorted(codes), [200] + [412] * 5, "of those who have read one version one writes, and the others hear 412")
     group = f"/projects/{project}/proxy/permissions/groups/ops"
-    refused(api, "PUT", f"{group}/password", {"username": "a"}, (400, "VALIDATION_ERROR", "password"), "a password group without a password")
-    refused(api, "PUT", f"{group}/password", {"username": "a", "password": 5}, (400, "VALIDATION_ERROR", "password"), "with a number")
-    refused(api, "PUT", f"{group}/ip", {"allowed_ips": ["banana"]}, (400, "VALIDATION_ERROR", "allowed_ips[0]"), "an address that is none")
-    refused(api, "POST", f"{path}/hooks/http", {"match": {"path": "/a"}, "script": "1", "timeout": 30001}, (400, "VALIDATION_ERROR", "timeout"), "a hook's timeout")
+    refused(api, "PUT", f"{group}/password", {"username": "a"}, (400, "VALIDATION_ERROR", "password"),
+            "a password group without a password")
+    refused(api, "PUT", f"{group}/password", {"username": "a", "password": 5}, (400, "VALIDATION_ERROR", "password"),
+            "with a number")
+    refused(api, "PUT", f"{group}/ip", {"allowed_ips": ["banana"]}, (400, "VALIDATION_ERROR", "allowed_ips[0]"),
+            "an address that is none")
+    refused(api, "POST", f"{path}/hooks/http", {"match": {"path": "/a"}, "script": "1", "timeout": 30001},
+            (400, "VALIDATION_ERROR", "timeout"), "a hook's timeout")
 
 
 def history(api, cid):
     before = len(api.do("GET", f"/containers/{cid}/status-logs?limit=100")["logs"])
     api.do("POST", f"/containers/{cid}/restart", {})
     logs = api.do("GET", f"/containers/{cid}/status-logs?limit=100")["logs"]
-    tap.eq((len(logs), logs[0]["to_status"], logs[0]["metadata"]["command"]), (before + 1, "running", "restart"), "a restart is in the status log")
+    tap.eq((len(logs), logs[0]["to_status"], logs[0]["metadata"]["command"]), (before + 1, "running", "restart"),
+           "a restart is in the status log")
     events = api.do("GET", "/events?limit=500")["events"]
-    tap.ok(any(e["event_type"] == "container.running" and e["payload"]["metadata"].get("command") == "restart" for e in events), "and among the events")
-    tap.ok({"container", "container_network", "storage_share", "proxy_permissions", "snapshot", "container_env"} <= {e["resource_type"] for e in events}, "what an event is about is said", {e["resource_type"] for e in events})
+    tap.ok(
+        any(e["event_type"] == "container.running" and e["payload"]["metadata"].get("command") == "restart"
+            for e in events), "and among the events")
+    tap.ok({"container", "container_network", "storage_share", "proxy_permissions", "snapshot", "container_env"} <=
+           {e["resource_type"] for e in events}, "what an event is about is said", {e["resource_type"] for e in events})
     kept = [e for e in events if e["event_type"] != "container.env.updated"]
     api.do("DELETE", "/events", {"event_type": "container.env.updated"})
     left = api.do("GET", "/events?limit=500")["events"]
@@ -124,47 +156,75 @@ def history(api, cid):
 def firewall(api, cid):
     path = f"/containers/{cid}/firewall"
     api.do("PUT", f"{path}/rules", {"ingress": [{"action": "allow", "protocol": "tcp", "port": p} for p in (80, 443)]})
-    refused(api, "DELETE", f"{path}/ingress", {"filters": [{"port": 443}], "all": True}, (400, "VALIDATION_ERROR", "filters"), "filters that are a list remove nothing")
-    refused(api, "POST", f"{path}/ingress", {"action": "allow", "protocol": "tcp", "port": 70000}, (400, "VALIDATION_ERROR", "port"), "the caller's word for a port")
-    tap.eq([r["destination_port"] for r in api.do("GET", f"{path}/rules")["ingress"]], ["80", "443"], "rules are replaced as a whole, and kept by what is refused")
+    refused(api, "DELETE", f"{path}/ingress", {"filters": [{"port": 443}], "all": True},
+            (400, "VALIDATION_ERROR", "filters"), "filters that are a list remove nothing")
+    refused(api, "POST", f"{path}/ingress", {"action": "allow", "protocol": "tcp", "port": 70000},
+            (400, "VALIDATION_ERROR", "port"), "the caller's word for a port")
+    tap.eq([r["destination_port"] for r in api.do("GET", f"{path}/rules")["ingress"]], ["80", "443"],
+           "rules are replaced as a whole, and kept by what is refused")
     api.do("POST", f"{path}/reset", {})
 
 
 def lists(api, project, cid):
     _, _, answer = api.ask("GET", "/containers?limit=1&page=1")
-    tap.eq(answer["meta"], {"page": 1, "per_page": 1, "total": answer["data"]["pagination"]["total"]}, "lists carry meta, too")
+    tap.eq(answer["meta"], {"page": 1, "per_page": 1, "total": answer["data"]["pagination"]["total"]},
+           "lists carry meta, too")
     for path in ("/containers", f"/projects/{project}/containers", "/events", f"/containers/{cid}/status-logs"):
-        refused(api, "GET", f"{path}?sort_order=banana", None, (400, "VALIDATION_ERROR", "sort_order"), f"{path}: an order that is none")
+        refused(api, "GET", f"{path}?sort_order=banana", None, (400, "VALIDATION_ERROR", "sort_order"),
+                f"{path}: an order that is none")
     for path in ("/storage/shares", "/storage/incoming", f"/containers/{cid}/storage/shares", "/proxy/aliases"):
         refused(api, "GET", f"{path}?page=0", None, (400, "VALIDATION_ERROR", "page"), f"{path}: a page that is none")
-    for path in ("/projects", "/containers", f"/projects/{project}/containers", f"/containers/{cid}/status-logs", "/storage/shares", "/storage/incoming", f"/containers/{cid}/storage/shares",
-                 f"/containers/{cid}/storage/incoming", "/proxy/aliases", "/images/public", "/images/user", "/events", "/operations"):
-        refused(api, "GET", f"{path}?limit=1&banana=1", None, (400, "VALIDATION_ERROR", "banana"), f"{path}: a parameter that there isn't")
-    tap.eq(api.ask("GET", "/containers?realm_id=x&include_expired=true&runtime=true")[0], 200, "those that are published pass")
-    other = api.do("POST", f"/projects/{project}/containers", {"image": harness.IMAGE, "name": "filtered", "start": False})["id"]
+    for path in ("/projects", "/containers", f"/projects/{project}/containers", f"/containers/{cid}/status-logs",
+                 "/storage/shares", "/storage/incoming", f"/containers/{cid}/storage/shares",
+                 f"/containers/{cid}/storage/incoming", "/proxy/aliases", "/images/public", "/images/user", "/events",
+                 "/operations"):
+        refused(api, "GET", f"{path}?limit=1&banana=1", None, (400, "VALIDATION_ERROR", "banana"),
+                f"{path}: a parameter that there isn't")
+    tap.eq(
+        api.ask("GET", "/containers?realm_id=x&include_expired=true&runtime=true")[0], 200,
+        "those that are published pass")
+    other = api.do("POST", f"/projects/{project}/containers",
+                   {"image": harness.IMAGE, "name": "filtered", "start": False})["id"]
     for label, target in (("a-label", {"target_container_id": cid}), ("b-label", {"target_project_id": project})):
-        made = api.do("POST", f"/containers/{other}/storage/shares", {"path": f"/{'etc' if label[0] == 'a' else 'bin'}", "label": label, **target})["id"]
+        made = api.do("POST", f"/containers/{other}/storage/shares",
+                      {"path": f"/{'etc' if label[0] == 'a' else 'bin'}", "label": label, **target})["id"]
     api.do("PATCH", f"/containers/{other}/storage/shares/{made}", {"enabled": False})
-    for query, want in (("label=a-label", ["a-label"]), ("target_type=project", ["b-label"]), ("enabled=true", ["a-label"]), ("enabled=false", ["b-label"]), ("label=a-label&enabled=false", []), ("status=banana", []), ("include_expired=true", ["a-label", "b-label"])):
+    for query, want in (("label=a-label", ["a-label"]), ("target_type=project", ["b-label"]),
+                        ("enabled=true", ["a-label"]), ("enabled=false", ["b-label"]),
+                        ("label=a-label&enabled=false", []), ("status=banana", []), ("include_expired=true",
+                                                                                     ["a-label", "b-label"])):
         answer = api.ask("GET", f"/containers/{other}/storage/shares?{query}")[2]
-        tap.eq((sorted(s["label"] for s in answer["data"]["shares"]), answer["meta"]["total"]), (want, len(want)), f"shares with {query}")
+        tap.eq((sorted(s["label"] for s in answer["data"]["shares"]), answer["meta"]["total"]), (want, len(want)),
+               f"shares with {query}")
     api.do("DELETE", f"/containers/{other}", {"force": True})
-    tap.eq({api.ask(m, "/pools/" + "a" * 24, {})[0] for m in ("PUT", "PATCH")}, {501}, "the control plane's, by both verbs")
-    refused(api, "POST", f"/containers/{cid}/copy", {"target_project_id": "f" * 24}, (404, "PROJECT_NOT_FOUND", "target_project_id"), "a copy into a project that isn't there")
+    tap.eq({api.ask(m, "/pools/" + "a" * 24, {})[0] for m in ("PUT", "PATCH")}, {501},
+           "the control plane's, by both verbs")
+    refused(api, "POST", f"/containers/{cid}/copy", {"target_project_id": "f" * 24},
+            (404, "PROJECT_NOT_FOUND", "target_project_id"), "a copy into a project that isn't there")
 
 
 def commands(api):
     listed = api.do("GET", f"/servers/{harness.NODE_ID}/available-commands")["commands"]
-    want = {"id", "name", "slug", "description", "category", "risk_level", "requires_confirmation", "parameter_schema", "example_parameters", "default_timeout", "cooldown_seconds", "rate_limit_per_hour", "rate_limit_per_day"}
-    tap.ok(all(set(c) == want for c in listed) and api.ask("POST", f"/servers/{harness.NODE_ID}/execute-command", {"command_id": listed[0]["id"]})[0] == 200, "commands are listed as published, and go by id", listed)
+    want = {
+        "id", "name", "slug", "description", "category", "risk_level", "requires_confirmation", "parameter_schema",
+        "example_parameters", "default_timeout", "cooldown_seconds", "rate_limit_per_hour", "rate_limit_per_day"
+    }
+    tap.ok(
+        all(set(c) == want for c in listed)
+        and api.ask("POST", f"/servers/{harness.NODE_ID}/execute-command", {"command_id": listed[0]["id"]})[0] == 200,
+        "commands are listed as published, and go by id", listed)
 
 
 def names(api, project, cid):
-    made = api.do("POST", f"/projects/{project}/containers", {"image": harness.IMAGE, "alias": "two", "start": False})["id"]
-    refused(api, "POST", f"/projects/{project}/containers", {"image": harness.IMAGE, "alias": "two"}, (409, "CONTAINER_NAME_IN_USE", "alias"), "a name that is taken")
+    made = api.do("POST", f"/projects/{project}/containers",
+                  {"image": harness.IMAGE, "alias": "two", "start": False})["id"]
+    refused(api, "POST", f"/projects/{project}/containers", {"image": harness.IMAGE, "alias": "two"},
+            (409, "CONTAINER_NAME_IN_USE", "alias"), "a name that is taken")
     refused(api, "PATCH", f"/containers/{cid}", {"name": "two"}, (409, "CONTAINER_NAME_IN_USE", "name"), "by a change")
-    refused(api, "POST", f"/containers/{made}/copy", {"name": "two"}, (409, "CONTAINER_NAME_IN_USE", "name"), "by a copy")
-    nameless = api.do("POST", f"/projects/{project}/containers", {"image": harness.IMAGE, "name": "rand", "start": False})
+    refused(api, "POST", f"/containers/{made}/copy", {"name": "two"}, (409, "CONTAINER_NAME_IN_USE", "name"),
+            "by a copy")
+    nameless = api.do("POST", f"/projects/{project}/containers",
+                      {"image": harness.IMAGE, "name": "rand", "start": False})
     tap.ok(nameless["name"] and nameless["name"] != "rand", "who has none is given one", nameless["name"])
     for c in (made, nameless["id"]):
         api.do("DELETE", f"/containers/{c}", {"force": True})
@@ -180,7 +240,8 @@ def limits(api, cid):
 def main():
     if os.geteuid() != 0:
         tap.skip_all("needs root")
-    with harness.Node(start=False, conf=dict(harness.STANDALONE, Network={"DefaultProxy": "socks5://127.0.0.1:1080"})) as node:
+    with harness.Node(start=False, conf=dict(harness.STANDALONE,
+                                             Network={"DefaultProxy": "socks5://127.0.0.1:1080"})) as node:
         node.start_agent()
         api = local.Local(node, 90)
         project = api.do("POST", "/projects", {"alias": "p"})["id"]

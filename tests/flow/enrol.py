@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""hoodyctl as an operator uses it: keygen, enroll at a control API, start the agent with nothing but what that wrote, status and orders; and what it says when something is wrong."""
+"""hoodyctl as an operator uses it: keygen, enroll at a control API, start the agent with nothing but what that wrote,
+status and orders; and what it says when something is wrong."""
 import os
 import pathlib
 import stat
@@ -18,7 +19,8 @@ def mode(path):
 
 def refused(node, code, words, *args, **options):
     got, out, err = node.ctl(*args, **options)
-    tap.ok(got == code and all(w in err for w in words) and "unspoken" not in err + out, f"hoodyctl {' '.join(map(str, args))}: exit {code}, naming {', '.join(words)}", got, out, err)
+    tap.ok(got == code and all(w in err for w in words) and "unspoken" not in err + out,
+           f"hoodyctl {' '.join(map(str, args))}: exit {code}, naming {', '.join(words)}", got, out, err)
 
 
 def main():
@@ -44,34 +46,47 @@ def main():
         umask = os.umask(0o077)
         refused(node, 2, ["--token"], "enroll", "--url", url)
         refused(node, 2, ["--url", "https"], "enroll", "--url", "http://192.0.2.1/", "--token", "unspoken")
-        refused(node, 3, ["authenticate", "certificate"], "enroll", "--url", url, "--token", "unspoken", "--ca", node.directory / "other-ca.pem")
+        refused(node, 3, ["authenticate", "certificate"], "enroll", "--url", url, "--token", "unspoken", "--ca",
+                node.directory / "other-ca.pem")
         refused(node, 1, ["403", "FORBIDDEN"], "enroll", "--url", url, "--token", "-", "--ca", ca, stdin="unspoken\n")
-        tap.ok(not (node.directory / "node-token").exists() and not list(node.directory.glob("agent.conf.d/*")), "a refused enrolment writes nothing")
+        tap.ok(not (node.directory / "node-token").exists() and not list(node.directory.glob("agent.conf.d/*")),
+               "a refused enrolment writes nothing")
         code, out, err = node.ctl("enroll", "--url", url, "--token", "-", "--ca", ca, stdin="enroll-me\n")
         os.umask(umask)
         tap.ok(code == 0 and harness.NODE_ID in out, "with the right token the host becomes a node", out, err)
         tap.eq(mode(node.directory / "node-token"), (0, 0o600), "the node's token is root's alone")
-        tap.eq([mode(p) for p in (node.directory / "agent.conf.d", *node.directory.glob("agent.conf.d/*"))], [(0, 0o755), (0, 0o644)], "the rest of it is for others to read, whatever the umask")
+        tap.eq([mode(p) for p in (node.directory / "agent.conf.d", *node.directory.glob("agent.conf.d/*"))],
+               [(0, 0o755), (0, 0o644)], "the rest of it is for others to read, whatever the umask")
         tap.ok((node.directory / "node-token").read_text().strip() not in out, "and not shown")
         refused(node, 1, ["enrolled already", "--force"], "enroll", "--url", url, "--token", "unspoken", "--ca", ca)
-        tap.eq(node.ctl("enroll", "--url", url, "--token", "enroll-me", "--ca", ca, "--force")[0], 0, "--force enrols anew")
+        tap.eq(
+            node.ctl("enroll", "--url", url, "--token", "enroll-me", "--ca", ca, "--force")[0], 0,
+            "--force enrols anew")
         tap.eq(node.ctl("config")[0], 0, "the configuration that it leaves is valid")
 
         # --- not reachable, then running ---
         refused(node, 3, ["agent.sock"], "status")
         node.start_agent()
         cid = node.new_id()
-        tap.eq(node.do("container.create", cid, image=harness.IMAGE, name="first")["state"], "succeeded", "the enrolled node obeys, and its reports are believed")
+        tap.eq(
+            node.do("container.create", cid, image=harness.IMAGE, name="first")["state"], "succeeded",
+            "the enrolled node obeys, and its reports are believed")
         refused(node, 2, ["frobnicate"], "frobnicate")
         refused(node, 2, ["--lines"], "orders", "--lines", "0")
         status = node.hoodyctl("status")
-        tap.eq((status["node_id"], status["control"]["state"], status["orders"]["succeeded"]), (harness.NODE_ID, "connected", 1), "status says what is so")
-        tap.eq([(c["id"], c["name"], c["status"], c["pid"]) for c in status["containers"]], [(cid, "first", "running", harness.host.init_of(node.prefix, cid))], "and which containers there are")
+        tap.eq((status["node_id"], status["control"]["state"], status["orders"]["succeeded"]),
+               (harness.NODE_ID, "connected", 1), "status says what is so")
+        tap.eq([(c["id"], c["name"], c["status"], c["pid"]) for c in status["containers"]],
+               [(cid, "first", "running", harness.host.init_of(node.prefix, cid))], "and which containers there are")
         node.do("container.resume", cid)
         last = node.hoodyctl("orders", "--lines", "1")["orders"]
-        tap.eq([(o["op"], o["state"], o["error"]["code"]) for o in last], [("container.resume", "failed", "OPERATION_STATE_CONFLICT")], "orders shows the last one and its error")
+        tap.eq([(o["op"], o["state"], o["error"]["code"]) for o in last],
+               [("container.resume", "failed", "OPERATION_STATE_CONFLICT")], "orders shows the last one and its error")
         code, out, err = node.ctl("orders")
-        tap.ok(code == 0 and out.splitlines()[0].split()[:3] == ["ROW", "SEQ", "ORDER"] and "OPERATION_STATE_CONFLICT" in out and "\x1b" not in out, "as a table without colours when it is no terminal", out, err)
+        tap.ok(
+            code == 0 and out.splitlines()[0].split()[:3] == ["ROW", "SEQ", "ORDER"]
+            and "OPERATION_STATE_CONFLICT" in out and "\x1b" not in out,
+            "as a table without colours when it is no terminal", out, err)
         code, out, err = node.ctl("status")
         tap.ok(code == 0 and cid in out and "connected" in out, "status likewise", out, err)
         tap.eq(node.do("container.delete", cid, force=True)["state"], "succeeded", "deleted")
@@ -79,7 +94,8 @@ def main():
 
         # --- a configuration with a mistake ---
         good = conf.read_text()
-        for text, words in (("[Node]\nMaxWorkers=none\n", ["MaxWorkers", "agent.conf, line 2"]), ("[Node]\nColour=red\n", ["Colour"]), ("[Nod]\nName=x\n", ["Nod"])):
+        for text, words in (("[Node]\nMaxWorkers=none\n", ["MaxWorkers", "agent.conf, line 2"]),
+                            ("[Node]\nColour=red\n", ["Colour"]), ("[Nod]\nName=x\n", ["Nod"])):
             conf.write_text(text)
             refused(node, 4, words, "config")
         conf.write_text(good)

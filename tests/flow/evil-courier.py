@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A courier that was taken over (tests/tools/evil-courier) sends the agent whatever it likes, as fast as it likes, in one way after the other. Meanwhile containers run, the firewall heals, local orders are executed and
-the agent neither grows nor spins; no order without a trusted signature is ever accepted; and when the honest courier is back, orders flow."""
+"""A courier that was taken over (tests/tools/evil-courier) sends the agent whatever it likes, as fast as it likes, in
+one way after the other. Meanwhile containers run, the firewall heals, local orders are executed and the agent neither
+grows nor spins; no order without a trusted signature is ever accepted; and when the honest courier is back, orders
+flow."""
 import contextlib
 import copy
 import json
@@ -22,21 +24,30 @@ import local
 import tap
 
 # How long each is watched, and how much of a CPU the agent may take for it meanwhile.
-MODES = {"die": 1.5, "die-ready": 2, "garbage": 1, "headers": 1, "out-of-turn": 1.5, "lies": 2, "payloads": 2.5, "holes": 1, "descriptors": 1.5, "flood": 2, "heavy": 1.5, "deep": 1, "hurry": 1.5, "withheld": 1,
-         "acknowledge": 1.5, "failing": 1.5, "deaf": 1, "never-ready": 1, "mute": 1, "half-open": 1, "heir": 1.5, "linger": 1.5}
+MODES = {
+    "die": 1.5, "die-ready": 2, "garbage": 1, "headers": 1, "out-of-turn": 1.5, "lies": 2, "payloads": 2.5, "holes": 1,
+    "descriptors": 1.5, "flood": 2, "heavy": 1.5, "deep": 1, "hurry": 1.5, "withheld": 1, "acknowledge": 1.5,
+    "failing": 1.5, "deaf": 1, "never-ready": 1, "mute": 1, "half-open": 1, "heir": 1.5, "linger": 1.5
+}
 CPU_SHARE = 0.35
 GROWTH = (400 if harness.SANITIZED else 32) << 20 # a frame of 24 MiB while it is judged; ASan keeps what was freed
 BOUND_MS = 100 * harness.SLOW
 
 
 def heirs(place):
-    return [int(p) for p in os.listdir("/proc") if p.isdigit() and (host.exe(p) or "").startswith(str(place / "hoody-courier"))]
+    return [
+        int(p) for p in os.listdir("/proc")
+        if p.isdigit() and (host.exe(p) or "").startswith(str(place / "hoody-courier"))
+    ]
 
 
 def steal(node, place, cid):
     """Envelopes of every kind that must not be believed, and one that was executed long ago."""
     def build(order, **how):
-        order = {"op": "container.delete", "container_id": cid, "project_id": harness.PROJECT, "params": {"force": True}, **order}
+        order = {
+            "op": "container.delete", "container_id": cid, "project_id": harness.PROJECT, "params": {"force": True},
+            **order
+        }
         return node.api.ask("envelope", order=order, **how)
 
     good = build({})["envelope"]
@@ -47,9 +58,15 @@ def steal(node, place, cid):
     rewrapped["payloadType"] = "application/vnd.hoody.keyset+json"
     unsigned = dict(good, signatures=[])
     forged = {
-        "stranger": build({}, sign_with="stranger")["envelope"], "forged": build({}, sign_with="stranger", keyid="v1")["envelope"], "payload": build({}, tamper="payload")["envelope"],
-        "signature": build({}, tamper="sig")["envelope"], "other-node": build({"node_id": "f" * 24})["envelope"], "rewrapped": rewrapped, "unsigned": unsigned,
-        "keyset": build({"op": "node.keyset", "params": {"keyset": good}}, sign_with="stranger")["envelope"], "nine": dict(good, signatures=good["signatures"] * 9),
+        "stranger": build({}, sign_with="stranger")["envelope"],
+        "forged": build({}, sign_with="stranger", keyid="v1")["envelope"],
+        "payload": build({}, tamper="payload")["envelope"],
+        "signature": build({}, tamper="sig")["envelope"],
+        "other-node": build({"node_id": "f" * 24})["envelope"],
+        "rewrapped": rewrapped,
+        "unsigned": unsigned,
+        "keyset": build({"op": "node.keyset", "params": {"keyset": good}}, sign_with="stranger")["envelope"],
+        "nine": dict(good, signatures=good["signatures"] * 9),
     }
     for name, envelope in forged.items():
         (place / "material" / name).write_text(json.dumps(envelope))
@@ -64,11 +81,13 @@ def cpu_s(pid):
 
 
 def listing(node):
-    return subprocess.run(["nft", "list", "chain", "inet", node.table, "forward"], capture_output=True, text=True).stdout
+    return subprocess.run(["nft", "list", "chain", "inet", node.table, "forward"], capture_output=True,
+                          text=True).stdout
 
 
 def heal(node, wanted):
-    """How long until a foreign change is undone, in ms (nft's own listing included), and for how long of it the agent computed: the rest is the machine's."""
+    """How long until a foreign change is undone, in ms (nft's own listing included), and for how long of it the agent
+    computed: the rest is the machine's."""
     subprocess.run(["nft", "flush", "chain", "inet", node.table, "forward"], check=True)
     began, cpu = time.monotonic(), cpu_s(node.agent_pid())
     healed = host.poll(lambda: listing(node) == wanted, 5, 0.002)
@@ -114,18 +133,29 @@ class Watch:
         took = time.monotonic() - began
         share = (cpu_s(pid) - cpu) / took if node.agent.poll() is None else 1
         grown, more = host.memory(pid)["anonymous"] - before, len(os.listdir(f"/proc/{pid}/fd")) - fds
-        self.worst = {"heal": max(self.worst["heal"], *heals), "answer": max(self.worst["answer"], *answers), "cpu": max(self.worst["cpu"], share), "memory": max(self.worst["memory"], grown)}
+        self.worst = {
+            "heal": max(self.worst["heal"], *heals), "answer": max(self.worst["answer"], *answers),
+            "cpu": max(self.worst["cpu"], share), "memory": max(self.worst["memory"], grown)
+        }
         words = said.read_text()
         median = sorted(heals)[len(heals) // 2]
-        facts = f"healed in {median:.0f} ms, {max(heals):.0f} at most ({max(busy):.0f} of the agent's), answered in {max(answers):.0f} ms, {share * 100:.0f} % of a CPU, {grown >> 10} KiB and {more} descriptors more, courier: {words.count('began')} lives, {sorted(set(words.split()))}"
-        good = not faults and max(heals) < 10 * BOUND_MS and max(busy) < BOUND_MS and max(answers) < 50 * BOUND_MS and share < (0.8 if name == "heavy" else CPU_SHARE) and grown < GROWTH and more < 12 and host.init_of(node.prefix, self.cid) == init
+        facts = (f"healed in {median:.0f} ms, {max(heals):.0f} at most ({max(busy):.0f} of the agent's), answered in "
+                 f"{max(answers):.0f} ms, {share * 100:.0f} % of a CPU, {grown >> 10} KiB and {more} descriptors more, "
+                 f"courier: {words.count('began')} lives, {sorted(set(words.split()))}")
+        in_time = max(heals) < 10 * BOUND_MS and max(busy) < BOUND_MS and max(answers) < 50 * BOUND_MS
+        cheap = share < (0.8 if name == "heavy" else CPU_SHARE) and grown < GROWTH and more < 12
+        good = not faults and in_time and cheap and host.init_of(node.prefix, self.cid) == init
         tap.ok(good and words.count("began") < 20, f"{name}: {facts}", *faults, node.log_tail(12))
         if name == "holes":
             tap.ok("open" not in words, "holes: what is sealed can't be changed later")
         if name == "linger":
-            tap.ok("refused" in words and "lingers" not in words, "linger: nothing that can be confined can make a close wait")
+            tap.ok("refused" in words and "lingers" not in words,
+                   "linger: nothing that can be confined can make a close wait")
         if name in ("hurry", "heavy"):
-            tap.ok(words.count("poll") + words.count("answered") < 12 * harness.SLOW, f"{name}: the agent asks again in its own time: {words.count('poll') + words.count('answered')} times", words.count("deliver"))
+            tap.ok(
+                words.count("poll") + words.count("answered") < 12 * harness.SLOW,
+                f"{name}: the agent asks again in its own time: {words.count('poll') + words.count('answered')} times",
+                words.count("deliver"))
         status = node.stop_agent()
         tap.ok(status == 0, f"{name}: the agent ends when it is told to", status)
 
@@ -148,12 +178,17 @@ def main():
         watch, wanted = Watch(node, place, cid), [m for m in MODES if m in os.environ.get("HOODY_MODES", m).split()]
         for name in wanted:
             if name == "linger" and harness.SANITIZED:
-                tap.skip("linger: nothing that can be confined can make a close wait", "the system call filter is off under the sanitizers; tests/crash/lingering.py has it")
+                tap.skip("linger: nothing that can be confined can make a close wait",
+                         "the system call filter is off under the sanitizers; tests/crash/lingering.py has it")
             else:
                 watch.mode(name, MODES[name])
         new = {i: v for i, v in journal(node).items() if i not in known}
-        tap.eq({v for v in new.values() if v != ("env.set", "succeeded")}, set(), "nothing but the local orders is in the journal")
-        tap.figure("with a compromised courier, at worst: healed in {heal:.0f} ms, a local order in {answer:.0f} ms, {cpu:.2f} of a CPU".format(**watch.worst) + f", {watch.worst['memory'] >> 10} KiB more")
+        tap.eq({v for v in new.values() if v != ("env.set", "succeeded")}, set(),
+               "nothing but the local orders is in the journal")
+        tap.figure(
+            "with a compromised courier, at worst: healed in {heal:.0f} ms, a local order in {answer:.0f} ms, "
+            "{cpu:.2f} of a CPU"
+            .format(**watch.worst) + f", {watch.worst['memory'] >> 10} KiB more")
 
         # --- the honest one is back, while the agent runs ---
         (place / "evil").write_text("garbage")
@@ -166,7 +201,8 @@ def main():
         for pid in heirs(place): # of the mode of that name: they would live on for a while
             os.kill(pid, signal.SIGKILL)
         host.poll(lambda: not node.leaks(), 3)
-        tap.eq((node.leaks(), node.violations(), node.sanitizer_words()), ([], [], []), "nothing is left, no breach, sanitizers are silent")
+        tap.eq((node.leaks(), node.violations(), node.sanitizer_words()), ([], [], []),
+               "nothing is left, no breach, sanitizers are silent")
     tap.done()
 
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A container's whole life by signed orders, and the kernel asked after each: state, namespaces, owners, limits, what it inherited, what it leaves."""
+"""A container's whole life by signed orders, and the kernel asked after each: state, namespaces, owners, limits, what
+it inherited, what it leaves."""
 import os
 import pathlib
 import sys
@@ -25,26 +26,32 @@ def look_inside(node, cid):
     pid = host.init_of(node.prefix, cid)
     st = host.status(pid)
     base = int(pathlib.Path(f"/proc/{pid}/uid_map").read_text().split()[1])
-    tap.ok(base >= 100_000_000 and int(st["Uid"].split()[0]) == base, "root in it is an unprivileged user outside", st["Uid"])
+    tap.ok(base >= 100_000_000 and int(st["Uid"].split()[0]) == base, "root in it is an unprivileged user outside",
+           st["Uid"])
     tap.eq(pathlib.Path(f"/proc/{pid}/uid_map").read_text().split()[2], "65536", "its range has 65,536 ids")
     tap.eq(st["Seccomp"], "2", "its system calls are filtered")
     tap.eq(pathlib.Path(f"/proc/{pid}/root/etc/hostname").read_text(), "web\n", "its hostname")
-    tap.eq(os.stat(f"/proc/{pid}/root/etc/passwd").st_uid, base, "an idmapped root: its files are its root's, as seen in it")
+    tap.eq(
+        os.stat(f"/proc/{pid}/root/etc/passwd").st_uid, base,
+        "an idmapped root: its files are its root's, as seen in it")
     tap.eq(os.stat(node.root(cid) / "etc/passwd").st_uid, 0, "and unshifted on the disk")
-    tap.eq(limit(node, cid, "memory", "memory.limit_in_bytes", "memory.max"), str(LIMITS["memory_bytes"]), "its memory limit is the kernel's")
+    tap.eq(limit(node, cid, "memory", "memory.limit_in_bytes", "memory.max"), str(LIMITS["memory_bytes"]),
+           "its memory limit is the kernel's")
     tap.eq(limit(node, cid, "pids", "pids.max", "pids.max"), "40", "its pids limit")
     tap.eq(limit(node, cid, "cpu", "cpu.cfs_quota_us", "cpu.max"), "50000", "its cpu limit")
     links = {line.split(":")[0].strip() for line in pathlib.Path(f"/proc/{pid}/net/dev").read_text().splitlines()[2:]}
     tap.eq(links, {"lo", "eth0"}, "it has loopback and a link of its own, and none of the host")
     names = sorted(v.split("=")[0] for v in open(f"/proc/{pid}/environ").read().split("\0") if v)
-    tap.eq([n for n in names if n.startswith("HOODY_")], ["HOODY_CONTAINER_ID", "HOODY_NODE", "HOODY_PROJECT_ID"], "it inherits no environment of ours but what is for it")
+    tap.eq([n for n in names if n.startswith("HOODY_")], ["HOODY_CONTAINER_ID", "HOODY_NODE", "HOODY_PROJECT_ID"],
+           "it inherits no environment of ours but what is for it")
     monitor = host.monitor_of(node.prefix, cid)
     mst = host.status(monitor)
     tap.eq(mst["PPid"], host.REAPER, "its monitor is a child of pid 1, not of the agent")
     tap.eq((mst["Seccomp"], mst["NoNewPrivs"]), ("0", "0"), "the monitor is under no sandbox of ours")
     tap.eq(mst["SigIgn"], "0000000000000000", "nor ignores it a signal that the agent ignores")
     ours = [os.readlink(f"/proc/{monitor}/fd/{fd}") for fd in os.listdir(f"/proc/{monitor}/fd")]
-    tap.ok(not any("state.db" in f or "node.key" in f or "hoody-frame" in f for f in ours), "and holds no descriptor of ours", ours)
+    tap.ok(not any("state.db" in f or "node.key" in f or "hoody-frame" in f for f in ours),
+           "and holds no descriptor of ours", ours)
     tap.eq(pathlib.Path(f"/proc/{monitor}/oom_score_adj").read_text().strip(), "0", "nor our oom score")
 
 
@@ -69,9 +76,12 @@ def main():
         does("container.start", "running")
         look_inside(node, cid)
         conflict = does("container.start", "running", state="failed")
-        tap.eq((conflict["error"]["code"], conflict["error"]["data"]["status"]), ("OPERATION_STATE_CONFLICT", "running"), "a second start is a conflict that names the status")
+        tap.eq((conflict["error"]["code"], conflict["error"]["data"]["status"]),
+               ("OPERATION_STATE_CONFLICT", "running"), "a second start is a conflict that names the status")
         does("container.pause", "paused")
-        tap.eq(node.do("container.stop", cid)["error"]["code"], "OPERATION_STATE_CONFLICT", "a paused one can't be stopped")
+        tap.eq(
+            node.do("container.stop", cid)["error"]["code"], "OPERATION_STATE_CONFLICT",
+            "a paused one can't be stopped")
         does("container.resume", "running")
         before = host.init_of(node.prefix, cid)
         does("container.restart", "running")
@@ -85,9 +95,13 @@ def main():
         does("container.delete", "absent", force=True)
         does("container.delete", "absent")
         tap.eq(node.do("container.start", cid)["error"]["code"], "CONTAINER_NOT_FOUND", "what is gone can't be started")
-        tap.eq(node.do("container.create", other, image="no/such")["error"]["code"], "IMAGE_NOT_FOUND", "an image that isn't here")
-        moves = [(r["from_status"], r["to_status"]) for r in node.reports(kind="container.status") if r["container_id"] == cid]
-        tap.eq(moves[:4], [(None, "creating"), ("creating", "stopped"), ("stopped", "running"), ("running", "paused")], "every change of status was reported")
+        tap.eq(
+            node.do("container.create", other, image="no/such")["error"]["code"], "IMAGE_NOT_FOUND",
+            "an image that isn't here")
+        moves = [(r["from_status"], r["to_status"]) for r in node.reports(kind="container.status")
+                 if r["container_id"] == cid]
+        tap.eq(moves[:4], [(None, "creating"), ("creating", "stopped"), ("stopped", "running"), ("running", "paused")],
+               "every change of status was reported")
         tap.eq(moves[-2:], [("running", "deleting"), ("deleting", "deleted")], "to the end")
         host.poll(lambda: not node.leaks(), 2)
         tap.eq(node.leaks(), [], "nothing is left of it")

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What becomes another while the agent runs is followed: the host's resolver files, however they are replaced, at once; certificates and token at SIGHUP."""
+"""What becomes another while the agent runs is followed: the host's resolver files, however they are replaced, at once;
+certificates and token at SIGHUP."""
 import os
 import pathlib
 import signal
@@ -43,7 +44,8 @@ def more(node, text, change):
 def serves(node, what):
     cid = node.new_id()
     report = node.do("container.create", cid, image=harness.IMAGE, start=False)
-    tap.eq((report["state"], node.do("container.delete", cid)["state"]), ("succeeded", "succeeded"), f"{what}: orders come again")
+    tap.eq((report["state"], node.do("container.delete", cid)["state"]), ("succeeded", "succeeded"),
+           f"{what}: orders come again")
 
 
 def names_followed(node, dns, folder):
@@ -52,12 +54,15 @@ def names_followed(node, dns, folder):
     names.write_in(ETC / "hosts", {})
     dns.records[harness.API_NAME] = "127.0.0.1"
     node.start_agent()
-    tap.ok(host.poll(lambda: "no connection" in words(node), 30), "with an empty resolv.conf there is no API", node.log_tail())
+    tap.ok(host.poll(lambda: "no connection" in words(node), 30), "with an empty resolv.conf there is no API",
+           node.log_tail())
     (ETC / "resolv.conf").write_text(here)
-    tap.ok(node.wait_report("node.hello", timeout_s=15), "late DHCP writes it: the API hears of the node", node.log_tail())
+    tap.ok(node.wait_report("node.hello", timeout_s=15), "late DHCP writes it: the API hears of the node",
+           node.log_tail())
 
     leads = "../" * 8 + str(folder / "later/stub.conf").lstrip("/")
-    tap.ok(more(node, "resolver files have changed", lambda: link("resolv.conf", leads)), "a link that leads nowhere in its place is seen", node.log_tail())
+    tap.ok(more(node, "resolver files have changed", lambda: link("resolv.conf", leads)),
+           "a link that leads nowhere in its place is seen", node.log_tail())
     tap.ok(more(node, "no connection", node.api.stop), "and with the connection the API is gone", node.log_tail())
     node.api.start()
     (folder / "later").mkdir()
@@ -75,7 +80,9 @@ def names_followed(node, dns, folder):
 def own_descriptors(pid):
     """Of a leaf: what of the host's files it holds."""
     found = [os.readlink(f"/proc/{pid}/fd/{n}") for n in os.listdir(f"/proc/{pid}/fd")]
-    return [f for f in found if "inotify" in f or (f.startswith("/") and not f.startswith(("/dev/null", "/memfd:", "/tmp")))]
+    return [
+        f for f in found if "inotify" in f or (f.startswith("/") and not f.startswith(("/dev/null", "/memfd:", "/tmp")))
+    ]
 
 
 def secrets_followed(node):
@@ -89,7 +96,8 @@ def secrets_followed(node):
 
     (node.directory / "token").rename(node.directory / "kept")
     node.agent.send_signal(signal.SIGHUP)
-    tap.ok(host.poll(lambda: "the courier goes on with what it has" in words(node), 10), "no token at all, and SIGHUP: said", node.log_tail())
+    tap.ok(host.poll(lambda: "the courier goes on with what it has" in words(node), 10),
+           "no token at all, and SIGHUP: said", node.log_tail())
     serves(node, "and the old one stays in force")
     (node.directory / "kept").rename(node.directory / "token")
 
@@ -99,7 +107,8 @@ def secrets_followed(node):
     fresh = (node.directory / "ca.pem").read_text()
     (node.directory / "ca.pem").write_text(kept)
     node.api.start()
-    tap.ok(host.poll(lambda: "could not be authenticated" in words(node), 60), "the API has a certificate of another CA", node.log_tail())
+    tap.ok(host.poll(lambda: "could not be authenticated" in words(node), 60),
+           "the API has a certificate of another CA", node.log_tail())
     (node.directory / "ca.pem").write_text(fresh)
     node.agent.send_signal(signal.SIGHUP)
     serves(node, "its certificate in the file, and SIGHUP")

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Images of the world, as Debian makes them and by hand: each imported, started, on the network with its address, resolves a name by the resolver that it has, ends within its grace, and is the same after a restart. Prints the table."""
+"""Images of the world, as Debian makes them and by hand: each imported, started, on the network with its address,
+resolves a name by the resolver that it has, ends within its grace, and is the same after a restart. Prints the
+table."""
 import concurrent.futures
 import hashlib
 import os
@@ -14,9 +16,12 @@ import tempfile
 import time
 
 # As images for containers have it: sysvinit does nothing by SIGPWR of its own.
-INITTAB = """sed -i '/^pf:/d; /^[1-6]:.*getty/d' "$1/etc/inittab"; echo 'pf::powerwait:/sbin/init 0' >> "$1/etc/inittab" """
-UNITS = """systemctl --quiet --root="$1" enable systemd-networkd systemd-resolved; ln -sf ../run/systemd/resolve/stub-resolv.conf "$1/etc/resolv.conf" """
-INTERFACES = """printf 'auto lo\\niface lo inet loopback\\nauto eth0\\niface eth0 inet manual\\n' > "$1/etc/network/interfaces" """
+INITTAB = """sed -i '/^pf:/d; /^[1-6]:.*getty/d' "$1/etc/inittab"
+echo 'pf::powerwait:/sbin/init 0' >> "$1/etc/inittab" """
+UNITS = """systemctl --quiet --root="$1" enable systemd-networkd systemd-resolved
+ln -sf ../run/systemd/resolve/stub-resolv.conf "$1/etc/resolv.conf" """
+INTERFACES = """printf 'auto lo\\niface lo inet loopback\\nauto eth0\\niface eth0 inet manual\\n' \
+    > "$1/etc/network/interfaces" """
 # name: packages, what is done to the tree
 DEBIAN = {
     "systemd": (["systemd-sysv", "dbus"], None),
@@ -34,7 +39,10 @@ def bootstrap(directory, name):
     packages, hook = DEBIAN[name]
     tar = directory / f"{name}.tar"
     if not tar.exists():
-        done = subprocess.run(["mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(packages)}", f"--customize-hook={hook or 'true'}", "bookworm", f"{tar}.tmp.tar"], capture_output=True, text=True, timeout=900)
+        done = subprocess.run([
+            "mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(packages)}",
+            f"--customize-hook={hook or 'true'}", "bookworm", f"{tar}.tmp.tar"
+        ], capture_output=True, text=True, timeout=900)
         if done.returncode != 0:
             return None
         pathlib.Path(f"{tar}.tmp.tar").rename(tar)
@@ -47,7 +55,8 @@ if os.geteuid() == 0:
     WEB = pathlib.Path(os.environ.get("HOODY_IMAGES") or WORK / "web") # kept, and not made again
     WEB.mkdir(exist_ok=True)
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        TARS = dict(zip(DEBIAN, pool.map(lambda name: bootstrap(WEB, name), DEBIAN))) if shutil.which("mmdebstrap") else dict.fromkeys(DEBIAN)
+        TARS = dict(zip(DEBIAN, pool.map(lambda name: bootstrap(WEB, name),
+                                         DEBIAN))) if shutil.which("mmdebstrap") else dict.fromkeys(DEBIAN)
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 import harness
@@ -80,7 +89,8 @@ def by_hand(name, applets, init):
 def acls_of(tar):
     """What mmdebstrap has packed as attributes, of a Debian with systemd those of /var/log/journal."""
     with tarfile.open(tar) as t:
-        return [(m.name, key.partition("xattr.")[2], value.encode("utf-8", "surrogateescape")) for m in t for key, value in m.pax_headers.items() if "posix_acl" in key]
+        return [(m.name, key.partition("xattr.")[2], value.encode("utf-8", "surrogateescape")) for m in t
+                for key, value in m.pax_headers.items() if "posix_acl" in key]
 
 
 def script(path):
@@ -96,7 +106,10 @@ def busybox(path):
     path.symlink_to("../bin/busybox")
 
 
-HAND = {"busybox": (("busybox", "sh", "nslookup"), busybox), "plain-program": (("sh", "sleep", "nslookup"), script), "no-shell": (("nslookup",), compiled)}
+HAND = {
+    "busybox": (("busybox", "sh", "nslookup"), busybox), "plain-program": (("sh", "sleep", "nslookup"), script),
+    "no-shell": (("nslookup", ), compiled)
+}
 
 
 class Row:
@@ -112,10 +125,17 @@ class Row:
 
     def is_on_the_network(self, when):
         pid = host.init_of(self.node.prefix, self.cid)
-        has = lambda: re.findall(r"inet (\S+)/", subprocess.run(["nsenter", "-t", str(pid), "-n", "ip", "-4", "addr", "show", "scope", "global"], capture_output=True, text=True).stdout)
+        has = lambda: re.findall(
+            r"inet (\S+)/",
+            subprocess.run(["nsenter", "-t",
+                            str(pid), "-n", "ip", "-4", "addr", "show", "scope", "global"], capture_output=True, text=
+                           True).stdout)
         host.poll(has, 20, 0.1)
         found = has()
-        routed = subprocess.run(["ip", "-4", "route", "show", "dev", self.node.interfaces + hashlib.sha256(self.cid.encode()).hexdigest()[:12]], capture_output=True, text=True).stdout.split()
+        routed = subprocess.run([
+            "ip", "-4", "route", "show", "dev",
+            self.node.interfaces + hashlib.sha256(self.cid.encode()).hexdigest()[:12]
+        ], capture_output=True, text=True).stdout.split()
         self.does("address", len(found) == 1 and found[0] in routed, when, found, routed)
         return found
 
@@ -133,10 +153,12 @@ class Row:
 
     def run(self):
         digest = hashlib.sha256(self.tar.read_bytes()).hexdigest()
-        report = self.node.do("image.pull", None, 180, image=self.name, url=self.server.url(self.tar.name), sha256=digest)
+        report = self.node.do("image.pull", None, 180, image=self.name, url=self.server.url(self.tar.name),
+                              sha256=digest)
         self.does("imported", report["state"] == "succeeded", report.get("error"))
         root = self.node.directory / "pool/images" / digest / "rootfs"
-        self.does("imported", all(os.getxattr(root / path, name) == value for path, name, value in acls_of(self.tar)), "its ACLs are as they were packed")
+        self.does("imported", all(os.getxattr(root / path, name) == value for path, name, value in acls_of(self.tar)),
+                  "its ACLs are as they were packed")
         report = self.node.do("container.create", self.cid, 90, image=self.name, name=self.name)
         if not self.does("started", report["state"] == "succeeded", report.get("error")):
             return
@@ -168,12 +190,15 @@ def main():
                 continue
             rows.append(Row(node, server, name, tar))
             rows[-1].run()
-        tap.eq((node.violations(), node.sanitizer_words()), ([], []), "no breach of the protocol, and sanitizers are silent")
+        tap.eq((node.violations(), node.sanitizer_words()), ([], []),
+               "no breach of the protocol, and sanitizers are silent")
     server.close()
     tap.note("| image | " + " | ".join(COLUMNS) + " (restart, stop) |")
     tap.note("|---|" + "---|" * len(COLUMNS))
     for row in rows:
-        tap.note(f"| {row.name} | " + " | ".join({True: "yes", False: "NO", None: "-"}.get(v, v) if not isinstance(v, str) else v for v in (row.cells.get(c) for c in COLUMNS)) + " |")
+        tap.note(f"| {row.name} | " +
+                 " | ".join({True: "yes", False: "NO", None: "-"}.get(v, v) if not isinstance(v, str) else v
+                            for v in (row.cells.get(c) for c in COLUMNS)) + " |")
     tap.done()
 
 

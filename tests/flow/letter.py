@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""To the letter of the public API: what it allows passes and has its effect, what is wrong is named in the caller's words, and what a standalone node keeps is kept."""
+"""To the letter of the public API: what it allows passes and has its effect, what is wrong is named in the caller's
+words, and what a standalone node keeps is kept."""
 import hashlib
 import os
 import pathlib
@@ -30,34 +31,49 @@ def make(api, project, name, **more):
 
 
 def in_session(node, cid, name):
-    command = [harness.BUILD / "agent/hoodyctl", "--config", node.directory / "agent.conf", "exec", cid, "sh", "-c", f'printf %s "${name}"']
+    command = [
+        harness.BUILD / "agent/hoodyctl", "--config", node.directory / "agent.conf", "exec", cid, "sh", "-c",
+        f'printf %s "${name}"'
+    ]
     return subprocess.run(command, capture_output=True, timeout=60 * harness.SLOW, check=False).stdout.decode()
 
 
 def environment(node, api, cid):
     path = f"/containers/{cid}/env"
     got = api.do("PUT", path, {"LINES_": LINES, "TAB": "a\tb"})
-    tap.eq((got["environment_vars"]["LINES_"], got["synced"], got["env_sync"]["last_error"]), (LINES, False, "ENV_UNREPRESENTABLE"), "a value with line breaks is kept; that the file has not got it is said")
+    tap.eq((got["environment_vars"]["LINES_"], got["synced"], got["env_sync"]["last_error"]),
+           (LINES, False, "ENV_UNREPRESENTABLE"),
+           "a value with line breaks is kept; that the file has not got it is said")
     tap.eq((in_session(node, cid, "LINES_"), in_session(node, cid, "TAB")), (LINES, "a\tb"), "sessions have it")
     text = (node.root(cid) / "etc/environment").read_text()
-    tap.ok('TAB="a\tb"\n' in text and "BEGIN\n" not in text.replace("# BEGIN", ""), "the file has the tab and no line of a value", text)
+    tap.ok('TAB="a\tb"\n' in text and "BEGIN\n" not in text.replace("# BEGIN", ""),
+           "the file has the tab and no line of a value", text)
     got = api.do("PUT", f"{path}/LINES_", {"value": "one\ttwo"})
     tap.eq((got["synced"], got["env_sync"]["last_error"]), (True, None), "without breaks all is in the file")
     for value, want in (("é" * 4096, 200), ("é" * 4097, 400), ("", 400), ("\x1b[1m", 400)):
-        tap.eq(api.ask("PUT", f"{path}/LONG", {"value": value})[0], want, f"{len(value)} characters, {len(value.encode())} bytes: {want}")
+        tap.eq(
+            api.ask("PUT", f"{path}/LONG", {"value": value})[0], want,
+            f"{len(value)} characters, {len(value.encode())} bytes: {want}")
     changed = api.do("PATCH", f"/containers/{cid}", {"environment_vars": {"ONLY": "this"}, "autostart": False})
-    tap.eq((changed["environment_vars"], changed["env_sync"]["pending"], changed["autostart"]), ({"ONLY": "this"}, False, False), "a change of the container gives all its variables")
-    tap.eq((in_session(node, cid, "ONLY"), in_session(node, cid, "TAB")), ("this", ""), "sessions have them and no other")
+    tap.eq((changed["environment_vars"], changed["env_sync"]["pending"], changed["autostart"]),
+           ({"ONLY": "this"}, False, False), "a change of the container gives all its variables")
+    tap.eq((in_session(node, cid, "ONLY"), in_session(node, cid, "TAB")), ("this", ""),
+           "sessions have them and no other")
     tap.ok("ONLY=this\n" in (node.root(cid) / "etc/environment").read_text(), "and the file")
     api.do("PATCH", f"/containers/{cid}", {"autostart": True})
     tap.eq(api.do("GET", path)["environment_vars"], {"ONLY": "this"}, "a change that doesn't name them leaves them")
-    refused(api, "PATCH", f"/containers/{cid}", {"environment_vars": {"HOODY_X": "1"}}, (400, "RESERVED_ENV_PREFIX", "environment_vars.HOODY_X"), "HOODY_ is the platform's")
+    refused(api, "PATCH", f"/containers/{cid}", {"environment_vars": {"HOODY_X": "1"}},
+            (400, "RESERVED_ENV_PREFIX", "environment_vars.HOODY_X"), "HOODY_ is the platform's")
 
 
 def limits(api, project, cid):
     for bytes_ in (1, 65536, (6 << 20) - 1):
-        refused(api, "POST", f"/projects/{project}/containers", {"image": harness.IMAGE, "name": "small", "limits": {"memory_bytes": bytes_}}, (400, "LIMIT_NOT_SUPPORTED", "limits.memory_bytes"), f"a container of {bytes_} bytes: the limit is named")
-    refused(api, "PATCH", f"/containers/{cid}", {"limits": {"memory_bytes": 4096}}, (400, "LIMIT_NOT_SUPPORTED", "limits.memory_bytes"), "by a change, too")
+        refused(api, "POST", f"/projects/{project}/containers",
+                {"image": harness.IMAGE, "name": "small", "limits": {"memory_bytes": bytes_}},
+                (400, "LIMIT_NOT_SUPPORTED", "limits.memory_bytes"),
+                f"a container of {bytes_} bytes: the limit is named")
+    refused(api, "PATCH", f"/containers/{cid}", {"limits": {"memory_bytes": 4096}},
+            (400, "LIMIT_NOT_SUPPORTED", "limits.memory_bytes"), "by a change, too")
     tap.eq(api.do("GET", f"/containers/{cid}")["limits"], {}, "and nothing was changed")
     for name in ("net_bps", "pids"):
         c = make(api, project, f"least-{name}".replace("_", "-"), limits={name: 1})
@@ -78,8 +94,12 @@ def names_of_members(api, project, cid):
         ("DELETE", f"{rules}/ingress", {"filters": {"destination_port": "99999"}}, "filters.destination_port"),
         ("DELETE", f"{rules}/egress", {"port": "x"}, "port"),
         ("PATCH", f"{rules}/egress", {"filters": {"port": "x"}, "state": "enabled"}, "filters.port"),
-        ("PUT", f"{rules}/rules", {"ingress": [{"action": "allow", "protocol": "tcp", "port": "0"}]}, "ingress[0].port"),
-        ("PUT", f"{rules}/rules", {"egress": [{"action": "allow", "protocol": "tcp", "port": 1}, {"action": "allow", "protocol": "tcp", "port": 1, "destination": "x"}]}, "egress[1].destination"),
+        ("PUT", f"{rules}/rules", {"ingress": [{"action": "allow", "protocol": "tcp",
+                                                "port": "0"}]}, "ingress[0].port"),
+        ("PUT", f"{rules}/rules", {
+            "egress": [{"action": "allow", "protocol": "tcp", "port": 1},
+                       {"action": "allow", "protocol": "tcp", "port": 1, "destination": "x"}]
+        }, "egress[1].destination"),
         ("POST", f"{rules}/ingress", {"action": "allow", "protocol": "icmp4", "port": 1}, "port"),
         ("POST", f"/projects/{project}/containers", {"container_image": "../x", "alias": "abc"}, "container_image"),
         ("POST", f"/projects/{project}/containers", {"image": "a", "alias": "a b c"}, "alias"),
@@ -90,7 +110,8 @@ def names_of_members(api, project, cid):
     ]
     for method, path, body, field in rows:
         _, _, answer = api.ask(method, path, body)
-        tap.ok((answer["statusCode"], answer["error"], answer["data"].get("field")) == (*invalid, field) and answer["message"].startswith(field), f"{method} {body}: {field} is wrong", answer)
+        tap.ok((answer["statusCode"], answer["error"], answer["data"].get("field")) == (*invalid, field)
+               and answer["message"].startswith(field), f"{method} {body}: {field} is wrong", answer)
 
 
 def at_once(calls):
@@ -110,23 +131,29 @@ def apart(api, project, cid):
     new = lambda **more: {"image": harness.IMAGE, "start": False, **more}
     in_use = (409, "SSH_PUBLIC_KEY_IN_USE", "ssh_public_key")
     one = make(api, project, "key-1", start=False, ssh_public_key=KEY)
-    refused(api, "POST", path, new(ssh_public_key=KEY.replace(" a@b", " c@d")), in_use, "a key that another container has, whatever its comment")
+    refused(api, "POST", path, new(ssh_public_key=KEY.replace(" a@b", " c@d")), in_use,
+            "a key that another container has, whatever its comment")
     refused(api, "PATCH", f"/containers/{cid}", {"ssh_public_key": KEY}, in_use, "by a change")
     refused(api, "POST", f"/containers/{cid}/copy", {"ssh_public_key": KEY}, in_use, "by a copy")
     other = api.do("POST", "/projects", {"alias": "other"})["id"]
     refused(api, "POST", f"/projects/{other}/containers", new(ssh_public_key=KEY), in_use, "in another project, too")
-    tap.eq(api.ask("PATCH", f"/containers/{one}", {"ssh_public_key": KEY})[0], 200, "one's own key again is no conflict")
+    tap.eq(
+        api.ask("PATCH", f"/containers/{one}", {"ssh_public_key": KEY})[0], 200, "one's own key again is no conflict")
     api.do("PATCH", f"/containers/{one}", {"ssh_public_key": None})
-    tap.eq(at_once([lambda n=n: api.ask("POST", path, new(name=f"k-{n}", ssh_public_key=KEY)) for n in range(5)]), [201] + [409] * 4, "of five that come at once with one key one gets it")
+    tap.eq(at_once([lambda n=n: api.ask("POST", path, new(name=f"k-{n}", ssh_public_key=KEY)) for n in range(5)]),
+           [201] + [409] * 4, "of five that come at once with one key one gets it")
     made = [c["id"] for c in api.do("GET", path)["containers"] if c["id"] != cid]
     made += [make(api, project, f"n-{n}", start=False) for n in range(4)]
-    tap.eq(at_once([lambda c=c: api.ask("PATCH", f"/containers/{c}", {"name": "wanted"}) for c in made]), [200] + [409] * (len(made) - 1), "and one name")
-    tap.eq(at_once([lambda: api.ask("POST", path, new(name="new")) for _ in range(5)]), [201] + [409] * 4, "a new one's, too")
+    tap.eq(at_once([lambda c=c: api.ask("PATCH", f"/containers/{c}", {"name": "wanted"}) for c in made]),
+           [200] + [409] * (len(made) - 1), "and one name")
+    tap.eq(at_once([lambda: api.ask("POST", path, new(name="new")) for _ in range(5)]), [201] + [409] * 4,
+           "a new one's, too")
     for c in api.do("GET", path)["containers"]:
         if c["id"] != cid:
             api.do("DELETE", f"/containers/{c['id']}", {"force": True})
     few = api.do("POST", "/projects", {"alias": "few", "max_containers": 2})
-    tap.eq(at_once([lambda: api.ask("POST", f"/projects/{few['id']}/containers", new()) for _ in range(4)]), [201, 201, 400, 400], "max_containers counts, also for those that come at once")
+    tap.eq(at_once([lambda: api.ask("POST", f"/projects/{few['id']}/containers", new()) for _ in range(4)]),
+           [201, 201, 400, 400], "max_containers counts, also for those that come at once")
     full = (400, "PROJECT_CONTAINER_LIMIT", None)
     refused(api, "POST", f"/projects/{few['id']}/containers", new(), full, "a full project takes no container")
     refused(api, "POST", f"/containers/{cid}/copy", {"target_project_id": few["id"]}, full, "and no copy")
@@ -135,14 +162,20 @@ def apart(api, project, cid):
     taken = (409, "ALIAS_IN_USE", "alias")
     refused(api, "POST", "/projects", {"alias": "few"}, taken, "a project's alias that another has")
     refused(api, "PATCH", f"/projects/{other}", {"alias": "few", "color": "#ff0000"}, taken, "by a change")
-    tap.eq((api.do("GET", f"/projects/{other}")["alias"], api.do("GET", f"/projects/{other}")["color"]), ("other", None), "and nothing was changed")
-    tap.eq(api.ask("PATCH", f"/projects/{other}", {"alias": "other", "max_containers": 9})[0], 200, "one's own alias again is no conflict")
-    tap.eq(at_once([lambda: api.ask("POST", "/projects", {"alias": "one"}) for _ in range(5)]), [201] + [409] * 4, "of five that come at once with one alias one gets it")
+    tap.eq((api.do("GET", f"/projects/{other}")["alias"], api.do("GET", f"/projects/{other}")["color"]),
+           ("other", None), "and nothing was changed")
+    tap.eq(
+        api.ask("PATCH", f"/projects/{other}", {"alias": "other", "max_containers": 9})[0], 200,
+        "one's own alias again is no conflict")
+    tap.eq(at_once([lambda: api.ask("POST", "/projects", {"alias": "one"}) for _ in range(5)]), [201] + [409] * 4,
+           "of five that come at once with one alias one gets it")
     one = next(p["id"] for p in api.do("GET", "/projects")["projects"] if p["alias"] == "one")
     tap.eq(api.do("PATCH", f"/projects/{one}", {"alias": "two"})["alias"], "two", "one that is given up")
     api.do("DELETE", f"/projects/{one}")
     for alias in ("one", "two"):
-        tap.eq(api.ask("PATCH", f"/projects/{other}", {"alias": alias})[0], 200, "can be taken, and one of a project that is gone")
+        tap.eq(
+            api.ask("PATCH", f"/projects/{other}", {"alias": alias})[0], 200,
+            "can be taken, and one of a project that is gone")
     for p in (few["id"], other):
         api.do("DELETE", f"/projects/{p}")
 
@@ -150,9 +183,12 @@ def apart(api, project, cid):
 def texts(node, api, project, cid):
     """What nobody but people read is kept."""
     shown = api.do("PATCH", f"/projects/{project}", {"color": "abc"})
-    tap.eq((shown["color"], api.do("PATCH", f"/projects/{project}", {"color": None})["color"]), ("#ABC", None), "a project's color, and none")
-    refused(api, "PATCH", f"/projects/{project}", {"color": "#abcd"}, (400, "VALIDATION_ERROR", "color"), "a color that is none")
-    tap.eq([api.do("GET", f"/containers/{cid}")[k] for k in ("color", "comment", "ai", "dev_kit")], [None, None, True, True], "what was never said of a container")
+    tap.eq((shown["color"], api.do("PATCH", f"/projects/{project}", {"color": None})["color"]), ("#ABC", None),
+           "a project's color, and none")
+    refused(api, "PATCH", f"/projects/{project}", {"color": "#abcd"}, (400, "VALIDATION_ERROR", "color"),
+            "a color that is none")
+    tap.eq([api.do("GET", f"/containers/{cid}")[k] for k in ("color", "comment", "ai", "dev_kit")],
+           [None, None, True, True], "what was never said of a container")
     notes = {"color": "#12ab9F", "comment": "two\nlines", "ai": False}
     c = make(api, project, "noted", start=False, dev_kit=False, **notes)
     want = {**notes, "color": "#12AB9F", "dev_kit": False}
@@ -160,38 +196,58 @@ def texts(node, api, project, cid):
     tap.eq(look(), want, "what was")
     api.do("PATCH", f"/containers/{c}", {"comment": None})
     tap.eq(look(), {**want, "comment": None}, "one is taken away, the others stay")
-    refused(api, "PATCH", f"/containers/{c}", {"color": "red"}, (400, "VALIDATION_ERROR", "color"), "a color that is none")
-    share = api.do("POST", f"/containers/{c}/storage/shares", {"path": "/etc", "target_container_id": cid, "label": "a-label", "description": "what\nit is"})
+    refused(api, "PATCH", f"/containers/{c}", {"color": "red"}, (400, "VALIDATION_ERROR", "color"),
+            "a color that is none")
+    share = api.do("POST", f"/containers/{c}/storage/shares",
+                   {"path": "/etc", "target_container_id": cid, "label": "a-label", "description": "what\nit is"})
     at = f"/containers/{c}/storage/shares/{share['id']}"
     tap.eq((share["label"], share["description"]), ("a-label", "what\nit is"), "a share's label and description")
     api.do("PATCH", at, {"label": "another", "enabled": False})
     share = api.do("GET", at)
-    tap.eq((share["label"], share["description"], share["enabled"]), ("another", "what\nit is", False), "changed, and kept")
+    tap.eq((share["label"], share["description"], share["enabled"]), ("another", "what\nit is", False),
+           "changed, and kept")
     refused(api, "PATCH", at, {"label": "A Label"}, (400, "VALIDATION_ERROR", "label"), "a label that is none")
-    tap.ok(not {"label", "description", "alias"} & set(api.do("GET", f"/containers/{cid}/storage/incoming")["shares"][0]), "who receives it does not see them")
+    tap.ok(
+        not {"label", "description", "alias"} & set(api.do("GET", f"/containers/{cid}/storage/incoming")["shares"][0]),
+        "who receives it does not see them")
     node.kill9("agent")
     node.start_agent()
     tap.eq((look(), api.do("GET", at)["label"]), ({**want, "comment": None}, "another"), "they outlive the agent")
     alias = {"container_id": cid, "alias": "shop", "program": "http"}
-    refused(api, "POST", "/proxy/aliases", {**alias, "project_id": "f" * 24}, (404, "PROJECT_NOT_FOUND", "project_id"), "an alias in a project that isn't there")
-    refused(api, "POST", "/proxy/aliases", {**alias, "container_id": "f" * 24}, (404, "CONTAINER_NOT_FOUND", "container_id"), "for a container that isn't there")
+    refused(api, "POST", "/proxy/aliases", {**alias, "project_id": "f" * 24}, (404, "PROJECT_NOT_FOUND", "project_id"),
+            "an alias in a project that isn't there")
+    refused(api, "POST", "/proxy/aliases", {**alias, "container_id": "f" * 24},
+            (404, "CONTAINER_NOT_FOUND", "container_id"), "for a container that isn't there")
     status, _, made = api.ask("POST", "/proxy/aliases", {**alias, "project_id": project})
     tap.eq((status, made["data"]["project_id"]), (201, project), "its own project's")
-    refused(api, "PATCH", f"/proxy/aliases/{made['data']['id']}", {"project_id": "f" * 24}, (404, "PROJECT_NOT_FOUND", "project_id"), "by a change")
+    refused(api, "PATCH", f"/proxy/aliases/{made['data']['id']}", {"project_id": "f" * 24},
+            (404, "PROJECT_NOT_FOUND", "project_id"), "by a change")
     api.do("DELETE", f"/containers/{c}", {"force": True})
 
 
 def runtime(api):
     used = {"used_bytes", "total_bytes"}
-    want = {"scope": None, "ts": None, "cache_age_ms": None, "stale": None, "uptime_s": None, "cores": None, "load": {"1", "5", "15"}, "cpu": {"busy_pct"}, "mem": used | {"pct"}, "swap": used, "storage": used | {"pct"}}
+    want = {
+        "scope": None, "ts": None, "cache_age_ms": None, "stale": None, "uptime_s": None, "cores": None,
+        "load": {"1", "5", "15"}, "cpu": {"busy_pct"}, "mem": used | {"pct"}, "swap": used, "storage": used | {"pct"}
+    }
     path = f"/servers/{harness.NODE_ID}/runtime"
     got = api.do("GET", path)
-    tap.eq({k: set(v) if isinstance(v, dict) else None for k, v in got.items()}, want, "the host's runtime has what section 18.2 has, and no more")
-    memory = {w[0]: int(w[1]) * 1024 for w in (line.replace(":", "").split() for line in open("/proc/meminfo")) if len(w) > 2}
-    tap.eq((got["scope"], got["stale"], got["cores"], got["mem"]["total_bytes"], got["swap"]["total_bytes"]), ("server", False, os.sysconf("SC_NPROCESSORS_ONLN"), memory["MemTotal"], memory["SwapTotal"]), "and it is the host's")
-    tap.ok(abs(got["uptime_s"] - float(open("/proc/uptime").read().split()[0])) < 60 and abs(got["mem"]["used_bytes"] - memory["MemTotal"] + memory["MemAvailable"]) < memory["MemTotal"] / 4, "its uptime and what it uses", got)
+    tap.eq({k: set(v) if isinstance(v, dict) else None for k, v in got.items()}, want,
+           "the host's runtime has what section 18.2 has, and no more")
+    memory = {
+        w[0]: int(w[1]) * 1024 for w in (line.replace(":", "").split() for line in open("/proc/meminfo")) if len(w) > 2
+    }
+    tap.eq((got["scope"], got["stale"], got["cores"], got["mem"]["total_bytes"], got["swap"]["total_bytes"]),
+           ("server", False, os.sysconf("SC_NPROCESSORS_ONLN"), memory["MemTotal"], memory["SwapTotal"]),
+           "and it is the host's")
+    tap.ok(
+        abs(got["uptime_s"] - float(open("/proc/uptime").read().split()[0])) < 60
+        and abs(got["mem"]["used_bytes"] - memory["MemTotal"] + memory["MemAvailable"]) < memory["MemTotal"] / 4,
+        "its uptime and what it uses", got)
     later = host.poll(lambda: (r := api.do("GET", path))["ts"] != got["ts"] and r, 10)
-    tap.ok(later and later["cache_age_ms"] < 2000 and 0 <= later["cpu"]["busy_pct"] <= 100, "a look is two seconds old at most, and then there is a share of the processors", later)
+    tap.ok(later and later["cache_age_ms"] < 2000 and 0 <= later["cpu"]["busy_pct"] <= 100,
+           "a look is two seconds old at most, and then there is a share of the processors", later)
     tap.eq(set(api.do("GET", f"/rentals/{harness.NODE_ID}/runtime")), set(got), "by its rental, too")
 
 
@@ -200,32 +256,45 @@ def commands(api):
     listed = {c["slug"]: c for c in api.do("GET", f"/servers/{harness.NODE_ID}/available-commands")["commands"]}
     up = listed["check-uptime"]["id"]
     got = api.do("POST", path, {"command_slug": "check-uptime", "parameters": {}, "wait": True, "timeout": 7200})
-    tap.ok((got["command_id"], got["status"], got["exit_code"]) == (up, "completed", 0) and got["output"].startswith("up "), "a command by its slug, with all that the schema allows", got)
+    tap.ok((got["command_id"], got["status"], got["exit_code"]) == (up, "completed", 0)
+           and got["output"].startswith("up "), "a command by its slug, with all that the schema allows", got)
     status, _, answer = api.ask("POST", path, {"command_id": up, "wait": False})
     pending = answer["data"]
-    tap.eq((status, pending["command_id"], pending["status"], {"command_log_id", "estimated_completion"} <= set(pending)), (202, up, "pending", True), "without waiting: pending")
-    done = host.poll(lambda: (o := api.do("GET", f"/operations/{pending['operation_id']}"))["status"] == "succeeded" and o, 10)
+    tap.eq(
+        (status, pending["command_id"], pending["status"], {"command_log_id", "estimated_completion"} <= set(pending)),
+        (202, up, "pending", True), "without waiting: pending")
+    done = host.poll(
+        lambda: (o := api.do("GET", f"/operations/{pending['operation_id']}"))["status"] == "succeeded" and o, 10)
     tap.eq(done and done["result"]["command_log_id"], pending["command_log_id"], "and found by its operation")
     refused(api, "POST", path, {"command_id": "f" * 24}, (*invalid, "command_id"), "an id of no command")
-    refused(api, "POST", path, {"command_id": up, "command_slug": "check-memory"}, (*invalid, "command_id"), "two that differ")
-    refused(api, "POST", path, {"command_slug": "check-memory", "parameters": {"x": 1}}, (*invalid, "parameters.x"), "a parameter that there isn't")
+    refused(api, "POST", path, {"command_id": up, "command_slug": "check-memory"}, (*invalid, "command_id"),
+            "two that differ")
+    refused(api, "POST", path, {"command_slug": "check-memory", "parameters": {"x": 1}}, (*invalid, "parameters.x"),
+            "a parameter that there isn't")
     refused(api, "POST", path, {}, (*invalid, "command"), "none")
 
 
 def control_plane(api):
     """PUT and PATCH are twins there, too."""
-    paths = ["/pools/{}", "/pools/{}/members/{}", "/users/{}", "/notifications/read-all", "/notifications/{}/read", "/vault/keys/K", "/wallet/payment-methods/{}", "/wallet/payment-methods/{}/default",
-             "/projects/{}/permissions/{}", "/auth/tokens/{}", "/auth/tokens/me/public-profile", "/users/auth/2fa/token-gate"]
+    paths = [
+        "/pools/{}", "/pools/{}/members/{}", "/users/{}", "/notifications/read-all", "/notifications/{}/read",
+        "/vault/keys/K", "/wallet/payment-methods/{}", "/wallet/payment-methods/{}/default",
+        "/projects/{}/permissions/{}", "/auth/tokens/{}", "/auth/tokens/me/public-profile", "/users/auth/2fa/token-gate"
+    ]
     codes = {(m, p): api.ask(m, p.replace("{}", "a" * 24), {})[0] for p in paths for m in ("PUT", "PATCH")}
     tap.eq({k: v for k, v in codes.items() if v != 501}, {}, f"{len(codes)} changes that are the control plane's: 501")
 
 
 def groups(api, cid):
     path = f"/containers/{cid}/proxy"
-    write = lambda at, body: api.ask("PUT", f"{path}/permissions/groups/{at}", body, {"If-Match": api.do("GET", f"{path}/settings")["etag"]})
+    write = lambda at, body: api.ask("PUT", f"{path}/permissions/groups/{at}", body,
+                                     {"If-Match": api.do("GET", f"{path}/settings")["etag"]})
     write("pw/password", {"username": "u", "password": "p"})
     write("net/ip", {"allowed_ips": ["10.0.0.0/8", "192.0.2.1"]})
-    tap.eq(api.do("GET", f"{path}/groups")["groups"], [{"name": "pw", "auth_rule_count": 1}, {"name": "net", "auth_rule_count": 1}], "a group is one rule, however many members it is written with")
+    tap.eq(
+        api.do("GET", f"{path}/groups")["groups"],
+        [{"name": "pw", "auth_rule_count": 1}, {"name": "net", "auth_rule_count": 1}],
+        "a group is one rule, however many members it is written with")
 
 
 def images(node, api, project):
@@ -244,9 +313,12 @@ def images(node, api, project):
     c = api.do("POST", f"/projects/{project}/containers", {"image": "shop/1", "name": "of-it", "start": False})["id"]
     tap.ok("shop/1" in kept() and trees(), "an image is pulled, and a container made of it", kept())
     api.do("DELETE", "/images/user/shop%2F1")
-    tap.eq((kept(), trees(), (node.root(c) / "etc/os-release").read_text()), ({}, [], "ID=test\n"), "it is removed, from the disk as well; its container has its own root")
-    refused(api, "POST", f"/projects/{project}/containers", {"image": "shop/1"}, (404, "IMAGE_NOT_FOUND", "image"), "no other is made of it")
-    refused(api, "DELETE", "/images/user/shop%2F1", None, (404, "IMAGE_NOT_FOUND", None), "what is not there can't be removed")
+    tap.eq((kept(), trees(), (node.root(c) / "etc/os-release").read_text()), ({}, [], "ID=test\n"),
+           "it is removed, from the disk as well; its container has its own root")
+    refused(api, "POST", f"/projects/{project}/containers", {"image": "shop/1"}, (404, "IMAGE_NOT_FOUND", "image"),
+            "no other is made of it")
+    refused(api, "DELETE", "/images/user/shop%2F1", None, (404, "IMAGE_NOT_FOUND", None),
+            "what is not there can't be removed")
     pull()
     api.do("DELETE", f"/images/public/{kept()['shop/1']}")
     tap.eq((kept(), trees()), ({}, []), "by its id, from the list of public ones")
@@ -281,14 +353,20 @@ def disk(kind, pool):
         cid, still = make(api, project, "one"), make(api, project, "still", start=False)
         root = lambda c: pathlib.Path(pool.get("Pool", node.directory / "pool")) / "containers" / c / "rootfs"
         usage = lambda c=cid: api.do("GET", f"/containers/{c}/stats")["disk"]["root"]
-        tap.ok(near(usage()["usage"], taken(root(cid))) and usage()["total"] == 0, f"{kind}: a root without a quota takes what its files take, from the first look", usage(), taken(root(cid)))
+        tap.ok(
+            near(usage()["usage"], taken(root(cid))) and usage()["total"] == 0,
+            f"{kind}: a root without a quota takes what its files take, from the first look", usage(), taken(root(cid)))
         tap.ok(near(usage(still)["usage"], taken(root(still))), f"{kind}: one that is stopped, too")
-        node.ctl("exec", "one", "sh", "-c", "dd if=/dev/urandom of=/f bs=1M count=8; ln /f /g; ln /f /h; truncate -s 1G /sparse; sync")
+        node.ctl("exec", "one", "sh", "-c",
+                 "dd if=/dev/urandom of=/f bs=1M count=8; ln /f /g; ln /f /h; truncate -s 1G /sparse; sync")
         subprocess.run(["sync", "-f", root(cid)], check=True)
         want = taken(root(cid))
-        tap.ok(want >= 8 << 20 and host.poll(lambda: near(usage()["usage"], want), 20), f"{kind}: and it is counted again, names of one file once and holes not at all", usage(), want)
+        tap.ok(want >= 8 << 20 and host.poll(lambda: near(usage()["usage"], want), 20),
+               f"{kind}: and it is counted again, names of one file once and holes not at all", usage(), want)
         listed = {c["id"]: c["disk"]["root"]["usage"] for c in api.do("GET", f"/projects/{project}/stats")["stats"]}
-        tap.ok(near(listed[cid], want) and near(listed[still], taken(root(still))), f"{kind}: a project's statistics have it", listed)
+        tap.ok(
+            near(listed[cid], want) and near(listed[still], taken(root(still))),
+            f"{kind}: a project's statistics have it", listed)
         for c in (cid, still):
             api.do("DELETE", f"/containers/{c}", {"force": True})
         host.poll(lambda: not node.leaks(), 3)

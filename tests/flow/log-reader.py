@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Who reads the log can't stop the agent: standard error is a full pipe, the journal's socket isn't read, the service manager neither; orders go on, and what was lost is counted and said."""
+"""Who reads the log can't stop the agent: standard error is a full pipe, the journal's socket isn't read, the service
+manager neither; orders go on, and what was lost is counted and said."""
 import fcntl
 import os
 import pathlib
@@ -34,7 +35,10 @@ class Piped(harness.Node):
         super().__init__(start=False)
         self.start_api()
         self.write_conf()
-        self.agent = subprocess.Popen([str(self.program), "--config", str(self.directory / "agent.conf"), "--foreground"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=output, env=dict(os.environ, **env))
+        self.agent = subprocess.Popen(
+            [str(self.program), "--config",
+             str(self.directory / "agent.conf"), "--foreground"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=output, env=dict(os.environ, **env))
         if not host.poll(lambda: self.ctl("status")[0] == 0, 30, 0.1):
             raise harness.Failure("hoody-agent doesn't answer")
 
@@ -42,7 +46,8 @@ class Piped(harness.Node):
 def many(node, what):
     """Orders that end in a line of the log each: none of them can be done."""
     ids = [node.order("container.start", node.new_id()) for _ in range(ORDERS)]
-    tap.eq({node.wait(i, 60)["state"] for i in ids} <= {"failed", "rejected"}, True, f"{what}: {ORDERS} orders have their ends")
+    tap.eq({node.wait(i, 60)["state"] for i in ids} <= {"failed", "rejected"}, True,
+           f"{what}: {ORDERS} orders have their ends")
     tap.eq(node.ctl("status")[0], 0, f"{what}: the agent answers")
 
 
@@ -67,7 +72,8 @@ def journal():
     os.makedirs("/run/systemd/journal", exist_ok=True)
     subprocess.run(["mount", "-t", "tmpfs", "tmpfs", "/run/systemd/journal"], check=True)
     ours, theirs = socket.socketpair()
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s, socket.socket(socket.AF_UNIX,
+                                                                              socket.SOCK_DGRAM) as manager:
         s.bind("/run/systemd/journal/socket")
         manager.bind("/run/systemd/journal/notify")
         st = os.fstat(theirs.fileno())
@@ -83,9 +89,11 @@ def journal():
                 except BlockingIOError:
                     return entries
             read()
-            tap.ok(0 < len(entries) < ORDERS and all(b"MESSAGE_ID=" in e and b"\nPRIORITY=" in e for e in entries), "what it had room for are whole entries", entries[:1])
+            tap.ok(0 < len(entries) < ORDERS and all(b"MESSAGE_ID=" in e and b"\nPRIORITY=" in e for e in entries),
+                   "what it had room for are whole entries", entries[:1])
             node.do("container.start", node.new_id())
-            tap.ok(host.poll(lambda: any(b"were lost: the log was not read" in e for e in read()), 5), "read again, it says how many were lost", entries[-3:])
+            tap.ok(host.poll(lambda: any(b"were lost: the log was not read" in e for e in read()), 5),
+                   "read again, it says how many were lost", entries[-3:])
             node.stop_agent()
     ours.close()
     theirs.close()

@@ -17,7 +17,9 @@ def works(node, how):
     hello = node.wait_report("node.hello", after=before, timeout_s=20)
     tap.ok(hello, f"{how}: the API hears of the node", node.log_tail())
     if hello:
-        tap.eq(node.do("container.create", cid, image=harness.IMAGE, name="named")["state"], "succeeded", f"{how}: an order is done")
+        tap.eq(
+            node.do("container.create", cid, image=harness.IMAGE, name="named")["state"], "succeeded",
+            f"{how}: an order is done")
         tap.eq(node.do("container.delete", cid, force=True)["state"], "succeeded", f"{how}: and the next")
     node.stop_agent()
 
@@ -28,7 +30,8 @@ def main():
     dns = names.Dns()
     with harness.Node(start=False) as node:
         node.start_api()
-        tap.ok(node.api.ready["url"].startswith(f"https://{harness.API_NAME}:"), "the API has a name, and speaks TLS", node.api.ready["url"])
+        tap.ok(node.api.ready["url"].startswith(f"https://{harness.API_NAME}:"), "the API has a name, and speaks TLS",
+               node.api.ready["url"])
         works(node, "by /etc/hosts")
         tap.eq(dns.asked, [], "no name server is asked")
         node.api.stop()

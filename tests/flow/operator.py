@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What operators look at: hoodyctl top (a table, JSON, and live on a real terminal), hoodyctl doctor with faults that it must find, and the status log: why containers ended, in pages, kept within bounds."""
+"""What operators look at: hoodyctl top (a table, JSON, and live on a real terminal), hoodyctl doctor with faults that
+it must find, and the status log: why containers ended, in pages, kept within bounds."""
 import fcntl
 import json
 import os
@@ -23,15 +24,17 @@ import tap
 
 
 class Top:
-    """hoodyctl top on a terminal. What it shows is judged when it has drawn all of it: curses sends what has changed alone, and nobody knows whether a key or a new size is heard first. So another size is given until the picture
-    is the one that is waited for."""
+    """hoodyctl top on a terminal. What it shows is judged when it has drawn all of it: curses sends what has changed
+    alone, and nobody knows whether a key or a new size is heard first. So another size is given until the picture is
+    the one that is waited for."""
 
     def __init__(self, node, kind="xterm"):
         self.columns, self.rows, self.shown = 120, 24, ""
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             os.environ["TERM"] = kind
-            os.execv(str(harness.BUILD / "agent/hoodyctl"), ["hoodyctl", "--config", str(node.directory / "agent.conf"), "top"])
+            os.execv(str(harness.BUILD / "agent/hoodyctl"),
+                     ["hoodyctl", "--config", str(node.directory / "agent.conf"), "top"])
         self.size()
 
     def size(self):
@@ -72,25 +75,33 @@ class Top:
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
 
-HEADS = [("c", "CPU%"), ("m", "MEMORY"), ("M", "MEM%"), ("p", "PROCS"), ("r", "RX/s"), ("t", "TX/s"), ("R", "READ/s"), ("W", "WRITE/s"), ("d", "DISK")]
+HEADS = [("c", "CPU%"), ("m", "MEMORY"), ("M", "MEM%"), ("p", "PROCS"), ("r", "RX/s"), ("t", "TX/s"), ("R", "READ/s"),
+         ("W", "WRITE/s"), ("d", "DISK")]
 BOTH = r"NAME[^*]*DISK.*a-quiet.*busy" # by name
 BUSY = r"NAME.*DISK *\x1b[^a]*busy.*a-quiet" # the busy one first
 
 
 def top(node):
     code, out, _ = node.ctl("top")
-    tap.ok(code == 0 and re.search(r"NAME +STATUS +CPU%", out) and re.search(r"busy +Running", out) and re.search(r"a-quiet +Running", out), "without a terminal: one table", out)
+    tap.ok(
+        code == 0 and re.search(r"NAME +STATUS +CPU%", out) and re.search(r"busy +Running", out)
+        and re.search(r"a-quiet +Running", out), "without a terminal: one table", out)
     rows = {r["name"]: r for r in node.hoodyctl("top")}
-    tap.ok(rows["busy"]["cpu_percent"] > rows["a-quiet"]["cpu_percent"] and rows["busy"]["memory_bytes"] > 0, "rates of one second", rows)
+    tap.ok(rows["busy"]["cpu_percent"] > rows["a-quiet"]["cpu_percent"] and rows["busy"]["memory_bytes"] > 0,
+           "rates of one second", rows)
     t = Top(node)
     tap.ok(t.shows("NAME.*busy") and t.type("m", r"MEMORY\*"), "on a terminal: sorted", t.shown)
     tap.ok(t.type("/quiet", "filter: quiet_") and t.type("\n", r"1 containers.*filter: quiet[^_]"), "filtered", t.shown)
     tap.eq(t.end("q"), 0, "and left")
     t = Top(node)
-    tap.eq([head for key, head in HEADS[1:] + HEADS[:1] if not t.type(key, re.escape(head) + r"\*")], [], "each key moves the mark to its column")
+    tap.eq([head for key, head in HEADS[1:] + HEADS[:1] if not t.type(key,
+                                                                      re.escape(head) + r"\*")], [],
+           "each key moves the mark to its column")
     tap.ok(t.shows(BUSY), "by processor time the busy one is first", t.shown)
     tap.ok(t.type("n", BOTH), "by name the quiet one is, and no column is marked", t.shown)
-    tap.ok(t.shows("NAME(?!.*DISK)", columns=60) and t.shows("WRITE/s.*DISK", columns=140), "a terminal that becomes narrow and wide again is drawn anew", t.shown)
+    tap.ok(
+        t.shows("NAME(?!.*DISK)", columns=60) and t.shows("WRITE/s.*DISK", columns=140),
+        "a terminal that becomes narrow and wide again is drawn anew", t.shown)
     tap.ok(t.type("/no-such\n", "0 containers.*filter: no-such"), "a filter that nothing passes", t.shown)
     tap.ok(t.type("/", "no-such_") and t.type("\x1b", "2 containers.*busy"), "and Escape takes it off", t.shown)
     tap.eq(t.end("q"), 0, "left again")
@@ -103,28 +114,38 @@ def doctor(node):
     code, out, _ = node.ctl("doctor")
     tap.ok(code == 0 and "fault" not in out, "a host that is fit", out)
     findings = {f["check"]: f for f in node.hoodyctl("doctor")}
-    tap.ok(len(findings) >= 11 and all(f["mend"] for f in findings.values() if f["verdict"] != "ok"), "all that is no good is said with its mending", findings)
+    tap.ok(
+        len(findings) >= 11 and all(f["mend"] for f in findings.values() if f["verdict"] != "ok"),
+        "all that is no good is said with its mending", findings)
     subprocess.run(["nft", "add", "table", "ip", "docker"], check=True)
-    subprocess.run(["nft", "add", "chain", "ip", "docker", "FORWARD", "{ type filter hook forward priority 0; policy drop; }"], check=True)
+    subprocess.run(
+        ["nft", "add", "chain", "ip", "docker", "FORWARD", "{ type filter hook forward priority 0; policy drop; }"],
+        check=True)
     (node.directory / "state/node.key").chmod(0o644)
     code, out, _ = node.ctl("doctor", "--json")
     bad = {f["check"] for f in json.loads(out) if f["verdict"] == "fault"}
-    tap.eq((code, bad), (1, {"nftables", "node key"}), "a foreign table that drops what is forwarded, and a key that others may read")
+    tap.eq((code, bad), (1, {"nftables", "node key"}),
+           "a foreign table that drops what is forwarded, and a key that others may read")
     (node.directory / "state/node.key").chmod(0o600)
     mend = next(f["mend"] for f in json.loads(out) if f["check"] == "nftables")
-    tap.ok(f"-i {node.interfaces}+ -j ACCEPT" in mend and f"-o {node.interfaces}+ -j ACCEPT" in mend, "the mending names this node's links", mend)
-    nft(f"add rule ip docker FORWARD iifname \"{node.interfaces}*\" accept; add rule ip docker FORWARD oifname \"{node.interfaces}*\" accept")
+    tap.ok(f"-i {node.interfaces}+ -j ACCEPT" in mend and f"-o {node.interfaces}+ -j ACCEPT" in mend,
+           "the mending names this node's links", mend)
+    nft(f"add rule ip docker FORWARD iifname \"{node.interfaces}*\" accept; add rule ip docker FORWARD oifname "
+        f"\"{node.interfaces}*\" accept"
+        )
     tap.eq(verdict(node), "ok", "mended so, it is no fault any more")
     nft("delete table ip docker")
     # firewalld's way: the policy accepts, and the last rule rejects.
-    nft("add table inet firewalld; add chain inet firewalld filter_FORWARD { type filter hook forward priority 10; policy accept; }; add rule inet firewalld filter_FORWARD ct state established,related accept;"
+    nft("add table inet firewalld; add chain inet firewalld filter_FORWARD { type filter hook forward priority 10; "
+        "policy accept; }; add rule inet firewalld filter_FORWARD ct state established,related accept;"
         " add rule inet firewalld filter_FORWARD ct state invalid drop")
     tap.eq(verdict(node), "ok", "a foreign table that drops some packets is no fault")
     nft("add rule inet firewalld filter_FORWARD counter reject with icmpx admin-prohibited")
     tap.eq(verdict(node), "fault", "one that rejects what it does not know is")
     nft("delete table inet firewalld")
     for hook in ("prerouting", "postrouting"):
-        nft(f"add table inet other; add chain inet other {hook} {{ type filter hook {hook} priority 10; policy drop; }}")
+        nft(f"add table inet other; add chain inet other {hook} {{ type filter hook {hook} priority 10; policy drop; }}"
+            )
         tap.eq(verdict(node), "fault", f"one that drops in {hook} is one: what is forwarded passes there")
         nft("delete table inet other")
     nft(f"add table inet other; add chain inet other in {{ type filter hook input priority 0; policy drop; }}")
@@ -141,12 +162,15 @@ def verdict(node, check="nftables"):
 
 
 def faults(node):
-    """Each of the other checks, with its fault made for real: in a mount namespace of its own, by another personality, by system calls that fail."""
+    """Each of the other checks, with its fault made for real: in a mount namespace of its own, by another personality,
+    by system calls that fail."""
     conf, other = node.directory / "agent.conf", node.directory / "other.conf"
 
     def finding(check, *wrap, change=None):
         other.write_text(re.sub(*change, conf.read_text(), flags=re.M) if change else conf.read_text())
-        done = subprocess.run([str(w) for w in (*wrap, harness.BUILD / "agent/hoodyctl", "--config", other, "doctor", "--json")], capture_output=True, text=True)
+        done = subprocess.run(
+            [str(w) for w in (*wrap, harness.BUILD / "agent/hoodyctl", "--config", other, "doctor", "--json")],
+            capture_output=True, text=True)
         f = next(f for f in json.loads(done.stdout) if f["check"] == check)
         return f["verdict"], f["found"], f["mend"]
 
@@ -157,28 +181,47 @@ def faults(node):
         tap.ok(seen[0] == verdict and words in seen[1] and (verdict == "ok") == (seen[2] is None), what, seen)
 
     is_said("an old kernel", "fault", "Linux 2.6", finding("kernel", "setarch", "--uname-2.6"))
-    is_said("a system call that is missing", "fault", "openat2 is missing", finding("system calls", harness.BUILD / "tests/tools/failnth", "openat2", "1", "ENOSYS", "--"))
+    is_said("a system call that is missing", "fault", "openat2 is missing",
+            finding("system calls", harness.BUILD / "tests/tools/failnth", "openat2", "1", "ENOSYS", "--"))
     unified = next(mount for mount, is_unified in host.cgroup_mounts() if is_unified)
     is_said("no cgroup2 tree", "fault", "no cgroup2", finding("cgroups", *in_mounts(f"umount -l {unified}")))
     fake = node.directory / "subuid"
     fake.write_text("somebody:90000000:100000000\n")
-    is_said("ids that somebody else may get", "warning", "gives somebody the ids", finding("user ids", *in_mounts(f"mount --bind {fake} /etc/subuid"), change=(r"^IdBase=.*", "IdBase=100000000")))
+    is_said(
+        "ids that somebody else may get", "warning", "gives somebody the ids",
+        finding("user ids", *in_mounts(f"mount --bind {fake} /etc/subuid"), change=(r"^IdBase=.*", "IdBase=100000000")))
     fake.write_text("somebody:100000:65536\nroot:1000000:1000000000\n")
-    is_said("and ranges that are in nobody's way", "ok", "from 100000000 on", finding("user ids", *in_mounts(f"mount --bind {fake} /etc/subuid"), change=(r"^IdBase=.*", "IdBase=100000000")))
+    is_said(
+        "and ranges that are in nobody's way", "ok", "from 100000000 on",
+        finding("user ids", *in_mounts(f"mount --bind {fake} /etc/subuid"), change=(r"^IdBase=.*", "IdBase=100000000")))
     full = node.directory / "full"
     full.mkdir()
-    is_said("a pool that is full", "warning", "less than 10 %", finding("pool", *in_mounts(f"mount -t tmpfs -o size=1m t {full}; dd if=/dev/zero of={full}/f bs=1k count=950 2>/dev/null"), change=(r"^Pool=.*", f"Pool={full}")))
+    is_said(
+        "a pool that is full", "warning", "less than 10 %",
+        finding(
+            "pool",
+            *in_mounts(f"mount -t tmpfs -o size=1m t {full}; dd if=/dev/zero of={full}/f bs=1k count=950 2>/dev/null"),
+            change=(r"^Pool=.*", f"Pool={full}")))
     at_pool = lambda script: finding("pool", *in_mounts(script), change=(r"^Pool=.*", f"Pool={full}"))
-    is_said("a pool where nothing may be executed", "fault", "lets no program be executed", at_pool(f"mount -t tmpfs -o noexec t {full}"))
-    is_said("a pool on overlay", "fault", "can't be mounted with a container's ids", at_pool(f"mount -t tmpfs t {full}; mkdir {full}/l {full}/u {full}/w {full}/m; mount -t overlay -o lowerdir={full}/l,upperdir={full}/u,workdir={full}/w o {full}/m; mount --move {full}/m {full}"))
+    is_said("a pool where nothing may be executed", "fault", "lets no program be executed",
+            at_pool(f"mount -t tmpfs -o noexec t {full}"))
+    is_said(
+        "a pool on overlay", "fault", "can't be mounted with a container's ids",
+        at_pool(
+            f"mount -t tmpfs t {full}; mkdir {full}/l {full}/u {full}/w {full}/m; mount -t overlay -o "
+            f"lowerdir={full}/l,upperdir={full}/u,workdir={full}/w o {full}/m; mount --move {full}/m {full}"
+        ))
     is_said("and one on the disk that can do both", "ok", " free", at_pool("true"))
     is_said("a pool that is not there", "warning", "/nowhere", finding("pool", change=(r"^Pool=.*", "Pool=/nowhere")))
-    is_said("an agent that does not answer", "fault", "does not answer", finding("agent", change=(r"^RuntimeDirectory=.*", f"RuntimeDirectory={full}")))
+    is_said("an agent that does not answer", "fault", "does not answer",
+            finding("agent", change=(r"^RuntimeDirectory=.*", f"RuntimeDirectory={full}")))
     node.api.stop()
-    tap.ok(host.poll(lambda: finding("control API")[0] == "fault", 20), "an API that is out of reach", finding("control API"))
+    tap.ok(host.poll(lambda: finding("control API")[0] == "fault", 20), "an API that is out of reach",
+           finding("control API"))
     node.api.start()
     node.agent.send_signal(signal.SIGHUP) # now, and not when its back-off is over
-    tap.ok(host.poll(lambda: finding("control API")[0] == "ok", 60, 0.1), "and one that answers", node.hoodyctl("status")["control"])
+    tap.ok(host.poll(lambda: finding("control API")[0] == "ok", 60, 0.1), "and one that answers",
+           node.hoodyctl("status")["control"])
     keys = node.directory / "trusted-keys.json"
     good = keys.read_text()
     for days, want in ((-1, "fault"), (3, "warning"), (60, "ok")):
@@ -198,7 +241,11 @@ def faults(node):
     key.with_suffix(".away").rename(key)
     for check, seen in ((c, finding(c)) for c in ("node key", "trusted keys")):
         tap.ok(re.search(r"\d+ days|without an end", seen[1]), f"{check}: its age is told", seen)
-    synchronised = subprocess.run([sys.executable, "-c", "import ctypes; b = (ctypes.c_char * 512)(); ctypes.CDLL(None).adjtimex(b); import struct; print(struct.unpack_from('i', b, 40)[0] & 0x40)"], capture_output=True, text=True).stdout.strip()
+    synchronised = subprocess.run([
+        sys.executable, "-c",
+        "import ctypes; b = (ctypes.c_char * 512)(); ctypes.CDLL(None).adjtimex(b); import struct; "
+        "print(struct.unpack_from('i', b, 40)[0] & 0x40)"
+    ], capture_output=True, text=True).stdout.strip()
     tap.eq(finding("clock")[0], "warning" if synchronised != "0" else "ok", "the clock is as the kernel has it")
 
 
@@ -211,7 +258,8 @@ def causes(node, api):
         how(cid)
         report = node.wait_report("container.status", after=seen, container_id=cid, to_status="stopped")
         log = api.do("GET", f"/containers/{cid}/status-logs?limit=1")["logs"][0]
-        tap.eq((report["triggered_by"], log["metadata"], log["to_status"]), ("crash", report["metadata"], "stopped"), f"{what}: reported, and in the log")
+        tap.eq((report["triggered_by"], log["metadata"], log["to_status"]), ("crash", report["metadata"], "stopped"),
+               f"{what}: reported, and in the log")
         node.do("container.delete", cid, force=True)
         return report["metadata"]
 
@@ -223,13 +271,19 @@ def causes(node, api):
     tap.ok("last words" in m["console"], "and what the console said", m)
 
     def hungry(cid):
-        group = next(p for mount, unified in host.cgroup_mounts() for p in [mount / node.prefix / cid / "payload"] if (p / "memory.max").exists() or (p / "memory.limit_in_bytes").exists())
-        subprocess.run([sys.executable, "-c", "import os,sys\nopen(sys.argv[1],'w').write(str(os.getpid()))\nopen('/proc/self/oom_score_adj','w').write('1000')\nb=[]\nwhile True: b.append(bytearray(1<<20))",
-                        str(group / "cgroup.procs")])
+        group = next(p for mount, unified in host.cgroup_mounts() for p in [mount / node.prefix / cid / "payload"]
+                     if (p / "memory.max").exists() or (p / "memory.limit_in_bytes").exists())
+        subprocess.run([
+            sys.executable, "-c",
+            "import os,sys\nopen(sys.argv[1],'w').write(str(os.getpid()))\n"
+            "open('/proc/self/oom_score_adj','w').write('1000')\nb=[]\nwhile True: b.append(bytearray(1<<20))",
+            str(group / "cgroup.procs")
+        ])
         os.kill(host.init_of(node.prefix, cid), signal.SIGKILL)
 
     m = ends("out of memory", hungry, {"memory_bytes": 64 << 20})
-    v1 = any((mount / node.prefix).is_dir() and "memory" in mount.name.split(",") for mount, unified in host.cgroup_mounts() if not unified)
+    v1 = any((mount / node.prefix).is_dir() and "memory" in mount.name.split(",")
+             for mount, unified in host.cgroup_mounts() if not unified)
     if v1 and m["cause"] != "oom":
         tap.skip("out of memory: said", "cgroup v1 counts it in the group alone that liblxc has removed by then")
         return
@@ -241,19 +295,33 @@ def pages(node, api, cid):
         node.do("container.pause", cid)
         node.do("container.resume", cid)
     data = api.do("GET", f"/containers/{cid}/status-logs?limit=5&page=2")
-    tap.ok(data["pagination"]["total"] >= 13 and len(data["logs"]) == 5 and data["pagination"]["page"] == 2, "in pages", data["pagination"])
-    times = [x["transition_time"] for x in api.do("GET", f"/containers/{cid}/status-logs?sort_by=transition_time&sort_order=asc&limit=100")["logs"]]
+    tap.ok(data["pagination"]["total"] >= 13 and len(data["logs"]) == 5 and data["pagination"]["page"] == 2, "in pages",
+           data["pagination"])
+    times = [
+        x["transition_time"] for x in api.do(
+            "GET", f"/containers/{cid}/status-logs?sort_by=transition_time&sort_order=asc&limit=100")["logs"]
+    ]
     tap.eq(times, sorted(times), "sorted")
     for by in ("to_status", "from_status"):
-        words = [x[by] for x in api.do("GET", f"/containers/{cid}/status-logs?sort_by={by}&sort_order=desc&limit=100")["logs"] if x[by]]
+        words = [
+            x[by]
+            for x in api.do("GET", f"/containers/{cid}/status-logs?sort_by={by}&sort_order=desc&limit=100")["logs"]
+            if x[by]
+        ]
         tap.eq(words, sorted(words, reverse=True), f"by {by}, downwards")
     tap.eq(len(api.do("GET", f"/containers/{cid}/status-logs")["logs"]), 10, "ten where nobody says how many")
-    tap.eq([api.ask("GET", f"/containers/{cid}/status-logs?{q}")[0] for q in ("limit=101", "limit=0", "page=0", "sort_by=id;drop", "sort_order=up")], [400] * 5, "what is out of bounds is refused")
+    tap.eq([
+        api.ask("GET", f"/containers/{cid}/status-logs?{q}")[0]
+        for q in ("limit=101", "limit=0", "page=0", "sort_by=id;drop", "sort_order=up")
+    ], [400] * 5, "what is out of bounds is refused")
     tap.eq(api.do("GET", f"/containers/{cid}/status-logs?page=1000")["logs"], [], "a page behind the last is empty")
     entry = api.do("GET", f"/containers/{cid}/status-logs?limit=1")["logs"][0]
-    tap.eq((sorted(entry), entry["triggered_by"], entry["metadata"]["command"]), (["container_id", "duration_ms", "from_status", "id", "metadata", "to_status", "transition_time", "triggered_by"], "user", "resume"), "an entry as it is published")
+    tap.eq((sorted(entry), entry["triggered_by"], entry["metadata"]["command"]), ([
+        "container_id", "duration_ms", "from_status", "id", "metadata", "to_status", "transition_time", "triggered_by"
+    ], "user", "resume"), "an entry as it is published")
     node.restart(signal.SIGKILL)
-    tap.eq(api.do("GET", f"/containers/{cid}/status-logs?limit=5&page=2")["logs"], data["logs"], "and there after a crash")
+    tap.eq(
+        api.do("GET", f"/containers/{cid}/status-logs?limit=5&page=2")["logs"], data["logs"], "and there after a crash")
 
 
 def main():
@@ -263,7 +331,10 @@ def main():
         api, busy, quiet = local.Local(node), node.new_id(), node.new_id()
         node.do("container.create", busy, image=harness.IMAGE, name="busy", limits={"cpu_cores": 1})
         node.do("container.create", quiet, image=harness.IMAGE, name="a-quiet")
-        work = subprocess.Popen([harness.BUILD / "agent/hoodyctl", "--config", node.directory / "agent.conf", "exec", "busy", "sh", "-c", "while :; do :; done"], stdin=subprocess.DEVNULL)
+        work = subprocess.Popen([
+            harness.BUILD / "agent/hoodyctl", "--config", node.directory / "agent.conf", "exec", "busy", "sh", "-c",
+            "while :; do :; done"
+        ], stdin=subprocess.DEVNULL)
         host.poll(lambda: {r["name"]: r for r in node.hoodyctl("top")}["busy"]["cpu_percent"] > 5, 20)
         top(node)
         work.kill()

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Reports that nobody takes: when their room is used up no further order is taken in, and none is lost; when they are taken again, all goes on."""
+"""Reports that nobody takes: when their room is used up no further order is taken in, and none is lost; when they are
+taken again, all goes on."""
 import os
 import pathlib
 import signal
@@ -27,11 +28,16 @@ def main():
         node.api.ask("misbehave", what="5xx", on="reports", count=1_000_000)
         ids = []
         for _ in range(ROUNDS):
-            wishes = [{"op": "container.delete", "container_id": node.new_id(), "project_id": harness.PROJECT, "params": {}} for _ in range(AT_ONCE)]
+            wishes = [{
+                "op": "container.delete", "container_id": node.new_id(), "project_id": harness.PROJECT, "params": {}
+            } for _ in range(AT_ONCE)]
             ids += node.api.ask("orders", orders=wishes)["ids"]
-        tap.ok(host.poll(lambda: "no order is taken until some are" in node.log_tail(200), 60, 0.05), "the outbox fills, and the agent says so", node.log_tail())
+        tap.ok(host.poll(lambda: "no order is taken until some are" in node.log_tail(200), 60, 0.05),
+               "the outbox fills, and the agent says so", node.log_tail())
         taken = []
-        host.poll(lambda: taken.append(node.hoodyctl("status")["control"]["after"]) or len(taken) > 9 and len(set(taken[-9:])) == 1, 20, 0.1)
+        host.poll(
+            lambda: taken.append(node.hoodyctl("status")["control"]["after"]) or len(taken) > 9 and len(set(taken[-9:]))
+            == 1, 20, 0.1)
         before = node.hoodyctl("status")
         time.sleep(2)
         after = node.hoodyctl("status")
@@ -47,7 +53,8 @@ def main():
         ends = {node.wait(i, 60)["state"] for i in ids}
         tap.eq(ends, {"succeeded"}, f"when reports are taken again all {len(ids)} orders end")
         stats = node.api.ask("stats")
-        tap.eq((stats["orders_terminal"], stats["orders_ended_twice"], stats["violations"]), (stats["orders_issued"], 0, []), "each once, and the chain of batches holds")
+        tap.eq((stats["orders_terminal"], stats["orders_ended_twice"], stats["violations"]),
+               (stats["orders_issued"], 0, []), "each once, and the chain of batches holds")
         tap.ok(host.poll(lambda: unsent(node) == 0, 10), "nothing is left to send")
         tap.eq(node.sanitizer_words(), [], "sanitizers are silent")
     tap.done()

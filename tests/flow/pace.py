@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""How fast a node goes is the control API's to say (PROTOCOL.md 10.1): polls are held as long as it wishes, a little less each time, what it says beyond its bounds is clamped, and it holds until the next word. A node that is cut off comes back within the spread."""
+"""How fast a node goes is the control API's to say (PROTOCOL.md 10.1): polls are held as long as it wishes, a little
+less each time, what it says beyond its bounds is clamped, and it holds until the next word. A node that is cut off
+comes back within the spread."""
 import os
 import pathlib
 import sys
@@ -28,10 +30,13 @@ def waits(node, n, pace):
 def main():
     if os.geteuid() != 0:
         tap.skip_all("needs root")
-    with harness.Node(conf={"Control": {"PollWaitSec": 20, "ReconnectSpreadSec": 2, "ResponseSignature": "required"}}) as node:
+    with harness.Node(
+            conf={"Control": {"PollWaitSec": 20, "ReconnectSpreadSec": 2, "ResponseSignature": "required"}}) as node:
         tap.eq(node.do("container.delete", node.new_id())["state"], "succeeded", "orders come through")
         own = waits(node, 12, {})
-        tap.ok(all(16 <= w <= 20 for w in own) and len(set(own)) > 1, "PollWaitSec=20: each poll asks for 16 to 20 s, and not all for the same", own)
+        tap.ok(
+            all(16 <= w <= 20 for w in own) and len(set(own)) > 1,
+            "PollWaitSec=20: each poll asks for 16 to 20 s, and not all for the same", own)
         told = waits(node, 12, {"poll_wait_s": 100, "spread_s": 1})
         tap.ok(all(80 <= w <= 100 for w in told) and len(set(told)) > 1, "the API says 100: 80 to 100", told)
         far = waits(node, 6, {"poll_wait_s": 10**12})
@@ -49,7 +54,8 @@ def main():
         tap.eq(node.do("container.delete", node.new_id())["state"], "succeeded", "it is back")
         node.stop_agent()
         node.start_agent()
-        tap.eq((node.violations(), node.sanitizer_words()), ([], []), "no breach of the protocol, sanitizers are silent")
+        tap.eq((node.violations(), node.sanitizer_words()), ([], []),
+               "no breach of the protocol, sanitizers are silent")
     tap.done()
 
 

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A long poll that nothing happens in is answered by the control API when its time is over, and the next one follows: undisturbed, so many seconds have so many polls, and there is nothing to warn of. HOODY_POLLS=60/5: 60 s with PollWaitSec=5."""
+"""A long poll that nothing happens in is answered by the control API when its time is over, and the next one follows:
+undisturbed, so many seconds have so many polls, and there is nothing to warn of. HOODY_POLLS=60/5: 60 s with
+PollWaitSec=5."""
 import os
 import pathlib
 import sys
@@ -23,9 +25,11 @@ def main():
         polls, said = node.api.ask("stats")["polls"] - before, node.log.read_text().removeprefix(words)
         tap.figure(f"{SECONDS} s undisturbed with PollWaitSec={WAIT_S}: {polls} polls")
         want = SECONDS // WAIT_S
-        tap.ok(want - 1 - want // 8 <= polls <= SECONDS / (0.8 * WAIT_S) + 1, f"{polls} polls in {SECONDS} s, each of {WAIT_S} s or a little less")
+        tap.ok(want - 1 - want // 8 <= polls <= SECONDS / (0.8 * WAIT_S) + 1,
+               f"{polls} polls in {SECONDS} s, each of {WAIT_S} s or a little less")
         tap.eq(said, "", "the agent has nothing to say")
-        tap.eq((node.violations(), node.sanitizer_words()), ([], []), "no breach of the protocol, sanitizers are silent")
+        tap.eq((node.violations(), node.sanitizer_words()), ([], []),
+               "no breach of the protocol, sanitizers are silent")
     tap.done()
 
 

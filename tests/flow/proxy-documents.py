@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the node's reverse proxy reads: documents, aliases and the map of containers; their versions, modes, names and ends; and that a crash leaves them as the state file says."""
+"""What the node's reverse proxy reads: documents, aliases and the map of containers; their versions, modes, names and
+ends; and that a crash leaves them as the state file says."""
 import ctypes
 import hashlib
 import json
@@ -37,8 +38,10 @@ def documents(node, top, cid):
     secret = {"groups": {"ops": {"type": "token", "header": "X-Key", "value": "the-secret"}}, "default": "deny"}
     report = put(3, secret)
     tap.ok(report["state"] == "succeeded" and read(path) == secret, "a document is written as it was ordered", report)
-    tap.eq((path.stat().st_mode & 0o7777, path.parent.stat().st_mode & 0o7777, path.stat().st_uid), (0o600, 0o700, 0), "for root alone")
-    tap.ok("the-secret" not in json.dumps(node.reports()) and "the-secret" not in node.log.read_text(), "its secrets stand in no report and no log")
+    tap.eq((path.stat().st_mode & 0o7777, path.parent.stat().st_mode & 0o7777, path.stat().st_uid), (0o600, 0o700, 0),
+           "for root alone")
+    tap.ok("the-secret" not in json.dumps(node.reports()) and "the-secret" not in node.log.read_text(),
+           "its secrets stand in no report and no log")
     tap.eq(put(3, secret)["state"], "succeeded", "the same again: success")
     fails(put(2, {}), "superseded", "an older one")
     fails(put(3, {"default": "allow"}), "superseded", "another of the same version")
@@ -49,7 +52,8 @@ def documents(node, top, cid):
     project = top / "projects" / f"{harness.PROJECT}.json"
     node.do("proxy.document", None, scope="project", file_version=1, document={"default": "allow"})
     tap.eq(read(project), {"default": "allow"}, "a project's document")
-    fails(node.do("proxy.document", node.new_id(), scope="container", file_version=1, document={}), "CONTAINER_NOT_FOUND", "of a container that is not here")
+    fails(node.do("proxy.document", node.new_id(), scope="container", file_version=1, document={}),
+          "CONTAINER_NOT_FOUND", "of a container that is not here")
     # A crash: the state file is what holds.
     node.kill9("agent")
     path.write_text("{}")
@@ -57,17 +61,21 @@ def documents(node, top, cid):
     (top / "containers" / f"{node.new_id()}.json").write_text("{}")
     (top / "aliases" / "stray.json").write_text("{}")
     node.start_agent()
-    tap.eq((read(path), read(project), [p.name for p in (top / "containers").iterdir()], list((top / "aliases").iterdir())), (secret, {"default": "allow"}, [path.name], []), "the agent's start puts all right")
+    tap.eq((read(path), read(project), [p.name
+                                        for p in (top / "containers").iterdir()], list((top / "aliases").iterdir())),
+           (secret, {"default": "allow"}, [path.name], []), "the agent's start puts all right")
 
 
 def aliases(node, top, cid):
     def alias(aid, name, enabled=True, target=True, **more):
-        return node.do("proxy.alias", None, alias_id=aid, alias=name, enabled=enabled, target={"container_id": cid, "program": "http", "port": 80} if target else None, **more)
+        return node.do("proxy.alias", None, alias_id=aid, alias=name, enabled=enabled,
+                       target={"container_id": cid, "program": "http", "port": 80} if target else None, **more)
 
     one, two = node.new_id(), node.new_id()
     path = top / "aliases" / "my-app.json"
     tap.eq(alias(one, "my-app")["state"], "succeeded", "an alias")
-    tap.eq((read(path)["alias_id"], read(path)["target"]["port"], path.stat().st_mode & 0o777), (one, 80, 0o600), "is one file")
+    tap.eq((read(path)["alias_id"], read(path)["target"]["port"], path.stat().st_mode & 0o777), (one, 80, 0o600),
+           "is one file")
     fails(alias(two, "my-app"), "ALIAS_IN_USE", "a second owner is refused")
     alias(one, "renamed")
     tap.ok(not path.exists() and (top / "aliases" / "renamed.json").exists(), "a new name is a new file")
@@ -94,14 +102,18 @@ def the_map(node, top, cid):
     before = read(path)
     tap.eq((status()[cid], path.stat().st_mode & 0o777), ("running", 0o600), "the map has the container")
     entry = next(c for c in before["containers"] if c["id"] == cid)
-    tap.eq((entry["ipv4"], entry["project_id"]), (node.ctl("exec", cid, "sh", "-c", "ip -4 -o addr show eth0")[1].split()[3].split("/")[0], harness.PROJECT), "with its address")
+    tap.eq((entry["ipv4"], entry["project_id"]),
+           (node.ctl("exec", cid, "sh", "-c", "ip -4 -o addr show eth0")[1].split()[3].split("/")[0], harness.PROJECT),
+           "with its address")
     node.do("container.stop", cid)
     tap.ok(host.poll(lambda: status()[cid] == "stopped", 2), "a stop is there at once")
     tap.ok(read(path)["generation"] > before["generation"], "with a higher generation")
     generation = read(path)["generation"]
     node.restart()
     node.do("container.start", cid)
-    tap.ok(host.poll(lambda: status()[cid] == "running", 2) and read(path)["generation"] > generation, "generations go on after a restart")
+    tap.ok(
+        host.poll(lambda: status()[cid] == "running", 2) and read(path)["generation"] > generation,
+        "generations go on after a restart")
     watched(node, path, cid, status)
     in_the_way(node, top, cid)
     # A power cut may take the last map: the next one's generation is none that a reader has seen.
@@ -109,18 +121,24 @@ def the_map(node, top, cid):
     node.stop_agent()
     path.unlink()
     node.start_agent()
-    tap.ok(host.poll(path.exists, 2) and read(path)["generation"] > generation, "nor does a map that was lost bring one back", read(path)["generation"], generation)
+    tap.ok(
+        host.poll(path.exists, 2) and read(path)["generation"] > generation,
+        "nor does a map that was lost bring one back",
+        read(path)["generation"], generation)
 
 
 def in_the_way(node, top, cid):
-    """What can't be written (here for a directory that has the temporary file's name) is as soon as it can be, without another change or a start."""
+    """What can't be written (here for a directory that has the temporary file's name) is as soon as it can be, without
+    another change or a start."""
     status = lambda: {c["id"]: c["status"] for c in read(top / "map.json")["containers"]}[cid]
     lines = lambda: node.log.read_text().count("map.json can't be written")
     document, before = top / "containers" / f"{cid}.json", lines()
     was, refused = status(), top / ".new"
     refused.mkdir()
     node.do("container.stop", cid)
-    tap.ok(host.poll(lambda: lines() > before, 5) and status() == was, "a map that can't be written is as it was", status())
+    tap.ok(
+        host.poll(lambda: lines() > before, 5) and status() == was, "a map that can't be written is as it was",
+        status())
     node.do("container.start", cid)
     node.do("container.stop", cid)
     refused.rmdir()
@@ -138,9 +156,11 @@ def in_the_way(node, top, cid):
 
 
 def watched(node, path, cid, status):
-    """While it changes: one rename for each, which inotify(7) tells, never half a map, and generations that only rise."""
+    """While it changes: one rename for each, which inotify(7) tells, never half a map, and generations that only
+    rise."""
     libc, changes, stop = ctypes.CDLL(None), 20, threading.Event()
-    moved_to, mask = 0x80, 0x80 | 0x8 | 0x2 # IN_MOVED_TO, and what a writer in place would make: IN_CLOSE_WRITE, IN_MODIFY
+    # IN_MOVED_TO, and what a writer in place would make: IN_CLOSE_WRITE, IN_MODIFY
+    moved_to, mask = 0x80, 0x80 | 0x8 | 0x2
     fd = libc.inotify_init1(os.O_NONBLOCK)
     libc.inotify_add_watch(fd, os.fsencode(path.parent), mask)
     generations = []
@@ -164,9 +184,12 @@ def watched(node, path, cid, status):
         data = data[16 + length:]
     os.close(fd)
     renames = [k for k, name in events if name == path.name and k == moved_to]
-    tap.ok(len(renames) >= changes and all(k == moved_to for k, name in events if name == path.name), "each change is one rename, and nothing is written in place", events[-4:])
+    tap.ok(
+        len(renames) >= changes and all(k == moved_to for k, name in events if name == path.name),
+        "each change is one rename, and nothing is written in place", events[-4:])
     rose = generations[-1] - generations[0] # how many of them a reader sees is the scheduler's
-    tap.ok(rose >= changes and generations == sorted(generations) and len(generations) > 100, "it can be read at any time, and its generation only rises", len(generations), rose)
+    tap.ok(rose >= changes and generations == sorted(generations) and len(generations) > 100,
+           "it can be read at any time, and its generation only rises", len(generations), rose)
 
 
 def the_api(node, api, cid, pid):
@@ -178,15 +201,18 @@ def the_api(node, api, cid, pid):
     tap.eq(call("PUT", "/permissions", {})[0], 428, "without If-Match: 428")
     tap.eq(call("PUT", "/permissions", {}, v + 7)[0], 412, "a stale one: 412")
     status, _, answer = call("PUT", "/permissions", {"groups": {}}, v)
-    tap.eq((status, answer["data"]["file_version"], answer["data"]["propagation"]["state"]), (200, v + 1, "applied"), "with the etag: written")
+    tap.eq((status, answer["data"]["file_version"], answer["data"]["propagation"]["state"]), (200, v + 1, "applied"),
+           "with the etag: written")
     v += 1
     status, headers, answer = call("GET", "/settings")
-    tap.eq((headers["ETag"], answer["data"]["default"], answer["data"]["enable_proxy"]), (f"file:v{v}", "deny", True), "settings, with ETag")
+    tap.eq((headers["ETag"], answer["data"]["default"], answer["data"]["enable_proxy"]), (f"file:v{v}", "deny", True),
+           "settings, with ETag")
     tap.eq(call("PATCH", "/settings", {"default": "sometimes"}, v)[0], 400, "a bad policy is refused")
     status, _, answer = call("PUT", "/permissions/groups/ops/password", {"username": "admin", "password": "secret"}, v)
     v += 1
     rule = api.do("GET", f"/containers/{cid}/proxy/permissions")["groups"]["ops"]
-    tap.eq(rule["password"], hashlib.sha256((rule["salt"] + "secret").encode()).hexdigest(), "passwords are hashed with a salt")
+    tap.eq(rule["password"],
+           hashlib.sha256((rule["salt"] + "secret").encode()).hexdigest(), "passwords are hashed with a salt")
     status, _, answer = call("POST", "/hooks/http", {"match": {"path": "/a"}, "script": "1"}, v)
     first = answer["data"]["hook"]["id"]
     status, _, answer = call("POST", "/hooks/http", {"match": {"path": "/b"}, "script": "2"}, v + 1)
@@ -207,12 +233,16 @@ def the_api(node, api, cid, pid):
     tap.eq(call("POST", "/hooks/http", {"match": {}, "script": "x"}, v + 10)[0], 400, "8 for a service")
     tap.eq(api.do("GET", f"/containers/{cid}/proxy/services")["services"], ["http"], "services that are named")
     status, headers, _ = api.ask("GET", f"/projects/{pid}/proxy/permissions")
-    tap.eq((api.ask("DELETE", f"/projects/{pid}/proxy/permissions", None, {"If-Match": "file:v99"})[0], api.ask("GET", f"/projects/{pid}/proxy/permissions")[1]["ETag"]), (412, headers["ETag"]),
-           "a project's document is not deleted by who has read another version")
-    tap.eq(api.ask("DELETE", f"/projects/{pid}/proxy/permissions", None, {"If-Match": headers["ETag"]})[0], 200, "but by who has read this one")
+    tap.eq((api.ask("DELETE", f"/projects/{pid}/proxy/permissions", None,
+                    {"If-Match": "file:v99"})[0], api.ask("GET", f"/projects/{pid}/proxy/permissions")[1]["ETag"]),
+           (412, headers["ETag"]), "a project's document is not deleted by who has read another version")
+    tap.eq(
+        api.ask("DELETE", f"/projects/{pid}/proxy/permissions", None, {"If-Match": headers["ETag"]})[0], 200,
+        "but by who has read this one")
     status, _, answer = api.ask("POST", "/proxy/aliases", {"alias": "web-one", "container_id": cid, "project_id": pid})
     aid = answer["data"]["id"]
-    tap.eq((status, answer["data"]["alias"], answer["data"]["container_id"]), (201, "web-one", cid), "an alias by the local API")
+    tap.eq((status, answer["data"]["alias"], answer["data"]["container_id"]), (201, "web-one", cid),
+           "an alias by the local API")
     tap.eq(api.ask("POST", "/proxy/aliases", {"alias": "web-one", "container_id": cid})[0], 409, "a second is refused")
     tap.eq(api.do("PATCH", f"/proxy/aliases/{aid}", {"alias": "web-two"})["alias"], "web-two", "renamed")
     tap.eq(api.do("PATCH", f"/proxy/aliases/{aid}/state", {"enabled": False})["enabled"], False, "disabled")
@@ -232,7 +262,8 @@ def main():
         the_api(node, api, cid, harness.PROJECT)
         alias(node.new_id(), "last")
         node.do("container.delete", cid, force=True)
-        tap.ok(not (top / "containers" / f"{cid}.json").exists() and not (top / "aliases" / "last.json").exists(), "a container takes its document and its aliases with it")
+        tap.ok(not (top / "containers" / f"{cid}.json").exists() and not (top / "aliases" / "last.json").exists(),
+               "a container takes its document and its aliases with it")
         tap.ok(host.poll(lambda: read(top / "map.json")["containers"] == [], 2), "and leaves the map")
         tap.eq((node.leaks(), node.sanitizer_words()), ([], []), "nothing is left, sanitizers are silent")
     tap.done()

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Every rejection code of the protocol's section 3, sent over HTTP to a node with a running container. What can't be authenticated is counted and forgotten; what is ours and authentic is reported; neither
-changes anything on the host, which is asked of the kernel."""
+"""Every rejection code of the protocol's section 3, sent over HTTP to a node with a running container. What can't be
+authenticated is counted and forgotten; what is ours and authentic is reported; neither changes anything on the host,
+which is asked of the kernel."""
 import copy
 import os
 import pathlib
@@ -29,12 +30,15 @@ def at_most(n, envelope):
 def main():
     if os.geteuid() != 0:
         tap.skip_all("needs root")
-    # A poll that brings nothing to believe is backed off from, up to a minute: an agent that is told to try again does so at once.
+    # A poll that brings nothing to believe is backed off from, up to a minute: an agent that is told to try again does
+    # so at once.
     with harness.Node() as node:
         cid = node.new_id()
         tap.eq(node.do("container.create", cid, image=harness.IMAGE)["state"], "succeeded", "a container runs")
         before = node.picture()
-        delete = {"op": "container.delete", "container_id": cid, "project_id": harness.PROJECT, "params": {"force": True}}
+        delete = {
+            "op": "container.delete", "container_id": cid, "project_id": harness.PROJECT, "params": {"force": True}
+        }
 
         def build(order, **how):
             return node.api.ask("envelope", order=dict(delete, **order), **how)["envelope"]
@@ -48,7 +52,9 @@ def main():
         # --- what can't be believed, or is not for us: no report, nothing moves, and good orders still come through ---
         good = build({})
         strangers = {
-            "malformed_envelope": {"payloadType": good["payloadType"], "payload": "!", "signatures": good["signatures"]},
+            "malformed_envelope": {
+                "payloadType": good["payloadType"], "payload": "!", "signatures": good["signatures"]
+            },
             "malformed_envelope (nine signatures)": at_most(9, good),
             "malformed_envelope (another type)": dict(good, payloadType="text/plain"),
             "malformed_envelope (no object)": "an envelope",
@@ -67,24 +73,31 @@ def main():
             untouched(name)
             node.agent.send_signal(1)
             report = node.do("container.pause", cid)
-            tap.eq((report["state"], node.do("container.resume", cid)["state"]), ("succeeded", "succeeded"), f"{name}: the next good order is not held up")
+            tap.eq((report["state"], node.do("container.resume", cid)["state"]), ("succeeded", "succeeded"),
+                   f"{name}: the next good order is not held up")
             told = [r for r in node.reports(after=seen, kind="order") if r.get("op") == "container.delete"]
             tap.eq(told, [], f"{name}: not reported")
 
         # --- what is authentic: one rejected report with the code ---
         def rejected(name, code, wish, field=None):
-            wish = dict({"container_id": cid, "project_id": harness.PROJECT, "op": "container.delete", "params": {"force": True}}, **wish)
+            wish = dict(
+                {
+                    "container_id": cid, "project_id": harness.PROJECT, "op": "container.delete",
+                    "params": {"force": True}
+                }, **wish)
             order_id = wish.get("id") or node.new_id()
             node.api.ask("order", **dict(wish, id=order_id))
             node.agent.send_signal(1)
             report = node.wait_report("order", after=0, order_id=order_id, state="rejected")
             got = (report or {}).get("error", {})
-            tap.eq((got.get("code"), got.get("data", {}).get("field") if field else None), (code, field), f"{name}: {code}")
+            tap.eq((got.get("code"), got.get("data", {}).get("field") if field else None), (code, field),
+                   f"{name}: {code}")
             return untouched(name)
 
         rejected("an unknown op", "unsupported_op", {"op": "container.explode", "params": {}})
         rejected("an unknown parameter", "invalid_params", {"params": {"force": True, "colour": "red"}}, "colour")
-        rejected("a parameter out of bounds", "invalid_params", {"params": {"force": True, "timeout_s": 601}}, "timeout_s")
+        rejected("a parameter out of bounds", "invalid_params", {"params": {"force": True, "timeout_s": 601}},
+                 "timeout_s")
         rejected("a version that isn't spoken", "unsupported_version", {"v": 2})
         rejected("from the future", "not_yet_valid", {"issued_at": stamp(400), "expires_at": stamp(800)})
         rejected("expired", "expired", {"issued_at": stamp(-100), "expires_at": stamp(-50)})
@@ -100,17 +113,23 @@ def main():
 
         done = node.do("container.restart", cid)
         before = node.picture()
-        answer = node.api.ask("envelope", order={"op": "container.delete", "container_id": cid, "project_id": harness.PROJECT, "params": {"force": True}, "id": done["order_id"], "seq": done["order_seq"]})
+        answer = node.api.ask(
+            "envelope", order={
+                "op": "container.delete", "container_id": cid, "project_id": harness.PROJECT, "params": {"force": True},
+                "id": done["order_id"], "seq": done["order_seq"]
+            })
         hand_out(answer["envelope"])
         node.agent.send_signal(1)
         report = node.wait_report("order", after=done["seq"], order_id=done["order_id"], state="rejected")
-        tap.eq((report or {}).get("error", {}).get("code"), "equivocation", "other bytes under a known id: equivocation")
+        tap.eq((report or {}).get("error", {}).get("code"), "equivocation",
+               "other bytes under a known id: equivocation")
         untouched("equivocation")
 
         runs = node.last_seq()
         node.api.ask("misbehave", what="repeat", on="orders", count=1)
         node.agent.send_signal(1)
-        tap.ok(node.wait_report("order", after=runs, order_id=done["order_id"], state="succeeded"), "the same bytes again: the recorded end is reported again")
+        tap.ok(node.wait_report("order", after=runs, order_id=done["order_id"], state="succeeded"),
+               "the same bytes again: the recorded end is reported again")
         untouched("a repeated order")
 
         # An order id that its signer used twice has two ends, and the API is told so.

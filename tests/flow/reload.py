@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Every key of the configuration, changed in the file while the agent runs: what agent.conf(5) calls changeable has its effect after SIGHUP, and of each other one the agent says that it waits for a restart."""
+"""Every key of the configuration, changed in the file while the agent runs: what agent.conf(5) calls changeable has its
+effect after SIGHUP, and of each other one the agent says that it waits for a restart."""
 import hashlib
 import os
 import pathlib
@@ -51,7 +52,8 @@ class World:
         self.node.write_conf()
         loaded = self.words().count("the configuration was loaded again")
         self.node.agent.send_signal(signal.SIGHUP)
-        tap.ok(host.poll(lambda: self.words().count("the configuration was loaded again") > loaded, 10), f"{key}={value}: read", self.node.log_tail())
+        tap.ok(host.poll(lambda: self.words().count("the configuration was loaded again") > loaded, 10),
+               f"{key}={value}: read", self.node.log_tail())
 
     def pull(self, name):
         digest = hashlib.sha256((self.web.directory / "image.tar").read_bytes()).hexdigest()
@@ -79,9 +81,11 @@ def max_workers(w, change):
     policy.unlink()
     os.mkfifo(policy)
     first = w.node.order("container.start", hung)
-    host.poll(lambda: any(r.get("order_id") == first and r["state"] == "running" for r in w.node.reports(kind="order")), 10)
+    host.poll(lambda: any(r.get("order_id") == first and r["state"] == "running" for r in w.node.reports(kind="order")),
+              10)
     second = w.node.order("container.restart", w.cid)
-    tap.ok(not w.node.api.ask("wait", order_id=second, timeout_ms=1500).get("report"), "one worker: the next order waits")
+    tap.ok(not w.node.api.ask("wait", order_id=second, timeout_ms=1500).get("report"),
+           "one worker: the next order waits")
     change("3")
     tap.eq(w.node.wait(second)["state"], "succeeded", "three: it has its turn")
     policy.unlink()
@@ -127,7 +131,9 @@ def stats_interval(w, change):
 def stats_idle_interval(w, change):
     change("1")
     before = newest(w)
-    tap.ok(host.poll(lambda: newest(w) >= before + 3, 15, 0.05), "statistics are sent every second, though nobody looks", newest(w) - before)
+    tap.ok(host.poll(lambda: newest(w) >= before + 3, 15, 0.05),
+           "statistics are sent every second, though nobody looks",
+           newest(w) - before)
     change("0")
     before = newest(w)
     time.sleep(2.5)
@@ -138,7 +144,8 @@ def count_interval(w, change):
     api = local.Local(w.node)
     usage = lambda: api.do("GET", f"/containers/{w.cid}/stats")["disk"]["root"]["usage"]
     before = usage()
-    subprocess.run(["dd", "if=/dev/urandom", f"of={w.node.root(w.cid)}/grown", "bs=1M", "count=4", "conv=fsync"], check=True, capture_output=True)
+    subprocess.run(["dd", "if=/dev/urandom", f"of={w.node.root(w.cid)}/grown", "bs=1M", "count=4", "conv=fsync"],
+                   check=True, capture_output=True)
     tap.eq(usage(), before, "a root is counted once")
     change("1")
     tap.ok(host.poll(lambda: usage() >= before + (4 << 20), 20), "and now again and again", before, usage())
@@ -155,7 +162,9 @@ def bound_of(value, command, holds, what):
 
 
 def tries(kind, bound):
-    return bound_of(str(bound), ("/counts", kind, "40"), lambda code, out: out.strip().isdigit() and 0 < int(out) <= bound, f"of 40 tries at {kind} so many succeed at most")
+    return bound_of(str(bound), ("/counts", kind, "40"),
+                    lambda code, out: out.strip().isdigit() and 0 < int(out) <= bound,
+                    f"of 40 tries at {kind} so many succeed at most")
 
 
 def outbox_max(w, change):
@@ -163,7 +172,10 @@ def outbox_max(w, change):
     full = lambda: "no order is taken until some are" in w.words()
     made = lambda: w.node.hoodyctl("status")["outbox"]["bytes"]
     for _ in range(7):
-        w.node.api.ask("orders", orders=[{"op": "container.delete", "container_id": w.node.new_id(), "project_id": harness.PROJECT, "params": {}} for _ in range(400)])
+        w.node.api.ask(
+            "orders", orders=[{
+                "op": "container.delete", "container_id": w.node.new_id(), "project_id": harness.PROJECT, "params": {}
+            } for _ in range(400)])
     host.poll(lambda: made() > 560_000, 60, 0.2)
     tap.ok(not full(), "there is room", made())
     change("1M")
@@ -176,11 +188,13 @@ def outbox_max(w, change):
 def dns(w, change):
     change("192.0.2.77")
     tap.eq(w.restart(), "succeeded", "restarted")
-    tap.ok("nameserver 192.0.2.77" in (w.node.root(w.cid) / "etc/resolv.conf").read_text(), "the container's resolv.conf names it")
+    tap.ok("nameserver 192.0.2.77" in (w.node.root(w.cid) / "etc/resolv.conf").read_text(),
+           "the container's resolv.conf names it")
 
 
 def proxies(w, change):
-    listed = lambda: subprocess.run(["nft", "list", "set", "inet", w.node.table, "proxies"], capture_output=True, text=True, check=False).stdout
+    listed = lambda: subprocess.run(["nft", "list", "set", "inet", w.node.table, "proxies"], capture_output=True, text=
+                                    True, check=False).stdout
     change("192.0.2.99, 198.51.100.0/24")
     tap.ok("192.0.2.99" in listed() and "198.51.100.0" in listed(), "the table has both", listed())
     change("192.0.2.98")
@@ -202,7 +216,8 @@ def image_server(w, change):
     ask = lambda: str(api.ask("POST", "/images/import/debian-13", {})[2])
     tap.ok("names no server" in ask(), "none is known", ask())
     change(w.web.url("streams"))
-    tap.ok("names no server" not in ask() and any("streams" in path for path, _ in w.web.requests), "it is asked", ask(), w.web.requests)
+    tap.ok("names no server" not in ask() and any("streams" in path for path, _ in w.web.requests), "it is asked",
+           ask(), w.web.requests)
 
 
 def image_max_bytes(w, change):
@@ -268,17 +283,37 @@ CHANGED = {
     "Containers.InotifyMax": tries("inotify", 7),
     "Containers.WatchesMax": tries("watch", 15),
     "Containers.TasksMax": tries("task", 30),
-    "Containers.MemoryMax": bound_of("48M", ("dd", "if=/dev/zero", "of=/dev/null", "count=1", "bs=80M"), lambda code, out: code != 0, "80 MiB of memory are not to be had"),
+    "Containers.MemoryMax": bound_of("48M", ("dd", "if=/dev/zero", "of=/dev/null", "count=1", "bs=80M"),
+                                     lambda code, out: code != 0, "80 MiB of memory are not to be had"),
 }
 
 # Any other value than the test's.
 KEPT = {
-    "Node.NodeId": "fedcba9876543210fedcba98", "Node.Name": "another", "Node.StateDirectory": "/tmp/another", "Node.RuntimeDirectory": "/tmp/another",
-    "Control.ApiUrl": "https://another.example", "Control.TokenFile": "/tmp/another", "Control.TrustedKeys": "/tmp/another", "Control.CaFile": "/tmp/another", "Control.ResponseSignature": "optional",
-    "Containers.IdBase": "70000000", "Containers.CgroupPrefix": "another",
-    "Network.Table": "another", "Network.InterfacePrefix": "zz", "Network.Subnet4": "10.250.0.0/16", "Network.Subnet6": "fd00:1::/64", "Network.Masquerade": "no", "Network.MaxFlows": "2000", "Network.CloudMetadata": "yes", "Network.ProxyCaFile": "/tmp/another",
-    "Storage.Pool": "/tmp/another", "Storage.Driver": "auto", "Proxy.Directory": "/tmp/another",
-    "Local.Socket": "/tmp/another", "Local.Group": "daemon", "Metrics.Listen": "127.0.0.1:9999",
+    "Node.NodeId": "fedcba9876543210fedcba98",
+    "Node.Name": "another",
+    "Node.StateDirectory": "/tmp/another",
+    "Node.RuntimeDirectory": "/tmp/another",
+    "Control.ApiUrl": "https://another.example",
+    "Control.TokenFile": "/tmp/another",
+    "Control.TrustedKeys": "/tmp/another",
+    "Control.CaFile": "/tmp/another",
+    "Control.ResponseSignature": "optional",
+    "Containers.IdBase": "70000000",
+    "Containers.CgroupPrefix": "another",
+    "Network.Table": "another",
+    "Network.InterfacePrefix": "zz",
+    "Network.Subnet4": "10.250.0.0/16",
+    "Network.Subnet6": "fd00:1::/64",
+    "Network.Masquerade": "no",
+    "Network.MaxFlows": "2000",
+    "Network.CloudMetadata": "yes",
+    "Network.ProxyCaFile": "/tmp/another",
+    "Storage.Pool": "/tmp/another",
+    "Storage.Driver": "auto",
+    "Proxy.Directory": "/tmp/another",
+    "Local.Socket": "/tmp/another",
+    "Local.Group": "daemon",
+    "Metrics.Listen": "127.0.0.1:9999",
 }
 
 
@@ -287,7 +322,10 @@ def kept(w, key):
     members = w.node.conf.setdefault(section, {})
     before = dict(members)
     w.change(key, KEPT[key])
-    said = [line.split(": ")[-1].split(", ") for line in w.words().splitlines() if "take effect at the next start only" in line]
+    said = [
+        line.split(": ")[-1].split(", ") for line in w.words().splitlines()
+        if "take effect at the next start only" in line
+    ]
     tap.ok(key in said[-1], f"{key} waits for a restart, and that is said", said)
     members.clear()
     members.update(before)
@@ -307,13 +345,16 @@ def main():
     if os.geteuid() != 0:
         tap.skip_all("needs root")
     table = keys()
-    tap.eq((sorted(k for k in table if table[k]), sorted(k for k in table if not table[k])), (sorted(CHANGED), sorted(KEPT)), "the manual's keys are those that are tried here")
+    tap.eq((sorted(k for k in table if table[k]), sorted(k for k in table if not table[k])),
+           (sorted(CHANGED), sorted(KEPT)), "the manual's keys are those that are tried here")
     with harness.Node(conf={"Control": {"PollWaitSec": 2}, "Network": {}, "Storage": {}}) as node:
         web = node.directory / "web"
         web.mkdir()
         image(web)
         w = World(node, webserver.Server(web))
-        subprocess.run(["gcc", "-static", "-O1", "-o", f"{node.root(w.cid)}/counts", harness.TOP / "tests/attack/counts.c"], check=True)
+        subprocess.run(
+            ["gcc", "-static", "-O1", "-o", f"{node.root(w.cid)}/counts", harness.TOP / "tests/attack/counts.c"],
+            check=True)
         for key, check in CHANGED.items():
             tap.note(key)
             check(w, lambda value, key=key: w.change(key, value))
@@ -321,7 +362,8 @@ def main():
             kept(w, key)
         w.change("Network.Dns", "192.0.2.78")
         tap.eq(w.restart(), "succeeded", "the agent has gone on all the time")
-        tap.eq((node.violations(), node.sanitizer_words()), ([], []), "no breach of the protocol, sanitizers are silent")
+        tap.eq((node.violations(), node.sanitizer_words()), ([], []),
+               "no breach of the protocol, sanitizers are silent")
     tap.done()
 
 

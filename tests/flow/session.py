@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""hoodyctl exec and console: pipes and a real terminal, sizes, signals and exit codes; what a session may see of the host; and what becomes of it when the agent, hoodyctl or the container goes."""
+"""hoodyctl exec and console: pipes and a real terminal, sizes, signals and exit codes; what a session may see of the
+host; and what becomes of it when the agent, hoodyctl or the container goes."""
 import fcntl
 import os
 import pathlib
@@ -26,7 +27,8 @@ class Terminal:
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             os.environ["TERM"] = "vt220"
-            os.execv(harness.BUILD / "agent/hoodyctl", ["hoodyctl", "--config", str(node.directory / "agent.conf"), *args])
+            os.execv(harness.BUILD / "agent/hoodyctl",
+                     ["hoodyctl", "--config", str(node.directory / "agent.conf"), *args])
         self.shown = ""
 
     def size(self, rows, columns):
@@ -65,33 +67,50 @@ def run(node, *args, **options):
 
 def pipes(node):
     tap.eq(run(node, "exec", "web", "echo", "-n", "a  b"), (0, b"a  b", b""), "a command's words arrive as they are")
-    tap.eq(run(node, "exec", "web", "--", "sh", "-c", "echo out; echo err >&2; exit 7"), (7, b"out\n", b"err\n"), "its output, its errors and its exit code")
+    tap.eq(run(node, "exec", "web", "--", "sh", "-c", "echo out; echo err >&2; exit 7"), (7, b"out\n", b"err\n"),
+           "its output, its errors and its exit code")
     tap.eq(run(node, "exec", "web", "sh", "-c", "kill -TERM $$")[0], 128 + signal.SIGTERM, "128 + n for signal n")
     tap.eq(run(node, "exec", "web", "no-such")[0], 127, "127: there is no such command")
     tap.eq(run(node, "exec", "web", "/etc")[0], 126, "126: it can't be executed")
     blob = os.urandom(3_000_000)
     tap.ok(run(node, "exec", "web", "cat", input=blob) == (0, blob, b""), "3 MB there and back, unharmed")
-    tap.eq(run(node, "exec", "web", "sh", "-c", "sleep 30 & echo on"), (0, b"on\n", b""), "what stays in the background holds nobody")
-    piped = subprocess.run(f"timeout 20 {harness.BUILD / 'agent/hoodyctl'} --config {node.directory / 'agent.conf'} exec web yes | head -n 1; echo ${{PIPESTATUS[0]}}", shell=True, executable="/bin/bash", capture_output=True, text=True)
-    tap.eq(piped.stdout.split(), ["y", str(128 + signal.SIGPIPE)], "a reader that has had enough ends the command by SIGPIPE")
+    tap.eq(run(node, "exec", "web", "sh", "-c", "sleep 30 & echo on"), (0, b"on\n", b""),
+           "what stays in the background holds nobody")
+    piped = subprocess.run(
+        f"timeout 20 {harness.BUILD / 'agent/hoodyctl'} --config {node.directory / 'agent.conf'} exec web yes | head "
+        f"-n 1; echo ${{PIPESTATUS[0]}}",
+        shell=True, executable="/bin/bash", capture_output=True, text=True)
+    tap.eq(piped.stdout.split(), ["y", str(128 + signal.SIGPIPE)],
+           "a reader that has had enough ends the command by SIGPIPE")
     tap.eq(run(node, "exec", "web", input=b"echo $((6*7))\n")[:2], (0, b"42\n"), "without a command: a shell")
-    tap.eq((run(node, "exec", "nobody", "id")[0], run(node, "exec")[0]), (1, 2), "no such container, no container: refused")
+    tap.eq((run(node, "exec", "nobody", "id")[0], run(node, "exec")[0]), (1, 2),
+           "no such container, no container: refused")
 
 
 def confinement(node, cid):
-    script = "cat /proc/self/uid_map; echo; ls /proc/self/fd; echo; env; echo; grep -E 'Seccomp:|CapBnd' /proc/self/status; grep -E 'Seccomp:|CapBnd' /proc/1/status"
+    look = "grep -E 'Seccomp:|CapBnd' /proc/{}/status"
+    script = f"cat /proc/self/uid_map; echo; ls /proc/self/fd; echo; env; echo; {look.format('self')}; {look.format(1)}"
     out = run(node, "exec", "web", "sh", "-c", script)[1].decode()
     uids, fds, env, status = out.split("\n\n")
     tap.ok(uids.split()[0] == "0" and uids.split()[1] != "0", "in the container's user namespace", uids)
     tap.eq(fds.split()[:3] + [len(fds.split())], ["0", "1", "2", 4], "no descriptor but the three (and ls's own)")
-    tap.eq(sorted(v.split("=")[0] for v in env.split()), ["HOME", "HOODY_CONTAINER_ID", "HOODY_NODE", "HOODY_PROJECT_ID", "PATH", "PWD", "SHLVL", "TERM", "USER", "container"], "an environment of its own")
+    tap.eq(sorted(v.split("=")[0] for v in env.split()), [
+        "HOME", "HOODY_CONTAINER_ID", "HOODY_NODE", "HOODY_PROJECT_ID", "PATH", "PWD", "SHLVL", "TERM", "USER",
+        "container"
+    ], "an environment of its own")
     lines = status.strip().split("\n")
     tap.eq(lines[:2], lines[2:], "init's seccomp policy and bounding set")
-    holder = subprocess.Popen([harness.BUILD / "agent/hoodyctl", "--config", node.directory / "agent.conf", "exec", "web", "sleep", "4711"], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    found = lambda: [p for p in host.pids_of(node.prefix, cid, "payload") if host.status(p).get("Name") == "sleep" and b"4711" in pathlib.Path(f"/proc/{p}/cmdline").read_bytes()]
+    holder = subprocess.Popen(
+        [harness.BUILD / "agent/hoodyctl", "--config", node.directory / "agent.conf", "exec", "web", "sleep", "4711"],
+        stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    found = lambda: [
+        p for p in host.pids_of(node.prefix, cid, "payload")
+        if host.status(p).get("Name") == "sleep" and b"4711" in pathlib.Path(f"/proc/{p}/cmdline").read_bytes()
+    ]
     tap.ok(host.poll(found, 5), "it is in the container's own groups")
     holder.send_signal(signal.SIGTERM)
-    tap.ok(holder.wait() in (1, -signal.SIGTERM), "hoodyctl is ended", holder.returncode) # by itself, if it had begun to carry its streams
+    # by itself, if it had begun to carry its streams
+    tap.ok(holder.wait() in (1, -signal.SIGTERM), "hoodyctl is ended", holder.returncode)
     tap.ok(host.poll(lambda: not found(), 5), "and its command is told by SIGHUP")
 
 
@@ -147,8 +166,11 @@ def ends(node, cid):
 
 def hostile(node, cid):
     init = host.init_of(node.prefix, cid)
-    for name, trick in (("a link", "umount /dev/ptmx /dev/pts 2>/dev/null; umount -l /dev/pts; rmdir /dev/pts; mkdir -p /tmp/pts; ln -s /proc/1/root/dev /dev/pts"),
-                        ("a fifo", "rm -f /dev/pts; mkdir /dev/pts; mkfifo /dev/pts/ptmx")):
+    for name, trick in (
+        ("a link",
+         "umount /dev/ptmx /dev/pts 2>/dev/null; umount -l /dev/pts; rmdir /dev/pts; mkdir -p /tmp/pts; ln -s "
+         "/proc/1/root/dev /dev/pts"
+         ), ("a fifo", "rm -f /dev/pts; mkdir /dev/pts; mkfifo /dev/pts/ptmx")):
         run(node, "exec", "-T", "web", "sh", "-c", trick)
         t = Terminal(node, "exec", "web", "sh")
         tap.ok(t.until("gives no terminal"), f"{name} in place of the container's devpts leads nowhere", t.last)
@@ -161,7 +183,8 @@ def main():
         tap.skip_all("needs root")
     with harness.Node() as node:
         cid = node.new_id()
-        tap.eq(node.do("container.create", cid, image=harness.IMAGE, name="web")["state"], "succeeded", "a container runs")
+        tap.eq(
+            node.do("container.create", cid, image=harness.IMAGE, name="web")["state"], "succeeded", "a container runs")
         pipes(node)
         confinement(node, cid)
         terminal(node)

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""By which signal an init is asked to end: by the node's setting, else by what its OCI image says (StopSignal), where the init hears that one; else by what it does hear. What the image says stays with its containers, their copies and what is restored."""
+"""By which signal an init is asked to end: by the node's setting, else by what its OCI image says (StopSignal), where
+the init hears that one; else by what it does hear. What the image says stays with its containers, their copies and what
+is restored."""
 import hashlib
 import json
 import os
@@ -39,7 +41,8 @@ SAYS = {
     "null": (json, QUIT_AND_TERM, False, "TERM"),
     "not-heard": ("SIGWINCH", TERM, False, "TERM"),
     "not-heard-by-a-deaf-one": ("SIGQUIT", DEAF, False, None),
-    "not-heard-at-first": ("SIGQUIT", "#!/bin/busybox sh\nsleep 0.3\n" + QUIT_AND_TERM.partition("\n")[2], False, "QUIT"),
+    "not-heard-at-first": ("SIGQUIT", "#!/bin/busybox sh\nsleep 0.3\n" + QUIT_AND_TERM.partition("\n")[2], False,
+                           "QUIT"),
     "unknown": ("SIGFOO", TERM, True, "TERM"),
     "lower-case": ("sigquit", QUIT_AND_TERM, True, "TERM"),
     "with-control-bytes": ("SIGQUIT\n\x1b[2J", QUIT_AND_TERM, True, "TERM"),
@@ -57,11 +60,20 @@ class World:
         said = {} if word is None else {"StopSignal": None if word is json else word}
         busybox = pathlib.Path("/bin/busybox").read_bytes()
         folders = [(f"{f}/",) for f in ("bin", "dev", "etc", "proc", "run", "sbin", "sys", "tmp")]
-        make(self.work / name, [ocilayout.layer([*folders, ("bin/busybox", busybox), ("bin/sh", "SYMTYPE", "busybox"), ("bin/sleep", "SYMTYPE", "busybox")]), ocilayout.layer([("sbin/init", script.encode())])], said)
+        make(self.work / name, [
+            ocilayout.layer([
+                *folders, ("bin/busybox", busybox), ("bin/sh", "SYMTYPE", "busybox"),
+                ("bin/sleep", "SYMTYPE", "busybox")
+            ]),
+            ocilayout.layer([("sbin/init", script.encode())])
+        ], said)
         tar = self.server.directory / f"{name}.tar"
         subprocess.run(["tar", "-C", self.work / name, "-cf", tar, "."], check=True)
         digest = hashlib.sha256(tar.read_bytes()).hexdigest()
-        return [self.node.do("image.pull", None, 60, image=image, url=self.server.url(tar.name), sha256=digest) for image in (name, f"{name}-again")]
+        return [
+            self.node.do("image.pull", None, 60, image=image, url=self.server.url(tar.name), sha256=digest)
+            for image in (name, f"{name}-again")
+        ]
 
     def create(self, image, **more):
         cid = self.node.new_id()
@@ -85,9 +97,11 @@ def words(world):
         reports = world.pull(name, word, script)
         for report in reports:
             result = report.get("result") or {}
-            tap.ok(report["state"] == "succeeded" and bool(result.get("warnings")) == warns, f"{name}: pulled{' with a word' if warns else ''}", report)
+            tap.ok(report["state"] == "succeeded" and bool(result.get("warnings")) == warns,
+                   f"{name}: pulled{' with a word' if warns else ''}", report)
             if not warns:
-                tap.eq(result.get("stop_signal"), word if isinstance(word, str) and word else None, f"{name}: the report says what the image does")
+                tap.eq(result.get("stop_signal"), word if isinstance(word, str) and word else None,
+                       f"{name}: the report says what the image does")
         cid = world.create(f"{name}-again" if name == "name" else name)
         world.ends_by(cid, want, name, timeout_s=600)
         world.node.do("container.delete", cid, force=True)
@@ -124,7 +138,8 @@ def setting(world, cid):
         node.write_conf()
         loaded = node.log.read_text().count("the configuration was loaded again")
         node.agent.send_signal(signal.SIGHUP)
-        tap.ok(host.poll(lambda: node.log.read_text().count("the configuration was loaded again") > loaded, 10), f"StopSignal={value}: read")
+        tap.ok(host.poll(lambda: node.log.read_text().count("the configuration was loaded again") > loaded, 10),
+               f"StopSignal={value}: read")
 
     node = world.node
     change("USR1")
@@ -148,7 +163,8 @@ def main():
             cid = goes_with_it(world)
             setting(world, cid)
             node.do("container.delete", cid, force=True)
-            tap.eq((node.violations(), node.sanitizer_words()), ([], []), "no breach of the protocol, and sanitizers are silent")
+            tap.eq((node.violations(), node.sanitizer_words()), ([], []),
+                   "no breach of the protocol, and sanitizers are silent")
         server.close()
     tap.done()
 

@@ -17,17 +17,20 @@ def main():
         node.start_api()
         node.conf = {"Control": {"CaFile": node.directory / "other-ca.pem"}}
         node.start_agent()
-        tap.ok(harness.host.poll(lambda: "could not be authenticated" in node.log_tail(50), 15), "a CA that signed nothing: the API is not believed", node.log_tail())
+        tap.ok(harness.host.poll(lambda: "could not be authenticated" in node.log_tail(50), 15),
+               "a CA that signed nothing: the API is not believed", node.log_tail())
         tap.eq(node.api.ask("stats")["polls"], 0, "and never asked")
         node.stop_agent()
         (node.directory / "empty.pem").touch()
         node.conf = {"Control": {"CaFile": node.directory / "empty.pem"}}
         node.start_agent()
-        tap.ok(harness.host.poll(lambda: "empty.pem has no certificate in it" in node.log_tail(50), 15), "a CA file that a power cut has emptied is named", node.log_tail())
+        tap.ok(harness.host.poll(lambda: "empty.pem has no certificate in it" in node.log_tail(50), 15),
+               "a CA file that a power cut has emptied is named", node.log_tail())
         node.stop_agent()
         node.conf = {"Control": {"CaFile": node.directory / "ca.pem"}}
         node.start_agent()
-        tap.eq(node.do("container.delete", node.new_id())["state"], "succeeded", "with the right CA orders come through")
+        tap.eq(
+            node.do("container.delete", node.new_id())["state"], "succeeded", "with the right CA orders come through")
         tap.eq(node.violations(), [], "no breach of the protocol")
         tap.eq(node.sanitizer_words(), [], "sanitizers are silent")
     tap.done()

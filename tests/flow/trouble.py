@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What goes wrong without a crash of ours: an init that dies unasked, a monitor that is stopped, a worker that hangs. Found in time, no other container delayed, repaired by the next order."""
+"""What goes wrong without a crash of ours: an init that dies unasked, a monitor that is stopped, a worker that hangs.
+Found in time, no other container delayed, repaired by the next order."""
 import os
 import pathlib
 import signal
@@ -41,16 +42,19 @@ def main():
         tap.ok(report, "an init that dies unasked is noticed", took)
         tap.eq((report or {}).get("triggered_by"), "crash", "and reported as a crash")
         tap.figure(f"an unordered end was reported after {took * 1000:.0f} ms")
-        tap.eq((node.do("container.start", cid)["state"], node.state(cid)), ("succeeded", "running"), "the next start repairs it")
+        tap.eq((node.do("container.start", cid)["state"], node.state(cid)), ("succeeded", "running"),
+               "the next start repairs it")
 
         # --- the monitor is stopped: liblxc's own calls would wait for ever ---
         monitor = host.monitor_of(node.prefix, cid)
         os.kill(monitor, signal.SIGSTOP)
-        tap.eq((node.do("container.pause", cid)["state"], node.do("container.resume", cid)["state"]), ("succeeded", "succeeded"), "a stopped monitor hinders no pause")
+        tap.eq((node.do("container.pause", cid)["state"], node.do("container.resume", cid)["state"]),
+               ("succeeded", "succeeded"), "a stopped monitor hinders no pause")
         report = node.do("container.stop", cid, timeout_s=5)
         tap.eq((report["state"], node.state(cid)), ("succeeded", "stopped"), "nor a stop")
         tap.ok(not host.is_alive(monitor), "and is cleared away")
-        tap.eq((node.do("container.start", cid)["state"], node.state(cid)), ("succeeded", "running"), "the next start finds the place clean")
+        tap.eq((node.do("container.start", cid)["state"], node.state(cid)), ("succeeded", "running"),
+               "the next start finds the place clean")
         os.kill(host.monitor_of(node.prefix, cid), signal.SIGSTOP)
         report = node.do("container.force-stop", cid)
         tap.eq((report["state"], node.state(cid)), ("succeeded", "stopped"), "force-stop needs no monitor either")
@@ -60,16 +64,20 @@ def main():
         policy.unlink()
         os.mkfifo(policy)
         began, order, before = time.monotonic(), node.order("container.start", cid, timeout_s=2), len(worst)
-        host.poll(lambda: any(r.get("order_id") == order and r["state"] == "running" for r in node.reports(kind="order")), 5, 0.05)
+        host.poll(
+            lambda: any(r.get("order_id") == order and r["state"] == "running" for r in node.reports(kind="order")), 5,
+            0.05)
         workers = node.worker_pids()
         report = node.wait(order)
-        tap.ok(report["state"] == "failed" and report["error"]["code"] == "TIMEOUT", "it is killed at its deadline: TIMEOUT", report)
+        tap.ok(report["state"] == "failed" and report["error"]["code"] == "TIMEOUT",
+               "it is killed at its deadline: TIMEOUT", report)
         tap.ok(time.monotonic() - began >= 2, "and not before", time.monotonic() - began)
         tap.ok(len(worst) >= before + 3, "meanwhile no neighbour was held up", worst[before:])
         tap.ok(set(workers) - set(node.worker_pids()), "and is gone", workers)
         tap.eq(node.state(cid), "stopped", "what it did is undone")
         policy.unlink()
-        tap.eq((node.do("container.start", cid)["state"], node.state(cid)), ("succeeded", "running"), "the next order repairs it")
+        tap.eq((node.do("container.start", cid)["state"], node.state(cid)), ("succeeded", "running"),
+               "the next order repairs it")
 
         # --- asked from inside ---
         seen, before = node.last_seq(), host.init_of(node.prefix, cid)
@@ -79,12 +87,16 @@ def main():
 
         stop.set()
         thread.join()
-        tap.figure(f"meanwhile a neighbour's {len(worst)} orders took {sorted(worst)[len(worst) // 2]} ms in the median, {max(worst)} ms at most")
+        tap.figure(
+            f"meanwhile a neighbour's {len(worst)} orders took {sorted(worst)[len(worst) // 2]} ms in the median, "
+            f"{max(worst)} ms at most"
+        )
         tap.ok(max(worst) < 10_000, "and each succeeded", sorted(worst)[-5:])
         for c in (cid, other):
             tap.eq(node.do("container.delete", c, force=True)["state"], "succeeded", "deleted")
         host.poll(lambda: not node.leaks(), 3)
-        tap.eq((node.leaks(), node.violations(), node.sanitizer_words()), ([], [], []), "nothing is left, no breach, sanitizers are silent")
+        tap.eq((node.leaks(), node.violations(), node.sanitizer_words()), ([], [], []),
+               "nothing is left, no breach, sanitizers are silent")
     tap.done()
 
 

@@ -1,8 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""An agent that starts with a clock 60 days on: no snapshot, share or alias that has ended by it goes, not while the control API is away, nor while its answers are of another time; and all do at once when a signed answer says that it is so late.
+"""An agent that starts with a clock 60 days on: no snapshot, share or alias that has ended by it goes, not while the
+control API is away, nor while its answers are of another time; and all do at once when a signed answer says that it is
+so late.
 
-A clock that is wrong from the start can't be told from ends that have come too early: these are moved back in the state file. tests/unit/test-heldtime goes through what a running clock may do; tests/system/clock.py sets that of a machine."""
+A clock that is wrong from the start can't be told from ends that have come too early: these are moved back in the state
+file. tests/unit/test-heldtime goes through what a running clock may do; tests/system/clock.py sets that of a
+machine."""
 import os
 import pathlib
 import sqlite3
@@ -28,21 +32,30 @@ def main():
         for cid in (source, target):
             node.do("container.create", cid, image=harness.IMAGE, start=False)
         (node.root(source) / "d").mkdir()
-        done = [node.do("snapshot.create", source, alias="kept", expiry_days=30),
-                node.do("share.create", None, share_id=sid, source_container_id=source, source_path="/d", target_container_id=target, mode="readonly", expires_at=ends),
-                node.do("proxy.alias", None, alias_id=alias, alias="my-app", enabled=True, expires_at=time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(ends)),
-                        target={"container_id": target, "program": "http", "port": 80})]
-        tap.eq([(d["state"], d.get("error")) for d in done], [("succeeded", None)] * 3, "a snapshot, a share and an alias for 30 days")
+        done = [
+            node.do("snapshot.create", source, alias="kept", expiry_days=30),
+            node.do("share.create", None, share_id=sid, source_container_id=source, source_path="/d",
+                    target_container_id=target, mode="readonly", expires_at=ends),
+            node.do("proxy.alias", None, alias_id=alias, alias="my-app", enabled=True,
+                    expires_at=time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(ends)),
+                    target={"container_id": target, "program": "http", "port": 80})
+        ]
+        tap.eq([(d["state"], d.get("error")) for d in done], [("succeeded", None)] * 3,
+               "a snapshot, a share and an alias for 30 days")
         snapshots = node.directory / "pool" / "containers" / source / "snapshots"
 
         def ended():
             """What the agent has ordered by itself, and how many snapshots there are."""
-            return sorted(o["op"] for o in node.hoodyctl("orders")["orders"] if o["origin"] == "agent"), len(os.listdir(snapshots))
+            return sorted(o["op"] for o in node.hoodyctl("orders")["orders"]
+                          if o["origin"] == "agent"), len(os.listdir(snapshots))
 
         node.stop_agent()
         node.api.stop()
         with sqlite3.connect(node.directory / "state" / "state.db") as db:
-            db.execute(f"UPDATE meta SET value = CAST(CAST(CAST(value AS INTEGER) - {DAYS * DAY_S * 1000} AS TEXT) AS BLOB) WHERE key = 'latest_time_ms'")
+            db.execute(
+                f"UPDATE meta SET value = CAST(CAST(CAST(value AS INTEGER) - {DAYS * DAY_S * 1000} AS TEXT) AS BLOB) "
+                "WHERE key = 'latest_time_ms'"
+            )
             for table in ("snapshots", "shares", "aliases"):
                 db.execute(f"UPDATE {table} SET expires_ms = expires_ms - {DAYS * DAY_S * 1000}")
         db.close()
@@ -51,15 +64,22 @@ def main():
         node.api.extra = ["--now-offset", str(-DAYS * DAY_S)]
         node.api.start()
         node.start_agent()
-        tap.ok(host.poll(lambda: SAID in log(), 10), f"started {DAYS} days on: it says that what has ended stays", node.log_tail())
+        tap.ok(host.poll(lambda: SAID in log(), 10), f"started {DAYS} days on: it says that what has ended stays",
+               node.log_tail())
         refused = lambda: node.hoodyctl("status")["control"]
-        tap.ok(host.poll(lambda: refused().get("last_error_code") == "clock_skew", 30), "the answers of an API of the true time fail as of another time", refused())
+        tap.ok(host.poll(lambda: refused().get("last_error_code") == "clock_skew", 30),
+               "the answers of an API of the true time fail as of another time", refused())
         day = lambda days: time.strftime("%Y-%m-%d", time.gmtime(time.time() + days * DAY_S))
-        tap.ok(day(0) in refused()["last_error"] and day(-DAYS) in refused()["last_error"], "with both times", refused())
+        tap.ok(
+            day(0) in refused()["last_error"] and day(-DAYS) in refused()["last_error"], "with both times", refused())
         tap.ok(abs(refused()["clock"]["offset_ms"] + DAYS * DAY_S * 1000) < 60_000, "and their difference", refused())
-        page = subprocess.run(["curl", "-s", "--unix-socket", node.directory / "run/debug.sock", "http://node/metrics"], capture_output=True, text=True).stdout
-        tap.ok("hoody_control_clock_skew 1" in page and f"hoody_control_clock_offset_seconds -{DAYS * DAY_S}"[:-4] in page, "metrics have both", page[-2000:])
-        tap.ok("differ" in node.ctl("doctor")[1] and "differ" in node.ctl("status")[1], "doctor and status say it", node.ctl("doctor"))
+        page = subprocess.run(["curl", "-s", "--unix-socket", node.directory / "run/debug.sock", "http://node/metrics"],
+                              capture_output=True, text=True).stdout
+        tap.ok(
+            "hoody_control_clock_skew 1" in page and f"hoody_control_clock_offset_seconds -{DAYS * DAY_S}"[:-4] in page,
+            "metrics have both", page[-2000:])
+        tap.ok("differ" in node.ctl("doctor")[1] and "differ" in node.ctl("status")[1], "doctor and status say it",
+               node.ctl("doctor"))
         tap.eq(ended(), ([], 1), "and nothing goes")
         tap.eq(log().count(SAID), 1, "which is said once")
 
@@ -71,10 +91,12 @@ def main():
         node.api.start()
         gone = host.poll(lambda: ended() == (["proxy.alias", "share.delete", "snapshot.delete"], 0), 90, 0.1)
         tap.ok(gone, "it is as late as that: all goes with the next signed answer", ended(), node.log_tail())
-        tap.ok(all(node.wait_report(kind, event="expired") for kind in ("snapshot", "share", "proxy")), "and is reported")
+        tap.ok(all(node.wait_report(kind, event="expired") for kind in ("snapshot", "share", "proxy")),
+               "and is reported")
         for cid in (target, source):
             tap.eq(node.do("container.delete", cid)["state"], "succeeded", "deleted")
-        tap.eq((node.violations(), node.sanitizer_words()), ([], []), "no breach of the protocol, sanitizers are silent")
+        tap.eq((node.violations(), node.sanitizer_words()), ([], []),
+               "no breach of the protocol, sanitizers are silent")
     tap.done()
 
 

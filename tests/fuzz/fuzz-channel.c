@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A peer that says what it likes on a channel, with real descriptors on a real socket: the permit table alone decides what reaches
- * a handler, the first breach ends the channel and is told once, and no descriptor is left behind.
+/* A peer that says what it likes on a channel, with real descriptors on a real socket: the permit
+ * table alone decides what reaches a handler, the first breach ends the channel and is told once,
+ * and no descriptor is left behind.
  *
  * The input is a list of frames: four bytes (how, type, state, length) and the payload. */
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Configuration files: refused with the line and a sentence, or whole, within the table's bounds, and the same when its
- * values are written again. */
+/* Configuration files: refused with the line and a sentence, or whole, within the table's bounds,
+ * and the same when its values are written again. */
 #include "proto/opfield.h"
 #include "agent/common/conf_table.h"
 #include "tests/fuzz/fuzz.h"

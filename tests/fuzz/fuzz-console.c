@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The end of a container's console log, which is shown in status logs: short, printable, and the last words of it are
- * there whatever the container wrote before. */
+/* The end of a container's console log, which is shown in status logs: short, printable, and the
+ * last words of it are there whatever the container wrote before. */
 #include "lxc/ctexit.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/scratch.h"

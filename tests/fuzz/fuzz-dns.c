@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* DNS messages of a container and of whoever answers it: what is passed on is one question; what we make of a
- * message is a whole one, no longer than a client without EDNS takes, and says what it should. */
+/* DNS messages of a container and of whoever answers it: what is passed on is one question; what we
+ * make of a message is a whole one, no longer than a client without EDNS takes, and says what it
+ * should. */
 #include "netns/dnsmsg.h"
 #include "tests/fuzz/fuzz.h"
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* DNS through the forwarder: a container's datagrams and a server's stream, both hostile. An answer reaches the query that it
- * is for, once, with the client's own id and no longer than the client takes; what is nobody's goes nowhere.
+/* DNS through the forwarder: a container's datagrams and a server's stream, both hostile. An answer
+ * reaches the query that it is for, once, with the client's own id and no longer than the client
+ * takes; what is nobody's goes nowhere.
  *
- * The input is a list of pieces, two bytes (what, length) and bytes: queries, and parts of the server's stream, in which "##" is
- * the id of the last query, so that answers are more than luck. */
+ * The input is a list of pieces, two bytes (what, length) and bytes: queries, and parts of the
+ * server's stream, in which "##" is the id of the last query, so that answers are more than
+ * luck. */
 #include "netns/dnsmsg.h"
 #include "netns/dnstable.h"
 #include "tests/fuzz/fuzz.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* /etc/environment of a container, edited: whatever stood there, lines that are not ours stay as they are to the byte, ours say
- * what was asked, and to do it again changes nothing. The input: the variables as JSON, a NUL, the file as it is. */
+/* /etc/environment of a container, edited: whatever stood there, lines that are not ours stay as
+ * they are to the byte, ours say what was asked, and to do it again changes nothing. The input: the
+ * variables as JSON, a NUL, the file as it is. */
 #include <sys/stat.h>
 
 #include "proto/jsonx.h"

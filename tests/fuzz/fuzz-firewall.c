@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Firewall rules, from an order's parameters to the sets that the kernel is given: rules that the order's check lets
- * pass make a plan, and the plan judges every packet as the rules do, read one after the other. */
+/* Firewall rules, from an order's parameters to the sets that the kernel is given: rules that the
+ * order's check lets pass make a plan, and the plan judges every packet as the rules do, read one
+ * after the other. */
 #include <jansson.h>
 #include <netinet/in.h>
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* HTTP as clients of the local socket may speak it, through libmicrohttpd as the portal sets it up: whatever comes, the agent can
- * read what the portal asks it, or a client could make the portal be killed. */
+/* HTTP as clients of the local socket may speak it, through libmicrohttpd as the portal sets it up:
+ * whatever comes, the agent can read what the portal asks it, or a client could make the portal be
+ * killed. */
 #include <microhttpd.h>
 #include <sys/socket.h>
 #include <sys/un.h>

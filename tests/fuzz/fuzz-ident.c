@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Ids, times, addresses, ports, and the forms of parameters: what is accepted is what its form says, and times are
- * the same after they have been written. */
+/* Ids, times, addresses, ports, and the forms of parameters: what is accepted is what its form
+ * says, and times are the same after they have been written. */
 #include "proto/ident.h"
 #include "proto/opfield.h"
 #include "tests/fuzz/fuzz.h"

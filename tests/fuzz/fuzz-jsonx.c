@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* JSON under our limits: jansson reads whatever we let through or we say why not; what is read is written to a text
- * that means the same, and that is the same again when it is read. */
+/* JSON under our limits: jansson reads whatever we let through or we say why not; what is read is
+ * written to a text that means the same, and that is the same again when it is read. */
 #include "proto/jsonx.h"
 #include "tests/fuzz/fuzz.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* /root/.ssh/authorized_keys of a container, edited: a key that an order may carry is one that sshd(8) can read, and has a
- * fingerprint; other lines stay as they are to the byte, and to do it again changes nothing. The input: the key ("": none), a
- * NUL, the file as it is. */
+/* /root/.ssh/authorized_keys of a container, edited: a key that an order may carry is one that
+ * sshd(8) can read, and has a fingerprint; other lines stay as they are to the byte, and to do it
+ * again changes nothing. The input: the key ("": none), a NUL, the file as it is. */
 #include <sys/stat.h>
 
 #include "agent/state/keylist.h"

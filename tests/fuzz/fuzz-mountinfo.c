@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* /proc/PID/mountinfo, whose paths a container chooses: every line is read by itself, and a path that is written as
- * the kernel does is read as it was. */
+/* /proc/PID/mountinfo, whose paths a container chooses: every line is read by itself, and a path
+ * that is written as the kernel does is read as it was. */
 #include <sys/stat.h>
 
 #include "storage/mountinfo.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the kernel says on netlink: acknowledgements and dumps of nftables, notifications, conntrack entries, links. The
- * kernel is believed, its messages' form is not: nothing is read beyond a message, and what is handed on is whole. */
+/* What the kernel says on netlink: acknowledgements and dumps of nftables, notifications, conntrack
+ * entries, links. The kernel is believed, its messages' form is not: nothing is read beyond a
+ * message, and what is handed on is whole. */
 #include <libmnl/libmnl.h>
 #include <linux/if.h>
 #include <linux/rtnetlink.h>

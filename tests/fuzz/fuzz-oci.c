@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Image layouts: documents that name documents by digest, and layers. Inputs are files, with a line of dashes between:
- * index.json, manifest.json ("-": there is none), then blobs; "#1" in them stands for the digest of the first blob, so that
- * a digest is never what stops the reader. Blobs may name those before them. */
+/* Image layouts: documents that name documents by digest, and layers. Inputs are files, with a line
+ * of dashes between: index.json, manifest.json ("-": there is none), then blobs; "#1" in them
+ * stands for the digest of the first blob, so that a digest is never what stops the reader. Blobs
+ * may name those before them. */
 #include <sodium.h>
 #include <sys/stat.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The courier's ORDERS as the agent reads them: what is taken apart is put together to the same bytes, and no
- * envelope reaches beyond what came. */
+/* The courier's ORDERS as the agent reads them: what is taken apart is put together to the same
+ * bytes, and no envelope reaches beyond what came. */
 #include "proto/orderpack.h"
 #include "tests/fuzz/fuzz.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the portal asks, as the agent reads it, up to the order that it becomes: a taken-over portal may say anything. Every
- * request is refused with a code and a sentence, or its order is one that an order's checks let pass. */
+/* What the portal asks, as the agent reads it, up to the order that it becomes: a taken-over portal
+ * may say anything. Every request is refused with a code and a sentence, or its order is one that
+ * an order's checks let pass. */
 #include <sodium.h>
 
 #include "agent/api/api.h"

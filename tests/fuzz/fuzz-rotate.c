@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A next keyset that is really signed, whatever it says: taken only when a present key and its own active key have signed it and its
- * version is the next one; and then it is the one that was signed.
+/* A next keyset that is really signed, whatever it says: taken only when a present key and its own
+ * active key have signed it and its version is the next one; and then it is the one that was
+ * signed.
  *
- * The first byte says which of four keys sign, the rest is the payload, in which "@0" to "@3" stand for the public keys. Key 0 is the
- * present one. */
+ * The first byte says which of four keys sign, the rest is the payload, in which "@0" to "@3" stand
+ * for the public keys. Key 0 is the present one. */
 #include <sodium.h>
 
 #include "proto/dsse.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What an image server publishes (simple streams), index and images: what is found in it is whole. */
+/* What an image server publishes (simple streams), index and images: what is found in it is
+ * whole. */
 #include "proto/jsonx.h"
 #include "storage/streams.h"
 #include "tests/fuzz/fuzz.h"

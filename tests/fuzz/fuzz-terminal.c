@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Text on hoodyctl's terminal, in which a container may have had a say: no control character reaches the terminal, all of it is
- * UTF-8, and it is as wide as tables take it for. */
+/* Text on hoodyctl's terminal, in which a container may have had a say: no control character
+ * reaches the terminal, all of it is UTF-8, and it is as wide as tables take it for. */
 #include <jansson.h>
 
 #include "proto/err.h"

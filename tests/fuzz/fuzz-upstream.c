@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* URLs of upstream proxies. What a proxy answers (SOCKS, HTTP) is libcurl's to read; ours is which URL it is given,
- * and what of it is shown. What we accept libcurl reads as we do: one scheme, host and port, nothing else; and what
- * is shown is the same endpoint without its credentials. */
+/* URLs of upstream proxies. What a proxy answers (SOCKS, HTTP) is libcurl's to read; ours is which
+ * URL it is given, and what of it is shown. What we accept libcurl reads as we do: one scheme, host
+ * and port, nothing else; and what is shown is the same endpoint without its credentials. */
 #include <curl/curl.h>
 
 #include "agent/state/netlist.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* URLs that the courier is given: the control API's and images'. Without TLS we talk to this host alone: whatever is accepted as http,
- * libcurl finds a loopback address in it too, and no user. */
+/* URLs that the courier is given: the control API's and images'. Without TLS we talk to this host
+ * alone: whatever is accepted as http, libcurl finds a loopback address in it too, and no user. */
 #include <arpa/inet.h>
 #include <curl/curl.h>
 #include <strings.h>

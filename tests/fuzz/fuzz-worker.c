@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A worker's RESULT as the agent reads it: any bytes are a result or an error with a code and a sentence that can
- * go into reports. */
+/* A worker's RESULT as the agent reads it: any bytes are a result or an error with a code and a
+ * sentence that can go into reports. */
 #include <jansson.h>
 
 #include "agent/engine/worker.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Replays the kept corpus of a fuzz target: tests/fuzz/corpus/<stem> for a program fuzz-<stem>.
- * Each input is given whole and cut at every length (a long one at some), in a block of exactly its size. */
+ * Each input is given whole and cut at every length (a long one at some), in a block of exactly its
+ * size. */
 #include <dirent.h>
 #include <fcntl.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A directory of a target's own, for code that reads files: below $TMPDIR, gone with the process unless that
- * crashes (tests/fuzz/run removes $TMPDIR then). */
+/* A directory of a target's own, for code that reads files: below $TMPDIR, gone with the process
+ * unless that crashes (tests/fuzz/run removes $TMPDIR then). */
 #pragma once
 
 #include <fcntl.h>

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What hoodyctl doctor says of the tables of others, by packets in a copy of them: real shapes (firewalld's, Docker's, iptables-legacy's, by the kernel's own interface), each hook, answers, and what reading alone would
-not find; and what it leaves on the host: nothing, not for an instant, and nothing when it is killed."""
+"""What hoodyctl doctor says of the tables of others, by packets in a copy of them: real shapes (firewalld's, Docker's,
+iptables-legacy's, by the kernel's own interface), each hook, answers, and what reading alone would not find; and what
+it leaves on the host: nothing, not for an instant, and nothing when it is killed."""
 import contextlib
 import ctypes
 import errno
@@ -53,7 +54,10 @@ class Doctor:
         self.node = node
 
     def command(self):
-        return [str(c) for c in (harness.BUILD / "agent/hoodyctl", "--config", self.node.directory / "agent.conf", "doctor", "--json")]
+        return [
+            str(c) for c in (harness.BUILD / "agent/hoodyctl", "--config", self.node.directory / "agent.conf", "doctor",
+                             "--json")
+        ]
 
     def says(self, **more):
         done = subprocess.run(self.command(), capture_output=True, text=True, timeout=120 * harness.SLOW, **more)
@@ -75,10 +79,12 @@ def loaded(script):
 
 
 def legacy_policy(verdict):
-    """iptables-legacy -P FORWARD, which need not be installed: the table's three policies and its end (linux/netfilter_ipv4/ip_tables.h)."""
+    """iptables-legacy -P FORWARD, which need not be installed: the table's three policies and its end
+    (linux/netfilter_ipv4/ip_tables.h)."""
     entry = lambda target: bytes(84) + struct.pack("<IHHI", 0, 112, 112 + len(target), 0) + bytes(16) + target
     standard = lambda v: struct.pack("<H29sBi4x", 40, b"", 0, -v - 1)
-    entries = entry(standard(NF_ACCEPT)) + entry(standard(verdict)) + entry(standard(NF_ACCEPT)) + entry(struct.pack("<H29sB30s2x", 64, b"ERROR", 0, b"ERROR"))
+    entries = entry(standard(NF_ACCEPT)) + entry(standard(verdict)) + entry(standard(NF_ACCEPT)) + entry(
+        struct.pack("<H29sB30s2x", 64, b"ERROR", 0, b"ERROR"))
     counters = ctypes.create_string_buffer(16 * 64)
     at = (0, 0, 152, 304, 0)
     with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as s:
@@ -91,28 +97,41 @@ def shapes(doctor):
     tap.eq(doctor.says(), ("ok", "packets pass each of the 0 tables of others, in a copy", None), "no table of others")
     with loaded(FIREWALLD % "return"):
         verdict, found, mend = doctor.says()
-        tap.ok(verdict == "fault" and "inet firewalld drops what containers send in forward" in found and f"--add-interface={mine}+" in mend, "firewalld's reject behind jumps is found", found, mend)
+        tap.ok(
+            verdict == "fault" and "inet firewalld drops what containers send in forward" in found
+            and f"--add-interface={mine}+" in mend, "firewalld's reject behind jumps is found", found, mend)
     with loaded(FIREWALLD % f'iifname "{mine}*" accept; oifname "{mine}*" accept'):
         tap.eq(doctor.says()[0], "ok", "not when it knows containers' links")
     with loaded(FIREWALLD % f'iifname "{mine}*" accept'):
         verdict, found, _ = doctor.says()
-        tap.ok(verdict == "warning" and "drops what others send to containers in forward" in found, "one that lets out alone is a warning", found)
+        tap.ok(verdict == "warning" and "drops what others send to containers in forward" in found,
+               "one that lets out alone is a warning", found)
     subprocess.run(["ip", "link", "add", "docker9", "type", "veth", "peer", "name", "docker8"], check=True)
     with loaded(DOCKER % ""):
         verdict, found, _ = doctor.says()
-        tap.ok(verdict == "fault" and "table ip filter drops what containers send in forward" in found, "Docker's policy is found; a link that is named by its index is there, too", found)
+        tap.ok(verdict == "fault" and "table ip filter drops what containers send in forward" in found,
+               "Docker's policy is found; a link that is named by its index is there, too", found)
     with loaded(DOCKER % f'iifname "{mine}*" accept; oifname "{mine}*" accept;'):
         tap.eq(doctor.says()[0], "ok", "not with what doctor says of DOCKER-USER")
     for hook in ("prerouting", "forward", "postrouting"):
-        with loaded(f"table inet other {{ chain c {{ type filter hook {hook} priority 5; ip saddr 10.0.0.0/8 counter drop; }}; }}"):
+        with loaded(
+                f"table inet other {{ chain c {{ type filter hook {hook} priority 5; ip saddr 10.0.0.0/8 counter drop; "
+                f"}}; }}"
+        ):
             verdict, found, _ = doctor.says()
-            tap.ok(verdict == "fault" and f"table inet other drops what containers send in {hook}" in found, f"a drop by address in {hook}, which reading doesn't tell", found)
+            tap.ok(verdict == "fault" and f"table inet other drops what containers send in {hook}" in found,
+                   f"a drop by address in {hook}, which reading doesn't tell", found)
     with loaded("table inet other { chain c { type filter hook forward priority 5; tcp sport 443 drop; }; }"):
         verdict, found, _ = doctor.says()
-        tap.ok(verdict == "fault" and "drops what containers send when it is answered" in found, "answers that are dropped", found)
-    with loaded("table inet other { chain c { type filter hook input priority 5; policy drop; }; chain o { type filter hook output priority 5; policy drop; }; }"):
+        tap.ok(verdict == "fault" and "drops what containers send when it is answered" in found,
+               "answers that are dropped", found)
+    with loaded(
+            "table inet other { chain c { type filter hook input priority 5; policy drop; }; chain o { type filter "
+            "hook output priority 5; policy drop; }; }"
+    ):
         tap.eq(doctor.says()[0], "ok", "what filters the host's own is none")
-    with loaded(f"table inet {doctor.node.table} {{ chain c {{ type filter hook forward priority 5; policy drop; }}; }}"):
+    with loaded(
+            f"table inet {doctor.node.table} {{ chain c {{ type filter hook forward priority 5; policy drop; }}; }}"):
         tap.eq(doctor.says()[0], "ok", "nor is the agent's own table")
     with loaded("table inet other { flags dormant; chain c { type filter hook forward priority 5; policy drop; }; }"):
         tap.eq(doctor.says()[0], "ok", "nor one that is dormant")
@@ -130,11 +149,15 @@ def legacy(doctor):
         tap.skip("iptables-legacy", f"this kernel has no such table: {e}")
         return
     verdict, found, mend = doctor.says()
-    tap.ok(verdict == "fault" and "table of iptables-legacy filter drops what containers send in forward" in found and "iptables-legacy -I" in mend, "iptables-legacy's policy is found, without iptables", found)
+    tap.ok(
+        verdict == "fault" and "table of iptables-legacy filter drops what containers send in forward" in found
+        and "iptables-legacy -I" in mend, "iptables-legacy's policy is found, without iptables", found)
     verdict, found, mend = doctor.says(env=without_ip(doctor))
-    tap.ok(verdict == "warning" and "can't be tried by packets, nor read" in found and "iptables-legacy -S" in mend, "what nobody can tell is said to be so", found)
+    tap.ok(verdict == "warning" and "can't be tried by packets, nor read" in found and "iptables-legacy -S" in mend,
+           "what nobody can tell is said to be so", found)
     legacy_policy(NF_ACCEPT)
-    tap.eq(doctor.says(), ("ok", "packets pass each of the 1 tables of others, in a copy", None), "one that accepts is tried, too")
+    tap.eq(doctor.says(), ("ok", "packets pass each of the 1 tables of others, in a copy", None),
+           "one that accepts is tried, too")
 
 
 def without_ip(doctor):
@@ -153,10 +176,16 @@ def reading(doctor):
         with loaded(script):
             verdict, found, _ = doctor.says(env=env)
             tap.ok(verdict == "fault" and "as it reads" in found, f"{what} is read", found)
-    with loaded("table inet other { chain c { type filter hook forward priority 5; jump d; }; chain d { jump e; }; chain e { return; }; }"):
+    with loaded(
+            "table inet other { chain c { type filter hook forward priority 5; jump d; }; chain d { jump e; }; chain e "
+            "{ return; }; }"
+    ):
         verdict, found, _ = doctor.says(env=env)
-        tap.ok(verdict == "ok" and "1 can't be tried by packets; they read" in found, "what reads well is said to be only read", found)
-    with loaded("table inet other { chain c { type filter hook forward priority 5; jump d; drop; }; chain d { return; }; }"):
+        tap.ok(verdict == "ok" and "1 can't be tried by packets; they read" in found,
+               "what reads well is said to be only read", found)
+    with loaded(
+            "table inet other { chain c { type filter hook forward priority 5; jump d; drop; }; chain d { return; }; }"
+    ):
         tap.eq(doctor.says(env=env)[0], "fault", "a drop behind a jump that comes back")
 
 
@@ -172,7 +201,10 @@ def namespaces():
 
 def nothing_left(doctor):
     with loaded("table inet other { chain c { type filter hook forward priority 5; policy drop; }; }"):
-        watch = [subprocess.Popen(c, stdout=subprocess.PIPE, text=True) for c in (["nft", "monitor"], ["ip", "monitor", "link", "address", "route"])]
+        watch = [
+            subprocess.Popen(c, stdout=subprocess.PIPE, text=True)
+            for c in (["nft", "monitor"], ["ip", "monitor", "link", "address", "route"])
+        ]
         before = (subprocess.check_output(["ip", "addr"]), subprocess.check_output(["nft", "list", "ruleset"]))
         # Both watch when they have told of something.
         subprocess.run(["ip", "link", "add", "seen0", "type", "veth", "peer", "name", "seen0-peer"], check=True)
@@ -193,16 +225,23 @@ def nothing_left(doctor):
             w.wait()
         nft("delete table ip last")
         subprocess.run(["ip", "link", "del", "seen1"], check=True)
-        told = [line for line in rest if "seen" not in line and "last" not in line and not line.startswith("#") and line[:1] not in (" ", "\t", "\n")]
-        tap.eq((verdict, told), ("fault", []), "meanwhile not one change was made to the host's links, addresses, routes or tables")
-        tap.eq((subprocess.check_output(["ip", "addr"]), subprocess.check_output(["nft", "list", "ruleset"])), before, "and they are as they were")
+        told = [
+            line for line in rest
+            if "seen" not in line and "last" not in line and not line.startswith("#") and line[:1] not in (" ", "\t",
+                                                                                                           "\n")
+        ]
+        tap.eq((verdict, told), ("fault", []),
+               "meanwhile not one change was made to the host's links, addresses, routes or tables")
+        tap.eq((subprocess.check_output(["ip", "addr"]), subprocess.check_output(["nft", "list", "ruleset"])), before,
+               "and they are as they were")
         for _ in range(10):
             p = subprocess.Popen(doctor.command(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             spaces = lambda: {space_of(c) for c in host.children(p.pid)} - {None, space_of("self")}
             found = host.poll(spaces, 10)
             os.kill(p.pid, signal.SIGKILL)
             p.wait()
-            if not tap.ok(found and host.poll(lambda: not found & namespaces(), 10), "killed while it tries: its namespace and what is in it go with it"):
+            if not tap.ok(found and host.poll(lambda: not found & namespaces(), 10),
+                          "killed while it tries: its namespace and what is in it go with it"):
                 break
 
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The network converges as the firewall does: an uplink that comes late or moves, what others take away of links, routes and forwarding, and what restarts find."""
+"""The network converges as the firewall does: an uplink that comes late or moves, what others take away of links,
+routes and forwarding, and what restarts find."""
 import os
 import pathlib
 import socket
@@ -37,7 +38,8 @@ class Beyond:
         ip(f"link set far netns {self.ns.path()}")
         ip(f"addr add 198.51.{number}.1/24 dev {self.name}")
         ip(f"link set {self.name} up")
-        for text in (f"addr add {self.gateway}/24 dev far", "link set far up", f"addr add {self.server_address}/32 dev lo", "link set lo up"):
+        for text in (f"addr add {self.gateway}/24 dev far", "link set far up",
+                     f"addr add {self.server_address}/32 dev lo", "link set lo up"):
             self.ns.ip(text)
         with self.ns:
             self.server = socket.create_server(("0.0.0.0", 8000))
@@ -80,46 +82,59 @@ def heals(node, what, attack, is_right, of=None, kind=None):
     took = time.monotonic() - began
     tap.ok(healed and took < ALLOWED_S, f"{what}: put back in {took * 1000:.0f} ms")
     if kind:
-        found = lambda: [r for r in node.reports(after=after, kind="network") if r["event"] == "healed" and r.get("container_id") == of and kind in r["data"]["what"]]
+        found = lambda: [
+            r for r in node.reports(after=after, kind="network")
+            if r["event"] == "healed" and r.get("container_id") == of and kind in r["data"]["what"]
+        ]
         tap.ok(host.poll(found, 5), f"{what}: reported", node.reports(after=after, kind="network"))
 
 
 def uplinks(node, a, one, two):
     tap.ok(not a.reaches(one.server_address), "without a default route nothing is reached")
     ip(f"route add default via {one.gateway}")
-    tap.ok(host.poll(lambda: a.reaches(one.server_address), 3), "an uplink that comes after the agent's start serves at once")
+    tap.ok(host.poll(lambda: a.reaches(one.server_address), 3),
+           "an uplink that comes after the agent's start serves at once")
     ip(f"route replace default via {two.gateway}")
     tap.ok(host.poll(lambda: a.reaches(two.server_address), 3), "and one that the default route moves to")
     ip(f"route add {one.server_address}/32 via {one.gateway}")
-    tap.ok(host.poll(lambda: a.reaches(one.server_address), 3), "what comes in by another way than the default one's is forwarded, too")
+    tap.ok(host.poll(lambda: a.reaches(one.server_address), 3),
+           "what comes in by another way than the default one's is forwarded, too")
     ip("link add late type veth peer name far2")
     ip("link set late up")
     ip("route add 192.0.2.0/24 dev late")
-    tap.ok(host.poll(lambda: sysctl("ipv4/conf/late/forwarding") == "1", 3), "an interface that is made later, with a route")
+    tap.ok(host.poll(lambda: sysctl("ipv4/conf/late/forwarding") == "1", 3),
+           "an interface that is made later, with a route")
     ip("link del late")
 
 
 def taken_away(node, a, two):
     route = lambda: f"dev {a.link}" in ip(f"route get {a.address}").stdout
     gateway = lambda: "169.254.1.1" in ip(f"-4 addr show dev {a.link}").stdout
-    for what, command, is_right, kind in (
-            ("ip route del", f"route del {a.address}", route, "route"),
-            ("ip route replace", f"route replace {a.address}/32 dev up1 scope link", route, "route"),
-            ("ip addr flush", f"addr flush dev {a.link}", lambda: gateway() and route(), "address"),
-            ("ip link set down", f"link set {a.link} down", lambda: gateway() and route() and ",UP" in ip(f"link show {a.link}").stdout, "link")):
+    for what, command, is_right, kind in (("ip route del", f"route del {a.address}", route, "route"),
+                                          ("ip route replace", f"route replace {a.address}/32 dev up1 scope link",
+                                           route, "route"), ("ip addr flush", f"addr flush dev {a.link}",
+                                                             lambda: gateway() and route(), "address"),
+                                          ("ip link set down", f"link set {a.link} down",
+                                           lambda: gateway() and route() and ",UP" in ip(f"link show {a.link}").stdout,
+                                           "link")):
         heals(node, what, lambda c=command: ip(c), is_right, a.id, kind)
-        tap.ok(host.poll(lambda: a.is_reached() and a.reaches(two.server_address), 3), f"{what}: packets pass both ways")
+        tap.ok(host.poll(lambda: a.is_reached() and a.reaches(two.server_address), 3),
+               f"{what}: packets pass both ways")
     ip(f"link set {a.link} down")
     ip(f"link set {a.link} up")
-    tap.ok(host.poll(lambda: route() and a.reaches(two.server_address), 3), "a link that went down and up has its route again")
+    tap.ok(host.poll(lambda: route() and a.reaches(two.server_address), 3),
+           "a link that went down and up has its route again")
 
 
 def forwarding(node, a, two):
     on = lambda name: lambda: sysctl(f"ipv4/conf/{name}/forwarding") == "1"
     sysctl("ipv4/ip_forward", "1")
-    heals(node, "ip_forward 1 and 0", lambda: sysctl("ipv4/ip_forward", "0"), lambda: on(a.link)() and on(two.name)(), a.id, "forwarding")
-    heals(node, "a link's forwarding", lambda: sysctl(f"ipv4/conf/{a.link}/forwarding", "0"), on(a.link), a.id, "forwarding")
-    heals(node, "the uplink's forwarding", lambda: sysctl(f"ipv4/conf/{two.name}/forwarding", "0"), on(two.name), None, "forwarding")
+    heals(node, "ip_forward 1 and 0", lambda: sysctl("ipv4/ip_forward", "0"), lambda: on(a.link)() and on(two.name)(),
+          a.id, "forwarding")
+    heals(node, "a link's forwarding", lambda: sysctl(f"ipv4/conf/{a.link}/forwarding", "0"), on(a.link), a.id,
+          "forwarding")
+    heals(node, "the uplink's forwarding", lambda: sysctl(f"ipv4/conf/{two.name}/forwarding", "0"), on(two.name), None,
+          "forwarding")
     tap.ok(a.reaches(two.server_address), "packets pass")
 
 
@@ -137,20 +152,25 @@ def restarts(node, a, two):
     ip("rule del priority 100")
     sysctl(f"ipv4/conf/{two.name}/forwarding", "0")
     node.start_agent()
-    tap.ok(host.poll(lambda: a.is_reached() and a.reaches(two.server_address), 3), "what was taken away while no agent ran is put back by the next")
+    tap.ok(host.poll(lambda: a.is_reached() and a.reaches(two.server_address), 3),
+           "what was taken away while no agent ran is put back by the next")
     tap.ok("0x686f6f64" in ip("rule show").stdout, "the rule, too")
-    found = lambda kind: [r for r in node.reports(after=before, kind="network") if r["event"] == "healed" and kind in r["data"]["what"]]
+    found = lambda kind: [
+        r for r in node.reports(after=before, kind="network") if r["event"] == "healed" and kind in r["data"]["what"]
+    ]
     tap.ok(host.poll(lambda: found("link") and found("policy"), 5), "and reported")
     after = node.last_seq()
     report = node.do("container.restart", a.id, timeout_s=60)
     tap.eq(report["state"], "succeeded", "a container is restarted")
-    tap.eq([r for r in node.reports(after=after, kind="network") if r["event"] == "healed"], [], "which is nobody's fault")
+    tap.eq([r for r in node.reports(after=after, kind="network") if r["event"] == "healed"], [],
+           "which is nobody's fault")
 
 
 def doctor(node, two):
     said = lambda: [f for f in node.hoodyctl("doctor") if f["check"] == "forwarding"]
     found = said()
-    tap.ok([f["verdict"] for f in found] == ["ok"] and two.name in found[0]["found"], "doctor sees that the uplink forwards", found)
+    tap.ok([f["verdict"] for f in found] == ["ok"] and two.name in found[0]["found"],
+           "doctor sees that the uplink forwards", found)
     ip("route del default")
     found = said()
     tap.ok([f["verdict"] for f in found] == ["warning"], "and that there is none", found)

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The firewall's table, judged by packets: every cell of protocol × direction × action × state × kind of match, then random rule sets against a model that shares nothing with the encoder."""
+"""The firewall's table, judged by packets: every cell of protocol × direction × action × state × kind of match, then
+random rule sets against a model that shares nothing with the encoder."""
 import collections
 import os
 import pathlib
@@ -30,8 +31,11 @@ def cells(world, driver):
     """One rule at a time, and packets that match it or just not."""
     wrong, tried = [], 0
     kinds = {
-        "tcp": ({}, {"destination_port": "80"}, {"destination_port": "80-90"}, {"destination_port": "22,80,443"}, {"source_port": "40000"}, {"PEER": "198.51.100.7"}, {"PEER": "198.51.100.0/25"}, {"PEER": "198.51.100.7,203.0.113.0/24", "destination_port": "80"}),
-        "icmp4": ({}, {"icmp_type": "8"}, {"icmp_type": "8", "icmp_code": "0"}, {"icmp_type": "13"}, {"PEER": "198.51.100.7"}),
+        "tcp": ({}, {"destination_port": "80"}, {"destination_port": "80-90"}, {"destination_port": "22,80,443"},
+                {"source_port": "40000"}, {"PEER": "198.51.100.7"}, {"PEER": "198.51.100.0/25"},
+                {"PEER": "198.51.100.7,203.0.113.0/24", "destination_port": "80"}),
+        "icmp4": ({}, {"icmp_type": "8"}, {"icmp_type": "8",
+                                           "icmp_code": "0"}, {"icmp_type": "13"}, {"PEER": "198.51.100.7"}),
     }
     kinds["udp"] = kinds["tcp"]
     driver.do(load=True)
@@ -52,10 +56,14 @@ def cells(world, driver):
                                 ends = {"src": address(peer)} if direction == "ingress" else {"dst": address(peer)}
                                 source, target = (world.o, world.a) if direction == "ingress" else (world.a, world.o)
                                 number = {"tcp": TCP, "udp": UDP, "icmp4": ICMP}
-                                packets += [Packet(world, source, target, number[p], 40000 + n % 2, dport, (kind, 0), n & 0xffff, **ends) for p in ("tcp", "udp", "icmp4")]
+                                packets += [
+                                    Packet(world, source, target, number[p], 40000 + n % 2, dport, (kind, 0),
+                                           n & 0xffff, **ends) for p in ("tcp", "udp", "icmp4")
+                                ]
                         got = try_all(world, packets)
                         tried += len(packets)
-                        wrong += [(rule, p, p.outcome(got), expect(p, rules)) for p in packets if p.outcome(got) != expect(p, rules)]
+                        wrong += [(rule, p, p.outcome(got), expect(p, rules)) for p in packets
+                                  if p.outcome(got) != expect(p, rules)]
                         driver.do(remove=world.a.ifname)
                         world.router.run("conntrack", "-F")
     tap.ok(not wrong, f"every cell: {tried} packets do what their rule says", len(wrong), *wrong[:5])
@@ -75,12 +83,20 @@ def chance(world, driver):
         packets = [p for p in packets.values() if p]
         got = try_all(world, packets)
         fates.update(expect(p, rules) for p in packets)
-        bad = [(p, "got " + p.outcome(got), "want " + expect(p, rules), rules[p.source] if p.source in rules else "", rules.get(p.target)) for p in packets if p.outcome(got) != expect(p, rules)]
+        bad = [(p, "got " + p.outcome(got), "want " + expect(p, rules), rules[p.source] if p.source in rules else "",
+                rules.get(p.target)) for p in packets if p.outcome(got) != expect(p, rules)]
         wrong += [(n, *b) for b in bad]
         world.router.run("conntrack", "-F")
     cost.sort()
-    tap.ok(not wrong, f"{ROUNDS} random rule sets of three containers, {sum(fates.values())} packets (seed {SEED}; {dict(sorted(fates.items()))}): none disagrees with the model", len(wrong), *wrong[:3])
-    tap.figure(f"a change of a container's rules: {cost[len(cost) // 2]} µs in the median, {cost[len(cost) * 99 // 100]} µs at the 99th percentile")
+    tap.ok(
+        not wrong,
+        f"{ROUNDS} random rule sets of three containers, {sum(fates.values())} packets (seed {SEED}; "
+        f"{dict(sorted(fates.items()))}): none disagrees with the model",
+        len(wrong), *wrong[:3])
+    tap.figure(
+        f"a change of a container's rules: {cost[len(cost) // 2]} µs in the median, {cost[len(cost) * 99 // 100]} µs "
+        "at the 99th percentile"
+    )
 
 
 def nothing(world, source, frames, what):
@@ -97,7 +113,8 @@ def lands(world, source, target, what, **more):
     p = Packet(world, source, target, UDP, 41000, 4000, **more)
     source.send(p.data())
     got = world.settle({source})
-    tap.eq([e.name for e, seen in got.items() if any(s.protocol == UDP and s.key() == p.key() for s in seen)], [target.name], what)
+    tap.eq([e.name for e, seen in got.items() if any(s.protocol == UDP and s.key() == p.key() for s in seen)],
+           [target.name], what)
 
 
 def fragments(protocol, src, dst, dport, cut, ident):
@@ -124,24 +141,49 @@ def tricks(world, driver):
         servers = [socket.create_server(("0.0.0.0", port)) for port in (22, 8443)]
     for e in (a, b, c):
         driver.do(put=e.port())
-    udp = lambda src, dst, sport=5000, dport=6000, mac_=None: frame(mac_ or a.mac, GATEWAY_MAC, ipv4(UDP, src, dst, transport(UDP, src, dst, sport, dport)))
+    udp = lambda src, dst, sport=5000, dport=6000, mac_=None: frame(
+        mac_ or a.mac, GATEWAY_MAC, ipv4(UDP, src, dst, transport(UDP, src, dst, sport, dport)))
     lands(world, a, o, "an honest packet goes out")
-    nothing(world, a, [udp(address(s), t.ip) for s in ("127.0.0.1", "0.0.0.0", "224.0.0.1", "255.255.255.255", "169.254.1.1", "198.51.100.1", "198.51.100.2", "10.88.0.2", "10.88.0.3", "10.88.0.4", "192.0.2.1") for t in (b, c, o)],
-            "with any address but its own: nothing")
-    nothing(world, a, [udp(a.ip, t.ip, mac_=m) for t in (b, c, o) for m in (b.mac, c.mac, GATEWAY_MAC, mac("02:00:00:00:00:ff"), b"\xff" * 6)], "with any MAC but its own: nothing")
-    nothing(world, a, [frame(a.mac, b"\xff" * 6, ipv4(UDP, s, d, transport(UDP, s, d, sp, dp, payload=b"\1\1\6\0" + b"\0" * 296)))
-                       for s in (0, a.ip) for d in (0xffffffff, address("224.0.0.251"), o.ip) for sp, dp in ((68, 67), (67, 68), (5353, 5353))], "DHCP, either side of it, and multicast: nothing")
-    nothing(world, a, [udp(a.ip, address(d)) for d in ("127.0.0.1", "0.0.0.0", "224.0.0.1", "169.254.1.1", "198.51.100.1")], "to addresses that are nobody's or the host's: nothing")
-    nothing(world, a, [frame(a.mac, GATEWAY_MAC, ipv4(TCP, a.ip, d, transport(TCP, a.ip, d, 43000 + p, p))) for d in (gateway, router) for p in (22, 8443, 9)], "the host's ports: silence")
-    nothing(world, a, [udp(a.ip, c.ip), frame(a.mac, GATEWAY_MAC, ipv4(TCP, a.ip, c.ip, transport(TCP, a.ip, c.ip, 5000, 80))), frame(a.mac, GATEWAY_MAC, ipv4(ICMP, a.ip, c.ip, transport(ICMP, a.ip, c.ip, 0, 0)))], "another project's container: silence")
+    nothing(world, a, [
+        udp(address(s), t.ip)
+        for s in ("127.0.0.1", "0.0.0.0", "224.0.0.1", "255.255.255.255", "169.254.1.1", "198.51.100.1", "198.51.100.2",
+                  "10.88.0.2", "10.88.0.3", "10.88.0.4", "192.0.2.1") for t in (b, c, o)
+    ], "with any address but its own: nothing")
+    nothing(world, a, [
+        udp(a.ip, t.ip, mac_=m) for t in (b, c, o)
+        for m in (b.mac, c.mac, GATEWAY_MAC, mac("02:00:00:00:00:ff"), b"\xff" * 6)
+    ], "with any MAC but its own: nothing")
+    nothing(world, a, [
+        frame(a.mac, b"\xff" * 6, ipv4(UDP, s, d, transport(UDP, s, d, sp, dp, payload=b"\1\1\6\0" + b"\0" * 296)))
+        for s in (0, a.ip) for d in (0xffffffff, address("224.0.0.251"), o.ip)
+        for sp, dp in ((68, 67), (67, 68), (5353, 5353))
+    ], "DHCP, either side of it, and multicast: nothing")
+    nothing(world, a,
+            [udp(a.ip, address(d)) for d in ("127.0.0.1", "0.0.0.0", "224.0.0.1", "169.254.1.1", "198.51.100.1")],
+            "to addresses that are nobody's or the host's: nothing")
+    nothing(world, a, [
+        frame(a.mac, GATEWAY_MAC, ipv4(TCP, a.ip, d, transport(TCP, a.ip, d, 43000 + p, p))) for d in (gateway, router)
+        for p in (22, 8443, 9)
+    ], "the host's ports: silence")
+    nothing(world, a, [
+        udp(a.ip, c.ip),
+        frame(a.mac, GATEWAY_MAC, ipv4(TCP, a.ip, c.ip, transport(TCP, a.ip, c.ip, 5000, 80))),
+        frame(a.mac, GATEWAY_MAC, ipv4(ICMP, a.ip, c.ip, transport(ICMP, a.ip, c.ip, 0, 0)))
+    ], "another project's container: silence")
     nothing(world, a, [frame(a.mac, e.mac, udp(a.ip, e.ip)[14:]) for e in (b, c, o)], "frames for other MACs: nothing")
     for what, option in (("loose", 0x83), ("strict", 0x89)):
-        head = struct.pack("!BBHHHBBHII", 0x47, 0, 28 + 13, 1, 0, 64, UDP, 0, a.ip, gateway) + struct.pack("!BBBI", option, 7, 4, c.ip) + b"\0"
+        head = struct.pack("!BBHHHBBHII", 0x47, 0, 28 + 13, 1, 0, 64, UDP, 0, a.ip, gateway) + struct.pack(
+            "!BBBI", option, 7, 4, c.ip) + b"\0"
         head = head[:10] + struct.pack("!H", checksum(head)) + head[12:]
-        nothing(world, a, [frame(a.mac, GATEWAY_MAC, head + transport(UDP, a.ip, c.ip, 5000, 6000))], f"{what} source routing to another project: nothing")
+        nothing(world, a, [frame(a.mac, GATEWAY_MAC, head + transport(UDP, a.ip, c.ip, 5000, 6000))],
+                f"{what} source routing to another project: nothing")
     tagged = udp(a.ip, o.ip)
-    nothing(world, a, [tagged[:12] + struct.pack("!HH", kind, vlan) + tagged[12:] for kind in (0x8100, 0x88a8) for vlan in (1, 100)], "VLAN tags: nothing")
-    lying = [arp(a.mac, ip, ip, op) for ip in (b.ip, c.ip, gateway, router, o.ip) for op in (1, 2)] + [arp(a.mac, ip, t, 2, GATEWAY_MAC) for ip in (b.ip, c.ip) for t in (gateway, router)]
+    nothing(
+        world, a,
+        [tagged[:12] + struct.pack("!HH", kind, vlan) + tagged[12:] for kind in (0x8100, 0x88a8)
+         for vlan in (1, 100)], "VLAN tags: nothing")
+    lying = [arp(a.mac, ip, ip, op) for ip in (b.ip, c.ip, gateway, router, o.ip)
+             for op in (1, 2)] + [arp(a.mac, ip, t, 2, GATEWAY_MAC) for ip in (b.ip, c.ip) for t in (gateway, router)]
     for f in lying:
         a.socket.send(f)
     world.settle({a})
@@ -163,11 +205,14 @@ def tricks(world, driver):
 
 def refused(world, driver):
     """What the kernel refuses is told with the rules that asked for it, and changes nothing."""
-    rules = [{"action": "allow", "protocol": "tcp", "destination_port": "80"}, {"action": "drop", "protocol": "udp", "destination_port": "53"}, {"action": "drop", "protocol": "udp", "destination_port": "54"}]
+    rules = [{"action": "allow", "protocol": "tcp",
+              "destination_port": "80"}, {"action": "drop", "protocol": "udp", "destination_port": "53"},
+             {"action": "drop", "protocol": "udp", "destination_port": "54"}]
     driver.do(put=world.b.port())
     for n, words in ((0, "ingress rule 0 of interface"), (1, "ingress rules 1 to 2 of interface")):
         name = f"{world.b.ifname}-i{n}"
-        world.router.run("nft", "add", "set", "inet", "hoody", name, "{ type ifname . ifname . ifname; }") # somebody else's, of another form
+        # somebody else's, of another form
+        world.router.run("nft", "add", "set", "inet", "hoody", name, "{ type ifname . ifname . ifname; }")
         try:
             said = driver.do(put=world.b.port(ingress=rules))["ok"]
         except RuntimeError as e:
@@ -190,17 +235,23 @@ def undisturbed(world, driver):
     driver.do(put=a.port(ingress=mine))
     data = frame(o.mac, GATEWAY_MAC, ipv4(UDP, o.ip, a.ip, transport(UDP, o.ip, a.ip, 5000, 7777, payload=b"x" * 1458)))
     before, changes = received(world), 0
-    flood = world.ends.popen(BUILD / "tests/tools/flood", "e4", data.hex(), 4000, 84000, stdout=subprocess.PIPE, text=True)
+    flood = world.ends.popen(BUILD / "tests/tools/flood", "e4", data.hex(), 4000, 84000, stdout=subprocess.PIPE,
+                             text=True)
     while flood.poll() is None:
         if changes < 1000:
             e = a if changes % 4 == 0 else b
-            driver.do(put=e.port(ingress=mine + [{"action": "allow", "protocol": "tcp", "source": f"203.0.{changes % 200}.0/{24 + changes % 9}", "destination_port": str(1 + changes)}]))
+            driver.do(put=e.port(ingress=mine + [{
+                "action": "allow", "protocol": "tcp", "source": f"203.0.{changes % 200}.0/{24 + changes % 9}",
+                "destination_port": str(1 + changes)
+            }]))
             changes += 1
         else:
             time.sleep(0.01)
     sent = int(flood.stdout.read())
     flood.stdout.close()
-    tap.ok(changes == 1000 and sent > 100000, f"{sent} frames sent ({sent * len(data) * 8 / 4e9:.2f} Gbit/s) while rules changed {changes} times", sent, changes)
+    tap.ok(changes == 1000 and sent > 100000,
+           f"{sent} frames sent ({sent * len(data) * 8 / 4e9:.2f} Gbit/s) while rules changed {changes} times", sent,
+           changes)
     tap.eq(received(world) - before, sent, "not one is lost")
     world.drain()
     for e in (a, b):
@@ -209,7 +260,8 @@ def undisturbed(world, driver):
 
 def cut_up(world, driver):
     a, o = world.a, world.o
-    driver.do(put=a.port(egress=[{"action": "allow", "protocol": "udp", "destination_port": "80"}, {"action": "drop", "protocol": "udp"}, {"action": "drop", "protocol": "tcp"}]))
+    driver.do(put=a.port(egress=[{"action": "allow", "protocol": "udp", "destination_port": "80"},
+                                 {"action": "drop", "protocol": "udp"}, {"action": "drop", "protocol": "tcp"}]))
 
     def out(packets):
         for data in packets:
@@ -218,17 +270,21 @@ def cut_up(world, driver):
 
     tap.ok(out(fragments(UDP, a.ip, o.ip, 80, 16, 100)) > 0, "a fragmented packet that a rule allows goes out")
     for n, (protocol, cut) in enumerate(((UDP, 8), (UDP, 16), (TCP, 8), (TCP, 16), (TCP, 24))):
-        tap.eq(out(fragments(protocol, a.ip, o.ip, 81, cut, 200 + n)), 0, f"one that no rule allows doesn't, cut at byte {cut} of {protocol}")
+        tap.eq(out(fragments(protocol, a.ip, o.ip, 81, cut, 200 + n)), 0,
+               f"one that no rule allows doesn't, cut at byte {cut} of {protocol}")
         tap.eq(out(fragments(protocol, a.ip, o.ip, 81, cut, 300 + n)[::-1]), 0, "nor the wrong way round")
         tap.eq(out(fragments(protocol, a.ip, o.ip, 80, cut, 400 + n)[1:]), 0, "nor an end without a beginning")
     allowed, denied = fragments(UDP, a.ip, o.ip, 80, 16, 500), fragments(UDP, a.ip, o.ip, 81, 16, 500)
     for order in ((allowed[0], denied[0], allowed[1]), (denied[0], allowed[0], allowed[1])):
         for data in order:
             a.send(data)
-        tap.ok(not any(s.protocol == UDP and s.dport == 81 for s in world.settle({a})[o]), "nor one whose beginning comes twice, allowed and not")
+        tap.ok(not any(s.protocol == UDP and s.dport == 81 for s in world.settle({a})[o]),
+               "nor one whose beginning comes twice, allowed and not")
         world.router.run("conntrack", "-F")
     for number in (2, 4, 41, 47, 50, 132):
-        tap.eq(out([ipv4(number, a.ip, o.ip, b"\0" * 40)]) + sum(s.protocol == number for s in world.drain()[o]), 0, f"protocol {number}, of which no rule speaks: nothing")
+        tap.eq(
+            out([ipv4(number, a.ip, o.ip, b"\0" * 40)]) + sum(s.protocol == number for s in world.drain()[o]), 0,
+            f"protocol {number}, of which no rule speaks: nothing")
 
 
 def version_six(world, driver):
@@ -260,7 +316,10 @@ def version_six(world, driver):
     a.socket.send(six(a.mac, GATEWAY_MAC, "fe80::1", "2001:db8:2::a", 58, solicit, 2))
     got = world.settle({a})
     routes = world.router.run("ip", "-6", "route", "show", "default").stdout
-    tap.ok(not routes and not any(s.kind == 0x86dd and s.data[20] == 58 and s.data[54] in (134, 136) for e, seen in got.items() for s in seen), "router advertisements and neighbour discovery of a container are not heard", routes)
+    tap.ok(
+        not routes and not any(s.kind == 0x86dd and s.data[20] == 58 and s.data[54] in (134, 136)
+                               for e, seen in got.items() for s in seen),
+        "router advertisements and neighbour discovery of a container are not heard", routes)
     world.router.sysctl(ipv6__conf__all__disable_ipv6=1)
 
 
@@ -283,7 +342,8 @@ def cut(world, driver):
         world.router.run("conntrack", "-R", "/dev/stdin", input="".join(lines))
         answer = driver.do(cut_all=mine)
         left = world.router.run("conntrack", "-L", "-p", "udp").stdout.splitlines()
-        tap.eq((answer["cut"], len(left)), (len(ends), len(foreign) + many), f"of {len(lines)} flows those of one address are cut")
+        tap.eq((answer["cut"], len(left)), (len(ends), len(foreign) + many),
+               f"of {len(lines)} flows those of one address are cut")
         tap.eq([x for x in left if f"={mine} " in x], [], "and none of them is left")
         tap.figure(f"flows of an address cut among {len(lines)}: {answer['us']} µs")
     world.router.run("conntrack", "-F")

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the platform writes into a container's root: environment (judged by the real pam_env), key, host name, /hoody; links and other traps in its way; limits changed while it runs."""
+"""What the platform writes into a container's root: environment (judged by the real pam_env), key, host name, /hoody;
+links and other traps in its way; limits changed while it runs."""
 import base64
 import ctypes
 import os
@@ -35,7 +36,8 @@ def pam_env(path):
 
     handle, conv = ctypes.c_void_p(), Conv()
     with tempfile.TemporaryDirectory() as d:
-        (pathlib.Path(d) / "hoody").write_text(f"session required pam_env.so conffile=/dev/null envfile={path} readenv=1\n")
+        (pathlib.Path(d) /
+         "hoody").write_text(f"session required pam_env.so conffile=/dev/null envfile={path} readenv=1\n")
         assert pam.pam_start_confdir(b"hoody", b"root", ctypes.byref(conv), d.encode(), ctypes.byref(handle)) == 0
         assert pam.pam_open_session(handle, 0) == 0
         pam.pam_getenvlist.restype = ctypes.POINTER(ctypes.c_char_p)
@@ -59,16 +61,23 @@ def sync_of(report):
 
 def environment(node, api):
     cid = node.new_id()
-    values = {"PLAIN": "a/b:c", "SPACE": "two words", "QUOTE": 'say "hi"', "APOS": "it's", "BACK": "a\\b\\", "DOLLAR": "$HOME `id`", "EQ": "a=b", "UTF": "Grüße €", "TRAIL": "end ", "ONE": "'"}
+    values = {
+        "PLAIN": "a/b:c", "SPACE": "two words", "QUOTE": 'say "hi"', "APOS": "it's", "BACK": "a\\b\\",
+        "DOLLAR": "$HOME `id`", "EQ": "a=b", "UTF": "Grüße €", "TRAIL": "end ", "ONE": "'"
+    }
     report = node.do("container.create", cid, image=harness.IMAGE, name="envy", environment_vars=values)
     tap.ok(report["state"] == "succeeded", "a container with variables", report.get("error"))
     own = {"HOODY_CONTAINER_ID": cid, "HOODY_PROJECT_ID": harness.PROJECT}
     seen = env_of(node, cid)
     tap.eq({k: seen.get(k) for k in values}, values, "pam_env reads every value as it was given")
     tap.ok({k: seen.get(k) for k in own} == own and seen.get("HOODY_NODE"), "HOODY_* are injected", seen)
-    init = dict(e.split("=", 1) for e in pathlib.Path(f"/proc/{host.init_of(node.prefix, cid)}/environ").read_text().split("\0") if "=" in e)
+    init = dict(
+        e.split("=", 1) for e in pathlib.Path(f"/proc/{host.init_of(node.prefix, cid)}/environ").read_text().split("\0")
+        if "=" in e)
     tap.eq({k: init.get(k) for k in values}, values, "init has them")
-    tap.eq(node.ctl("exec", "envy", "sh", "-c", 'printf %s "$QUOTE|$HOODY_CONTAINER_ID"')[1], f'say "hi"|{cid}', "a session has them")
+    tap.eq(
+        node.ctl("exec", "envy", "sh", "-c", 'printf %s "$QUOTE|$HOODY_CONTAINER_ID"')[1], f'say "hi"|{cid}',
+        "a session has them")
     # Other lines stay.
     path = node.root(cid) / "etc/environment"
     path.write_text("LANG=C.UTF-8\n# mine\n" + path.read_text() + "LAST=1")
@@ -76,28 +85,37 @@ def environment(node, api):
     os.chown(path, 0, 4)
     report = node.do("env.merge", cid, vars={"PLAIN": "new", "MORE": "x"})
     text, sync = path.read_text(), sync_of(report)
-    tap.ok(text.startswith("LANG=C.UTF-8\n# mine\n# BEGIN hoody-agent\n") and text.endswith("LAST=1"), "lines before and behind stay", text)
+    tap.ok(
+        text.startswith("LANG=C.UTF-8\n# mine\n# BEGIN hoody-agent\n") and text.endswith("LAST=1"),
+        "lines before and behind stay", text)
     tap.eq((path.stat().st_mode & 0o7777, path.stat().st_gid), (0o640, 4), "mode and owner stay")
-    tap.eq((sync["pending"], sync["revision"], sync["applied_revision"], sync["last_error"], report["result"]["synced"]), (False, 2, 2, None, True), "env_sync")
+    tap.eq(
+        (sync["pending"], sync["revision"], sync["applied_revision"], sync["last_error"], report["result"]["synced"]),
+        (False, 2, 2, None, True), "env_sync")
     tap.eq((env_of(node, cid)["PLAIN"], env_of(node, cid)["LANG"]), ("new", "C.UTF-8"), "merged")
     node.do("env.unset", cid, key="MORE")
-    tap.ok("MORE" not in env_of(node, cid) and node.do("env.unset", cid, key="NEVER")["state"] == "succeeded", "unset; of what is not set: success")
+    tap.ok("MORE" not in env_of(node, cid) and node.do("env.unset", cid, key="NEVER")["state"] == "succeeded",
+           "unset; of what is not set: success")
     # What the file can't carry.
     report = node.do("env.set", cid, key="LINES", value="a#b")
-    tap.eq((report["state"], sync_of(report)["last_error"], sync_of(report)["pending"], sync_of(report)["exhausted"]), ("succeeded", "ENV_UNREPRESENTABLE", True, False), "a #, which begins a comment: pending, and why")
+    tap.eq((report["state"], sync_of(report)["last_error"], sync_of(report)["pending"], sync_of(report)["exhausted"]),
+           ("succeeded", "ENV_UNREPRESENTABLE", True, False), "a #, which begins a comment: pending, and why")
     tap.ok("LINES" not in env_of(node, cid) and env_of(node, cid)["PLAIN"] == "new", "the others are in place")
     tap.eq(node.ctl("exec", "envy", "sh", "-c", 'printf %s "$LINES"')[1], "a#b", "a session has it all the same")
-    tap.eq(sync_of(node.do("env.set", cid, key="LINES", value="x" * 1017))["last_error"], "ENV_LEGACY_OVERFLOW", "a line too long for older pam_env")
+    tap.eq(
+        sync_of(node.do("env.set", cid, key="LINES", value="x" * 1017))["last_error"], "ENV_LEGACY_OVERFLOW",
+        "a line too long for older pam_env")
     tap.eq(sync_of(node.do("env.set", cid, key="LINES", value="x" * 1016))["last_error"], None, "one that just fits")
     tap.eq(env_of(node, cid)["LINES"], "x" * 1016, "and is read whole")
     # Traps of the container's root.
     outside = node.directory / "outside"
     outside.write_text("host\n")
-    for what, make, code in (("a link", lambda: path.symlink_to("/../../../../../../../.." + str(outside)), "ENV_DEST_UNSUPPORTED"),
-                             ("a fifo", lambda: os.mkfifo(path), "ENV_DEST_UNSUPPORTED"),
+    for what, make, code in (("a link", lambda: path.symlink_to("/../../../../../../../.." + str(outside)),
+                              "ENV_DEST_UNSUPPORTED"), ("a fifo", lambda: os.mkfifo(path), "ENV_DEST_UNSUPPORTED"),
                              ("a directory", lambda: path.mkdir(), "ENV_DEST_UNSUPPORTED"),
-                             ("edited marks", lambda: path.write_text("# BEGIN hoody-agent\nA=1\n"), "ENV_BLOCK_MALFORMED"),
-                             ("a huge file", lambda: path.write_text("#" * 65530 + "\n"), "ENV_HOST_CONFIG_TOO_LARGE")):
+                             ("edited marks", lambda: path.write_text("# BEGIN hoody-agent\nA=1\n"),
+                              "ENV_BLOCK_MALFORMED"), ("a huge file", lambda: path.write_text("#" * 65530 + "\n"),
+                                                       "ENV_HOST_CONFIG_TOO_LARGE")):
         path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
         make()
         report = node.do("env.set", cid, key="A", value=what)
@@ -108,7 +126,9 @@ def environment(node, api):
     etc.rename(node.root(cid) / "etc.real")
     etc.symlink_to("/../../../../../.." + str(node.directory / "hostetc"))
     (node.directory / "hostetc").mkdir()
-    tap.eq(sync_of(node.do("env.set", cid, key="A", value="b"))["last_error"], "ENV_DEST_UNSUPPORTED", "/etc is a link out of the root")
+    tap.eq(
+        sync_of(node.do("env.set", cid, key="A", value="b"))["last_error"], "ENV_DEST_UNSUPPORTED",
+        "/etc is a link out of the root")
     tap.eq(list((node.directory / "hostetc").iterdir()), [], "which leads nowhere")
     etc.unlink()
     (node.root(cid) / "etc.real").rename(etc)
@@ -132,11 +152,15 @@ def retried(node):
     path = node.root(cid) / "etc/environment"
     path.unlink(missing_ok=True)
     path.mkdir()
-    tap.eq(sync_of(node.do("env.set", cid, key="A", value="1"))["last_error"], "ENV_DEST_UNSUPPORTED", "it can't be written")
+    tap.eq(
+        sync_of(node.do("env.set", cid, key="A", value="1"))["last_error"], "ENV_DEST_UNSUPPORTED",
+        "it can't be written")
     path.rmdir()
     node.stop_agent()
     with sqlite3.connect(node.directory / "state/state.db") as db:
-        tap.ok(db.execute("SELECT retry_ms FROM env WHERE container_id=?", (cid,)).fetchone()[0] > time.time() * 1000 + 30_000, "a time is set for the next attempt")
+        tap.ok(
+            db.execute("SELECT retry_ms FROM env WHERE container_id=?",
+                       (cid, )).fetchone()[0] > time.time() * 1000 + 30_000, "a time is set for the next attempt")
         db.execute("UPDATE env SET retry_ms=1")
     db.close()
     node.start_agent()
@@ -151,7 +175,10 @@ def raced(node):
     node.do("container.create", cid, image=harness.IMAGE, name="raced", ssh_public_key=KEY)
     root, outside = node.root(cid), node.directory / "outside-of-it"
     (outside / ".ssh").mkdir(parents=True)
-    victims = [outside / n for n in ("environment", "hostname", "hosts", "resolv.conf", ".ssh/authorized_keys", "authorized_keys")]
+    victims = [
+        outside / n
+        for n in ("environment", "hostname", "hosts", "resolv.conf", ".ssh/authorized_keys", "authorized_keys")
+    ]
     for v in victims:
         v.write_text("raced\n")
     before = {v: (v.read_bytes(), v.stat().st_ino, v.stat().st_mode) for v in victims}
@@ -160,7 +187,8 @@ def raced(node):
 
     def swap():
         names = []
-        for folder, files in (("etc", ("environment", "hostname", "hosts", "resolv.conf")), ("root/.ssh", ("authorized_keys",))):
+        for folder, files in (("etc", ("environment", "hostname", "hosts", "resolv.conf")), ("root/.ssh",
+                                                                                             ("authorized_keys", ))):
             for name in files: # each file with a link to the same name outside
                 os.symlink(f"{up}{outside}/{name}", root / folder / f"{name}.link")
                 names.append((root / folder / name, root / folder / f"{name}.link"))
@@ -184,8 +212,10 @@ def raced(node):
         stop.set()
         thread.join()
     tap.ok(swaps[0] > 10000, "links were swapped all the while", swaps)
-    tap.eq({v: (v.read_bytes(), v.stat().st_ino, v.stat().st_mode) for v in victims}, before, "nothing outside was written")
-    tap.eq(sorted(p.name for p in outside.iterdir()), sorted([".ssh", "environment", "hostname", "hosts", "resolv.conf", "authorized_keys"]), "nor made")
+    tap.eq({v: (v.read_bytes(), v.stat().st_ino, v.stat().st_mode) for v in victims}, before,
+           "nothing outside was written")
+    tap.eq(sorted(p.name for p in outside.iterdir()),
+           sorted([".ssh", "environment", "hostname", "hosts", "resolv.conf", "authorized_keys"]), "nor made")
     tap.figure(f"{swaps[0]} swaps of links during 60 rounds of writing")
     node.do("container.delete", cid, force=True)
 
@@ -197,14 +227,18 @@ def identity(node, api):
     root = node.root(cid)
     keys = root / "root/.ssh/authorized_keys"
     tap.ok(KEY in keys.read_text().splitlines(), "authorized_keys has it", keys.read_text())
-    tap.eq((keys.stat().st_mode & 0o777, keys.parent.stat().st_mode & 0o777, keys.stat().st_uid), (0o600, 0o700, 0), "as sshd wants it")
+    tap.eq((keys.stat().st_mode & 0o777, keys.parent.stat().st_mode & 0o777, keys.stat().st_uid), (0o600, 0o700, 0),
+           "as sshd wants it")
     (node.directory / "key.pub").write_text(KEY + "\n")
-    want = subprocess.run(["ssh-keygen", "-lf", node.directory / "key.pub"], capture_output=True, text=True).stdout.split()[1]
+    want = subprocess.run(["ssh-keygen", "-lf", node.directory / "key.pub"], capture_output=True,
+                          text=True).stdout.split()[1]
     shown = api.do("GET", f"/containers/{cid}")
     tap.eq((shown["ssh_key_fingerprint"], shown["ssh_public_key"]), (want, KEY), "the fingerprint is ssh-keygen's")
     for name in ("storage", "shares", "databases", "mounts"):
         tap.ok((root / "hoody" / name).is_dir(), f"/hoody/{name} is there")
-    tap.eq(node.ctl("exec", "first", "sh", "-c", "stat -c %a:%u /dev/hoody; stat -f -c %T /dev/hoody")[1].split(), ["755:0", "tmpfs"], "and /dev/hoody")
+    tap.eq(
+        node.ctl("exec", "first", "sh", "-c", "stat -c %a:%u /dev/hoody; stat -f -c %T /dev/hoody")[1].split(),
+        ["755:0", "tmpfs"], "and /dev/hoody")
     # What is no text stays as it is: no line behind a NUL is lost.
     whole = keys.read_bytes() + b"ssh-ed25519 AAAA be\0hind\nssh-ed25519 AAAA last\n"
     keys.write_bytes(whole)
@@ -234,22 +268,26 @@ def identity(node, api):
     shutil.rmtree(keys.parent)
     keys.parent.symlink_to("/../../../../../../../.." + str(victim))
     report = node.do("container.update", cid, ssh_public_key=KEY)
-    tap.eq((report["state"], list(victim.iterdir())), ("failed", []), "a .ssh that leads out is refused, and nothing written there")
+    tap.eq((report["state"], list(victim.iterdir())), ("failed", []),
+           "a .ssh that leads out is refused, and nothing written there")
     tap.eq(node.do("container.restart", cid)["state"], "succeeded", "the container starts all the same")
     keys.parent.unlink()
     keys.parent.mkdir()
     (victim / "file").write_text("mine")
     keys.symlink_to("/../../../../../../../.." + str(victim / "file"))
     report = node.do("container.update", cid, ssh_public_key=KEY)
-    tap.eq((report["state"], (victim / "file").read_text()), ("failed", "mine"), "an authorized_keys that is a link is refused")
+    tap.eq((report["state"], (victim / "file").read_text()), ("failed", "mine"),
+           "an authorized_keys that is a link is refused")
     keys.unlink()
     tap.eq(node.do("container.update", cid, ssh_public_key=KEY)["state"], "succeeded", "and works again without")
     copy = node.new_id()
     report = node.do("container.copy", copy, source_container_id=cid, name="copied")
-    tap.ok(report["state"] == "succeeded" and KEY not in (node.root(copy) / "root/.ssh/authorized_keys").read_text(), "a copy never has its source's key", report.get("error"))
+    tap.ok(report["state"] == "succeeded" and KEY not in (node.root(copy) / "root/.ssh/authorized_keys").read_text(),
+           "a copy never has its source's key", report.get("error"))
     # The name.
     report = node.do("container.update", cid, name="second")
-    tap.ok(report["state"] == "succeeded" and (root / "etc/hostname").read_text() == "second\n", "the host name follows", report.get("error"))
+    tap.ok(report["state"] == "succeeded" and (root / "etc/hostname").read_text() == "second\n",
+           "the host name follows", report.get("error"))
     tap.eq(node.ctl("exec", "second", "hostname")[1].strip(), "second", "at once")
     (root / "etc/hostname").write_text("chosen\n")
     node.do("container.update", cid, name="third")
@@ -265,13 +303,19 @@ def fingerprints(node, api):
     keys = {}
     for kind, bits in (("rsa", 2048), ("rsa", 4096), ("ecdsa", 256), ("ecdsa", 384), ("ecdsa", 521), ("ed25519", 0)):
         made.unlink(missing_ok=True)
-        subprocess.run(["ssh-keygen", "-q", "-t", kind, *(["-b", str(bits)] if bits else []), "-N", "", "-C", "me at my laptop", "-f", made], check=True)
+        subprocess.run([
+            "ssh-keygen", "-q", "-t", kind, *(["-b", str(bits)] if bits else []), "-N", "", "-C", "me at my laptop",
+            "-f", made
+        ], check=True)
         keys[f"{kind}-{bits}"] = made.with_suffix(".pub").read_text().strip()
     # Of security keys, which nobody has here: their blobs are made by hand (PROTOCOL.u2f of OpenSSH).
     string = lambda b: struct.pack(">I", len(b)) + b
-    point = subprocess.run(["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout"], capture_output=True, check=True).stdout
-    point = subprocess.run(["openssl", "ec", "-pubout", "-conv_form", "uncompressed", "-outform", "DER"], input=point, capture_output=True, check=True).stdout[-65:]
-    for name, blob in (("sk-ssh-ed25519@openssh.com", string(base64.b64decode(KEY.split()[1])[-32:])), ("sk-ecdsa-sha2-nistp256@openssh.com", string(b"nistp256") + string(point))):
+    point = subprocess.run(["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout"], capture_output=True,
+                           check=True).stdout
+    point = subprocess.run(["openssl", "ec", "-pubout", "-conv_form", "uncompressed", "-outform", "DER"], input=point,
+                           capture_output=True, check=True).stdout[-65:]
+    for name, blob in (("sk-ssh-ed25519@openssh.com", string(base64.b64decode(KEY.split()[1])[-32:])),
+                       ("sk-ecdsa-sha2-nistp256@openssh.com", string(b"nistp256") + string(point))):
         keys[name] = f"{name} {base64.b64encode(string(name.encode()) + blob + string(b'ssh:')).decode()} token"
     keys["bare"] = " ".join(KEY.split()[:2])
     wrong = []
@@ -280,18 +324,25 @@ def fingerprints(node, api):
         want = subprocess.run(["ssh-keygen", "-lf", node.directory / "one.pub"], capture_output=True, text=True)
         report = node.do("container.update", cid, ssh_public_key=key)
         got = api.do("GET", f"/containers/{cid}").get("ssh_key_fingerprint")
-        if report["state"] != "succeeded" or want.returncode or got != want.stdout.split()[1] or key not in (node.root(cid) / "root/.ssh/authorized_keys").read_text().splitlines():
+        if report["state"] != "succeeded" or want.returncode or got != want.stdout.split()[1] or key not in (
+                node.root(cid) / "root/.ssh/authorized_keys").read_text().splitlines():
             wrong.append((name, report, got, want.stdout, want.stderr))
     tap.ok(not wrong, f"{len(keys)} kinds of keys: the fingerprint is ssh-keygen's, and the line is in place", *wrong)
-    for name, key in (("two lines", KEY + "\nssh-ed25519 AAAA"), ("an option that runs a command", 'command="x" ' + KEY), ("another type than its blob says", KEY.replace("ssh-ed25519", "ssh-rsa", 1)), ("no base64", "ssh-ed25519 !!!!"), ("nothing", "")):
+    for name, key in (("two lines", KEY + "\nssh-ed25519 AAAA"),
+                      ("an option that runs a command",
+                       'command="x" ' + KEY), ("another type than its blob says",
+                                               KEY.replace("ssh-ed25519", "ssh-rsa",
+                                                           1)), ("no base64", "ssh-ed25519 !!!!"), ("nothing", "")):
         report = node.do("container.update", cid, ssh_public_key=key)
-        tap.ok(report["state"] != "succeeded" and report["error"]["code"] == "invalid_params", f"{name}: refused", report)
+        tap.ok(report["state"] != "succeeded" and report["error"]["code"] == "invalid_params", f"{name}: refused",
+               report)
     node.do("container.delete", cid, force=True)
 
 
 def put_program(root, program):
     """A program of the host's with the libraries that it needs."""
-    needed = re.findall(r"(/\S+) \(0x", subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout)
+    needed = re.findall(r"(/\S+) \(0x",
+                        subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout)
     for path in (program, *needed):
         at = root / path.lstrip("/")
         at.parent.mkdir(parents=True, exist_ok=True)
@@ -304,19 +355,24 @@ def sessions(node, api):
     home.mkdir(mode=0o700)
     for name in ("ours", "alices"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", home / name], check=True)
-    node.do("container.create", cid, image=harness.IMAGE, name="login", ssh_public_key=(home / "ours.pub").read_text().strip())
+    node.do("container.create", cid, image=harness.IMAGE, name="login",
+            ssh_public_key=(home / "ours.pub").read_text().strip())
     root = node.root(cid)
     put_program(root, "/usr/sbin/sshd")
     for folder in ("etc/ssh", "run/sshd", "var/empty", "home/alice/.ssh"):
         (root / folder).mkdir(parents=True, exist_ok=True)
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", root / "etc/ssh/ssh_host_ed25519_key"], check=True)
-    (root / "etc/ssh/sshd_config").write_text("UsePAM no\nUseDNS no\nHostKey /etc/ssh/ssh_host_ed25519_key\nPidFile none\n")
-    (root / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\nsshd:x:100:100::/run/sshd:/bin/false\nalice:x:1000:1000::/home/alice:/bin/sh\n")
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", root / "etc/ssh/ssh_host_ed25519_key"],
+                   check=True)
+    (root /
+     "etc/ssh/sshd_config").write_text("UsePAM no\nUseDNS no\nHostKey /etc/ssh/ssh_host_ed25519_key\nPidFile none\n")
+    (root / "etc/passwd").write_text(
+        "root:x:0:0:root:/root:/bin/sh\nsshd:x:100:100::/run/sshd:/bin/false\nalice:x:1000:1000::/home/alice:/bin/sh\n")
     (root / "etc/group").write_text("root:x:0:\nsshd:x:100:\nalice:x:1000:\n")
     (root / "home/alice/.ssh/authorized_keys").write_text((home / "alices.pub").read_text())
     for path in (root / "home/alice", root / "home/alice/.ssh", root / "home/alice/.ssh/authorized_keys"):
         os.chown(path, 1000, 1000)
-    node.ctl("exec", "login", "sh", "-c", "mkdir -p /run/sshd; chmod 755 / /root /run/sshd; exec /usr/sbin/sshd -E /sshd.log")
+    node.ctl("exec", "login", "sh", "-c",
+             "mkdir -p /run/sshd; chmod 755 / /root /run/sshd; exec /usr/sbin/sshd -E /sshd.log")
     address = api.do("GET", f"/containers/{cid}/stats")["network"][0]["addresses"][0]["address"]
 
     def listens():
@@ -327,15 +383,25 @@ def sessions(node, api):
     host.poll(listens, 10)
 
     def login(user, key, command, *more):
-        return subprocess.Popen(["ssh", "-F", "none", "-i", home / key, "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR",
-                                 "-o", "ConnectTimeout=10", *more, f"{user}@{address}", command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        return subprocess.Popen([
+            "ssh", "-F", "none", "-i", home / key, "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes", "-o",
+            "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "-o",
+            "ConnectTimeout=10", *more, f"{user}@{address}", command
+        ], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
-    open_ones = [login("root", "ours", "echo in; sleep 60"), login("root", "ours", "echo in; sleep 60", "-tt"), login("alice", "alices", "echo in; sleep 60")]
+    open_ones = [
+        login("root", "ours", "echo in; sleep 60"),
+        login("root", "ours", "echo in; sleep 60", "-tt"),
+        login("alice", "alices", "echo in; sleep 60")
+    ]
     try:
-        tap.ok([p.stdout.readline().strip() for p in open_ones] == ["in"] * 3, "two sessions by the key, one of them on a terminal, and another user's",
-               *[p.stderr.read() for p in open_ones if p.poll() not in (None, 0)], (root / "sshd.log").read_text() if (root / "sshd.log").exists() else "no log")
+        tap.ok([p.stdout.readline().strip() for p in open_ones] == ["in"] * 3,
+               "two sessions by the key, one of them on a terminal, and another user's",
+               *[p.stderr.read() for p in open_ones if p.poll() not in (None, 0)], (root / "sshd.log").read_text() if
+               (root / "sshd.log").exists() else "no log")
         tap.eq(node.do("container.update", cid, ssh_public_key=None)["state"], "succeeded", "the key is removed")
-        tap.ok(host.poll(lambda: open_ones[0].poll() is not None and open_ones[1].poll() is not None, 5), "both sessions end")
+        tap.ok(host.poll(lambda: open_ones[0].poll() is not None and open_ones[1].poll() is not None, 5),
+               "both sessions end")
         tap.ok(open_ones[2].poll() is None, "another user's goes on")
         again = login("root", "ours", "echo in")
         out, err = again.communicate(timeout=30 * harness.SLOW)
@@ -349,11 +415,14 @@ def sessions(node, api):
 
 
 def no_room():
-    """A root that can't be written to: the published code for that, nothing half-written, and all is well when there is room."""
+    """A root that can't be written to: the published code for that, nothing half-written, and all is well when there is
+    room."""
     import loop
     with loop.FileSystem("ext4", 64) as fs, harness.Node(conf={"Storage": {"Pool": fs.pool, "Driver": "auto"}}) as node:
         cid = node.new_id()
-        tap.eq(node.do("container.create", cid, image=harness.IMAGE, name="full", environment_vars={"A": "1"})["state"], "succeeded", "a container on a small disk")
+        tap.eq(
+            node.do("container.create", cid, image=harness.IMAGE, name="full", environment_vars={"A": "1"})["state"],
+            "succeeded", "a container on a small disk")
         etc, big = fs.pool / "containers" / cid / "rootfs/etc", fs.path / "big"
         before = (etc / "environment").read_text()
         with open(big, "wb", buffering=0) as f:
@@ -365,16 +434,20 @@ def no_room():
                     pass
         report = node.do("env.set", cid, key="LONG", value="x" * 900)
         sync = sync_of(report)
-        tap.eq((report["state"], sync["last_error"], sync["pending"], sync["applied_revision"] < sync["revision"]), ("succeeded", "ENV_APPLY_FAILED", True, True), "no room on the disk")
-        tap.eq(((etc / "environment").read_text(), sorted(p.name for p in etc.iterdir() if "hoody" in p.name)), (before, []), "the file is as it was, and nothing half-written lies beside it")
+        tap.eq((report["state"], sync["last_error"], sync["pending"], sync["applied_revision"] < sync["revision"]),
+               ("succeeded", "ENV_APPLY_FAILED", True, True), "no room on the disk")
+        tap.eq(((etc / "environment").read_text(), sorted(p.name for p in etc.iterdir() if "hoody" in p.name)),
+               (before, []), "the file is as it was, and nothing half-written lies beside it")
         big.unlink()
         tap.eq(sync_of(node.do("env.set", cid, key="B", value="2"))["last_error"], None, "with room it is written")
         path = etc / "environment"
         subprocess.run(["chattr", "+i", path], check=True)
         sync = sync_of(node.do("env.set", cid, key="C", value="3"))
         subprocess.run(["chattr", "-i", path], check=True)
-        tap.eq((sync["last_error"], [p.name for p in etc.iterdir() if "hoody" in p.name]), ("ENV_DEST_UNSUPPORTED", []), "an immutable file is none that can be written")
-        tap.eq(sync_of(node.do("env.set", cid, key="D", value="4"))["last_error"], None, "and one that no longer is, is")
+        tap.eq((sync["last_error"], [p.name for p in etc.iterdir() if "hoody" in p.name]), ("ENV_DEST_UNSUPPORTED", []),
+               "an immutable file is none that can be written")
+        tap.eq(
+            sync_of(node.do("env.set", cid, key="D", value="4"))["last_error"], None, "and one that no longer is, is")
         node.do("container.delete", cid, force=True)
 
 
@@ -390,24 +463,28 @@ def group_file(node, cid, *names):
 def limits(node):
     cid = node.new_id()
     node.do("container.create", cid, image=harness.IMAGE, name="limited", limits={"pids": 100})
-    report = node.do("container.update", cid, limits={"memory_bytes": 64 << 20, "pids": 50, "cpu_cores": 1.5, "net_bps": 8000000})
+    report = node.do("container.update", cid,
+                     limits={"memory_bytes": 64 << 20, "pids": 50, "cpu_cores": 1.5, "net_bps": 8000000})
     tap.ok(report["state"] == "succeeded", "limits are changed while it runs", report.get("error"))
     tap.eq(group_file(node, cid, "memory.max", "memory.limit_in_bytes"), [str(64 << 20)], "memory")
     tap.eq(group_file(node, cid, "pids.max"), ["50"], "pids")
     tap.eq((group_file(node, cid, "cpu.max") or group_file(node, cid, "cpu.cfs_quota_us"))[0], "150000", "cpu")
     link = next(n for n in host.links() if n.startswith(node.interfaces))
-    tap.ok("tbf" in subprocess.run(["tc", "qdisc", "show", "dev", link], capture_output=True, text=True).stdout, "network")
+    tap.ok("tbf" in subprocess.run(["tc", "qdisc", "show", "dev", link], capture_output=True, text=True).stdout,
+           "network")
     node.do("container.restart", cid)
     tap.eq(group_file(node, cid, "pids.max"), ["50"], "they hold after a restart")
     report = node.do("container.update", cid, limits={"pids": 60, "disk_bytes": 1 << 20})
-    tap.eq((report["state"], report["error"]["data"]["field"]), ("failed", "limits.disk_bytes"), "one that can't be had is refused")
+    tap.eq((report["state"], report["error"]["data"]["field"]), ("failed", "limits.disk_bytes"),
+           "one that can't be had is refused")
     tap.eq(group_file(node, cid, "pids.max"), ["50"], "and the others are as they were")
     node.do("container.delete", cid, force=True)
 
 
 def io_limits():
     import loop
-    with loop.FileSystem("ext4", 256) as fs, harness.Node(conf={"Storage": {"Pool": fs.pool, "Driver": "auto"}}) as node:
+    with loop.FileSystem("ext4",
+                         256) as fs, harness.Node(conf={"Storage": {"Pool": fs.pool, "Driver": "auto"}}) as node:
         cid = node.new_id()
         report = node.do("container.create", cid, image=harness.IMAGE, name="slow", limits={"io_write_bps": 1 << 20})
         if report["state"] != "succeeded":
@@ -417,7 +494,8 @@ def io_limits():
         tap.ok(str(1 << 20) in " ".join(text or []), "the kernel has the limit of writes", text)
         report = node.do("container.update", cid, limits={"io_read_bps": 2 << 20})
         text = group_file(node, cid, "io.max", "blkio.throttle.read_bps_device")
-        tap.ok(report["state"] == "succeeded" and str(2 << 20) in " ".join(text or []), "and of reads, while it runs", text, report.get("error"))
+        tap.ok(report["state"] == "succeeded" and str(2 << 20) in " ".join(text or []), "and of reads, while it runs",
+               text, report.get("error"))
         node.do("container.delete", cid, force=True)
 
 

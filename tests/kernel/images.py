@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Images: pulled over HTTP with breaks, unpacked from every form, faithful to the last attribute; and hostile ones, each a clear error with nothing written outside and nothing left."""
+"""Images: pulled over HTTP with breaks, unpacked from every form, faithful to the last attribute; and hostile ones,
+each a clear error with nothing written outside and nothing left."""
 import hashlib
 import io
 import json
@@ -27,7 +28,10 @@ MANY = 5000 # Storage.ImageMaxFiles here
 
 def tar(source, target, *more, acls="--acls"):
     """GNU tar knows everything that it must, and is not the code under test."""
-    subprocess.run(["tar", "-C", source, "--xattrs", "--xattrs-include=*", acls, "--sparse", "--numeric-owner", "--format=posix", *more, "-cf", target, "."], check=True, capture_output=True)
+    subprocess.run([
+        "tar", "-C", source, "--xattrs", "--xattrs-include=*", acls, "--sparse", "--numeric-owner", "--format=posix",
+        *more, "-cf", target, "."
+    ], check=True, capture_output=True)
 
 
 def make(path, entries, mode="w"):
@@ -58,7 +62,8 @@ class Images:
     def pull(self, name, file=None, **more):
         file = file or name
         digest = hashlib.sha256((self.server.directory / file).read_bytes()).hexdigest()
-        return self.node.do("image.pull", None, 120, **{"image": name, "url": self.server.url(file), "sha256": digest, **more})
+        return self.node.do("image.pull", None, 120,
+                            **{"image": name, "url": self.server.url(file), "sha256": digest, **more})
 
     def created(self, name):
         """A container of it, and its root."""
@@ -104,14 +109,16 @@ def forms(images, work, kind):
         tap.eq(report["state"], "succeeded", f"{kind}: a container of it, by another spelling of its name")
         words = tree.differences(want, tree.picture(root / "srv"))
         tap.ok(not words, f"{kind}: {name} is what was packed, in every respect", *words)
-        tap.eq(((root / "etc/hostname").read_text(), (root / "etc/machine-id").read_text(), sorted(os.listdir(root))), ("xxxxx\n", "", sorted(["srv", "etc", "dev", "root"])), f"{kind}: under a name of its own")
+        tap.eq(((root / "etc/hostname").read_text(), (root / "etc/machine-id").read_text(), sorted(os.listdir(root))),
+               ("xxxxx\n", "", sorted(["srv", "etc", "dev", "root"])), f"{kind}: under a name of its own")
         images.node.do("container.delete", cid)
     return plain
 
 
 def squashes(images, source, work, kind):
     """As faithful as squashfs is: whole seconds, no ACLs."""
-    subprocess.run(["mksquashfs", source, work / "web" / "squash", "-quiet", "-no-progress", "-comp", "zstd"], check=True, capture_output=True)
+    subprocess.run(["mksquashfs", source, work / "web" / "squash", "-quiet", "-no-progress", "-comp", "zstd"],
+                   check=True, capture_output=True)
     tap.eq(images.pull("squash:1", "squash")["state"], "succeeded", f"{kind}: a squashfs is pulled")
     cid, root, _ = images.created("squash-1")
     pictures = [tree.picture(p, ignore=(b"attrs",)) for p in (source / "srv", root / "srv")]
@@ -123,7 +130,8 @@ def squashes(images, source, work, kind):
                 facts[11] = None # it decides by itself what is a hole
     words = tree.differences(*pictures)
     tap.ok(not words, f"{kind}: the root is what it held", *words)
-    tap.ok("images" not in subprocess.run(["losetup", "-a"], capture_output=True, text=True).stdout, f"{kind}: no loop device stays")
+    tap.ok("images" not in subprocess.run(["losetup", "-a"], capture_output=True, text=True).stdout,
+           f"{kind}: no loop device stays")
     images.node.do("container.delete", cid)
     whole = (work / "web" / "squash").read_bytes()
     (work / "web" / "squash-cut").write_bytes(whole[: len(whole) // 3])
@@ -138,10 +146,12 @@ def blob(layout, data):
 
 def layers(work):
     """Three layers: files, replacements through a link of a lower layer, whiteouts."""
-    lists = ([("etc", DIRTYPE), ("etc/a", b"a1"), ("etc/b", b"b1"), ("usr", DIRTYPE), ("usr/lib", DIRTYPE), ("lib", SYMTYPE, "usr/lib"), ("usr/lib/x", b"x1"),
-              ("var", DIRTYPE), ("var/old", DIRTYPE), ("var/old/deep", DIRTYPE), ("var/old/deep/f", b"1"), ("opt", DIRTYPE), ("opt/one", b"1"), ("opt/two", b"2")],
-             [("etc/a", b"a2"), ("lib/y", b"y2"), ("etc/.wh.b", b""), ("var/.wh.old", b"")],
-             [("opt/.wh..wh..opq", b""), ("opt/three", b"3"), ("etc/b", DIRTYPE)])
+    lists = ([("etc", DIRTYPE), ("etc/a", b"a1"), ("etc/b", b"b1"), ("usr", DIRTYPE), ("usr/lib", DIRTYPE),
+              ("lib", SYMTYPE, "usr/lib"), ("usr/lib/x", b"x1"), ("var", DIRTYPE), ("var/old", DIRTYPE),
+              ("var/old/deep", DIRTYPE), ("var/old/deep/f", b"1"), ("opt", DIRTYPE),
+              ("opt/one", b"1"), ("opt/two", b"2")], [("etc/a", b"a2"), ("lib/y", b"y2"), ("etc/.wh.b", b""),
+                                                      ("var/.wh.old", b"")], [("opt/.wh..wh..opq", b""),
+                                                                              ("opt/three", b"3"), ("etc/b", DIRTYPE)])
     found = []
     for n, entries in enumerate(lists):
         path = work / f"layer{n}.tar"
@@ -156,7 +166,9 @@ def oci(images, work, kind):
     (layout / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
     data = layers(work)
     config = blob(layout, b'{"architecture":"amd64","os":"linux"}')
-    manifest = blob(layout, json.dumps({"schemaVersion": 2, "config": config, "layers": [blob(layout, d) for d in data]}).encode())
+    manifest = blob(
+        layout,
+        json.dumps({"schemaVersion": 2, "config": config, "layers": [blob(layout, d) for d in data]}).encode())
     other = {"digest": "sha256:" + "0" * 64, "size": 1, "platform": {"os": "plan9", "architecture": "amd64"}}
     (layout / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [other, manifest]}))
     tar(layout, work / "web" / "oci.tar")
@@ -165,7 +177,8 @@ def oci(images, work, kind):
     for n, d in enumerate(data):
         (docker / f"l{n}").mkdir()
         (docker / f"l{n}" / "layer.tar").write_bytes(d)
-    (docker / "manifest.json").write_text(json.dumps([{"Config": "c.json", "Layers": [f"l{n}/layer.tar" for n in range(3)]}]))
+    (docker / "manifest.json").write_text(
+        json.dumps([{"Config": "c.json", "Layers": [f"l{n}/layer.tar" for n in range(3)]}]))
     tar(docker, work / "web" / "docker.tar")
     for name in ("oci.tar", "docker.tar"):
         tap.eq(images.pull(name)["state"], "succeeded", f"{kind}: {name} is pulled")
@@ -173,14 +186,17 @@ def oci(images, work, kind):
         found = {str(p.relative_to(root)): p.read_text() for p in root.rglob("*") if p.is_file() and not p.is_symlink()}
         for own in ("etc/hostname", "etc/hosts", "etc/resolv.conf", "etc/environment"):
             found.pop(own)
-        tap.eq((found, (root / "etc/b").is_dir(), os.readlink(root / "lib"), (root / "var/old").exists()), ({"etc/a": "a2", "usr/lib/x": "x1", "usr/lib/y": "y2", "opt/three": "3"}, True, "usr/lib", False),
+        tap.eq((found, (root / "etc/b").is_dir(), os.readlink(root / "lib"), (root / "var/old").exists()),
+               ({"etc/a": "a2", "usr/lib/x": "x1", "usr/lib/y": "y2", "opt/three": "3"}, True, "usr/lib", False),
                f"{kind}: {name}: layers lie over each other, whiteouts take away")
         images.node.do("container.delete", cid)
     bad = json.loads((layout / "index.json").read_text())
     target = layout / "blobs" / "sha256" / manifest["digest"][7:]
     target.write_bytes(target.read_bytes().replace(b'"schemaVersion": 2', b'"schemaVersion": 3'))
     tar(layout, work / "web" / "oci-bad.tar")
-    tap.eq(images.pull("oci-bad.tar")["error"]["code"], "IMAGE_INVALID", f"{kind}: a blob that is not what its digest says")
+    tap.eq(
+        images.pull("oci-bad.tar")["error"]["code"], "IMAGE_INVALID",
+        f"{kind}: a blob that is not what its digest says")
     (layout / "index.json").write_text(json.dumps({**bad, "manifests": [other]}))
     tar(layout, work / "web" / "oci-none.tar")
     tap.eq(images.pull("oci-none.tar")["error"]["code"], "IMAGE_INVALID", f"{kind}: no manifest for this machine")
@@ -194,8 +210,12 @@ def network(images, work):
     server.break_after, server.requests = 1_000_000, []
     report = images.pull("large", "large.tar", size=size)
     ranges = [r for _, r in server.requests]
-    tap.ok(report["state"] == "succeeded" and ranges[0] is None and len(ranges) > 4 and all(ranges[1:]), "a download that breaks off time and again is resumed", report, ranges)
-    progress = [r["progress"] for r in images.node.reports(kind="order") if r.get("progress") and r["order_id"] == report["order_id"]]
+    tap.ok(report["state"] == "succeeded" and ranges[0] is None and len(ranges) > 4 and all(ranges[1:]),
+           "a download that breaks off time and again is resumed", report, ranges)
+    progress = [
+        r["progress"] for r in images.node.reports(kind="order")
+        if r.get("progress") and r["order_id"] == report["order_id"]
+    ]
     tap.ok(all(p.get("stage", "").startswith("image-") for p in progress), "its progress is reported", progress)
     tap.eq(images.node.do("image.remove", None, image="large")["state"], "succeeded", "removed")
     server.ranges, server.requests, server.break_after = False, [], None
@@ -204,17 +224,34 @@ def network(images, work):
     requests = len(server.requests)
     again = images.pull("large", "large.tar")
     tap.eq((again["result"]["cached"], len(server.requests)), (True, requests), "what is there is not fetched again")
-    tap.eq((images.pull("other", "large.tar")["state"], len(server.requests)), ("succeeded", requests), "nor under another name")
-    tap.eq((images.node.do("image.remove", None, image="other")["state"], len(images.litter()), any(images.pool.joinpath("images").iterdir())), ("succeeded", 0, True), "one name less, and the image stays")
+    tap.eq((images.pull("other", "large.tar")["state"], len(server.requests)), ("succeeded", requests),
+           "nor under another name")
+    tap.eq((images.node.do("image.remove", None, image="other")["state"], len(
+        images.litter()), any(images.pool.joinpath("images").iterdir())), ("succeeded", 0, True),
+           "one name less, and the image stays")
     make(web / "fresh.tar", ROOT + [("fresh", b"new")])
-    orders = [images.node.issue({"op": "image.pull", "params": {"image": f"fresh{n}", "url": server.url("fresh.tar"), "sha256": hashlib.sha256((web / "fresh.tar").read_bytes()).hexdigest()}}) for n in range(5)]
+    orders = [
+        images.node.issue({
+            "op": "image.pull", "params": {
+                "image": f"fresh{n}", "url": server.url("fresh.tar"), "sha256": hashlib.sha256(
+                    (web / "fresh.tar").read_bytes()).hexdigest()
+            }
+        }) for n in range(5)
+    ]
     server.requests = []
-    tap.eq(([images.node.wait(o)["state"] for o in orders], len(server.requests) <= 1), (["succeeded"] * 5, True), "five pulls of one image at once are one download")
+    tap.eq(([images.node.wait(o)["state"] for o in orders], len(server.requests) <= 1), (["succeeded"] * 5, True),
+           "five pulls of one image at once are one download")
     wrong = images.pull("wrong", "large.tar", sha256="0" * 64)
     tap.eq(wrong["error"]["code"], "IMAGE_CHECKSUM_MISMATCH", "another checksum than ordered")
-    tap.eq(images.pull("big", "large.tar", size=1000, sha256="1" * 64)["error"]["code"], "IMAGE_INVALID", "more bytes than ordered")
-    tap.eq(images.pull("gone", "large.tar", url=server.url("nothing"), sha256="2" * 64)["error"]["code"], "IMAGE_NOT_FOUND", "404")
-    tap.eq(images.node.do("container.create", images.node.new_id(), image="nowhere/1")["error"]["code"], "IMAGE_NOT_FOUND", "a container of an image that is not here")
+    tap.eq(
+        images.pull("big", "large.tar", size=1000, sha256="1" * 64)["error"]["code"], "IMAGE_INVALID",
+        "more bytes than ordered")
+    tap.eq(
+        images.pull("gone", "large.tar", url=server.url("nothing"), sha256="2" * 64)["error"]["code"],
+        "IMAGE_NOT_FOUND", "404")
+    tap.eq(
+        images.node.do("container.create", images.node.new_id(), image="nowhere/1")["error"]["code"], "IMAGE_NOT_FOUND",
+        "a container of an image that is not here")
     tap.eq(images.litter(), [], "nothing half-made is left")
 
 
@@ -227,16 +264,20 @@ def replaced(images, work, kind):
     first, second, _ = (images.pool / "images" / hashlib.sha256(f.read_bytes()).hexdigest() for f in files)
     before = images.pull("moving", files[0].name)["result"]["size"]
     report = images.pull("moving", files[1].name)
-    tap.eq((report["state"], report["result"]["size"] >= before > 0, first.exists(), second.exists()), ("succeeded", True, False, True), f"{kind}: a name that means another archive: the old one is gone, and the size is told")
+    tap.eq((report["state"], report["result"]["size"] >= before > 0, first.exists(), second.exists()),
+           ("succeeded", True, False, True),
+           f"{kind}: a name that means another archive: the old one is gone, and the size is told")
     subprocess.run(["chattr", "+i", second], check=True)
     try:
         report = images.pull("moving", files[2].name)
-        tap.eq((report["state"], second.exists(), "something could not be cleared away" in node.log_tail()), ("succeeded", True, True), f"{kind}: one that can't be removed is said, and stays")
+        tap.eq((report["state"], second.exists(), "something could not be cleared away" in node.log_tail()),
+               ("succeeded", True, True), f"{kind}: one that can't be removed is said, and stays")
     finally:
         subprocess.run(["chattr", "-i", second], check=True)
     tap.eq(images.created("moving")[2]["state"], "succeeded", f"{kind}: and the new one is in its place")
     images.pull("moving", files[1].name)
-    tap.eq((node.do("image.remove", None, image="moving")["state"], second.exists(), images.litter()), ("succeeded", False, []), f"{kind}: what stayed is found again when it is pulled, and goes")
+    tap.eq((node.do("image.remove", None, image="moving")["state"], second.exists(), images.litter()),
+           ("succeeded", False, []), f"{kind}: what stayed is found again when it is pulled, and goes")
     node.do("container.delete", sorted(os.listdir(images.pool / "containers"))[0], force=True)
 
 
@@ -247,15 +288,18 @@ def struck(images, work, kind):
     digest = hashlib.sha256((work / "web" / name).read_bytes()).hexdigest()
     staging, root = images.pool / "images" / f".new-{digest}", images.pool / "images" / digest / "rootfs"
     for what in ("a pull", "a refresh"):
-        oid = node.order("image.pull", None, image="struck", url=images.server.url(name), sha256=digest, refresh=what == "a refresh")
+        oid = node.order("image.pull", None, image="struck", url=images.server.url(name), sha256=digest,
+                         refresh=what == "a refresh")
         begun = host.poll(staging.exists, 20, 0.002)
         node.kill9("worker")
-        tap.eq((bool(begun), node.wait(oid, 60)["state"], images.litter()), (True, "failed", []), f"{kind}: {what} whose worker is killed")
+        tap.eq((bool(begun), node.wait(oid, 60)["state"], images.litter()), (True, "failed", []),
+               f"{kind}: {what} whose worker is killed")
         images.pull("struck", name)
         if kind == "btrfs":
             subprocess.run(["btrfs", "property", "set", "-f", root, "ro", "false"], check=True)
         (root / "f1").write_bytes(b"spoiled") # so that a refresh has work
-    tap.eq((node.do("image.remove", None, image="struck")["state"], images.litter()), ("succeeded", []), f"{kind}: and it goes")
+    tap.eq((node.do("image.remove", None, image="struck")["state"], images.litter()), ("succeeded", []),
+           f"{kind}: and it goes")
 
 
 def verified(images, work, kind):
@@ -280,15 +324,25 @@ def verified(images, work, kind):
 
     server.requests = []
     report = images.pull("kept", "kept.tar", refresh=True)
-    tap.eq((report["state"], report["result"]["cached"], report["result"]["verified"], server.requests), ("succeeded", True, True, []), f"{kind}: an image that is whole is looked through, and not fetched")
-    for what, how in (("one byte, with the old times", flip), ("a mode", lambda: os.chmod(root / "usr/file", 0o4755)), ("a name more", lambda: (root / "usr/more").touch()),
-                      ("an attribute", lambda: os.setxattr(root / "usr/file", "user.a", b"1")), ("a link elsewhere", lambda: ((root / "usr/link").unlink(), (root / "usr/link").symlink_to("elif"))),
-                      ("all of it gone", lambda: subprocess.run(["btrfs", "subvolume", "delete", root] if kind == "btrfs" else ["rm", "-rf", root], check=True, capture_output=True))):
+    tap.eq((report["state"], report["result"]["cached"], report["result"]["verified"], server.requests),
+           ("succeeded", True, True, []), f"{kind}: an image that is whole is looked through, and not fetched")
+    for what, how in (
+        ("one byte, with the old times",
+         flip), ("a mode", lambda: os.chmod(root / "usr/file", 0o4755)), ("a name more", lambda:
+                                                                          (root / "usr/more").touch()),
+        ("an attribute", lambda: os.setxattr(root / "usr/file", "user.a", b"1")), ("a link elsewhere", lambda: (
+            (root / "usr/link").unlink(), (root / "usr/link").symlink_to("elif"))),
+        ("all of it gone",
+         lambda: subprocess.run(["btrfs", "subvolume", "delete", root]
+                                if kind == "btrfs" else ["rm", "-rf", root], check=True, capture_output=True))):
         spoil(how)
         server.requests = []
-        answer = local.Local(images.node).do("POST", "/images/import/kept", {"refresh": True}) # no URL: the one that it came from
-        tap.eq((answer["cached"], len(server.requests), tree.picture(root / "usr") == before), (False, 1, True), f"{kind}: {what}: seen, fetched and mended")
-    tap.eq((images.litter(), images.created("kept")[2]["state"]), ([], "succeeded"), f"{kind}: nothing is left, and a container can be made of it")
+        # no URL: the one that it came from
+        answer = local.Local(images.node).do("POST", "/images/import/kept", {"refresh": True})
+        tap.eq((answer["cached"], len(server.requests), tree.picture(root / "usr") == before), (False, 1, True),
+               f"{kind}: {what}: seen, fetched and mended")
+    tap.eq((images.litter(), images.created("kept")[2]["state"]), ([], "succeeded"),
+           f"{kind}: nothing is left, and a container can be made of it")
     images.node.do("container.delete", sorted(os.listdir(images.pool / "containers"))[0], force=True)
 
 
@@ -298,16 +352,33 @@ def streams(images, work):
     (web / "streams" / "v1").mkdir(parents=True)
     make(web / "root.tar.xz", ROOT + [("streamed", b"yes")], "w:xz")
     data = (web / "root.tar.xz").read_bytes()
-    item = {"ftype": "root.tar.xz", "path": "root.tar.xz", "sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
+    item = {
+        "ftype": "root.tar.xz", "path": "root.tar.xz", "sha256": hashlib.sha256(data).hexdigest(), "size": len(data)
+    }
     arch = subprocess.run(["dpkg", "--print-architecture"], capture_output=True, text=True).stdout.strip()
-    (web / "streams/v1/index.json").write_text(json.dumps({"index": {"images": {"datatype": "image-downloads", "path": "streams/v1/images.json"}}}))
-    (web / "streams/v1/images.json").write_text(json.dumps({"products": {f"debian:trixie:{arch}:default": {"aliases": "debian/13,debian/trixie", "arch": arch, "versions": {"20251120_05:24": {"items": {"root.tar.xz": item}}}}}}))
+    (web / "streams/v1/index.json").write_text(
+        json.dumps({"index": {"images": {"datatype": "image-downloads", "path": "streams/v1/images.json"}}}))
+    (web / "streams/v1/images.json").write_text(
+        json.dumps({
+            "products": {
+                f"debian:trixie:{arch}:default": {
+                    "aliases": "debian/13,debian/trixie", "arch": arch,
+                    "versions": {"20251120_05:24": {"items": {"root.tar.xz": item}}}
+                }
+            }
+        }))
     got = api.do("POST", "/images/import/debian-13", {"url": images.server.url("").rstrip("/")})
     tap.eq((got["image"], got["sha256"]), ("debian/13", item["sha256"]), "debian-13 resolves on an image server")
-    tap.eq([i["image_name"] for i in api.do("GET", "/images/public")["images"] if i["os"] == "debian"], ["debian/13"], "and is listed")
-    for body, status, code in (({"url": images.server.url("").rstrip("/")}, 404, "IMAGE_NOT_FOUND"), ({}, 404, "IMAGE_NOT_FOUND"), ({"url": images.server.url("nothing")}, 404, "IMAGE_NOT_FOUND"), ({"url": "http://192.0.2.1"}, 400, "VALIDATION_ERROR"), ({"url": "ftp://127.0.0.1"}, 400, "VALIDATION_ERROR")):
+    tap.eq([i["image_name"] for i in api.do("GET", "/images/public")["images"] if i["os"] == "debian"], ["debian/13"],
+           "and is listed")
+    for body, status, code in (({"url": images.server.url("").rstrip("/")}, 404, "IMAGE_NOT_FOUND"),
+                               ({}, 404, "IMAGE_NOT_FOUND"), ({"url": images.server.url("nothing")}, 404,
+                                                              "IMAGE_NOT_FOUND"),
+                               ({"url": "http://192.0.2.1"}, 400, "VALIDATION_ERROR"), ({"url": "ftp://127.0.0.1"}, 400,
+                                                                                        "VALIDATION_ERROR")):
         answer = api.ask("POST", "/images/import/plan9-4", body)
-        tap.eq((answer[0], answer[2]["error"]), (status, code), f"what is not there, or not to be asked: {status}, {answer[2]['message']}")
+        tap.eq((answer[0], answer[2]["error"]), (status, code),
+               f"what is not there, or not to be asked: {status}, {answer[2]['message']}")
     images.node.do("image.remove", None, image="debian:13")
 
 
@@ -351,7 +422,8 @@ def hostile(images, work):
         p.stdin.close()
         p.wait()
     (web / "noise").write_bytes(os.urandom(200_000))
-    (web / "gzip-of-noise").write_bytes(subprocess.run(["gzip", "-c"], input=os.urandom(100_000), capture_output=True).stdout)
+    (web / "gzip-of-noise").write_bytes(
+        subprocess.run(["gzip", "-c"], input=os.urandom(100_000), capture_output=True).stdout)
     flipped = random.Random(7)
     for n in range(12):
         data = bytearray(subprocess.run(["xz", "-0", "-c"], input=whole, capture_output=True).stdout)
@@ -361,12 +433,17 @@ def hostile(images, work):
     for name in [*cases, "truncated", "bomb", "noise", "gzip-of-noise", *(f"flipped{n}" for n in range(12))]:
         report = images.pull("bad", name)
         code = (report.get("error") or {}).get("code")
-        tap.ok(report["state"] == "failed" and code == "IMAGE_INVALID" and report["error"]["message"] and not images.litter(), f"{name}: a clear error, and nothing is left", report, images.litter())
-    tap.eq(((outside / "file").read_text(), sorted(os.listdir(outside)), os.stat(outside / "file").st_nlink), ("untouched", ["file"], 1), "nothing was written outside")
-    make(web / "devices", ROOT + [("disk", BLKTYPE, 8, 0), ("mem", CHRTYPE, 1, 1), ("whiteout", CHRTYPE, 0, 0), ("bin", DIRTYPE)])
+        tap.ok(
+            report["state"] == "failed" and code == "IMAGE_INVALID" and report["error"]["message"]
+            and not images.litter(), f"{name}: a clear error, and nothing is left", report, images.litter())
+    tap.eq(((outside / "file").read_text(), sorted(os.listdir(outside)), os.stat(outside / "file").st_nlink),
+           ("untouched", ["file"], 1), "nothing was written outside")
+    make(web / "devices", ROOT + [("disk", BLKTYPE, 8, 0), ("mem", CHRTYPE, 1, 1), ("whiteout", CHRTYPE, 0, 0),
+                                  ("bin", DIRTYPE)])
     tap.eq(images.pull("devices")["state"], "succeeded", "an image with device nodes is taken")
     cid, root, _ = images.created("devices")
-    tap.eq(sorted(p.name for p in root.iterdir() if p.name in ("disk", "mem", "whiteout")), ["whiteout"], "without them, but for a whiteout")
+    tap.eq(sorted(p.name for p in root.iterdir() if p.name in ("disk", "mem", "whiteout")), ["whiteout"],
+           "without them, but for a whiteout")
     images.node.do("container.delete", cid)
 
 
@@ -380,8 +457,10 @@ def devices(images):
     os.mknod(root / "mem", 0o20666, os.makedev(1, 1))
     os.chmod(root / "disk", 0o666)
     os.chmod(root / "mem", 0o666)
-    code, out, err = images.node.ctl("exec", "dev", "sh", "-c", "head -c 1 /disk >/dev/null; echo $?; head -c 1 /mem >/dev/null; echo $?")
-    tap.ok(out.split() == ["1", "1"] and "not permitted" in err, "the host's disk and memory can't be opened by nodes in its root", code, out, err)
+    code, out, err = images.node.ctl("exec", "dev", "sh", "-c",
+                                     "head -c 1 /disk >/dev/null; echo $?; head -c 1 /mem >/dev/null; echo $?")
+    tap.ok(out.split() == ["1", "1"] and "not permitted" in err,
+           "the host's disk and memory can't be opened by nodes in its root", code, out, err)
     images.node.do("container.delete", cid, force=True)
 
 
@@ -393,7 +472,9 @@ def main():
             work = pathlib.Path(directory) / kind
             (work / "web").mkdir(parents=True)
             server = webserver.Server(work / "web")
-            with loop.FileSystem(kind, 2048) as fs, harness.Node(conf={"Storage": {"Pool": fs.pool, "Driver": "auto", "ImageMaxFiles": MANY, "ImageMaxBytes": "256M"}}) as node:
+            with loop.FileSystem(kind, 2048) as fs, harness.Node(conf={
+                    "Storage": {"Pool": fs.pool, "Driver": "auto", "ImageMaxFiles": MANY, "ImageMaxBytes": "256M"}
+            }) as node:
                 images = Images(node, server, fs.pool)
                 forms(images, work, kind)
                 oci(images, work, kind)
@@ -405,10 +486,14 @@ def main():
                     streams(images, work)
                     hostile(images, work)
                     devices(images)
-                names = ["squash/1"] + [f"tree/{n + 1}" for n in range(7)] + ["oci.tar", "docker.tar", "kept", "large", "devices"] + [f"fresh{n}" for n in range(5)]
-                tap.eq([node.do("image.remove", None, image=n)["state"] for n in names], ["succeeded"] * len(names), f"{kind}: images are removed")
+                names = ["squash/1"] + [f"tree/{n + 1}"
+                                        for n in range(7)] + ["oci.tar", "docker.tar", "kept", "large", "devices"
+                                                              ] + [f"fresh{n}" for n in range(5)]
+                tap.eq([node.do("image.remove", None, image=n)["state"] for n in names], ["succeeded"] * len(names),
+                       f"{kind}: images are removed")
                 host.poll(lambda: not node.leaks(), 3)
-                tap.eq((node.leaks(), os.listdir(fs.pool / "images"), os.listdir(fs.pool / "containers"), node.sanitizer_words()), ([], [], [], []), f"{kind}: nothing is left")
+                tap.eq((node.leaks(), os.listdir(fs.pool / "images"), os.listdir(
+                    fs.pool / "containers"), node.sanitizer_words()), ([], [], [], []), f"{kind}: nothing is left")
             server.close()
     tap.done()
 

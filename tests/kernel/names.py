@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""On the network whatever the image is: an init that configures nothing, a resolv.conf that leads to a resolver which isn't there, and a host whose own resolver is systemd-resolved's stub."""
+"""On the network whatever the image is: an init that configures nothing, a resolv.conf that leads to a resolver which
+isn't there, and a host whose own resolver is systemd-resolved's stub."""
 import ctypes
 import hashlib
 import os
@@ -64,7 +65,8 @@ def main():
         server = webserver.Server(node.directory)
         archive = node.directory / "image.tar"
         subprocess.run(["tar", "-C", source, "-cf", archive, "."], check=True)
-        report = node.do("image.pull", None, 120, image="quiet/1", url=server.url("image.tar"), sha256=hashlib.sha256(archive.read_bytes()).hexdigest())
+        report = node.do("image.pull", None, 120, image="quiet/1", url=server.url("image.tar"),
+                         sha256=hashlib.sha256(archive.read_bytes()).hexdigest())
         tap.eq(report["state"], "succeeded", "an image of its own is pulled")
         quiet = create(node, "quiet", image="quiet/1")
         for when in ("created", "restarted"):

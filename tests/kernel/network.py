@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Containers on the network: addresses, routes, names, isolation, masquerading, the firewall by orders, live flows, healing, restarts, what root inside can try, and that nothing is left."""
+"""Containers on the network: addresses, routes, names, isolation, masquerading, the firewall by orders, live flows,
+healing, restarts, what root inside can try, and that nothing is left."""
 import os
 import pathlib
 import select
@@ -33,7 +34,8 @@ def pings(box, address):
 def addresses(node, a, b, c, outside):
     tap.eq(a.says("ip -4 -o addr show eth0 | wc -l"), "1", "one address")
     tap.ok("/32" in a.says("ip -4 -o addr show eth0"), "a /32")
-    tap.ok("default via 169.254.1.1 dev eth0" in a.says("ip route"), "a default route to a link-local gateway", a.says("ip route"))
+    tap.ok("default via 169.254.1.1 dev eth0" in a.says("ip route"), "a default route to a link-local gateway",
+           a.says("ip route"))
     tap.ok(len({a.ip, b.ip, c.ip}) == 3, "each its own", a.ip, b.ip, c.ip)
     text = a.says("cat /etc/resolv.conf")
     tap.ok("nameserver 192.0.2.53" in text and "hoody" in text.splitlines()[0], "resolv.conf names Network.Dns", text)
@@ -68,42 +70,56 @@ def orders(node, a, b, c, outside):
     with b.serves(80), b.serves(81):
         tap.eq((a.connects(b.ip, 80), a.connects(b.ip, 81)), ("open", "open"), "detached: both ports are open")
         b.do("firewall.add", direction="ingress", rule={"action": "allow", "protocol": "tcp", "destination_port": "80"})
-        tap.eq((a.connects(b.ip, 80), a.connects(b.ip, 81)), ("open", "refused"), "one rule: the other port is closed, and says so")
-        again = b.do("firewall.add", direction="ingress", rule={"action": "allow", "protocol": "tcp", "destination_port": "80"})
-        tap.eq((again["result"]["duplicate"], again["result"]["duplicate_of"]), (True, {"direction": "ingress", "index": 0}), "the same again is a duplicate")
+        tap.eq((a.connects(b.ip, 80), a.connects(b.ip, 81)), ("open", "refused"),
+               "one rule: the other port is closed, and says so")
+        again = b.do("firewall.add", direction="ingress",
+                     rule={"action": "allow", "protocol": "tcp", "destination_port": "80"})
+        tap.eq((again["result"]["duplicate"], again["result"]["duplicate_of"]),
+               (True, {"direction": "ingress", "index": 0}), "the same again is a duplicate")
         b.do("firewall.add", direction="ingress", rule={"action": "drop", "protocol": "tcp", "destination_port": "81"})
         tap.eq(a.connects(b.ip, 81), "silence", "drop is silent")
         tap.eq(c.connects(b.ip, 80), "open", "a rule lets another project in")
         got = api.do("GET", rules + "/rules")
-        tap.eq((got["rule_count"], [(r["action"], r["packets"] > 0, r["state"]) for r in got["ingress"]], got["egress"]), (2, [("allow", True, "enabled"), ("drop", True, "enabled")], []), "the rules are shown with what they have decided")
+        tap.eq((got["rule_count"], [(r["action"], r["packets"] > 0, r["state"])
+                                    for r in got["ingress"]], got["egress"]), (2, [("allow", True, "enabled"),
+                                                                                   ("drop", True, "enabled")], []),
+               "the rules are shown with what they have decided")
         b.do("firewall.toggle", direction="ingress", filters={"destination_port": "80"}, state="disabled")
         tap.eq(a.connects(b.ip, 80), "refused", "a disabled rule decides nothing")
-        report = node.do("firewall.toggle", b.id, direction="ingress", filters={"destination_port": "82"}, state="disabled")
+        report = node.do("firewall.toggle", b.id, direction="ingress", filters={"destination_port": "82"},
+                         state="disabled")
         tap.eq(report["error"]["code"], "FIREWALL_RULE_NOT_FOUND", "a toggle that matches none")
         b.do("firewall.toggle", direction="ingress", filters={"destination_port": "80"}, state="enabled")
         api.do("PATCH", rules + "/ingress", {"filters": {"port": 81}, "state": "disabled"})
         tap.eq(a.connects(b.ip, 81), "refused", "by the local API too")
         b.do("container.restart", timeout_s=60)
         with b.serves(80), b.serves(81):
-            tap.eq((a.connects(b.ip, 80), a.connects(b.ip, 81)), ("open", "refused"), "rules outlive a restart of the container")
+            tap.eq((a.connects(b.ip, 80), a.connects(b.ip, 81)), ("open", "refused"),
+                   "rules outlive a restart of the container")
             node.stop_agent()
             tap.eq((a.connects(b.ip, 80), a.connects(b.ip, 81)), ("open", "refused"), "they hold without the agent")
             node.start_agent()
             tap.eq((a.connects(b.ip, 80), a.connects(b.ip, 81)), ("open", "refused"), "and with another one")
             removed = b.do("firewall.remove", direction="ingress", all=True)["result"]
             tap.eq((removed["removed_count"], a.connects(b.ip, 80)), (2, "refused"), "without any rule it is closed")
-            b.do("firewall.replace", ingress=[{"action": "allow", "protocol": "tcp", "destination_port": "81", "source": a.ip}])
-            tap.eq((a.connects(b.ip, 81), c.connects(b.ip, 81)), ("open", "refused"), "the whole list at once; by source address")
+            b.do("firewall.replace",
+                 ingress=[{"action": "allow", "protocol": "tcp", "destination_port": "81", "source": a.ip}])
+            tap.eq((a.connects(b.ip, 81), c.connects(b.ip, 81)), ("open", "refused"),
+                   "the whole list at once; by source address")
             b.do("firewall.reset")
-            tap.eq((a.connects(b.ip, 80), c.connects(b.ip, 80)), ("open", "silence"), "reset opens it, to its own project")
-    b.do("firewall.add", direction="egress", rule={"action": "allow", "protocol": "tcp", "destination_port": "8000", "destination": OUTSIDE})
+            tap.eq((a.connects(b.ip, 80), c.connects(b.ip, 80)), ("open", "silence"),
+                   "reset opens it, to its own project")
+    b.do("firewall.add", direction="egress",
+         rule={"action": "allow", "protocol": "tcp", "destination_port": "8000", "destination": OUTSIDE})
     with outside.listen(8000), outside.listen(8001):
         tap.eq((b.connects(OUTSIDE, 8000), b.connects(OUTSIDE, 8001)), ("open", "refused"), "egress rules")
     many = [{"action": "allow", "protocol": "tcp", "destination_port": str(1000 + n)} for n in range(501)]
     report = node.do("firewall.replace", b.id, ingress=many)
     tap.eq(report["error"]["code"], "CONTAINER_FIREWALL_RULE_LIMIT", "more rules than a container may have")
     copy = node.new_id()
-    tap.eq(node.do("container.copy", copy, source_container_id=b.id, name="copy", copy_firewall_rules=True)["state"], "succeeded", "a copy with the rules")
+    tap.eq(
+        node.do("container.copy", copy, source_container_id=b.id, name="copy", copy_firewall_rules=True)["state"],
+        "succeeded", "a copy with the rules")
     got = api.do("GET", f"/containers/{copy}/firewall/rules")
     tap.eq([r["destination_port"] for r in got["egress"]], ["8000"], "has them")
     node.do("container.delete", copy, force=True)
@@ -132,7 +148,9 @@ def flows(node, a, b, outside):
             x.start()
         host.poll(lambda: min(counts["one"], counts["two"]) > 50, 5)
         began = time.monotonic()
-        a.do("firewall.replace", egress=[{"action": "reject", "protocol": "tcp", "destination_port": "8000"}, {"action": "allow", "protocol": "tcp"}])
+        a.do(
+            "firewall.replace", egress=[{"action": "reject", "protocol": "tcp", "destination_port": "8000"},
+                                        {"action": "allow", "protocol": "tcp"}])
         ordered = time.monotonic()
         far.settimeout(2 * harness.SLOW)
         last = ordered
@@ -142,10 +160,16 @@ def flows(node, a, b, outside):
         except OSError:
             pass
         cut_ms = (last - ordered) * 1000
-        tap.ok(cut_ms < 1000 * harness.SLOW, f"of a live stream nothing arrives {max(cut_ms, 0):.0f} ms after the order is done ({(ordered - began) * 1000:.0f} ms)", counts)
+        tap.ok(
+            cut_ms < 1000 * harness.SLOW,
+            f"of a live stream nothing arrives {max(cut_ms, 0):.0f} ms after the order is done "
+            f"({(ordered - began) * 1000:.0f} ms)",
+            counts)
         tap.ok(host.poll(lambda: "one ended" in counts, 2), "and its sender hears of it")
         before = counts["two"]
-        tap.ok(host.poll(lambda: counts["two"] > before + 50, 5) and "two ended" not in counts, "the allowed one beside it goes on", counts)
+        tap.ok(
+            host.poll(lambda: counts["two"] > before + 50, 5) and "two ended" not in counts,
+            "the allowed one beside it goes on", counts)
         tap.figure(f"a live stream was cut within {max(cut_ms, 0):.1f} ms of the order's end")
         stop.set()
         for x in threads:
@@ -156,8 +180,13 @@ def flows(node, a, b, outside):
 
 
 def healing(node, a, b, table):
-    b.do("firewall.replace", ingress=[{"action": "drop", "protocol": "tcp", "destination_port": "81"}, {"action": "allow", "protocol": "tcp"}])
-    interface = [n for n in host.links() if n.startswith(node.interfaces) and nft("list", "chain", "inet", table, f"{n}-i", check=False).returncode == 0][0]
+    b.do(
+        "firewall.replace", ingress=[{"action": "drop", "protocol": "tcp", "destination_port": "81"},
+                                     {"action": "allow", "protocol": "tcp"}])
+    interface = [
+        n for n in host.links()
+        if n.startswith(node.interfaces) and nft("list", "chain", "inet", table, f"{n}-i", check=False).returncode == 0
+    ][0]
     attacks = {
         "nft flush ruleset": ("flush", "ruleset"),
         "a chain is emptied": ("flush", "chain", "inet", table, f"{interface}-i"),
@@ -168,13 +197,18 @@ def healing(node, a, b, table):
     with b.serves(81):
         wanted = nft("list", "table", "inet", table).stdout
         import re
-        plain = lambda text: sorted(re.sub(r"packets \d+ bytes \d+", "", text).removesuffix("}\n").strip().split("\n\n")) # chains are listed as they were made
+        # chains are listed as they were made
+        plain = lambda text: sorted(
+            re.sub(r"packets \d+ bytes \d+", "", text).removesuffix("}\n").strip().split("\n\n"))
         for what, command in attacks.items():
             time.sleep(0.1)
             nft(*command)
             began = time.monotonic()
-            healed = host.poll(lambda: plain(nft("list", "table", "inet", table, check=False).stdout) == plain(wanted), 5, 0.005)
-            tap.ok(healed, f"{what}: healed after {(time.monotonic() - began) * 1000:.0f} ms (nft's own listing included)", nft("list", "table", "inet", table, check=False).stdout[-500:])
+            healed = host.poll(lambda: plain(nft("list", "table", "inet", table, check=False).stdout) == plain(wanted),
+                               5, 0.005)
+            tap.ok(healed,
+                   f"{what}: healed after {(time.monotonic() - began) * 1000:.0f} ms (nft's own listing included)",
+                   nft("list", "table", "inet", table, check=False).stdout[-500:])
             tap.eq(a.connects(b.ip, 81), "silence", f"{what}: what was forbidden is")
     events = [r["event"] for r in node.reports(kind="firewall") if r["event"] == "healed"]
     tap.ok(len(events) >= len(attacks) - 1, "and reported", events)
@@ -186,12 +220,15 @@ def healing(node, a, b, table):
 
 
 def restart(node, a, b):
-    """A stream of datagrams across ends and new beginnings of the agent: each deletes the table and loads it, and conntrack must outlast them all."""
+    """A stream of datagrams across ends and new beginnings of the agent: each deletes the table and loads it, and
+    conntrack must outlast them all."""
     with b.ns():
         sink = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         sink.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
         sink.bind(("0.0.0.0", 5000))
-    b.do("firewall.replace", ingress=[{"action": "allow", "protocol": "udp", "destination_port": "5000"}, {"action": "drop", "protocol": "udp"}])
+    b.do(
+        "firewall.replace", ingress=[{"action": "allow", "protocol": "udp", "destination_port": "5000"},
+                                     {"action": "drop", "protocol": "udp"}])
     address, stop, sent = b.ip, threading.Event(), [0]
     ends = (signal.SIGTERM, signal.SIGKILL, signal.SIGTERM, signal.SIGKILL, signal.SIGTERM)
     with b.ns():
@@ -202,7 +239,8 @@ def restart(node, a, b):
     def send():
         with a.ns(): # of this thread alone
             while not stop.is_set():
-                s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM) # a new flow each: judged by the rules, not by conntrack
+                # a new flow each: judged by the rules, not by conntrack
+                s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
                 s.sendto(b"x", (address, 5000))
                 s.sendto(b"x", (address, 5001))
                 s.close()
@@ -224,8 +262,13 @@ def restart(node, a, b):
     while select.select([sink], [], [], 0.1)[0]:
         sink.recv(10)
         got += 1
-    # a packet that is inside the old table while the kernel turns to the new one may find its sets empty: one in a hundred loads loses one
-    tap.ok(0 <= sent[0] - got <= len(ends), f"{len(ends)} restarts of the agent under {sent[0]} new flows: not more than the one on its way is lost at each", sent[0] - got)
+    # a packet that is inside the old table while the kernel turns to the new one may find its sets empty: one in a
+    # hundred loads loses one
+    tap.ok(
+        0 <= sent[0] - got <= len(ends),
+        f"{len(ends)} restarts of the agent under {sent[0]} new flows: not more than the one on its way is lost at "
+        "each",
+        sent[0] - got)
     tap.ok(not select.select([closed], [], [], 0)[0], "and none passes that may not")
     tap.figure(f"new flows lost in {len(ends)} restarts: {sent[0] - got} of {sent[0]}")
     sink.close()
@@ -270,17 +313,31 @@ def tricks(node, a, b, c):
     mine, theirs = a.ip, b.ip
     with b.serves(82):
         tap.eq(a.connects(b.ip, 82), "open", "as itself it may")
-        a.sh(f"ip addr add {c.ip}/32 dev eth0; ip addr del {mine}/32 dev eth0; ip route replace default via 169.254.1.1 dev eth0 onlink src {c.ip}")
+        a.sh(
+            f"ip addr add {c.ip}/32 dev eth0; ip addr del {mine}/32 dev eth0; ip route replace default via 169.254.1.1 "
+            f"dev eth0 onlink src {c.ip}"
+        )
         tap.eq(a.connects(b.ip, 82), "silence", "with another container's address it is not heard")
-        a.sh(f"ip addr add {mine}/32 dev eth0; ip addr del {c.ip}/32 dev eth0; ip route replace default via 169.254.1.1 dev eth0 onlink src {mine}")
+        a.sh(
+            f"ip addr add {mine}/32 dev eth0; ip addr del {c.ip}/32 dev eth0; ip route replace default via 169.254.1.1 "
+            f"dev eth0 onlink src {mine}"
+        )
         tap.eq(a.connects(b.ip, 82), "open", "(back)")
         mac = a.says("cat /sys/class/net/eth0/address")
-        a.sh("ip link set eth0 down; ip link set eth0 address 02:aa:aa:aa:aa:aa; ip link set eth0 up; ip route replace 169.254.1.1 dev eth0; ip route replace default via 169.254.1.1 dev eth0")
+        a.sh(
+            "ip link set eth0 down; ip link set eth0 address 02:aa:aa:aa:aa:aa; ip link set eth0 up; ip route replace "
+            "169.254.1.1 dev eth0; ip route replace default via 169.254.1.1 dev eth0"
+        )
         tap.eq(a.connects(b.ip, 82), "silence", "nor with another MAC")
-        a.sh(f"ip link set eth0 down; ip link set eth0 address {mac}; ip link set eth0 up; ip route replace 169.254.1.1 dev eth0; ip route replace default via 169.254.1.1 dev eth0")
+        a.sh(
+            f"ip link set eth0 down; ip link set eth0 address {mac}; ip link set eth0 up; ip route replace 169.254.1.1 "
+            "dev eth0; ip route replace default via 169.254.1.1 dev eth0"
+        )
         tap.eq(a.connects(b.ip, 82), "open", "(back)")
         arp = subprocess.run(["ip", "-4", "neigh"], capture_output=True, text=True).stdout
-        tap.ok(sum("PERMANENT" in line for line in arp.splitlines()) >= 3, "the host's neighbours are fixed: ARP tells it nothing", arp)
+        tap.ok(
+            sum("PERMANENT" in line for line in arp.splitlines()) >= 3,
+            "the host's neighbours are fixed: ARP tells it nothing", arp)
         a.sh("arping -c1 -w1 -I eth0 198.51.100.1 || true")
         tap.ok("198.51.100.1" not in a.says("ip neigh"), "nor does the host answer ARP for its other addresses")
     with a.ns():
@@ -296,18 +353,23 @@ def ends(node, a, b, c):
     interface = {n for n in host.links() if n.startswith(node.interfaces)}
     tap.eq(len(interface), 3, "a link each")
     os.kill(a.pid(), signal.SIGKILL)
-    tap.ok(host.poll(lambda: len([n for n in host.links() if n.startswith(node.interfaces)]) == 2, 5), "the link of one that was killed goes", host.links())
-    tap.ok(host.poll(lambda: nft("list", "map", "inet", node.table, "addresses").stdout.count(node.interfaces) == 2, 5), "and its place in the firewall")
+    tap.ok(host.poll(lambda: len([n for n in host.links() if n.startswith(node.interfaces)]) == 2, 5),
+           "the link of one that was killed goes", host.links())
+    tap.ok(host.poll(lambda: nft("list", "map", "inet", node.table, "addresses").stdout.count(node.interfaces) == 2, 5),
+           "and its place in the firewall")
     before = c.ip
     c.do("container.force-stop")
-    tap.ok(host.poll(lambda: len([n for n in host.links() if n.startswith(node.interfaces)]) == 1, 5), "so does that of one that is stopped", host.links())
+    tap.ok(host.poll(lambda: len([n for n in host.links() if n.startswith(node.interfaces)]) == 1, 5),
+           "so does that of one that is stopped", host.links())
     c.do("container.start")
     tap.ok(before in c.says("ip addr show eth0"), "started again it has its old address", c.says("ip addr"))
     for box in (a, b, c):
         box.do("container.delete", force=True)
-    tap.ok(host.poll(lambda: not [n for n in host.links() if n.startswith(node.interfaces)], 5), "deleted: no link is left", host.links())
+    tap.ok(host.poll(lambda: not [n for n in host.links() if n.startswith(node.interfaces)], 5),
+           "deleted: no link is left", host.links())
     left = nft("list", "table", "inet", node.table).stdout
-    tap.ok(node.interfaces + "0" not in left and left.count("elements") == left.count("elements = { ipv4 . 203"), "and nothing in the table", left)
+    tap.ok(node.interfaces + "0" not in left and left.count("elements") == left.count("elements = { ipv4 . 203"),
+           "and nothing in the table", left)
     fresh = Box(node, "fresh")
     tap.ok(fresh.ip not in (before,), "an address is not given again at once", fresh.ip)
     fresh.do("container.delete", force=True)
@@ -362,7 +424,8 @@ def version_six(outside):
     with harness.Node(conf={"Network": {"Subnet6": "2001:db8:88::/64"}}) as node:
         a, b, c = Box(node, "six-a"), Box(node, "six-b"), Box(node, "six-c", OTHER_PROJECT)
         six = {x: x.says("ip -6 -o addr show dev eth0 scope global").split()[3].split("/")[0] for x in (a, b, c)}
-        tap.ok(all(six[x] == f"2001:db8:88::{int(x.ip.split('.')[2]) * 256 + int(x.ip.split('.')[3]):x}" for x in six), "each has the address at the same place of Subnet6", six)
+        tap.ok(all(six[x] == f"2001:db8:88::{int(x.ip.split('.')[2]) * 256 + int(x.ip.split('.')[3]):x}" for x in six),
+               "each has the address at the same place of Subnet6", six)
         live = connects(a, far, 86)
         tap.ok(not isinstance(live, str), "it reaches the world by IPv6", live)
         peer, who = server.accept()
@@ -382,7 +445,8 @@ def version_six(outside):
         with netns.Namespace.current():
             host_server = socket.create_server(("2001:db8:2::1", 88), family=socket.AF_INET6)
         tap.eq(connects(a, "2001:db8:2::1", 88), "TimeoutError", "the host's ports are closed")
-        a.do("firewall.add", direction="egress", rule={"action": "allow", "protocol": "tcp", "destination_port": "1-65535", "description": "all"})
+        a.do("firewall.add", direction="egress",
+             rule={"action": "allow", "protocol": "tcp", "destination_port": "1-65535", "description": "all"})
         live.sendall(b"x")
         peer.settimeout(0.5 * harness.SLOW)
         try:
@@ -418,12 +482,14 @@ def half_made():
     links = lambda: [line.split()[1].split("@")[0] for line in own.ip("-o link show").stdout.splitlines()]
 
     def make(*wrap):
-        r = own.run(*wrap, netup, name, "02:00:00:00:00:01", "10.9.8.7", "fd00::7", 0, 0, check=False, env=dict(os.environ, LXC_PID=str(holder.pid)))
+        r = own.run(*wrap, netup, name, "02:00:00:00:00:01", "10.9.8.7", "fd00::7", 0, 0, check=False,
+                    env=dict(os.environ, LXC_PID=str(holder.pid)))
         said = [line.removeprefix("hoody-netup: ") for line in r.stderr.splitlines() if line.startswith("hoody-netup:")]
         return r.returncode != 0, len(said) == 1 and len(said[0]) > 10, name in links()
 
     try:
-        tap.eq(make(failnth, "setns", "1", "EPERM", "--"), (True, True, False), "a link into a namespace that can't be entered")
+        tap.eq(make(failnth, "setns", "1", "EPERM", "--"), (True, True, False),
+               "a link into a namespace that can't be entered")
         space.sysctl(ipv6__conf__default__disable_ipv6=1)
         tap.eq(make(), (True, True, False), "one whose inner end refuses its address")
         space.sysctl(ipv6__conf__default__disable_ipv6=0)

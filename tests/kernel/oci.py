@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""OCI layouts as the world makes them, each held against what `umoci unpack` makes of it; and who owns what in an image: ACLs by name, ids that no container has."""
+"""OCI layouts as the world makes them, each held against what `umoci unpack` makes of it; and who owns what in an
+image: ACLs by name, ids that no container has."""
 import base64
 import hashlib
 import os
@@ -23,33 +24,43 @@ BASE = [("etc/",), ("etc/os-release", b"ID=test\n")]
 
 # name: layers above BASE
 CASES = {
-    "whiteout-of-lower": ([("a/",), ("a/f", b"1"), ("a/g", b"1")], [("a/",), ("a/.wh.f", b"")]),
-    "whiteout-after-its-own": ([("a/",), ("a/f", b"1")], [("a/",), ("a/f", b"2"), ("a/.wh.f", b"")]),
-    "whiteout-before-its-own": ([("a/",), ("a/f", b"1")], [("a/",), ("a/.wh.f", b""), ("a/f", b"2")]),
-    "whiteout-of-a-tree-made-anew": ([("a/",), ("a/b/",), ("a/b/old", b"1")], [("a/",), ("a/.wh.b", b""), ("a/b/",), ("a/b/new", b"2")]),
-    "opaque-first": ([("a/",), ("a/old", b"1"), ("a/d/",), ("a/d/old", b"1")], [("a/",), ("a/.wh..wh..opq", b""), ("a/new", b"2")]),
-    "opaque-last": ([("a/",), ("a/old", b"1"), ("a/d/",), ("a/d/old", b"1")], [("a/",), ("a/new", b"2"), ("a/d/",), ("a/d/new", b"2"), ("a/.wh..wh..opq", b"")]),
-    "opaque-of-nothing": ([("a/",)], [("b/",), ("b/new", b"2"), ("b/.wh..wh..opq", b"")]),
-    "whiteout-in-the-first-layer": ([("a/",), ("a/f", b"1"), ("a/.wh.f", b""), ("a/.wh.none", b"")],),
-    "whiteout-of-nothing-there": ([("a/",)], [("a/.wh.none", b""), ("none/.wh.none", b"")]),
-    "whiteout-of-a-link": ([("usr/",), ("usr/f", b"1"), ("l", SYM, "usr")], [(".wh.l", b"")]),
-    "directory-becomes-link": ([("usr/",), ("usr/lib/",), ("lib/",), ("lib/x", b"1")], [("lib", SYM, "usr/lib"), ("usr/lib/x", b"2")]),
-    "directory-becomes-file": ([("d/",), ("d/x", b"1")], [("d", b"file")]),
-    "file-becomes-directory": ([("f", b"1")], [("f/",), ("f/x", b"2")]),
-    "link-becomes-directory": ([("usr/",), ("usr/x", b"1"), ("l", SYM, "usr")], [("l/",), ("l/y", b"2")]),
-    "link-becomes-directory-with-whiteout": ([("usr/",), ("usr/x", b"1"), ("l", SYM, "usr")], [("l/",), ("l/.wh.x", b""), ("l/y", b"2")]),
-    "link-becomes-opaque-directory": ([("usr/",), ("usr/x", b"1"), ("l", SYM, "usr")], [("l/",), ("l/.wh..wh..opq", b""), ("l/y", b"2")]),
-    "link-becomes-file": ([("usr/",), ("usr/x", b"1"), ("l", SYM, "usr/x")], [("l", b"2")]),
-    "dangling-link-becomes-directory": ([("l", SYM, "/none")], [("l/",), ("l/y", b"2")]),
-    "through-a-lower-link": ([("usr/",), ("usr/lib/",), ("lib", SYM, "usr/lib")], [("lib/y", b"2")]),
-    "through-an-absolute-link": ([("usr/",), ("usr/lib/",), ("lib", SYM, "/usr/lib")], [("lib/y", b"2")]),
-    "whiteout-through-a-lower-link": ([("usr/",), ("usr/lib/",), ("usr/lib/x", b"1"), ("lib", SYM, "usr/lib")], [("lib/.wh.x", b"")]),
+    "whiteout-of-lower": ([("a/", ), ("a/f", b"1"), ("a/g", b"1")], [("a/", ), ("a/.wh.f", b"")]),
+    "whiteout-after-its-own": ([("a/", ), ("a/f", b"1")], [("a/", ), ("a/f", b"2"), ("a/.wh.f", b"")]),
+    "whiteout-before-its-own": ([("a/", ), ("a/f", b"1")], [("a/", ), ("a/.wh.f", b""), ("a/f", b"2")]),
+    "whiteout-of-a-tree-made-anew": ([("a/", ), ("a/b/", ), ("a/b/old", b"1")], [("a/", ), ("a/.wh.b", b""), ("a/b/", ),
+                                                                                 ("a/b/new", b"2")]),
+    "opaque-first": ([("a/", ), ("a/old", b"1"), ("a/d/", ), ("a/d/old", b"1")], [("a/", ), ("a/.wh..wh..opq", b""),
+                                                                                  ("a/new", b"2")]),
+    "opaque-last": ([("a/", ), ("a/old", b"1"), ("a/d/", ), ("a/d/old", b"1")], [("a/", ), ("a/new", b"2"), ("a/d/", ),
+                                                                                 ("a/d/new", b"2"),
+                                                                                 ("a/.wh..wh..opq", b"")]),
+    "opaque-of-nothing": ([("a/", )], [("b/", ), ("b/new", b"2"), ("b/.wh..wh..opq", b"")]),
+    "whiteout-in-the-first-layer": ([("a/", ), ("a/f", b"1"), ("a/.wh.f", b""), ("a/.wh.none", b"")], ),
+    "whiteout-of-nothing-there": ([("a/", )], [("a/.wh.none", b""), ("none/.wh.none", b"")]),
+    "whiteout-of-a-link": ([("usr/", ), ("usr/f", b"1"), ("l", SYM, "usr")], [(".wh.l", b"")]),
+    "directory-becomes-link": ([("usr/", ), ("usr/lib/", ), ("lib/", ), ("lib/x", b"1")], [("lib", SYM, "usr/lib"),
+                                                                                           ("usr/lib/x", b"2")]),
+    "directory-becomes-file": ([("d/", ), ("d/x", b"1")], [("d", b"file")]),
+    "file-becomes-directory": ([("f", b"1")], [("f/", ), ("f/x", b"2")]),
+    "link-becomes-directory": ([("usr/", ), ("usr/x", b"1"), ("l", SYM, "usr")], [("l/", ), ("l/y", b"2")]),
+    "link-becomes-directory-with-whiteout": ([("usr/", ), ("usr/x", b"1"), ("l", SYM, "usr")], [("l/", ),
+                                                                                                ("l/.wh.x", b""),
+                                                                                                ("l/y", b"2")]),
+    "link-becomes-opaque-directory": ([("usr/", ), ("usr/x", b"1"), ("l", SYM, "usr")], [("l/", ),
+                                                                                         ("l/.wh..wh..opq", b""),
+                                                                                         ("l/y", b"2")]),
+    "link-becomes-file": ([("usr/", ), ("usr/x", b"1"), ("l", SYM, "usr/x")], [("l", b"2")]),
+    "dangling-link-becomes-directory": ([("l", SYM, "/none")], [("l/", ), ("l/y", b"2")]),
+    "through-a-lower-link": ([("usr/", ), ("usr/lib/", ), ("lib", SYM, "usr/lib")], [("lib/y", b"2")]),
+    "through-an-absolute-link": ([("usr/", ), ("usr/lib/", ), ("lib", SYM, "/usr/lib")], [("lib/y", b"2")]),
+    "whiteout-through-a-lower-link": ([("usr/", ), ("usr/lib/", ), ("usr/lib/x", b"1"),
+                                       ("lib", SYM, "usr/lib")], [("lib/.wh.x", b"")]),
     "hard-link-to-lower": ([("a", b"1")], [("b", HARD, "a")]),
-    "hard-link-over-directory": ([("a", b"1"), ("b/",), ("b/x", b"1")], [("b", HARD, "a")]),
+    "hard-link-over-directory": ([("a", b"1"), ("b/", ), ("b/x", b"1")], [("b", HARD, "a")]),
     "file-replaces-one-of-two-hard-links": ([("a", b"1"), ("b", HARD, "a")], [("b", b"2")]),
-    "directory-changes-mode": ([("a/",), ("a/x", b"1")], [("a/", {"mode": 0o1777})]),
-    "twice-in-one-layer": ([("a", b"1"), ("a/",), ("a/x", b"2"), ("b/",), ("b/x", b"1"), ("b", SYM, "a")],),
-    "fifo-becomes-directory": ([("p", FIFO)], [("p/",), ("p/x", b"1")]),
+    "directory-changes-mode": ([("a/", ), ("a/x", b"1")], [("a/", {"mode": 0o1777})]),
+    "twice-in-one-layer": ([("a", b"1"), ("a/", ), ("a/x", b"2"), ("b/", ), ("b/x", b"1"), ("b", SYM, "a")], ),
+    "fifo-becomes-directory": ([("p", FIFO)], [("p/", ), ("p/x", b"1")]),
     "no-entries-for-directories": ([("x/y/z", b"1")], [("x/y/.wh.z", b""), ("q/r/s", b"2")]),
 }
 
@@ -61,7 +72,8 @@ def picture(root):
         kind = stat.S_IFMT(st.st_mode)
         what = os.readlink(path) if kind == stat.S_IFLNK else path.read_bytes() if kind == stat.S_IFREG else None
         mode = None if kind == stat.S_IFLNK else stat.S_IMODE(st.st_mode)
-        found[str(path.relative_to(root))] = (kind, mode, st.st_uid, st.st_gid, what, st.st_nlink if kind == stat.S_IFREG else None)
+        found[str(path.relative_to(root))] = (kind, mode, st.st_uid, st.st_gid, what,
+                                              st.st_nlink if kind == stat.S_IFREG else None)
     return found
 
 
@@ -77,7 +89,8 @@ class Images:
         return report, self.node.directory / "pool" / "images" / digest / "rootfs"
 
     def pull_tar(self, name, source, *options):
-        subprocess.run(["tar", "-C", source, "--format=posix", *options, "-cf", self.server.directory / name, "."], check=True)
+        subprocess.run(["tar", "-C", source, "--format=posix", *options, "-cf", self.server.directory / name, "."],
+                       check=True)
         return self.pull(name)
 
 
@@ -89,14 +102,18 @@ def against_umoci(images):
     for name, above in CASES.items():
         directory = images.work / name
         layout(directory, [layer(BASE), *map(layer, above)])
-        done = subprocess.run(["umoci", "unpack", "--image", f"{directory}:t", f"{directory}-bundle"], capture_output=True, text=True)
+        done = subprocess.run(["umoci", "unpack", "--image", f"{directory}:t", f"{directory}-bundle"],
+                              capture_output=True, text=True)
         if not tap.ok(done.returncode == 0, f"{name}: umoci unpacks it", done.stderr):
             continue
         report, root = images.pull_tar(f"{name}.tar", directory)
         want = picture(pathlib.Path(f"{directory}-bundle") / "rootfs")
         if tap.eq(report["state"], "succeeded", f"{name}: pulled"):
             got = picture(root)
-            tap.ok(got == want, f"{name}: as umoci unpacks it", *(f"{p}: got {got.get(p)} want {want.get(p)}" for p in sorted({*got, *want}) if got.get(p) != want.get(p)))
+            tap.ok(
+                got == want, f"{name}: as umoci unpacks it",
+                *(f"{p}: got {got.get(p)} want {want.get(p)}" for p in sorted({*got, *want})
+                  if got.get(p) != want.get(p)))
         else:
             tap.note(said(report))
 
@@ -136,21 +153,31 @@ def acls_by_name(images):
     unified = work / "unified"
     root_with_acls(unified / "rootfs")
     (unified / "metadata.yaml").write_text("architecture: x86_64\n")
-    for what, directory, parts in (("passwd first", source, ["./etc", "./srv"]), ("passwd last", source, ["./srv", "./etc"]), ("rootfs/etc/passwd last", unified, ["metadata.yaml", "rootfs/srv", "rootfs/etc"])):
+    for what, directory, parts in (("passwd first", source, ["./etc",
+                                                             "./srv"]), ("passwd last", source, ["./srv", "./etc"]),
+                                   ("rootfs/etc/passwd last", unified, ["metadata.yaml", "rootfs/srv", "rootfs/etc"])):
         file = what.replace(" ", "-").replace("/", "-") + ".tar.gz"
-        subprocess.run(["tar", "-C", directory, "--acls", "--format=posix", "-czf", images.server.directory / file, *parts], check=True)
+        subprocess.run(
+            ["tar", "-C", directory, "--acls", "--format=posix", "-czf", images.server.directory / file, *parts],
+            check=True)
         report, root = images.pull(file)
-        tap.ok(report["state"] == "succeeded" and [acls_of(root / n) for n in ("srv/f", "srv/d")] == want, f"ACLs by name, {what}: the image's own numbers", said(report))
+        tap.ok(report["state"] == "succeeded" and [acls_of(root / n) for n in ("srv/f", "srv/d")] == want,
+               f"ACLs by name, {what}: the image's own numbers", said(report))
     for what, more in (("user", {"passwd": ""}), ("group", {"group": "games:x:banana:\n"})):
         unknown = root_with_acls(work / f"unknown-{what}", **more)
         report, _ = images.pull_tar(f"unknown-{what}.tar", unknown, "--acls")
-        tap.ok(said(report)[:2] == ("failed", "IMAGE_INVALID") and f'{what} "games"' in said(report)[2], f"an ACL for a {what} that the image doesn't know is an error that says so", said(report))
+        tap.ok(
+            said(report)[:2] == ("failed", "IMAGE_INVALID") and f'{what} "games"' in said(report)[2],
+            f"an ACL for a {what} that the image doesn't know is an error that says so", said(report))
     layers = []
     for part in ("etc", "srv"):
-        layers.append(subprocess.run(["tar", "-C", source, "--acls", "--format=posix", "-cf", "-", part], check=True, capture_output=True).stdout)
+        layers.append(
+            subprocess.run(["tar", "-C", source, "--acls", "--format=posix", "-cf", "-", part], check=True,
+                           capture_output=True).stdout)
     layout(work / "acl-layers", layers)
     report, root = images.pull_tar("acl-layers.tar", work / "acl-layers")
-    tap.ok(report["state"] == "succeeded" and [acls_of(root / n) for n in ("srv/f", "srv/d")] == want, "ACLs by name of a layer: by the passwd of a lower one", said(report))
+    tap.ok(report["state"] == "succeeded" and [acls_of(root / n) for n in ("srv/f", "srv/d")] == want,
+           "ACLs by name of a layer: by the passwd of a lower one", said(report))
 
 
 def binary(*rows, version=2):
@@ -164,46 +191,86 @@ KERNELS = binary((1, 7, NOBODY), (2, 5, USER), (4, 5, NOBODY), (8, 6, GROUP), (1
 
 def header(*more, name="SCHILY.xattr.system.posix_acl_"):
     """Of an entry that has these attributes and no text."""
-    return {"pax_headers": {name + kind: value if isinstance(value, str) else value.decode("utf-8", "surrogateescape") for kind, value in more}}
+    return {
+        "pax_headers": {
+            name + kind: value if isinstance(value, str) else value.decode("utf-8", "surrogateescape")
+            for kind, value in more
+        }
+    }
 
 
 def acls_as_attributes(images):
     """As mmdebstrap packs a Debian's /var/log/journal: restored, to the bit, or refused with a word."""
     web, both = images.server.directory, (("access", KERNELS), ("default", KERNELS))
     coded = [(kind, base64.b64encode(value).decode()) for kind, value in both]
-    entries = [*BASE, ("d/", "DIRTYPE", None, header(*both)), ("f", b"1", None, header(both[0])), ("l/", "DIRTYPE", None, header(*coded, name="LIBARCHIVE.xattr.system.posix_acl_")),
-               ("o/", "DIRTYPE", None, header(both[1]))]
+    entries = [
+        *BASE, ("d/", "DIRTYPE", None, header(*both)), ("f", b"1", None, header(both[0])),
+        ("l/", "DIRTYPE", None, header(*coded, name="LIBARCHIVE.xattr.system.posix_acl_")),
+        ("o/", "DIRTYPE", None, header(both[1]))
+    ]
     want = {"d": dict(both), "f": dict(both[:1]), "l": dict(both), "o": dict(both[1:])}
     (web / "root").write_bytes(layer(entries))
     layout(images.work / "layers", [layer(BASE), layer(entries[2:])])
-    for what, (report, root) in (("a root", images.pull("root")), ("a layer", images.pull_tar("layers.tar", images.work / "layers"))):
-        got = {name: {k.rpartition("_")[2]: v for k, v in acls_of(root / name).items()} for name in want} if report["state"] == "succeeded" else said(report)
+    for what, (report, root) in (("a root", images.pull("root")), ("a layer",
+                                                                   images.pull_tar("layers.tar",
+                                                                                   images.work / "layers"))):
+        got = {name: {k.rpartition("_")[2]: v for k, v in acls_of(root / name).items()}
+               for name in want} if report["state"] == "succeeded" else said(report)
         tap.eq(got, want, f"ACLs as attributes of {what}, as they were")
-    long = binary((1, 7, NOBODY), *((2, 4, 1000 + n) for n in range(300)), (4, 4, NOBODY), (16, 7, NOBODY), (32, 4, NOBODY))
-    for what, value, word in (("300 of them", long, None), ("uid", binary((1, 7, NOBODY), (2, 5, 70000), (4, 5, NOBODY), (16, 7, NOBODY), (32, 5, NOBODY)), "70000"),
-                              ("gid", binary((1, 7, NOBODY), (4, 5, NOBODY), (8, 5, 65536), (16, 7, NOBODY), (32, 5, NOBODY)), "65536"), ("nobody's uid", binary((1, 7, NOBODY), (2, 5, NOBODY)), "0 to 65535"),
-                              ("nothing", binary()[:0], "no ACL"), ("half", KERNELS[:-1], "no ACL"), ("no header", KERNELS[4:], "no ACL"), ("version", binary(version=3), "no ACL"), ("tag", binary((64, 7, NOBODY)), "no ACL"),
-                              ("permission", binary((1, 8, NOBODY)), "no ACL"), ("no mask", binary((1, 7, NOBODY), (2, 5, USER), (4, 5, NOBODY), (32, 5, NOBODY)), "")):
+    long = binary((1, 7, NOBODY), *((2, 4, 1000 + n) for n in range(300)), (4, 4, NOBODY), (16, 7, NOBODY),
+                  (32, 4, NOBODY))
+    for what, value, word in (("300 of them", long, None), ("uid",
+                                                            binary((1, 7, NOBODY), (2, 5, 70000), (4, 5, NOBODY),
+                                                                   (16, 7, NOBODY), (32, 5, NOBODY)), "70000"),
+                              ("gid",
+                               binary((1, 7, NOBODY), (4, 5, NOBODY), (8, 5, 65536), (16, 7, NOBODY),
+                                      (32, 5, NOBODY)), "65536"), ("nobody's uid", binary(
+                                          (1, 7, NOBODY),
+                                          (2, 5, NOBODY)), "0 to 65535"), ("nothing", binary()[:0], "no ACL"),
+                              ("half", KERNELS[:-1], "no ACL"), ("no header", KERNELS[4:], "no ACL"),
+                              ("version", binary(version=3), "no ACL"), ("tag", binary(
+                                  (64, 7, NOBODY)), "no ACL"), ("permission", binary(
+                                      (1, 8, NOBODY)), "no ACL"), ("no mask",
+                                                                   binary((1, 7, NOBODY), (2, 5, USER), (4, 5, NOBODY),
+                                                                          (32, 5, NOBODY)), "")):
         file = what.replace(" ", "-")
         (web / file).write_bytes(layer([*BASE, ("f", b"1", None, header(("access", value)))]))
         report, root = images.pull(file)
-        ok = report["state"] == "succeeded" and acls_of(root / "f") == {"system.posix_acl_access": value} if word is None else said(report)[:2] == ("failed", "IMAGE_INVALID") and word in said(report)[2]
-        tap.ok(ok, f"an ACL as an attribute, {what}: {'as it was' if word is None else 'refused with a word'}", said(report))
-    others = {"system.nfs4_acl": "x", "system.richacl": "x", "com.apple.quarantine": "x", "trusted.overlay.opaque": "y", "user.kept": "z", "security.selinux": "x"}
-    (web / "others").write_bytes(layer([*BASE, ("f", b"1", None, {"pax_headers": {**{f"SCHILY.xattr.{k}": v for k, v in others.items()}, "RHT.security.selinux": "x"}})]))
+        ok = report["state"] == "succeeded" and acls_of(root / "f") == {
+            "system.posix_acl_access": value
+        } if word is None else said(report)[:2] == ("failed", "IMAGE_INVALID") and word in said(report)[2]
+        tap.ok(ok, f"an ACL as an attribute, {what}: {'as it was' if word is None else 'refused with a word'}",
+               said(report))
+    others = {
+        "system.nfs4_acl": "x", "system.richacl": "x", "com.apple.quarantine": "x", "trusted.overlay.opaque": "y",
+        "user.kept": "z", "security.selinux": "x"
+    }
+    (web / "others").write_bytes(
+        layer([
+            *BASE,
+            ("f", b"1", None,
+             {"pax_headers": {**{f"SCHILY.xattr.{k}": v for k, v in others.items()}, "RHT.security.selinux": "x"}})
+        ]))
     report, root = images.pull("others")
-    tap.ok(report["state"] == "succeeded" and os.listxattr(root / "f") == ["user.kept"], "attributes that no container could set are left out", said(report))
+    tap.ok(report["state"] == "succeeded" and os.listxattr(root / "f") == ["user.kept"],
+           "attributes that no container could set are left out", said(report))
 
 
 def with_owners(images):
     """A container has the ids 0 to 65535."""
     work, web = images.work, images.server.directory
-    for name, more, want in (("last-id", {"uid": 65535, "gid": 65535}, None), ("uid", {"uid": 65536}, "65536"), ("gid", {"gid": 70000}, "70000"),
-                             ("acl", {"pax_headers": {"SCHILY.acl.access": "user::rw-,user:x:rw-:70000,group::r--,mask::rw-,other::r--"}}, "70000"),
-                             ("nobody", {"pax_headers": {"SCHILY.acl.access": "user::rw-,user:x:rw-:65534,group::r--,mask::rw-,other::r--"}}, None)):
+    for name, more, want in (("last-id", {"uid": 65535, "gid": 65535}, None), ("uid", {
+            "uid": 65536
+    }, "65536"), ("gid", {"gid": 70000}, "70000"), ("acl", {
+            "pax_headers": {"SCHILY.acl.access": "user::rw-,user:x:rw-:70000,group::r--,mask::rw-,other::r--"}
+    }, "70000"), ("nobody",
+                  {"pax_headers": {"SCHILY.acl.access": "user::rw-,user:x:rw-:65534,group::r--,mask::rw-,other::r--"}
+                   }, None)):
         (web / name).write_bytes(layer([*BASE, ("f", b"1", None, more)]))
         report, root = images.pull(name)
-        tap.ok(said(report)[0] == "succeeded" if want is None else said(report)[:2] == ("failed", "IMAGE_INVALID") and want in said(report)[2], f"{name}: {'taken' if want is None else 'refused with a word'}", said(report))
+        tap.ok(
+            said(report)[0] == "succeeded" if want is None else said(report)[:2] == ("failed", "IMAGE_INVALID")
+            and want in said(report)[2], f"{name}: {'taken' if want is None else 'refused with a word'}", said(report))
         if name == "nobody" and want is None:
             tap.ok("system.posix_acl_access" in os.listxattr(root / "f"), "with its ACL")
     layout(work / "far", [layer(BASE), layer([("f", b"1", None, {"uid": 1_000_000})])])
@@ -212,9 +279,12 @@ def with_owners(images):
     (source / "etc").mkdir(parents=True)
     (source / "etc/f").write_text("x")
     os.chown(source / "etc/f", 70000, 0)
-    subprocess.run(["mksquashfs", source, web / "far.squashfs", "-quiet", "-no-progress"], check=True, capture_output=True)
+    subprocess.run(["mksquashfs", source, web / "far.squashfs", "-quiet", "-no-progress"], check=True,
+                   capture_output=True)
     report, _ = images.pull("far.squashfs")
-    tap.ok(said(report)[:2] == ("failed", "IMAGE_INVALID") and "70000" in said(report)[2], "in a squashfs likewise", said(report))
+    tap.ok(
+        said(report)[:2] == ("failed", "IMAGE_INVALID") and "70000" in said(report)[2], "in a squashfs likewise",
+        said(report))
 
 
 def main():

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Network modes of real containers: block, and proxy through microsocks, dante, tinyproxy and a TLS proxy, alive, dead, hung, slow and senseless. Every frame on the uplink is looked at: none may be the container's own."""
+"""Network modes of real containers: block, and proxy through microsocks, dante, tinyproxy and a TLS proxy, alive, dead,
+hung, slow and senseless. Every frame on the uplink is looked at: none may be the container's own."""
 import hashlib
 import json
 import os
@@ -48,7 +49,8 @@ class World:
             self.bulk = socket.create_server((FAR, 81), backlog=64)
             direct = socket.create_server((FAR, DIRECT_PORT), backlog=64)
             dns_tcp = socket.create_server((DNS, 53), backlog=64)
-        for target in (lambda: self.accept(self.far, self.echo), lambda: self.accept(self.bulk, self.digest), lambda: self.accept(direct, self.echo), lambda: self.accept(dns_tcp, self.dns_tcp)):
+        for target in (lambda: self.accept(self.far, self.echo), lambda: self.accept(self.bulk, self.digest),
+                       lambda: self.accept(direct, self.echo), lambda: self.accept(dns_tcp, self.dns_tcp)):
             threading.Thread(target=target, daemon=True).start()
         self.capture = here.packet_socket("up0")
 
@@ -184,10 +186,14 @@ def tries(box):
     """All ways out that a container might try, none of which is TCP or DNS."""
     box.says(b"x", address=PROXY, port=9, timeout_s=0.2)
     with box.ns():
-        for make in (lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM), lambda: socket.socket(socket.AF_INET6, socket.SOCK_DGRAM), lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, 1)):
+        for make in (lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM),
+                     lambda: socket.socket(socket.AF_INET6, socket.SOCK_DGRAM),
+                     lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, 1)):
             s = make()
             for port in (53 if s.type != socket.SOCK_RAW else 0, 123, 443, 853, 5353):
-                for address in ((FAR, DNS, PROXY, "10.88.0.1", "169.254.169.254", "224.0.0.251", "255.255.255.255") if s.family == socket.AF_INET else ("2001:db8::1", "ff02::fb%eth0")):
+                for address in ((FAR, DNS, PROXY, "10.88.0.1", "169.254.169.254", "224.0.0.251",
+                                 "255.255.255.255") if s.family == socket.AF_INET else
+                                ("2001:db8::1", "ff02::fb%eth0")):
                     try:
                         s.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
                         if s.type == socket.SOCK_RAW or port != 53:
@@ -235,7 +241,9 @@ def on(node, box, world, proxy, log):
     live.sendall(b"a")
     live.recv(1)
     shown = configured(box, proxy.url(), country="NL")
-    tap.eq((shown["type"], shown["proxy"], shown["credentials_configured"], shown["status"], shown["country"]), ("socks5", f"socks5://{PROXY}:{proxy.port}", True, "configured", "NL"), "configured, without the credentials")
+    tap.eq((shown["type"], shown["proxy"], shown["credentials_configured"], shown["status"], shown["country"]),
+           ("socks5", f"socks5://{PROXY}:{proxy.port}", True, "configured", "NL"),
+           "configured, without the credentials")
     live.sendall(b"b")
     tap.eq(live.recv(1), b"b", "that alone changes nothing")
     started = box.do("network.start")["result"]
@@ -261,14 +269,18 @@ def through(node, box, world, proxy):
     tap.eq(box.says(b"through"), b"through", f"{kind}: TCP")
     tap.eq(set(world.seen), {FAR} if world.seen and world.seen[0] == FAR else {PROXY}, f"{kind}: as the proxy's own")
     answer = box.asks("some.example")
-    tap.ok(answer[-4:] == bytes([192, 0, 2, 7]) and answer[:2] == b"\x12\x34", f"{kind}: DNS over UDP, from the address that was asked", answer)
-    tap.eq(box.asks("tcp.example", "9.9.9.9", tcp=True)[-4:], bytes([192, 0, 2, 7]), f"{kind}: DNS over TCP, whomever it asks")
+    tap.ok(answer[-4:] == bytes([192, 0, 2, 7]) and answer[:2] == b"\x12\x34",
+           f"{kind}: DNS over UDP, from the address that was asked", answer)
+    tap.eq(
+        box.asks("tcp.example", "9.9.9.9", tcp=True)[-4:], bytes([192, 0, 2, 7]),
+        f"{kind}: DNS over TCP, whomever it asks")
     tap.eq(len(world.asked), 2, f"{kind}: both were asked of the configured server")
     truncated = box.asks("big.example")
     tap.ok(len(truncated) == 29 and truncated[2] & 2, f"{kind}: too long for UDP: truncated", truncated)
     half = kind == "Dante" # microsocks and tinyproxy end a connection when one side does; TLS can't
     rate = bulk(box, half)
-    tap.ok(isinstance(rate, float), f"{kind}: 48 MB each way, whole" + (", the first half closed before the second" if half else ""), rate)
+    tap.ok(isinstance(rate, float),
+           f"{kind}: 48 MB each way, whole" + (", the first half closed before the second" if half else ""), rate)
     if isinstance(rate, float):
         tap.figure(f"{kind}: {rate / 1e6:.0f} MB/s")
     many = [box.socket() for _ in range(60)]
@@ -286,10 +298,16 @@ def through(node, box, world, proxy):
 def confined(node):
     (pid,) = node.forwarders()
     status = pathlib.Path(f"/proc/{pid}/status").read_text()
-    tap.ok("Uid:\t0" not in status and "CapEff:\t0000000000000000" in status and "NoNewPrivs:\t1" in status, "the forwarder is nobody", status)
+    tap.ok("Uid:\t0" not in status and "CapEff:\t0000000000000000" in status and "NoNewPrivs:\t1" in status,
+           "the forwarder is nobody", status)
     tap.ok(harness.SANITIZED or "Seccomp:\t2" in status, "behind a filter")
-    tap.eq(pathlib.Path(f"/proc/{pid}/oom_score_adj").read_text().strip(), "0", "and no more protected from the OOM killer than others")
-    tap.ok("pa55" not in pathlib.Path(f"/proc/{pid}/cmdline").read_text() + pathlib.Path(f"/proc/{pid}/environ").read_text(), "its command line knows no password")
+    tap.eq(
+        pathlib.Path(f"/proc/{pid}/oom_score_adj").read_text().strip(), "0",
+        "and no more protected from the OOM killer than others")
+    tap.ok(
+        "pa55"
+        not in pathlib.Path(f"/proc/{pid}/cmdline").read_text() + pathlib.Path(f"/proc/{pid}/environ").read_text(),
+        "its command line knows no password")
     port = json.loads(next((node.directory / "run/netproxy").glob("*.json")).read_text())["port"]
     with socket.create_connection(("127.0.0.1", port), 2) as s:
         s.settimeout(2 * SLOW)
@@ -298,7 +316,11 @@ def confined(node):
         except ConnectionResetError:
             said = b""
         tap.eq(said, b"", "it serves its container, and no process of the host")
-    tap.figure(f"a forwarder has {[int(line.split()[1]) for line in status.splitlines() if line.startswith('VmRSS')][0] / 1024:.1f} MiB resident")
+    tap.figure(
+        "a forwarder has "
+        f"{[int(line.split()[1]) for line in status.splitlines() if line.startswith('VmRSS')][0] / 1024:.1f} MiB "
+        "resident"
+    )
 
 
 def dead(node, box, world, proxy):
@@ -318,7 +340,8 @@ def dead(node, box, world, proxy):
     tries(box)
     tap.eq(world.leaks(), [], "nothing goes around it")
     tap.ok(host.poll(lambda: box.problem(), 5), "its status is error, and says what", box.network())
-    tap.ok("Couldn't connect" in (box.problem() or "") or "connect to" in (box.problem() or ""), "in words", box.problem())
+    tap.ok("Couldn't connect" in (box.problem() or "") or "connect to" in (box.problem() or ""), "in words",
+           box.problem())
     tap.eq(box.network()["remote_status"]["is_running"], False, "it does not run")
     proxy.start()
     tap.ok(host.poll(lambda: box.says() == b"hello", 10), "it is back")
@@ -347,20 +370,26 @@ def named(node, box, world, proxy, dns):
         box.do("network.start")
         tap.eq(box.says(), b"hello", f"a proxy's name, {name}: it works")
         tap.eq(state(), ("running", None, None), f"{name}: its status")
-    tap.ok("of-dns.hoody.test" in dns.asked and "of-hosts.hoody.test" not in dns.asked, "the configured name server was asked for what hosts doesn't have", dns.asked)
+    tap.ok("of-dns.hoody.test" in dns.asked and "of-hosts.hoody.test" not in dns.asked,
+           "the configured name server was asked for what hosts doesn't have", dns.asked)
     for name, why in (("later.hoody.test", "isn't known"), ("mute.hoody.test", "is answered by nobody")):
         configured(box, url(name))
         box.do("network.start")
         wanted = ("error", "PROXY_NAME_NOT_RESOLVED", f"the proxy's name {name} can't be resolved")
-        tap.ok(host.poll(lambda: state() == wanted, 20 * SLOW), f"a name that {why}: its status says so, without traffic", state())
-        reported = lambda: [r["data"]["last_error"] for r in node.reports(kind="network") if (r["event"], r["container_id"], r["data"].get("last_error_code")) == ("failed", box.id, wanted[1])]
+        tap.ok(host.poll(lambda: state() == wanted, 20 * SLOW),
+               f"a name that {why}: its status says so, without traffic", state())
+        reported = lambda: [
+            r["data"]["last_error"] for r in node.reports(kind="network")
+            if (r["event"], r["container_id"], r["data"].get("last_error_code")) == ("failed", box.id, wanted[1])
+        ]
         tap.ok(host.poll(lambda: wanted[2] in reported(), 5 * SLOW), "and is reported", reported())
         world.leaks()
         tap.ok(box.says(timeout_s=5) in ("ConnectionResetError", "TimeoutError"), "no connection")
         tap.eq(world.leaks(), [], "and nothing goes around")
         tap.eq(state(), wanted, "the status stays")
         dns.records[name] = PROXY
-        tap.ok(host.poll(lambda: state() == ("running", None, None), 40 * SLOW), "when it is known, the status is right again, without traffic", state())
+        tap.ok(host.poll(lambda: state() == ("running", None, None), 40 * SLOW),
+               "when it is known, the status is right again, without traffic", state())
         tap.eq(box.says(), b"hello", "and it works")
     renamed(node, box, world, dns, url, state)
 
@@ -371,7 +400,8 @@ def renamed(node, box, world, dns, url, state):
     configured(box, url(name))
     names.write("resolv.conf", "")
     box.do("network.start")
-    tap.ok(host.poll(lambda: state()[1] == "PROXY_NAME_NOT_RESOLVED", 20 * SLOW), "without a name server the proxy is not found", state())
+    tap.ok(host.poll(lambda: state()[1] == "PROXY_NAME_NOT_RESOLVED", 20 * SLOW),
+           "without a name server the proxy is not found", state())
     forwarder = node.forwarders()
     dns.records[name] = PROXY
     names.write("resolv.conf", dns.conf)
@@ -379,7 +409,8 @@ def renamed(node, box, world, dns, url, state):
     with box.socket() as kept:
         kept.connect((FAR, 80))
         names.write_hosts({name: FAR})
-        tap.ok(host.poll(lambda: box.says(timeout_s=2) != b"hello", 20 * SLOW), "hosts says otherwise: the next connections go there")
+        tap.ok(host.poll(lambda: box.says(timeout_s=2) != b"hello", 20 * SLOW),
+               "hosts says otherwise: the next connections go there")
         names.write_hosts({name: PROXY})
         tap.ok(host.poll(lambda: box.says(timeout_s=2) == b"hello", 20 * SLOW), "and back again")
         kept.sendall(b"still")
@@ -398,7 +429,8 @@ def senseless(box, world):
             said = box.says(timeout_s=0.7)
             box.asks("senseless.example", timeout_s=0.2)
             tries(box)
-            tap.ok(said in ("TimeoutError", "ConnectionResetError") or said == b"", f"{scheme}, {kind}: no connection", said)
+            tap.ok(said in ("TimeoutError", "ConnectionResetError") or said == b"", f"{scheme}, {kind}: no connection",
+                   said)
             tap.eq(world.leaks(), [], f"{scheme}, {kind}: nothing goes around it")
             p.stop()
 
@@ -422,7 +454,8 @@ def survives(node, box, world):
     os.kill(before, signal.SIGKILL)
     tries(box)
     said = box.says(timeout_s=0.3)
-    tap.ok(said in (b"hello", "ConnectionRefusedError", "ConnectionResetError", "TimeoutError"), "the forwarder is killed", said)
+    tap.ok(said in (b"hello", "ConnectionRefusedError", "ConnectionResetError", "TimeoutError"),
+           "the forwarder is killed", said)
     tap.ok(host.poll(lambda: node.forwarders() and before not in node.forwarders(), 10), "it is started again")
     tap.ok(host.poll(lambda: box.says() == b"hello", 10), "and works")
     tap.eq(world.leaks(), [], "nothing went around it meanwhile")
@@ -449,7 +482,9 @@ def block(node, box, other, world):
     with box.ns():
         server = socket.create_server(("0.0.0.0", 8080))
     server.settimeout(5 * SLOW)
-    address = subprocess.run(["nsenter", "-t", str(box.pid()), "-n", "ip", "-4", "-o", "addr", "show", "eth0"], check=True, capture_output=True, text=True).stdout.split()[3].split("/")[0]
+    address = subprocess.run(
+        ["nsenter", "-t", str(box.pid()), "-n", "ip", "-4", "-o", "addr", "show", "eth0"], check=True,
+        capture_output=True, text=True).stdout.split()[3].split("/")[0]
     s = other.socket()
     s.connect((address, 8080))
     peer = server.accept()[0]
@@ -465,7 +500,8 @@ def lifecycle(node, box, world, proxy):
     for op in ("container.restart", "container.stop", "container.start"):
         box.do(op)
         if op == "container.stop":
-            tap.eq((node.forwarders(), box.network()["remote_status"]["is_running"]), ([], False), "a stopped container has no forwarder")
+            tap.eq((node.forwarders(), box.network()["remote_status"]["is_running"]), ([], False),
+                   "a stopped container has no forwarder")
             continue
         world.leaks()
         tap.ok(host.poll(lambda: box.says() == b"hello", 5), f"{op}: it is proxied again")

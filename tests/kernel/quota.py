@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Disk limits: enforced by btrfs, and by xfs and ext4 with project quotas, also after restore, copy and sync; refused where the file system can't; and the snapshots' expiry, limit and reaper."""
+"""Disk limits: enforced by btrfs, and by xfs and ext4 with project quotas, also after restore, copy and sync; refused
+where the file system can't; and the snapshots' expiry, limit and reaper."""
 import os
 import pathlib
 import sqlite3
@@ -17,7 +18,8 @@ LIMIT = 40 << 20
 
 def writes(node, name):
     """Megabytes that the container could write, and why no more."""
-    code, _, err = node.ctl("exec", name, "sh", "-c", "rm -f /f; sync; dd if=/dev/zero of=/f bs=1M count=100 conv=fsync")
+    code, _, err = node.ctl("exec", name, "sh", "-c",
+                            "rm -f /f; sync; dd if=/dev/zero of=/f bs=1M count=100 conv=fsync")
     size = node.ctl("exec", name, "sh", "-c", "wc -c </f")[1].strip()
     node.ctl("exec", name, "rm", "-f", "/f")
     return code, int(size or 0) >> 20, err
@@ -25,7 +27,8 @@ def writes(node, name):
 
 def is_limited(node, name, what):
     code, size, err = writes(node, name)
-    tap.ok(code != 0 and 20 <= size < 40 and ("quota" in err or "space" in err), f"{what}: no more than its limit", code, size, err)
+    tap.ok(code != 0 and 20 <= size < 40 and ("quota" in err or "space" in err), f"{what}: no more than its limit",
+           code, size, err)
 
 
 def done(node, what, op, cid, **params):
@@ -34,10 +37,12 @@ def done(node, what, op, cid, **params):
 
 
 def walk(kind, options=""):
-    with loop.FileSystem(kind, 512, options) as fs, harness.Node(conf={"Storage": {"Pool": fs.pool, "Driver": "auto"}}) as node:
+    with loop.FileSystem(kind, 512,
+                         options) as fs, harness.Node(conf={"Storage": {"Pool": fs.pool, "Driver": "auto"}}) as node:
         cid, copy, free = node.new_id(), node.new_id(), node.new_id()
         what = f"{kind}{' ' + options if options else ''}"
-        done(node, f"{what}: a container with a disk limit", "container.create", cid, image=harness.IMAGE, name="web", limits={"disk_bytes": LIMIT})
+        done(node, f"{what}: a container with a disk limit", "container.create", cid, image=harness.IMAGE, name="web",
+             limits={"disk_bytes": LIMIT})
         is_limited(node, "web", what)
         done(node, f"{what}: a snapshot", "snapshot.create", cid, alias="s")
         done(node, f"{what}: restored", "snapshot.restore", cid, name="s")
@@ -55,21 +60,27 @@ def walk(kind, options=""):
 
 
 def refused():
-    with loop.FileSystem("ext4", 128) as fs, harness.Node(conf={"Storage": {"Pool": fs.pool, "Driver": "auto"}}) as node:
+    with loop.FileSystem("ext4",
+                         128) as fs, harness.Node(conf={"Storage": {"Pool": fs.pool, "Driver": "auto"}}) as node:
         report = node.do("container.create", node.new_id(), image=harness.IMAGE, limits={"disk_bytes": LIMIT})
-        tap.eq((report["state"], report["error"]["code"], report["error"]["data"]["field"]), ("failed", "LIMIT_NOT_SUPPORTED", "limits.disk_bytes"), "ext4 without quotas: refused, not ignored")
+        tap.eq((report["state"], report["error"]["code"], report["error"]["data"]["field"]),
+               ("failed", "LIMIT_NOT_SUPPORTED", "limits.disk_bytes"), "ext4 without quotas: refused, not ignored")
         tap.eq(os.listdir(fs.pool / "containers"), [], "and nothing is left")
 
 
 def expiry():
     """Ends that have come, while the agent was away and while it is there."""
-    with harness.Node(conf={"Control": {"ResponseSignature": "required"}}) as node: # or the agent waits for its clock to hold
+    # or the agent waits for its clock to hold
+    with harness.Node(conf={"Control": {"ResponseSignature": "required"}}) as node:
         cid = node.new_id()
         node.do("container.create", cid, image=harness.IMAGE, start=False)
         for n in range(3):
-            tap.eq(node.do("snapshot.create", cid, alias=f"s{n}", expiry_days=n + 1, limit=3)["state"], "succeeded", f"snapshot {n + 1} of 3")
+            tap.eq(
+                node.do("snapshot.create", cid, alias=f"s{n}", expiry_days=n + 1, limit=3)["state"], "succeeded",
+                f"snapshot {n + 1} of 3")
         full = node.do("snapshot.create", cid, alias="s3", limit=3)
-        tap.eq((full["error"]["code"], full["error"]["data"]["field"]), ("CONTAINER_SNAPSHOT_LIMIT", "container_snapshot_limit"), "and no fourth")
+        tap.eq((full["error"]["code"], full["error"]["data"]["field"]),
+               ("CONTAINER_SNAPSHOT_LIMIT", "container_snapshot_limit"), "and no fourth")
         node.stop_agent()
         snapshots = node.directory / "pool" / "containers" / cid / "snapshots"
         with sqlite3.connect(node.directory / "state" / "state.db") as db: # the days go by
@@ -77,12 +88,16 @@ def expiry():
             db.execute("UPDATE snapshots SET expires_ms = expires_ms - 2 * 86400000 + 8000 WHERE name = 's1'")
         db.close()
         node.start_agent()
-        tap.ok(host.poll(lambda: sorted(os.listdir(snapshots)) == ["s1", "s2"], 5), "what ended while the agent was away goes at its start", os.listdir(snapshots))
-        tap.ok(host.poll(lambda: sorted(os.listdir(snapshots)) == ["s2"], 30, 0.1), "what ends now goes now", os.listdir(snapshots))
+        tap.ok(host.poll(lambda: sorted(os.listdir(snapshots)) == ["s1", "s2"], 5),
+               "what ended while the agent was away goes at its start", os.listdir(snapshots))
+        tap.ok(host.poll(lambda: sorted(os.listdir(snapshots)) == ["s2"], 30, 0.1), "what ends now goes now",
+               os.listdir(snapshots))
         seen = lambda: [(r["event"], r["data"]["name"]) for r in node.reports(kind="snapshot")]
-        tap.ok(host.poll(lambda: {("expired", "s0"), ("expired", "s1")} <= set(seen()), 10, 0.1), "both are reported", seen())
+        tap.ok(host.poll(lambda: {("expired", "s0"), ("expired", "s1")} <= set(seen()), 10, 0.1), "both are reported",
+               seen())
         orders = [o for o in node.hoodyctl("orders")["orders"] if o["origin"] == "agent"]
-        tap.eq({(o["op"], o["state"]) for o in orders}, {("snapshot.delete", "succeeded")}, "by orders of the agent's own")
+        tap.eq({(o["op"], o["state"]) for o in orders}, {("snapshot.delete", "succeeded")},
+               "by orders of the agent's own")
         node.do("container.delete", cid)
 
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Shares and ramdisks with real containers: owners on both sides, hot and at start, both switches, expiry, deletion, restores; what container root can try against a read-only one, and against the paths."""
+"""Shares and ramdisks with real containers: owners on both sides, hot and at start, both switches, expiry, deletion,
+restores; what container root can try against a read-only one, and against the paths."""
 import ctypes
 import errno
 import json
@@ -33,13 +34,15 @@ class Box(boxes.Box):
         return self.node.do(op, self.id, **params)
 
     def has_mount(self, at):
-        return any(line.split()[4] == at for line in pathlib.Path(f"/proc/{self.pid()}/mountinfo").read_text().splitlines())
+        return any(line.split()[4] == at
+                   for line in pathlib.Path(f"/proc/{self.pid()}/mountinfo").read_text().splitlines())
 
 
 def share(node, source, path, target=None, project=None, mode="readonly", **more):
     sid = node.new_id()
     to = {"target_container_id": target.id} if target else {"target_project_id": project}
-    report = node.do("share.create", None, share_id=sid, source_container_id=source.id, source_path=path, mode=mode, **to, **more)
+    report = node.do("share.create", None, share_id=sid, source_container_id=source.id, source_path=path, mode=mode,
+                     **to, **more)
     if report["state"] != "succeeded":
         raise harness.Failure(report)
     return sid, report["result"]
@@ -52,7 +55,8 @@ def in_container(pid, work, timeout_s=20):
     if child == 0:
         code = 1
         try:
-            fds = [(os.open(f"/proc/{pid}/ns/{n}", os.O_RDONLY), f) for n, f in (("user", CLONE_NEWUSER), ("mnt", CLONE_NEWNS))]
+            fds = [(os.open(f"/proc/{pid}/ns/{n}", os.O_RDONLY), f)
+                   for n, f in (("user", CLONE_NEWUSER), ("mnt", CLONE_NEWNS))]
             for fd, flag in fds:
                 if libc.setns(fd, flag) != 0:
                     raise OSError(ctypes.get_errno(), "setns")
@@ -75,7 +79,8 @@ def in_container(pid, work, timeout_s=20):
 
 
 def mount(source, target, kind, flags):
-    return 0 if libc.mount(source.encode() if source else None, target.encode(), kind, ctypes.c_ulong(flags), None) == 0 else ctypes.get_errno()
+    return 0 if libc.mount(source.encode() if source else None, target.encode(), kind, ctypes.c_ulong(flags),
+                           None) == 0 else ctypes.get_errno()
 
 
 def setattr_clear(path, clear):
@@ -97,7 +102,8 @@ def writable(path):
 def attempts(at):
     """All that container root can do to make a read-only share writable; what of it worked."""
     found = []
-    for name, flags in (("remount", MS_REMOUNT), ("remount bind", MS_REMOUNT | MS_BIND), ("remount bind nosuid nodev", MS_REMOUNT | MS_BIND | MS_NOSUID | MS_NODEV)):
+    for name, flags in (("remount", MS_REMOUNT), ("remount bind", MS_REMOUNT | MS_BIND),
+                        ("remount bind nosuid nodev", MS_REMOUNT | MS_BIND | MS_NOSUID | MS_NODEV)):
         mount(None, at, None, flags)
         if writable(at):
             found.append(name)
@@ -123,16 +129,22 @@ def attempts(at):
     if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 3:
         found.append("nested user namespace")
     flags = os.statvfs(at).f_flag
-    return {"worked": found, "ro": bool(flags & os.ST_RDONLY), "nosuid": bool(flags & os.ST_NOSUID), "nodev": bool(flags & os.ST_NODEV)}
+    return {
+        "worked": found, "ro": bool(flags & os.ST_RDONLY), "nosuid": bool(flags & os.ST_NOSUID),
+        "nodev": bool(flags & os.ST_NODEV)
+    }
 
 
 def hardened(box, at, what):
-    tap.eq(in_container(box.pid(), lambda: attempts(at)), {"worked": [], "ro": True, "nosuid": True, "nodev": True}, f"{what}: read-only, nosuid and nodev stay, whatever root in it tries")
+    tap.eq(in_container(box.pid(), lambda: attempts(at)), {"worked": [], "ro": True, "nosuid": True, "nodev": True},
+           f"{what}: read-only, nosuid and nodev stay, whatever root in it tries")
 
 
 def as_somebody(box, *command):
     """Run by uid 1000 in the container; what it says."""
-    done = subprocess.run(["nsenter", "-t", str(box.pid()), "-U", "-m", "-p", "-r", "-S", "1000", "-G", "1000", *command], stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    done = subprocess.run(
+        ["nsenter", "-t", str(box.pid()), "-U", "-m", "-p", "-r", "-S", "1000", "-G", "1000", *command],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True)
     return done.stdout + done.stderr
 
 
@@ -148,24 +160,33 @@ def privileged(a, b):
     """Setuid files and devices of the source, as its own processes have them and as the target's have."""
     a.sh("cp /bin/busybox /data/shared/su; chmod 4755 /data/shared/su")
     must = "must be suid"
-    tap.eq((must in as_somebody(a, "/data/shared/su", "su", "-c", "id"), must in as_somebody(b, "/mnt/shared/su", "su", "-c", "id")), (False, True), "a setuid file of the source's is none in the target")
+    tap.eq((must in as_somebody(a, "/data/shared/su", "su", "-c", "id"), must in as_somebody(
+        b, "/mnt/shared/su", "su", "-c", "id")), (False, True), "a setuid file of the source's is none in the target")
     node_at = a.root() / "data/shared/null" # what no container can make
     os.mknod(node_at, 0o666 | stat.S_IFCHR, os.makedev(1, 3))
     os.chmod(node_at, 0o666)
-    tap.eq((in_container(a.pid(), lambda: opens("/data/shared/null")), in_container(b.pid(), lambda: opens("/mnt/shared/null"))), (0, errno.EACCES), "nor is a device")
+    tap.eq((in_container(a.pid(),
+                         lambda: opens("/data/shared/null")), in_container(b.pid(), lambda: opens("/mnt/shared/null"))),
+           (0, errno.EACCES), "nor is a device")
     node_at.unlink()
 
 
 def ordinary(node, a, b):
     a.sh("mkdir -p /data/shared; echo hello >/data/shared/file; chown 33:33 /data/shared/file; mkdir /data/shared/sub")
     sid, result = share(node, a, "/data/shared", b, mount_path="/mnt/shared")
-    tap.eq((result["status"], b.says("cat /mnt/shared/file"), b.says("stat -c %u:%g /mnt/shared/file /mnt/shared").split()), ("active", "hello", ["33:33", "0:0"]), "mounted while both run, owners right")
+    tap.eq((result["status"], b.says("cat /mnt/shared/file"),
+            b.says("stat -c %u:%g /mnt/shared/file /mnt/shared").split()), ("active", "hello", ["33:33", "0:0"]),
+           "mounted while both run, owners right")
     tap.ok(b.sh("touch /mnt/shared/x")[0] != 0, "read-only")
     hardened(b, "/mnt/shared", "hot")
     b.sh("mkdir -p /mnt/plain")
     plain = node.directory / "plain"
     plain.mkdir(mode=0o777)
-    tap.eq(subprocess.run([harness.BUILD / "tests/tools/mountdrive", node.directory / "pool", node.directory / "run", b.id, str(b.pid()), plain, "none", "/mnt/plain", "0"]).returncode, 0, "one without mapped ids")
+    tap.eq(
+        subprocess.run([
+            harness.BUILD / "tests/tools/mountdrive", node.directory / "pool", node.directory / "run", b.id,
+            str(b.pid()), plain, "none", "/mnt/plain", "0"
+        ]).returncode, 0, "one without mapped ids")
     hardened(b, "/mnt/plain", "without mapped ids")
     tap.eq(node.do("share.update", None, share_id=sid)["state"], "succeeded", "a look after the share")
     privileged(a, b)
@@ -177,15 +198,20 @@ def ordinary(node, a, b):
     first = pathlib.Path(f"/proc/{b.pid()}/mountinfo").read_text()
     tap.ok("/mnt/shared" in first, "before init runs")
     report = node.do("share.update", None, share_id=sid, mode="readwrite")
-    tap.eq((report["state"], b.sh("echo from-b >/mnt/shared/b; chown 1000 /mnt/shared/b")[0]), ("succeeded", 0), "made writable")
-    tap.eq((a.says("cat /data/shared/b"), a.says("stat -c %u /data/shared/b")), ("from-b", "1000"), "the source sees what the target writes, and whose it is")
+    tap.eq((report["state"], b.sh("echo from-b >/mnt/shared/b; chown 1000 /mnt/shared/b")[0]), ("succeeded", 0),
+           "made writable")
+    tap.eq((a.says("cat /data/shared/b"), a.says("stat -c %u /data/shared/b")), ("from-b", "1000"),
+           "the source sees what the target writes, and whose it is")
     hold = subprocess.Popen(["nsenter", "-t", str(b.pid()), "-m", "-r", "sh", "-c", "cd /mnt/shared && exec sleep 30"])
     host.poll(lambda: host.status(hold.pid).get("Name") == "sleep", 5)
     seen = node.last_seq()
     node.do("share.update", None, share_id=sid, mode="readonly")
     gone = node.wait_report("share", event="unmounted", after=seen)
-    tap.ok(gone and gone["data"]["lazily"] is True and gone["data"]["container_id"] == b.id, "a busy mount is detached lazily, and that is reported", gone)
-    tap.ok(b.sh("touch /mnt/shared/x")[0] != 0 and b.says("cat /mnt/shared/file") == "hello", "read-only again, busy or not")
+    tap.ok(gone and gone["data"]["lazily"] is True and gone["data"]["container_id"] == b.id,
+           "a busy mount is detached lazily, and that is reported", gone)
+    tap.ok(
+        b.sh("touch /mnt/shared/x")[0] != 0 and b.says("cat /mnt/shared/file") == "hello",
+        "read-only again, busy or not")
     hold.kill()
     hold.wait()
     node.do("share.update", None, share_id=sid, enabled=False)
@@ -193,35 +219,47 @@ def ordinary(node, a, b):
     node.do("share.update", None, share_id=sid, enabled=True)
     tap.ok(b.has_mount("/mnt/shared"), "enabled: mounted")
     report = node.do("share.mount", None, share_id=sid, container_id=b.id, mount=False)
-    tap.ok(report["state"] == "succeeded" and not b.has_mount("/mnt/shared") and report["result"]["override"]["mount"] is False, "the receiver refuses it")
+    tap.ok(
+        report["state"] == "succeeded" and not b.has_mount("/mnt/shared")
+        and report["result"]["override"]["mount"] is False, "the receiver refuses it")
     b.do("container.restart")
     tap.ok(not b.has_mount("/mnt/shared"), "also at its next start")
     node.do("share.mount", None, share_id=sid, container_id=b.id, mount=True)
     tap.ok(b.has_mount("/mnt/shared"), "and takes it back")
-    report = node.do("share.create", None, share_id=node.new_id(), source_container_id=a.id, source_path="/data/shared", target_container_id=b.id, mode="readonly")
+    report = node.do("share.create", None, share_id=node.new_id(), source_container_id=a.id, source_path="/data/shared",
+                     target_container_id=b.id, mode="readonly")
     tap.eq(report["error"]["code"], "SHARE_ALREADY_EXISTS", "the same again is refused")
     again(node, a, b, sid)
     a.do("snapshot.create", alias="before")
     a.sh("echo later >/data/shared/file")
     a.do("snapshot.restore", name="before")
-    tap.ok(host.poll(lambda: b.says("cat /mnt/shared/file") == "hello", 5), "after a restore of the source it shows the root that holds now", b.says("cat /mnt/shared/file"))
+    tap.ok(host.poll(lambda: b.says("cat /mnt/shared/file") == "hello", 5),
+           "after a restore of the source it shows the root that holds now", b.says("cat /mnt/shared/file"))
     b.do("snapshot.create", alias="mine")
     tap.ok(not (node.root(b.id) / "mnt/shared/file").exists(), "what is mounted is in no root")
     b.do("container.pause")
     tap.eq(node.do("share.delete", None, share_id=sid)["state"], "succeeded", "deleted while the target is paused")
     b.do("container.resume")
-    tap.ok(not b.has_mount("/mnt/shared") and node.do("share.delete", None, share_id=sid)["state"] == "succeeded", "unmounted; again: success")
+    tap.ok(not b.has_mount("/mnt/shared") and node.do("share.delete", None, share_id=sid)["state"] == "succeeded",
+           "unmounted; again: success")
 
 
 def again(node, a, b, sid):
     """The same id a second time: the same share, or none."""
-    there = {"share_id": sid, "source_container_id": a.id, "source_path": "/data/shared", "target_container_id": b.id, "mount_path": "/mnt/shared", "mode": "readonly"}
+    there = {
+        "share_id": sid, "source_container_id": a.id, "source_path": "/data/shared", "target_container_id": b.id,
+        "mount_path": "/mnt/shared", "mode": "readonly"
+    }
     other = {"source_container_id": b.id, "target_container_id": a.id}
-    for what, change in (("source", other), ("path", {"source_path": "/data"}), ("target", {"target_container_id": None, "target_project_id": harness.PROJECT}), ("place", {"mount_path": "/mnt/elsewhere"}), ("place", {"mount_path": None})):
+    for what, change in (("source", other), ("path", {"source_path": "/data"}),
+                         ("target", {"target_container_id": None, "target_project_id": harness.PROJECT
+                                     }), ("place", {"mount_path": "/mnt/elsewhere"}), ("place", {"mount_path": None})):
         report = node.do("share.create", None, **{k: v for k, v in {**there, **change}.items() if v})
-        tap.eq((report["state"], report.get("error", {}).get("code")), ("failed", "SHARE_ALREADY_EXISTS"), f"nor is there another share of its id, with another {what}")
+        tap.eq((report["state"], report.get("error", {}).get("code")), ("failed", "SHARE_ALREADY_EXISTS"),
+               f"nor is there another share of its id, with another {what}")
     report = node.do("share.create", None, label="named", **there)
-    tap.eq((report["state"], report["result"].get("label"), b.has_mount("/mnt/shared")), ("succeeded", "named", True), "but itself once more, with what may change")
+    tap.eq((report["state"], report["result"].get("label"), b.has_mount("/mnt/shared")), ("succeeded", "named", True),
+           "but itself once more, with what may change")
 
 
 def projects(node, a, b):
@@ -247,13 +285,17 @@ def projects(node, a, b):
     other.do("container.delete", force=True)
     sid, _ = share(node, c, "/etc", b, alias="etc-of-c")
     tap.ok(b.has_mount("/hoody/shares/etc-of-c"), "another source")
-    hold = subprocess.Popen(["nsenter", "-t", str(b.pid()), "-m", "-r", "sh", "-c", "cd /hoody/shares/etc-of-c && exec sleep 30"])
+    hold = subprocess.Popen(
+        ["nsenter", "-t",
+         str(b.pid()), "-m", "-r", "sh", "-c", "cd /hoody/shares/etc-of-c && exec sleep 30"])
     host.poll(lambda: host.status(hold.pid).get("Name") == "sleep", 5)
-    tap.eq(c.do("container.delete", force=True)["state"], "succeeded", "the source is deleted while the target is in it")
+    tap.eq(
+        c.do("container.delete", force=True)["state"], "succeeded", "the source is deleted while the target is in it")
     tap.ok(host.poll(lambda: not b.has_mount("/hoody/shares/etc-of-c"), 5), "detached lazily")
     hold.kill()
     hold.wait()
-    tap.ok(host.poll(lambda: local.Local(node).ask("GET", f"/containers/{a.id}/storage/shares/{sid}")[0] == 404, 5), "and gone")
+    tap.ok(host.poll(lambda: local.Local(node).ask("GET", f"/containers/{a.id}/storage/shares/{sid}")[0] == 404, 5),
+           "and gone")
 
 
 def copied(node, a, b):
@@ -263,7 +305,9 @@ def copied(node, a, b):
     b.sh("mkdir -p /elsewhere; mount --bind /mnt/s /elsewhere")
     tap.ok(b.has_mount("/elsewhere"), "root binds it elsewhere")
     inner = subprocess.Popen(["nsenter", "-t", str(b.pid()), "-m", "-p", "-U", "-r", "unshare", "-m", "sleep", "60"])
-    deep = host.poll(lambda: next((p for p in host.children(inner.pid) or [inner.pid] if os.readlink(f"/proc/{p}/ns/mnt") != os.readlink(f"/proc/{b.pid()}/ns/mnt")), None), 5)
+    deep = host.poll(
+        lambda: next((p for p in host.children(inner.pid) or [inner.pid]
+                      if os.readlink(f"/proc/{p}/ns/mnt") != os.readlink(f"/proc/{b.pid()}/ns/mnt")), None), 5)
     for m, unified in host.cgroup_mounts():
         procs = m / node.prefix / b.id / "payload" / "cgroup.procs"
         if procs.exists():
@@ -278,26 +322,39 @@ def copied(node, a, b):
 
 def mounts_of(box, device_root):
     """Where anything of this source is mounted, also where it can't be seen."""
-    return [line.split()[4] for line in pathlib.Path(f"/proc/{box.pid()}/mountinfo").read_text().splitlines() if device_root in line.split()[3]]
+    return [
+        line.split()[4] for line in pathlib.Path(f"/proc/{box.pid()}/mountinfo").read_text().splitlines()
+        if device_root in line.split()[3]
+    ]
 
 
 def covered(node, a, b):
-    """What the target mounts over a share, or over a directory above it, doesn't keep the share; what is its own stays."""
+    """What the target mounts over a share, or over a directory above it, doesn't keep the share; what is its own
+    stays."""
     a.sh("mkdir -p /c; echo 1 >/c/f")
     sid, _ = share(node, a, "/c", b, mount_path="/mnt/cov/s")
-    b.sh("mkdir -p /own && mount -t tmpfs own /own && mkdir -p /own/containers/x /bound && echo mine >/own/containers/x/f && mount --bind /own/containers/x /bound")
-    b.sh("for i in 1 2 3; do mount -t tmpfs over /mnt/cov/s; done; mkdir -p /mnt/cov/s/deep; for i in 1 2; do mount -t tmpfs above /mnt/cov; done")
-    tap.eq((b.says("ls /mnt/cov"), len(mounts_of(b, f"/{a.id}/rootfs/c"))), ("", 1), "three mounts lie over a share, and two over the directory above")
+    b.sh(
+        "mkdir -p /own && mount -t tmpfs own /own && mkdir -p /own/containers/x /bound && echo mine "
+        ">/own/containers/x/f && mount --bind /own/containers/x /bound"
+    )
+    b.sh(
+        "for i in 1 2 3; do mount -t tmpfs over /mnt/cov/s; done; mkdir -p /mnt/cov/s/deep; for i in 1 2; do mount -t "
+        "tmpfs above /mnt/cov; done"
+    )
+    tap.eq((b.says("ls /mnt/cov"), len(mounts_of(b, f"/{a.id}/rootfs/c"))), ("", 1),
+           "three mounts lie over a share, and two over the directory above")
     seen = node.last_seq()
     tap.eq(node.do("share.delete", None, share_id=sid)["state"], "succeeded", "the share is deleted")
-    tap.eq((mounts_of(b, f"/{a.id}/rootfs/c"), b.sh("cat /mnt/cov/s/f")[0] != 0), ([], True), "it is nowhere, whatever lay over it")
+    tap.eq((mounts_of(b, f"/{a.id}/rootfs/c"), b.sh("cat /mnt/cov/s/f")[0] != 0), ([], True),
+           "it is nowhere, whatever lay over it")
     tap.ok(node.wait_report("share", event="unmounted", after=seen)["data"]["busy"] == 0, "and so it is reported")
     tap.eq(b.says("cat /bound/f"), "mine", "a mount of the container's own, whatever its directories are called, stays")
     b.sh("umount /bound /own")
     # Renamed above it: the mount has another name then.
     sid, _ = share(node, a, "/c", b, mount_path="/mnt/ren/s")
     b.sh("mv /mnt/ren /mnt/renamed; mkdir -p /mnt/ren; ln -s /etc /mnt/ren/s")
-    tap.eq(mounts_of(b, f"/{a.id}/rootfs/c"), ["/mnt/renamed/s"], "a directory above a mount is renamed, and a link put in its place")
+    tap.eq(mounts_of(b, f"/{a.id}/rootfs/c"), ["/mnt/renamed/s"],
+           "a directory above a mount is renamed, and a link put in its place")
     node.do("share.delete", None, share_id=sid)
     tap.eq((mounts_of(b, f"/{a.id}/rootfs/c"), b.says("ls /etc") != ""), ([], True), "it goes by its new name")
     b.sh("rm -rf /mnt/ren /mnt/renamed /mnt/cov")
@@ -308,13 +365,20 @@ def pointed(node, a, b):
     a.sh("mkdir -p /t; echo 1 >/t/f")
     b.sh("mkdir -p /mnt /srv; rm -rf /mnt/file /mnt/link; echo precious >/mnt/file; ln -s /srv /mnt/link")
     sid, result = share(node, a, "/t", b, mount_path="/mnt/file")
-    tap.ok(result["status"] == "failed" and "/mnt/file" in result["status_message"] and b.says("cat /mnt/file") == "precious", "a file for a mount point: failed, and the file is as it was", result)
-    tap.eq((b.do("container.restart")["state"], b.says("cat /mnt/file")), ("succeeded", "precious"), "the target starts all the same")
+    tap.ok(
+        result["status"] == "failed" and "/mnt/file" in result["status_message"]
+        and b.says("cat /mnt/file") == "precious", "a file for a mount point: failed, and the file is as it was",
+        result)
+    tap.eq((b.do("container.restart")["state"], b.says("cat /mnt/file")), ("succeeded", "precious"),
+           "the target starts all the same")
     node.do("share.update", None, share_id=sid, enabled=False)
-    tap.eq(node.do("share.update", None, share_id=sid)["result"]["status"], "active", "what is mounted nowhere has no fault")
+    tap.eq(
+        node.do("share.update", None, share_id=sid)["result"]["status"], "active",
+        "what is mounted nowhere has no fault")
     node.do("share.delete", None, share_id=sid)
     sid, result = share(node, a, "/t", b, mount_path="/mnt/link")
-    tap.eq((result["status"], b.has_mount("/srv"), b.says("cat /mnt/link/f")), ("active", True, "1"), "a link for one: where it leads in the container")
+    tap.eq((result["status"], b.has_mount("/srv"), b.says("cat /mnt/link/f")), ("active", True, "1"),
+           "a link for one: where it leads in the container")
     node.do("share.delete", None, share_id=sid)
     tap.ok(not b.has_mount("/srv"), "and unmounted there")
 
@@ -329,24 +393,34 @@ def some_fail(node, a, b):
     def status():
         return api.do("GET", f"/containers/{a.id}/storage/shares/{sid}")["status"]
 
-    tap.eq((result["status"], b.has_mount("/mnt/pf"), c.has_mount("/mnt/pf")), ("failed", True, False), "mounted in one container, not in the other: failed")
+    tap.eq((result["status"], b.has_mount("/mnt/pf"), c.has_mount("/mnt/pf")), ("failed", True, False),
+           "mounted in one container, not in the other: failed")
     b.do("container.restart")
-    tap.eq((host.poll(lambda: status() != "failed", 1), b.has_mount("/mnt/pf")), (False, True), "still so when the one starts anew")
+    tap.eq((host.poll(lambda: status() != "failed", 1), b.has_mount("/mnt/pf")), (False, True),
+           "still so when the one starts anew")
     c.sh("rm /mnt/pf")
     c.do("container.restart")
-    tap.ok(host.poll(lambda: status() == "active", 10) and c.has_mount("/mnt/pf"), "active when all of them have it", status())
+    tap.ok(
+        host.poll(lambda: status() == "active", 10) and c.has_mount("/mnt/pf"), "active when all of them have it",
+        status())
     node.do("share.delete", None, share_id=sid)
     c.do("container.delete", force=True)
 
 
 def many_end(node, a):
-    """More of them than the agent takes in hand at once; of a target that does not run, for it is their ends that count here."""
+    """More of them than the agent takes in hand at once; of a target that does not run, for it is their ends that count
+    here."""
     n, c, api = 40, Box(node, "many", start=False), local.Local(node)
     a.sh(f"for i in $(seq {n}); do mkdir -p /many/$i; done")
     left = lambda: len(api.do("GET", f"/containers/{a.id}/storage/shares")["shares"])
     for ahead in (4, 16, 64): # until all of them are there before their end
         end = int(time.time() + ahead * harness.SLOW)
-        wishes = [{"op": "share.create", "params": {"share_id": node.new_id(), "source_container_id": a.id, "source_path": f"/many/{i}", "target_container_id": c.id, "mode": "readonly", "expires_at": end}} for i in range(1, n + 1)]
+        wishes = [{
+            "op": "share.create", "params": {
+                "share_id": node.new_id(), "source_container_id": a.id, "source_path": f"/many/{i}",
+                "target_container_id": c.id, "mode": "readonly", "expires_at": end
+            }
+        } for i in range(1, n + 1)]
         states = {node.wait(i)["state"] for i in node.api.ask("orders", orders=wishes)["ids"]}
         there = left()
         if time.time() < end:
@@ -354,7 +428,9 @@ def many_end(node, a):
         host.poll(lambda: left() == 0, 60)
     tap.eq((states, there), ({"succeeded"}, n), f"{n} shares with one end")
     host.poll(lambda: left() == 0 or time.time() > end + 10 * harness.SLOW, ahead + 20, 0.02)
-    tap.ok(left() == 0 and time.time() >= end, "all gone after it, without the minute that the agent waits where nothing is due", left(), time.time() - end)
+    tap.ok(left() == 0 and time.time() >= end,
+           "all gone after it, without the minute that the agent waits where nothing is due", left(),
+           time.time() - end)
     c.do("container.delete", force=True)
 
 
@@ -384,18 +460,24 @@ def attacked(node, a, b):
     def refused(what, make):
         make()
         sid, result = share(node, a, "/att/p", b, alias="attack")
-        tap.ok(result["status"] == "failed" and result["status_message"] and not b.has_mount("/hoody/shares/attack"), f"{what}: refused", result)
+        tap.ok(result["status"] == "failed" and result["status_message"] and not b.has_mount("/hoody/shares/attack"),
+               f"{what}: refused", result)
         tap.eq(b.do("container.restart")["state"], "succeeded", f"{what}: the target starts without it")
         tap.ok(not b.has_mount("/hoody/shares/attack"), f"{what}: nor is it mounted at start")
         node.do("share.delete", None, share_id=sid)
         a.sh("rm -rf /att")
 
-    refused("a link out of the root", lambda: a.sh(f"mkdir -p /att; ln -s /../../../../../../../../../..{outside} /att/p"))
+    refused("a link out of the root",
+            lambda: a.sh(f"mkdir -p /att; ln -s /../../../../../../../../../..{outside} /att/p"))
     refused("a link inside", lambda: a.sh("mkdir -p /att; ln -s /etc /att/p"))
     refused("/proc/self/root", lambda: a.sh("mkdir -p /att; ln -s /proc/self/root /att/p"))
     refused("a fifo", lambda: a.sh("mkdir -p /att; mkfifo /att/p"))
     refused("a socket", lambda: (a.sh("mkdir -p /att"), socket.socket(socket.AF_UNIX).bind(str(root / "att/p"))))
-    refused("a device", lambda: (a.sh("mkdir -p /att"), os.mknod(root / "att/p", 0o600 | stat.S_IFBLK, os.stat("/dev/loop0").st_rdev if os.path.exists("/dev/loop0") else os.makedev(7, 0))))
+    refused(
+        "a device", lambda:
+        (a.sh("mkdir -p /att"),
+         os.mknod(root / "att/p", 0o600 | stat.S_IFBLK,
+                  os.stat("/dev/loop0").st_rdev if os.path.exists("/dev/loop0") else os.makedev(7, 0))))
     refused("a file", lambda: a.sh("mkdir -p /att; echo >/att/p"))
     refused("a link above it", lambda: a.sh("ln -s /tmp /att; mkdir -p /tmp/p"))
     refused("nothing", lambda: None)
@@ -407,7 +489,8 @@ def attacked(node, a, b):
     # A path that is swapped for a link later.
     a.sh(f"umount /att/p; mv /att/p /att/q; ln -s /../../../../../../../..{outside} /att/p")
     report = node.do("share.update", None, share_id=sid)
-    tap.ok(report["result"]["status"] == "failed" and not b.has_mount("/hoody/shares/over"), "a path that became a link is unmounted at the next look", report["result"])
+    tap.ok(report["result"]["status"] == "failed" and not b.has_mount("/hoody/shares/over"),
+           "a path that became a link is unmounted at the next look", report["result"])
     node.do("share.delete", None, share_id=sid)
     # The mount point is the target's to fool with: it stays in its own root.
     b.sh(f"rm -rf /hoody/shares; ln -s /../../../../../../../../..{outside} /hoody/shares")
@@ -427,7 +510,8 @@ def attacked(node, a, b):
         os.symlink("/../../../../../../../../.." + str(outside), top / "evil" / "deep")
         fd = os.open(top, os.O_RDONLY)
         names = (b"p", b"link", b"evil")
-        while not stop.is_set(): # RENAME_EXCHANGE: the path is now the directory, now a link, now a directory with a link in it
+        # RENAME_EXCHANGE: the path is now the directory, now a link, now a directory with a link in it
+        while not stop.is_set():
             for other in names[1:]:
                 libc.renameat2(fd, b"p", fd, other, 2)
                 libc.renameat2(fd, b"p", fd, other, 2)
@@ -438,14 +522,17 @@ def attacked(node, a, b):
     total = {"mounted": 0, "refused": 0, "outside": 0, "left": 0}
     try:
         while swaps[0] < 100000 or total["mounted"] + total["refused"] < 300:
-            done = subprocess.run([harness.BUILD / "tests/tools/mountdrive", node.directory / "pool", node.directory / "run", b.id, str(b.pid()), a.id, "/att/p/deep", "/mnt/raced", "50"],
-                                  capture_output=True, text=True, timeout=120 * harness.SLOW)
+            done = subprocess.run([
+                harness.BUILD / "tests/tools/mountdrive", node.directory / "pool", node.directory / "run", b.id,
+                str(b.pid()), a.id, "/att/p/deep", "/mnt/raced", "50"
+            ], capture_output=True, text=True, timeout=120 * harness.SLOW)
             for k, v in json.loads(done.stdout).items():
                 total[k] += v
     finally:
         stop.set()
         thread.join()
-    tap.ok(total["outside"] == 0 and total["left"] == 0 and total["mounted"] > 0 and total["refused"] > 0, "raced with swaps: never a mount outside of the source's root, never one that stays", total)
+    tap.ok(total["outside"] == 0 and total["left"] == 0 and total["mounted"] > 0 and total["refused"] > 0,
+           "raced with swaps: never a mount outside of the source's root, never one that stays", total)
     tap.figure(f"{swaps[0]} swaps during {total['mounted']} mounts and {total['refused']} refusals")
     raced_points(node, a, b, outside)
     # Nothing was written there either.
@@ -471,12 +558,15 @@ def raced_points(node, a, b, outside):
     thread.start()
     try:
         while swaps[0] < 20000:
-            subprocess.run([harness.BUILD / "tests/tools/mountdrive", node.directory / "pool", node.directory / "run", b.id, str(b.pid()), a.id, "/ok", "/race/x/y/z", "20"], check=True,
-                           capture_output=True, timeout=120 * harness.SLOW)
+            subprocess.run([
+                harness.BUILD / "tests/tools/mountdrive", node.directory / "pool", node.directory / "run", b.id,
+                str(b.pid()), a.id, "/ok", "/race/x/y/z", "20"
+            ], check=True, capture_output=True, timeout=120 * harness.SLOW)
     finally:
         stop.set()
         thread.join()
-    tap.eq((sorted(p.name for p in outside.iterdir()), mounts_of(b, f"/{a.id}/rootfs/ok"), host.mounts_below(outside)), (["OUTSIDE"], [], []),
+    tap.eq((sorted(p.name for p in outside.iterdir()), mounts_of(b, f"/{a.id}/rootfs/ok"), host.mounts_below(outside)),
+           (["OUTSIDE"], [], []),
            "directories above a mount point are swapped: nothing is made or mounted outside, nothing stays")
     tap.figure(f"{swaps[0]} swaps above the mount point")
     b.sh("rm -rf /race")
@@ -489,7 +579,10 @@ def measured(node, api):
     big.mkdir()
     with open(big / "file", "wb") as f:
         f.write(b"x" * (32 << 20))
-    box.sh("mkdir /ramdisk/d; dd if=/dev/zero of=/ramdisk/d/f bs=1M count=1; ln /ramdisk/d/f /ramdisk/again; ln -s /etc /ramdisk/secrets")
+    box.sh(
+        "mkdir /ramdisk/d; dd if=/dev/zero of=/ramdisk/d/f bs=1M count=1; ln /ramdisk/d/f /ramdisk/again; ln -s /etc "
+        "/ramdisk/secrets"
+    )
     inside = node.directory / "run/ramdisk/c" / box.id
     os.symlink(big, inside / "link")
 
@@ -500,7 +593,8 @@ def measured(node, api):
         os.close(fd)
 
     usages = lambda: api.do("GET", f"/containers/{box.id}/stats")["ramdisk"]["usage"]
-    tap.eq(usages(), {"private": 1 << 20, "secrets": 0}, "a file with two names counts once, and a link is no directory of secrets")
+    tap.eq(usages(), {"private": 1 << 20, "secrets": 0},
+           "a file with two names counts once, and a link is no directory of secrets")
     thread = threading.Thread(target=swap)
     thread.start()
     try:
@@ -508,7 +602,8 @@ def measured(node, api):
     finally:
         stop.set()
         thread.join()
-    tap.ok(max(seen) < 4 << 20, "a directory that becomes a link to one of the host's is not followed", sorted(set(seen)))
+    tap.ok(
+        max(seen) < 4 << 20, "a directory that becomes a link to one of the host's is not followed", sorted(set(seen)))
     box.do("container.delete", force=True)
 
 
@@ -524,7 +619,11 @@ def named():
         a.sh("mkdir -p /s; echo 1 >/s/f")
         b.sh("mkdir -p /x /y /z; echo mine >/x/f; mount --bind /x /y; mount -t tmpfs hoody-ramdisk /z; echo mine >/z/f")
         sid, result = share(node, a, "/s", b, mount_path="/mnt/s")
-        tap.eq((result["status"], b.says("cat /mnt/s/f"), b.says("cat /y/f"), b.says("cat /z/f")), ("active", "1", "mine", "mine"), "in a pool below a directory called containers: mounted, and the target's own mounts stay, also what it calls a ramdisk of the agent's")
+        tap.eq((result["status"], b.says("cat /mnt/s/f"), b.says("cat /y/f"), b.says("cat /z/f")), (
+            "active", "1", "mine", "mine"
+        ), "in a pool below a directory called containers: mounted, and the target's own mounts stay, also what it "
+           "calls a ramdisk of the agent's"
+               )
         b.do("container.restart")
         tap.eq(b.says("cat /mnt/s/f"), "1", "also at start")
         node.do("share.delete", None, share_id=sid)
@@ -535,12 +634,16 @@ def named():
 
 
 def later(node):
-    """Containers that are made while something is ordered for their whole project: each order finds what those before it have left."""
+    """Containers that are made while something is ordered for their whole project: each order finds what those before
+    it have left."""
     project, wrong = "0123456789abcdef0123eeee", []
     source = Box(node, "fount", project)
 
     def at_once(*wishes):
-        ids = node.api.ask("orders", orders=[{"op": op, "container_id": cid, "project_id": project, "params": params} if cid else {"op": op, "project_id": project, "params": params} for op, cid, params in wishes])["ids"]
+        ids = node.api.ask(
+            "orders", orders=[{"op": op, "container_id": cid, "project_id": project, "params": params}
+                              if cid else {"op": op, "project_id": project, "params": params}
+                              for op, cid, params in wishes])["ids"]
         return [node.wait(i, 60)["state"] for i in ids]
 
     def made():
@@ -548,11 +651,15 @@ def later(node):
 
     def sees(wish):
         pid = host.init_of(node.prefix, wish[1])
-        return pid and any(line.split()[4] == "/mnt/p" for line in pathlib.Path(f"/proc/{pid}/mountinfo").read_text().splitlines())
+        return pid and any(line.split()[4] == "/mnt/p"
+                           for line in pathlib.Path(f"/proc/{pid}/mountinfo").read_text().splitlines())
 
     for _ in range(4):
         sid, before, middle, after = node.new_id(), made(), made(), made()
-        share = {"share_id": sid, "source_container_id": source.id, "source_path": "/root", "target_project_id": project, "mode": "readonly", "mount_path": "/mnt/p"}
+        share = {
+            "share_id": sid, "source_container_id": source.id, "source_path": "/root", "target_project_id": project,
+            "mode": "readonly", "mount_path": "/mnt/p"
+        }
         ends = at_once(before, ("share.create", None, share), middle)
         ends += at_once(("share.delete", None, {"share_id": sid}), after)
         seen = [sees(x) for x in (before, middle, after)]
@@ -564,7 +671,8 @@ def later(node):
             wrong.append(("created", ends, sees(late)))
         survivor = made()
         ends = at_once(("project.delete", None, {}), survivor)
-        if set(ends) != {"succeeded"} or [node.state(x[1]) for x in (before, middle, after, late, survivor)] != ["absent"] * 4 + ["running"]:
+        if set(ends) != {"succeeded"} or [node.state(x[1]) for x in (before, middle, after, late, survivor)
+                                          ] != ["absent"] * 4 + ["running"]:
             wrong.append(("project", ends, node.state(survivor[1])))
         source.id = survivor[1]
     tap.ok(not wrong, "containers that are made while their project is shared with, or deleted", *wrong[:4])
@@ -573,12 +681,15 @@ def later(node):
 
 def ramdisks(node, api):
     one, two = Box(node, "ram-one"), Box(node, "ram-two")
-    one.sh("echo secret >/ramdisk/s; mkdir -m 700 /ramdisk/secrets; echo 123 >/ramdisk/secrets/k; chown 1000 /ramdisk/s")
-    tap.eq((one.says("stat -c %a:%u /ramdisk"), one.says("stat -f -c %T /ramdisk")), ("700:0", "tmpfs"), "a ramdisk of its own")
+    one.sh(
+        "echo secret >/ramdisk/s; mkdir -m 700 /ramdisk/secrets; echo 123 >/ramdisk/secrets/k; chown 1000 /ramdisk/s")
+    tap.eq((one.says("stat -c %a:%u /ramdisk"), one.says("stat -f -c %T /ramdisk")), ("700:0", "tmpfs"),
+           "a ramdisk of its own")
     tap.eq(two.says("ls /ramdisk"), "", "nobody else sees it")
     one.do("container.stop")
     one.do("container.start")
-    tap.eq((one.says("cat /ramdisk/s"), one.says("stat -c %u /ramdisk/s")), ("secret", "1000"), "it outlives stop and start")
+    tap.eq((one.says("cat /ramdisk/s"), one.says("stat -c %u /ramdisk/s")), ("secret", "1000"),
+           "it outlives stop and start")
     tap.ok(not (one.root() / "ramdisk/s").exists(), "and lies on no disk")
     ram = node.directory / "run/ramdisk"
     tap.ok(os.statvfs(ram).f_blocks * os.statvfs(ram).f_frsize <= 512 << 20, "there is one ceiling for all")
@@ -586,7 +697,8 @@ def ramdisks(node, api):
         report = box.do("container.update", ramdisk_scope="project")
         tap.eq(report["state"], "succeeded", f"{box.name}: shared with its project, while it runs", )
     one.sh("echo ours >/ramdisk/project/f")
-    tap.eq((two.says("cat /ramdisk/project/f"), two.says("stat -c %u /ramdisk/project/f")), ("ours", "0"), "one writes, the other reads, owners right")
+    tap.eq((two.says("cat /ramdisk/project/f"), two.says("stat -c %u /ramdisk/project/f")), ("ours", "0"),
+           "one writes, the other reads, owners right")
     two.do("container.restart")
     tap.eq(two.says("cat /ramdisk/project/f"), "ours", "also mounted at start")
     two.do("container.update", ramdisk_scope="container")
@@ -597,13 +709,18 @@ def ramdisks(node, api):
     tap.ok(two.has_mount("/ramdisk"), "and with one")
     late = Box(node, "late", ramdisk=False)
     late.do("container.update", ramdisk=True, ramdisk_scope="project")
-    tap.ok(late.has_mount("/ramdisk") and late.has_mount("/ramdisk/project"), "one that began without any gets both while it runs")
+    tap.ok(
+        late.has_mount("/ramdisk") and late.has_mount("/ramdisk/project"),
+        "one that began without any gets both while it runs")
     late.do("container.update", ramdisk=False, ramdisk_scope="container")
     late.sh("rmdir /ramdisk; touch /ramdisk")
-    report = late.do("container.update", ramdisk=True, ssh_public_key="ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + "A" * 43, name="later")
-    tap.eq((report["state"], report.get("error", {}).get("data", {}).get("field")), ("failed", "ramdisk"), "where none can be mounted, the order says so")
+    report = late.do("container.update", ramdisk=True,
+                     ssh_public_key="ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + "A" * 43, name="later")
+    tap.eq((report["state"], report.get("error", {}).get("data", {}).get("field")), ("failed", "ramdisk"),
+           "where none can be mounted, the order says so")
     keys = late.root() / "root/.ssh/authorized_keys"
-    tap.eq((keys.exists() and "ssh-ed25519" in keys.read_text(), (late.root() / "etc/hostname").read_text()), (False, "late\n"), "and what it has written before is taken back")
+    tap.eq((keys.exists() and "ssh-ed25519" in keys.read_text(), (late.root() / "etc/hostname").read_text()),
+           (False, "late\n"), "and what it has written before is taken back")
     late.do("container.delete", force=True)
     one.sh("ln -s /etc /rl; rm -rf /ramdisk 2>/dev/null; true")
     for box in (one, two):
@@ -613,12 +730,14 @@ def ramdisks(node, api):
 def kvm(node):
     if not pathlib.Path("/dev/kvm").exists():
         report = node.do("container.create", node.new_id(), image=harness.IMAGE, kvm=True)
-        tap.eq((report["state"], report["error"]["data"]["field"]), ("failed", "kvm"), "no /dev/kvm on this host: refused, and says so")
+        tap.eq((report["state"], report["error"]["data"]["field"]), ("failed", "kvm"),
+               "no /dev/kvm on this host: refused, and says so")
         return
     box = Box(node, "virtual", kvm=True)
     got = in_container(box.pid(), lambda: os.open("/dev/kvm", os.O_RDWR) > 0)
     tap.eq(got, True, "container root opens /dev/kvm")
-    tap.eq(box.do("container.kvm", kvm=False)["error"]["code"], "OPERATION_STATE_CONFLICT", "withdrawn while stopped only")
+    tap.eq(
+        box.do("container.kvm", kvm=False)["error"]["code"], "OPERATION_STATE_CONFLICT", "withdrawn while stopped only")
     box.do("container.stop")
     box.do("container.kvm", kvm=False)
     box.do("container.start")

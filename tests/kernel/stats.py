@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Statistics against what the kernel and lxc-info say, reports of them, and metrics against promtool and a real Prometheus, which also evaluates the dashboard's queries and the alert rules."""
+"""Statistics against what the kernel and lxc-info say, reports of them, and metrics against promtool and a real
+Prometheus, which also evaluates the dashboard's queries and the alert rules."""
 import json
 import os
 import pathlib
@@ -40,46 +41,70 @@ def near(a, b, slack=0.1, least=0):
 def complete(s, name):
     """Every member of the published object, of its published type."""
     number = (int, float)
-    cpu, memory = {"usage": int, "allocated_time": int, "usage_percent": number}, {n: number for n in ("usage", "total", "usage_percent", "swap_usage", "swap_usage_peak", "usage_peak")}
-    counters = [f"{what}_{way}" for what in ("bytes", "packets", "errors") for way in ("received", "sent")] + ["packets_dropped_inbound", "packets_dropped_outbound"]
-    network = {"interface": str, "addresses": [{n: str for n in ("address", "family", "netmask", "scope")}], "counters": {n: int for n in counters}, "state": str, "type": str}
-    want = {"id": str, "project_id": str, "project_name": (str, type(None)), "server_name": (str, type(None)), "subserver_name": str, "status": str, "status_code": int, "processes": int, "started_at": str,
-            "cpu": cpu, "memory": memory, "disk": {"root": {"total": int, "usage": (int, type(None))}}, "network": [network], "processing_time": str,
-            "ramdisk": {"scope": str, "shared_pool_maximum": int, "capacity_reserved": bool, "usage": {"private": int, "secrets": int}}}
+    cpu, memory = {"usage": int, "allocated_time": int, "usage_percent": number}, {
+        n: number for n in ("usage", "total", "usage_percent", "swap_usage", "swap_usage_peak", "usage_peak")
+    }
+    counters = [f"{what}_{way}" for what in ("bytes", "packets", "errors")
+                for way in ("received", "sent")] + ["packets_dropped_inbound", "packets_dropped_outbound"]
+    network = {
+        "interface": str, "addresses": [{n: str for n in ("address", "family", "netmask", "scope")}],
+        "counters": {n: int for n in counters}, "state": str, "type": str
+    }
+    want = {
+        "id": str, "project_id": str, "project_name": (str, type(None)), "server_name": (str, type(None)),
+        "subserver_name": str, "status": str, "status_code": int, "processes": int, "started_at": str, "cpu": cpu,
+        "memory": memory, "disk": {"root": {"total": int, "usage": (int, type(None))}}, "network": [network],
+        "processing_time": str, "ramdisk": {
+            "scope": str, "shared_pool_maximum": int, "capacity_reserved": bool,
+            "usage": {"private": int, "secrets": int}
+        }
+    }
 
     def wrong(want, got, at):
         if isinstance(want, dict):
-            return [w for k, v in want.items() for w in (wrong(v, got[k], f"{at}.{k}") if isinstance(got, dict) and k in got else [f"{at}.{k} is missing"])]
+            return [
+                w for k, v in want.items() for w in (
+                    wrong(v, got[k], f"{at}.{k}") if isinstance(got, dict) and k in got else [f"{at}.{k} is missing"])
+            ]
         if isinstance(want, list):
-            return [w for i, v in enumerate(got) for w in wrong(want[0], v, f"{at}[{i}]")] if got else [f"{at} is empty"]
+            return [w for i, v in enumerate(got)
+                    for w in wrong(want[0], v, f"{at}[{i}]")] if got else [f"{at} is empty"]
         return [] if isinstance(got, want) else [f"{at}: {got!r}"]
 
     tap.eq(wrong(want, s, "stats"), [], name)
 
 
 def values(node, api, cid):
-    node.ctl("exec", cid, "sh", "-c", "dd if=/dev/zero of=/ramdisk/held bs=1M count=64; i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done") # something to count
+    # something to count
+    node.ctl("exec", cid, "sh", "-c",
+             "dd if=/dev/zero of=/ramdisk/held bs=1M count=64; i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done")
     s = api.do("GET", f"/containers/{cid}/stats")
     complete(s, "all that is published is there")
     tap.ok(s["memory"]["usage"] >= 64 << 20 and s["cpu"]["usage"] > 100_000_000, "what it has used is counted", s)
-    tap.eq(s["memory"]["usage_percent"], round(s["memory"]["usage"] / s["memory"]["total"] * 100, 2), "a share of the limit")
+    tap.eq(s["memory"]["usage_percent"], round(s["memory"]["usage"] / s["memory"]["total"] * 100, 2),
+           "a share of the limit")
     node.ctl("exec", cid, "rm", "/ramdisk/held")
     node.ctl("exec", cid, "sh", "-c", "dd if=/dev/zero of=/ramdisk/held bs=1M count=40")
     s = api.do("GET", f"/containers/{cid}/stats")
     v1 = group_file(node, cid, "cpuacct.usage")
     ns = int(v1) if v1 else int(re.search(r"usage_usec (\d+)", group_file(node, cid, "cpu.stat"))[1]) * 1000
     tap.ok(s["cpu"]["usage"] <= ns and near(s["cpu"]["usage"], ns, 0.05), "cpu is the cgroup's", s["cpu"], ns)
-    tap.ok(near(s["memory"]["usage"], int(group_file(node, cid, "memory.current", "memory.usage_in_bytes"))), "memory is the cgroup's", s["memory"])
+    tap.ok(near(s["memory"]["usage"], int(group_file(node, cid, "memory.current", "memory.usage_in_bytes"))),
+           "memory is the cgroup's", s["memory"])
     tap.eq(s["processes"], int(group_file(node, cid, "pids.current")), "processes are the cgroup's")
     tap.eq((s["status"], s["status_code"], s["memory"]["total"]), ("Running", 103, 256 << 20), "state and limit")
     cores = 1.5
-    tap.eq((s["cpu"]["allocated_time"], s["cpu"]["usage_percent"]), (int(cores * 1e9), round(s["cpu"]["usage"] / (cores * 1e9) * 100, 1)), "the published formula")
-    started = int(pathlib.Path(f"/proc/{host.init_of(node.prefix, cid)}/stat").read_text().rsplit(")", 1)[1].split()[19]) / os.sysconf("SC_CLK_TCK")
+    tap.eq((s["cpu"]["allocated_time"], s["cpu"]["usage_percent"]),
+           (int(cores * 1e9), round(s["cpu"]["usage"] / (cores * 1e9) * 100, 1)), "the published formula")
+    started = int(
+        pathlib.Path(f"/proc/{host.init_of(node.prefix, cid)}/stat").read_text().rsplit(
+            ")", 1)[1].split()[19]) / os.sysconf("SC_CLK_TCK")
     boot = time.time() - float(pathlib.Path("/proc/uptime").read_text().split()[0])
     got = time.strptime(s["started_at"].split(".")[0], "%Y-%m-%dT%H:%M:%S")
     import calendar
     tap.ok(abs(calendar.timegm(got) - (boot + started)) < 2, "started_at is init's", s["started_at"])
-    info = subprocess.run(["lxc-info", "-P", node.directory / "state/lxc", "-n", cid, "-S", "-H"], capture_output=True, text=True).stdout
+    info = subprocess.run(["lxc-info", "-P", node.directory / "state/lxc", "-n", cid, "-S", "-H"], capture_output=True,
+                          text=True).stdout
     memory = re.search(r"Memory use:\s+(\d+)", info)
     if memory:
         tap.ok(near(int(memory[1]), s["memory"]["usage"]), "lxc-info says the same of memory", info, s["memory"])
@@ -91,17 +116,27 @@ def values(node, api, cid):
     else:
         tap.skip("lxc-info on the processors", "it says nothing of them on this host")
     address = api.do("GET", f"/containers/{cid}/stats")["network"][0]["addresses"][0]["address"]
-    link = json.loads(subprocess.run(["ip", "-j", "route", "get", address], capture_output=True, text=True).stdout)[0]["dev"]
+    link = json.loads(subprocess.run(["ip", "-j", "route", "get", address], capture_output=True,
+                                     text=True).stdout)[0]["dev"]
     for _ in range(20): # a packet may come between
-        ip = json.loads(subprocess.run(["ip", "-j", "-s", "link", "show", "dev", link], capture_output=True, text=True).stdout)[0]["stats64"]
+        ip = json.loads(
+            subprocess.run(["ip", "-j", "-s", "link", "show", "dev", link], capture_output=True,
+                           text=True).stdout)[0]["stats64"]
         n = api.do("GET", f"/containers/{cid}/stats")["network"][0]
         if n["counters"]["packets_received"] == ip["tx"]["packets"]:
             break
-    tap.eq((n["counters"]["bytes_sent"], n["counters"]["packets_received"], n["counters"]["bytes_received"]), (ip["rx"]["bytes"], ip["tx"]["packets"], ip["tx"]["bytes"]), "the link's counters are ip's, from its side")
-    tap.eq((n["interface"], n["addresses"][0]["netmask"], n["state"]), ("eth0", "32", "up"), "as the public form has them")
-    node.ctl("exec", cid, "sh", "-c", "rm /ramdisk/held; dd if=/dev/zero of=/ramdisk/f bs=1M count=3; mkdir /ramdisk/secrets; dd if=/dev/zero of=/ramdisk/secrets/s bs=1M count=1")
+    tap.eq((n["counters"]["bytes_sent"], n["counters"]["packets_received"], n["counters"]["bytes_received"]),
+           (ip["rx"]["bytes"], ip["tx"]["packets"], ip["tx"]["bytes"]), "the link's counters are ip's, from its side")
+    tap.eq((n["interface"], n["addresses"][0]["netmask"], n["state"]), ("eth0", "32", "up"),
+           "as the public form has them")
+    node.ctl(
+        "exec", cid, "sh", "-c",
+        "rm /ramdisk/held; dd if=/dev/zero of=/ramdisk/f bs=1M count=3; mkdir /ramdisk/secrets; dd if=/dev/zero "
+        "of=/ramdisk/secrets/s bs=1M count=1"
+    )
     r = api.do("GET", f"/containers/{cid}/stats")["ramdisk"]
-    tap.eq((r["usage"]["private"], r["usage"]["secrets"], r["scope"], r["capacity_reserved"]), (4 << 20, 1 << 20, "container", False), "the ramdisk is measured for who asks")
+    tap.eq((r["usage"]["private"], r["usage"]["secrets"], r["scope"], r["capacity_reserved"]),
+           (4 << 20, 1 << 20, "container", False), "the ramdisk is measured for who asks")
 
 
 def states(node, api, cid):
@@ -113,7 +148,8 @@ def states(node, api, cid):
     tap.ok(api.do("GET", f"/containers/{cid}/stats")["cpu"]["usage"] < 5_000_000_000, "after a restart it counts anew")
     node.do("container.stop", cid)
     s = api.do("GET", f"/containers/{cid}/stats")
-    tap.eq((s["status"], s["status_code"], s["cpu"], s["memory"], s["processes"], s["network"], s["started_at"]), ("Stopped", 102, None, None, 0, [], None), "stopped: nothing runs")
+    tap.eq((s["status"], s["status_code"], s["cpu"], s["memory"], s["processes"], s["network"], s["started_at"]),
+           ("Stopped", 102, None, None, 0, [], None), "stopped: nothing runs")
     node.do("container.start", cid)
     p = api.do("GET", f"/projects/{harness.PROJECT}/stats")
     tap.eq((len(p["stats"]), p["summary"]["container_count"]), (2, 2), "a project's")
@@ -130,19 +166,26 @@ def sent(node):
     s = newest()["stats"]
     tap.eq((s["interval_ms"], len(s["containers"]), s["dropped"]), (1000, 2, 0), "with what every container uses")
     n = s["node"]
-    tap.ok(n["cores"] == os.cpu_count() and n["agent"]["rss_bytes"] > 1 << 20 and n["storage"]["total_bytes"] > 0, "and the node", n)
-    tap.ok(node.last_seq() - before <= 2 and not node.reports(kind="node.stats"), "none of it is a report, which would be kept", node.last_seq() - before)
+    tap.ok(n["cores"] == os.cpu_count() and n["agent"]["rss_bytes"] > 1 << 20 and n["storage"]["total_bytes"] > 0,
+           "and the node", n)
+    tap.ok(node.last_seq() - before <= 2 and not node.reports(kind="node.stats"),
+           "none of it is a report, which would be kept",
+           node.last_seq() - before)
     node.api.ask("misbehave", what="5xx", on="stats")
-    tap.ok(host.poll(lambda: newest()["stats"]["dropped"] == 1, 10, 0.05), "what the API could not take is counted, and not sent again", newest()["stats"]["dropped"])
+    tap.ok(host.poll(lambda: newest()["stats"]["dropped"] == 1, 10, 0.05),
+           "what the API could not take is counted, and not sent again",
+           newest()["stats"]["dropped"])
     tap.eq(node.hoodyctl("status")["control"]["state"], "connected", "and is no word about the API")
     lease()
     count = newest()["count"]
     time.sleep(2.5)
-    tap.ok(newest()["count"] <= count + 1, "the lease is over: nobody looks, and hardly any are sent", newest()["count"] - count)
+    tap.ok(newest()["count"] <= count + 1, "the lease is over: nobody looks, and hardly any are sent",
+           newest()["count"] - count)
 
 
 def disks():
-    with loop.FileSystem("btrfs", 512) as fs, harness.Node(conf={"Storage": {"Pool": fs.pool, "Driver": "auto"}}) as node:
+    with loop.FileSystem("btrfs",
+                         512) as fs, harness.Node(conf={"Storage": {"Pool": fs.pool, "Driver": "auto"}}) as node:
         api, cid = local.Local(node), node.new_id()
         node.do("container.create", cid, image=harness.IMAGE, name="disk", limits={"disk_bytes": 100 << 20})
         node.ctl("exec", "disk", "sh", "-c", "dd if=/dev/urandom of=/f bs=1M count=20; sync")
@@ -158,8 +201,12 @@ def addresses():
         api, cid = local.Local(node), node.new_id()
         node.do("container.create", cid, image=harness.IMAGE, name="six")
         told = api.do("GET", f"/containers/{cid}/stats")["network"][0]["addresses"]
-        shown = re.findall(r"(inet6?) (\S+)/(\d+)[^\n]*scope global", node.ctl("exec", cid, "ip", "-o", "addr", "show", "eth0")[1].replace("scope global", " scope global"))
-        tap.eq(sorted((a["family"], a["address"], a["netmask"]) for a in told), sorted((f, a.lower(), n) for f, a, n in shown), "a container's IPv4 and IPv6 addresses are those that it has")
+        shown = re.findall(
+            r"(inet6?) (\S+)/(\d+)[^\n]*scope global",
+            node.ctl("exec", cid, "ip", "-o", "addr", "show", "eth0")[1].replace("scope global", " scope global"))
+        tap.eq(sorted((a["family"], a["address"], a["netmask"]) for a in told),
+               sorted((f, a.lower(), n) for f, a, n in shown),
+               "a container's IPv4 and IPv6 addresses are those that it has")
         seen = node.last_seq()
         node.do("node.resync", None)
         row = node.wait_report("node.inventory", after=seen)["containers"][0]
@@ -191,10 +238,16 @@ def metrics(node, api, port, cid):
     tap.eq((done.returncode, done.stdout + done.stderr), (0, ""), "promtool has nothing to say against it")
     documented(text)
     kind, text = scrape(port, "application/openmetrics-text; version=1.0.0")
-    tap.ok(kind.startswith("application/openmetrics-text") and text.endswith("# EOF\n") and "# TYPE hoody_orders counter" in text, "OpenMetrics for who asks for it", kind)
-    out = subprocess.run(["curl", "-s", "--unix-socket", node.directory / "run/debug.sock", "http://node/metrics"], capture_output=True, text=True).stdout
-    tap.ok(f'hoody_container_running{{container_id="{cid}",project_id="{harness.PROJECT}"}} 1' in out, "on the debug socket too")
-    tap.ok(re.search(r'hoody_orders_total\{op="container.create",result="succeeded"\} 2', out) and 'hoody_order_duration_seconds_count{op="container.create"} 2' in out, "orders are counted")
+    tap.ok(
+        kind.startswith("application/openmetrics-text") and text.endswith("# EOF\n")
+        and "# TYPE hoody_orders counter" in text, "OpenMetrics for who asks for it", kind)
+    out = subprocess.run(["curl", "-s", "--unix-socket", node.directory / "run/debug.sock", "http://node/metrics"],
+                         capture_output=True, text=True).stdout
+    tap.ok(f'hoody_container_running{{container_id="{cid}",project_id="{harness.PROJECT}"}} 1' in out,
+           "on the debug socket too")
+    tap.ok(
+        re.search(r'hoody_orders_total\{op="container.create",result="succeeded"\} 2', out)
+        and 'hoody_order_duration_seconds_count{op="container.create"} 2' in out, "orders are counted")
     s = socket.create_connection(("127.0.0.1", port))
     s.sendall(b"GET /api/v1/containers HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
     answer = b""
@@ -212,19 +265,26 @@ def queries():
 
 
 def prometheus(node, port, cid):
-    tap.eq(subprocess.run(["promtool", "check", "rules", TOP / "packaging/monitoring/alerts.yml"], capture_output=True).returncode, 0, "promtool accepts the alert rules")
+    tap.eq(
+        subprocess.run(["promtool", "check", "rules", TOP / "packaging/monitoring/alerts.yml"],
+                       capture_output=True).returncode, 0, "promtool accepts the alert rules")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         web = free.getsockname()[1]
     home = node.directory / "prometheus"
     home.mkdir()
-    (home / "p.yml").write_text(f"global: {{scrape_interval: 1s, evaluation_interval: 1s}}\nrule_files: [{TOP}/packaging/monitoring/alerts.yml]\nscrape_configs:\n"
-                                f"- job_name: hoody-agent\n  static_configs: [{{targets: ['127.0.0.1:{port}']}}]\n")
-    server = subprocess.Popen(["prometheus", f"--config.file={home}/p.yml", f"--storage.tsdb.path={home}/data", f"--web.listen-address=127.0.0.1:{web}", "--log.level=error"],
-                              stdout=subprocess.DEVNULL, stderr=open(home / "log", "wb"))
+    (home / "p.yml").write_text(
+        f"global: {{scrape_interval: 1s, evaluation_interval: 1s}}\nrule_files: "
+        f"[{TOP}/packaging/monitoring/alerts.yml]\nscrape_configs:\n"
+        f"- job_name: hoody-agent\n  static_configs: [{{targets: ['127.0.0.1:{port}']}}]\n")
+    server = subprocess.Popen([
+        "prometheus", f"--config.file={home}/p.yml", f"--storage.tsdb.path={home}/data",
+        f"--web.listen-address=127.0.0.1:{web}", "--log.level=error"
+    ], stdout=subprocess.DEVNULL, stderr=open(home / "log", "wb"))
 
     def ask(path, **args):
-        with urllib.request.urlopen(f"http://127.0.0.1:{web}/api/v1/{path}?{urllib.parse.urlencode(args)}", timeout=10 * harness.SLOW) as a:
+        with urllib.request.urlopen(f"http://127.0.0.1:{web}/api/v1/{path}?{urllib.parse.urlencode(args)}",
+                                    timeout=10 * harness.SLOW) as a:
             return json.loads(a.read())["data"]
 
     def up():
@@ -245,7 +305,9 @@ def prometheus(node, port, cid):
         work.join()
         tap.eq(missing, [], f"all {len(list(queries()))} queries of the dashboard return data")
         rules = ask("rules")["groups"][0]["rules"]
-        tap.ok(len(rules) >= 9 and all(r["health"] == "ok" for r in rules), "the alert rules are evaluated", [(r["name"], r["health"]) for r in rules])
+        tap.ok(
+            len(rules) >= 9 and all(r["health"] == "ok" for r in rules), "the alert rules are evaluated",
+            [(r["name"], r["health"]) for r in rules])
         target = ask("targets")["activeTargets"][0]
         tap.eq(target["lastError"], "", "and no scrape failed")
     finally:
@@ -261,7 +323,8 @@ def main():
         port = free.getsockname()[1]
     with harness.Node(conf={"Metrics": {"Listen": f"127.0.0.1:{port}"}, "Control": {"StatsIntervalSec": "1"}}) as node:
         api, cid, second = local.Local(node), node.new_id(), node.new_id()
-        node.do("container.create", cid, image=harness.IMAGE, name='odd-name', limits={"memory_bytes": 256 << 20, "cpu_cores": 1.5})
+        node.do("container.create", cid, image=harness.IMAGE, name='odd-name',
+                limits={"memory_bytes": 256 << 20, "cpu_cores": 1.5})
         node.do("container.create", second, image=harness.IMAGE, name="second", ramdisk=False)
         tap.ok("ramdisk" not in api.do("GET", f"/containers/{second}/stats"), "no ramdisk, no word of it")
         node.ctl("exec", cid, "sh", "-c", "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; ping -c2 169.254.1.1")

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Fidelity: everything that is hard to copy, through container → snapshot → restore → copy → sync, on btrfs, on xfs with reflink and on ext4; compared by a tool that is not the code under test."""
+"""Fidelity: everything that is hard to copy, through container → snapshot → restore → copy → sync, on btrfs, on xfs
+with reflink and on ext4; compared by a tool that is not the code under test."""
 import os
 import pathlib
 import subprocess
@@ -61,25 +62,33 @@ def walk(kind):
         cid, copy, third = node.new_id(), node.new_id(), node.new_id()
         root, snapshot = root_of(fs, cid), lambda c, n: fs.pool / "containers" / c / "snapshots" / n
         before = fs.free()
-        tap.eq(node.do("container.create", cid, image=harness.IMAGE, name="tree", start=False, ramdisk=False)["state"], "succeeded", f"{kind}: a container")
+        tap.eq(
+            node.do("container.create", cid, image=harness.IMAGE, name="tree", start=False, ramdisk=False)["state"],
+            "succeeded", f"{kind}: a container")
         tree.build(root / "srv")
         was = tree.picture(root)
         tap.eq(node.do("snapshot.create", cid, alias="one")["state"], "succeeded", f"{kind}: snapshot")
         same(root, snapshot(cid, "one"), f"{kind}: the snapshot is the root, in every respect")
         change(root)
         same(snapshot(cid, "one"), snapshot(cid, "one"), f"{kind}: the picture is stable")
-        tap.eq(tree.differences(was, tree.picture(snapshot(cid, "one"))), [], f"{kind}: changes of the root don't reach the snapshot")
+        tap.eq(tree.differences(was, tree.picture(snapshot(cid, "one"))), [],
+               f"{kind}: changes of the root don't reach the snapshot")
         changed = tree.picture(root)
-        tap.eq(node.do("container.copy", copy, source_container_id=cid, name="copy", start=False)["state"], "succeeded", f"{kind}: copy")
+        tap.eq(
+            node.do("container.copy", copy, source_container_id=cid, name="copy", start=False)["state"], "succeeded",
+            f"{kind}: copy")
         same(root, root_of(fs, copy), f"{kind}: the copy is the root, but for what is its own", OWN)
         tap.eq((root_of(fs, copy) / "etc/hostname").read_text(), "copy\n", f"{kind}: it has a name of its own")
         same(snapshot(cid, "one"), snapshot(copy, "one"), f"{kind}: and all snapshots")
-        tap.eq(node.do("container.copy", third, source_container_id=cid, source_snapshot="one", start=False)["state"], "succeeded", f"{kind}: copy of a snapshot")
+        tap.eq(
+            node.do("container.copy", third, source_container_id=cid, source_snapshot="one", start=False)["state"],
+            "succeeded", f"{kind}: copy of a snapshot")
         same(snapshot(cid, "one"), root_of(fs, third), f"{kind}: it is the snapshot", OWN)
         tap.eq(node.do("snapshot.restore", cid, name="one")["state"], "succeeded", f"{kind}: restore")
         tap.eq(node.do("container.force-stop", cid)["state"], "succeeded", f"{kind}: stopped")
         running = tuple(os.fsencode(v) for v in VOLATILE)
-        same(snapshot(cid, "one"), root, f"{kind}: the root is the snapshot again, apart from what its start wrote", running)
+        same(snapshot(cid, "one"), root, f"{kind}: the root is the snapshot again, apart from what its start wrote",
+             running)
         for n in (1, 2):
             (root / "srv" / f"new{n}").write_text("n")
             if n == 2:
@@ -89,13 +98,16 @@ def walk(kind):
             tap.eq((root_of(fs, copy) / "etc/hostname").read_text(), "copy\n", f"{kind}: under its own name")
         node.do("container.update", copy, ssh_public_key=KEY)
         node.do("container.sync", copy)
-        own = (root_of(fs, copy) / "root/.ssh/authorized_keys").read_text(), (root_of(fs, copy) / "etc/environment").read_text()
-        tap.ok(KEY in own[0] and f"HOODY_CONTAINER_ID={copy}" in own[1], f"{kind}: with its own key and variables, though it does not run", own)
+        own = (root_of(fs, copy) / "root/.ssh/authorized_keys").read_text(), (root_of(fs, copy) /
+                                                                              "etc/environment").read_text()
+        tap.ok(KEY in own[0] and f"HOODY_CONTAINER_ID={copy}" in own[1],
+               f"{kind}: with its own key and variables, though it does not run", own)
         tap.ok(tree.differences(changed, tree.picture(root)), f"{kind}: and not what it was")
         for c in (third, copy, cid):
             tap.eq(node.do("container.delete", c, force=True)["state"], "succeeded", f"{kind}: deleted")
         host.poll(lambda: not node.leaks(), 3)
-        tap.eq((node.leaks(), os.listdir(fs.pool / "containers"), node.sanitizer_words()), ([], [], []), f"{kind}: nothing is left")
+        tap.eq((node.leaks(), os.listdir(fs.pool / "containers"), node.sanitizer_words()), ([], [], []),
+               f"{kind}: nothing is left")
         tap.ok(before - fs.free() < 16 << 20, f"{kind}: and the space is back", before, fs.free())
 
 
@@ -105,7 +117,16 @@ def subvolumes():
 #include <linux/btrfs.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
-int main(void) { struct btrfs_ioctl_vol_args a = { .name = "sub" }; int fd = open("/srv", O_RDONLY); if (ioctl(fd, BTRFS_IOC_SUBVOL_CREATE, &a) < 0) perror("no"); else puts("made"); return 0; }
+int main(void)
+{
+	struct btrfs_ioctl_vol_args a = { .name = "sub" };
+
+	if (ioctl(open("/srv", O_RDONLY), BTRFS_IOC_SUBVOL_CREATE, &a) < 0)
+		perror("no");
+	else
+		puts("made");
+	return 0;
+}
 """
     with loop.FileSystem("btrfs", 256) as fs, harness.Node(conf={"Storage": {"Pool": fs.pool}}) as node:
         cid = node.new_id()
@@ -113,7 +134,8 @@ int main(void) { struct btrfs_ioctl_vol_args a = { .name = "sub" }; int fd = ope
         (root_of(fs, cid) / "srv").mkdir()
         os.chown(root_of(fs, cid) / "srv", 0, 0)
         subprocess.run(["gcc", "-static", "-x", "c", "-", "-o", root_of(fs, cid) / "bin/try"], input=source, check=True)
-        tap.eq(node.ctl("exec", "web", "try"), (0, "", "no: Operation not permitted\n"), "btrfs: a container makes no subvolumes")
+        tap.eq(node.ctl("exec", "web", "try"), (0, "", "no: Operation not permitted\n"),
+               "btrfs: a container makes no subvolumes")
         node.do("container.delete", cid, force=True)
 
 
@@ -124,29 +146,38 @@ def removal():
         node.do("container.create", cid, image=harness.IMAGE, start=False)
         subprocess.run(["btrfs", "subvolume", "create", root_of(fs, cid) / "sub"], check=True, capture_output=True)
         node.do("snapshot.create", cid, alias="sealed")
-        tap.eq(node.do("container.delete", cid)["state"], "succeeded", "btrfs: a root with a subvolume in it, and a sealed snapshot of it, are deleted")
+        tap.eq(
+            node.do("container.delete", cid)["state"], "succeeded",
+            "btrfs: a root with a subvolume in it, and a sealed snapshot of it, are deleted")
         tap.eq(os.listdir(fs.pool / "containers"), [], "btrfs: nothing is left")
 
 
-COUNTER = "i=0; while :; do i=$((i+1)); printf %09d $i | dd of=/srv/a conv=notrunc; printf %09d $i | dd of=/srv/b conv=notrunc; done 2>/dev/null"
+COUNTER = ("i=0; while :; do i=$((i+1)); printf %09d $i | dd of=/srv/a conv=notrunc; "
+           "printf %09d $i | dd of=/srv/b conv=notrunc; done 2>/dev/null")
 
 
 def instant(kind):
-    """A container counts in two files, one after the other: whoever sees them at one instant sees the same number, or one more in the first."""
+    """A container counts in two files, one after the other: whoever sees them at one instant sees the same number, or
+    one more in the first."""
     with loop.FileSystem(kind, 2048) as fs, harness.Node(conf={"Storage": {"Pool": fs.pool, "Driver": "auto"}}) as node:
         cid = node.new_id()
         node.do("container.create", cid, image=harness.IMAGE, name="web")
         (root_of(fs, cid) / "srv" / "many").mkdir(parents=True)
         for n in range(3000):
             (root_of(fs, cid) / "srv" / "many" / str(n)).write_text(str(n))
-        counter = subprocess.Popen([harness.BUILD / "agent/hoodyctl", "--config", node.directory / "agent.conf", "exec", "web", "sh", "-c", COUNTER], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        counter = subprocess.Popen([
+            harness.BUILD / "agent/hoodyctl", "--config", node.directory / "agent.conf", "exec", "web", "sh", "-c",
+            COUNTER
+        ], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         host.poll(lambda: (root_of(fs, cid) / "srv/b").exists(), 5)
         seen = []
         for n in range(12):
             node.do("snapshot.create", cid, alias=f"s{n}")
             a, b = ((fs.pool / "containers" / cid / "snapshots" / f"s{n}" / "srv" / f).read_text() for f in "ab")
             seen.append((int(a or 0), int(b or 0)))
-        tap.ok(all(a in (b, b + 1) for a, b in seen) and seen[-1][0] > seen[0][0], f"{kind}: each snapshot of a running container is of one instant", seen)
+        tap.ok(
+            all(a in (b, b + 1) for a, b in seen) and seen[-1][0] > seen[0][0],
+            f"{kind}: each snapshot of a running container is of one instant", seen)
         if kind != "btrfs":
             held_and_killed(fs, node, cid, kind)
         counter.kill()
@@ -163,7 +194,8 @@ def held_and_killed(fs, node, cid, kind):
         thawed = host.poll(lambda: not host.is_frozen(node.prefix, cid), 3)
         before = (root_of(fs, cid) / "srv/a").read_text()
         going = host.poll(lambda: (root_of(fs, cid) / "srv/a").read_text() != before, 3)
-        tap.ok(caught and thawed and going, f"{kind}: the {who} dies while the container is held, and it goes on", caught, thawed, going)
+        tap.ok(caught and thawed and going, f"{kind}: the {who} dies while the container is held, and it goes on",
+               caught, thawed, going)
         if who == "agent":
             node.start_agent()
         node.wait(order)

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""hoody-worker alone: each job done twice and undone twice, half-done ones cleared away, a stopped monitor, jobs that wait for each other, and what a container's processes inherit, held against those of a bare lxc-start."""
+"""hoody-worker alone: each job done twice and undone twice, half-done ones cleared away, a stopped monitor, jobs that
+wait for each other, and what a container's processes inherit, held against those of a bare lxc-start."""
 import contextlib
 import errno
 import fcntl
@@ -35,7 +36,8 @@ class Worker:
             os.dup2(theirs.fileno(), 3)
             os.set_inheritable(3, True)
 
-        self.process = subprocess.Popen([str(harness.BUILD / "agent/hoody-worker")], preexec_fn=as_three, close_fds=False, env=os.environ if before else {}, stdin=subprocess.DEVNULL)
+        self.process = subprocess.Popen([str(harness.BUILD / "agent/hoody-worker")], preexec_fn=as_three,
+                                        close_fds=False, env=os.environ if before else {}, stdin=subprocess.DEVNULL)
         theirs.close()
         self.sock = ours
 
@@ -71,9 +73,13 @@ class Place:
         self.limits = {"memory_bytes": 64 << 20, "pids": 64, "cpu_cores": 0.5}
 
     def job(self, name, verb="act", **params):
-        return {"job": name, "verb": verb, "paths": {n: str(self.directory / n) for n in ("lxc", "pool", "run")}, "driver": "dir", "cgroup_prefix": self.prefix,
-                "container": {"id": self.cid, "project_id": harness.PROJECT, "name": "k", "image": harness.IMAGE, "id_base": self.base, "autostart": False, "limits": self.limits},
-                "params": params}
+        return {
+            "job": name, "verb": verb, "paths": {n: str(self.directory / n) for n in ("lxc", "pool", "run")},
+            "driver": "dir", "cgroup_prefix": self.prefix, "container": {
+                "id": self.cid, "project_id": harness.PROJECT, "name": "k", "image": harness.IMAGE,
+                "id_base": self.base, "autostart": False, "limits": self.limits
+            }, "params": params
+        }
 
     def root(self):
         return self.directory / "pool" / "containers" / self.cid / "rootfs"
@@ -114,7 +120,8 @@ def each_job(p):
     p.twice("launch", "undo", p.nothing_runs, "the start is undone")
     p.twice("rootfs", "undo", lambda: not p.root().parent.exists(), "the root is gone")
     p.twice("rootfs", "act", lambda: (p.root() / "bin/busybox").exists(), "the root is there")
-    p.twice("rootfs-remove", "act", lambda: not p.root().parent.exists() and not (p.directory / "lxc" / p.cid).exists(), "everything is gone")
+    p.twice("rootfs-remove", "act", lambda: not p.root().parent.exists() and not (p.directory / "lxc" / p.cid).exists(),
+            "everything is gone")
     tap.ok(p.do("launch") > 0, "nothing can be launched without a root")
     tap.eq([p.do("launch", "undo") for _ in range(2)], [0, 0], "that is undone too")
     tap.ok(p.nothing_runs(), "and nothing runs")
@@ -123,7 +130,8 @@ def each_job(p):
 
 def hears(pid, number):
     """Does it catch the signal, or wait for signals? (Those that it waits for stand in no mask.)"""
-    return int(host.status(pid)["SigCgt"], 16) >> number - 1 & 1 or "sigtimedwait" in pathlib.Path(f"/proc/{pid}/wchan").read_text()
+    return int(host.status(pid)["SigCgt"], 16) >> number - 1 & 1 or "sigtimedwait" in pathlib.Path(
+        f"/proc/{pid}/wchan").read_text()
 
 
 def host_goes_down(p):
@@ -133,16 +141,23 @@ def host_goes_down(p):
     table.write_text("::shutdown:/bin/busybox sh -c 'sleep 1; echo ended >/told'\n" + before)
     tap.eq(p.do("launch"), 0, "launched")
     host.poll(lambda: host.age_s(host.init_of(p.prefix, p.cid)) > 5.5, 10)
-    tap.eq((p.do("shutdown-all", containers=[{"id": p.cid, "id_base": p.base, "image": harness.IMAGE}]), p.nothing_runs()), (0, True), "the host goes down: nothing runs")
+    tap.eq(
+        (p.do("shutdown-all", containers=[{"id": p.cid, "id_base": p.base, "image": harness.IMAGE}]), p.nothing_runs()),
+        (0, True), "the host goes down: nothing runs")
     tap.eq(told.exists() and told.read_text(), "ended\n", "and its services had their time")
-    tap.eq(p.do("shutdown-all", containers=[{"id": p.cid, "id_base": p.base, "image": harness.IMAGE}]), 0, "once more: nothing to do")
+    tap.eq(p.do("shutdown-all", containers=[{"id": p.cid, "id_base": p.base, "image": harness.IMAGE}]), 0,
+           "once more: nothing to do")
     told.unlink(missing_ok=True)
     table.write_text("::ctrlaltdel:/bin/busybox sh -c 'echo named >/told; exec /bin/busybox poweroff -f'\n" + before)
-    for name, number, want in (("its image's", signal.SIGINT, "named\n"), ("one that it doesn't hear", signal.SIGWINCH, None)):
+    for name, number, want in (("its image's", signal.SIGINT, "named\n"), ("one that it doesn't hear", signal.SIGWINCH,
+                                                                           None)):
         tap.eq(p.do("launch"), 0, "launched")
         host.poll(lambda: hears(host.init_of(p.prefix, p.cid), signal.SIGINT), 10)
-        tap.eq((p.do("shutdown-all", containers=[{"id": p.cid, "id_base": p.base, "image": harness.IMAGE, "stop_signal": int(number)}]), p.nothing_runs()), (0, True), f"asked by {name}: nothing runs")
-        tap.eq(told.read_text() if told.exists() else None, want, f"asked by {name}: by that where it is heard, else by what is")
+        tap.eq((p.do("shutdown-all", containers=[{
+            "id": p.cid, "id_base": p.base, "image": harness.IMAGE, "stop_signal": int(number)
+        }]), p.nothing_runs()), (0, True), f"asked by {name}: nothing runs")
+        tap.eq(told.read_text() if told.exists() else None, want,
+               f"asked by {name}: by that where it is heard, else by what is")
         told.unlink(missing_ok=True)
     table.write_text(before)
 
@@ -185,7 +200,10 @@ def portrait(monitor, init):
     for name, pid in (("monitor", monitor), ("init", init)):
         status = host.status(pid)
         found[name] = {k: status.get(k) for k in INHERITED}
-        found[name]["limits"] = {r: resource.prlimit(pid, getattr(resource, "RLIMIT_" + r)) for r in ("NOFILE", "CORE", "STACK", "AS", "DATA", "CPU", "FSIZE", "NPROC")}
+        found[name]["limits"] = {
+            r: resource.prlimit(pid, getattr(resource, "RLIMIT_" + r))
+            for r in ("NOFILE", "CORE", "STACK", "AS", "DATA", "CPU", "FSIZE", "NPROC")
+        }
         found[name]["oom"] = pathlib.Path(f"/proc/{pid}/oom_score_adj").read_text()
         found[name]["nice"] = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[16]
         found[name]["cwd"] = os.readlink(f"/proc/{pid}/cwd")
@@ -225,7 +243,8 @@ def takes_turns(p):
         worker = Worker()
         worker.send(p.job("launch", timeout_ms=200))
         result = worker.result()
-        tap.eq((result[0], result[1].get("code"), p.running()), (errno.ETIMEDOUT, "TIMEOUT", False), "a job whose container is somebody else's is not done")
+        tap.eq((result[0], result[1].get("code"), p.running()), (errno.ETIMEDOUT, "TIMEOUT", False),
+               "a job whose container is somebody else's is not done")
         tap.ok("still works on " + p.cid in result[1].get("message", ""), "and says why", result)
         worker.close()
         tap.eq(p.do("root-measure"), 0, "what only looks waits for nobody")
@@ -253,15 +272,21 @@ def inherits_nothing(p):
     monitor, init = host.monitor_of(p.prefix, p.cid), host.init_of(p.prefix, p.cid)
     ours = portrait(monitor, init)
     pipe = f"pipe:[{os.stat(reader).st_ino}]"
-    held = [pid for pid in host.pids_of(p.prefix) for fd in os.listdir(f"/proc/{pid}/fd") if os.readlink(f"/proc/{pid}/fd/{fd}") == pipe]
+    held = [
+        pid for pid in host.pids_of(p.prefix) for fd in os.listdir(f"/proc/{pid}/fd")
+        if os.readlink(f"/proc/{pid}/fd/{fd}") == pipe
+    ]
     tap.eq(held, [], "no descriptor of the starter is left in the container's tree")
     for fd in (reader, writer):
         os.close(fd)
-    environment = pathlib.Path(f"/proc/{monitor}/environ").read_bytes() + pathlib.Path(f"/proc/{init}/environ").read_bytes()
+    environment = pathlib.Path(f"/proc/{monitor}/environ").read_bytes() + pathlib.Path(
+        f"/proc/{init}/environ").read_bytes()
     tap.ok(b"unspoken" not in environment, "no variable of its environment")
-    tap.eq((host.status(monitor).get("PPid"), host.status(monitor).get("Name")), (host.REAPER, "lxc-monitor"), "the monitor belongs to nobody of ours, and has a name of its own")
+    tap.eq((host.status(monitor).get("PPid"), host.status(monitor).get("Name")), (host.REAPER, "lxc-monitor"),
+           "the monitor belongs to nobody of ours, and has a name of its own")
     for name in ("monitor", "init"):
-        tap.eq((ours[name]["oom"].strip(), ours[name]["nice"], ours[name]["Umask"]), ("0", "0", "0022"), f"{name}: oom score, priority and umask are a fresh process's")
+        tap.eq((ours[name]["oom"].strip(), ours[name]["nice"], ours[name]["Umask"]), ("0", "0", "0022"),
+               f"{name}: oom score, priority and umask are a fresh process's")
         soft, hard = ours[name]["limits"]["NOFILE"]
         may_raise = int(host.status("self")["CapEff"], 16) >> 24 & 1 # CAP_SYS_RESOURCE
         tap.eq((soft, hard), (1024, 524288 if may_raise else 4096), f"{name}: so are its limits")
@@ -269,13 +294,26 @@ def inherits_nothing(p):
 
     # The same root, by lxc-start from a clean state with the same generated configuration.
     conf = p.directory / "bare.conf"
-    conf.write_text(f"lxc.rootfs.path = dir:{p.root()}\nlxc.rootfs.options = idmap=container\nlxc.idmap = u 0 {p.base} 65536\nlxc.idmap = g 0 {p.base} 65536\nlxc.net.0.type = empty\n"
-                    f"lxc.uts.name = k\nlxc.cgroup.dir.monitor = {p.prefix}/{p.cid}/monitor\nlxc.cgroup.dir.container = {p.prefix}/{p.cid}/payload\nlxc.cgroup.dir.monitor.pivot = {p.prefix}/{p.cid}/worker\nlxc.mount.auto = proc:mixed sys:ro\n")
-    subprocess.run(["env", "-i", "PATH=/nonexistent", shutil.which("lxc-start"), "-n", p.cid, "-P", str(p.directory / "lxc"), "-f", str(conf), "-d"], check=True, cwd="/", close_fds=True, umask=0o022)
+    conf.write_text(
+        f"lxc.rootfs.path = dir:{p.root()}\nlxc.rootfs.options = idmap=container\nlxc.idmap = u 0 {p.base} "
+        f"65536\nlxc.idmap = g 0 {p.base} 65536\nlxc.net.0.type = empty\n"
+        f"lxc.uts.name = k\nlxc.cgroup.dir.monitor = {p.prefix}/{p.cid}/monitor\nlxc.cgroup.dir.container = "
+        f"{p.prefix}/{p.cid}/payload\nlxc.cgroup.dir.monitor.pivot = {p.prefix}/{p.cid}/worker\nlxc.mount.auto = "
+        "proc:mixed sys:ro\n"
+    )
+    subprocess.run([
+        "env", "-i", "PATH=/nonexistent",
+        shutil.which("lxc-start"), "-n", p.cid, "-P",
+        str(p.directory / "lxc"), "-f",
+        str(conf), "-d"
+    ], check=True, cwd="/", close_fds=True, umask=0o022)
     pids = host.monitor_of(p.prefix, p.cid), host.init_of(p.prefix, p.cid)
     for key in ("SigBlk", "SigIgn", "SigCgt"):
         # busybox's init blocks some for a moment
-        seen = host.poll(lambda: ours if all(host.status(pid).get(key) == ours[name][key] for pid, name in zip(pids, ("monitor", "init"))) else None, 2)
+        seen = host.poll(
+            lambda: ours
+            if all(host.status(pid).get(key) == ours[name][key]
+                   for pid, name in zip(pids, ("monitor", "init"))) else None, 2)
         tap.ok(seen, f"{key} is as lxc-start leaves it", ours, portrait(*pids))
     p.do("kill")
 
@@ -293,7 +331,9 @@ def main():
         takes_turns(p)
         inherits_nothing(p)
         tap.eq(p.do("rootfs-remove"), 0, "removed")
-        tap.eq((host.pids_of(p.prefix), host.mounts_below(p.directory), list((p.directory / "pool/containers").iterdir()), list((p.directory / "lxc").iterdir())), ([], [], [], []), "nothing is left")
+        tap.eq((host.pids_of(p.prefix), host.mounts_below(p.directory), list(
+            (p.directory / "pool/containers").iterdir()), list((p.directory / "lxc").iterdir())), ([], [], [], []),
+               "nothing is left")
     finally:
         p.remove()
     tap.done()

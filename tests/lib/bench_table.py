@@ -14,11 +14,13 @@ COLORS = {OURS: "#1f6feb", "LXD": "#d1242f"}
 class Value:
     """A median with its spread."""
     def __init__(self, median, q1, q3, low, high, n):
-        self.median, self.q1, self.q3, self.low, self.high, self.n = float(median), float(q1), float(q3), float(low), float(high), int(n)
+        self.median, self.q1, self.q3, self.low, self.high, self.n = float(median), float(q1), float(q3), float(
+            low), float(high), int(n)
 
     @staticmethod
     def of(samples):
-        q1, median, q3 = statistics.quantiles(samples, n=4, method="inclusive") if len(samples) > 1 else (samples[0],) * 3
+        q1, median, q3 = statistics.quantiles(samples, n=4,
+                                              method="inclusive") if len(samples) > 1 else (samples[0], ) * 3
         return Value(median, q1, q3, min(samples), max(samples), len(samples))
 
     def __str__(self):
@@ -53,7 +55,11 @@ class Row:
     def cells(self, strong="{}"):
         """Ours, and all others; @strong is put around what ours is behind of."""
         values = self.who()
-        times = lambda who: f" ({(strong if self.times(who) < 1 else '{}').format(factor(self.times(who)))})" if self.times(who) else ""
+
+        def times(who):
+            t = self.times(who)
+            return f" ({(strong if t < 1 else '{}').format(factor(t))})" if t else ""
+
         beside = [f"{who} {values[who]}{times(who)}" for who in values if who != OURS]
         beside += [f"{who}: {why}" for who, why in self.missing.items()]
         return str(values[OURS]) if OURS in values else "", "; ".join(beside)
@@ -91,7 +97,12 @@ class Table:
             for row in self.rows.values():
                 for who, v in row.who().items():
                     times = row.times(who)
-                    out.writerow([row.part, row.operation, row.unit, who, *(f"{x:.4g}" for x in (v.median, v.q1, v.q3, v.low, v.high)), v.n, f"{times:.3g}" if times else "", int(row.more)])
+                    out.writerow([
+                        row.part, row.operation, row.unit, who,
+                        *(f"{x:.4g}" for x in (v.median, v.q1, v.q3, v.low, v.high)), v.n,
+                        f"{times:.3g}" if times else "",
+                        int(row.more)
+                    ])
                 for who, why in row.missing.items():
                     out.writerow([row.part, row.operation, row.unit, who, why, *[""] * 7])
 
@@ -115,7 +126,11 @@ class Table:
 
     def markdown(self):
         about = "; ".join(f"{value}" for key, value in self.about.items())
-        lines = [f"{about}. Medians, [quartiles] where there are several; in brackets how many times as good ours is, bold where a peer is better.", "", "| | ours | beside it |", "|---|---|---|"]
+        lines = [
+            f"{about}. Medians, [quartiles] where there are several; in brackets how many times as good ours is, bold "
+            "where a peer is better.",
+            "", "| | ours | beside it |", "|---|---|---|"
+        ]
         for row in self.rows.values():
             ours, beside = (cell.replace("|", "\\|") for cell in row.cells("**{}**"))
             lines.append(f"| {row.operation}, {row.unit} | {ours} | {beside} |")
@@ -138,18 +153,33 @@ class Table:
         low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
         x = lambda v: left + (math.log10(max(v, 10 ** low)) - low) / (high - low) * (right - left)
         height = top + sum(bar * len(r.who()) + gap for r in rows) + 20
-        out = [f'<svg xmlns="http://www.w3.org/2000/svg" width="1120" height="{height}" font-family="sans-serif" font-size="11">', f'<rect width="1120" height="{height}" fill="white"/>',
-               f'<text x="{left}" y="16" font-size="13">milliseconds, logarithmic: shorter is better</text>']
+        out = [
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="1120" height="{height}" font-family="sans-serif" '
+            'font-size="11">',
+            f'<rect width="1120" height="{height}" fill="white"/>',
+            f'<text x="{left}" y="16" font-size="13">milliseconds, logarithmic: shorter is better</text>'
+        ]
         for power in range(low, high + 1):
-            out.append(f'<line x1="{x(10 ** power):.0f}" y1="{top - 8}" x2="{x(10 ** power):.0f}" y2="{height - 12}" stroke="#ddd"/>')
-            out.append(f'<text x="{x(10 ** power):.0f}" y="{top - 14}" text-anchor="middle" fill="#555">{10 ** power:g}</text>')
+            out.append(
+                f'<line x1="{x(10 ** power):.0f}" y1="{top - 8}" x2="{x(10 ** power):.0f}" y2="{height - 12}" '
+                'stroke="#ddd"/>'
+            )
+            out.append(
+                f'<text x="{x(10 ** power):.0f}" y="{top - 14}" text-anchor="middle" fill="#555">{10 ** power:g}</text>'
+            )
         y = top
         for row in rows:
             out.append(f'<text x="{left - 8}" y="{y + 10}" text-anchor="end">{html.escape(row.operation)}</text>')
             for who, v in row.who().items():
                 color = COLORS.get(who.split()[0], "#9aa4af")
-                out.append(f'<rect x="{left}" y="{y}" width="{max(x(v.median) - left, 1):.0f}" height="{bar - 2}" fill="{color}"/>')
-                out.append(f'<text x="{x(v.median) + 5:.0f}" y="{y + 10}" fill="#333">{html.escape(who)} {number(v.median)}</text>')
+                out.append(
+                    f'<rect x="{left}" y="{y}" width="{max(x(v.median) - left, 1):.0f}" height="{bar - 2}" '
+                    f'fill="{color}"/>'
+                )
+                out.append(
+                    f'<text x="{x(v.median) + 5:.0f}" y="{y + 10}" fill="#333">{html.escape(who)} '
+                    f'{number(v.median)}</text>'
+                )
                 y += bar
             y += gap
         pathlib.Path(path).write_text("\n".join(out + ["</svg>", ""]), encoding="utf-8")

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""An agent with one of its leaves taken over: a folder of the programs with another in one's place. The agent is a copy, since it looks beside itself."""
+"""An agent with one of its leaves taken over: a folder of the programs with another in one's place. The agent is a
+copy, since it looks beside itself."""
 import pathlib
 import shutil
 
 import harness
 
-PROGRAMS = ("agent/hoody-courier", "agent/hoody-portal", "agent/hoody-worker", "netns/hoody-netproxy", "netns/hoody-netup", "lxc/hoody-groups", "storage/hoody-mounts")
+PROGRAMS = ("agent/hoody-courier", "agent/hoody-portal", "agent/hoody-worker", "netns/hoody-netproxy",
+            "netns/hoody-netup", "lxc/hoody-groups", "storage/hoody-mounts")
 
 
 def make(node, leaf):

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Stands before curl while tests/flow/document.py runs the commands of hoody-api.md as they are written: sends them to the node's socket, fills their placeholders with what exists (and makes it first),
-and writes down what was asked and answered. HOODY_DOC is a directory: socket, state.json, record."""
+"""Stands before curl while tests/flow/document.py runs the commands of hoody-api.md as they are written: sends them to
+the node's socket, fills their placeholders with what exists (and makes it first), and writes down what was asked and
+answered. HOODY_DOC is a directory: socket, state.json, record."""
 import json
 import os
 import pathlib
@@ -42,7 +43,8 @@ class Things:
     def container(self, which, status=None):
         cid = self.ids.get(which)
         if not cid or not call("GET", f"/containers/{cid}")["success"]:
-            cid = call("POST", f"/projects/{self.project()}/containers", {"image": "builtin:busybox", "name": which.lower()})["data"]["id"]
+            cid = call("POST", f"/projects/{self.project()}/containers",
+                       {"image": "builtin:busybox", "name": which.lower()})["data"]["id"]
             self.ids[which] = cid
             self.path.write_text(json.dumps(self.ids))
         now = call("GET", f"/containers/{cid}")["data"]["status"]
@@ -59,7 +61,8 @@ class Things:
         found = call("GET", f"/containers/{cid}/storage/shares")["data"]["shares"]
         if found:
             return found[0]["id"]
-        return call("POST", f"/containers/{cid}/storage/shares", {"path": "/etc", "target_container_id": self.other(), "mode": "ro"})["data"]["id"]
+        return call("POST", f"/containers/{cid}/storage/shares",
+                    {"path": "/etc", "target_container_id": self.other(), "mode": "ro"})["data"]["id"]
 
     def incoming(self, which):
         """One that this container receives."""
@@ -68,13 +71,15 @@ class Things:
         if found:
             return found[0]["id"]
         giver = self.container("CONTAINER_ID" if which != "CONTAINER_ID" else "TARGET_CONTAINER_ID")
-        return call("POST", f"/containers/{giver}/storage/shares", {"path": "/etc", "target_container_id": cid, "mode": "ro"})["data"]["id"]
+        return call("POST", f"/containers/{giver}/storage/shares",
+                    {"path": "/etc", "target_container_id": cid, "mode": "ro"})["data"]["id"]
 
     def alias(self):
         found = call("GET", "/proxy/aliases")["data"]["aliases"]
         if found:
             return found[0]["id"]
-        return call("POST", "/proxy/aliases", {"alias": "document-alias", "container_id": self.container("CONTAINER_ID")})["data"]["id"]
+        return call("POST", "/proxy/aliases",
+                    {"alias": "document-alias", "container_id": self.container("CONTAINER_ID")})["data"]["id"]
 
     def hook(self):
         base = f"/containers/{self.container('CONTAINER_ID')}/proxy/hooks/service_name"
@@ -137,14 +142,20 @@ def main():
     method = args[args.index("-X") + 1] if "-X" in args else "GET"
     template = PLACEHOLDER.sub("{id}", ID.sub("{id}", url.removeprefix(BASE).split("?")[0])).rstrip("/")
     things = Things()
-    filled = [PLACEHOLDER.sub(lambda m: things.fill(m.group(0), url, method), a) if i == at or (i and args[i - 1] == "-d" and re.search(r'_ID"|YOUR_IP', a)) else a
-              for i, a in enumerate([*args[:at], url, *args[at + 1:]])]
+    filled = [
+        PLACEHOLDER.sub(lambda m: things.fill(m.group(0), url, method), a) if i == at or
+        (i and args[i - 1] == "-d" and re.search(r'_ID"|YOUR_IP', a)) else a
+        for i, a in enumerate([*args[:at], url, *args[at + 1:]])
+    ]
     if PLACEHOLDER.search(url): # in a container that the document has just made, it is as it says
         filled = [f"If-Match: {things.etag()}" if a.startswith("If-Match: ") else a for a in filled]
     done = subprocess.run([CURL[0], *CURL[2:], "-w", "\n%{http_code}", *filled], capture_output=True, text=True)
     body, _, status = done.stdout.rpartition("\n")
     with open(HERE / "record", "a") as f:
-        f.write(json.dumps({"method": method, "path": template, "status": int(status or 0), "body": body, "curl": done.returncode}) + "\n")
+        f.write(
+            json.dumps({
+                "method": method, "path": template, "status": int(status or 0), "body": body, "curl": done.returncode
+            }) + "\n")
     sys.stdout.write(body)
 
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Frames as proto/frame.h describes them, written anew from that page, so that tests check the C code rather than share it."""
+"""Frames as proto/frame.h describes them, written anew from that page, so that tests check the C code rather than share
+it."""
 import fcntl
 import json
 import os

@@ -6,7 +6,8 @@
         node.order("container.create", cid, image="builtin:busybox")   # → order id
         node.wait(id)                                                    # → its terminal report
 
-What a test left behind is removed at the end, but first it is found: node.leaks() must be empty when all containers are deleted."""
+What a test left behind is removed at the end, but first it is found: node.leaks() must be empty when all containers are
+deleted."""
 import itertools
 import json
 import os
@@ -32,7 +33,8 @@ IMAGE = "builtin:busybox"
 # No control API: the local API is the whole control surface.
 STANDALONE = {"Node": {"NodeId": None}, "Control": {"ApiUrl": None, "TokenFile": None, "TrustedKeys": None}}
 
-# All that a test does to networks stays in a namespace of its own and goes with it; netns.Namespace(OUTSIDE) is the way back.
+# All that a test does to networks stays in a namespace of its own and goes with it; netns.Namespace(OUTSIDE) is the way
+# back.
 OUTSIDE = os.open("/proc/self/ns/net", os.O_RDONLY) if os.geteuid() == 0 else -1
 if os.geteuid() == 0:
     netns.unshare()
@@ -58,10 +60,19 @@ def interfaces(number):
 def _options(directory, prefix, number, url):
     """agent.conf, by section; a test's own wishes come on top."""
     return {
-        "Node": {"NodeId": NODE_ID, "Name": "test", "StateDirectory": directory / "state", "RuntimeDirectory": directory / "run", "MaxWorkers": 4},
-        "Control": {"ApiUrl": url, "TokenFile": directory / "token", "TrustedKeys": directory / "trusted-keys.json", "StatsIntervalSec": 0, "ReconnectSpreadSec": 1},
+        "Node": {
+            "NodeId": NODE_ID, "Name": "test", "StateDirectory": directory / "state",
+            "RuntimeDirectory": directory / "run", "MaxWorkers": 4
+        },
+        "Control": {
+            "ApiUrl": url, "TokenFile": directory / "token", "TrustedKeys": directory / "trusted-keys.json",
+            "StatsIntervalSec": 0, "ReconnectSpreadSec": 1
+        },
         "Containers": {"IdBase": 100_000_000 + (SLOT * 20 + number % 20) * 6_553_600, "CgroupPrefix": prefix},
-        "Network": {"Table": f"hoody{number}", "InterfacePrefix": interfaces(number), "Subnet4": f"10.{100 + number % 100}.0.0/16"},
+        "Network": {
+            "Table": f"hoody{number}", "InterfacePrefix": interfaces(number),
+            "Subnet4": f"10.{100 + number % 100}.0.0/16"
+        },
         "Storage": {"Pool": directory / "pool", "Driver": "dir", "CountIntervalSec": 0},
         "Local": {"Group": "root"},
     }
@@ -76,8 +87,10 @@ class Api:
         (directory / "api").mkdir(mode=0o700, exist_ok=True)
 
     def start(self):
-        args = [BUILD / "tests/control-api/control-api", "--listen", f"127.0.0.1:{self.port}", "--socket", self.socket, "--state", self.directory / "api",
-                "--node-id", NODE_ID, "--node-token", "the-node-token", *self.extra]
+        args = [
+            BUILD / "tests/control-api/control-api", "--listen", f"127.0.0.1:{self.port}", "--socket", self.socket,
+            "--state", self.directory / "api", "--node-id", NODE_ID, "--node-token", "the-node-token", *self.extra
+        ]
         if self.https:
             args += ["--https", self.directory / "server.pem", "--https-key", self.directory / "server.key"]
         log = open(self.directory / "api.log", "ab")
@@ -129,7 +142,8 @@ class Follower:
         """The next one, or None when none comes in time; what came with it is kept."""
         end = time.monotonic() + timeout_s
         while b"\n" not in self.unread:
-            if not select.select([self.sock], [], [], max(end - time.monotonic(), 0))[0] or not (data := self.sock.recv(65536)):
+            if not select.select([self.sock], [], [], max(end - time.monotonic(), 0))[0] or not (data :=
+                                                                                                 self.sock.recv(65536)):
                 return None
             self.unread += data
         line, self.unread = self.unread.split(b"\n", 1)
@@ -187,11 +201,13 @@ class Node:
             sections["Control"]["CaFile"] = self.directory / "ca.pem"
         for section, members in self.conf.items():
             sections.setdefault(section, {}).update(members)
-        text = "".join(f"[{s}]\n" + "".join(f"{k}={v}\n" for k, v in m.items() if v is not None) for s, m in sections.items())
+        text = "".join(f"[{s}]\n" + "".join(f"{k}={v}\n" for k, v in m.items() if v is not None)
+                       for s, m in sections.items())
         (self.directory / "agent.conf").write_text(text)
 
     def start_agent(self, wrap=(), timeout_s=30, expect_ready=True, listen=None):
-        """Start hoody-agent and wait until it says that it is ready; `wrap` is a command that runs it (tests/tools/failnth), `listen` a socket that it is given as systemd gives one."""
+        """Start hoody-agent and wait until it says that it is ready; `wrap` is a command that runs it
+        (tests/tools/failnth), `listen` a socket that it is given as systemd gives one."""
         self.write_conf()
         path = self.directory / "notify"
         path.unlink(missing_ok=True)
@@ -200,8 +216,11 @@ class Node:
             notify.bind(str(path))
             command = [*wrap, self.program, "--config", self.directory / "agent.conf", "--foreground"]
             if listen: # sd_listen_fds(3): descriptor 3, for this very process
-                command = ["/bin/sh", "-c", f'LISTEN_PID=$$ LISTEN_FDS=1 exec "$@" 3<&{listen.fileno()}', "sh", *command]
-            self.agent = subprocess.Popen([str(c) for c in command], stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env, pass_fds=[listen.fileno()] if listen else [])
+                command = [
+                    "/bin/sh", "-c", f'LISTEN_PID=$$ LISTEN_FDS=1 exec "$@" 3<&{listen.fileno()}', "sh", *command
+                ]
+            self.agent = subprocess.Popen([str(c) for c in command], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                          env=env, pass_fds=[listen.fileno()] if listen else [])
             self.wrapped = bool(wrap)
             end = time.monotonic() + timeout_s * SLOW
             notify.settimeout(0.05)
@@ -213,7 +232,8 @@ class Node:
                     pass
                 if self.agent.poll() is not None or time.monotonic() > end:
                     if not self.wrapped:
-                        raise Failure(f"hoody-agent did not become ready (status {self.agent.poll()}):\n" + self.log_tail())
+                        raise Failure(f"hoody-agent did not become ready (status {self.agent.poll()}):\n" +
+                                      self.log_tail())
                     return False
         return True
 
@@ -264,7 +284,8 @@ class Node:
 
     def order(self, op, cid=None, **params):
         """Issue an order; its id."""
-        return self.issue({"op": op, "container_id": cid, "project_id": params.pop("project_id", PROJECT), "params": params})
+        return self.issue(
+            {"op": op, "container_id": cid, "project_id": params.pop("project_id", PROJECT), "params": params})
 
     def issue(self, wish):
         answer = self.api.ask("order", **{k: v for k, v in wish.items() if v is not None})
@@ -287,7 +308,8 @@ class Node:
         return [r for r in found if kind is None or r["type"] == kind]
 
     def wait_report(self, kind, timeout_s=10, after=0, **match):
-        answer = self.api.ask("wait_type", timeout_s, type=kind, match=match, after=after, timeout_ms=int(timeout_s * 1000 * SLOW))
+        answer = self.api.ask("wait_type", timeout_s, type=kind, match=match, after=after,
+                              timeout_ms=int(timeout_s * 1000 * SLOW))
         return answer.get("report")
 
     def last_seq(self):
@@ -299,7 +321,9 @@ class Node:
     def ctl(self, *args, config=None, stdin=None):
         """Run hoodyctl: (exit code, stdout, stderr)."""
         command = [BUILD / "agent/hoodyctl", "--config", config or self.directory / "agent.conf", *args]
-        done = subprocess.run([str(c) for c in command], input=stdin, stdin=None if stdin is not None else subprocess.DEVNULL, capture_output=True, text=True, timeout=60 * SLOW)
+        done = subprocess.run([str(c) for c in command], input=stdin,
+                              stdin=None if stdin is not None else subprocess.DEVNULL, capture_output=True, text=True,
+                              timeout=60 * SLOW)
         return done.returncode, done.stdout, done.stderr
 
     def hoodyctl(self, *args):
@@ -324,10 +348,14 @@ class Node:
 
     def picture(self):
         """All that an order could change on the host, for before and after."""
-        pool = sorted(str(p.relative_to(self.directory)) for p in (self.directory / "pool").rglob("*") if len(p.relative_to(self.directory).parts) <= 4)
+        pool = sorted(
+            str(p.relative_to(self.directory)) for p in (self.directory / "pool").rglob("*")
+            if len(p.relative_to(self.directory).parts) <= 4)
         lxc = sorted(str(p.relative_to(self.directory)) for p in (self.directory / "state" / "lxc").rglob("*"))
-        return {"cgroups": sorted(map(str, host.cgroup_dirs(self.prefix))), "pids": host.pids_of(self.prefix), "links": host.links(),
-                "mounts": host.mounts_below(self.directory), "pool": pool, "lxc": lxc}
+        return {
+            "cgroups": sorted(map(str, host.cgroup_dirs(self.prefix))), "pids": host.pids_of(self.prefix),
+            "links": host.links(), "mounts": host.mounts_below(self.directory), "pool": pool, "lxc": lxc
+        }
 
     def leaks(self):
         """What is there though every container is gone. The agent may run; its own empty cgroup is then no leak."""
@@ -349,7 +377,8 @@ class Node:
 
     def sanitizer_words(self):
         words = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime error:", "Assertion ")
-        return [line for line in self.log.read_text(errors="replace").splitlines() if any(w in line for w in words)] if self.log.exists() else []
+        return [line for line in self.log.read_text(errors="replace").splitlines()
+                if any(w in line for w in words)] if self.log.exists() else []
 
     # --- the end ---
 
@@ -358,10 +387,13 @@ class Node:
         d = self.directory
         run = lambda *a: subprocess.run(["openssl", *a], cwd=d, check=True, capture_output=True)
         for ca in ("ca", "other-ca"):
-            run("req", "-x509", "-newkey", "ed25519", "-nodes", "-keyout", f"{ca}.key", "-out", f"{ca}.pem", "-days", "2", "-subj", f"/CN={ca}")
-        run("req", "-newkey", "ed25519", "-nodes", "-keyout", "server.key", "-out", "server.csr", "-subj", "/CN=localhost")
+            run("req", "-x509", "-newkey", "ed25519", "-nodes", "-keyout", f"{ca}.key", "-out", f"{ca}.pem", "-days",
+                "2", "-subj", f"/CN={ca}")
+        run("req", "-newkey", "ed25519", "-nodes", "-keyout", "server.key", "-out", "server.csr", "-subj",
+            "/CN=localhost")
         (d / "san").write_text(f"subjectAltName=DNS:{API_NAME},IP:127.0.0.1,IP:10.0.2.2\n")
-        run("x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", "san", "-out", "server.pem")
+        run("x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2",
+            "-extfile", "san", "-out", "server.pem")
 
     def close(self):
         try:
@@ -373,7 +405,8 @@ class Node:
         for pid in self.forwarders():
             os.kill(pid, signal.SIGKILL)
         host.clear(self.prefix)
-        for place in sorted(host.mounts_below(self.directory / "run"), reverse=True): # ramdisks that a failed test has left
+        # ramdisks that a failed test has left
+        for place in sorted(host.mounts_below(self.directory / "run"), reverse=True):
             subprocess.run(["umount", "-l", place], capture_output=True)
         if not self.keep:
             shutil.rmtree(self.directory, ignore_errors=True)
@@ -383,5 +416,6 @@ class Node:
 
     def __exit__(self, kind, value, trace):
         if kind and self.log.exists():
-            print("# the agent's last words:\n" + "\n".join("#   " + line for line in self.log_tail(40).splitlines()), file=sys.stdout, flush=True)
+            print("# the agent's last words:\n" + "\n".join("#   " + line for line in self.log_tail(40).splitlines()),
+                  file=sys.stdout, flush=True)
         self.close()

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the kernel says about containers. Nothing here asks the agent, liblxc or a log: tests compare those with this."""
+"""What the kernel says about containers. Nothing here asks the agent, liblxc or a log: tests compare those with
+this."""
 import os
 import pathlib
 import signal
@@ -8,7 +9,8 @@ import time
 
 from slow import SLOW
 
-REAPER = os.environ.get("HOODY_TEST_REAPER", "1") # who orphans are handed to: tests/lib/supervise.py stands in for pid 1
+# who orphans are handed to: tests/lib/supervise.py stands in for pid 1
+REAPER = os.environ.get("HOODY_TEST_REAPER", "1")
 
 
 def cgroup_mounts():
@@ -93,7 +95,8 @@ def init_of(prefix, cid):
 
 def monitor_of(prefix, cid):
     """liblxc's monitor. A start moves the worker into its group, too, for as long as that has not ended."""
-    return next((p for p in pids_of(prefix, cid, "monitor") if not status(p).get("Name", "hoody-").startswith("hoody-")), None)
+    return next(
+        (p for p in pids_of(prefix, cid, "monitor") if not status(p).get("Name", "hoody-").startswith("hoody-")), None)
 
 
 def is_frozen(prefix, cid):
@@ -110,7 +113,10 @@ def is_frozen(prefix, cid):
 
 
 def mounts_below(path):
-    return [line.split()[4] for line in pathlib.Path("/proc/self/mountinfo").read_text().splitlines() if line.split()[4].startswith(str(path))]
+    return [
+        line.split()[4] for line in pathlib.Path("/proc/self/mountinfo").read_text().splitlines()
+        if line.split()[4].startswith(str(path))
+    ]
 
 
 def links():
@@ -134,7 +140,8 @@ def children(pid, comm=None):
 
 
 def switches(pid):
-    """Voluntary context switches of all threads: each is a time that it went to sleep, so a time that it had woken up."""
+    """Voluntary context switches of all threads: each is a time that it went to sleep, so a time that it had woken
+    up."""
     total = 0
     for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
         for line in (task / "status").read_text().splitlines():
@@ -157,7 +164,8 @@ def memory(pid):
 
 
 def poll(condition, timeout_s, every_s=0.002):
-    """Wait for a condition that has no event to wait for (the kernel's files); its last value. The time is a quiet machine's."""
+    """Wait for a condition that has no event to wait for (the kernel's files); its last value. The time is a quiet
+    machine's."""
     end = time.monotonic() + timeout_s * SLOW
     while not (value := condition()) and time.monotonic() < end:
         time.sleep(every_s)

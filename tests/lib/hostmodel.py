@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the protocol says of a host under orders: containers, their rules, modes, variables, snapshots and shares, documents, aliases and images, as plain data. Written from PROTOCOL.md; asks nobody.
+"""What the protocol says of a host under orders: containers, their rules, modes, variables, snapshots and shares,
+documents, aliases and images, as plain data. Written from PROTOCOL.md; asks nobody.
 
     model = Model()
     fault = model.end(order, outcome)      # orders in the sequence of their seq: None, or what is wrong with this end
 
-An outcome is "ok" or an error code. A status is a set: more than one where an order was given up because its worker was killed, until somebody looks (Model.look)."""
+An outcome is "ok" or an error code. A status is a set: more than one where an order was given up because its worker was
+killed, until somebody looks (Model.look)."""
 import copy
 import dataclasses
 import itertools
@@ -58,14 +60,16 @@ class Model:
         self.new_round()
 
     def new_round(self):
-        """Orders that share no lane have no order among each other: what a round has touched of another's is not known before it is looked at."""
+        """Orders that share no lane have no order among each other: what a round has touched of another's is not known
+        before it is looked at."""
         self.lived, self.emptied, self.pulled, self.widowed = set(), set(), set(), set()
 
     # --- one end ---
 
     def end(self, order, outcome, detail=None):
         """A sentence when the outcome is not what it must be."""
-        check, act = getattr(self, order["op"].replace(".", "_").replace("-", "_"))(order.get("container_id"), order["params"], order)
+        check, act = getattr(self, order["op"].replace(".", "_").replace("-", "_"))(order.get("container_id"),
+                                                                                    order["params"], order)
         if outcome == GIVEN_UP:
             return self.give_up(order)
         if outcome not in check:
@@ -79,9 +83,12 @@ class Model:
 
     def give_up(self, order):
         op, box = order["op"], self.boxes.get(order.get("container_id"))
-        doubt = {"container.start": ("stopped", "running"), "container.stop": ("running", "stopped"), "container.force-stop": ("running", "paused", "stopped"),
-                 "container.restart": ("running", "stopped"), "container.pause": ("running", "paused"), "container.resume": ("running", "paused"),
-                 "snapshot.restore": ("running", "paused", "stopped"), "container.sync": ("running", "paused", "stopped")}
+        doubt = {
+            "container.start": ("stopped", "running"), "container.stop": ("running", "stopped"),
+            "container.force-stop": ("running", "paused", "stopped"), "container.restart": ("running", "stopped"),
+            "container.pause": ("running", "paused"), "container.resume": ("running", "paused"),
+            "snapshot.restore": ("running", "paused", "stopped"), "container.sync": ("running", "paused", "stopped")
+        }
         if op in ("container.create", "container.copy"):
             self.lived.add(order["container_id"])
         elif op == "container.delete" and box:
@@ -127,9 +134,11 @@ class Model:
 
         def act():
             self.lived.add(cid)
-            self.boxes[cid] = Box(cid, order["project_id"], p["image"], made, p.get("name", ""), p.get("autostart", True), p.get("ramdisk", True),
-                                  p.get("ramdisk_scope") == "project", p.get("ssh_public_key"), dict(p.get("environment_vars", {})),
-                                  status=frozenset(("running" if p.get("start", True) else "stopped",)))
+            self.boxes[cid] = Box(cid, order["project_id"], p["image"], made, p.get("name", ""),
+                                  p.get("autostart", True), p.get("ramdisk", True),
+                                  p.get("ramdisk_scope") == "project", p.get("ssh_public_key"),
+                                  dict(p.get("environment_vars", {})), status=frozenset(
+                                      ("running" if p.get("start", True) else "stopped", )))
         return codes, act
 
     def container_copy(self, cid, p, order):
@@ -150,18 +159,21 @@ class Model:
         def act():
             self.lived.add(cid)
             self.boxes[cid] = dataclasses.replace(
-                source, id=cid, project=order["project_id"], made=made, name=p.get("name", ""), key=p.get("ssh_public_key"), env=dict(source.env),
-                rules=copy.deepcopy(source.rules) if p.get("copy_firewall_rules") else {"ingress": None, "egress": None},
-                config=source.config if p.get("copy_network_rules") else None, active=source.active if p.get("copy_network_rules") else None,
-                snapshots=dict(source.snapshots), source=source.id, content=source.snapshots[snapshot][1] if snapshot else source.content,
-                status=frozenset(("running" if p.get("start", True) else "stopped",)))
+                source, id=cid, project=order["project_id"], made=made, name=p.get("name", ""),
+                key=p.get("ssh_public_key"), env=dict(source.env), rules=copy.deepcopy(source.rules)
+                if p.get("copy_firewall_rules") else {"ingress": None, "egress": None},
+                config=source.config if p.get("copy_network_rules") else None,
+                active=source.active if p.get("copy_network_rules") else None, snapshots=dict(source.snapshots),
+                source=source.id, content=source.snapshots[snapshot][1] if snapshot else source.content,
+                status=frozenset(("running" if p.get("start", True) else "stopped", )))
         return codes, act
 
     def container_update(self, cid, p, order):
         box = self.boxes.get(cid)
 
         def act():
-            for param, field in (("name", "name"), ("autostart", "autostart"), ("ramdisk", "ramdisk"), ("ssh_public_key", "key")):
+            for param, field in (("name", "name"), ("autostart", "autostart"), ("ramdisk", "ramdisk"),
+                                 ("ssh_public_key", "key")):
                 if param in p:
                     setattr(box, field, p[param])
             if "ramdisk_scope" in p:
@@ -277,7 +289,8 @@ class Model:
         codes, _ = self.on(cid, ALL, "SNAPSHOT_NOT_FOUND")
         if box and not box.broken and p["name"] not in box.snapshots:
             codes = {"SNAPSHOT_NOT_FOUND"}
-        return codes, lambda: p["name"] in box.snapshots and box.snapshots.__setitem__(p["name"], (p["alias"], box.snapshots[p["name"]][1]))
+        return codes, lambda: p["name"] in box.snapshots and box.snapshots.__setitem__(
+            p["name"], (p["alias"], box.snapshots[p["name"]][1]))
 
     # --- firewall: a list per direction, None while it is detached ---
 
@@ -319,7 +332,9 @@ class Model:
         return self.on(cid, ALL, act=act)
 
     def firewall_replace(self, cid, p, order):
-        return self.on(cid, ALL, act=lambda: self.boxes[cid].rules.update({d: [self.whole(r) for r in p[d]] for d in ("ingress", "egress") if d in p}))
+        return self.on(
+            cid, ALL, act=lambda: self.boxes[cid].rules.update(
+                {d: [self.whole(r) for r in p[d]] for d in ("ingress", "egress") if d in p}))
 
     def firewall_reset(self, cid, p, order):
         return self.on(cid, ALL, act=lambda: self.boxes[cid].rules.update(ingress=None, egress=None))
@@ -361,7 +376,8 @@ class Model:
     # --- shares ---
 
     def share_create(self, cid, p, order):
-        new = Share(p["share_id"], p["source_container_id"], p["source_path"], p.get("target_container_id"), p.get("target_project_id"), p["mode"], p.get("mount_path"), p.get("enabled", True))
+        new = Share(p["share_id"], p["source_container_id"], p["source_path"], p.get("target_container_id"),
+                    p.get("target_project_id"), p["mode"], p.get("mount_path"), p.get("enabled", True))
         codes = {"ok"}
         if p["share_id"] in self.shares:
             codes = {"ok"} if self.shares[p["share_id"]].path == new.path else {"SHARE_ALREADY_EXISTS"}
@@ -370,7 +386,10 @@ class Model:
         elif new.target and new.target not in self.boxes:
             codes = {GONE}
         else:
-            same = [s for s in self.shares.values() if (s.source, s.path, s.target, s.project) == (new.source, new.path, new.target, new.project)]
+            same = [
+                s for s in self.shares.values()
+                if (s.source, s.path, s.target, s.project) == (new.source, new.path, new.target, new.project)
+            ]
             codes = {"SHARE_ALREADY_EXISTS"} if same else codes
         return codes, lambda: self.shares.setdefault(new.id, dataclasses.replace(new, number=next(self.numbers)))
 
@@ -381,7 +400,8 @@ class Model:
 
     def share_update(self, cid, p, order):
         share = self.shares.get(p["share_id"])
-        return self.of_share(p["share_id"], lambda: [setattr(share, k, p[k]) for k in ("mode", "enabled", "alias") if k in p])
+        return self.of_share(p["share_id"],
+                             lambda: [setattr(share, k, p[k]) for k in ("mode", "enabled", "alias") if k in p])
 
     def share_delete(self, cid, p, order):
         return {"ok"}, lambda: self.shares.pop(p["share_id"], None)
@@ -397,16 +417,19 @@ class Model:
         return codes, act
 
     def mounts(self, box):
-        """{mount point: (read-only, share)} of what a container must see; a directory comes once, directly rather than through its project."""
+        """{mount point: (read-only, share)} of what a container must see; a directory comes once, directly rather than
+        through its project."""
         incoming, seen, found = [], set(), {}
         for share in sorted(self.shares.values(), key=lambda s: (s.target is None, s.number)):
-            if box.id == share.source or box.id != share.target and box.project != share.project or (share.source, share.path) in seen:
+            if box.id == share.source or box.id != share.target and box.project != share.project or (
+                    share.source, share.path) in seen:
                 continue
             seen.add((share.source, share.path))
             incoming.append(share)
         for share in incoming:
             if share.enabled and share.refused.get(box.id, True):
-                found.setdefault(share.mount_path or f"/hoody/shares/{share.alias or share.id}", (share.mode == "readonly", share))
+                found.setdefault(share.mount_path or f"/hoody/shares/{share.alias or share.id}",
+                                 (share.mode == "readonly", share))
         return found
 
     # --- images, documents, aliases, the node ---
@@ -435,7 +458,9 @@ class Model:
         if p["target"] is None:
             return {"ok"}, lambda: self.aliases.pop(p["alias_id"], None)
         doubtful = bool(self.lived or self.emptied) # a container's end frees its aliases
-        return ({"ok", "ALIAS_IN_USE"} if doubtful else {"ALIAS_IN_USE"} if taken else {"ok"}), lambda: self.aliases.__setitem__(p["alias_id"], (p["alias"], p["enabled"], p["target"]["container_id"]))
+        return ({"ok", "ALIAS_IN_USE"} if doubtful else {"ALIAS_IN_USE"} if taken else
+                {"ok"}), lambda: self.aliases.__setitem__(p["alias_id"],
+                                                          (p["alias"], p["enabled"], p["target"]["container_id"]))
 
     def node_resync(self, cid, p, order):
         return {"ok"}, None

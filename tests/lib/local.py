@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The local API as a client sees it: http.client over the node's Unix socket, server-sent events, and the part of JSON Schema that agent/api/api-openapi.json uses."""
+"""The local API as a client sees it: http.client over the node's Unix socket, server-sent events, and the part of JSON
+Schema that agent/api/api-openapi.json uses."""
 import http.client
 import json
 import re
@@ -72,7 +73,10 @@ class Stream:
         self.connection.close()
 
 
-TYPES = {"object": dict, "array": list, "string": str, "integer": int, "number": (int, float), "boolean": bool, "null": type(None)}
+TYPES = {
+    "object": dict, "array": list, "string": str, "integer": int, "number": (int, float), "boolean": bool,
+    "null": type(None)
+}
 
 
 def faults(schema, value, root, at="$"):
@@ -81,7 +85,8 @@ def faults(schema, value, root, at="$"):
         return faults(root["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]], value, root, at)
     kinds = schema.get("type", [])
     kinds = [kinds] if isinstance(kinds, str) else kinds
-    if kinds and not any(isinstance(value, TYPES[k]) and not (k == "integer" and isinstance(value, bool)) for k in kinds):
+    if kinds and not any(
+            isinstance(value, TYPES[k]) and not (k == "integer" and isinstance(value, bool)) for k in kinds):
         return [f"{at}: {value!r} is no {' or '.join(kinds)}"]
     found = []
     if "const" in schema and value != schema["const"] or "enum" in schema and value not in schema["enum"]:

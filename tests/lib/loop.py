@@ -8,7 +8,10 @@ import pathlib
 import subprocess
 import tempfile
 
-MAKE = {"btrfs": ["mkfs.btrfs", "-q", "-f"], "xfs": ["mkfs.xfs", "-q", "-f", "-m", "reflink=1"], "ext4": ["mkfs.ext4", "-q", "-F"]}
+MAKE = {
+    "btrfs": ["mkfs.btrfs", "-q", "-f"], "xfs": ["mkfs.xfs", "-q", "-f", "-m", "reflink=1"],
+    "ext4": ["mkfs.ext4", "-q", "-F"]
+}
 
 
 def can_mount(kind, options):
@@ -30,9 +33,11 @@ class FileSystem:
         self.path.mkdir()
         with open(self.image, "wb") as f:
             f.truncate(self.megabytes * 1024 * 1024)
-        quotas = ["-O", "quota,project", "-E", "quotatype=prjquota"] if self.kind == "ext4" and "prjquota" in self.options else []
+        quotas = ["-O", "quota,project", "-E", "quotatype=prjquota"
+                  ] if self.kind == "ext4" and "prjquota" in self.options else []
         subprocess.run([*MAKE[self.kind], *quotas, self.image], check=True, capture_output=True)
-        options = ["loop"] + [o for o in (self.options, "commit=1" if self.kind == "btrfs" else "") if o] # its cleaner wakes with each commit
+        # its cleaner wakes with each commit
+        options = ["loop"] + [o for o in (self.options, "commit=1" if self.kind == "btrfs" else "") if o]
         try:
             subprocess.run(["mount", "-o", ",".join(options), self.image, self.path], check=True, capture_output=True)
         except subprocess.CalledProcessError:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""LXD beside us: Debian's, unpacked into a directory and not installed, in mount, network and PID namespaces of its own, so that nothing of it is left when its first process is killed: no user, no subuid range, no bridge, no sysctl.
+"""LXD beside us: Debian's, unpacked into a directory and not installed, in mount, network and PID namespaces of its
+own, so that nothing of it is left when its first process is killed: no user, no subuid range, no bridge, no sysctl.
 
     peer = lxd.Lxd(directory)                  # .why says what is missing, when something is
     with peer.running() as daemon:             # a new one, with nothing in it; None when it can't be
@@ -60,7 +61,9 @@ class Lxd:
         self.state, self.log, self.sessions = None, self.directory / "lxd.out", 0
         self.version, self.prefix = "LXD", f"hoody-t{os.getpid()}-"
         self.before = {mount / "lxc.pivot" for mount, _ in host.cgroup_mounts() if (mount / "lxc.pivot").exists()}
-        missing = [t for t in TOOLS if subprocess.run(["sh", "-c", f"command -v {t}"], capture_output=True).returncode != 0]
+        missing = [
+            t for t in TOOLS if subprocess.run(["sh", "-c", f"command -v {t}"], capture_output=True).returncode != 0
+        ]
         if os.environ.get("HOODY_BENCH_LXD") == "no":
             self.why = "HOODY_BENCH_LXD=no"
         elif missing:
@@ -71,7 +74,8 @@ class Lxd:
     def unpack(self):
         self.directory.mkdir(parents=True, exist_ok=True)
         with netns.Namespace(os.dup(harness.OUTSIDE)):
-            got = subprocess.run(["apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", *PACKAGES], cwd=self.directory, capture_output=True, text=True)
+            got = subprocess.run(["apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", *PACKAGES],
+                                 cwd=self.directory, capture_output=True, text=True)
         if got.returncode != 0:
             return "its packages can't be had: " + got.stderr.strip().splitlines()[-1]
         for package in self.directory.glob("*.deb"):
@@ -85,14 +89,19 @@ class Lxd:
         return dict(os.environ, LXD_DIR=str(self.state), LD_LIBRARY_PATH=str(libraries))
 
     def command(self, *args):
-        return subprocess.run([self.directory / "usr/bin/lxd", *args], env=self.environment(), capture_output=True, text=True)
+        return subprocess.run([self.directory / "usr/bin/lxd", *args], env=self.environment(), capture_output=True,
+                              text=True)
 
     def start(self):
         """Milliseconds until it says that it is ready."""
         begin = time.monotonic()
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen(["unshare", "--mount", "--net", "--pid", "--fork", "--mount-proc", "--kill-child", "bash", "-c", BEGIN.format(self.directory)], env=self.environment(), stdout=log, stderr=log)
-        if not host.poll(lambda: self.answers() or self.process.poll() is not None, 60) or self.command("waitready", "--timeout=120").returncode != 0:
+            self.process = subprocess.Popen([
+                "unshare", "--mount", "--net", "--pid", "--fork", "--mount-proc", "--kill-child", "bash", "-c",
+                BEGIN.format(self.directory)
+            ], env=self.environment(), stdout=log, stderr=log)
+        if not host.poll(lambda: self.answers() or self.process.poll() is not None,
+                         60) or self.command("waitready", "--timeout=120").returncode != 0:
             raise Failure("LXD did not start:\n" + self.log.read_text(errors="replace")[-1000:])
         return (time.monotonic() - begin) * 1000
 
@@ -119,7 +128,8 @@ class Lxd:
     def ask(self, method, path, body=None, headers=()):
         connection = _Connection(self.state / "unix.socket")
         try:
-            connection.request(method, path, body if body is None or isinstance(body, bytes) else json.dumps(body), dict(headers))
+            connection.request(method, path, body if body is None or isinstance(body, bytes) else json.dumps(body),
+                               dict(headers))
             text = connection.getresponse().read()
             return json.loads(text) if text.startswith(b"{") else {"type": "text", "metadata": text}
         finally:
@@ -145,9 +155,14 @@ class Lxd:
             entry = tarfile.TarInfo("metadata.yaml")
             entry.size = len(text)
             tar.addfile(entry, io.BytesIO(text))
-        parts = [f"--{mark}\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"{name}.tar\"\r\nContent-Type: application/octet-stream\r\n\r\n".encode() + data + b"\r\n"
-                 for name, data in (("metadata", metadata.getvalue()), ("rootfs", pathlib.Path(root).read_bytes()))]
-        return self.do("POST", "/1.0/images", b"".join(parts) + f"--{mark}--\r\n".encode(), {"Content-Type": f"multipart/form-data; boundary={mark}"})["fingerprint"]
+        parts = [
+            f"--{mark}\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"{name}.tar\"\r\nContent-Type: "
+            "application/octet-stream\r\n\r\n"
+            .encode() + data + b"\r\n"
+            for name, data in (("metadata", metadata.getvalue()), ("rootfs", pathlib.Path(root).read_bytes()))
+        ]
+        return self.do("POST", "/1.0/images", b"".join(parts) + f"--{mark}--\r\n".encode(),
+                       {"Content-Type": f"multipart/form-data; boundary={mark}"})["fingerprint"]
 
     def name(self, n):
         """Of an instance; so that what one leaves can be told from others'."""
@@ -168,7 +183,10 @@ class Lxd:
     def clear(self):
         """liblxc's cgroups of containers that have died with their namespace."""
         for mount, _ in host.cgroup_mounts():
-            for top in [*mount.glob(f"lxc.*{self.prefix}*"), *([mount / "lxc.pivot"] if mount / "lxc.pivot" not in self.before else [])]:
+            for top in [
+                    *mount.glob(f"lxc.*{self.prefix}*"),
+                    *([mount / "lxc.pivot"] if mount / "lxc.pivot" not in self.before else [])
+            ]:
                 host.poll(lambda: not any(host.procs_of(d) for d in host.below(top)), 5)
                 for d in reversed(host.below(top)):
                     d.rmdir()

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The name service as a test wants it: a mount namespace with /etc/hosts, resolv.conf and nsswitch.conf of its own, and a DNS server. The host's files are not touched."""
+"""The name service as a test wants it: a mount namespace with /etc/hosts, resolv.conf and nsswitch.conf of its own, and
+a DNS server. The host's files are not touched."""
 import ctypes
 import os
 import pathlib
@@ -31,11 +32,13 @@ def own():
             copy.flush()
             os.chmod(copy.name, 0o644)
             _mount(copy.name, str(where), MS_BIND)
-    write("nsswitch.conf", re.sub(r"(?m)^hosts:.*$", "hosts: files dns", pathlib.Path("/etc/nsswitch.conf").read_text()))
+    write("nsswitch.conf", re.sub(r"(?m)^hosts:.*$", "hosts: files dns",
+                                  pathlib.Path("/etc/nsswitch.conf").read_text()))
 
 
 def own_etc(directory):
-    """All of /etc is a copy in `directory`, where files may also be replaced, removed and linked: what own() has mounted is what they begin with."""
+    """All of /etc is a copy in `directory`, where files may also be replaced, removed and linked: what own() has
+    mounted is what they begin with."""
     subprocess.run(["cp", "-a", "/etc/.", str(directory)], check=True)
     _mount(str(directory), "/etc", MS_BIND)
 
@@ -66,11 +69,13 @@ def give_back_etc():
 
 
 class Dns:
-    """A name server on port 53 of an address of this network namespace that is not loopback, and resolv.conf says so. It knows .records (name: address); None: it says nothing; .asked is what it was asked."""
+    """A name server on port 53 of an address of this network namespace that is not loopback, and resolv.conf says so.
+    It knows .records (name: address); None: it says nothing; .asked is what it was asked."""
 
     def __init__(self, address="192.0.2.53"):
         self.records, self.asked = {}, []
-        for command in ("link add dns0 type veth peer name dns1", "link set dns1 up", f"addr add {address}/32 dev dns0", "link set dns0 up"):
+        for command in ("link add dns0 type veth peer name dns1", "link set dns1 up", f"addr add {address}/32 dev dns0",
+                        "link set dns0 up"):
             subprocess.run(["ip", *command.split()], check=True)
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind((address, 53))
@@ -91,5 +96,6 @@ class Dns:
             if address is None:
                 continue
             answers = [socket.inet_aton(address)] if address and query[at + 1:at + 3] == b"\0\1" else []
-            head = query[:2] + (b"\x81\x80" if name in self.records else b"\x81\x83") + b"\0\1" + bytes([0, len(answers)]) + bytes(4)
+            head = query[:2] + (b"\x81\x80" if name in self.records else b"\x81\x83") + b"\0\1" + bytes(
+                [0, len(answers)]) + bytes(4)
             self.socket.sendto(head + question + b"".join(b"\xc0\x0c\0\1\0\1\0\0\0\1\0\4" + a for a in answers), peer)

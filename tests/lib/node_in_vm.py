@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The installed package on a stock Debian in a machine of its own, enrolled at a reference control API that runs here."""
+"""The installed package on a stock Debian in a machine of its own, enrolled at a reference control API that runs
+here."""
 import fcntl
 import hashlib
 import json
@@ -66,7 +67,8 @@ class NodeInVm:
     def publish(self, package):
         """Into the repository that the machine knows."""
         shutil.copy(package, self.repository)
-        index = subprocess.run(["dpkg-scanpackages", "--multiversion", "."], cwd=self.repository, check=True, capture_output=True, text=True).stdout
+        index = subprocess.run(["dpkg-scanpackages", "--multiversion", "."], cwd=self.repository, check=True,
+                               capture_output=True, text=True).stdout
         (self.repository / "Packages").write_text(index)
 
     def package_as(self, version):
@@ -74,7 +76,8 @@ class NodeInVm:
         d = self.m.directory / "repack"
         subprocess.run(["dpkg-deb", "-R", self.package, d], check=True)
         control = d / "DEBIAN/control"
-        control.write_text("".join(f"Version: {version}\n" if line.startswith("Version:") else line for line in control.read_text().splitlines(True)))
+        control.write_text("".join(f"Version: {version}\n" if line.startswith("Version:") else line
+                                   for line in control.read_text().splitlines(True)))
         out = self.m.directory / f"hoody-agent_{version}_amd64.deb"
         subprocess.run(["dpkg-deb", "--root-owner-group", "-b", d, out], check=True, capture_output=True)
         shutil.rmtree(d)
@@ -89,7 +92,10 @@ class NodeInVm:
 
     def enrol(self):
         url = self.node.api.ready["url"]
-        self.m.must(f"echo '10.0.2.2 {harness.API_NAME}' >>/etc/hosts; install -m 0644 /job/ca.pem /etc/hoody-agent/ca.pem; hoodyctl enroll --url {url} --token {TOKEN} --ca /etc/hoody-agent/ca.pem && systemctl restart hoody-agent")
+        self.m.must(
+            f"echo '10.0.2.2 {harness.API_NAME}' >>/etc/hosts; install -m 0644 /job/ca.pem /etc/hoody-agent/ca.pem; "
+            f"hoodyctl enroll --url {url} --token {TOKEN} --ca /etc/hoody-agent/ca.pem && systemctl restart hoody-agent"
+        )
         self.connected()
 
     def connected(self, seconds=120):
@@ -99,18 +105,25 @@ class NodeInVm:
             if status == 0 and json.loads(out)["control"]["state"] == "connected":
                 return
             time.sleep(0.5)
-        raise vm.Failure(f"the agent is not connected: {out}\n" + self.m.must("systemctl status --no-pager -l hoody-agent; journalctl -b --no-pager | tail -50"))
+        raise vm.Failure(f"the agent is not connected: {out}\n" +
+                         self.m.must("systemctl status --no-pager -l hoody-agent; journalctl -b --no-pager | tail -50"))
 
     def main_pid(self):
         return int(self.m.must("systemctl show -P MainPID hoody-agent"))
 
     def pids(self, leaf):
         """Of the leaf's running instances."""
-        return [int(p) for p in self.m.must(f"systemctl list-units --plain --no-legend --state=running 'hoody-{leaf}@*' | while read -r unit rest; do systemctl show -P MainPID $unit; done").split()]
+        return [
+            int(p) for p in self.m.must(
+                f"systemctl list-units --plain --no-legend --state=running 'hoody-{leaf}@*' | while read -r unit rest; "
+                "do systemctl show -P MainPID $unit; done"
+            ).split()
+        ]
 
     def leaks(self):
         """What is there though every container is gone."""
-        out = self.m.must("""ls /var/lib/hoody-agent/pool/containers /var/lib/hoody-agent/lxc 2>/dev/null | grep -vE ':$|^$'
+        out = self.m.must(
+            """ls /var/lib/hoody-agent/pool/containers /var/lib/hoody-agent/lxc 2>/dev/null | grep -vE ':$|^$'
             find /sys/fs/cgroup -type d -path '*hoody*' -name '[0-9a-f]*' | grep -E '/[0-9a-f]{24}$'
             ip -o link | grep -vE ': (lo|eth0)[:@]'
             grep -E '/(containers|ramdisk|shares)/' /proc/mounts
@@ -120,29 +133,39 @@ class NodeInVm:
 
     def state(self, cid):
         """As harness.Node.state: by the kernel and the files alone."""
-        running = self.m.sh(f"find /sys/fs/cgroup -type d -path '*{cid}*' -name payload -exec cat {{}}/cgroup.events \\; | grep -q 'populated 1'")[0] == 0
+        running = self.m.sh(
+            f"find /sys/fs/cgroup -type d -path '*{cid}*' -name payload -exec cat {{}}/cgroup.events \\; | grep -q "
+            "'populated 1'"
+        )[0] == 0
         if running:
             return "running"
-        return "stopped" if self.m.sh(f"test -d /var/lib/hoody-agent/pool/containers/{cid}/rootfs")[0] == 0 else "absent"
+        return "stopped" if self.m.sh(
+            f"test -d /var/lib/hoody-agent/pool/containers/{cid}/rootfs")[0] == 0 else "absent"
 
     # --- the power is cut ---
 
     def cut_in_storm(self, rng, what):
-        """At some instant of many orders; then each has ended once, the host is what the ends say, and nothing is left when all containers are deleted."""
+        """At some instant of many orders; then each has ended once, the host is what the ends say, and nothing is left
+        when all containers are deleted."""
         tours = [(cid, tour.issue(self.node, cid)) for cid in (self.node.new_id() for _ in range(CONTAINERS))]
         after = rng.uniform(0, STORM_S)
         time.sleep(after)
         self.m.cut()
         stats = self.node.api.ask("stats")
-        tap.note(f"{what}, after {after:.2f} s: {stats['orders_terminal']} of {stats['orders_issued']} orders had ended")
+        tap.note(
+            f"{what}, after {after:.2f} s: {stats['orders_terminal']} of {stats['orders_issued']} orders had ended")
         self.m.start()
         self.connected(300)
         wrong = self.settle(tours)
         host.poll(lambda: not self.leaks(), 10)
         stats, leaks, breaches = self.node.api.ask("stats"), self.leaks(), self.node.violations()
         words = self.m.must("journalctl -b -p err --no-pager -o cat -u hoody-agent || true")
-        tap.ok(not wrong and not leaks and not breaches and not words and stats["orders_terminal"] == stats["orders_issued"] and stats["orders_ended_twice"] == 0,
-               f"{what}: {stats['orders_issued']} orders in all, each ended once, nothing is left", *wrong, f"leaks {leaks}", f"breaches {breaches}", f"terminal {stats['orders_terminal']}, twice {stats['orders_ended_twice']}", words)
+        tap.ok(
+            not wrong and not leaks and not breaches and not words
+            and stats["orders_terminal"] == stats["orders_issued"] and stats["orders_ended_twice"] == 0,
+            f"{what}: {stats['orders_issued']} orders in all, each ended once, nothing is left", *wrong,
+            f"leaks {leaks}", f"breaches {breaches}",
+            f"terminal {stats['orders_terminal']}, twice {stats['orders_ended_twice']}", words)
 
     def settle(self, tours):
         """Every end of a storm: [what is wrong]."""
@@ -151,7 +174,8 @@ class NodeInVm:
             reports = [(op, self.node.wait(i, 300)) for op, i in issued]
             want, seen = tour.expected(reports), self.state(cid)
             if want != seen and not (reports[-1][0] == "container.delete" and reports[-1][1]["state"] != "succeeded"):
-                wrong.append(f"{cid}: " + ", ".join(f"{op} {r['state']} {r.get('error', '')}" for op, r in reports) + f"; the host: {seen}, the orders: {want}")
+                wrong.append(f"{cid}: " + ", ".join(f"{op} {r['state']} {r.get('error', '')}"
+                                                    for op, r in reports) + f"; the host: {seen}, the orders: {want}")
             again = self.node.wait(self.node.order("container.delete", cid, force=True), 300)
             if again["state"] != "succeeded":
                 wrong.append(f"{cid}: deleting: {again.get('error')}")

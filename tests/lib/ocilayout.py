@@ -33,7 +33,10 @@ def layer(entries):
 
 
 def configuration(layers, said):
-    return json.dumps({"architecture": ARCH, "os": "linux", "config": said, "rootfs": {"type": "layers", "diff_ids": ["sha256:" + hashlib.sha256(d).hexdigest() for d in layers]}}).encode()
+    return json.dumps({
+        "architecture": ARCH, "os": "linux", "config": said,
+        "rootfs": {"type": "layers", "diff_ids": ["sha256:" + hashlib.sha256(d).hexdigest() for d in layers]}
+    }).encode()
 
 
 def layout(directory, layers, said=None):
@@ -46,9 +49,16 @@ def layout(directory, layers, said=None):
         (blobs / digest).write_bytes(data)
         return {"mediaType": f"application/vnd.oci.image.{kind}", "digest": f"sha256:{digest}", "size": len(data)}
 
-    manifest = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json", "config": blob(configuration(layers, said or {}), "config.v1+json"),
-                "layers": [blob(gzip.compress(d, 1, mtime=0), "layer.v1.tar+gzip") for d in layers]}
-    index = {**blob(json.dumps(manifest).encode(), "manifest.v1+json"), "annotations": {"org.opencontainers.image.ref.name": "t"}, "platform": {"os": "linux", "architecture": ARCH}}
+    manifest = {
+        "schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "config": blob(configuration(layers, said or {}), "config.v1+json"),
+        "layers": [blob(gzip.compress(d, 1, mtime=0), "layer.v1.tar+gzip") for d in layers]
+    }
+    index = {
+        **blob(json.dumps(manifest).encode(), "manifest.v1+json"), "annotations": {
+            "org.opencontainers.image.ref.name": "t"
+        }, "platform": {"os": "linux", "architecture": ARCH}
+    }
     (directory / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
     (directory / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [index]}))
 
@@ -59,4 +69,5 @@ def saved(directory, layers, said):
     for n, data in enumerate(layers):
         (directory / f"{n}.tar").write_bytes(data)
     (directory / "config.json").write_bytes(configuration(layers, said))
-    (directory / "manifest.json").write_text(json.dumps([{"Config": "config.json", "RepoTags": [], "Layers": [f"{n}.tar" for n in range(len(layers))]}]))
+    (directory / "manifest.json").write_text(
+        json.dumps([{"Config": "config.json", "RepoTags": [], "Layers": [f"{n}.tar" for n in range(len(layers))]}]))

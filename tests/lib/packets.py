@@ -34,7 +34,8 @@ def transport(protocol, src, dst, sport, dport, flags=SYN, payload=b"hoody", icm
         return body[:2] + struct.pack("!H", checksum(body)) + body[4:]
     pseudo = struct.pack("!IIBBH", src, dst, 0, protocol, (20 if protocol == TCP else 8) + len(payload))
     if protocol == TCP:
-        body = struct.pack("!HHIIBBHHH", sport, dport, 1000, 1 if flags & ACK else 0, 5 << 4, flags, 64000, 0, 0) + payload
+        body = struct.pack("!HHIIBBHHH", sport, dport, 1000, 1 if flags & ACK else 0, 5 << 4, flags, 64000, 0,
+                           0) + payload
         at = 16
     else:
         body = struct.pack("!HHHH", sport, dport, 8 + len(payload), 0) + payload
@@ -52,7 +53,10 @@ def frame(from_mac, to_mac, body, kind=0x0800):
 
 
 def arp(from_mac, src, dst, op=1, to_mac=b"\xff" * 6):
-    return frame(from_mac, to_mac, struct.pack("!HHBBH", 1, 0x0800, 6, 4, op) + from_mac + struct.pack("!I", src) + (b"\0" * 6 if op == 1 else to_mac) + struct.pack("!I", dst), 0x0806)
+    return frame(
+        from_mac, to_mac,
+        struct.pack("!HHBBH", 1, 0x0800, 6, 4, op) + from_mac + struct.pack("!I", src) +
+        (b"\0" * 6 if op == 1 else to_mac) + struct.pack("!I", dst), 0x0806)
 
 
 class Seen:
@@ -80,4 +84,5 @@ class Seen:
 
     def key(self):
         """What tells one flow from another: both ends and what the protocol tells them apart by."""
-        return (self.protocol, self.src, self.dst, self.sport, self.dport) if self.protocol != ICMP else (ICMP, self.src, self.dst, self.ident, self.icmp)
+        return (self.protocol, self.src, self.dst, self.sport,
+                self.dport) if self.protocol != ICMP else (ICMP, self.src, self.dst, self.ident, self.icmp)

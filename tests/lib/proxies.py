@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Real upstream proxies in a network namespace (microsocks, dante, tinyproxy, tinyproxy behind stunnel), and servers that only pretend to be one."""
+"""Real upstream proxies in a network namespace (microsocks, dante, tinyproxy, tinyproxy behind stunnel), and servers
+that only pretend to be one."""
 import os
 import pathlib
 import shutil
@@ -21,7 +22,8 @@ class Proxy:
     scheme, userinfo = "socks5", ENCODED
 
     def __init__(self, ns, directory, address, port):
-        self.ns, self.directory, self.address, self.port, self.processes = ns, pathlib.Path(directory) / f"{type(self).__name__}-{port}", address, port, []
+        self.ns, self.directory, self.address, self.port, self.processes = ns, pathlib.Path(
+            directory) / f"{type(self).__name__}-{port}", address, port, []
         self.directory.mkdir()
         self.start()
 
@@ -31,7 +33,8 @@ class Proxy:
 
     def run(self, *command):
         log = open(self.directory / "log", "ab")
-        self.processes.append(self.ns.popen(*command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True))
+        self.processes.append(
+            self.ns.popen(*command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True))
 
     def wait(self):
         for _ in range(200):
@@ -85,8 +88,10 @@ user.unprivileged: nobody
 client pass {{ from: 0.0.0.0/0 to: 0.0.0.0/0 }}
 socks pass {{ from: 0.0.0.0/0 to: 0.0.0.0/0 command: connect }}
 """)
-        digest = subprocess.run(["openssl", "passwd", "-6", PASSWORD], check=True, capture_output=True, text=True).stdout.strip()
-        for name, line in (("passwd", f"{USER}:x:65000:65534::/nonexistent:/usr/sbin/nologin\n"), ("shadow", f"{USER}:{digest}:19000:0:99999:7:::\n")):
+        digest = subprocess.run(["openssl", "passwd", "-6", PASSWORD], check=True, capture_output=True,
+                                text=True).stdout.strip()
+        for name, line in (("passwd", f"{USER}:x:65000:65534::/nonexistent:/usr/sbin/nologin\n"),
+                           ("shadow", f"{USER}:{digest}:19000:0:99999:7:::\n")):
             (self.directory / name).write_text(pathlib.Path(f"/etc/{name}").read_text() + line)
             (self.directory / name).chmod(0o644 if name == "passwd" else 0o640)
         binds = " && ".join(f"mount --bind {self.directory}/{name} /etc/{name}" for name in ("passwd", "shadow"))
@@ -133,8 +138,11 @@ key = {self.directory}/server.key
 
 
 def certificate(directory, address):
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", directory / "server.key", "-out", directory / "server.pem", "-days", "2",
-                    "-subj", "/CN=proxy", "-addext", f"subjectAltName=IP:{address}"], check=True, capture_output=True)
+    subprocess.run([
+        "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout",
+        directory / "server.key", "-out", directory / "server.pem", "-days", "2", "-subj", "/CN=proxy", "-addext",
+        f"subjectAltName=IP:{address}"
+    ], check=True, capture_output=True)
 
 
 class Pretender:
@@ -182,4 +190,7 @@ class Pretender:
 
 def missing():
     """Programs that are not installed."""
-    return [p for p in ("microsocks", "danted", "tinyproxy", "stunnel4") if not shutil.which(p, path="/usr/sbin:/usr/bin:/sbin:/bin")]
+    return [
+        p for p in ("microsocks", "danted", "tinyproxy", "stunnel4")
+        if not shutil.which(p, path="/usr/sbin:/usr/bin:/sbin:/bin")
+    ]

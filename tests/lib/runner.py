@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Chooses tests from tests/suite.tsv, builds what they need and runs them side by side, the longest first, as long as what runs is no more than the machine's cores are worth. See tests/run, whose second half this is.
+"""Chooses tests from tests/suite.tsv, builds what they need and runs them side by side, the longest first, as long as
+what runs is no more than the machine's cores are worth. See tests/run, whose second half this is.
 
-The table: test, suite (quick, default, long), seconds that it takes on two cores, weight (the cores that it keeps busy; "all": it runs alone), build (san, plain, or - for none), command.
-A test has ten times its seconds, and HOODY_TEST_SLOW times that."""
+The table: test, suite (quick, default, long), seconds that it takes on two cores, weight (the cores that it keeps busy;
+"all": it runs alone), build (san, plain, or - for none), command. A test has ten times its seconds, and HOODY_TEST_SLOW
+times that."""
 import collections
 import fnmatch
 import json
@@ -36,7 +38,8 @@ def table():
     for line in TABLE.read_text().splitlines():
         if line and not line.startswith("#"):
             name, suite, seconds, weight, build, command = line.split("\t")
-            rows.append(Row(name, suite, int(seconds), CORES if weight == "all" else min(float(weight), CORES), build, command))
+            rows.append(
+                Row(name, suite, int(seconds), CORES if weight == "all" else min(float(weight), CORES), build, command))
     return rows
 
 
@@ -56,8 +59,10 @@ def forgotten(rows):
 
 def chosen(rows, wanted):
     """The rows that are asked for, and what is asked for and unknown."""
-    fits = lambda row, w: row.suite in SUITES[w] if w in SUITES else w in (row.name, tier(row)) or fnmatch.fnmatch(row.name, w)
-    return [r for r in rows if any(fits(r, w) for w in wanted)], [w for w in wanted if not any(fits(r, w) for r in rows)]
+    fits = lambda row, w: row.suite in SUITES[w] if w in SUITES else w in (row.name, tier(row)) or fnmatch.fnmatch(
+        row.name, w)
+    return [r for r in rows
+            if any(fits(r, w) for w in wanted)], [w for w in wanted if not any(fits(r, w) for r in rows)]
 
 
 def limit(row):
@@ -69,11 +74,16 @@ def say(text):
 
 
 def outside():
-    """What of ours is on this host and named after no test, which no test may make: tables, loop devices, an installed agent's directories."""
+    """What of ours is on this host and named after no test, which no test may make: tables, loop devices, an installed
+    agent's directories."""
     found = set()
     for command, word in ((["nft", "list", "tables"], "hoody"), (["losetup", "-nO", "NAME,BACK-FILE"], str(TOP))):
         try:
-            found |= {line for line in subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines() if word in line}
+            found |= {
+                line
+                for line in subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()
+                if word in line
+            }
         except FileNotFoundError:
             pass
     return found | {str(p) for d in ("/run", "/var/lib", "/etc") for p in pathlib.Path(d).glob("hoody*")}
@@ -90,7 +100,8 @@ def build(name):
     begin = time.monotonic()
     with open(log, "wb") as out:
         for step in [*steps, ["make", f"-j{CORES}"]]:
-            if subprocess.run(step, cwd=TOP if step[0] == "autoreconf" else where, stdout=out, stderr=out, stdin=subprocess.DEVNULL, check=False).returncode != 0:
+            if subprocess.run(step, cwd=TOP if step[0] == "autoreconf" else where, stdout=out, stderr=out,
+                              stdin=subprocess.DEVNULL, check=False).returncode != 0:
                 sys.exit(f"the build failed: {log}\n" + "\n".join(log.read_text(errors="replace").splitlines()[-30:]))
     say(f"built in {time.monotonic() - begin:.0f} s")
 
@@ -102,10 +113,13 @@ class Running:
 
     def __init__(self, row, turn):
         self.row, self.log = row, LOGS / (row.name.replace("/", "-") + (f"-{turn}" if turn else "") + ".log")
-        env = dict(os.environ, top_srcdir=str(TOP), top_builddir=str(TOP / f"build-{row.build if row.build in BUILDS else 'plain'}"),
+        env = dict(os.environ, top_srcdir=str(TOP),
+                   top_builddir=str(TOP / f"build-{row.build if row.build in BUILDS else 'plain'}"),
                    ASAN_OPTIONS="detect_leaks=1:abort_on_error=0", UBSAN_OPTIONS="print_stacktrace=1")
-        self.process = subprocess.Popen([sys.executable, TOP / "tests/lib/supervise.py", str(limit(row)), self.log, *shlex.split(row.command)], cwd=TOP, env=env,
-                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, start_new_session=True)
+        self.process = subprocess.Popen(
+            [sys.executable, TOP / "tests/lib/supervise.py",
+             str(limit(row)), self.log, *shlex.split(row.command)], cwd=TOP, env=env, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, text=True, start_new_session=True)
 
     def fileno(self):
         return self.process.stdout.fileno()
@@ -113,10 +127,14 @@ class Running:
     def ended(self):
         """Its verdict."""
         said, _ = self.process.communicate()
-        self.end = json.loads(said) if said else {"status": self.process.returncode, "why": "supervisor", "seconds": 0, "cpu_s": 0, "left": []}
+        self.end = json.loads(said) if said else {
+            "status": self.process.returncode, "why": "supervisor", "seconds": 0, "cpu_s": 0, "left": []
+        }
         text = self.log.read_text(errors="replace")
         skipped = re.search(r"^1\.\.0 # SKIP.*", text, re.M)
-        self.end["verdict"] = ("failed" if self.end["why"] or self.end["left"] else "skipped" if self.end["status"] == 77 or (self.end["status"] == 0 and skipped) else "passed" if self.end["status"] == 0 else "failed")
+        self.end["verdict"] = (
+            "failed" if self.end["why"] or self.end["left"] else "skipped" if self.end["status"] == 77 or
+            (self.end["status"] == 0 and skipped) else "passed" if self.end["status"] == 0 else "failed")
         self.end["figures"] = re.findall(r"^# (?:figure|bench): (.*)", text, re.M)
         self.tell(text, skipped)
         return self.end
@@ -126,12 +144,17 @@ class Running:
         indent = lambda lines: "".join(f"\n        {line}" for line in lines)
         inside = collections.Counter(re.findall(r"^ok .*# SKIP (.*)", text, re.M))
         if e["verdict"] == "passed":
-            say(f"ok    {self.row.name} {took}" + indent([f"{n} skipped inside: {reason}" for reason, n in inside.items()] + e["figures"]))
+            say(f"ok    {self.row.name} {took}" +
+                indent([f"{n} skipped inside: {reason}" for reason, n in inside.items()] + e["figures"]))
         elif e["verdict"] == "skipped":
             say(f"skip  {self.row.name} {took}" + (f": {skipped[0]}" if skipped else ""))
         else:
-            words = [line for line in text.splitlines() if re.search(r"^not ok|: error|ERROR: |Traceback|Bail out", line)][:20]
-            say(f"FAIL  {self.row.name} {took[:-1]}, status {e['status']}" + (f", {e['why']}" if e["why"] else "") + f"): {self.log}" + indent([f"left behind: {x}" for x in e["left"]] + words) + "\n        …" + indent(text.splitlines()[-15:]))
+            words = [
+                line for line in text.splitlines() if re.search(r"^not ok|: error|ERROR: |Traceback|Bail out", line)
+            ][:20]
+            say(f"FAIL  {self.row.name} {took[:-1]}, status {e['status']}" + (f", {e['why']}" if e["why"] else "") +
+                f"): {self.log}" + indent([f"left behind: {x}" for x in e["left"]] + words) + "\n        …" +
+                indent(text.splitlines()[-15:]))
 
 
 class Stop(Exception):
@@ -143,7 +166,8 @@ def stop(*_):
 
 
 def run_all(rows, turns=("",)):
-    """Their ends, in the order of the table. Interrupted, nothing that was begun is left: each supervisor sees to its own."""
+    """Their ends, in the order of the table. Interrupted, nothing that was begun is left: each supervisor sees to its
+    own."""
     todo = [(row, turn) for row in sorted(rows, key=lambda r: -r.seconds) for turn in turns]
     running, ends = [], []
     try:
@@ -170,7 +194,8 @@ def run_all(rows, turns=("",)):
 
 
 def again(ends):
-    """Tests that failed run once more, one by one: one that passes then has raced with what ran beside it, which is said and is not what is judged. More than a few have no such excuse."""
+    """Tests that failed run once more, one by one: one that passes then has raced with what ran beside it, which is
+    said and is not what is judged. More than a few have no such excuse."""
     failed = [row for row, end in ends if end["verdict"] == "failed"]
     for row in failed if len(failed) <= AGAIN_MOST else ():
         say(f"once more, alone: {row.name}")
@@ -197,7 +222,8 @@ def main():
         say("\n".join(f"{r.name}\t{r.suite}\t{r.seconds} s" for r in rows))
         return 0
     mine, unknown = chosen(rows, wanted or ["default"])
-    unknown += [f for f in flags if f not in ("--times", "--again")] + [f"{f} is not in tests/suite.tsv" for f in forgotten(rows)]
+    unknown += [f for f in flags if f not in ("--times", "--again")
+                ] + [f"{f} is not in tests/suite.tsv" for f in forgotten(rows)]
     if unknown:
         sys.exit("what is this? " + ", ".join(unknown))
     LOGS.mkdir(exist_ok=True)
@@ -222,7 +248,9 @@ def main():
     for left in sorted(outside() - before):
         count["failed"] += 1
         say(f"FAIL  left behind on this machine: {left}")
-    say(f"{time.monotonic() - begin:.0f} s\n{count['passed']} passed, {count['failed']} failed, {count['skipped'] + len(unfit)} skipped")
+    say(f"{time.monotonic() - begin:.0f} s\n{count['passed']} passed, {count['failed']} failed, "
+        f"{count['skipped'] + len(unfit)} skipped"
+        )
     return 1 if count["failed"] else 0
 
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""How long a test waits before it says that something does not come. A deadline is ten times what the thing takes on a quiet machine: it costs nothing where all is well."""
+"""How long a test waits before it says that something does not come. A deadline is ten times what the thing takes on a
+quiet machine: it costs nothing where all is well."""
 import os
 import pathlib
 

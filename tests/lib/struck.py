@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A node whose agent and all that it starts run under tests/tools/failnth, which is told of one fault after the other while they run."""
+"""A node whose agent and all that it starts run under tests/tools/failnth, which is told of one fault after the other
+while they run."""
 import socket
 import time
 
@@ -8,7 +9,8 @@ import host
 
 FAILNTH = harness.BUILD / "tests/tools/failnth"
 # Every allocation a call of its own (mallopt(3), GLIBC_TUNABLES), in the agent: what it starts has no environment.
-EACH_ALLOCATION = ("env", "GLIBC_TUNABLES=glibc.malloc.mmap_threshold=1:glibc.malloc.mmap_max=60000:glibc.malloc.tcache_count=0")
+EACH_ALLOCATION = (
+    "env", "GLIBC_TUNABLES=glibc.malloc.mmap_threshold=1:glibc.malloc.mmap_max=60000:glibc.malloc.tcache_count=0")
 END_S = 120 # an order that has no end after that will have none, however busy the machine
 
 
@@ -21,7 +23,11 @@ class Struck(harness.Node):
 
     def begin(self):
         """Start the agent; no fault is planned."""
-        if not self.start_agent(wrap=[*(EACH_ALLOCATION if self.each else ()), FAILNTH, "--control", self.control, self.calls, "0", "EIO", "--"], timeout_s=END_S):
+        if not self.start_agent(
+                wrap=[
+                    *(EACH_ALLOCATION if self.each else
+                      ()), FAILNTH, "--control", self.control, self.calls, "0", "EIO", "--"
+                ], timeout_s=END_S):
             raise harness.Failure("hoody-agent did not become ready:\n" + self.log_tail())
 
     def plan(self, program="*", calls="*", when="0", error="EIO"):
@@ -58,7 +64,8 @@ class Struck(harness.Node):
         return None, death
 
     def calm(self):
-        """No more faults: how many calls were hit, which was first, and how the agent ended in the last moment, if it did."""
+        """No more faults: how many calls were hit, which was first, and how the agent ended in the last moment, if it
+        did."""
         try:
             hits, call, _ = self.plan()
         except OSError:

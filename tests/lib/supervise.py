@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Runs one test, and is the parent of whatever it leaves: python3 supervise.py SECONDS LOG COMMAND…
 
-When its time is up, or this process is told to end, or who started it dies, the test is asked to end (SIGTERM), has 30 s for it, and is then killed with everything that it has started, whatever session, group
-or namespace that is in. Prints one line of JSON: status (as a shell has it), why (null, "time" or "interrupted"), seconds, cpu_s of all its processes, left (what was still there when it had ended by itself, and was taken off)."""
+When its time is up, or this process is told to end, or who started it dies, the test is asked to end (SIGTERM), has 30
+s for it, and is then killed with everything that it has started, whatever session, group or namespace that is in.
+Prints one line of JSON: status (as a shell has it), why (null, "time" or "interrupted"), seconds, cpu_s of all its
+processes, left (what was still there when it had ended by itself, and was taken off)."""
 import ctypes
 import json
 import os
@@ -27,7 +29,8 @@ def parents():
     found = {}
     for entry in os.listdir("/proc"):
         try:
-            state, parent = pathlib.Path(f"/proc/{entry}/stat").read_text().rsplit(")", 1)[1].split()[:2] if entry.isdigit() else ("Z", 0)
+            state, parent = pathlib.Path(f"/proc/{entry}/stat").read_text().rsplit(
+                ")", 1)[1].split()[:2] if entry.isdigit() else ("Z", 0)
         except OSError:
             continue
         if state not in "ZX":
@@ -46,7 +49,8 @@ def descendants():
 
 def word(pid):
     try:
-        return f"process {pid}: " + pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()[:120]
+        return f"process {pid}: " + pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().replace(
+            b"\0", b" ").decode(errors="replace").strip()[:120]
     except OSError:
         return f"process {pid}"
 
@@ -64,7 +68,8 @@ def slot():
 
 
 class Places:
-    """What is named after a test's process: cgroups, mounts and directories of hoody-tPID. Numbers come again: what stood there before the test is another's."""
+    """What is named after a test's process: cgroups, mounts and directories of hoody-tPID. Numbers come again: what
+    stood there before the test is another's."""
 
     def __init__(self, pids=(), before=frozenset()):
         self.names, self.before = tuple(f"hoody-t{pid}-" for pid in pids) or ("hoody-t",), before
@@ -74,7 +79,10 @@ class Places:
 
     def mounts(self):
         lines = pathlib.Path("/proc/self/mounts").read_text().splitlines()
-        return [place for place in (line.split()[1].encode().decode("unicode_escape") for line in lines) if any(self.is_ours(part) for part in place.split("/"))]
+        return [
+            place for place in (line.split()[1].encode().decode("unicode_escape") for line in lines) if any(
+                self.is_ours(part) for part in place.split("/"))
+        ]
 
     def cgroups(self):
         found = []
@@ -85,14 +93,20 @@ class Places:
         return found
 
     def directories(self):
-        return [place / name for place in {pathlib.Path(p) for p in ("/tmp", tempfile.gettempdir(), "/dev/shm", "build-vm")} if place.is_dir() for name in os.listdir(place) if self.is_ours(name)]
+        return [
+            place / name
+            for place in {pathlib.Path(p) for p in ("/tmp", tempfile.gettempdir(), "/dev/shm", "build-vm")}
+            if place.is_dir() for name in os.listdir(place) if self.is_ours(name)
+        ]
 
     def found(self):
         kept = [] if os.environ.get("HOODY_TEST_KEEP") else self.directories()
-        return [f"mount {m}" for m in self.mounts()] + [f"cgroup {c}" for c in self.cgroups()] + [f"directory {d}" for d in kept]
+        return [f"mount {m}" for m in self.mounts()] + [f"cgroup {c}"
+                                                        for c in self.cgroups()] + [f"directory {d}" for d in kept]
 
     def names_there(self):
-        return {part for m in self.mounts() for part in m.split("/") if self.is_ours(part)} | {place.name for place in self.cgroups() + self.directories()}
+        return {part for m in self.mounts() for part in m.split("/") if self.is_ours(part)
+                } | {place.name for place in self.cgroups() + self.directories()}
 
     def thaw(self):
         """What is frozen by cgroup v1 can't die."""
@@ -120,8 +134,10 @@ class Test:
     def __init__(self, command, log):
         self.held, number = slot()
         with open(log, "wb") as out:
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
-                                            env=dict(os.environ, HOODY_TEST_REAPER=str(os.getpid()), HOODY_TEST_SLOT=str(number)), preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_SETMASK, []))
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
+                env=dict(os.environ, HOODY_TEST_REAPER=str(os.getpid()), HOODY_TEST_SLOT=str(number)),
+                preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_SETMASK, []))
         self.pid, self.status, self.pids = self.process.pid, None, {self.process.pid}
 
     def reap(self):
@@ -137,7 +153,8 @@ class Test:
                 self.process.returncode = self.status
 
     def until(self, condition, seconds):
-        """Wait, reaping, until the condition holds or the time is up or a signal asks us to end: "done", "time" or "interrupted"."""
+        """Wait, reaping, until the condition holds or the time is up or a signal asks us to end: "done", "time" or
+        "interrupted"."""
         end = time.monotonic() + seconds
         while True:
             self.reap()
@@ -194,12 +211,18 @@ def main():
         places = Places(test.pids, before)
         if why == "time":
             with open(log, "ab") as out:
-                out.write(f"\n# its {seconds} s are up; what runs:\n".encode() + "".join(f"#   {word(pid)}\n" for pid in sorted(test.pids)).encode())
+                out.write(f"\n# its {seconds} s are up; what runs:\n".encode() +
+                          "".join(f"#   {word(pid)}\n" for pid in sorted(test.pids)).encode())
         test.ask_to_end()
     test.kill(places)
     places.remove()
     used = os.times()
-    print(json.dumps({"status": test.status if test.status is not None else -signal.SIGKILL, "why": None if why == "done" else why, "seconds": took, "cpu_s": used.children_user + used.children_system, "left": left}))
+    print(
+        json.dumps({
+            "status": test.status if test.status is not None else -signal.SIGKILL,
+            "why": None if why == "done" else why, "seconds": took, "cpu_s": used.children_user + used.children_system,
+            "left": left
+        }))
 
 
 main()

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A tree of everything that is hard to copy, and a picture of a tree that leaves nothing out: by Python's own calls, and by none of the product's."""
+"""A tree of everything that is hard to copy, and a picture of a tree that leaves nothing out: by Python's own calls,
+and by none of the product's."""
 import hashlib
 import os
 import pathlib
@@ -8,7 +9,11 @@ import stat
 import subprocess
 
 LONG = "n" * 255
-WEIRD = [b"new\nline", b"\xff\xfe not utf-8", b"tab\t", b" ", b"-rf", b"$(x)", "ü".encode(), "u\u0308".encode(), b"CASE", b"case", LONG.encode()]
+WEIRD = [
+    b"new\nline", b"\xff\xfe not utf-8", b"tab\t", b" ", b"-rf", b"$(x)", "ü".encode(), "u\u0308".encode(), b"CASE",
+    b"case",
+    LONG.encode()
+]
 
 
 def build(root, deep_levels=60):
@@ -36,7 +41,8 @@ def build(root, deep_levels=60):
     os.mknod(root / "blk", stat.S_IFBLK | 0o600, os.makedev(7, 200))
     with socket.socket(socket.AF_UNIX) as s:
         s.bind(str(root / "socket"))
-    for name, target in (("link", "plain"), ("dangling", "/no/such"), ("absolute", "/etc/passwd"), ("up", "../../../.."), ("long-link", "x" * 1000)):
+    for name, target in (("link", "plain"), ("dangling", "/no/such"), ("absolute", "/etc/passwd"),
+                         ("up", "../../../.."), ("long-link", "x" * 1000)):
         os.symlink(target, root / name)
     (root / "weird").mkdir()
     for name in WEIRD:
@@ -103,7 +109,8 @@ def picture(root, ignore=()):
         st = os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
         full = os.fsencode(f"/proc/self/fd/{dir_fd}/") + name
         facts = [stat.S_IFMT(st.st_mode), stat.S_IMODE(st.st_mode), st.st_uid, st.st_gid, st.st_mtime_ns, st.st_rdev]
-        facts.append(sorted((k, os.getxattr(full, k, follow_symlinks=False)) for k in os.listxattr(full, follow_symlinks=False)))
+        facts.append(
+            sorted((k, os.getxattr(full, k, follow_symlinks=False)) for k in os.listxattr(full, follow_symlinks=False)))
         if not stat.S_ISDIR(st.st_mode):
             facts += [st.st_nlink, links.setdefault((st.st_dev, st.st_ino), path)]
         if stat.S_ISREG(st.st_mode):
@@ -136,14 +143,19 @@ def picture(root, ignore=()):
 
 def without_hostonly(found):
     """A picture without what an image loses: device nodes, and attributes that root of the host alone can set."""
-    kept = {path: facts for path, facts in found.items() if not (stat.S_ISBLK(facts[0]) or (stat.S_ISCHR(facts[0]) and facts[5]))}
+    kept = {
+        path: facts for path, facts in found.items()
+        if not (stat.S_ISBLK(facts[0]) or (stat.S_ISCHR(facts[0]) and facts[5]))
+    }
     for facts in kept.values():
-        facts[6] = [(k, v) for k, v in facts[6] if k.startswith(("user.", "system.posix_acl_")) or k == "security.capability"]
+        facts[6] = [(k, v) for k, v in facts[6]
+                    if k.startswith(("user.", "system.posix_acl_")) or k == "security.capability"]
     return kept
 
 
 def differences(a, b, limit=8):
     """What two pictures differ in, in words; empty: nothing."""
-    words = [f"only in the first: {p!r}" for p in a.keys() - b.keys()] + [f"only in the second: {p!r}" for p in b.keys() - a.keys()]
+    words = [f"only in the first: {p!r}"
+             for p in a.keys() - b.keys()] + [f"only in the second: {p!r}" for p in b.keys() - a.keys()]
     words += [f"{p!r}: {a[p]} / {b[p]}" for p in a.keys() & b.keys() if a[p] != b[p]]
     return words[:limit]

@@ -14,7 +14,9 @@ def dns_server():
     here, beyond = netns.Namespace.current(), netns.Namespace()
     here.ip("link add up0 type veth peer name up1")
     here.ip(f"link set up1 netns {beyond.path()}")
-    for ns, text in ((here, "addr add 198.51.100.1/24 dev up0"), (here, "link set up0 up"), (beyond, f"addr add {SERVER}/24 dev up1"), (beyond, "link set up1 up"), (here, f"route add default via {SERVER}")):
+    for ns, text in ((here, "addr add 198.51.100.1/24 dev up0"), (here, "link set up0 up"),
+                     (beyond, f"addr add {SERVER}/24 dev up1"), (beyond, "link set up1 up"),
+                     (here, f"route add default via {SERVER}")):
         ns.ip(text)
     with beyond:
         s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A stock Debian kernel in QEMU, for what the kernel below us lacks (project quotas, cgroup v2 alone), and a whole Debian with systemd that may reboot.
+"""A stock Debian kernel in QEMU, for what the kernel below us lacks (project quotas, cgroup v2 alone), and a whole
+Debian with systemd that may reboot.
 
     vm.run(["python3", "tests/kernel/quota.py"], seconds=600)    # (exit status, output)
-    vm.boots("tests/system/reboot.sh", seconds=600)              # the same; run anew at each boot, until it writes its status
-    with vm.Machine("debian12") as m:                            # a stock Debian that knows nothing of us, on the network 10.0.2.0/24 whose 10.0.2.2 is this process's loopback
+    vm.boots("tests/system/reboot.sh", seconds=600)              # the same; run anew at each boot, until it writes its
+        status
+    with vm.Machine("debian12") as m:                            # a stock Debian that knows nothing of us, on the
+        network 10.0.2.0/24 whose 10.0.2.2 is this process's loopback
         m.must("apt-get install …")                              # what it printed
         m.cut()                                                  # the power
         m.start()                                                # the same disk again
 
-The disks are made once (mmdebstrap) and kept beside the builds; each run starts from one anew. The checkout is seen under its own path, read-only,
-by 9p, save by a Machine."""
+The disks are made once (mmdebstrap) and kept beside the builds; each run starts from one anew. The checkout is seen
+under its own path, read-only, by 9p, save by a Machine."""
 import hashlib
 import math
 import os
@@ -24,10 +27,11 @@ import time
 from slow import BUILD, SLOW, TOP
 
 CACHE = TOP / "build-vm"
-PACKAGES = """linux-image-amd64 kmod python3 openssl procps iproute2 busybox-static apparmor lxc curl xz-utils zstd rsync attr acl libcap2-bin
+PACKAGES = """linux-image-amd64 kmod python3 openssl procps iproute2 busybox-static apparmor lxc curl xz-utils zstd
+    rsync attr acl libcap2-bin
     btrfs-progs xfsprogs e2fsprogs libsodium23 libjansson4 libcurl4 libsystemd0 libsqlite3-0 libseccomp2 libinih1 liblxc1
-    libarchive13 libbtrfsutil1 libmnl0 libnftnl11 libnl-3-200 libnl-route-3-200 nftables conntrack libmicrohttpd12 libncursesw6 libtinfo6
-    systemd systemd-sysv udev dbus jq ca-certificates""".split()
+    libarchive13 libbtrfsutil1 libmnl0 libnftnl11 libnl-3-200 libnl-route-3-200 nftables conntrack libmicrohttpd12
+    libncursesw6 libtinfo6 systemd systemd-sysv udev dbus jq ca-certificates""".split()
 # The first process of a machine without systemd.
 INIT = """#!/bin/sh
 mount -t proc proc /proc
@@ -66,10 +70,12 @@ WantedBy=multi-user.target
 """
 INITRD = "MODULES=list\\nCOMPRESS=zstd\\n"
 MODULES = "virtio_pci\\nvirtio_blk\\next4\\n"
-# What every Debian host has, more or less; and, to be had from a repository beside it, what our package depends on or is used with.
+# What every Debian host has, more or less; and, to be had from a repository beside it, what our package depends on or
+# is used with.
 STOCK = """linux-image-amd64 kmod systemd systemd-sysv udev dbus apt ifupdown apparmor iproute2 procps""".split()
-WANTED = """ca-certificates jq busybox-static nftables lxcfs chrony libsodium23 libjansson4 libcurl4 libsystemd0 libsqlite3-0 libseccomp2 libinih1 liblxc1 liblxc-common
-    libarchive13 libbtrfsutil1 libmicrohttpd12 zlib1g libmnl0 libnftnl11 libnl-3-200 libnl-route-3-200 libncursesw6 libtinfo6""".split()
+WANTED = """ca-certificates jq busybox-static nftables lxcfs chrony libsodium23 libjansson4 libcurl4 libsystemd0
+    libsqlite3-0 libseccomp2 libinih1 liblxc1 liblxc-common libarchive13 libbtrfsutil1 libmicrohttpd12 zlib1g libmnl0
+    libnftnl11 libnl-3-200 libnl-route-3-200 libncursesw6 libtinfo6""".split()
 # What is asked of a Machine, by its own job: /job/N.ask is run, its output is /job/N.out, its status /job/N.rc.
 ANSWER = """[Unit]
 Description=The test
@@ -106,9 +112,13 @@ def _make(key, recipe):
 
 
 def _mmdebstrap(d, suite, packages, hook, *more):
-    early = f'mkdir -p "$1/etc/initramfs-tools/conf.d"; printf "{INITRD}" >"$1/etc/initramfs-tools/conf.d/hoody"; printf "{MODULES}" >"$1/etc/initramfs-tools/modules"'
-    subprocess.run(["mmdebstrap", *more, "--include=" + ",".join(packages), f"--essential-hook={early}",
-                    f'--customize-hook={hook}; cp -L "$1/vmlinuz" "$1/initrd.img" {d}/', suite, d / "root.tar"], check=True, stdout=sys.stderr)
+    place = '"$1/etc/initramfs-tools'
+    early = (f'mkdir -p {place}/conf.d"; printf "{INITRD}" >{place}/conf.d/hoody"; '
+             f'printf "{MODULES}" >{place}/modules"')
+    subprocess.run([
+        "mmdebstrap", *more, "--include=" + ",".join(packages), f"--essential-hook={early}",
+        f'--customize-hook={hook}; cp -L "$1/vmlinuz" "$1/initrd.img" {d}/', suite, d / "root.tar"
+    ], check=True, stdout=sys.stderr)
 
 
 def _tools():
@@ -116,8 +126,11 @@ def _tools():
     def recipe(d):
         (d / "init").write_text(INIT)
         (d / "job").write_text(JOB)
-        _mmdebstrap(d, "bookworm", PACKAGES, f'install -m 0755 {d}/init "$1/sbin/hoody-test"; install -m 0644 {d}/job "$1/etc/systemd/system/hoody-job.service"; chroot "$1" systemctl -q enable hoody-job.service',
-                    "--variant=minbase")
+        _mmdebstrap(
+            d, "bookworm", PACKAGES,
+            f'install -m 0755 {d}/init "$1/sbin/hoody-test"; install -m 0644 {d}/job '
+            '"$1/etc/systemd/system/hoody-job.service"; chroot "$1" systemctl -q enable hoody-job.service',
+            "--variant=minbase")
         return "vmlinuz", "initrd.img"
     return _make((PACKAGES, INIT, JOB, INITRD, MODULES), recipe)
 
@@ -127,11 +140,17 @@ def _stock(kind):
     def recipe(d):
         (d / "job").write_text(ANSWER)
         (d / "repository").mkdir()
-        (d / "interfaces").write_text("auto lo\niface lo inet loopback\nauto eth0\niface eth0 inet static\n\taddress 10.0.2.15/24\n\tgateway 10.0.2.2\n")
-        hook = (f'install -m 0644 {d}/job "$1/etc/systemd/system/hoody-job.service"; install -m 0644 {d}/interfaces "$1/etc/network/interfaces"; chroot "$1" systemctl -q enable hoody-job.service; '
-                f'APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" apt-get -qq --yes --no-install-recommends -o Dir::Cache::archives={d}/repository --download-only install {" ".join(WANTED)}; '
-                'echo update_initramfs=no >"$1/etc/initramfs-tools/update-initramfs.conf"; '
-                'rm -f "$1/etc/apt/sources.list" "$1"/etc/apt/sources.list.d/*')
+        (d / "interfaces").write_text(
+            "auto lo\niface lo inet loopback\nauto eth0\niface eth0 inet static\n\taddress 10.0.2.15/24\n\tgateway "
+            "10.0.2.2\n"
+        )
+        hook = (
+            f'install -m 0644 {d}/job "$1/etc/systemd/system/hoody-job.service"; install -m 0644 {d}/interfaces '
+            '"$1/etc/network/interfaces"; chroot "$1" systemctl -q enable hoody-job.service; '
+            'APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" apt-get -qq --yes --no-install-recommends -o '
+            f'Dir::Cache::archives={d}/repository --download-only install {" ".join(WANTED)}; '
+            'echo update_initramfs=no >"$1/etc/initramfs-tools/update-initramfs.conf"; '
+            'rm -f "$1/etc/apt/sources.list" "$1"/etc/apt/sources.list.d/*')
         _mmdebstrap(d, SUITES[kind], STOCK, hook, "--variant=important")
         for extra in ("lock", "partial"):
             shutil.rmtree(d / "repository" / extra, ignore_errors=True)
@@ -140,11 +159,16 @@ def _stock(kind):
     return _make((kind, STOCK, WANTED, ANSWER, INITRD, MODULES), recipe)
 
 
-# cache=unsafe spares our disk the guest's flushes, and no cut is the milder for it: what the guest has written is in our page cache, which outlives a killed QEMU either way.
+# cache=unsafe spares our disk the guest's flushes, and no cut is the milder for it: what the guest has written is in
+# our page cache, which outlives a killed QEMU either way.
 def _qemu(where, disk, job, memory, append, *more):
-    return ["qemu-system-x86_64", "-M", "q35", "-cpu", "max", "-accel", "tcg,thread=multi", "-smp", "2", "-m", memory, "-nographic", *more,
-            "-kernel", where / "vmlinuz", "-initrd", where / "initrd.img", "-append", f"root=/dev/vda rw console=ttyS0 quiet panic=-1 no_timer_check {append}",
-            "-drive", f"file={disk},format=raw,if=virtio,cache=unsafe", "-virtfs", f"local,path={job},mount_tag=job,security_model=none"]
+    return [
+        "qemu-system-x86_64", "-M", "q35", "-cpu", "max", "-accel", "tcg,thread=multi", "-smp", "2", "-m", memory,
+        "-nographic", *more, "-kernel", where / "vmlinuz", "-initrd", where / "initrd.img", "-append",
+        f"root=/dev/vda rw console=ttyS0 quiet panic=-1 no_timer_check {append}", "-drive",
+        f"file={disk},format=raw,if=virtio,cache=unsafe", "-virtfs",
+        f"local,path={job},mount_tag=job,security_model=none"
+    ]
 
 
 def _machine(script, init, more, seconds, memory, files=()):
@@ -159,9 +183,11 @@ cd {TOP}
 export top_srcdir={TOP} top_builddir={BUILD} PYTHONDONTWRITEBYTECODE=1 HOODY_IN_VM=1 HOODY_TEST_SLOW={math.ceil(PATIENCE)}
 {script}
 """)
-        machine = _qemu(where, f"{where}/disk", job, memory, init, "-nic", "none", "-snapshot", "-virtfs", f"local,path={TOP},mount_tag=tree,security_model=none,readonly=on", *more)
+        machine = _qemu(where, f"{where}/disk", job, memory, init, "-nic", "none", "-snapshot", "-virtfs",
+                        f"local,path={TOP},mount_tag=tree,security_model=none,readonly=on", *more)
         try:
-            console = subprocess.run(machine, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds * SLOW).stdout
+            console = subprocess.run(machine, stdin=subprocess.DEVNULL, capture_output=True,
+                                     timeout=seconds * SLOW).stdout
         except subprocess.TimeoutExpired as e:
             console = (e.stdout or b"") + b"\nthe machine was still busy"
         output = (job / "output").read_text(errors="replace") if (job / "output").exists() else ""
@@ -175,7 +201,8 @@ def run(command, seconds, memory="2G"):
 
 
 def boots(script, seconds, memory="2G", files=()):
-    """Run a shell script at each boot of a Debian with systemd. It ends the machine by writing /job/status and powering off. The files are in /job."""
+    """Run a shell script at each boot of a Debian with systemd. It ends the machine by writing /job/status and powering
+    off. The files are in /job."""
     return _machine(f"sh {script}", "", [], seconds, memory, files)
 
 
@@ -197,7 +224,9 @@ class Machine:
         """Power on; what is asked is answered once it has booted."""
         (self.job / "next").write_text(str(self.asked))
         with open(self.directory / "console", "ab") as console:
-            self.process = subprocess.Popen(_qemu(self.where, self.disk, self.job, self.memory, "net.ifnames=0", "-nic", "user,model=virtio-net-pci"), stdin=subprocess.DEVNULL, stdout=console, stderr=console)
+            self.process = subprocess.Popen(
+                _qemu(self.where, self.disk, self.job, self.memory, "net.ifnames=0", "-nic",
+                      "user,model=virtio-net-pci"), stdin=subprocess.DEVNULL, stdout=console, stderr=console)
 
     def cut(self):
         """Power off, as a power cut does it: what the guest has not written to its disk is lost."""

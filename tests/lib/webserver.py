@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A small HTTP server of files on loopback, with the habits of a bad one when asked: breaks off, knows no ranges, refuses, is slow."""
+"""A small HTTP server of files on loopback, with the habits of a bad one when asked: breaks off, knows no ranges,
+refuses, is slow."""
 import http.server
 import pathlib
 import threading
@@ -9,7 +10,8 @@ class Server:
     """server.url("name"); server.requests is what came, (path, Range header)."""
 
     def __init__(self, directory):
-        self.directory, self.requests, self.break_after, self.ranges, self.failures = pathlib.Path(directory), [], None, True, 0
+        self.directory, self.requests, self.break_after, self.ranges, self.failures = pathlib.Path(
+            directory), [], None, True, 0
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A stock Debian 12 that knows nothing of us: the package by apt with what it depends on, enrolled at a control API, its first order; leaves as contained units;
-an upgrade and a kill under 50 containers with streams through them (HOODY_CONTAINERS); a state file of a newer agent; a reboot; a power cut in a storm of orders. Then Debian 13, shorter. Its arguments name fewer: debian12, debian13."""
+"""A stock Debian 12 that knows nothing of us: the package by apt with what it depends on, enrolled at a control API,
+its first order; leaves as contained units; an upgrade and a kill under 50 containers with streams through them
+(HOODY_CONTAINERS); a state file of a newer agent; a reboot; a power cut in a storm of orders. Then Debian 13, shorter.
+Its arguments name fewer: debian12, debian13."""
 import json
 import os
 import pathlib
@@ -56,18 +58,24 @@ class Stream:
 
 def stream_of(n, cid, address, port):
     """Numbers from within a container, by a process that outlives who started it."""
-    n.m.must(f"hoodyctl exec {cid} sh -c 'i=1; (while :; do echo $i; i=$((i + 1)); sleep 0.3; done | nc {address} {port}) >/dev/null 2>&1 </dev/null &'")
+    n.m.must(
+        f"hoodyctl exec {cid} sh -c 'i=1; (while :; do echo $i; i=$((i + 1)); sleep 0.3; done | nc {address} {port}) "
+        ">/dev/null 2>&1 </dev/null &'"
+    )
 
 
 def stage(n, what):
-    tap.note(f"{what}; the machine has taken {host.cpu_s(n.m.process.pid):.0f} s of the processors since it was started")
+    tap.note(
+        f"{what}; the machine has taken {host.cpu_s(n.m.process.pid):.0f} s of the processors since it was started")
 
 
 def quiet(n, what):
     """Nothing has failed, and no line of the journal about us is a warning or worse."""
     failed = n.m.must("systemctl list-units --failed --no-legend --plain")
     # An emulated machine beside another may be too slow for its network for once; that it is connected is waited for.
-    warnings = n.m.must("journalctl -b -p warning --no-pager -o short-monotonic | grep -i hoody | grep -v ': no answer in time' || true")
+    warnings = n.m.must(
+        "journalctl -b -p warning --no-pager -o short-monotonic | grep -i hoody | grep -v ': no answer in time' || true"
+    )
     tap.eq((failed, warnings), ("", ""), f"{what}: no unit has failed, no warning in the journal")
 
 
@@ -82,8 +90,12 @@ def first_order(n, kind):
     n.enrol()
     cid = n.node.new_id()
     report = n.node.do("container.create", cid, image=harness.IMAGE, name="first", timeout_s=120)
-    tap.eq((report["state"], report.get("error")), ("succeeded", None), f"{kind}: installed by apt, enrolled, and the first order is done")
-    tap.figure(f"{kind}: installed in {installed - begin:.1f} s, and {time.monotonic() - installed:.1f} s later it was enrolled and its first order done (in software emulation)")
+    tap.eq((report["state"], report.get("error")), ("succeeded", None),
+           f"{kind}: installed by apt, enrolled, and the first order is done")
+    tap.figure(
+        f"{kind}: installed in {installed - begin:.1f} s, and {time.monotonic() - installed:.1f} s later it was "
+        "enrolled and its first order done (in software emulation)"
+    )
     tap.eq(n.m.must("systemctl is-active hoody-agent").strip(), "active", "the service is active")
     return cid
 
@@ -97,12 +109,21 @@ def leaves(n, forwarders=0):
         users += [n.m.must(f"stat -c %u /proc/{pid}").strip() for pid in pids]
         if not pids:
             continue
-        status = dict(line.split(":\t") for line in n.m.must(f"cat /proc/{pids[0]}/status").splitlines() if ":\t" in line)
+        status = dict(
+            line.split(":\t") for line in n.m.must(f"cat /proc/{pids[0]}/status").splitlines() if ":\t" in line)
         own = set(map(int, status["Uid"].split() + status["Gid"].split()))
-        tap.ok(len(own) == 1 and own <= set(DYNAMIC) and set(map(int, status["Groups"].split())) <= own, f"{leaf}: an id of its own, as user and group", own)
-        tap.eq([status[c] for c in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp")], ["0" * 16] * 5 + ["1", "2"], f"{leaf}: no capability, nor a way to one, a system call filter")
-        tap.eq(n.m.must(f"cat /proc/{pids[0]}/attr/current").strip(), f"{profile} (enforce)", f"{leaf}: confined by AppArmor")
-        files = n.m.must(f"cd /proc/{pids[0]}/root; ls -d bin sbin root/.profile home var/lib etc/passwd etc/machine-id etc/hoody-agent usr/bin run/hoody-agent 2>/dev/null || true")
+        tap.ok(
+            len(own) == 1 and own <= set(DYNAMIC) and set(map(int, status["Groups"].split())) <= own,
+            f"{leaf}: an id of its own, as user and group", own)
+        tap.eq([status[c] for c in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp")],
+               ["0" * 16] * 5 + ["1", "2"], f"{leaf}: no capability, nor a way to one, a system call filter")
+        tap.eq(
+            n.m.must(f"cat /proc/{pids[0]}/attr/current").strip(), f"{profile} (enforce)",
+            f"{leaf}: confined by AppArmor")
+        files = n.m.must(
+            f"cd /proc/{pids[0]}/root; ls -d bin sbin root/.profile home var/lib etc/passwd etc/machine-id "
+            "etc/hoody-agent usr/bin run/hoody-agent 2>/dev/null || true"
+        )
         tap.eq(files, "", f"{leaf}: no file of the host's but libraries and what names and certificates need")
     tap.eq(len(set(users)), len(users), "each leaf is another user: " + " ".join(users))
     same = n.m.must("readlink /proc/1/ns/mnt; readlink /proc/$(systemctl show -P MainPID hoody-agent)/ns/mnt").split()
@@ -118,10 +139,12 @@ def inits(n):
 def upgraded(n, near, far):
     """By apt, under all of them."""
     before, forwarders, agent = inits(n), n.pids("netproxy"), n.main_pid()
-    tap.eq((len(before), len([p for p in before.values() if p])), (CONTAINERS, CONTAINERS), f"{CONTAINERS} containers run")
+    tap.eq((len(before), len([p for p in before.values() if p])), (CONTAINERS, CONTAINERS),
+           f"{CONTAINERS} containers run")
     n.publish(n.package_as("0.1.1"))
     n.m.must("apt-get -q update && apt-get -qy install --only-upgrade hoody-agent", 300)
-    tap.ok("0.1.1" in n.m.must("dpkg-query -W hoody-agent") and n.main_pid() != agent, "upgraded, and the agent is another")
+    tap.ok("0.1.1" in n.m.must("dpkg-query -W hoody-agent") and n.main_pid() != agent,
+           "upgraded, and the agent is another")
     n.connected()
     tap.eq(inits(n), before, "no container was restarted")
     tap.eq((n.pids("netproxy"), len(forwarders)), (forwarders, 2), "nor the forwarders")
@@ -130,14 +153,18 @@ def upgraded(n, near, far):
     host.poll(lambda: n.main_pid() not in (0, agent), 60, 0.5)
     n.connected()
     tap.eq((inits(n), n.pids("netproxy")), (before, forwarders), "nor after the agent was killed")
-    tap.eq([s.goes_on() for s in (near, far)], [None, None], "streams through the host's network and through the forwarder are unbroken")
-    quiet_words = n.m.must("journalctl -b -p warning --no-pager -o cat -u hoody-agent | grep -v 'hoody-agent.service: ' || true")
+    tap.eq([s.goes_on() for s in (near, far)], [None, None],
+           "streams through the host's network and through the forwarder are unbroken")
+    quiet_words = n.m.must(
+        "journalctl -b -p warning --no-pager -o cat -u hoody-agent | grep -v 'hoody-agent.service: ' || true")
     tap.eq(quiet_words, "", "the agent has nothing to warn of")
 
 
 def newer_state(n):
     """A state file of a newer agent is refused, and nothing is changed."""
-    n.m.must("systemctl stop hoody-agent; rm -rf /job/state; mkdir /job/state; cp /var/lib/hoody-agent/state.db* /job/state/")
+    n.m.must(
+        "systemctl stop hoody-agent; rm -rf /job/state; mkdir /job/state; cp /var/lib/hoody-agent/state.db* /job/state/"
+    )
     path = n.m.job / "state/state.db"
     db = sqlite3.connect(path)
     (version,) = db.execute("PRAGMA user_version").fetchone()
@@ -145,11 +172,20 @@ def newer_state(n):
     db.commit()
     db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     db.close()
-    n.m.must("mkdir /root/kept; cp -a /var/lib/hoody-agent/state.db* /root/kept/; rm -f /var/lib/hoody-agent/state.db-*; cat /job/state/state.db >/var/lib/hoody-agent/state.db; systemctl start --no-block hoody-agent")
-    host.poll(lambda: n.m.sh("journalctl -b --no-pager -o cat -u hoody-agent | tail -20 | grep -q 'has schema'")[0] == 0, 60, 0.5)
+    n.m.must(
+        "mkdir /root/kept; cp -a /var/lib/hoody-agent/state.db* /root/kept/; rm -f /var/lib/hoody-agent/state.db-*; "
+        "cat /job/state/state.db >/var/lib/hoody-agent/state.db; systemctl start --no-block hoody-agent"
+    )
+    host.poll(
+        lambda: n.m.sh("journalctl -b --no-pager -o cat -u hoody-agent | tail -20 | grep -q 'has schema'")[0] == 0, 60,
+        0.5)
     words = n.m.must("systemctl stop hoody-agent; journalctl -b --no-pager -o cat -u hoody-agent | tail -20")
-    tap.ok(f"has schema {version + 1}, this agent knows {version}" in words, "an older agent refuses a newer one's state, and says so", words)
-    n.m.must("rm -f /var/lib/hoody-agent/state.db*; cp -a /root/kept/* /var/lib/hoody-agent/; systemctl reset-failed hoody-agent; systemctl start hoody-agent")
+    tap.ok(f"has schema {version + 1}, this agent knows {version}" in words,
+           "an older agent refuses a newer one's state, and says so", words)
+    n.m.must(
+        "rm -f /var/lib/hoody-agent/state.db*; cp -a /root/kept/* /var/lib/hoody-agent/; systemctl reset-failed "
+        "hoody-agent; systemctl start hoody-agent"
+    )
     n.connected()
 
 
@@ -168,22 +204,29 @@ def debian12(package):
         leaves(n)
         begin = time.monotonic()
         ids = [n.node.new_id() for _ in range(CONTAINERS - 1)]
-        orders = [n.node.order("container.create", cid, image=harness.IMAGE, name=f"web-{i}") for i, cid in enumerate(ids)]
+        orders = [
+            n.node.order("container.create", cid, image=harness.IMAGE, name=f"web-{i}") for i, cid in enumerate(ids)
+        ]
         ends = [n.node.wait(o, 300) for o in orders]
         tap.eq([e.get("error") for e in ends if e["state"] != "succeeded"][:3], [], f"{CONTAINERS - 1} more containers")
         tap.figure(f"{CONTAINERS - 1} containers created and started in {time.monotonic() - begin:.1f} s")
         subprocess.run(["ip", "addr", "add", f"{FAR}/32", "dev", "lo"], check=True)
-        proxy = subprocess.Popen(["microsocks", "-i", "127.0.0.1", "-p", "1080"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        proxy = subprocess.Popen(["microsocks", "-i", "127.0.0.1", "-p", "1080"], stdin=subprocess.DEVNULL,
+                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             for cid in ids[:2]:
-                for op, params in (("network.configure", {"type": "socks5", "proxy": "socks5://10.0.2.2:1080"}), ("network.start", {}), ("container.restart", {"timeout_s": 4})):
+                for op, params in (("network.configure", {"type": "socks5", "proxy": "socks5://10.0.2.2:1080"}),
+                                   ("network.start", {}), ("container.restart", {"timeout_s": 4})):
                     report = n.node.wait(n.node.order(op, cid, **params), 120)
                     tap.eq(report["state"], "succeeded", f"{op} of a container behind a proxy")
             near, far = Stream("127.0.0.1", 9001), Stream(FAR, 9002)
             stream_of(n, first, "10.0.2.2", 9001)
             stream_of(n, ids[0], FAR, 9002)
-            tap.eq([s.goes_on() for s in (near, far)], [None, None], "streams from two of them, one through its forwarder")
-            tap.eq(n.m.must(f"cat /proc/{n.pids('netproxy')[0]}/attr/current").strip(), "hoody-netproxy (enforce)", "the forwarder is confined by AppArmor")
+            tap.eq([s.goes_on() for s in (near, far)], [None, None],
+                   "streams from two of them, one through its forwarder")
+            tap.eq(
+                n.m.must(f"cat /proc/{n.pids('netproxy')[0]}/attr/current").strip(), "hoody-netproxy (enforce)",
+                "the forwarder is confined by AppArmor")
             stage(n, "containers run")
             upgraded(n, near, far)
             stage(n, "upgraded")
@@ -194,7 +237,9 @@ def debian12(package):
             tap.eq(len(n.pids("netproxy")), 2, "and the forwarders")
             leaves(n, 2)
             stage(n, "rebooted")
-            gone = [n.node.wait(n.node.order("container.delete", cid, force=True), 300)["state"] for cid in (first, *ids)]
+            gone = [
+                n.node.wait(n.node.order("container.delete", cid, force=True), 300)["state"] for cid in (first, *ids)
+            ]
             tap.eq(gone, ["succeeded"] * CONTAINERS, "all are deleted")
             n.cut_in_storm(random.Random(1), "a power cut")
             stage(n, "cut")
@@ -210,12 +255,14 @@ def debian13(package):
         tap.note(n.m.must("uname -r; dpkg-query -W liblxc1t64 liblxc1 systemd 2>/dev/null || true"))
         leaves(n)
         tap.eq(n.m.must(f"hoodyctl exec {cid} sh -c 'echo inside'").strip(), "inside", "Debian 13: a process in it")
-        for op, params in (("snapshot.create", {"alias": "one"}), ("container.stop", {"timeout_s": 4}), ("container.start", {})):
+        for op, params in (("snapshot.create", {"alias": "one"}), ("container.stop", {"timeout_s": 4}),
+                           ("container.start", {})):
             report = n.node.wait(n.node.order(op, cid, **params), 120)
             tap.eq((report["state"], report.get("error")), ("succeeded", None), f"Debian 13: {op}")
         rebooted(n, 1)
         leaves(n)
-        tap.eq(n.node.do("container.delete", cid, timeout_s=120, force=True)["state"], "succeeded", "Debian 13: deleted")
+        tap.eq(
+            n.node.do("container.delete", cid, timeout_s=120, force=True)["state"], "succeeded", "Debian 13: deleted")
         tap.eq(n.leaks(), [], "Debian 13: nothing is left of it")
 
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The .deb on a real Debian with systemd: installed, used, upgraded under a running container, removed, installed again, purged."""
+"""The .deb on a real Debian with systemd: installed, used, upgraded under a running container, removed, installed
+again, purged."""
 import os
 import pathlib
 import shutil
@@ -26,7 +27,8 @@ def main():
         status, output = vm.boots("tests/system/install.sh", seconds=900, files=[package])
     print("".join(f"# {line}\n" for line in output.splitlines()), end="")
     tap.eq(status, 0, "the machine ends as it should")
-    for line in ("no warning in the journal", "the container goes on", "purging leaves containers alone", "nothing is left of it"):
+    for line in ("no warning in the journal", "the container goes on", "purging leaves containers alone",
+                 "nothing is left of it"):
         tap.ok(line in output.splitlines(), line)
     tap.done()
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The power is cut at random instants (kill -9 of QEMU, the guest's page cache is lost) during a storm of orders: each ends once, the host is what they say, nothing is left. HOODY_CUTS says how many
-cuts, HOODY_SEED repeats a run's instants; the log of a run of 50 is power-cuts.log."""
+"""The power is cut at random instants (kill -9 of QEMU, the guest's page cache is lost) during a storm of orders: each
+ends once, the host is what they say, nothing is left. HOODY_CUTS says how many cuts, HOODY_SEED repeats a run's
+instants; the log of a run of 50 is power-cuts.log."""
 import os
 import pathlib
 import random

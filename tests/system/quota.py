@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Disk limits by the project quotas of ext4 and xfs, under Debian's own kernel, with cgroup v2 alone: tests/kernel/quota.py in a machine of its own."""
+"""Disk limits by the project quotas of ext4 and xfs, under Debian's own kernel, with cgroup v2 alone:
+tests/kernel/quota.py in a machine of its own."""
 import pathlib
 import shutil
 import sys

@@ -586,8 +586,9 @@ static void heir(void)
 	}
 }
 
-/* A connection whose last close(2) waits for a peer that never reads (socket(7), SO_LINGER): whoever is given
- * it, closes it. From within the courier's own confinement; a server that never reads listens at "port". */
+/* A connection whose last close(2) waits for a peer that never reads (socket(7), SO_LINGER):
+ * whoever is given it, closes it. From within the courier's own confinement; a server that never
+ * reads listens at "port". */
 static void linger(void)
 {
 	const struct linger l = { .l_onoff = 1, .l_linger = LINGER_S };
@@ -666,8 +667,8 @@ int main(void)
 	if (strcmp(mode, "linger") != 0 &&
 		(setresgid(NOBODY, NOBODY, NOBODY) < 0 || setresuid(NOBODY, NOBODY, NOBODY) < 0))
 		return 2;
-	/* A user's descriptors under way are counted against the limit of who sends (unix(7)): with the
-	 * courier's own, it can't use up what the portal needs. */
+	/* A user's descriptors under way are counted against the limit of who sends (unix(7)): with
+	 * the courier's own, it can't use up what the portal needs. */
 	(void)setrlimit(RLIMIT_NOFILE, &(struct rlimit){ OWN_FILES, OWN_FILES });
 	for (size_t i = 0; i < countof(modes); i++)
 		if (strcmp(modes[i].name, mode) == 0)

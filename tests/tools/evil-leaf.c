@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* evil-leaf: a leaf that somebody has taken over, as far as the kernel can tell: of its ids, without capabilities
- * or a way to new ones, and with the filter of its role or, to see what the ids are worth alone, without one.
+/* evil-leaf: a leaf that somebody has taken over, as far as the kernel can tell: of its ids,
+ * without capabilities or a way to new ones, and with the filter of its role or, to see what the
+ * ids are worth alone, without one.
  *
- *   evil-leaf ROLE UID GID tries yes|no PID...  each attack on each process: "what pid outcome", a line each
- *   evil-leaf ROLE UID GID hold                 takes of what the kernel counts by user, says so, waits for an end of file
- *   evil-leaf ROLE UID GID has                  what it gets of that: "pipe BYTES threads N passes yes|no"
+ *   evil-leaf ROLE UID GID tries yes|no PID...
+ *       each attack on each process: "what pid outcome", a line each
+ *   evil-leaf ROLE UID GID hold
+ *       takes of what the kernel counts by user, says so, waits for an end of file
+ *   evil-leaf ROLE UID GID has
+ *       what it gets of that: "pipe BYTES threads N passes yes|no"
  *
- * Nothing is done that the other would notice, were it allowed: limits, priorities and processors are set as they are. */
+ * Nothing is done that the other would notice, were it allowed: limits, priorities and processors
+ * are set as they are. */
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/kcmp.h>
@@ -72,7 +77,8 @@ static long by_owner(pid_t pid)
 {
 	int fds[2], r = socketpair(AF_UNIX, SOCK_STREAM, 0, fds);
 
-	/* Whether a signal comes can't be seen: the setting is what counts, where kill(2) says that it would. */
+	/* Whether a signal comes can't be seen: the setting is what counts, where kill(2) says that
+	 * it would. */
 	return r < 0 || fcntl(fds[0], F_SETOWN, pid) < 0 || fcntl(fds[0], F_SETSIG, HARMLESS) < 0
 		       ? -1
 		       : kill(pid, 0);

@@ -278,7 +278,8 @@ static bool is_planned(struct plan *p, const struct seccomp_notif *req, const ch
 	return p->nth > 0 && p->seen >= p->nth && p->seen - p->nth < p->times;
 }
 
-/* False: none is given, so that a caller that is stopped makes its call when it is continued, and not just before. */
+/* False: none is given, so that a caller that is stopped makes its call when it is continued, and
+ * not just before. */
 static bool answer(struct failnth *f, int listener, const struct seccomp_notif *req,
 	struct seccomp_notif_resp *resp)
 {
@@ -333,8 +334,8 @@ static void say_tallies(struct failnth *f, int fd)
 	}
 }
 
-/* One line, one answer, and the connection is done. Whoever connects is the test itself, and doesn't
- * keep us waiting. */
+/* One line, one answer, and the connection is done. Whoever connects is the test itself, and
+ * doesn't keep us waiting. */
 static void take_plan(struct failnth *f)
 {
 	int fd = accept4(f->control, NULL, NULL, SOCK_CLOEXEC);
@@ -359,8 +360,8 @@ static void take_plan(struct failnth *f)
 	(void)close(fd);
 }
 
-/* Everybody waits for us at every call: an answer must not wait for its turn on a busy machine. Both
- * are for speed alone (Linux 6.6 wakes us on the caller's processor). */
+/* Everybody waits for us at every call: an answer must not wait for its turn on a busy machine.
+ * Both are for speed alone (Linux 6.6 wakes us on the caller's processor). */
 static void hurry(int listener)
 {
 	(void)ioctl(listener, NOTIF_SET_FLAGS, NOTIF_SYNC_WAKE_UP);

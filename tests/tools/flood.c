@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* flood INTERFACE FRAME-IN-HEX MILLISECONDS [FRAMES-A-SECOND]: sends that frame, over and over, as fast as
- * it goes or so often, and says how many it has sent. */
+/* flood INTERFACE FRAME-IN-HEX MILLISECONDS [FRAMES-A-SECOND]: sends that frame, over and over, as
+ * fast as it goes or so often, and says how many it has sent. */
 #include <linux/if_packet.h>
 #include <net/if.h>
 #include <stdio.h>

@@ -2,9 +2,12 @@
 /* The firewall without the agent, for tests: a JSON object per line in, one out, in the network
  * namespace that it is started in.
  *
- *   {"open":{"table":"t","prefix":"hd","subnet":[low,high],"masquerade":false,"proxies":[[low,high]]}}
- *   {"expect"|"put":{"ifname":"hd0","mac":"02…","address":n,"project":n,"ingress":[rules]|null,"egress":…}}
- *   {"load":true}  {"remove":"hd0"}  {"count":{"ifname":"hd0","direction":0,"n":5}}  {"cut":address}
+ *   {"open":{"table":"t","prefix":"hd","subnet":[low,high],"masquerade":false,
+ *     "proxies":[[low,high]]}}
+ *   {"expect"|"put":{"ifname":"hd0","mac":"02…","address":n,"project":n,"ingress":[rules]|null,
+ *     "egress":…}}
+ *   {"load":true}  {"remove":"hd0"}  {"count":{"ifname":"hd0","direction":0,"n":5}}
+ *   {"cut":address}  {"cut_all":"ADDRESS"}
  *   {"foreign":true}  has somebody else changed the table?
  *
  * Answers {"ok":true,"us":microseconds,…} or {"ok":false,"code":…,"message":…}. */

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Mounts and unmounts one share again and again while somebody else fights over its path, for tests:
+/* Mounts and unmounts one share again and again while somebody else fights over its path, for
+ * tests:
  *
  *   mountdrive POOL RUN TARGET-ID INIT-PID SOURCE-ID PATH AT TIMES
- *   mountdrive POOL RUN TARGET-ID INIT-PID HOST-DIRECTORY none AT 0    mount it once, without mapped ids, and leave it
+ *   mountdrive POOL RUN TARGET-ID INIT-PID HOST-DIRECTORY none AT 0
+ *       mount it once, without mapped ids, and leave it
  *
  * After each mount the directory must have a file INSIDE and none of the name OUTSIDE. Prints
  * {"mounted":n,"refused":n,"outside":n,"left":n}: "left" counts times that it stayed mounted. */

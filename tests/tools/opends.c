@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Where what an order may say ends: a line of JSON for every member of every op's params that has ends, as the
- * agent's own table has it (proto/oprules). tests/flow/ends.py tries each. */
+/* Where what an order may say ends: a line of JSON for every member of every op's params that has
+ * ends, as the agent's own table has it (proto/oprules). tests/flow/ends.py tries each. */
 #include "proto/oprules.h"
 #include <stdio.h>
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A container's IPv6 address: the place in Network.Subnet6 that its IPv4 address has in Network.Subnet4, whatever
- * bits either is written with beyond its prefix; none without a subnet or an address. */
+/* A container's IPv6 address: the place in Network.Subnet6 that its IPv4 address has in
+ * Network.Subnet4, whatever bits either is written with beyond its prefix; none without a subnet or
+ * an address. */
 #include "agent/state/ctlink.h"
 #include "tests/unit/tap.h"
 

@@ -55,8 +55,8 @@ static void test_shortened(void)
 	TAP_OK(m[2] & 0x80 && (m[3] & 0x0f) == 2 && m[11] == 0, "says so");
 }
 
-/* Four labels of 63 are 257 bytes with the root's: too many. What is made of such a question would not fit into 512
- * bytes. */
+/* Four labels of 63 are 257 bytes with the root's: too many. What is made of such a question would
+ * not fit into 512 bytes. */
 static void test_long_name(void)
 {
 	uint8_t m[12 + 4 * 64 + 1 + 4] = "\x12\x34\1\0\0\1", *at = m + 12;

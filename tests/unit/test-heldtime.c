@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a clock that is wrong for seconds may end: nothing; what one that holds may, and what a signed answer says of either. */
+/* What a clock that is wrong for seconds may end: nothing; what one that holds may, and what a
+ * signed answer says of either. */
 #include "agent/ops/heldtime.h"
 #include "tests/unit/tap.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A fleet that loses its API at one instant does not come back at one instant (PROTOCOL.md 10.1). Time is made up, nodes don't
- * see each other, and what each does is the product's own back-off; an API that can't bear them all is another test's. */
+/* A fleet that loses its API at one instant does not come back at one instant (PROTOCOL.md 10.1).
+ * Time is made up, nodes don't see each other, and what each does is the product's own back-off; an
+ * API that can't bear them all is another test's. */
 #include "agent/common/backoff.h"
 #include "tests/unit/tap.h"
 

@@ -221,7 +221,8 @@ static pid_t begin_renewal(void)
 	_exit(0);
 }
 
-/* The courier was seen to ask this on Debian 13 and not on 12: a call in no list must not be the end. */
+/* The courier was seen to ask this on Debian 13 and not on 12: a call in no list must not be the
+ * end. */
 static bool unlisted_call(void)
 {
 	struct statfs s;
@@ -278,8 +279,9 @@ static const struct {
 	bool (*act)(void);
 	bool allowed;
 	bool by_filter; /* refused by the system call filter alone */
-	bool client_may; /* allowed in the client's role alone; the filter refuses it to the server */
-	bool fatal;      /* ends the process, where there is a filter */
+	/* allowed in the client's role alone; the filter refuses it to the server */
+	bool client_may;
+	bool fatal; /* ends the process, where there is a filter */
 } cases[] = {
 	{ "be another user", is_somebody_else, .allowed = true },
 	{ "make TCP sockets", tcp_socket, .client_may = true },

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* One tree for another and back, in plain directories; and when it can't be told which one stands in
- * the place, the old one is not removed for that. Kills at each of its calls: tests/crash/trees.py. */
+/* One tree for another and back, in plain directories; and when it can't be told which one stands
+ * in the place, the old one is not removed for that. Kills at each of its calls:
+ * tests/crash/trees.py. */
 #include "storage/swap.h"
 
 #include <fcntl.h>
