@@ -95,8 +95,9 @@ static void on_gone(struct channel *ch, int r, const char *why, void *userdata)
 		(void)snprintf(sentence, sizeof(sentence),
 			"the agent can't take what the worker says: %s", why);
 	else
-		(void)snprintf(
-			sentence, sizeof(sentence), "the worker died before it had a result");
+		(void)snprintf(sentence, sizeof(sentence), "%s",
+			w->done ? "the worker died before it had a result"
+				: "it died while it had no job");
 	kill_worker(w);
 	conclude_error(w, r < 0 && !broken ? r : -EIO, broken ? ERR_CHANNEL : ERR_INTERNAL, r >= 0,
 		sentence);

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Two tables: `shares`, and `share_overrides` with what a target has answered to one that is meant
+ * for it; none means that it is mounted. The column `before` of both is there while an order is
+ * under way, and has what was wished until it began: settled it is forgotten, reverted it holds
+ * again. What identifies a share (source, target, place) never changes, so it is not kept. */
 #include "agent/state/sharelist.h"
 
 #include "agent/state/rowjson.h"
