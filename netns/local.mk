@@ -13,6 +13,12 @@ netns_libnetns_a_SOURCES = \
 	netns/rtsock.c netns/rtsock.h
 netns_libnetns_a_CFLAGS = $(AM_CFLAGS) $(NL_CFLAGS) $(MNL_CFLAGS) $(SODIUM_CFLAGS)
 
+check_PROGRAMS += tests/unit/test-rtkeep
+TESTS += tests/unit/test-rtkeep
+tests_unit_test_rtkeep_SOURCES = tests/unit/test-rtkeep.c tests/unit/tap.h
+tests_unit_test_rtkeep_CFLAGS = $(AM_CFLAGS) $(MNL_CFLAGS)
+tests_unit_test_rtkeep_LDADD = netns/libnetns.a proto/libproto.a $(MNL_LIBS)
+
 # hoody-netup: makes a container's link; small, since every start waits for it.
 pkglibexec_PROGRAMS += netns/hoody-netup
 netns_hoody_netup_SOURCES = netns/netup_main.c
