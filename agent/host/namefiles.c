@@ -7,15 +7,18 @@
  *
  * A copy is written in place, without being cut off first since a leaf may be reading it. A file
  * that is missing, or is no regular file, is an empty copy. Only if one has become another are
- * leaves and forwarders told. What the files say isn't read here. */
+ * leaves and forwarders told. One that can't be written keeps no other back, and the timer begins
+ * anew, with a back-off. What the files say isn't read here. */
 #include "agent/host/namefiles.h"
 
 #include <fcntl.h>
 #include <limits.h>
+#include <sodium.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
 
 #include "agent/common/agent.h"
+#include "agent/common/backoff.h"
 #include "agent/common/journald.h"
 #include "agent/common/spawn.h"
 #include "agent/host/forwarder.h"
@@ -41,7 +44,9 @@ struct namefiles {
 	sd_event_source *settle;
 	struct watch watch[countof(names) * (LINKS_MAX + 1)];
 	size_t n;
-	bool blind; /* and said so */
+	bool blind;   /* and said so */
+	bool changed; /* and nobody told */
+	struct backoff backoff;
 };
 
 /* --- the copies --- */
@@ -61,9 +66,13 @@ static ssize_t read_source(const char *path, char text[static FILE_MAX_BYTES])
  * is a page. */
 static int write_copy(int fd, const char *text, size_t size)
 {
-	if (pwrite(fd, text, size, 0) != (ssize_t)size || ftruncate(fd, (off_t)size) < 0)
-		return -EIO;
-	return 0;
+	ssize_t n = pwrite(fd, text, size, 0);
+
+	if (n < 0)
+		return -errno;
+	if ((size_t)n < size)
+		return -ENOSPC;
+	return ftruncate(fd, (off_t)size) < 0 ? -errno : 0;
 }
 
 /* > 0: it is another now. */
@@ -86,21 +95,28 @@ static int copy(const struct namefiles *n, const char *name)
 	return r < 0 ? r : 1;
 }
 
-/* > 0: some are others now. */
-static int copy_all(const struct namefiles *n)
+/* All that can be. */
+static int copy_all(struct namefiles *n)
 {
-	int r, any = 0;
+	int failed = 0;
 
 	for (size_t i = 0; i < countof(names); i++) {
-		r = copy(n, names[i]);
+		int r = copy(n, names[i]);
+
 		if (r < 0)
-			return r;
-		any |= r;
+			failed = r;
+		n->changed = n->changed || r > 0;
 	}
-	return any;
+	return failed;
 }
 
 /* --- what is watched --- */
+
+static void look_in(struct namefiles *n, uint64_t usec)
+{
+	(void)sd_event_source_set_time_relative(n->settle, usec);
+	(void)sd_event_source_set_enabled(n->settle, SD_EVENT_ONESHOT);
+}
 
 static int on_event(sd_event_source *s, const struct inotify_event *e, void *userdata)
 {
@@ -110,10 +126,8 @@ static int on_event(sd_event_source *s, const struct inotify_event *e, void *use
 	if (w->name && !(e->mask & IN_Q_OVERFLOW) && (e->len == 0 || strcmp(e->name, w->name) != 0))
 		return 0;
 	(void)sd_event_source_get_enabled(w->files->settle, &enabled);
-	if (enabled != SD_EVENT_OFF)
-		return 0;
-	(void)sd_event_source_set_time_relative(w->files->settle, SETTLE_US);
-	(void)sd_event_source_set_enabled(w->files->settle, SD_EVENT_ONESHOT);
+	if (enabled == SD_EVENT_OFF)
+		look_in(w->files, SETTLE_US);
 	return 0;
 }
 
@@ -211,6 +225,16 @@ static void watch_all(struct namefiles *n)
 
 /* --- renewed --- */
 
+/* Said once, not at each try. */
+static void try_later(struct namefiles *n, int r)
+{
+	if (n->backoff.failures == 0)
+		LOG(LOG_ERR, NAMES_CHANGED, FIELDS(.errnum = -r),
+			"the leaves' resolver files in %s can't be written: %s", n->directory,
+			strerror(-r));
+	look_in(n, backoff_failed(&n->backoff, BACKOFF_FIRST_MS, 0, randombytes_random()) * 1000);
+}
+
 /* First watched, then read: what comes between is seen. */
 void namefiles_renew(struct namefiles *n)
 {
@@ -219,11 +243,12 @@ void namefiles_renew(struct namefiles *n)
 	watch_all(n);
 	r = copy_all(n);
 	if (r < 0)
-		LOG(LOG_ERR, NAMES_CHANGED, FIELDS(.errnum = -r),
-			"the leaves' resolver files in %s can't be written: %s", n->directory,
-			strerror(-r));
-	if (r <= 0)
+		try_later(n, r);
+	else
+		backoff_succeeded(&n->backoff);
+	if (!n->changed)
 		return;
+	n->changed = false;
 	LOG(LOG_INFO, NAMES_CHANGED, NO_FIELDS,
 		"the host's resolver files have changed, and the leaves follow");
 	n->agent->listener->names_changed(n->agent);
@@ -255,6 +280,7 @@ int namefiles_new(struct agent *a, struct namefiles **ret, struct err *err)
 	if (r < 0)
 		return r;
 	r = copy_all(n);
+	n->changed = false; /* there are no leaves yet */
 	return r < 0 ? err_set(err, r, ERR_CONFIG, "Node.RuntimeDirectory",
 			       "can't write what the leaves read in %s: %s", n->directory,
 			       strerror(-r))

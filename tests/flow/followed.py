@@ -77,6 +77,18 @@ def names_followed(node, dns, folder):
     serves(node, "another hosts in its place")
 
 
+def copies_refused(node):
+    """A copy that can't be written (here for a directory in its place) keeps no other back, and is written as soon as it can be."""
+    copies, said = node.directory / "run/names", "resolver files in"
+    (copies / "gai.conf").unlink()
+    (copies / "gai.conf").mkdir()
+    before = words(node).count(said)
+    replace("services", "first 7/tcp\n")
+    tap.ok(host.poll(lambda: "first" in (copies / "services").read_text(), 10) and words(node).count(said) == before + 1, "a copy that can't be written: said, and the others follow", node.log_tail())
+    (copies / "gai.conf").rmdir()
+    tap.ok(host.poll((copies / "gai.conf").is_file, 70) and words(node).count(said) == before + 1, "and written when it can be, without another change", node.log_tail())
+
+
 def own_descriptors(pid):
     """Of a leaf: what of the host's files it holds."""
     found = [os.readlink(f"/proc/{pid}/fd/{n}") for n in os.listdir(f"/proc/{pid}/fd")]
@@ -124,6 +136,7 @@ def main():
         etc.mkdir(mode=0o755)
         names.own_etc(etc)
         names_followed(node, dns, node.directory)
+        copies_refused(node)
         tap.eq(own_descriptors(node.courier_pid()), [], "the courier holds nothing of the host's")
         secrets_followed(node)
         tap.eq(node.violations(), [], "no breach of the protocol")
