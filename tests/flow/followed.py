@@ -78,15 +78,20 @@ def names_followed(node, dns, folder):
 
 
 def copies_refused(node):
-    """A copy that can't be written (here for a directory in its place) keeps no other back, and is written as soon as it can be."""
+    """A copy that can't be written (here for a directory in its place) keeps no other back, and is written as soon as
+    it can be."""
     copies, said = node.directory / "run/names", "resolver files in"
     (copies / "gai.conf").unlink()
     (copies / "gai.conf").mkdir()
     before = words(node).count(said)
     replace("services", "first 7/tcp\n")
-    tap.ok(host.poll(lambda: "first" in (copies / "services").read_text(), 10) and words(node).count(said) == before + 1, "a copy that can't be written: said, and the others follow", node.log_tail())
+    tap.ok(
+        host.poll(lambda: "first" in (copies / "services").read_text(), 10) and words(node).count(said) == before + 1,
+        "a copy that can't be written: said, and the others follow", node.log_tail())
     (copies / "gai.conf").rmdir()
-    tap.ok(host.poll((copies / "gai.conf").is_file, 70) and words(node).count(said) == before + 1, "and written when it can be, without another change", node.log_tail())
+    tap.ok(
+        host.poll((copies / "gai.conf").is_file, 70) and words(node).count(said) == before + 1,
+        "and written when it can be, without another change", node.log_tail())
 
 
 def own_descriptors(pid):

@@ -94,11 +94,16 @@ def main():
         tap.ok(max(worst) < 10_000, "and each succeeded", sorted(worst)[-5:])
 
         # --- the warm worker dies ---
-        said = lambda pid: [line.split(f"worker {pid}: ")[1].split(" [")[0] for line in node.log.read_text().splitlines() if f"worker {pid}: " in line]
+        said = lambda pid: [
+            line.split(f"worker {pid}: ")[1].split(" [")[0] for line in node.log.read_text().splitlines()
+            if f"worker {pid}: " in line
+        ]
         host.poll(lambda: len(node.worker_pids()) == 1, 5)
         warm = node.worker_pids()[0]
         os.kill(warm, signal.SIGKILL)
-        tap.ok(host.poll(lambda: said(warm), 5) and said(warm) == ["it died while it had no job"], "a worker that dies while it waits has failed no job", said(warm))
+        tap.ok(
+            host.poll(lambda: said(warm), 5) and said(warm) == ["it died while it had no job"],
+            "a worker that dies while it waits has failed no job", said(warm))
         for c in (cid, other):
             tap.eq(node.do("container.delete", c, force=True)["state"], "succeeded", "deleted")
         host.poll(lambda: not node.leaks(), 3)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The walk over the ways out, in a network namespace of its own, when an earlier dump was left half-way:
- * what is left of it in the socket is not taken for the answer. */
+/* The walk over the ways out, in a network namespace of its own, when an earlier dump was left
+ * half-way: what is left of it in the socket is not taken for the answer. */
 #include "netns/rtkeep.h"
 
 #include <libmnl/libmnl.h>
