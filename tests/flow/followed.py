@@ -86,7 +86,7 @@ def copies_refused(node):
     before = words(node).count(said)
     replace("services", "first 7/tcp\n")
     tap.ok(
-        host.poll(lambda: "first" in (copies / "services").read_text(), 10) and words(node).count(said) == before + 1,
+        host.poll(lambda: "first" in (copies / "services").read_text() and words(node).count(said) > before, 10),
         "a copy that can't be written: said, and the others follow", node.log_tail())
     (copies / "gai.conf").rmdir()
     tap.ok(
