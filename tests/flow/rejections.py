@@ -35,6 +35,8 @@ def main():
     with harness.Node() as node:
         cid = node.new_id()
         tap.eq(node.do("container.create", cid, image=harness.IMAGE)["state"], "succeeded", "a container runs")
+        # What its init does when it begins, it has done.
+        harness.host.poll(lambda: not harness.host.children(harness.host.init_of(node.prefix, cid)), 10)
         before = node.picture()
         delete = {
             "op": "container.delete", "container_id": cid, "project_id": harness.PROJECT, "params": {"force": True}

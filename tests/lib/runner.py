@@ -222,8 +222,8 @@ def main():
         say("\n".join(f"{r.name}\t{r.suite}\t{r.seconds} s" for r in rows))
         return 0
     mine, unknown = chosen(rows, wanted or ["default"])
-    unknown += [f for f in flags if f not in ("--times", "--again")
-                ] + [f"{f} is not in tests/suite.tsv" for f in forgotten(rows)]
+    unknown += [f for f in flags if f not in ("--times", "--again", "--repeat")]
+    unknown += [f"{f} is not in tests/suite.tsv" for f in forgotten(rows)]
     if unknown:
         sys.exit("what is this? " + ", ".join(unknown))
     LOGS.mkdir(exist_ok=True)
