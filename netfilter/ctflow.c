@@ -181,33 +181,22 @@ static int look_at(const struct nlattr *a, void *userdata)
 	return MNL_CB_OK;
 }
 
-/* Masquerading leaves the address in the tuple that the flow began with, forwarding to it (DNAT) in
- * the one of its answers. */
-enum { N_ENDS = 3 };
 struct ends {
-	struct ctflow_end at[N_ENDS];
+	const struct ctflow_end *at;
+	size_t n;
 };
-
-static bool has_end(const struct nlmsghdr *m, const struct ctflow_end *end)
-{
-	struct look l = { .end = end };
-
-	(void)mnl_attr_parse(m, sizeof(struct nfgenmsg), look_at, &l);
-	return l.is_it;
-}
 
 static bool has_one(const struct nlmsghdr *m, const void *userdata)
 {
-	return has_end(m, userdata);
-}
-
-static bool has_any(const struct nlmsghdr *m, const void *userdata)
-{
 	const struct ends *ends = userdata;
 
-	for (size_t i = 0; i < N_ENDS; i++)
-		if (has_end(m, &ends->at[i]))
+	for (size_t i = 0; i < ends->n; i++) {
+		struct look l = { .end = &ends->at[i] };
+
+		(void)mnl_attr_parse(m, sizeof(struct nfgenmsg), look_at, &l);
+		if (l.is_it)
 			return true;
+	}
 	return false;
 }
 
@@ -226,20 +215,21 @@ static bool are_few(void)
 
 int ctflow_cut(struct nfsock *s, uint8_t family, const void *address, size_t *ret_cut)
 {
-	const struct ends ends = { {
+	/* Masquerading leaves the address in the tuple that the flow began with, forwarding to it
+	 * (DNAT) in the one of its answers. */
+	const struct ctflow_end all = { .family = family }, ends[] = {
 		{ family, address, false, true },
 		{ family, address, false, false },
 		{ family, address, true, true },
-	} };
-	const struct ctflow_end all = { .family = family };
+	};
 	size_t n = 0;
 	int r = 0;
 
 	if (are_few())
-		r = ctflow_cut_end(s, &all, has_any, &ends, &n);
+		r = ctflow_cut_end(s, &all, has_one, &(struct ends){ ends, countof(ends) }, &n);
 	else
-		for (size_t i = 0; r >= 0 && i < N_ENDS; i++)
-			r = ctflow_cut_end(s, &ends.at[i], has_one, &ends.at[i], &n);
+		for (size_t i = 0; r >= 0 && i < countof(ends); i++)
+			r = ctflow_cut_end(s, &ends[i], has_one, &(struct ends){ &ends[i], 1 }, &n);
 	if (r >= 0 && ret_cut)
 		*ret_cut = n;
 	return r;

@@ -96,7 +96,7 @@ static int write_record(struct forwarder *f)
 {
 	_cleanup_(freep) char *path = path_of(f->agent, f->container_id, ".json");
 	_cleanup_json_ json_t *v = json_pack("{s:i, s:I, s:i}", "pid", (int)f->pid, "started",
-		(json_int_t)(int64_t)ctproc_started(f->pid), "port", (int)f->port);
+		(json_int_t)ctproc_started(f->pid), "port", (int)f->port);
 	_cleanup_(freep) char *text = jsonx_dump(v);
 	_cleanup_(closep) int fd = -1;
 
