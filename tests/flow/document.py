@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The user's document, replayed: every curl command of hoody-api.md is taken out of it, run as written (in its own
 shell, with jq and variables) against a standalone agent, and held against the table below."""
-import hashlib
 import json
 import os
 import pathlib
@@ -126,24 +125,7 @@ def image_server(web):
     for link in ("bin/sh", "sbin/init"):
         (root / link).symlink_to("/bin/busybox")
     subprocess.run(["tar", "-C", root, "-cf", web / "root.tar.xz", "-J", "."], check=True)
-    data, arch = (web / "root.tar.xz").read_bytes(), subprocess.run(["dpkg", "--print-architecture"],
-                                                                    capture_output=True, text=True,
-                                                                    check=True).stdout.strip()
-    item = {
-        "ftype": "root.tar.xz", "path": "root.tar.xz", "sha256": hashlib.sha256(data).hexdigest(), "size": len(data)
-    }
-    (web / "streams/v1").mkdir(parents=True)
-    (web / "streams/v1/index.json").write_text(
-        json.dumps({"index": {"images": {"datatype": "image-downloads", "path": "streams/v1/images.json"}}}))
-    (web / "streams/v1/images.json").write_text(
-        json.dumps({
-            "products": {
-                f"ubuntu:jammy:{arch}:default": {
-                    "aliases": "ubuntu/22.04", "arch": arch,
-                    "versions": {"20251120_05:24": {"items": {"root.tar.xz": item}}}
-                }
-            }
-        }))
+    webserver.streams(web, "ubuntu:jammy", "ubuntu/22.04")
     return webserver.Server(web)
 
 

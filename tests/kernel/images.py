@@ -349,26 +349,10 @@ def verified(images, work, kind):
 def streams(images, work):
     """A name that an image server knows, by the local API."""
     web, api = work / "web", local.Local(images.node)
-    (web / "streams" / "v1").mkdir(parents=True)
     make(web / "root.tar.xz", ROOT + [("streamed", b"yes")], "w:xz")
-    data = (web / "root.tar.xz").read_bytes()
-    item = {
-        "ftype": "root.tar.xz", "path": "root.tar.xz", "sha256": hashlib.sha256(data).hexdigest(), "size": len(data)
-    }
-    arch = subprocess.run(["dpkg", "--print-architecture"], capture_output=True, text=True).stdout.strip()
-    (web / "streams/v1/index.json").write_text(
-        json.dumps({"index": {"images": {"datatype": "image-downloads", "path": "streams/v1/images.json"}}}))
-    (web / "streams/v1/images.json").write_text(
-        json.dumps({
-            "products": {
-                f"debian:trixie:{arch}:default": {
-                    "aliases": "debian/13,debian/trixie", "arch": arch,
-                    "versions": {"20251120_05:24": {"items": {"root.tar.xz": item}}}
-                }
-            }
-        }))
+    sha256 = webserver.streams(web, "debian:trixie", "debian/13,debian/trixie")
     got = api.do("POST", "/images/import/debian-13", {"url": images.server.url("").rstrip("/")})
-    tap.eq((got["image"], got["sha256"]), ("debian/13", item["sha256"]), "debian-13 resolves on an image server")
+    tap.eq((got["image"], got["sha256"]), ("debian/13", sha256), "debian-13 resolves on an image server")
     tap.eq([i["image_name"] for i in api.do("GET", "/images/public")["images"] if i["os"] == "debian"], ["debian/13"],
            "and is listed")
     for body, status, code in (({"url": images.server.url("").rstrip("/")}, 404, "IMAGE_NOT_FOUND"),

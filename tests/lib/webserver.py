@@ -1,9 +1,30 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A small HTTP server of files on loopback, with the habits of a bad one when asked: breaks off, knows no ranges,
 refuses, is slow."""
+import hashlib
 import http.server
+import json
 import pathlib
+import subprocess
 import threading
+
+
+def streams(web, product, aliases):
+    """Of `web` with its root.tar.xz an image server as LXC's are (simple streams), which has that archive as a product
+    of this architecture. The archive's SHA-256."""
+    data = (web / "root.tar.xz").read_bytes()
+    item = {
+        "ftype": "root.tar.xz", "path": "root.tar.xz", "sha256": hashlib.sha256(data).hexdigest(), "size": len(data)
+    }
+    arch = subprocess.run(["dpkg", "--print-architecture"], capture_output=True, text=True, check=True).stdout.strip()
+    version = {"items": {"root.tar.xz": item}}
+    versions = {"20251120_05:24": version}
+    products = {f"{product}:{arch}:default": {"aliases": aliases, "arch": arch, "versions": versions}}
+    (web / "streams/v1").mkdir(parents=True)
+    (web / "streams/v1/index.json").write_text(
+        json.dumps({"index": {"images": {"datatype": "image-downloads", "path": "streams/v1/images.json"}}}))
+    (web / "streams/v1/images.json").write_text(json.dumps({"products": products}))
+    return item["sha256"]
 
 
 class Server:
