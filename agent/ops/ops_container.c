@@ -409,7 +409,8 @@ static bool was_not_running(const struct operation *op)
  * that can't start again is started as it was before. */
 static const struct ops_step restart_steps[] = {
 	{ .name = "ask", .wait = ctstop_wait, .skip = was_not_running },
-	{ "ended", .has_undo = true, .params = opstate_launch_params, .skip = was_not_running },
+	{ "ended", .has_undo = true, .params = opstate_launch_params, .skip = was_not_running,
+		.undo_here = ctnet_before_launch },
 	{ OPS_LAUNCH },
 };
 

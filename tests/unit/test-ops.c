@@ -1,7 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The tables of ops: each op has a row, and each of its steps a name and something to do. */
+#include "agent/host/ctnet.h"
 #include "agent/ops/ops.h"
 #include "tests/unit/tap.h"
+
+/* Of the worker's jobs those whose undo lets the container run again. */
+static bool runs_when_undone(const struct ops_step *s)
+{
+	return s->has_undo && s->job &&
+	       (strcmp(s->job, "ended") == 0 || strcmp(s->job, "halt") == 0);
+}
 
 int main(void)
 {
@@ -14,6 +22,9 @@ int main(void)
 
 			TAP_OK(op_step_name(s) && (s->job || s->here || s->wait),
 				"its step %u is called %s", i, op_step_name(s));
+			if (runs_when_undone(s))
+				TAP_OK(s->undo_here == ctnet_before_launch,
+					"undone, it has its network before it runs");
 		}
 	}
 	return tap_done();
