@@ -3,6 +3,7 @@
 
 #include "agent/api/api_body.h"
 #include "agent/api/api_show.h"
+#include "agent/engine/unfinished.h"
 #include "agent/ops/localorder.h"
 #include "agent/report/event.h"
 #include "agent/state/desired.h"
@@ -60,7 +61,7 @@ static bool is_behind(const struct api_call *c, const struct order *o)
 
 static bool may_proceed(const struct api_call *c, const struct order *o)
 {
-	return engine_traffic(c->agent->engine, o) == ENGINE_FREE && !is_behind(c, o);
+	return unfinished_traffic(c->agent->engine, o) == UNFINISHED_FREE && !is_behind(c, o);
 }
 
 /* A change of wanted state waits for its lane, for that takes a millisecond; and so does any
@@ -68,13 +69,13 @@ static bool may_proceed(const struct api_call *c, const struct order *o)
  * operation all other orders are refused at once, as published. */
 static unsigned patience_for(const struct api_call *c, const struct order *o)
 {
-	enum engine_traffic traffic = engine_traffic(c->agent->engine, o);
+	enum unfinished_traffic traffic = unfinished_traffic(c->agent->engine, o);
 
 	if (may_proceed(c, o))
 		return 0;
 	if (c->wait_s >= 0)
 		return (unsigned)c->wait_s;
-	return traffic != ENGINE_SLOW || oprules_kind(o->op) == OPRULES_SET ? PATIENCE_S : 0;
+	return traffic != UNFINISHED_SLOW || oprules_kind(o->op) == OPRULES_SET ? PATIENCE_S : 0;
 }
 
 static int on_impatient(sd_event_source *source, uint64_t us, void *userdata)

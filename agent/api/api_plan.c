@@ -35,12 +35,12 @@ static json_t *steps_of(const struct operation *op)
 	json_t *list = json_array();
 
 	for (unsigned i = 0; i < op->def->n_steps; i++) {
-		const struct ops_step *s = &op->def->steps[i];
+		const struct opdef_step *s = &op->def->steps[i];
 
 		if (!s->skip || !s->skip(op))
 			(void)json_array_append_new(
-				list, json_pack("{s:s, s:s?, s:b}", "name", op_step_name(s), "job",
-					      s->job, "undone_on_failure", s->has_undo));
+				list, json_pack("{s:s, s:s?, s:b}", "name", opdef_step_name(s),
+					      "job", s->job, "undone_on_failure", s->has_undo));
 	}
 	return list;
 }
@@ -50,7 +50,7 @@ static json_t *steps_of(const struct operation *op)
 static json_t *plan(struct agent *a, struct operation *op)
 {
 	const struct container *c = desired_find(a->desired, op->order.container_id);
-	enum ops_verdict verdict = OPS_RUN;
+	enum opdef_verdict verdict = OPDEF_RUN;
 	json_t *v;
 
 	op->prev_status = c ? c->status : CT_NONE;
@@ -62,10 +62,10 @@ static json_t *plan(struct agent *a, struct operation *op)
 	v = json_pack("{s:s, s:s, s:s?, s:s, s:o}", "order_id", op->order.id, "op",
 		op->order.op_name, "container_id",
 		op->order.container_id[0] ? op->order.container_id : NULL, "would",
-		!op->def || verdict == OPS_REFUSED ? "fail"
-		: verdict == OPS_NOTHING           ? "succeed with nothing to do"
-						   : "run",
-		"steps", op->def && verdict == OPS_RUN ? steps_of(op) : json_array());
+		!op->def || verdict == OPDEF_REFUSED ? "fail"
+		: verdict == OPDEF_NOTHING           ? "succeed with nothing to do"
+						     : "run",
+		"steps", op->def && verdict == OPDEF_RUN ? steps_of(op) : json_array());
 	if (op->err.code)
 		(void)json_object_set_new(v, "error", errjson_make(&op->err));
 	json_decref(op->result);

@@ -15,6 +15,7 @@
 
 #include "agent/api/api_handlers.h"
 #include "agent/api/api_order.h"
+#include "agent/engine/unfinished.h"
 #include "agent/state/desired.h"
 #include "agent/state/doclist.h"
 #include "proto/jsonx.h"
@@ -225,7 +226,7 @@ void api_proxy_service(struct api_call *c)
 /* Somebody who has read the same version was first, in this turn of the loop. */
 static bool is_being_written(const struct api_call *c, const struct subject *s)
 {
-	const struct order *o = engine_find(
+	const struct order *o = unfinished_find(
 		c->agent->engine, OP_PROXY_DOCUMENT, s->container_id ? s->container_id : "");
 
 	return o && (s->container_id || strcmp(o->project_id, s->id) == 0);

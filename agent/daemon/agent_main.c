@@ -30,6 +30,7 @@
 #include "agent/common/nodekey.h"
 #include "agent/common/spawn.h"
 #include "agent/engine/engine.h"
+#include "agent/engine/unfinished.h"
 #include "agent/host/ctnet.h"
 #include "agent/host/ctwatch.h"
 #include "agent/host/drift.h"
@@ -290,7 +291,7 @@ static void adopt_containers(struct agent *a, bool rebooted)
 			LOG(LOG_INFO, CONTAINER_ADOPTED, FIELDS(.container_id = c->spec.id),
 				"container %s is %s and goes on", c->spec.id,
 				desired_status_name(observed));
-		if (engine_is_busy(a->engine, c->spec.id) || !settled || observed == c->status)
+		if (unfinished_is_busy(a->engine, c->spec.id) || !settled || observed == c->status)
 			continue;
 		status_set(a, c, observed, 0, rebooted ? "system" : "crash",
 			json_pack("{s:s}", "cause",
@@ -344,7 +345,7 @@ static void say_status(struct agent *a)
 	for (size_t i = 0; i < desired_count(a->desired); i++)
 		running += desired_at(a->desired, i)->status == CT_RUNNING;
 	alive_status("%zu containers, %zu running; %zu orders unfinished, %llu reports to deliver",
-		desired_count(a->desired), running, engine_unfinished(a->engine),
+		desired_count(a->desired), running, unfinished_count(a->engine),
 		(unsigned long long)outbox_reports(a->outbox));
 }
 
@@ -363,7 +364,7 @@ static int on_terminate(sd_event_source *s, const struct signalfd_siginfo *si, v
 
 	LOG(LOG_NOTICE, STOPPING, NO_FIELDS,
 		"hoody-agent stops: %zu orders unfinished, containers go on running",
-		engine_unfinished(a->engine));
+		unfinished_count(a->engine));
 	alive_stopping();
 	if (a->stopper || (bootstart_is_host_stopping() && bootstart_stop_all(a)))
 		return 0; /* which ends the loop */

@@ -4,9 +4,13 @@
 noinst_LIBRARIES += agent/engine/libengine.a
 agent_engine_libengine_a_SOURCES = \
 	agent/engine/engine.c agent/engine/engine.h \
+	agent/engine/engine_self.h \
 	agent/engine/lane.c agent/engine/lane.h \
-	agent/engine/op.h \
+	agent/engine/opdef.h \
+	agent/engine/operation.c agent/engine/operation.h \
 	agent/engine/opstep.c agent/engine/opstep.h \
+	agent/engine/opwalk.c agent/engine/opwalk.h \
+	agent/engine/unfinished.c agent/engine/unfinished.h \
 	agent/engine/worker.c agent/engine/worker.h
 agent_engine_libengine_a_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(SODIUM_CFLAGS) $(SYSTEMD_CFLAGS)
 

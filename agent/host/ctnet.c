@@ -18,6 +18,7 @@
 
 #include "agent/common/ctbounds.h"
 #include "agent/common/journald.h"
+#include "agent/engine/unfinished.h"
 #include "agent/host/ctflows.h"
 #include "agent/host/ctwatch.h"
 #include "agent/host/forwarder.h"
@@ -332,7 +333,7 @@ static bool is_needed(struct agent *a, const char *ifname)
 		rtname_fill(a->conf.network.interface_prefix, c->spec.id, &l);
 		if (strcmp(ifname, l.name) == 0)
 			return c->status == CT_RUNNING || c->status == CT_PAUSED ||
-			       engine_is_busy(a->engine, c->spec.id);
+			       unfinished_is_busy(a->engine, c->spec.id);
 	}
 	return false;
 }

@@ -11,6 +11,6 @@
 int ctstop_signal(const struct conf *conf, const struct ctspec *spec);
 struct operation;
 
-/* A step's wait (agent/engine/op.h): ask init to end, again and again. 1: engine_go_on() follows,
- * with 0 or with TIMEOUT in op->err and the container running on; 0: no init runs. */
+/* A step's wait (agent/engine/opdef.h): ask init to end, again and again. 1: engine_go_on()
+ * follows, with 0 or with TIMEOUT in op->err and the container running on; 0: no init runs. */
 int ctstop_wait(struct agent *a, struct operation *op);

@@ -7,6 +7,7 @@
 
 #include "agent/common/journald.h"
 #include "agent/engine/engine.h"
+#include "agent/engine/unfinished.h"
 #include "agent/engine/worker.h"
 #include "lxc/ctexit.h"
 #include "lxc/ctgroup.h"
@@ -171,7 +172,7 @@ static void look(struct agent *a, struct container *c)
 
 void ctwatch_settle(struct agent *a, struct container *c)
 {
-	if (c->watch && c->watch->ended && !engine_is_busy(a->engine, c->spec.id))
+	if (c->watch && c->watch->ended && !unfinished_is_busy(a->engine, c->spec.id))
 		look(a, c);
 }
 

@@ -14,7 +14,7 @@
 
 #include "agent/common/journald.h"
 #include "agent/report/tell.h"
-#include "agent/engine/engine.h"
+#include "agent/engine/unfinished.h"
 #include "agent/state/ctlink.h"
 #include "agent/state/desired.h"
 #include "netfilter/fwtable.h"
@@ -91,7 +91,7 @@ static void mend_container(struct drift *d, const struct container *c)
 	if (!has_link(c))
 		return;
 	r = rtkeep_link(d->keep, &l);
-	if (engine_is_busy(d->agent->engine, c->spec.id))
+	if (unfinished_is_busy(d->agent->engine, c->spec.id))
 		return;
 	if (r < 0)
 		fail(c, r);

@@ -5,6 +5,7 @@
 
 #include "agent/common/journald.h"
 #include "agent/engine/engine.h"
+#include "agent/engine/unfinished.h"
 #include "agent/engine/worker.h"
 #include "agent/host/ctwatch.h"
 #include "agent/ops/opstate.h"
@@ -20,7 +21,7 @@ void bootstart_order(struct agent *a)
 		const struct container *c = desired_at(a->desired, i);
 
 		if (c->spec.autostart && c->status == CT_STOPPED &&
-			!engine_is_busy(a->engine, c->spec.id))
+			!unfinished_is_busy(a->engine, c->spec.id))
 			ownorder_make(a, OP_CONTAINER_START, c->spec.id, c->spec.project_id, NULL);
 	}
 }

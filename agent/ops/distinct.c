@@ -2,6 +2,7 @@
 #include "agent/ops/distinct.h"
 
 #include "agent/common/agent.h"
+#include "agent/engine/unfinished.h"
 #include "agent/state/desired.h"
 #include "agent/state/keylist.h"
 #include "agent/state/store.h"
@@ -37,7 +38,7 @@ static bool will_be_named(const struct agent *a, const struct operation *op, con
 {
 	const struct operation *o = NULL;
 
-	while ((o = engine_next_begun(a->engine, o))) {
+	while ((o = unfinished_next_begun(a->engine, o))) {
 		const char *other = o->order.op == OP_CONTAINER_UPDATE ? param(o, "name") : NULL;
 
 		if (other && o != op && strcmp(other, name) == 0 &&
@@ -67,7 +68,7 @@ static bool will_have_key(
 {
 	const struct operation *o = NULL;
 
-	while ((o = engine_next_begun(a->engine, o))) {
+	while ((o = unfinished_next_begun(a->engine, o))) {
 		const char *key =
 			o->order.op == OP_CONTAINER_UPDATE ? param(o, "ssh_public_key") : NULL;
 		char other[KEYLIST_FINGERPRINT_MAX];

@@ -9,11 +9,11 @@
  * uplink, stats, api and daemon may call it. It may touch the wanted state, in the transaction that
  * ends an order, and the host by agent/host and by steps that workers do.
  *
- * This header: each op is a row of its family's table, as agent/engine/op.h has it. */
+ * This header: each op is a row of its family's table, as agent/engine/opdef.h has it. */
 #pragma once
 
 #include "agent/engine/engine.h"
-#include "agent/engine/op.h"
+#include "agent/engine/opdef.h"
 
 /* A container's init runs, and the firewall knows it before. */
 #define OPS_LAUNCH                                                          \

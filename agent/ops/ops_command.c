@@ -5,6 +5,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "agent/common/journald.h"
+#include "agent/engine/unfinished.h"
 #include "agent/host/ctwatch.h"
 #include "agent/ops/ops.h"
 #include "agent/ops/opstate.h"
@@ -57,7 +58,7 @@ static char *look(const char *command)
 /* As the public API shows a command's end. */
 static json_t *result_of(const struct operation *op, const char *output)
 {
-	int64_t started_ms = engine_started_ms(op), now_ms = agent_now_ms();
+	int64_t started_ms = operation_started_ms(op), now_ms = agent_now_ms();
 
 	return json_pack("{s:s, s:s, s:s, s:s, s:i, s:I, s:o, s:o}", "command_log_id", op->order.id,
 		"command", command(op), "status", "completed", "output", output, "exit_code", 0,
@@ -92,13 +93,13 @@ static bool needs_no_kernel(const struct operation *op)
 	return !is_kexec(op) || !is_same_boot(op);
 }
 
-static enum ops_verdict check(struct agent *a, struct operation *op)
+static enum opdef_verdict check(struct agent *a, struct operation *op)
 {
 	if (!reboots(command(op)) || sd_booted() > 0)
-		return OPS_RUN;
+		return OPDEF_RUN;
 	(void)err_set(&op->err, -ENOTSUP, ERR_NOT_PERMITTED, "command",
 		"systemd does not run this host, so nobody would bring it down in order");
-	return OPS_REFUSED;
+	return OPDEF_REFUSED;
 }
 
 static int begin(struct agent *a, struct operation *op)
@@ -141,7 +142,7 @@ static void abandon(struct agent *a, struct operation *op)
 
 		if (c->status != CT_RUNNING || ctwatch_observe(a, c) == CT_RUNNING)
 			continue;
-		status_set(a, c, CT_STOPPED, engine_started_ms(op), "system",
+		status_set(a, c, CT_STOPPED, operation_started_ms(op), "system",
 			json_pack("{s:s}", "order_id", op->order.id));
 		ownorder_make(a, OP_CONTAINER_START, c->spec.id, c->spec.project_id, NULL);
 	}
@@ -150,17 +151,17 @@ static void abandon(struct agent *a, struct operation *op)
 static void lanes(struct agent *a, const struct order *o, struct oprules_lanes *l)
 {
 	if (reboots(json_string_value(json_object_get(o->params, "command"))))
-		engine_add_lanes(a->engine, NULL, l);
+		unfinished_add_lanes(a->engine, NULL, l);
 }
 
-static const struct ops_step steps[] = {
+static const struct opdef_step steps[] = {
 	{ "kexec-load", .has_undo = true, .skip = needs_no_kernel },
 	{ "shutdown-all", .skip = needs_no_reboot, .params = all_containers },
 	{ "reboot", .skip = needs_no_reboot, .params = reboot_params },
 };
 
 const struct opdef ops_command[] = {
-	{ OP_NODE_COMMAND, OPS_RESUME, check, begin, finish, abandon, steps, countof(steps),
+	{ OP_NODE_COMMAND, OPDEF_RESUME, check, begin, finish, abandon, steps, countof(steps),
 		lanes },
 };
 const size_t ops_command_count = countof(ops_command);

@@ -12,6 +12,7 @@
 #include <sodium.h>
 
 #include "agent/host/ctfiles.h"
+#include "agent/engine/unfinished.h"
 #include "agent/host/ctmounts.h"
 #include "agent/host/ctnet.h"
 #include "agent/host/ctstop.h"
@@ -98,21 +99,21 @@ static json_t *rootfs_params(struct agent *a, const struct operation *op)
 		"files", ctfiles_json(a, opstate_container(a, op)));
 }
 
-static enum ops_verdict create_check(struct agent *a, struct operation *op)
+static enum opdef_verdict create_check(struct agent *a, struct operation *op)
 {
 	struct container *c = opstate_container(a, op);
 	uint8_t digest[32];
 
 	if (!c)
 		return has_kvm(op) && has_memory(op) && has_image(a, op) && distinct_check(a, op)
-			       ? OPS_RUN
-			       : OPS_REFUSED;
+			       ? OPDEF_RUN
+			       : OPDEF_REFUSED;
 	params_digest(op, digest);
 	if (memcmp(digest, c->params_digest, sizeof(digest)) != 0)
 		return opstate_refuse(op, -EEXIST, ERR_CONTAINER_EXISTS,
 			"a container of this id exists and was created with other parameters");
 	op->result = json_pack("{s:s}", "status", desired_status_name(c->status));
-	return OPS_NOTHING;
+	return OPDEF_NOTHING;
 }
 
 static void copy_param(char *to, size_t size, const json_t *params, const char *key)
@@ -199,7 +200,7 @@ static void create_abandon(struct agent *a, struct operation *op)
 	opstate_forget(a, c);
 }
 
-static const struct ops_step create_steps[] = {
+static const struct opdef_step create_steps[] = {
 	{ "rootfs", .has_undo = true, .params = rootfs_params },
 	{ OPS_LAUNCH, .skip = create_without_start },
 };
@@ -231,11 +232,11 @@ static void update_abandon(struct agent *a, struct operation *op)
 		envlist_revert(a->store, op->order.container_id);
 }
 
-static enum ops_verdict update_check(struct agent *a, struct operation *op)
+static enum opdef_verdict update_check(struct agent *a, struct operation *op)
 {
-	enum ops_verdict v = opstate_check(a, op, ~(OPSTATE(DELETING) | OPSTATE(CREATING)));
+	enum opdef_verdict v = opstate_check(a, op, ~(OPSTATE(DELETING) | OPSTATE(CREATING)));
 
-	return v == OPS_RUN && (!has_memory(op) || !distinct_check(a, op)) ? OPS_REFUSED : v;
+	return v == OPDEF_RUN && (!has_memory(op) || !distinct_check(a, op)) ? OPDEF_REFUSED : v;
 }
 
 static struct ctspec updated_spec(struct agent *a, const struct operation *op)
@@ -338,7 +339,7 @@ static void update_finish(struct agent *a, struct operation *op)
 
 /* Nothing of ours goes by the name; the container goes by it at once. Variables come last, since
  * nothing can make that step fail but the worker's death, after which it is made again. */
-static const struct ops_step update_steps[] = {
+static const struct opdef_step update_steps[] = {
 	{ "files", .has_undo = true, .skip = keeps_files, .params = update_files },
 	{ "limits", .has_undo = true, .skip = keeps_limits, .params = update_limits },
 	{ "mounts-own", .has_undo = true, .skip = keeps_ramdisk, .params = update_ramdisk },
@@ -347,11 +348,11 @@ static const struct ops_step update_steps[] = {
 
 /* --- kvm --- */
 
-static enum ops_verdict kvm_check(struct agent *a, struct operation *op)
+static enum opdef_verdict kvm_check(struct agent *a, struct operation *op)
 {
-	enum ops_verdict v = opstate_check(a, op, OPSTATE(STOPPED) | OPSTATE(FAILED));
+	enum opdef_verdict v = opstate_check(a, op, OPSTATE(STOPPED) | OPSTATE(FAILED));
 
-	return v == OPS_RUN && !has_kvm(op) ? OPS_REFUSED : v;
+	return v == OPDEF_RUN && !has_kvm(op) ? OPDEF_REFUSED : v;
 }
 
 static void kvm_finish(struct agent *a, struct operation *op)
@@ -367,35 +368,35 @@ static void kvm_finish(struct agent *a, struct operation *op)
 
 /* --- start, stop, restart --- */
 
-static enum ops_verdict start_check(struct agent *a, struct operation *op)
+static enum opdef_verdict start_check(struct agent *a, struct operation *op)
 {
 	return opstate_check(a, op, OPSTATE(STOPPED) | OPSTATE(FAILED));
 }
 
-static const struct ops_step start_steps[] = {
+static const struct opdef_step start_steps[] = {
 	{ OPS_LAUNCH },
 };
 
-static enum ops_verdict stop_check(struct agent *a, struct operation *op)
+static enum opdef_verdict stop_check(struct agent *a, struct operation *op)
 {
 	return opstate_check(a, op, OPSTATE(RUNNING));
 }
 
-static const struct ops_step stop_steps[] = {
+static const struct opdef_step stop_steps[] = {
 	{ .name = "ask", .wait = ctstop_wait },
 	{ "ended" },
 };
 
-static enum ops_verdict force_stop_check(struct agent *a, struct operation *op)
+static enum opdef_verdict force_stop_check(struct agent *a, struct operation *op)
 {
 	return opstate_check(a, op, OPSTATE(RUNNING) | OPSTATE(PAUSED) | OPSTATE(FAILED));
 }
 
-static const struct ops_step force_stop_steps[] = {
+static const struct opdef_step force_stop_steps[] = {
 	{ "kill" },
 };
 
-static enum ops_verdict restart_check(struct agent *a, struct operation *op)
+static enum opdef_verdict restart_check(struct agent *a, struct operation *op)
 {
 	return opstate_check(a, op, OPSTATE(RUNNING) | OPSTATE(STOPPED) | OPSTATE(FAILED));
 }
@@ -407,7 +408,7 @@ static bool was_not_running(const struct operation *op)
 
 /* Between its halves the old init's end is ordered: it must not be taken for the new one's. One
  * that can't start again is started as it was before. */
-static const struct ops_step restart_steps[] = {
+static const struct opdef_step restart_steps[] = {
 	{ .name = "ask", .wait = ctstop_wait, .skip = was_not_running },
 	{ "ended", .has_undo = true, .params = opstate_launch_params, .skip = was_not_running,
 		.undo_here = ctnet_before_launch },
@@ -422,33 +423,33 @@ static void restart_finish(struct agent *a, struct operation *op)
 
 	opstate_running(a, op);
 	if (ran)
-		status_set(a, c, CT_RUNNING, engine_started_ms(op), opstate_cause(op),
+		status_set(a, c, CT_RUNNING, operation_started_ms(op), opstate_cause(op),
 			json_pack("{s:s, s:s}", "command", "restart", "order_id", op->order.id));
 }
 
 /* --- pause, resume --- */
 
-static const struct ops_step pause_steps[] = {
+static const struct opdef_step pause_steps[] = {
 	{ "freeze", .has_undo = true },
 };
 
-static enum ops_verdict resume_check(struct agent *a, struct operation *op)
+static enum opdef_verdict resume_check(struct agent *a, struct operation *op)
 {
 	return opstate_check(a, op, OPSTATE(PAUSED));
 }
 
-static const struct ops_step resume_steps[] = {
+static const struct opdef_step resume_steps[] = {
 	{ "thaw", .has_undo = true },
 };
 
 /* --- delete --- */
 
-static enum ops_verdict delete_check(struct agent *a, struct operation *op)
+static enum opdef_verdict delete_check(struct agent *a, struct operation *op)
 {
 	bool force = json_is_true(json_object_get(op->order.params, "force"));
 
 	if (!opstate_container(a, op))
-		return OPS_NOTHING;
+		return OPDEF_NOTHING;
 	return opstate_check(a, op,
 		force ? ~0u
 		      : OPSTATE(STOPPED) | OPSTATE(FAILED) | OPSTATE(DELETING) | OPSTATE(CREATING));
@@ -473,7 +474,7 @@ static void delete_abandon(struct agent *a, struct operation *op)
 	opstate_move(a, op, CT_FAILED);
 }
 
-static const struct ops_step delete_steps[] = {
+static const struct opdef_step delete_steps[] = {
 	{ "kill" },
 	{ "rootfs-remove", .params = opstate_remove_params },
 };
@@ -483,24 +484,24 @@ static const struct ops_step delete_steps[] = {
 #define STEPS(list) (list), countof(list)
 
 const struct opdef ops_container[] = {
-	{ OP_CONTAINER_CREATE, OPS_RESUME, create_check, create_begin, create_finish,
-		create_abandon, STEPS(create_steps), engine_follow_project },
-	{ OP_CONTAINER_UPDATE, OPS_RESUME, update_check, update_begin, update_finish,
+	{ OP_CONTAINER_CREATE, OPDEF_RESUME, create_check, create_begin, create_finish,
+		create_abandon, STEPS(create_steps), unfinished_follow_project },
+	{ OP_CONTAINER_UPDATE, OPDEF_RESUME, update_check, update_begin, update_finish,
 		update_abandon, STEPS(update_steps) },
-	{ OP_CONTAINER_KVM, OPS_RESUME, kvm_check, NULL, kvm_finish, NULL, NULL, 0 },
-	{ OP_CONTAINER_START, OPS_RESUME, start_check, NULL, opstate_running, opstate_as_observed,
+	{ OP_CONTAINER_KVM, OPDEF_RESUME, kvm_check, NULL, kvm_finish, NULL, NULL, 0 },
+	{ OP_CONTAINER_START, OPDEF_RESUME, start_check, NULL, opstate_running, opstate_as_observed,
 		STEPS(start_steps) },
-	{ OP_CONTAINER_STOP, OPS_RESUME, stop_check, NULL, opstate_stopped, opstate_as_observed,
+	{ OP_CONTAINER_STOP, OPDEF_RESUME, stop_check, NULL, opstate_stopped, opstate_as_observed,
 		STEPS(stop_steps) },
-	{ OP_CONTAINER_FORCE_STOP, OPS_RESUME, force_stop_check, NULL, opstate_stopped,
+	{ OP_CONTAINER_FORCE_STOP, OPDEF_RESUME, force_stop_check, NULL, opstate_stopped,
 		opstate_as_observed, STEPS(force_stop_steps) },
-	{ OP_CONTAINER_RESTART, OPS_RESUME, restart_check, NULL, restart_finish,
+	{ OP_CONTAINER_RESTART, OPDEF_RESUME, restart_check, NULL, restart_finish,
 		opstate_as_observed, STEPS(restart_steps) },
-	{ OP_CONTAINER_PAUSE, OPS_RESUME, stop_check, NULL, opstate_paused, opstate_as_observed,
+	{ OP_CONTAINER_PAUSE, OPDEF_RESUME, stop_check, NULL, opstate_paused, opstate_as_observed,
 		STEPS(pause_steps) },
-	{ OP_CONTAINER_RESUME, OPS_RESUME, resume_check, NULL, opstate_running, opstate_as_observed,
-		STEPS(resume_steps) },
-	{ OP_CONTAINER_DELETE, OPS_RESUME, delete_check, delete_begin, delete_finish,
+	{ OP_CONTAINER_RESUME, OPDEF_RESUME, resume_check, NULL, opstate_running,
+		opstate_as_observed, STEPS(resume_steps) },
+	{ OP_CONTAINER_DELETE, OPDEF_RESUME, delete_check, delete_begin, delete_finish,
 		delete_abandon, STEPS(delete_steps) },
 };
 const size_t ops_container_count = countof(ops_container);

@@ -12,6 +12,7 @@
 #include <sodium.h>
 
 #include "agent/host/ctfiles.h"
+#include "agent/engine/unfinished.h"
 #include "agent/host/ctmounts.h"
 #include "agent/host/ctnet.h"
 #include "agent/ops/distinct.h"
@@ -42,11 +43,11 @@ static bool is_running(const struct agent *a, const char *id)
 	return c && c->status == CT_RUNNING;
 }
 
-static enum ops_verdict no_source(struct operation *op, const char *id)
+static enum opdef_verdict no_source(struct operation *op, const char *id)
 {
 	(void)err_set(&op->err, -ENOENT, ERR_SOURCE_CONTAINER_NOT_FOUND, "source_container_id",
 		"the source container %s is not on this node", id);
-	return OPS_REFUSED;
+	return OPDEF_REFUSED;
 }
 
 /* Is its root whole? */
@@ -64,7 +65,7 @@ static void params_digest(const struct operation *op, uint8_t ret[static 32])
 	(void)crypto_hash_sha256(ret, (const uint8_t *)text, strlen(text));
 }
 
-static enum ops_verdict copy_again(struct operation *op, const struct container *c)
+static enum opdef_verdict copy_again(struct operation *op, const struct container *c)
 {
 	uint8_t digest[32];
 
@@ -73,10 +74,10 @@ static enum ops_verdict copy_again(struct operation *op, const struct container 
 		return opstate_refuse(op, -EEXIST, ERR_CONTAINER_EXISTS,
 			"a container of this id exists and was made otherwise");
 	op->result = json_pack("{s:s}", "status", desired_status_name(c->status));
-	return OPS_NOTHING;
+	return OPDEF_NOTHING;
 }
 
-static enum ops_verdict copy_check(struct agent *a, struct operation *op)
+static enum opdef_verdict copy_check(struct agent *a, struct operation *op)
 {
 	const struct container *c = opstate_container(a, op);
 	const char *source_id = param(op, "source_container_id"),
@@ -93,15 +94,15 @@ static enum ops_verdict copy_check(struct agent *a, struct operation *op)
 	if (snapshot && !snaplist_has(a->store, source_id, snapshot)) {
 		(void)err_set(&op->err, -ENOENT, ERR_SNAPSHOT_NOT_FOUND, "source_snapshot",
 			"the source has no snapshot of the name %s", snapshot);
-		return OPS_REFUSED;
+		return OPDEF_REFUSED;
 	}
 	if (json_is_true(json_object_get(op->order.params, "kvm")) &&
 		access("/dev/kvm", F_OK) < 0) {
 		(void)err_set(&op->err, -ENODEV, ERR_LIMIT_NOT_SUPPORTED, "kvm",
 			"this host has no /dev/kvm to grant");
-		return OPS_REFUSED;
+		return OPDEF_REFUSED;
 	}
-	return distinct_check(a, op) ? OPS_RUN : OPS_REFUSED;
+	return distinct_check(a, op) ? OPDEF_RUN : OPDEF_REFUSED;
 }
 
 static int copy_begin(struct agent *a, struct operation *op)
@@ -166,7 +167,7 @@ static void copy_abandon(struct agent *a, struct operation *op)
 	opstate_forget(a, c);
 }
 
-static const struct ops_step copy_steps[] = {
+static const struct opdef_step copy_steps[] = {
 	{ "copy", .has_undo = true, .params = copy_params },
 	{ OPS_LAUNCH, .skip = copy_without_start },
 };
@@ -179,7 +180,7 @@ static void sync_lanes(struct agent *a, const struct order *o, struct oprules_la
 {
 	const struct container *c = desired_find(a->desired, o->container_id);
 	const struct order *copy =
-		c ? NULL : engine_find(a->engine, OP_CONTAINER_COPY, o->container_id);
+		c ? NULL : unfinished_find(a->engine, OP_CONTAINER_COPY, o->container_id);
 
 	oprules_add_lane(l, "container",
 		c      ? c->spec.source_id
@@ -187,13 +188,13 @@ static void sync_lanes(struct agent *a, const struct order *o, struct oprules_la
 		       : "");
 }
 
-static enum ops_verdict sync_check(struct agent *a, struct operation *op)
+static enum opdef_verdict sync_check(struct agent *a, struct operation *op)
 {
-	enum ops_verdict v = opstate_check(
+	enum opdef_verdict v = opstate_check(
 		a, op, OPSTATE(RUNNING) | OPSTATE(PAUSED) | OPSTATE(STOPPED) | OPSTATE(FAILED));
 	const struct container *c = opstate_container(a, op), *source;
 
-	if (v != OPS_RUN)
+	if (v != OPDEF_RUN)
 		return v;
 	if (!c->spec.source_id[0])
 		return opstate_refuse(op, -EINVAL, ERR_CONTAINER_NOT_COPIED,
@@ -203,7 +204,7 @@ static enum ops_verdict sync_check(struct agent *a, struct operation *op)
 	if (!source)
 		return no_source(op, c->spec.source_id);
 	return is_at_rest_or_runs(source)
-		       ? OPS_RUN
+		       ? OPDEF_RUN
 		       : opstate_refuse(op, -EPERM, ERR_OPERATION_STATE_CONFLICT,
 				 "the source can't be copied in the state that it is in");
 }
@@ -270,7 +271,7 @@ static void sync_finish(struct agent *a, struct operation *op)
 }
 
 /* It is down only between halt and launch: what takes long is done before. */
-static const struct ops_step sync_steps[] = {
+static const struct opdef_step sync_steps[] = {
 	{ "sync-build", .has_undo = true, .params = sync_params },
 	{ OPS_HALT, .skip = was_at_rest },
 	{ "sync", .has_undo = true },
@@ -283,9 +284,9 @@ static const struct ops_step sync_steps[] = {
 #define STEPS(list) (list), countof(list)
 
 const struct opdef ops_copy[] = {
-	{ OP_CONTAINER_COPY, OPS_RESUME, copy_check, copy_begin, copy_finish, copy_abandon,
-		STEPS(copy_steps), engine_follow_project },
-	{ OP_CONTAINER_SYNC, OPS_RESUME, sync_check, sync_begin, sync_finish, opstate_as_observed,
+	{ OP_CONTAINER_COPY, OPDEF_RESUME, copy_check, copy_begin, copy_finish, copy_abandon,
+		STEPS(copy_steps), unfinished_follow_project },
+	{ OP_CONTAINER_SYNC, OPDEF_RESUME, sync_check, sync_begin, sync_finish, opstate_as_observed,
 		STEPS(sync_steps), .lanes = sync_lanes },
 };
 const size_t ops_copy_count = countof(ops_copy);

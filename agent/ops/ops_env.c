@@ -31,20 +31,20 @@ static json_t *vars_after(struct agent *a, const struct operation *op)
 	return vars;
 }
 
-static enum ops_verdict check(struct agent *a, struct operation *op)
+static enum opdef_verdict check(struct agent *a, struct operation *op)
 {
-	enum ops_verdict v = opstate_check(a, op, ~(OPSTATE(DELETING) | OPSTATE(CREATING)));
+	enum opdef_verdict v = opstate_check(a, op, ~(OPSTATE(DELETING) | OPSTATE(CREATING)));
 	_cleanup_json_ json_t *vars = NULL;
 
-	if (v != OPS_RUN)
+	if (v != OPDEF_RUN)
 		return v;
 	vars = vars_after(a, op);
 	if (json_object_size(vars) <= ENTRIES_MAX)
-		return OPS_RUN;
+		return OPDEF_RUN;
 	(void)err_set(&op->err, -E2BIG, ERR_INVALID_PARAMS, "vars",
 		"a container may have %d environment variables, and would have %zu", ENTRIES_MAX,
 		json_object_size(vars));
-	return OPS_REFUSED;
+	return OPDEF_REFUSED;
 }
 
 /* Whoever made it: an order that changes nothing is an attempt at what is pending. */
@@ -93,13 +93,13 @@ static void abandon(struct agent *a, struct operation *op)
 	envlist_revert(a->store, op->order.container_id);
 }
 
-static const struct ops_step steps[] = {
+static const struct opdef_step steps[] = {
 	{ "files", .params = files_params },
 };
 
-#define ROW(op_)                                                                      \
-	{                                                                             \
-		op_, OPS_RESUME, check, begin, finish, abandon, steps, countof(steps) \
+#define ROW(op_)                                                                        \
+	{                                                                               \
+		op_, OPDEF_RESUME, check, begin, finish, abandon, steps, countof(steps) \
 	}
 
 const struct opdef ops_env[] = {

@@ -192,14 +192,14 @@ static int judge_size(struct operation *op, const struct change *c)
 
 /* --- the op --- */
 
-static enum ops_verdict firewall_check(struct agent *a, struct operation *op)
+static enum opdef_verdict firewall_check(struct agent *a, struct operation *op)
 {
-	enum ops_verdict v = opstate_check(a, op, ~(OPSTATE(DELETING) | OPSTATE(CREATING)));
+	enum opdef_verdict v = opstate_check(a, op, ~(OPSTATE(DELETING) | OPSTATE(CREATING)));
 	_cleanup_change_ struct change c = {};
 
-	if (v != OPS_RUN)
+	if (v != OPDEF_RUN)
 		return v;
-	return make_change(a, op, &c) < 0 || judge_size(op, &c) < 0 ? OPS_REFUSED : OPS_RUN;
+	return make_change(a, op, &c) < 0 || judge_size(op, &c) < 0 ? OPDEF_REFUSED : OPDEF_RUN;
 }
 
 static int put_in_force(struct agent *a, struct operation *op, bool undo)
@@ -248,14 +248,14 @@ static void firewall_finish(struct agent *a, struct operation *op)
 	ctnet_cut(a, container);
 }
 
-static const struct ops_step firewall_steps[] = {
+static const struct opdef_step firewall_steps[] = {
 	{ .name = "rules", .has_undo = true, .here = firewall_act, .undo_here = firewall_undo },
 };
 
-#define FIREWALL(name)                                                                       \
-	{                                                                                    \
-		OP_FIREWALL_##name, OPS_RESUME, firewall_check, NULL, firewall_finish, NULL, \
-			firewall_steps, countof(firewall_steps)                              \
+#define FIREWALL(name)                                                                         \
+	{                                                                                      \
+		OP_FIREWALL_##name, OPDEF_RESUME, firewall_check, NULL, firewall_finish, NULL, \
+			firewall_steps, countof(firewall_steps)                                \
 	}
 
 const struct opdef ops_firewall[] = {

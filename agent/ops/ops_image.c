@@ -47,7 +47,7 @@ static bool is_here(const struct operation *op)
 	return is_known(op) && (!wants_refresh(op) || is_intact(op));
 }
 
-static enum ops_verdict pull_check(struct agent *a, struct operation *op)
+static enum opdef_verdict pull_check(struct agent *a, struct operation *op)
 {
 	char name[IMAGELIST_NAME_MAX + 1], digest[IMAGELIST_DIGEST_LEN + 1];
 
@@ -55,15 +55,15 @@ static enum ops_verdict pull_check(struct agent *a, struct operation *op)
 	if (imagelist_is_builtin(name)) {
 		(void)err_set(&op->err, -EINVAL, ERR_INVALID_PARAMS, "image",
 			"a built-in image is not pulled");
-		return OPS_REFUSED;
+		return OPDEF_REFUSED;
 	}
 	if (!wants_refresh(op) && imagelist_digest(a->store, name, digest) &&
 		strcmp(digest, param(op, "sha256")) == 0) {
 		op->result =
 			json_pack("{s:s, s:s, s:b}", "image", name, "sha256", digest, "cached", 1);
-		return OPS_NOTHING;
+		return OPDEF_NOTHING;
 	}
-	return OPS_RUN;
+	return OPDEF_RUN;
 }
 
 static json_t *fetch_params(struct agent *a, const struct operation *op)
@@ -159,7 +159,7 @@ static void pull_finish(struct agent *a, struct operation *op)
 		tell_signal(op, name, word);
 }
 
-static const struct ops_step pull_steps[] = {
+static const struct opdef_step pull_steps[] = {
 	{ "image-verify", .skip = needs_no_look, .params = verify_params },
 	{ "image-fetch", .has_undo = true, .skip = is_here, .params = fetch_params },
 	{ "image-unpack", .has_undo = true, .skip = is_here, .params = unpack_params },
@@ -168,12 +168,12 @@ static const struct ops_step pull_steps[] = {
 
 /* --- remove --- */
 
-static enum ops_verdict remove_check(struct agent *a, struct operation *op)
+static enum opdef_verdict remove_check(struct agent *a, struct operation *op)
 {
 	char name[IMAGELIST_NAME_MAX + 1], digest[IMAGELIST_DIGEST_LEN + 1];
 
 	name_of(op, name);
-	return imagelist_digest(a->store, name, digest) ? OPS_RUN : OPS_NOTHING;
+	return imagelist_digest(a->store, name, digest) ? OPDEF_RUN : OPDEF_NOTHING;
 }
 
 static bool is_shared(const struct operation *op)
@@ -203,15 +203,15 @@ static void remove_finish(struct agent *a, struct operation *op)
 	op->result = json_pack("{s:s}", "image", name);
 }
 
-static const struct ops_step remove_steps[] = {
+static const struct opdef_step remove_steps[] = {
 	{ "image-remove", .skip = is_shared, .params = remove_params },
 };
 
 #define STEPS(list) (list), countof(list)
 
 const struct opdef ops_image[] = {
-	{ OP_IMAGE_PULL, OPS_RESUME, pull_check, NULL, pull_finish, NULL, STEPS(pull_steps) },
-	{ OP_IMAGE_REMOVE, OPS_RESUME, remove_check, NULL, remove_finish, NULL,
+	{ OP_IMAGE_PULL, OPDEF_RESUME, pull_check, NULL, pull_finish, NULL, STEPS(pull_steps) },
+	{ OP_IMAGE_REMOVE, OPDEF_RESUME, remove_check, NULL, remove_finish, NULL,
 		STEPS(remove_steps) },
 };
 const size_t ops_image_count = countof(ops_image);

@@ -9,7 +9,7 @@
 #include "agent/state/netlist.h"
 #include "proto/jsonx.h"
 
-static enum ops_verdict any_check(struct agent *a, struct operation *op)
+static enum opdef_verdict any_check(struct agent *a, struct operation *op)
 {
 	return opstate_check(a, op, ~(OPSTATE(DELETING) | OPSTATE(CREATING)));
 }
@@ -28,15 +28,15 @@ static json_t *config_of(struct agent *a, const struct operation *op)
 		"{s:o, s:s}", "type", json_stringn(proxy, strcspn(proxy, ":")), "proxy", proxy);
 }
 
-static enum ops_verdict configured_check(struct agent *a, struct operation *op)
+static enum opdef_verdict configured_check(struct agent *a, struct operation *op)
 {
-	enum ops_verdict v = any_check(a, op);
+	enum opdef_verdict v = any_check(a, op);
 	_cleanup_json_ json_t *config = NULL;
 
-	if (v != OPS_RUN)
+	if (v != OPDEF_RUN)
 		return v;
 	config = config_of(a, op);
-	return config ? OPS_RUN
+	return config ? OPDEF_RUN
 		      : opstate_refuse(op, -ENOENT, ERR_NETWORK_NOT_CONFIGURED,
 				"the container's network is not configured");
 }
@@ -109,23 +109,23 @@ static void remove_finish(struct agent *a, struct operation *op)
 	finish(a, op, "deleted");
 }
 
-static const struct ops_step start_steps[] = {
+static const struct opdef_step start_steps[] = {
 	{ .name = "mode", .has_undo = true, .here = put_config, .undo_here = put_active },
 };
 
-static const struct ops_step stop_steps[] = {
+static const struct opdef_step stop_steps[] = {
 	{ .name = "mode", .has_undo = true, .here = put_none, .undo_here = put_active },
 };
 
 #define STEPS(list) (list), countof(list)
 
 const struct opdef ops_network[] = {
-	{ OP_NETWORK_CONFIGURE, OPS_RESUME, any_check, NULL, configure_finish, NULL, NULL, 0 },
-	{ OP_NETWORK_START, OPS_RESUME, configured_check, NULL, start_finish, NULL,
+	{ OP_NETWORK_CONFIGURE, OPDEF_RESUME, any_check, NULL, configure_finish, NULL, NULL, 0 },
+	{ OP_NETWORK_START, OPDEF_RESUME, configured_check, NULL, start_finish, NULL,
 		STEPS(start_steps) },
-	{ OP_NETWORK_STOP, OPS_RESUME, configured_check, NULL, stop_finish, NULL,
+	{ OP_NETWORK_STOP, OPDEF_RESUME, configured_check, NULL, stop_finish, NULL,
 		STEPS(stop_steps) },
-	{ OP_NETWORK_REMOVE, OPS_RESUME, configured_check, NULL, remove_finish, NULL,
+	{ OP_NETWORK_REMOVE, OPDEF_RESUME, configured_check, NULL, remove_finish, NULL,
 		STEPS(stop_steps) },
 };
 const size_t ops_network_count = countof(ops_network);

@@ -7,9 +7,9 @@
 #include "agent/state/trust.h"
 #include "proto/jsonx.h"
 
-static enum ops_verdict always(struct agent *a, struct operation *op)
+static enum opdef_verdict always(struct agent *a, struct operation *op)
 {
-	return OPS_RUN;
+	return OPDEF_RUN;
 }
 
 static void resync_finish(struct agent *a, struct operation *op)
@@ -31,7 +31,7 @@ static int rotate_once(struct agent *a, const json_t *envelope, struct err *err)
 /* One envelope, or several steps at once: each is judged against what the one before it has put in
  * force. The steps that were good stay, since their signers have said so; the order fails at the
  * first that is not. */
-static enum ops_verdict keyset_check(struct agent *a, struct operation *op)
+static enum opdef_verdict keyset_check(struct agent *a, struct operation *op)
 {
 	const json_t *given = json_object_get(op->order.params, "keyset");
 	size_t n = json_is_array(given) ? json_array_size(given) : 1;
@@ -42,11 +42,11 @@ static enum ops_verdict keyset_check(struct agent *a, struct operation *op)
 			a, json_is_array(given) ? json_array_get(given, i) : given, &op->err);
 	a->listener->keys_changed(a);
 	op->result = json_pack("{s:I}", "version", (json_int_t)a->keyset.version);
-	return r < 0 ? OPS_REFUSED : OPS_RUN;
+	return r < 0 ? OPDEF_REFUSED : OPDEF_RUN;
 }
 
 const struct opdef ops_node[] = {
-	{ OP_NODE_RESYNC, OPS_RESUME, always, NULL, resync_finish, NULL, NULL, 0 },
-	{ OP_NODE_KEYSET, OPS_RESUME, keyset_check, NULL, NULL, NULL, NULL, 0 },
+	{ OP_NODE_RESYNC, OPDEF_RESUME, always, NULL, resync_finish, NULL, NULL, 0 },
+	{ OP_NODE_KEYSET, OPDEF_RESUME, keyset_check, NULL, NULL, NULL, NULL, 0 },
 };
 const size_t ops_node_count = countof(ops_node);

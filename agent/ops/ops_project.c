@@ -2,6 +2,7 @@
 /* project.delete: every container of the project, then its documents. Again and again, until
  * nothing is left: that of a project that is gone succeeds. */
 #include "agent/host/proxydir.h"
+#include "agent/engine/unfinished.h"
 #include "agent/ops/ops.h"
 #include "agent/ops/opstate.h"
 #include "agent/state/desired.h"
@@ -15,9 +16,9 @@ static bool is_of(const struct container *c, const struct operation *op)
 	return strcmp(c->spec.project_id, op->order.project_id) == 0;
 }
 
-static enum ops_verdict check(struct agent *a, struct operation *op)
+static enum opdef_verdict check(struct agent *a, struct operation *op)
 {
-	return OPS_RUN;
+	return OPDEF_RUN;
 }
 
 static void move(struct agent *a, struct operation *op, struct container *c, enum ct_status to)
@@ -72,15 +73,15 @@ static void abandon(struct agent *a, struct operation *op)
 
 static void lanes(struct agent *a, const struct order *o, struct oprules_lanes *l)
 {
-	engine_add_lanes(a->engine, o->project_id, l);
+	unfinished_add_lanes(a->engine, o->project_id, l);
 }
 
-static const struct ops_step steps[] = {
+static const struct opdef_step steps[] = {
 	{ "remove-all", .params = params },
 };
 
 const struct opdef ops_project[] = {
-	{ OP_PROJECT_DELETE, OPS_RESUME, check, begin, finish, abandon, steps, countof(steps),
+	{ OP_PROJECT_DELETE, OPDEF_RESUME, check, begin, finish, abandon, steps, countof(steps),
 		lanes },
 };
 const size_t ops_project_count = countof(ops_project);

@@ -60,7 +60,7 @@ static json_t *document_result(const struct operation *op)
 		(json_int_t)version_of(op));
 }
 
-static enum ops_verdict document_check(struct agent *a, struct operation *op)
+static enum opdef_verdict document_check(struct agent *a, struct operation *op)
 {
 	_cleanup_json_ json_t *there = NULL;
 	int64_t version;
@@ -69,15 +69,15 @@ static enum ops_verdict document_check(struct agent *a, struct operation *op)
 		return opstate_check(a, op, 0);
 	there = recorded(a, op, &version);
 	if (version_of(op) > version)
-		return OPS_RUN;
+		return OPDEF_RUN;
 	if (version_of(op) == version && is_same(there, param(op, "document"))) {
 		op->result = document_result(op);
-		return OPS_NOTHING;
+		return OPDEF_NOTHING;
 	}
 	(void)err_set(&op->err, -ESTALE, ERR_SUPERSEDED, "file_version",
 		"version %lld is in place, and this is version %lld", (long long)version,
 		(long long)version_of(op));
-	return OPS_REFUSED;
+	return OPDEF_REFUSED;
 }
 
 static int put_document(struct agent *a, struct operation *op)
@@ -112,7 +112,7 @@ static void document_finish(struct agent *a, struct operation *op)
 		deleted ? "deleted" : "updated", json_incref(op->result));
 }
 
-static const struct ops_step document_steps[] = {
+static const struct opdef_step document_steps[] = {
 	{ .name = "document", .has_undo = true, .here = put_document, .undo_here = put_recorded },
 };
 
@@ -123,19 +123,19 @@ static bool is_removal(const struct operation *op)
 	return json_is_null(param(op, "target"));
 }
 
-static enum ops_verdict alias_check(struct agent *a, struct operation *op)
+static enum opdef_verdict alias_check(struct agent *a, struct operation *op)
 {
 	_cleanup_json_ json_t *there = NULL;
 
 	if (is_removal(op)) {
 		there = aliaslist_get(a->store, text(op, "alias_id"));
-		return there ? OPS_RUN : OPS_NOTHING;
+		return there ? OPDEF_RUN : OPDEF_NOTHING;
 	}
 	if (!aliaslist_is_taken(a->store, text(op, "alias"), text(op, "alias_id")))
-		return OPS_RUN;
+		return OPDEF_RUN;
 	(void)err_set(&op->err, -EEXIST, ERR_ALIAS_IN_USE, "alias",
 		"the alias %s is another's on this node", text(op, "alias"));
-	return OPS_REFUSED;
+	return OPDEF_REFUSED;
 }
 
 static int64_t expiry(const struct operation *op)
@@ -221,15 +221,15 @@ static void alias_finish(struct agent *a, struct operation *op)
 	reaper_look(a->reaper);
 }
 
-static const struct ops_step alias_steps[] = {
+static const struct opdef_step alias_steps[] = {
 	{ .name = "alias", .has_undo = true, .here = put_new_alias, .undo_here = put_old_alias },
 };
 
 #define STEPS(list) (list), countof(list)
 
 const struct opdef ops_proxy[] = {
-	{ OP_PROXY_DOCUMENT, OPS_RESUME, document_check, NULL, document_finish, NULL,
+	{ OP_PROXY_DOCUMENT, OPDEF_RESUME, document_check, NULL, document_finish, NULL,
 		STEPS(document_steps) },
-	{ OP_PROXY_ALIAS, OPS_RESUME, alias_check, NULL, alias_finish, NULL, STEPS(alias_steps) },
+	{ OP_PROXY_ALIAS, OPDEF_RESUME, alias_check, NULL, alias_finish, NULL, STEPS(alias_steps) },
 };
 const size_t ops_proxy_count = countof(ops_proxy);

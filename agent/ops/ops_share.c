@@ -10,6 +10,7 @@
  * for, so that none of them starts or goes meanwhile. What is mounted where is worked out by
  * agent/host/ctmounts.c, mounted by the worker. */
 #include "agent/host/ctmounts.h"
+#include "agent/engine/unfinished.h"
 #include "agent/ops/localorder.h"
 #include "agent/ops/ops.h"
 #include "agent/ops/opstate.h"
@@ -63,7 +64,7 @@ static void add_targets(struct agent *a, const json_t *share, struct oprules_lan
 	if (target || !project)
 		return;
 	oprules_add_lane(l, "project", project); /* where containers wait that are made later */
-	engine_add_lanes(a->engine, project, l);
+	unfinished_add_lanes(a->engine, project, l);
 }
 
 /* Of a share that an order before it is yet to make, that order knows. */
@@ -71,7 +72,7 @@ static void lanes(struct agent *a, const struct order *o, struct oprules_lanes *
 {
 	_cleanup_json_ json_t *share = sharelist_get(a->store, text(o->params, "share_id"));
 	const struct order *making =
-		share ? NULL : engine_find_share(a->engine, text(o->params, "share_id"));
+		share ? NULL : unfinished_find_share(a->engine, text(o->params, "share_id"));
 
 	if (o->op == OP_SHARE_CREATE)
 		add_targets(a, o->params, l);
@@ -187,7 +188,7 @@ static bool is_same(const json_t *there, const json_t *p)
 }
 
 /* Of one id there is one share: a second order of it is an update. */
-static enum ops_verdict create_check(struct agent *a, struct operation *op)
+static enum opdef_verdict create_check(struct agent *a, struct operation *op)
 {
 	const json_t *p = op->order.params;
 	_cleanup_json_ json_t *there = recorded(a, op);
@@ -199,15 +200,15 @@ static enum ops_verdict create_check(struct agent *a, struct operation *op)
 	if (!desired_find(a->desired, text(p, "source_container_id"))) {
 		(void)err_set(&op->err, -ENOENT, ERR_SOURCE_CONTAINER_NOT_FOUND,
 			"source_container_id", "the source is not on this node");
-		return OPS_REFUSED;
+		return OPDEF_REFUSED;
 	}
 	if (target && !desired_find(a->desired, target)) {
 		(void)err_set(&op->err, -ENOENT, ERR_CONTAINER_NOT_FOUND, "target_container_id",
 			"the target is not on this node");
-		return OPS_REFUSED;
+		return OPDEF_REFUSED;
 	}
 	if (place_is_taken(a, op, p))
-		return OPS_REFUSED;
+		return OPDEF_REFUSED;
 	if (sharelist_has_other(a->store, &(struct sharelist_entry){ .id = share_id(op),
 						  .source_id = text(p, "source_container_id"),
 						  .path = text(p, "source_path"),
@@ -215,7 +216,7 @@ static enum ops_verdict create_check(struct agent *a, struct operation *op)
 						  .project_id = text(p, "target_project_id") }))
 		return opstate_refuse(op, -EEXIST, ERR_SHARE_EXISTS,
 			"this directory is shared with this target already");
-	return OPS_RUN;
+	return OPDEF_RUN;
 }
 
 static int create_begin(struct agent *a, struct operation *op)
@@ -246,11 +247,11 @@ static void create_abandon(struct agent *a, struct operation *op)
 
 /* --- update --- */
 
-static enum ops_verdict no_share(struct operation *op)
+static enum opdef_verdict no_share(struct operation *op)
 {
 	(void)err_set(&op->err, -ENOENT, ERR_NOT_FOUND, "share_id", "there is no share %s here",
 		share_id(op));
-	return OPS_REFUSED;
+	return OPDEF_REFUSED;
 }
 
 /* The alias is the place of a share that has no path of its own. */
@@ -264,13 +265,13 @@ static bool renames(const struct operation *op, json_t *share)
 	return true;
 }
 
-static enum ops_verdict update_check(struct agent *a, struct operation *op)
+static enum opdef_verdict update_check(struct agent *a, struct operation *op)
 {
 	_cleanup_json_ json_t *share = recorded(a, op);
 
 	if (!share)
 		return no_share(op);
-	return renames(op, share) && place_is_taken(a, op, share) ? OPS_REFUSED : OPS_RUN;
+	return renames(op, share) && place_is_taken(a, op, share) ? OPDEF_REFUSED : OPDEF_RUN;
 }
 
 static int update_begin(struct agent *a, struct operation *op)
@@ -304,11 +305,11 @@ static void update_finish(struct agent *a, struct operation *op)
 
 /* --- delete --- */
 
-static enum ops_verdict delete_check(struct agent *a, struct operation *op)
+static enum opdef_verdict delete_check(struct agent *a, struct operation *op)
 {
 	_cleanup_json_ json_t *share = recorded(a, op);
 
-	return share ? OPS_RUN : OPS_NOTHING;
+	return share ? OPDEF_RUN : OPDEF_NOTHING;
 }
 
 static void delete_finish(struct agent *a, struct operation *op)
@@ -328,7 +329,7 @@ static void delete_finish(struct agent *a, struct operation *op)
 
 /* --- the receiver's switch --- */
 
-static enum ops_verdict mount_check(struct agent *a, struct operation *op)
+static enum opdef_verdict mount_check(struct agent *a, struct operation *op)
 {
 	_cleanup_json_ json_t *share = recorded(a, op);
 	const char *id = text(op->order.params, "container_id");
@@ -341,13 +342,13 @@ static enum ops_verdict mount_check(struct agent *a, struct operation *op)
 	if (!c) {
 		(void)err_set(&op->err, -ENOENT, ERR_CONTAINER_NOT_FOUND, "container_id",
 			"there is no such container on this node");
-		return OPS_REFUSED;
+		return OPDEF_REFUSED;
 	}
 	if (target ? strcmp(target, id) == 0 : strcmp(project, c->spec.project_id) == 0)
-		return OPS_RUN;
+		return OPDEF_RUN;
 	(void)err_set(&op->err, -EINVAL, ERR_INVALID_PARAMS, "container_id",
 		"the share is not meant for this container");
-	return OPS_REFUSED;
+	return OPDEF_REFUSED;
 }
 
 static int mount_begin(struct agent *a, struct operation *op)
@@ -380,20 +381,20 @@ static void mount_finish(struct agent *a, struct operation *op)
 
 /* --- the table --- */
 
-static const struct ops_step steps[] = {
+static const struct opdef_step steps[] = {
 	{ "mounts", .params = targets },
 };
 
 #define STEPS(list) (list), countof(list)
 
 const struct opdef ops_share[] = {
-	{ OP_SHARE_CREATE, OPS_RESUME, create_check, create_begin, create_finish, create_abandon,
+	{ OP_SHARE_CREATE, OPDEF_RESUME, create_check, create_begin, create_finish, create_abandon,
 		STEPS(steps), lanes },
-	{ OP_SHARE_UPDATE, OPS_RESUME, update_check, update_begin, update_finish, put_back,
+	{ OP_SHARE_UPDATE, OPDEF_RESUME, update_check, update_begin, update_finish, put_back,
 		STEPS(steps), lanes },
-	{ OP_SHARE_DELETE, OPS_RESUME, delete_check, NULL, delete_finish, NULL, STEPS(steps),
+	{ OP_SHARE_DELETE, OPDEF_RESUME, delete_check, NULL, delete_finish, NULL, STEPS(steps),
 		lanes },
-	{ OP_SHARE_MOUNT, OPS_RESUME, mount_check, mount_begin, mount_finish, put_back,
+	{ OP_SHARE_MOUNT, OPDEF_RESUME, mount_check, mount_begin, mount_finish, put_back,
 		STEPS(steps), lanes },
 };
 const size_t ops_share_count = countof(ops_share);

@@ -61,15 +61,15 @@ static json_t *named(struct agent *a, const struct operation *op)
 
 /* --- create --- */
 
-static enum ops_verdict create_check(struct agent *a, struct operation *op)
+static enum opdef_verdict create_check(struct agent *a, struct operation *op)
 {
-	enum ops_verdict v =
+	enum opdef_verdict v =
 		opstate_check(a, op, OPSTATE(RUNNING) | OPSTATE(PAUSED) | OPSTATE(STOPPED));
 	const json_t *limit = json_object_get(op->order.params, "limit");
 	int64_t count;
 	char name[SNAPLIST_NAME_MAX + 1];
 
-	if (v != OPS_RUN)
+	if (v != OPDEF_RUN)
 		return v;
 	count = snaplist_count(a->store, op->order.container_id);
 	derive_name(op, name);
@@ -78,14 +78,14 @@ static enum ops_verdict create_check(struct agent *a, struct operation *op)
 			"container_snapshot_limit",
 			"the container has %lld snapshots, and may have %lld", (long long)count,
 			(long long)json_integer_value(limit));
-		return OPS_REFUSED;
+		return OPDEF_REFUSED;
 	}
 	if (snaplist_has(a->store, op->order.container_id, name)) {
 		(void)err_set(&op->err, -EEXIST, ERR_SNAPSHOT_EXISTS, "name",
 			"a snapshot of the name %s exists", name);
-		return OPS_REFUSED;
+		return OPDEF_REFUSED;
 	}
-	return OPS_RUN;
+	return OPDEF_RUN;
 }
 
 static json_t *create_params(struct agent *a, const struct operation *op)
@@ -114,20 +114,20 @@ static void create_finish(struct agent *a, struct operation *op)
 	reaper_look(a->reaper);
 }
 
-static const struct ops_step create_steps[] = {
+static const struct opdef_step create_steps[] = {
 	{ "snapshot", .has_undo = true, .params = create_params },
 };
 
 /* --- restore --- */
 
-static enum ops_verdict restore_check(struct agent *a, struct operation *op)
+static enum opdef_verdict restore_check(struct agent *a, struct operation *op)
 {
-	enum ops_verdict v = opstate_check(
+	enum opdef_verdict v = opstate_check(
 		a, op, OPSTATE(RUNNING) | OPSTATE(PAUSED) | OPSTATE(STOPPED) | OPSTATE(FAILED));
 
-	if (v != OPS_RUN)
+	if (v != OPDEF_RUN)
 		return v;
-	return has_snapshot(a, op) ? OPS_RUN : OPS_REFUSED;
+	return has_snapshot(a, op) ? OPDEF_RUN : OPDEF_REFUSED;
 }
 
 static bool was_at_rest(const struct operation *op)
@@ -148,7 +148,7 @@ static void restore_finish(struct agent *a, struct operation *op)
 }
 
 /* It is killed, not asked: what it would still write is thrown away with its root. */
-static const struct ops_step restore_steps[] = {
+static const struct opdef_step restore_steps[] = {
 	{ OPS_HALT, .skip = was_at_rest },
 	{ "restore", .has_undo = true, .params = named },
 	{ OPS_LAUNCH },
@@ -157,12 +157,12 @@ static const struct ops_step restore_steps[] = {
 
 /* --- delete, alias --- */
 
-static enum ops_verdict delete_check(struct agent *a, struct operation *op)
+static enum opdef_verdict delete_check(struct agent *a, struct operation *op)
 {
 	if (!opstate_container(a, op))
 		return opstate_check(a, op, 0);
-	return snaplist_has(a->store, op->order.container_id, param(op, "name")) ? OPS_RUN
-										 : OPS_NOTHING;
+	return snaplist_has(a->store, op->order.container_id, param(op, "name")) ? OPDEF_RUN
+										 : OPDEF_NOTHING;
 }
 
 static void delete_finish(struct agent *a, struct operation *op)
@@ -176,17 +176,17 @@ static void delete_finish(struct agent *a, struct operation *op)
 	reaper_look(a->reaper);
 }
 
-static const struct ops_step delete_steps[] = {
+static const struct opdef_step delete_steps[] = {
 	{ "snapshot-remove", .params = named },
 };
 
-static enum ops_verdict alias_check(struct agent *a, struct operation *op)
+static enum opdef_verdict alias_check(struct agent *a, struct operation *op)
 {
-	enum ops_verdict v = opstate_check(a, op, ~0u);
+	enum opdef_verdict v = opstate_check(a, op, ~0u);
 
-	if (v != OPS_RUN)
+	if (v != OPDEF_RUN)
 		return v;
-	return has_snapshot(a, op) ? OPS_RUN : OPS_REFUSED;
+	return has_snapshot(a, op) ? OPDEF_RUN : OPDEF_REFUSED;
 }
 
 static void alias_finish(struct agent *a, struct operation *op)
@@ -200,12 +200,12 @@ static void alias_finish(struct agent *a, struct operation *op)
 #define STEPS(list) (list), countof(list)
 
 const struct opdef ops_snapshot[] = {
-	{ OP_SNAPSHOT_CREATE, OPS_RESUME, create_check, NULL, create_finish, NULL,
+	{ OP_SNAPSHOT_CREATE, OPDEF_RESUME, create_check, NULL, create_finish, NULL,
 		STEPS(create_steps) },
-	{ OP_SNAPSHOT_RESTORE, OPS_RESUME, restore_check, NULL, restore_finish, opstate_as_observed,
-		STEPS(restore_steps) },
-	{ OP_SNAPSHOT_DELETE, OPS_RESUME, delete_check, NULL, delete_finish, NULL,
+	{ OP_SNAPSHOT_RESTORE, OPDEF_RESUME, restore_check, NULL, restore_finish,
+		opstate_as_observed, STEPS(restore_steps) },
+	{ OP_SNAPSHOT_DELETE, OPDEF_RESUME, delete_check, NULL, delete_finish, NULL,
 		STEPS(delete_steps) },
-	{ OP_SNAPSHOT_ALIAS, OPS_RESUME, alias_check, NULL, alias_finish, NULL, NULL, 0 },
+	{ OP_SNAPSHOT_ALIAS, OPDEF_RESUME, alias_check, NULL, alias_finish, NULL, NULL, 0 },
 };
 const size_t ops_snapshot_count = countof(ops_snapshot);

@@ -26,14 +26,14 @@ struct container *opstate_container(struct agent *a, const struct operation *op)
 	return desired_find(a->desired, op->order.container_id);
 }
 
-enum ops_verdict opstate_refuse(
+enum opdef_verdict opstate_refuse(
 	struct operation *op, int r, enum errcode code, const char *sentence)
 {
 	(void)err_set(&op->err, r, code, NULL, "%s", sentence);
-	return OPS_REFUSED;
+	return OPDEF_REFUSED;
 }
 
-enum ops_verdict opstate_check(struct agent *a, struct operation *op, unsigned allowed)
+enum opdef_verdict opstate_check(struct agent *a, struct operation *op, unsigned allowed)
 {
 	struct container *c = opstate_container(a, op);
 
@@ -41,13 +41,13 @@ enum ops_verdict opstate_check(struct agent *a, struct operation *op, unsigned a
 		return opstate_refuse(op, -ENOENT, ERR_CONTAINER_NOT_FOUND,
 			"there is no such container on this node");
 	if (allowed & (1u << c->status))
-		return OPS_RUN;
+		return OPDEF_RUN;
 	(void)err_set(&op->err, -EPERM, ERR_OPERATION_STATE_CONFLICT, NULL,
 		"%s is not possible while the container is %s", op->order.op_name,
 		desired_status_name(c->status));
 	(void)snprintf(
 		op->err.status, sizeof(op->err.status), "%s", desired_status_name(c->status));
-	return OPS_REFUSED;
+	return OPDEF_REFUSED;
 }
 
 const char *opstate_cause(const struct operation *op)
@@ -78,7 +78,7 @@ void opstate_move_one(struct agent *a, struct operation *op, struct container *c
 	if (to == CT_STOPPED || to == CT_DELETED || to == CT_FAILED)
 		ctwatch_detach(c);
 	if (c->status != to)
-		status_set(a, c, to, engine_started_ms(op), opstate_cause(op),
+		status_set(a, c, to, operation_started_ms(op), opstate_cause(op),
 			json_pack("{s:s, s:s}", "command", command, "order_id", op->order.id));
 	ctnet_settle(a, c);
 }
@@ -167,7 +167,7 @@ void opstate_as_observed(struct agent *a, struct operation *op)
 		return;
 	observed = ctwatch_observe(a, c);
 	if (c->status != observed)
-		status_set(a, c, observed, engine_started_ms(op), "system",
+		status_set(a, c, observed, operation_started_ms(op), "system",
 			json_pack("{s:s}", "order_id", op->order.id));
 	ctnet_settle(a, c);
 }

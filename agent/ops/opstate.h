@@ -9,12 +9,12 @@
 struct container *opstate_container(struct agent *a, const struct operation *op);
 
 /* op->err says it. */
-enum ops_verdict opstate_refuse(
+enum opdef_verdict opstate_refuse(
 	struct operation *op, int r, enum errcode code, const char *sentence);
 
 /* The statuses that allow an op, as bits. */
 #define OPSTATE(status) (1u << CT_##status)
-enum ops_verdict opstate_check(struct agent *a, struct operation *op, unsigned allowed);
+enum opdef_verdict opstate_check(struct agent *a, struct operation *op, unsigned allowed);
 
 /* What an order's reports call the cause. */
 const char *opstate_cause(const struct operation *op);

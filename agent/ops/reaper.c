@@ -16,7 +16,7 @@
 #include <time.h>
 
 #include "agent/common/journald.h"
-#include "agent/engine/engine.h"
+#include "agent/engine/unfinished.h"
 #include "agent/ops/heldtime.h"
 #include "agent/ops/ownorder.h"
 #include "agent/state/aliaslist.h"
@@ -54,7 +54,7 @@ struct reaper {
 static void order(struct agent *a, enum op op, const char *container_id, const char *project_id,
 	json_t *params_steals)
 {
-	if (container_id && engine_find(a->engine, op, container_id))
+	if (container_id && unfinished_find(a->engine, op, container_id))
 		json_decref(params_steals);
 	else
 		ownorder_make(a, op, container_id, project_id, params_steals);

@@ -17,6 +17,7 @@
 #include <sys/sysinfo.h>
 
 #include "agent/engine/engine.h"
+#include "agent/engine/unfinished.h"
 #include "agent/engine/worker.h"
 #include "agent/host/ctnet.h"
 #include "agent/report/counters.h"
@@ -277,7 +278,7 @@ static void orders(const struct page *p)
 				(unsigned long long)m->op[op].failed);
 	}
 	single(p, GAUGE, "hoody_orders_unfinished", "Orders that wait or run.",
-		(double)engine_unfinished(p->agent->engine));
+		(double)unfinished_count(p->agent->engine));
 }
 
 static void durations(const struct page *p)

@@ -17,7 +17,7 @@
 #include <sys/statvfs.h>
 #include <sys/sysinfo.h>
 
-#include "agent/engine/engine.h"
+#include "agent/engine/unfinished.h"
 #include "agent/host/ctwatch.h"
 #include "agent/host/diskuse.h"
 #include "agent/report/counters.h"
@@ -494,7 +494,7 @@ static json_t *agent_json(const struct agent *a)
 		(json_int_t)((u.ru_utime.tv_sec + u.ru_stime.tv_sec) * NS_PER_S +
 			     (u.ru_utime.tv_usec + u.ru_stime.tv_usec) * 1000),
 		"orders_total", (json_int_t)a->counters->orders, "orders_unfinished",
-		(json_int_t)engine_unfinished(a->engine));
+		(json_int_t)unfinished_count(a->engine));
 }
 
 json_t *stats_node(struct stats *s)

@@ -5,7 +5,7 @@
 #include "tests/unit/tap.h"
 
 /* Of the worker's jobs those whose undo lets the container run again. */
-static bool runs_when_undone(const struct ops_step *s)
+static bool runs_when_undone(const struct opdef_step *s)
 {
 	return s->has_undo && s->job &&
 	       (strcmp(s->job, "ended") == 0 || strcmp(s->job, "halt") == 0);
@@ -18,10 +18,10 @@ int main(void)
 
 		TAP_OK(def && def->check, "%s has a row", oprules_wire((enum op)op));
 		for (unsigned i = 0; def && i < def->n_steps; i++) {
-			const struct ops_step *s = &def->steps[i];
+			const struct opdef_step *s = &def->steps[i];
 
-			TAP_OK(op_step_name(s) && (s->job || s->here || s->wait),
-				"its step %u is called %s", i, op_step_name(s));
+			TAP_OK(opdef_step_name(s) && (s->job || s->here || s->wait),
+				"its step %u is called %s", i, opdef_step_name(s));
 			if (runs_when_undone(s))
 				TAP_OK(s->undo_here == ctnet_before_launch,
 					"undone, it has its network before it runs");

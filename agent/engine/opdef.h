@@ -18,18 +18,18 @@ struct agent;
 struct operation;
 struct order;
 
-enum ops_verdict {
-	OPS_RUN,     /* walk the steps */
-	OPS_NOTHING, /* it is so already: success */
-	OPS_REFUSED, /* op->err says why */
+enum opdef_verdict {
+	OPDEF_RUN,     /* walk the steps */
+	OPDEF_NOTHING, /* it is so already: success */
+	OPDEF_REFUSED, /* op->err says why */
 };
 
-enum ops_recovery {
-	OPS_RESUME,    /* do the interrupted step again and go on */
-	OPS_INTERRUPT, /* undo, and end it failed with `interrupted` */
+enum opdef_recovery {
+	OPDEF_RESUME,    /* do the interrupted step again and go on */
+	OPDEF_INTERRUPT, /* undo, and end it failed with `interrupted` */
 };
 
-struct ops_step {
+struct opdef_step {
 	const char *job;  /* of hoody-worker; NULL: none */
 	const char *name; /* what plans and progress call it; NULL: as the job */
 	bool has_undo;
@@ -51,22 +51,22 @@ struct ops_step {
 	int (*undo_here)(struct agent *a, struct operation *op);
 };
 
-static inline const char *op_step_name(const struct ops_step *step)
+static inline const char *opdef_step_name(const struct opdef_step *step)
 {
 	return step->name ? step->name : step->job;
 }
 
 struct opdef {
 	enum op op;
-	enum ops_recovery recovery;
-	enum ops_verdict (*check)(struct agent *a, struct operation *op);
+	enum opdef_recovery recovery;
+	enum opdef_verdict (*check)(struct agent *a, struct operation *op);
 	int (*begin)(
 		struct agent *a, struct operation *op); /* first attempt, in the transaction that
 							   journals it; may be NULL; < 0: op->err */
 	void (*finish)(struct agent *a, struct operation *op); /* success */
 	void (*abandon)(struct agent *a,
 		struct operation *op); /* failure, everything undone; may be NULL */
-	const struct ops_step *steps;
+	const struct opdef_step *steps;
 	unsigned n_steps;
 	/* Lanes that the order doesn't name and the node knows; may be NULL. */
 	void (*lanes)(struct agent *a, const struct order *o, struct oprules_lanes *l);
