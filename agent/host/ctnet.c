@@ -1,42 +1,35 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What each running container has on the network, made of what is stored: its port (address,
  * MAC, project), its mode and its plans of rules, put into the one table of the firewall that is
- * owned here, as are its watch and its flows. In the order of a launch: what the mode needs (a
- * forwarder), the table, and only then the link, by a worker; at an end the table forgets the
- * container, and a link that stays behind is swept.
+ * owned here, as are its flows. In the order of a launch: what the mode needs (a forwarder), the
+ * table, and only then the link, by a worker; at an end the table forgets the container.
  *
- * The kernel's table must be equal to ours. When the watch sees that somebody else has changed
- * it all of it is loaded again in one transaction, at once, but not more often than
- * HEAL_AGAIN_US; then flows are judged that may have passed meanwhile. Without a table no
+ * The kernel's table is kept equal to ours by agent/host/fwheal; what may have passed before it was
+ * healed is judged then. Links that stay behind are agent/host/ctsweep's. Without a table no
  * container starts; rules that can't be understood close their container. Routes and links are
  * agent/host/drift.c's to watch. */
 #include "agent/host/ctnet.h"
 
 #include <arpa/inet.h>
 #include <signal.h>
-#include <sys/epoll.h>
 
 #include "agent/common/ctbounds.h"
 #include "agent/common/journald.h"
 #include "agent/engine/unfinished.h"
 #include "agent/host/ctflows.h"
+#include "agent/host/ctsweep.h"
 #include "agent/host/ctwatch.h"
 #include "agent/host/forwarder.h"
+#include "agent/host/fwheal.h"
 #include "agent/report/counters.h"
 #include "agent/report/tell.h"
 #include "agent/state/ctlink.h"
 #include "agent/state/fwlist.h"
 #include "agent/state/netlist.h"
 #include "netfilter/fwjson.h"
-#include "netfilter/nfwatch.h"
 #include "netns/rtname.h"
-#include "proto/clock.h"
 #include "proto/ident.h"
 #include "proto/jsonx.h"
-
-#define HEAL_AGAIN_US    50000 /* after one that failed, or that somebody else undid at once */
-#define SWEEP_TIMEOUT_MS 60000
-#define SWEEP_LATER_US   500000 /* then the kernel has cleared away what it will */
 
 /* Network.MaxFlows, unset. */
 #define FLOWS_SHARE 32
@@ -46,11 +39,10 @@
 struct ctnet {
 	struct agent *agent;
 	struct fwtable *table;
-	struct nfwatch *watch;
-	struct ctflows *flows; /* there is one as long as there is a table */
-	sd_event_source *input, *heal, *sweep;
-	uint64_t healed_us;
-	struct worker *sweeper;
+	/* There is one of each as long as there is a table. */
+	struct fwheal *heal;
+	struct ctflows *flows;
+	struct ctsweep *sweep;
 	struct err broken; /* why there is no table */
 };
 
@@ -305,78 +297,6 @@ uint64_t ctnet_refused(struct agent *a, const struct container *c)
 	return a->net->table ? fwtable_refused(a->net->table, l.name) : 0;
 }
 
-/* --- links that nobody needs any more --- */
-
-static void sweep_later(struct ctnet *n)
-{
-	(void)sd_event_source_set_time_relative(n->sweep, SWEEP_LATER_US);
-	(void)sd_event_source_set_enabled(n->sweep, SD_EVENT_ONESHOT);
-}
-
-static void on_swept(struct worker_result *res, void *userdata)
-{
-	struct ctnet *n = userdata;
-
-	n->sweeper = worker_release(n->sweeper);
-	if (res->r < 0)
-		LOG(LOG_WARNING, LEFTOVER, FIELDS(.err = res->err),
-			"links of containers that are gone can't be removed: %s",
-			res->err->message);
-}
-
-static bool is_needed(struct agent *a, const char *ifname)
-{
-	for (size_t i = 0; i < desired_count(a->desired); i++) {
-		const struct container *c = desired_at(a->desired, i);
-		struct rtlink l = {};
-
-		rtname_fill(a->conf.network.interface_prefix, c->spec.id, &l);
-		if (strcmp(ifname, l.name) == 0)
-			return c->status == CT_RUNNING || c->status == CT_PAUSED ||
-			       unfinished_is_busy(a->engine, c->spec.id);
-	}
-	return false;
-}
-
-/* By their indices: a link of the same name that is made meanwhile has another one. */
-static json_t *unneeded(struct agent *a)
-{
-	const char *prefix = a->conf.network.interface_prefix;
-	struct if_nameindex *all = if_nameindex();
-	json_t *list = json_array();
-
-	for (const struct if_nameindex *i = all; i && i->if_index != 0; i++)
-		if (strncmp(i->if_name, prefix, strlen(prefix)) == 0 && !is_needed(a, i->if_name))
-			(void)json_array_append_new(list, json_integer(i->if_index));
-	if (all)
-		if_freenameindex(all);
-	return list;
-}
-
-/* A link goes with its container's namespace, but that lives on for as long as the kernel still
- * says farewell for one of its connections: minutes. And a launch may have died half-way. */
-static int on_sweep(sd_event_source *s, uint64_t usec, void *userdata)
-{
-	struct ctnet *n = userdata;
-	struct agent *a = n->agent;
-	_cleanup_(freep) char *job = NULL;
-	_cleanup_json_ json_t *links = NULL;
-
-	links = n->sweeper ? NULL : unneeded(a);
-	if (links && json_array_size(links) == 0)
-		return 0;
-	if (links)
-		n->sweeper = worker_take(a->workers);
-	if (!links || !n->sweeper) { /* all are busy */
-		sweep_later(n);
-		return 0;
-	}
-	job = worker_job_text(
-		&a->conf, NULL, "net-sweep", "act", json_pack("{s:O}", "links", links));
-	worker_run(n->sweeper, job, SWEEP_TIMEOUT_MS, on_swept, NULL, n);
-	return 0;
-}
-
 /* --- ends --- */
 
 static void forget(struct agent *a, const struct container *c)
@@ -398,7 +318,7 @@ void ctnet_settle(struct agent *a, const struct container *c)
 	if (c->status != CT_STOPPED && c->status != CT_FAILED && c->status != CT_DELETED)
 		return;
 	forget(a, c);
-	sweep_later(a->net);
+	ctsweep_soon(a->net->sweep, c->spec.id);
 }
 
 /* --- flows under way --- */
@@ -409,66 +329,9 @@ void ctnet_cut(struct agent *a, const struct container *c)
 		ctflows_judge(a->net->flows, c->spec.ipv4);
 }
 
-/* --- equal to what is wanted --- */
-
-static void heal_later(struct ctnet *n)
+static void judge_all(void *userdata)
 {
-	(void)sd_event_source_set_time(n->heal, clock_us(CLOCK_MONOTONIC) + HEAL_AGAIN_US);
-	(void)sd_event_source_set_enabled(n->heal, SD_EVENT_ONESHOT);
-}
-
-static int load(struct ctnet *n, struct err *err)
-{
-	int r;
-
-	nfwatch_pause(n->watch);
-	r = fwtable_load(n->table, err);
-	if (nfwatch_resume(n->watch, r >= 0) && r >= 0)
-		heal_later(n); /* what was missed may have been of ours */
-	n->healed_us = clock_us(CLOCK_MONOTONIC);
-	return r;
-}
-
-static void heal(struct ctnet *n)
-{
-	struct err err = {};
-	int r = load(n, &err);
-
-	counters_firewall(n->agent->counters, r < 0 ? COUNTERS_REFUSED : COUNTERS_HEALED);
-	if (r < 0)
-		LOG(LOG_CRIT, FIREWALL_FAILED, FIELDS(.err = &err),
-			"somebody has changed the firewall's table, and it can't be restored: %s",
-			err.message);
-	else
-		LOG(LOG_WARNING, FIREWALL_HEALED, NO_FIELDS,
-			"somebody has changed the firewall's table %s: it is as it was",
-			n->agent->conf.network.table);
-	tell_firewall(n->agent, NULL, r < 0 ? "failed" : "healed",
-		json_pack("{s:s}", "table", n->agent->conf.network.table));
-	ctflows_judge(n->flows, CTFLOWS_ALL); /* what has passed meanwhile */
-	if (r < 0)
-		heal_later(n);
-}
-
-static int on_heal(sd_event_source *s, uint64_t usec, void *userdata)
-{
-	heal(userdata);
-	return 0;
-}
-
-/* At once, unless somebody makes a habit of it. */
-static int on_change(sd_event_source *s, int fd, uint32_t revents, void *userdata)
-{
-	struct ctnet *n = userdata;
-
-	if (!nfwatch_read(n->watch, fwtable_netlink_port(n->table)))
-		return 0;
-	if (clock_us(CLOCK_MONOTONIC) - n->healed_us > HEAL_AGAIN_US) {
-		heal(n);
-		return 0;
-	}
-	heal_later(n);
-	return 0;
+	ctflows_judge(((struct ctnet *)userdata)->flows, CTFLOWS_ALL);
 }
 
 /* --- the configuration is another --- */
@@ -481,7 +344,7 @@ static void reload_proxies(struct ctnet *n)
 	struct err err = {};
 
 	if (fwtable_swap_proxies(n->table, &proxies)) {
-		if (load(n, &err) < 0) {
+		if (fwheal_load(n->heal, n->table, &err) < 0) {
 			(void)fwtable_swap_proxies(n->table, &proxies);
 			LOG(LOG_ERR, FIREWALL_FAILED, FIELDS(.err = &err),
 				"Network.ProxyAddresses can't be changed: %s", err.message);
@@ -516,33 +379,6 @@ void ctnet_reload(struct agent *a)
 
 /* --- beginning and end --- */
 
-static int watch(struct ctnet *n)
-{
-	int r = nfwatch_open(n->agent->conf.network.table, &n->watch);
-
-	if (r >= 0)
-		r = sd_event_add_io(
-			n->agent->event, &n->input, nfwatch_fd(n->watch), EPOLLIN, on_change, n);
-	if (r >= 0)
-		r = sd_event_add_time(n->agent->event, &n->heal, CLOCK_MONOTONIC, 0, 1, on_heal, n);
-	if (r >= 0)
-		r = sd_event_source_set_enabled(n->heal, SD_EVENT_OFF);
-	/* Before whatever else waits in a turn. */
-	if (r >= 0)
-		r = sd_event_source_set_priority(n->input, SD_EVENT_PRIORITY_IMPORTANT);
-	if (r >= 0)
-		r = sd_event_source_set_priority(n->heal, SD_EVENT_PRIORITY_IMPORTANT);
-	return r;
-}
-
-static int prepare_sweep(struct ctnet *n)
-{
-	int r = sd_event_add_time(
-		n->agent->event, &n->sweep, CLOCK_MONOTONIC, 0, SWEEP_LATER_US / 10, on_sweep, n);
-
-	return r < 0 ? r : sd_event_source_set_enabled(n->sweep, SD_EVENT_OFF);
-}
-
 int ctnet_new(struct agent *a, struct ctnet **ret, struct err *err)
 {
 	struct ctnet *n = xcalloc(1, sizeof(*n));
@@ -550,10 +386,10 @@ int ctnet_new(struct agent *a, struct ctnet **ret, struct err *err)
 
 	n->agent = a;
 	*ret = n;
-	r = prepare_sweep(n);
+	r = ctsweep_new(a, &n->sweep);
 	if (r < 0)
 		return r;
-	r = watch(n);
+	r = fwheal_new(a, judge_all, n, &n->heal);
 	if (r < 0)
 		(void)err_set(&n->broken, r, ERR_FIREWALL_HOST_UNAVAILABLE, NULL,
 			"nftables can't be watched: %s", strerror(-r));
@@ -594,28 +430,26 @@ void ctnet_start(struct agent *a)
 		if (n->table && ctwatch_pid(c) > 0)
 			expect_container(n, c);
 	}
-	if (n->table && load(n, &err) < 0) {
+	if (n->table && fwheal_load(n->heal, n->table, &err) < 0) {
 		LOG(LOG_CRIT, FIREWALL_FAILED, FIELDS(.err = &err),
 			"the firewall can't be set up, so no container can be started: %s",
 			err.message);
 		n->broken = err;
+		n->heal = fwheal_free(n->heal);
 		n->flows = ctflows_free(n->flows);
 		n->table = fwtable_close(n->table);
 	}
 	if (n->table)
 		ctflows_judge(n->flows, CTFLOWS_ALL);
 	forwarder_set_sweep(a);
-	sweep_later(n);
+	ctsweep_soon(n->sweep, NULL);
 }
 
 struct ctnet *ctnet_free(struct ctnet *n)
 {
 	if (n) {
-		n->input = sd_event_source_disable_unref(n->input);
-		n->heal = sd_event_source_disable_unref(n->heal);
-		n->sweep = sd_event_source_disable_unref(n->sweep);
-		n->sweeper = worker_release(n->sweeper);
-		n->watch = nfwatch_close(n->watch);
+		n->heal = fwheal_free(n->heal);
+		n->sweep = ctsweep_free(n->sweep);
 		n->flows = ctflows_free(n->flows);
 		n->table = fwtable_close(n->table);
 		free(n);

@@ -8,10 +8,12 @@ agent_host_libhost_a_SOURCES = \
 	agent/host/ctmounts.c agent/host/ctmounts.h \
 	agent/host/ctnet.c agent/host/ctnet.h \
 	agent/host/ctstop.c agent/host/ctstop.h \
+	agent/host/ctsweep.c agent/host/ctsweep.h \
 	agent/host/ctwatch.c agent/host/ctwatch.h \
 	agent/host/diskuse.c agent/host/diskuse.h \
 	agent/host/drift.c agent/host/drift.h \
 	agent/host/forwarder.c agent/host/forwarder.h \
+	agent/host/fwheal.c agent/host/fwheal.h \
 	agent/host/imagejob.c agent/host/imagejob.h \
 	agent/host/leaf.c agent/host/leaf.h \
 	agent/host/namefiles.c agent/host/namefiles.h \

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/host/fwheal.h"
+
+#include <sys/epoll.h>
+
+#include "agent/common/agent.h"
+#include "agent/common/journald.h"
+#include "agent/report/counters.h"
+#include "agent/report/tell.h"
+#include "netfilter/nfwatch.h"
+#include "proto/clock.h"
+#include "proto/jsonx.h"
+
+#define AGAIN_US 50000 /* after one that failed, or that somebody else undid at once */
+
+struct fwheal {
+	struct agent *agent;
+	struct fwtable *table; /* NULL: nothing has to be so yet */
+	struct nfwatch *watch;
+	sd_event_source *input, *timer;
+	uint64_t healed_us;
+	void (*healed)(void *userdata);
+	void *userdata;
+};
+
+static void later(struct fwheal *h)
+{
+	(void)sd_event_source_set_time(h->timer, clock_us(CLOCK_MONOTONIC) + AGAIN_US);
+	(void)sd_event_source_set_enabled(h->timer, SD_EVENT_ONESHOT);
+}
+
+int fwheal_load(struct fwheal *h, struct fwtable *table, struct err *err)
+{
+	int r;
+
+	h->table = table;
+	nfwatch_pause(h->watch);
+	r = fwtable_load(table, err);
+	if (nfwatch_resume(h->watch, r >= 0) && r >= 0)
+		later(h); /* what was missed may have been of ours */
+	h->healed_us = clock_us(CLOCK_MONOTONIC);
+	return r;
+}
+
+static void heal(struct fwheal *h)
+{
+	struct agent *a = h->agent;
+	struct err err = {};
+	int r = fwheal_load(h, h->table, &err);
+
+	counters_firewall(a->counters, r < 0 ? COUNTERS_REFUSED : COUNTERS_HEALED);
+	if (r < 0)
+		LOG(LOG_CRIT, FIREWALL_FAILED, FIELDS(.err = &err),
+			"somebody has changed the firewall's table, and it can't be restored: %s",
+			err.message);
+	else
+		LOG(LOG_WARNING, FIREWALL_HEALED, NO_FIELDS,
+			"somebody has changed the firewall's table %s: it is as it was",
+			a->conf.network.table);
+	tell_firewall(a, NULL, r < 0 ? "failed" : "healed",
+		json_pack("{s:s}", "table", a->conf.network.table));
+	h->healed(h->userdata);
+	if (r < 0)
+		later(h);
+}
+
+static int on_time(sd_event_source *s, uint64_t usec, void *userdata)
+{
+	heal(userdata);
+	return 0;
+}
+
+/* At once, unless somebody makes a habit of it. */
+static int on_change(sd_event_source *s, int fd, uint32_t revents, void *userdata)
+{
+	struct fwheal *h = userdata;
+
+	if (!nfwatch_read(h->watch, h->table ? fwtable_netlink_port(h->table) : 0) || !h->table)
+		return 0;
+	if (clock_us(CLOCK_MONOTONIC) - h->healed_us > AGAIN_US)
+		heal(h);
+	else
+		later(h);
+	return 0;
+}
+
+int fwheal_new(struct agent *a, void (*healed)(void *userdata), void *userdata, struct fwheal **ret)
+{
+	struct fwheal *h = xcalloc(1, sizeof(*h));
+	int r;
+
+	h->agent = a;
+	h->healed = healed;
+	h->userdata = userdata;
+	*ret = h;
+	r = nfwatch_open(a->conf.network.table, &h->watch);
+	if (r >= 0)
+		r = sd_event_add_io(
+			a->event, &h->input, nfwatch_fd(h->watch), EPOLLIN, on_change, h);
+	if (r >= 0)
+		r = sd_event_add_time(a->event, &h->timer, CLOCK_MONOTONIC, 0, 1, on_time, h);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(h->timer, SD_EVENT_OFF);
+	if (r >= 0)
+		r = sd_event_source_set_priority(h->input, SD_EVENT_PRIORITY_IMPORTANT);
+	if (r >= 0)
+		r = sd_event_source_set_priority(h->timer, SD_EVENT_PRIORITY_IMPORTANT);
+	return r;
+}
+
+struct fwheal *fwheal_free(struct fwheal *h)
+{
+	if (h) {
+		h->input = sd_event_source_disable_unref(h->input);
+		h->timer = sd_event_source_disable_unref(h->timer);
+		h->watch = nfwatch_close(h->watch);
+		free(h);
+	}
+	return NULL;
+}
