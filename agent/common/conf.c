@@ -16,6 +16,7 @@
 #include <stdarg.h>
 #include <sys/stat.h>
 
+#include "agent/common/conf_kind.h"
 #include "agent/common/conf_table.h"
 #include "proto/opfield.h"
 

@@ -20,20 +20,6 @@ struct conf_key {
 	const char *help;         /* sentences, plain text */
 };
 
-enum conf_storage { CONF_STORAGE_TEXT, CONF_STORAGE_INT, CONF_STORAGE_ENUM, CONF_STORAGE_BOOL };
-
-struct conf_kind {
-	const char *words; /* "an absolute path" */
-	enum conf_storage storage;
-	bool list; /* further lines of one file add */
-	/* Read the text (never empty). Returns 0; or -EINVAL, and then *ret_why may say what is
-	 * wrong in particular. Texts leave @key alone and say in *ret, when it is not as written,
-	 * what to store (the caller's). */
-	int (*text)(const char *value, char **ret, const char **ret_why);
-	int (*number)(
-		const struct conf_key *key, const char *value, int64_t *ret, const char **ret_why);
-};
-
 #define CONF_WORDS_MAX 160
 
 size_t conf_table_count(void);

@@ -10,6 +10,7 @@ agent_common_libcommon_a_SOURCES = \
 	agent/common/cafile.c agent/common/cafile.h \
 	agent/common/conf.c agent/common/conf.h \
 	agent/common/conf_doc.c agent/common/conf_doc.h \
+	agent/common/conf_kind.c agent/common/conf_kind.h \
 	agent/common/conf_table.c agent/common/conf_table.h \
 	agent/common/ctbounds.c agent/common/ctbounds.h \
 	agent/common/journald.c agent/common/journald.h agent/common/journald.def \
