@@ -5,6 +5,9 @@
  * which may be a secret: we keep their code and place alone. */
 #include "proto/jsonx.h"
 
+#include <stdarg.h>
+#include <stdio.h>
+
 #include "proto/ident.h"
 
 #define DOUBLED_MAX 128
@@ -192,6 +195,52 @@ static char *dump(const json_t *v, size_t flags)
 	if (!s)
 		abort();
 	return s;
+}
+
+/* --- made --- */
+
+/* The place alone: jansson's own sentences name kinds and positions, never what is packed. */
+static void complain(const char *file, int line, const char *why)
+{
+	(void)fprintf(
+		stderr, "<3>%s:%d: JSON can't be made: %s\n", file, line, why); /* sd-daemon(3) */
+#ifdef __SANITIZE_ADDRESS__
+	abort();
+#endif
+}
+
+json_t *jsonx_pack_at(const char *file, int line, const char *format, ...)
+{
+	json_error_t e;
+	json_t *v;
+	va_list ap;
+
+	va_start(ap, format);
+	v = json_vpack_ex(&e, 0, format, ap);
+	va_end(ap);
+	if (v)
+		return v;
+	complain(file, line, e.text);
+	return json_null();
+}
+
+void jsonx_set_at(const char *file, int line, json_t *obj, const char *key, json_t *taken)
+{
+	if (taken && json_object_set_new(obj, key, taken) == 0)
+		return;
+	complain(file, line,
+		taken ? "a key that is no UTF-8, or no object" : "a value that is none");
+	(void)json_object_set_new(obj, key, json_null());
+}
+
+json_t *jsonx_string_or_null(const char *s)
+{
+	return s ? json_string(s) : json_null();
+}
+
+json_t *jsonx_or_null(json_t *taken)
+{
+	return taken ? taken : json_null();
 }
 
 json_t *jsonx_time(int64_t ms)

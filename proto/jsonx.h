@@ -38,6 +38,27 @@ _must_check_ int jsonx_int(const json_t *obj, const char *key, bool required, in
 _must_check_ int jsonx_bool(const json_t *obj, const char *key, bool required, bool *ret,
 	enum errcode code, struct err *err);
 
+/* json_pack(3) that can't fail in silence. What can't be packed (a format and arguments that don't
+ * agree, NULL for what may not be NULL, text that is no UTF-8) is told on standard error with its
+ * place, never with the text, and all of it becomes null: nothing that a stranger wrote ends a
+ * program. Built with the address sanitizer, as for tests, it aborts. Never NULL. */
+#define jsonx_pack(...) jsonx_pack_at(__FILE__, __LINE__, __VA_ARGS__)
+json_t *jsonx_pack_at(const char *file, int line, const char *format, ...);
+
+/* A member of @obj is set, in place of one that it has; for what has more members than a format is
+ * readable with. What can't be set is told likewise, and becomes null. */
+#define jsonx_set(obj, key, taken) jsonx_set_at(__FILE__, __LINE__, obj, key, taken)
+void jsonx_set_at(const char *file, int line, json_t *obj, const char *key, json_t *taken);
+/* NULL: null. */
+#define jsonx_set_string(obj, key, s) \
+	jsonx_set_at(__FILE__, __LINE__, obj, key, jsonx_string_or_null(s))
+#define jsonx_set_int(obj, key, n)  jsonx_set(obj, key, json_integer((json_int_t)(n)))
+#define jsonx_set_bool(obj, key, b) jsonx_set(obj, key, json_boolean(b))
+#define jsonx_set_real(obj, key, x) jsonx_set(obj, key, json_real(x))
+/* null for NULL. NULL: it is no UTF-8. */
+json_t *jsonx_string_or_null(const char *s);
+json_t *jsonx_or_null(json_t *taken);
+
 /* Milliseconds since the epoch as RFC 3339 has them (proto/ident.h). */
 json_t *jsonx_time(int64_t ms);
 

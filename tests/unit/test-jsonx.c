@@ -98,6 +98,77 @@ static void test_getters(void)
 	TAP_OK(jsonx_bool(v, "i", false, &b, ERR_CONFIG, &err) == -EINVAL, "1 is not true");
 }
 
+enum fault { BAD_TEXT, BAD_FORMAT, NO_TEXT, NO_VALUE, BAD_MEMBER };
+
+static const json_t *make(enum fault fault)
+{
+	static json_t *v;
+
+	v = json_object();
+	switch (fault) {
+	case BAD_TEXT:
+		return jsonx_pack("{s:s}", "a", "secret \xff");
+	case BAD_FORMAT:
+		return jsonx_pack("{s:s", "a", "secret");
+	case NO_TEXT:
+		return jsonx_pack("{s:s, s:s}", "a", "secret", "b", NULL);
+	case NO_VALUE:
+		jsonx_set(v, "a", NULL);
+		break;
+	case BAD_MEMBER:
+		jsonx_set_string(v, "a", "secret \xff");
+		break;
+	}
+	return json_object_get(v, "a");
+}
+
+/* It ends with an abort in a build for tests, and with null in any other. */
+static void test_fault(enum fault fault, const char *what)
+{
+	char said[4096] = "";
+	int fds[2], status = 0;
+	ssize_t n;
+	pid_t pid;
+
+	assert(pipe(fds) == 0);
+	pid = fork();
+	if (pid == 0) {
+		(void)dup2(fds[1], STDERR_FILENO);
+		_exit(json_is_null(make(fault)) ? 0 : 2);
+	}
+	(void)close(fds[1]);
+	n = read(fds[0], said, sizeof(said) - 1);
+	(void)close(fds[0]);
+	TAP_OK(pid > 0 && waitpid(pid, &status, 0) == pid && n > 0, "%s: it is told", what);
+#ifdef __SANITIZE_ADDRESS__
+	TAP_OK(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT, "%s: aborts", what);
+#else
+	TAP_OK(WIFEXITED(status) && WEXITSTATUS(status) == 0, "%s: null", what);
+#endif
+	TAP_OK(strstr(said, "test-jsonx.c:") && !strstr(said, "secret"), "%s: by its place", what);
+}
+
+static void test_made(void)
+{
+	_cleanup_json_ json_t *v = jsonx_pack("{s:i}", "n", 1);
+	_cleanup_(freep) char *text = NULL;
+
+	jsonx_set_string(v, "s", "x");
+	jsonx_set_string(v, "none", NULL);
+	jsonx_set_int(v, "n", INT64_MAX);
+	jsonx_set_bool(v, "b", true);
+	jsonx_set_real(v, "f", 0.5);
+	text = jsonx_canonical(v);
+	TAP_STREQ(text,
+		"{\"b\":true,\"f\":0.5,\"n\":9223372036854775807,\"none\":null,\"s\":\"x\"}",
+		"members are set");
+	test_fault(BAD_TEXT, "text that is no UTF-8");
+	test_fault(BAD_FORMAT, "a format without its end");
+	test_fault(NO_TEXT, "NULL for a text");
+	test_fault(NO_VALUE, "no value for a member");
+	test_fault(BAD_MEMBER, "a member that is no UTF-8");
+}
+
 /* An allocation that can't be had: no program goes on with what jansson makes of it. */
 static void test_memory(void)
 {
@@ -122,6 +193,7 @@ int main(void)
 	test_depth();
 	test_parse();
 	test_getters();
+	test_made();
 	test_memory();
 	one = jsonx_canonical(a);
 	two = jsonx_canonical(b);
