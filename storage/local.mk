@@ -25,6 +25,7 @@ storage_libstorage_a_SOURCES = \
 	storage/pool_btrfs.c storage/pool_dir.c \
 	storage/quota.c storage/quota.h \
 	storage/ramdisk.c storage/ramdisk.h \
+	storage/ramlimit.c storage/ramlimit.h \
 	storage/rootfile.c storage/rootfile.h \
 	storage/squash.c storage/squash.h \
 	storage/streams.c storage/streams.h \

@@ -115,31 +115,68 @@ static const char *behind(const char *path, const char *beginning)
 		       : NULL;
 }
 
+/* What the kernel calls it, and the mount that it is in. */
+static int name_of(int proc, int fd, char *ret, size_t size, uint64_t *ret_id)
+{
+	_cleanup_(freep) char *link = xasprintf("self/fd/%d", fd);
+	struct statx x;
+	ssize_t n;
+
+	if (fd < 0 || statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &x) < 0 ||
+		(n = readlinkat(proc, link, ret, size - 1)) < 0)
+		return -errno;
+	ret[n] = '\0';
+	*ret_id = x.stx_mnt_id;
+	return 0;
+}
+
+static void set_place(struct mountinfo_place *p, const struct mountinfo_entry *e, const char *rest)
+{
+	p->root = xasprintf("%s%s", strcmp(e->root, "/") == 0 ? "" : e->root, rest);
+	(void)snprintf(p->device, sizeof(p->device), "%s", e->device);
+}
+
 int mountinfo_place(int proc, const char *directory, struct mountinfo_place *ret)
 {
 	_cleanup_(closep) int fd = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_(freep) char *link = xasprintf("self/fd/%d", fd);
 	_cleanup_mountinfo_ struct mountinfo list = {};
 	const struct mountinfo_entry *e;
 	const char *rest;
 	char path[PATH_MAX];
-	struct statx x;
-	ssize_t n;
-	int r;
+	uint64_t id;
+	int r = name_of(proc, fd, path, sizeof(path), &id);
 
-	if (fd < 0 || statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &x) < 0 ||
-		(n = readlinkat(proc, link, path, sizeof(path) - 1)) < 0)
-		return -errno;
-	path[n] = '\0';
-	r = mountinfo_read(proc, "self", &list);
-	e = r < 0 ? NULL : mountinfo_find(&list, x.stx_mnt_id);
+	if (r >= 0)
+		r = mountinfo_read(proc, "self", &list);
+	e = r < 0 ? NULL : mountinfo_find(&list, id);
 	rest = e ? behind(path, e->point) : NULL;
 	if (!rest)
 		return r < 0 ? r : -ENOENT;
-	*ret = (struct mountinfo_place){
-		.root = xasprintf("%s%s", strcmp(e->root, "/") == 0 ? "" : e->root, rest),
-	};
-	(void)snprintf(ret->device, sizeof(ret->device), "%s", e->device);
+	set_place(ret, e, rest);
+	return 0;
+}
+
+int mountinfo_places_below(
+	int proc, const char *directory, struct mountinfo_place **ret, size_t *ret_n)
+{
+	_cleanup_(closep) int fd = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_mountinfo_ struct mountinfo list = {};
+	char path[PATH_MAX];
+	uint64_t id;
+	int r = name_of(proc, fd, path, sizeof(path), &id);
+
+	*ret = NULL;
+	*ret_n = 0;
+	if (fd < 0 && r == -ENOENT)
+		return 0;
+	if (r >= 0)
+		r = mountinfo_read(proc, "self", &list);
+	if (r < 0)
+		return r;
+	*ret = xcalloc(list.n + 1, sizeof(**ret));
+	for (size_t i = 0; i < list.n; i++)
+		if (behind(list.at[i].point, path))
+			set_place(&(*ret)[(*ret_n)++], &list.at[i], "");
 	return 0;
 }
 
@@ -159,7 +196,10 @@ bool mountinfo_is_ours(const struct mountinfo_entry *e, const struct mountinfo_r
 {
 	const char *tree = within(e, r->trees);
 
-	return within(e, r->ramdisk) || (tree && *tree == '/' && !behind(tree + 1, r->self));
+	for (size_t i = 0; i < r->n_ramdisks; i++)
+		if (within(e, &r->ramdisks[i]))
+			return true;
+	return tree && *tree == '/' && !behind(tree + 1, r->self);
 }
 
 bool mountinfo_may_stay(const struct mountinfo_entry *e, const struct mountinfo_rule *r)

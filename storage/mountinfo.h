@@ -36,17 +36,21 @@ struct mountinfo_place {
 
 /* Where @directory lies; -errno. @ret belongs to the caller. */
 _must_check_ int mountinfo_place(int proc, const char *directory, struct mountinfo_place *ret);
+/* The file systems that are mounted on @directory or below it, here; none where it is not. @ret
+ * belongs to the caller. */
+_must_check_ int mountinfo_places_below(
+	int proc, const char *directory, struct mountinfo_place **ret, size_t *ret_n);
 void mountinfo_place_done(struct mountinfo_place *p);
 
 struct mountinfo_rule {
-	const struct mountinfo_place *trees; /* <Pool>/containers */
-	const struct mountinfo_place
-		*ramdisk; /* <RuntimeDirectory>/ramdisk; empty where there is none */
+	const struct mountinfo_place *trees;    /* <Pool>/containers */
+	const struct mountinfo_place *ramdisks; /* file systems; or NULL */
+	size_t n_ramdisks;
 	const char *self;
 	struct mountinfo_entry *allowed; /* borrowed texts */
 	size_t n;
 };
-/* In container @self: of another container's tree in the pool, or of the ramdisk. */
+/* In container @self: of another container's tree in the pool, or of a ramdisk. */
 bool mountinfo_is_ours(const struct mountinfo_entry *e, const struct mountinfo_rule *r);
 /* It shows no more than one that is allowed, and is no freer. */
 bool mountinfo_may_stay(const struct mountinfo_entry *e, const struct mountinfo_rule *r);

@@ -168,11 +168,12 @@ static int make_mount(const struct mounts_target *t, int source, bool readonly, 
 
 struct work {
 	struct mountvisit visit;
-	const char *run;                /* may be mounted over, in a namespace of ours */
-	struct mountinfo_place trees;   /* <Pool>/containers */
-	struct mountinfo_place ramdisk; /* <RuntimeDirectory>/ramdisk */
-	int pool;                       /* <Pool>/containers */
-	struct holders holders;         /* who still has what was taken away */
+	const char *run;                  /* may be mounted over, in a namespace of ours */
+	struct mountinfo_place trees;     /* <Pool>/containers */
+	struct mountinfo_place *ramdisks; /* below <RuntimeDirectory>/ramdisk */
+	size_t n_ramdisks;
+	int pool;               /* <Pool>/containers */
+	struct holders holders; /* who still has what was taken away */
 };
 
 static int visit(const struct work *v, pid_t pid)
@@ -421,7 +422,10 @@ static int sweep_others(
 {
 	_cleanup_mountinfo_ struct mountinfo list = {};
 	_cleanup_(freep) char *pid = xasprintf("%d", (int)t->init);
-	struct mountinfo_rule rule = { .self = t->id, .trees = &v->trees, .ramdisk = &v->ramdisk };
+	struct mountinfo_rule rule = { .self = t->id,
+		.trees = &v->trees,
+		.ramdisks = v->ramdisks,
+		.n_ramdisks = v->n_ramdisks };
 	bool dirty = false;
 	int r = mountinfo_read(v->visit.proc, pid, &list);
 
@@ -460,8 +464,8 @@ static int open_all(struct work *v, const struct mounts_target *t)
 	v->pool = open(trees, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (v->pool < 0)
 		return -errno;
-	r = mountinfo_place(v->visit.proc, ramdisk, &v->ramdisk);
-	return r < 0 && r != -ENOENT ? r : mountinfo_place(v->visit.proc, trees, &v->trees);
+	r = mountinfo_places_below(v->visit.proc, ramdisk, &v->ramdisks, &v->n_ramdisks);
+	return r < 0 ? r : mountinfo_place(v->visit.proc, trees, &v->trees);
 }
 
 static void work_done(struct work *v)
@@ -470,7 +474,9 @@ static void work_done(struct work *v)
 	v->visit.root = closefd(v->visit.root);
 	v->pool = closefd(v->pool);
 	mountinfo_place_done(&v->trees);
-	mountinfo_place_done(&v->ramdisk);
+	for (size_t i = 0; i < v->n_ramdisks; i++)
+		mountinfo_place_done(&v->ramdisks[i]);
+	free(v->ramdisks);
 	if (v->visit.out)
 		(void)munmap(v->visit.out, sizeof(*v->visit.out));
 }

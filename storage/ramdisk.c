@@ -1,30 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "storage/ramdisk.h"
 
-#include <dirent.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/sysinfo.h>
-#include <sys/vfs.h>
 
 #include "storage/path.h"
+#include "storage/ramlimit.h"
 #include "storage/treesize.h"
 
-#define SOURCE       "hoody-ramdisk" /* what mounts of it are called, for who looks at the list */
-#define CEILING      (512LL << 20)
 #define DEVICES_SIZE "1m"
 #define WALK_MAX     1000000 /* files that are looked at */
 #define OPEN_DIR     (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-
-static int64_t ceiling_bytes(void)
-{
-	struct sysinfo si;
-
-	return sysinfo(&si) < 0 ? CEILING : MIN_OF(CEILING, (int64_t)si.totalram * si.mem_unit / 2);
-}
 
 static int fail(struct err *err, int r, const char *what)
 {
@@ -32,7 +20,7 @@ static int fail(struct err *err, int r, const char *what)
 		"%s: %s", what, strerror(-r));
 }
 
-/* One worker at a time makes or removes a top. */
+/* One worker at a time makes or removes one. */
 static int lock(const char *run)
 {
 	_cleanup_(closep) int fd = open(run, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -40,81 +28,100 @@ static int lock(const char *run)
 	return fd < 0 || flock(fd, LOCK_EX) < 0 ? -errno : take_fd(&fd);
 }
 
-static bool is_mounted(int parent, int top)
+static int make_point(int at, const char *name, int *ret)
 {
-	struct stat a, b;
-	struct statfs fs;
-
-	return fstat(parent, &a) == 0 && fstat(top, &b) == 0 && a.st_dev != b.st_dev &&
-	       fstatfs(top, &fs) == 0 && fs.f_type == TMPFS_MAGIC;
-}
-
-/* The tmpfs, mounted if it is not. */
-static int open_top(
-	int run_fd, const char *run, const char *name, unsigned long flags, const char *options)
-{
-	_cleanup_(freep) char *path = xasprintf("%s/%s", run, name);
-	_cleanup_(closep) int fd = -1;
-
-	if (mkdirat(run_fd, name, 0711) < 0 && errno != EEXIST)
+	if (mkdirat(at, name, 0500) < 0 && errno != EEXIST)
 		return -errno;
-	fd = openat(run_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	if (is_mounted(run_fd, fd))
-		return take_fd(&fd);
-	if (mount(SOURCE, path, "tmpfs", flags, options) < 0)
-		return -errno;
-	closep(&fd);
-	fd = openat(run_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	return fd < 0 ? -errno : take_fd(&fd);
+	*ret = openat(at, name, OPEN_DIR);
+	return *ret < 0 ? -errno : 0;
 }
 
 static int make_dir(int at, const char *name, mode_t mode, int *ret)
 {
-	if (mkdirat(at, name, mode) < 0 && errno != EEXIST)
-		return -errno;
-	*ret = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	return *ret < 0 || fchmod(*ret, mode) < 0 ? -errno : 0;
-}
+	int r = make_point(at, name, ret);
 
-static int make_container(int top, const char *id, uint32_t id_base, bool project)
-{
-	_cleanup_(closep) int all = -1, own = -1, inner = -1;
-	int r = make_dir(top, "c", 0711, &all);
-
-	if (r >= 0)
-		r = make_dir(all, id, 0700, &own);
-	if (r >= 0 && fchown(own, id_base, id_base) < 0)
+	if (r >= 0 && fchmod(*ret, mode) < 0)
 		r = -errno;
-	if (r >= 0 && project) /* where its project's is mounted */
-		r = make_dir(own, "project", 0755, &inner);
 	return r;
 }
 
-static int make_project(int top, const char *project_id)
+/* The tmpfs of all devices, mounted if it is not. */
+static int open_devices(int run_fd, const char *run)
 {
-	_cleanup_(closep) int all = -1, own = -1;
-	int r = make_dir(top, "p", 0711, &all);
+	_cleanup_(freep) char *path = xasprintf("%s/devices", run);
+	_cleanup_(closep) int fd = -1;
+	int r = make_dir(run_fd, "devices", 0711, &fd);
 
-	return r < 0 ? r : make_dir(all, project_id, 01777, &own);
+	if (r < 0)
+		return r;
+	if (ramlimit_is_mounted(run_fd, fd))
+		return take_fd(&fd);
+	if (mount(RAMLIMIT_SOURCE, path, "tmpfs", MS_NOSUID | MS_NOEXEC,
+		    "mode=0711,size=" DEVICES_SIZE) < 0)
+		return -errno;
+	closep(&fd);
+	fd = openat(run_fd, "devices", OPEN_DIR);
+	return fd < 0 ? -errno : take_fd(&fd);
+}
+
+/* --- the making --- */
+
+/* An older agent's has no mount of its own, but its owner and mode. */
+static bool is_there(int folder, int own, uint32_t owner, mode_t mode)
+{
+	struct stat st;
+
+	return ramlimit_is_mounted(folder, own) ||
+	       (fstat(own, &st) == 0 && st.st_uid == owner && (st.st_mode & 07777) == mode);
+}
+
+static int make_one(
+	int top, const char *folder, const char *name, uint32_t owner, mode_t mode, int *ret)
+{
+	_cleanup_(closep) int all = -1;
+	int r = make_dir(top, folder, 0711, &all);
+
+	if (r >= 0)
+		r = make_point(all, name, ret);
+	if (r < 0 || is_there(all, *ret, owner, mode))
+		return r;
+	r = ramlimit_mount(all, name, owner, mode);
+	if (r < 0)
+		return r;
+	closefd(*ret);
+	*ret = openat(all, name, OPEN_DIR);
+	return *ret < 0 ? -errno : 0;
 }
 
 int ramdisk_prepare(
 	const char *run, const char *id, uint32_t id_base, const char *project_id, struct err *err)
 {
-	_cleanup_(freep) char *options = xasprintf("mode=0711,size=%lld,nr_inodes=%lld",
-		(long long)ceiling_bytes(), (long long)ceiling_bytes() / 4096);
-	_cleanup_(closep) int run_fd = lock(run), top = -1;
+	_cleanup_(closep) int run_fd = lock(run), top = -1, own = -1, shared = -1, point = -1;
 	int r = run_fd;
 
 	if (r >= 0)
-		r = top = open_top(run_fd, run, "ramdisk", MS_NOSUID | MS_NODEV, options);
+		r = make_dir(run_fd, "ramdisk", 0711, &top);
+	if (r >= 0 && ramlimit_is_mounted(run_fd, top))
+		ramlimit_renew(top, true); /* for its directories there */
 	if (r >= 0)
-		r = make_container(top, id, id_base, project_id != NULL);
+		r = make_one(top, "c", id, id_base, 0700, &own);
 	if (r >= 0 && project_id)
-		r = make_project(top, project_id);
+		r = make_one(top, "p", project_id, 0, 01777, &shared);
+	if (r >= 0)
+		ramlimit_renew(top, ramlimit_is_mounted(run_fd, top));
+	if (r >= 0 && project_id) /* where its project's is mounted */
+		r = make_dir(own, "project", 0755, &point);
 	return r < 0 ? fail(err, r, "the container's ramdisk can't be made") : 0;
+}
+
+void ramdisk_renew(const char *run)
+{
+	_cleanup_(closep) int run_fd = lock(run), top = -1;
+
+	if (run_fd >= 0)
+		top = openat(run_fd, "ramdisk", OPEN_DIR);
+	if (top >= 0)
+		ramlimit_renew(top, ramlimit_is_mounted(run_fd, top));
 }
 
 int ramdisk_make_device(
@@ -124,8 +131,7 @@ int ramdisk_make_device(
 	int r = run_fd;
 
 	if (r >= 0)
-		r = top = open_top(run_fd, run, "devices", MS_NOSUID | MS_NOEXEC,
-			"mode=0711,size=" DEVICES_SIZE);
+		r = top = open_devices(run_fd, run);
 	if (r >= 0 && mknodat(top, id, S_IFCHR | 0600, device) < 0 && errno != EEXIST)
 		r = -errno;
 	if (r >= 0 && fchownat(top, id, id_base, id_base, AT_SYMLINK_NOFOLLOW) < 0)
@@ -135,45 +141,63 @@ int ramdisk_make_device(
 
 /* --- the end --- */
 
-static bool is_empty(int dir)
+/* What may be mounted goes, and with it the directory. */
+static int unmount(const char *path)
 {
-	struct path_names names = {};
-	bool empty = path_list(dir, &names) == 0 && names.n == 0;
+	if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && errno != EINVAL)
+		return -errno;
+	return rmdir(path) < 0 ? -errno : 0;
+}
 
-	path_names_done(&names);
-	return empty;
+/* A container can have locked a copy of it away: what that has is nothing, and gets no more. */
+static int remove_mounted(int dir, const char *path, const char *name)
+{
+	_cleanup_(closep) int own = openat(dir, name, OPEN_DIR);
+	int r;
+
+	if (own < 0 || !ramlimit_is_mounted(dir, own))
+		return path_remove_tree(dir, name);
+	r = path_remove_tree(dir, name);
+	if (r < 0 && r != -EBUSY) /* it is a mount point */
+		return r;
+	ramlimit_seal(own);
+	return unmount(path);
 }
 
 /* Remove @name of @folder, and the folder with its last. */
-static int remove_one(int top, const char *folder, const char *name)
+static int remove_one(int top, const char *run, const char *folder, const char *name)
 {
-	_cleanup_(closep) int dir =
-		openat(top, folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_(freep) char *path = xasprintf("%s/ramdisk/%s/%s", run, folder, name);
+	_cleanup_(closep) int dir = openat(top, folder, OPEN_DIR);
 	int r;
 
 	if (dir < 0)
 		return errno == ENOENT ? 0 : -errno;
-	r = name ? path_remove_tree(dir, name) : 0;
+	r = remove_mounted(dir, path, name);
 	if (r >= 0 && unlinkat(top, folder, AT_REMOVEDIR) < 0 && errno != ENOTEMPTY)
 		r = -errno;
 	return r;
 }
 
-static int open_mounted(int run_fd, const char *name)
-{
-	_cleanup_(closep) int top =
-		openat(run_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-
-	return top >= 0 && is_mounted(run_fd, top) ? take_fd(&top) : -1;
-}
-
-static int unmount_if_empty(const char *run, const char *name, int top)
+static int remove_if_empty(const char *run, const char *name, int top)
 {
 	_cleanup_(freep) char *path = xasprintf("%s/%s", run, name);
+	struct path_names names = {};
+	bool empty = path_list(top, &names) == 0 && names.n == 0;
 
-	if (!is_empty(top))
-		return 0;
-	return umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 || rmdir(path) < 0 ? -errno : 0;
+	path_names_done(&names);
+	return empty ? unmount(path) : 0;
+}
+
+static int remove_disks(
+	int run_fd, const char *run, int top, const char *id, const char *project_id)
+{
+	int r = remove_one(top, run, "c", id);
+
+	if (r >= 0 && project_id)
+		r = remove_one(top, run, "p", project_id);
+	ramlimit_renew(top, ramlimit_is_mounted(run_fd, top));
+	return r < 0 ? r : remove_if_empty(run, "ramdisk", top);
 }
 
 int ramdisk_remove(const char *run, const char *id, const char *project_id, struct err *err)
@@ -181,20 +205,15 @@ int ramdisk_remove(const char *run, const char *id, const char *project_id, stru
 	_cleanup_(closep) int run_fd = lock(run), disks = -1, devices = -1;
 	int r = MIN_OF(run_fd, 0);
 
-	disks = r < 0 ? -1 : open_mounted(run_fd, "ramdisk");
-	devices = r < 0 ? -1 : open_mounted(run_fd, "devices");
-	if (disks >= 0) {
-		r = remove_one(disks, "c", id);
-		if (r >= 0 && project_id)
-			r = remove_one(disks, "p", project_id);
-		if (r >= 0)
-			r = unmount_if_empty(run, "ramdisk", disks);
-	}
-	if (r >= 0 && devices >= 0) {
+	disks = r < 0 ? -1 : openat(run_fd, "ramdisk", OPEN_DIR);
+	devices = r < 0 ? -1 : openat(run_fd, "devices", OPEN_DIR);
+	if (disks >= 0)
+		r = remove_disks(run_fd, run, disks, id, project_id);
+	if (r >= 0 && devices >= 0 && ramlimit_is_mounted(run_fd, devices)) {
 		if (unlinkat(devices, id, 0) < 0 && errno != ENOENT)
 			r = -errno;
 		if (r >= 0)
-			r = unmount_if_empty(run, "devices", devices);
+			r = remove_if_empty(run, "devices", devices);
 	}
 	return r < 0 ? fail(err, r, "the container's ramdisk can't be removed") : 0;
 }

@@ -83,13 +83,16 @@ static bool is_live_stream(int fd)
 }
 
 /* A descriptor that the portal could have made itself (a socket pair, the channel) has not the
- * local socket's name. */
+ * local socket's name. One that somebody has bound to such a name in a namespace of his own, and
+ * connected to a server of root's, has a server's name at its other end: its peer is no client. */
 static bool is_local_connection(const struct portal *p, int fd)
 {
-	struct sockaddr_un name = {}, ours = {};
-	socklen_t name_size = sizeof(name), ours_size = sizeof(ours);
+	struct sockaddr_un name = {}, ours = {}, client = {};
+	socklen_t name_size = sizeof(name), ours_size = sizeof(ours), client_size = sizeof(client);
 
-	return getsockname(fd, (struct sockaddr *)&name, &name_size) == 0 &&
+	return getpeername(fd, (struct sockaddr *)&client, &client_size) == 0 &&
+	       client_size <= offsetof(struct sockaddr_un, sun_path) &&
+	       getsockname(fd, (struct sockaddr *)&name, &name_size) == 0 &&
 	       getsockname(p->fd, (struct sockaddr *)&ours, &ours_size) == 0 &&
 	       name.sun_family == AF_UNIX && ours_size > offsetof(struct sockaddr_un, sun_path) &&
 	       name_size == ours_size && memcmp(&name, &ours, ours_size) == 0;

@@ -63,6 +63,7 @@ static void on_ended(struct operation *op, enum journal_state state)
 	api_order_ended(op->agent, op, state);
 	counters_order(op->agent->counters, op->order.op, state == JOURNAL_SUCCEEDED,
 		op->started_ms ? op->finished_ms - op->started_ms : 0);
+	stats_wake(op->agent->stats);
 }
 
 static void before_commit(struct agent *a)

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* How much disk each root takes where no file system counts by root: a worker walks one root at
  * a time, the one that has waited longest first. The counts are in memory alone, sorted by id;
- * the clock is off when nothing will come due, and whoever asks for a root that was never
- * counted wakes it.
+ * the clock is off when nothing will come due, and an order that ends, or whoever asks for a root
+ * that was never counted, wakes it.
  *
  * It must not be in the way: a walk is made only while another worker stays free, and after each
  * comes a pause of SHARE times its length. A root that the kernel counts (agent/host/diskuse.h)
  * is put off like one that was counted; one that is being made or deleted is passed over. A walk
- * that failed leaves the last count, and waits its turn again. */
+ * that failed leaves the last count, and waits its turn again.
+ *
+ * The same clock has a worker share out the ramdisks anew (storage/ramdisk.h), before it walks. */
 #include "agent/stats/diskcount.h"
 
 #include "agent/engine/worker.h"
@@ -18,6 +20,7 @@
 #define LEAST_MS    200
 #define SHARE       20
 #define DEADLINE_MS 600000
+#define EARLY_MS    1000 /* ramdisks needn't have it wake once more for them */
 
 struct count {
 	char id[IDENT_ID_LEN + 1];
@@ -34,6 +37,7 @@ struct diskcount {
 	struct worker *worker;
 	char walked[IDENT_ID_LEN + 1]; /* by it */
 	int64_t began_ms;
+	int64_t renewed_ms; /* the ramdisks */
 };
 
 /* --- counts --- */
@@ -117,14 +121,18 @@ static void wake_in(struct diskcount *d, int64_t ms)
 	(void)sd_event_source_set_enabled(d->timer, SD_EVENT_ONESHOT);
 }
 
-/* Who asks for what was never counted wakes the clock: so nothing has to watch for new
- * containers. */
+void diskcount_wake(struct diskcount *d)
+{
+	if (interval_ms(d) > 0 && !d->worker && is_asleep(d))
+		wake_in(d, LEAST_MS);
+}
+
 int64_t diskcount_of(struct diskcount *d, const struct container *c)
 {
 	const struct count *found = find(d, c->spec.id);
 
-	if (!found && interval_ms(d) > 0 && !d->worker && is_asleep(d))
-		wake_in(d, LEAST_MS);
+	if (!found)
+		diskcount_wake(d);
 	return found ? found->bytes : -1;
 }
 
@@ -136,6 +144,7 @@ static bool is_whole(const struct container *c)
 struct due {
 	const struct container *first; /* the one that has waited longest; NULL: none is due */
 	int64_t in_ms;                 /* the next one then; INT64_MAX: there is none */
+	bool ramdisks;                 /* to be renewed now */
 	struct diskuse *kernel;        /* looked at by the first who needs it */
 };
 
@@ -159,6 +168,8 @@ static struct due look(struct diskcount *d)
 	struct desired *all = d->agent->desired;
 	struct due due = { .in_ms = INT64_MAX };
 	int64_t now_ms = clock_ms(CLOCK_MONOTONIC), least_ms = INT64_MAX;
+	bool renew = now_ms - d->renewed_ms >=
+		     interval_ms(d) - MIN_OF((int64_t)EARLY_MS, interval_ms(d) / 2);
 
 	for (size_t i = 0; i < d->n; i++)
 		d->at[i].seen = false;
@@ -171,6 +182,7 @@ static struct due look(struct diskcount *d)
 			found->seen = true;
 		if (!is_whole(c))
 			continue;
+		due.ramdisks = due.ramdisks || (renew && c->spec.ramdisk);
 		if (in_ms <= 0 && kernel_counts(d, &due, c))
 			in_ms = interval_ms(d);
 		if (in_ms > 0) {
@@ -206,21 +218,47 @@ static void count(struct diskcount *d, const struct container *c)
 	worker_run(d->worker, job, DEADLINE_MS, on_counted, NULL, d);
 }
 
-static int on_time(sd_event_source *source, uint64_t usec, void *userdata)
+static void proceed(struct diskcount *d);
+
+static void on_renewed(struct worker_result *res, void *userdata)
 {
 	struct diskcount *d = userdata;
+
+	d->worker = worker_release(d->worker);
+	if (interval_ms(d) > 0)
+		proceed(d);
+}
+
+static void renew(struct diskcount *d)
+{
+	_cleanup_(freep) char *job =
+		worker_job_text(&d->agent->conf, NULL, "ramdisk-renew", "act", json_object());
+
+	d->renewed_ms = clock_ms(CLOCK_MONOTONIC);
+	worker_run(d->worker, job, DEADLINE_MS, on_renewed, NULL, d);
+}
+
+static void proceed(struct diskcount *d)
+{
 	const struct conf *conf = &d->agent->conf;
 	bool free = worker_pool_busy(d->agent->workers) + 1 < (unsigned)conf->node.max_workers;
 	struct due due = look(d);
 
-	if (due.first && free)
+	if ((due.first || due.ramdisks) && free)
 		d->worker = worker_take(d->agent->workers);
-	if (d->worker)
+	if (d->worker && due.ramdisks)
+		renew(d);
+	else if (d->worker)
 		count(d, due.first);
-	else if (due.first)
+	else if (due.first || due.ramdisks)
 		wake_in(d, BUSY_MS);
 	else if (due.in_ms < INT64_MAX)
 		wake_in(d, due.in_ms);
+}
+
+static int on_time(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	proceed(userdata);
 	return 0;
 }
 

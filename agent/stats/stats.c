@@ -615,6 +615,11 @@ void stats_reload(struct stats *s)
 	diskcount_reload(s->disk);
 }
 
+void stats_wake(struct stats *s)
+{
+	diskcount_wake(s->disk);
+}
+
 /* --- life --- */
 
 /* Each container that runs has some ten files open. */

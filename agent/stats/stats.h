@@ -23,6 +23,8 @@ _must_check_ int stats_new(struct agent *a, struct stats **ret);
 struct stats *stats_free(struct stats *s);
 /* A configuration was loaded: its interval holds. */
 void stats_reload(struct stats *s);
+/* An order has ended: there may be a container that was not there. */
+void stats_wake(struct stats *s);
 
 /* What a container's link has moved, as the container sees it. */
 struct stats_net {

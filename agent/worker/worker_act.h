@@ -49,6 +49,7 @@ int worker_mounts_change_back(struct job *j, struct err *err);
 int worker_mounts_set(struct job *j, struct err *err);
 int worker_mounts_remove(struct job *j, struct err *err);
 int worker_mounts_measure(struct job *j, struct err *err);
+int worker_mounts_renew(struct job *j, struct err *err);
 
 /* worker_limits.c */
 int worker_limits_set(struct job *j, struct err *err);

@@ -205,9 +205,16 @@ int worker_mounts_measure(struct job *j, struct err *err)
 	const struct ctspec *s = &j->life.spec;
 	struct ramdisk_usage u;
 
+	ramdisk_renew(j->run);
 	ramdisk_measure(j->run, s->id, project_of(s), &u);
 	worker_job_set_result(j, "private", u.private < 0 ? json_null() : json_integer(u.private));
 	worker_job_set_result(j, "secrets", u.secrets < 0 ? json_null() : json_integer(u.secrets));
 	worker_job_set_result(j, "project", u.project < 0 ? json_null() : json_integer(u.project));
+	return 0;
+}
+
+int worker_mounts_renew(struct job *j, struct err *err)
+{
+	ramdisk_renew(j->run);
 	return 0;
 }

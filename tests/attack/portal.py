@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A portal that was taken over orders in the name of nobody who asked: it passes the listening socket, sockets of its
-own, and a kept duplicate of root's connection after root has left. None of it is executed. A taken-over portal of the
-metrics, whose requests are numbered like the local one's, ends nobody's event stream. And one that was not is kept from
-nobody by those who hold as many connections as there can be. This file is also that portal, when the agent starts it as
-one."""
+own, among them one with the local socket's name whose other end is a server of root's, and a kept duplicate of root's
+connection after root has left. None of it is executed. A taken-over portal of the metrics, whose requests are numbered
+like the local one's, ends nobody's event stream. And one that was not is kept from nobody by those who hold as many
+connections as there can be. This file is also that portal, when the agent starts it as one."""
 import array
 import json
 import os
@@ -29,7 +29,7 @@ def publish(place, what):
 
 class TakenOver:
     def __init__(self, channel, listening, place):
-        self.channel, self.listening, self.place, self.serial = channel, listening, place, 0
+        self.channel, self.listening, self.place, self.serial, self.kept = channel, listening, place, 0, []
 
     def order(self, fd, alias):
         """The HTTP status with which the agent answers a project's order on this connection."""
@@ -53,15 +53,32 @@ class TakenOver:
         while client.recv(65536): # until root leaves
             pass
         pair, datagrams = socket.socketpair(), socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        named, unnamed = self.connected(), self.connected(False)
         kinds = {
             "listening": self.listening.fileno(), "left": client.fileno(), "pair": pair[0].fileno(),
-            "datagram": datagrams[0].fileno()
+            "datagram": datagrams[0].fileno(), "channel": self.channel.fileno(),
+            "null": os.open("/dev/null", os.O_RDWR), "named": named.fileno(),
+            "unnamed": unnamed.fileno()
         }
         publish(self.place, {
             "honest": honest,
             **{name: [self.order(fd, f"{name}{i}") for i in range(TRIES)] for name, fd in kinds.items()}
         })
         self.channel.recv(1)
+
+    def connected(self, named=True):
+        """To a server of root's, and bound to the listening socket's name, as others can in namespaces of their own."""
+        server, s = socket.socket(socket.AF_UNIX), socket.socket(socket.AF_UNIX)
+        server.bind(str(self.place / f"server{named}"))
+        server.listen(1)
+        if named:
+            name = self.listening.getsockname()
+            os.rename(name, name + ".aside")
+            s.bind(name)
+            os.rename(name + ".aside", name)
+        s.connect(server.getsockname())
+        self.kept.append(server.accept())
+        return s
 
     def end_streams(self):
         for ident in range(1, IDS + 1):

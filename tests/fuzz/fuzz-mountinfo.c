@@ -40,10 +40,12 @@ static void check_lines(const char *text, size_t size)
 		struct mountinfo_place trees = { .root = (char[]){ "/pool/containers" } },
 				       nowhere = {};
 		const struct mountinfo_rule none = { .trees = &trees,
-			.ramdisk = &nowhere,
+			.ramdisks = &nowhere,
+			.n_ramdisks = 1,
 			.self = "x" },
 					    all = { .trees = &trees,
-						    .ramdisk = &nowhere,
+						    .ramdisks = &nowhere,
+						    .n_ramdisks = 1,
 						    .self = "x",
 						    .allowed = &m.at[i],
 						    .n = 1 };

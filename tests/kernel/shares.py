@@ -691,8 +691,8 @@ def ramdisks(node, api):
     tap.eq((one.says("cat /ramdisk/s"), one.says("stat -c %u /ramdisk/s")), ("secret", "1000"),
            "it outlives stop and start")
     tap.ok(not (one.root() / "ramdisk/s").exists(), "and lies on no disk")
-    ram = node.directory / "run/ramdisk"
-    tap.ok(os.statvfs(ram).f_blocks * os.statvfs(ram).f_frsize <= 512 << 20, "there is one ceiling for all")
+    ram = os.statvfs(node.directory / "run/ramdisk/c" / one.id)
+    tap.ok(ram.f_blocks * ram.f_frsize <= 256 << 20, "and has half of the ceiling at most")
     for box in (one, two):
         report = box.do("container.update", ramdisk_scope="project")
         tap.eq(report["state"], "succeeded", f"{box.name}: shared with its project, while it runs", )
