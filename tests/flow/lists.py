@@ -188,7 +188,8 @@ def events(api):
     status, _, answer = api.ask("GET", f"/events?after={ids[0]}")
     tap.eq((status, answer["error"], answer["data"]["field"]), (410, "EVENT_CURSOR_EXPIRED", "after"),
            "what has gone since one is said, not passed over")
-    tap.eq(column(api, f"/events?after={ids[2]}&limit=500", "events", "id"), ids[3:], "all since the last of them is here")
+    tap.eq(column(api, f"/events?after={ids[2]}&limit=500", "events", "id"), ids[3:],
+           "all since the last of them is here")
 
 
 def operations(api):
