@@ -4,7 +4,7 @@
  * later has to find it again. A handler answers once, now or later, or makes it a stream.
  *
  * A request is judged in this order: is it below /api/v1, is there a route for path and method
- * (else 405 with those that there are), could its body be read, has the body the route's form.
+ * (else 405 with those that there are), could query and body be read, have they the route's forms.
  * Then its handler has it. Both published envelopes are in each answer.
  *
  * HTTP is the portal's (agent/portal/portal_main.c); who may ask has been judged in
@@ -48,6 +48,7 @@ static void call_free(struct api_call *c)
 		c->next->prev = c->prev;
 	api->streams -= c->streaming;
 	json_decref(c->answer);
+	json_decref(c->meta);
 	json_decref(c->request);
 	sd_event_source_disable_unref(c->patience);
 	if (c->parked)
@@ -85,12 +86,9 @@ void api_ok_with(struct api_call *c, int status, const char *message, json_t *da
 {
 	json_t *body = json_pack("{s:b, s:i, s:s, s:o}", "success", 1, "statusCode", status,
 		"message", message, "data", data_steals);
-	const json_t *p = json_object_get(data_steals, "pagination");
 
-	if (p)
-		(void)json_object_set_new(body, "meta",
-			json_pack("{s:O, s:O, s:O}", "page", json_object_get(p, "page"), "per_page",
-				json_object_get(p, "limit"), "total", json_object_get(p, "total")));
+	if (c->meta)
+		(void)json_object_set(body, "meta", c->meta);
 	answer(c, status, body, header, value);
 }
 
@@ -214,70 +212,65 @@ void api_all_gone(struct agent *a)
 
 /* --- what handlers ask --- */
 
+static const json_t *asked(const struct api_call *c, const char *name)
+{
+	return json_object_get(c->query, name);
+}
+
 const char *api_query(const struct api_call *c, const char *name)
 {
-	return json_string_value(json_object_get(c->query, name));
+	return json_string_value(asked(c, name));
 }
 
-static bool query_number(struct api_call *c, const char *name, int64_t max, int64_t *ret)
+int64_t api_query_number(const struct api_call *c, const char *name)
 {
-	const char *s = api_query(c, name);
-	char *end;
-
-	if (!s)
-		return true;
-	*ret = strtoll(s, &end, 10);
-	if (*s >= '0' && *s <= '9' && !*end && *ret >= 1 && *ret <= max)
-		return true;
-	api_refuse(c, ERR_INVALID_PARAMS, name, "%s must be a number from 1 to %lld", name,
-		(long long)max);
-	return false;
+	return json_integer_value(asked(c, name));
 }
 
-bool api_page(struct api_call *c, int64_t limit, int64_t max, int64_t *ret_page, int64_t *ret_limit)
+bool api_query_flag(const struct api_call *c, const char *name)
 {
-	*ret_page = 1;
-	*ret_limit = limit;
-	return query_number(c, "page", INT32_MAX, ret_page) &&
-	       query_number(c, "limit", max, ret_limit);
+	return json_is_true(asked(c, name));
 }
 
-bool api_sort_order(struct api_call *c, bool *ret_ascending)
+int64_t api_offset(const struct api_call *c)
 {
-	const char *order = api_query(c, "sort_order");
-
-	if (order)
-		*ret_ascending = strcmp(order, "asc") == 0;
-	if (!order || *ret_ascending || strcmp(order, "desc") == 0)
-		return true;
-	api_refuse(c, ERR_INVALID_PARAMS, "sort_order", "sort_order must be asc or desc");
-	return false;
+	return (api_query_number(c, "page") - 1) * api_query_number(c, "limit");
 }
 
-void api_list(struct api_call *c, const char *name, json_t *all_steals)
+void api_list(struct api_call *c, const char *name, json_t *all_steals, json_t *data_steals)
 {
-	_cleanup_json_ json_t *all = all_steals;
+	_cleanup_json_ json_t *all = api_query_rows(c->route->form, c->query, all_steals);
 	json_t *rows = json_array();
-	int64_t page, limit, total;
+	int64_t total = (int64_t)json_array_size(all), from = api_offset(c);
 
-	api_query_filter(c->route->path, c->query, all);
-	total = (int64_t)json_array_size(all);
-	if (!api_page(c, API_LIST_LIMIT, API_LIST_MAX, &page, &limit)) {
-		json_decref(rows);
-		return;
-	}
-	for (int64_t i = (page - 1) * limit; i < page * limit && i < total; i++)
+	for (int64_t i = from; i < from + api_query_number(c, "limit") && i < total; i++)
 		(void)json_array_append(rows, json_array_get(all, (size_t)i));
-	api_ok(c, 200, name,
-		json_pack("{s:o, s:o}", name, rows, "pagination",
-			api_pagination(total, page, limit)));
+	api_page(c, name, rows, total, data_steals);
 }
 
-json_t *api_pagination(int64_t total, int64_t page, int64_t limit)
+static json_t *meta(json_int_t page, json_int_t per_page, json_int_t total)
 {
-	return json_pack("{s:I, s:I, s:I, s:I}", "total", (json_int_t)total, "page",
-		(json_int_t)page, "limit", (json_int_t)limit, "totalPages",
-		(json_int_t)((total + limit - 1) / limit));
+	return json_pack("{s:I, s:I, s:I}", "page", page, "per_page", per_page, "total", total);
+}
+
+/* Both published ways to say which page it is. */
+void api_page(struct api_call *c, const char *name, json_t *rows_steals, int64_t total,
+	json_t *data_steals)
+{
+	json_t *data = data_steals ? data_steals : json_object();
+	json_int_t page = api_query_number(c, "page"), limit = api_query_number(c, "limit");
+
+	(void)json_object_set_new(data, name, rows_steals);
+	(void)json_object_set_new(data, "pagination",
+		json_pack("{s:I, s:I, s:I, s:I}", "total", (json_int_t)total, "page", page, "limit",
+			limit, "totalPages", (total + limit - 1) / limit));
+	c->meta = meta(page, limit, total);
+	api_ok(c, 200, name, data);
+}
+
+void api_whole(struct api_call *c, size_t n)
+{
+	c->meta = meta(1, (json_int_t)(n ? n : 1), (json_int_t)n);
 }
 
 struct container *api_container(struct api_call *c)
@@ -376,12 +369,39 @@ static void wrong_method(struct api_call *c, const char *allow)
 		"Allow", allow);
 }
 
-/* A body that couldn't be read; a member that stands twice in it is named. */
-static void complain(struct api_call *c, const char *complaint)
+/* A query or body that couldn't be read; what stands twice in it is named. */
+static bool complain(struct api_call *c)
 {
-	const char *twice = json_string_value(json_object_get(c->request, "twice"));
+	const char *complaint = json_string_value(json_object_get(c->request, "complaint")),
+		   *twice = json_string_value(json_object_get(c->request, "twice")),
+		   *asked_twice = json_string_value(json_object_get(c->request, "asked_twice"));
 
-	api_refuse(c, ERR_INVALID_PARAMS, twice ? twice : "body", "%s", complaint);
+	if (asked_twice)
+		api_refuse(c, ERR_INVALID_PARAMS, asked_twice, "%s stands twice in the query",
+			asked_twice);
+	else if (complaint)
+		api_refuse(c, ERR_INVALID_PARAMS, twice ? twice : "body", "%s", complaint);
+	return asked_twice || complaint;
+}
+
+/* Are query and body what the route takes? False: refused. */
+static bool has_form(struct api_call *c)
+{
+	enum api_form form = c->route->form, none = form == API_FORM_UNREAD ? form : API_FORM_NONE;
+	bool get = strcmp(c->method, "GET") == 0;
+	struct err err = {};
+	json_t *query;
+
+	if (api_form_query(get ? form : none, c->query, &query, &err) < 0) {
+		api_fail(c, &err, NULL);
+		return false;
+	}
+	(void)json_object_set_new(c->request, "query", query);
+	c->query = query;
+	if (api_form_check(get ? none : form, c->body, &err) == 0)
+		return true;
+	api_fail(c, &err, NULL);
+	return false;
 }
 
 static int wait_of(const json_t *request)
@@ -395,9 +415,7 @@ void api_request(struct agent *a, uint64_t id, uid_t uid, json_t *request_steals
 {
 	struct api_call *c = xcalloc(1, sizeof(*c));
 	const json_t *path = json_object_get(request_steals, "path");
-	const char *complaint = json_string_value(json_object_get(request_steals, "complaint"));
 	char allow[API_ALLOW_MAX];
-	struct err err = {};
 
 	c->agent = a;
 	c->id = id;
@@ -423,18 +441,10 @@ void api_request(struct agent *a, uint64_t id, uid_t uid, json_t *request_steals
 	}
 	c->route =
 		api_find_route(a->api->routes, a->api->n_routes, c->method, path, c->args, allow);
-	if (c->route && complaint)
-		complain(c, complaint);
-	else if (c->route && strcmp(c->method, "GET") != 0 &&
-		 api_form_check(c->route->form, c->body, &err) < 0)
-		api_fail(c, &err, NULL);
-	else if (c->route && strcmp(c->method, "GET") == 0 &&
-		 api_query_check(c->route->path, c->query, &err) < 0)
-		api_fail(c, &err, NULL);
-	else if (c->route)
-		c->route->handle(c);
-	else if (*allow)
+	if (!c->route && *allow)
 		wrong_method(c, allow);
-	else
+	else if (!c->route)
 		api_refuse(c, ERR_NOT_FOUND, NULL, "the API has no such path");
+	else if (!complain(c) && has_form(c))
+		c->route->handle(c);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* agent/api: what local people ask.
  *
- * Here lie the agent's side of hoody-portal (portal), the routes and their bodies (api_routes.def,
- * api_bodies.def, api_form), a file of handlers for each subject (api_*), and the socket of last
- * resort (ctlsrv).
+ * Here lie the agent's side of hoody-portal (portal), the routes, their bodies and queries
+ * (api_routes.def, api_bodies.def, api_queries.def, api_form), a file of handlers for each subject
+ * (api_*), and the socket of last resort (ctlsrv).
  *
  * daemon alone may call it. It may touch every floor below to read; it changes something by an
  * order alone (api_order).
@@ -34,8 +34,6 @@
 #define API_ARG_MAX    256
 #define API_ALLOW_MAX  64 /* "GET, PUT, PATCH" */
 #define API_PREFIX_LEN 2  /* "api", "v1" */
-#define API_LIST_LIMIT 50
-#define API_LIST_MAX   500
 
 struct api_route;
 
@@ -49,7 +47,7 @@ struct api_call {
 	bool stream; /* Accept: text/event-stream */
 	const struct api_route *route;
 	json_t *request;                      /* as the portal sent it; owns the next two */
-	const json_t *query, *body;           /* body: NULL when there is none */
+	const json_t *query, *body;           /* body: NULL when there is none; query: typed */
 	const char *method, *if_match;        /* if_match: NULL when absent */
 	char args[API_ARGS_MAX][API_ARG_MAX]; /* the {…} of the route, in its order */
 	char order_id[IDENT_ID_LEN + 1];      /* waits for its end; empty: for none */
@@ -58,6 +56,7 @@ struct api_call {
 	json_t *answer; /* what the handler adds to the answer of its order; or NULL */
 	char follows[IDENT_OPERATION_LEN + 1]; /* stream: this operation, or every event */
 	bool streaming;
+	json_t *meta;          /* of a list; or NULL */
 	struct worker *worker; /* looks something up for it, and goes with it; or NULL */
 };
 
@@ -67,7 +66,7 @@ struct api_route {
 		*path; /* below /api/v1, "{name}" is an argument, "{container}" one that exists */
 	void (*handle)(struct api_call *c);
 	enum op op;         /* the op that it orders */
-	enum api_form form; /* of its body; a GET's is not looked at */
+	enum api_form form; /* of its body; a GET has none, and it is its query's */
 	const char *summary;
 };
 
@@ -86,8 +85,8 @@ struct api;
 struct api *api_new(const struct api_route *routes, size_t n);
 struct api *api_free(struct api *api);
 
-/* What the portal has parsed: {"method","path":[…],"query":{…},"body":…,"if_match":…,"prefer":…,
- * "accept":…,"complaint"?:…}. @uid has been judged. */
+/* What the portal has parsed: {"method","path":[…],"query":{…},"asked_twice"?:…,"body":…,
+ * "if_match":…,"prefer":…,"accept":…,"complaint"?:…}. @uid has been judged. */
 void api_request(struct agent *a, uint64_t id, uid_t uid, json_t *request_steals);
 /* The portal is gone, or this client of it (a stream's). */
 void api_gone(struct agent *a, uint64_t id);
@@ -118,16 +117,19 @@ void api_text(struct api_call *c, const char *content_type, const char *text);
 bool api_stream(struct api_call *c, const char *operation_id);
 void api_stream_send(struct api_call *c, const char *event, const json_t *data, bool last);
 
-/* Query parameter, or NULL. */
+/* What the query says, or its default; NULL, 0 and false where there is neither. */
 const char *api_query(const struct api_call *c, const char *name);
-/* page and limit (1 to @max); false: refused. */
-bool api_page(
-	struct api_call *c, int64_t limit, int64_t max, int64_t *ret_page, int64_t *ret_limit);
-/* {"total","page","limit","totalPages"} */
-json_t *api_pagination(int64_t total, int64_t page, int64_t limit);
-/* sort_order asc or desc; not said: *@ret_ascending stays. False: refused. */
-bool api_sort_order(struct api_call *c, bool *ret_ascending);
-/* The answer: the page of the list that the query names. */
-void api_list(struct api_call *c, const char *name, json_t *all_steals);
+int64_t api_query_number(const struct api_call *c, const char *name);
+bool api_query_flag(const struct api_call *c, const char *name);
+/* How many rows are before the page that the query names. */
+int64_t api_offset(const struct api_call *c);
+/* The answer: of a list's rows those that the query asks for, in its order, one page of them,
+ * and @data (or NULL) beside them. */
+void api_list(struct api_call *c, const char *name, json_t *all_steals, json_t *data_steals);
+/* The same of rows that are that page already, of @total. */
+void api_page(struct api_call *c, const char *name, json_t *rows_steals, int64_t total,
+	json_t *data_steals);
+/* The list that is answered next has no pages: all @n are in it. */
+void api_whole(struct api_call *c, size_t n);
 /* The container of the route's first argument. NULL: refused. */
 struct container *api_container(struct api_call *c);

@@ -12,9 +12,24 @@
 
 #define AUTO_SIZE 24 /* an alias that nobody has chosen: 48 hex digits */
 
+/* Whose container it is for is of its project, whether its target says so or not. */
+static void add_project(const struct agent *a, json_t *alias)
+{
+	const struct container *of =
+		desired_find(a->desired, json_string_value(json_object_get(alias, "container_id")));
+
+	if (of && !json_object_get(alias, "project_id"))
+		(void)json_object_set_new(alias, "project_id", json_string(of->spec.project_id));
+}
+
 void api_alias_list(struct api_call *c)
 {
-	api_list(c, "aliases", aliaslist_json(c->agent->store, api_query(c, "container_id")));
+	json_t *list = aliaslist_json(c->agent->store, NULL), *alias;
+	size_t i;
+
+	json_array_foreach(list, i, alias)
+		add_project(c->agent, alias);
+	api_list(c, "aliases", list, NULL);
 }
 
 static json_t *find(struct api_call *c)
@@ -30,8 +45,10 @@ void api_alias_get(struct api_call *c)
 {
 	json_t *alias = find(c);
 
-	if (alias)
-		api_ok(c, 200, "alias", alias);
+	if (!alias)
+		return;
+	add_project(c->agent, alias);
+	api_ok(c, 200, "alias", alias);
 }
 
 /* Unix seconds or milliseconds, RFC 3339, or null. */

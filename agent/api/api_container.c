@@ -8,11 +8,6 @@
 #include "agent/state/desired.h"
 #include "agent/state/history.h"
 
-#define LIST_LIMIT   50
-#define LIST_MAX     100
-#define STATUS_LIMIT 10
-#define STATUS_MAX   100
-
 /* --- lists --- */
 
 static int by_name(const struct container *a, const struct container *b)
@@ -61,48 +56,49 @@ static int compare(const void *a, const void *b, void *arg)
 	return order ? order : by_id(x, y);
 }
 
-static bool read_sorting(struct api_call *c, struct sorting *ret)
+static struct sorting sorting_of(const struct api_call *c)
 {
-	const char *by = api_query(c, "sort_by");
-	bool ascending = true;
+	struct sorting s = { by_id, strcmp(api_query(c, "sort_order"), "asc") == 0 ? 1 : -1 };
 
-	if (!api_sort_order(c, &ascending))
-		return false;
-	*ret = (struct sorting){ by_id, ascending ? 1 : -1 };
-	for (size_t i = 0; by && i < countof(columns); i++)
-		if (strcmp(by, columns[i].name) == 0) {
-			ret->compare = columns[i].compare;
-			by = NULL;
-		}
-	if (!by)
-		return true;
-	api_refuse(c, ERR_INVALID_PARAMS, "sort_by",
-		"sort_by must be id, name, status, created_at or updated_at");
-	return false;
+	for (size_t i = 0; i < countof(columns); i++)
+		if (strcmp(api_query(c, "sort_by"), columns[i].name) == 0)
+			s.compare = columns[i].compare;
+	return s;
+}
+
+/* With what the query asks for beside it. */
+static json_t *shown(const struct api_call *c, const struct container *of)
+{
+	json_t *v = api_show_container(c->agent, of);
+
+	if (api_query_flag(c, "include_proxy_domains"))
+		api_show_domains(c->agent, of, v);
+	if (api_query_flag(c, "include_proxy_permissions"))
+		api_show_permissions(c->agent, of, v);
+	return v;
+}
+
+static bool is_listed(const struct api_call *c, const struct container *of, const char *project_id)
+{
+	return (!project_id || strcmp(of->spec.project_id, project_id) == 0) &&
+	       (of->status != CT_DELETING || api_query_flag(c, "include_deleting"));
 }
 
 static void list(struct api_call *c, const char *project_id)
 {
 	struct desired *d = c->agent->desired;
 	_cleanup_(freep) struct container **found = xcalloc(desired_count(d) + 1, sizeof(*found));
+	size_t n = 0, from = (size_t)api_offset(c), most = (size_t)api_query_number(c, "limit");
+	struct sorting sorting = sorting_of(c);
 	json_t *rows = json_array();
-	struct sorting sorting;
-	int64_t page, limit;
-	size_t n = 0;
 
-	if (!api_page(c, LIST_LIMIT, LIST_MAX, &page, &limit) || !read_sorting(c, &sorting)) {
-		json_decref(rows);
-		return;
-	}
 	for (size_t i = 0; i < desired_count(d); i++)
-		if (!project_id || strcmp(desired_at(d, i)->spec.project_id, project_id) == 0)
+		if (is_listed(c, desired_at(d, i), project_id))
 			found[n++] = desired_at(d, i);
 	qsort_r(found, n, sizeof(*found), compare, &sorting);
-	for (size_t i = (size_t)((page - 1) * limit); i < n && i < (size_t)(page * limit); i++)
-		(void)json_array_append_new(rows, api_show_container(c->agent, found[i]));
-	api_ok(c, 200, "containers",
-		json_pack("{s:o, s:o}", "containers", rows, "pagination",
-			api_pagination((int64_t)n, page, limit)));
+	for (size_t i = from; i < n && i < from + most; i++)
+		(void)json_array_append_new(rows, shown(c, found[i]));
+	api_page(c, "containers", rows, (int64_t)n, NULL);
 }
 
 void api_container_list(struct api_call *c)
@@ -123,31 +119,26 @@ void api_container_get(struct api_call *c)
 	struct container *found = api_container(c);
 
 	if (found)
-		api_ok(c, 200, "container", api_show_container(c->agent, found));
+		api_ok(c, 200, "container", shown(c, found));
 }
 
 void api_container_status_logs(struct api_call *c)
 {
-	const char *by = api_query(c, "sort_by");
 	struct container *found = api_container(c);
-	struct history_page page = {};
-	int64_t number, total;
+	struct history_page page;
+	int64_t total;
 	json_t *logs;
 
-	if (!found || !api_page(c, STATUS_LIMIT, STATUS_MAX, &number, &page.limit) ||
-		!api_sort_order(c, &page.ascending))
+	if (!found)
 		return;
-	if (by && history_status_column(by) < 0) {
-		api_refuse(c, ERR_INVALID_PARAMS, "sort_by",
-			"sort_by must be transition_time, created_at, to_status or from_status");
-		return;
-	}
-	page.sort = by ? (unsigned)history_status_column(by) : 0;
-	page.offset = (number - 1) * page.limit;
+	page = (struct history_page){
+		.sort = (unsigned)history_status_column(api_query(c, "sort_by")),
+		.ascending = strcmp(api_query(c, "sort_order"), "asc") == 0,
+		.offset = api_offset(c),
+		.limit = api_query_number(c, "limit"),
+	};
 	logs = history_status_list(c->agent->store, found->spec.id, &page, &total);
-	api_ok(c, 200, "status logs",
-		json_pack("{s:o, s:o}", "logs", logs, "pagination",
-			api_pagination(total, number, page.limit)));
+	api_page(c, "logs", logs, total, NULL);
 }
 
 /* --- names: where there is none the node gives one --- */

@@ -4,8 +4,7 @@
 #include "agent/state/history.h"
 #include "proto/jsonx.h"
 
-#define LIST_LIMIT    50
-#define LIST_MAX      500
+#define FOLLOW_MAX    500
 #define RETENTION_MAX 365
 #define DAY_MS        (24LL * 3600 * 1000)
 
@@ -17,49 +16,66 @@ static bool read_id(struct api_call *c, const char *id, int64_t *ret)
 	return false;
 }
 
-/* A client that comes back says which event it has had last (after): it gets what it has missed
- * first. */
-static void follow(struct api_call *c)
+/* Whoever goes on says which event was the last (after), or begins with the oldest (bootstrap).
+ * What came after one that is no more is not all here: that is said, not passed over. False:
+ * refused. */
+static bool read_cursor(struct api_call *c, int64_t *ret_after)
 {
 	const char *after = api_query(c, "after");
+	bool bootstrap = api_query_flag(c, "bootstrap");
+
+	*ret_after = bootstrap ? 0 : -1;
+	if (!after)
+		return true;
+	if (bootstrap) {
+		api_refuse(c, ERR_INVALID_PARAMS, "bootstrap",
+			"bootstrap and after exclude each other");
+		return false;
+	}
+	if (!read_id(c, after, ret_after))
+		return false;
+	if (!history_has_since(c->agent->store, *ret_after)) {
+		api_refuse(c, ERR_CURSOR_GONE, "after",
+			"events have gone since %s: begin with bootstrap=true", after);
+		return false;
+	}
+	return true;
+}
+
+static void follow(struct api_call *c, int64_t after)
+{
+	const struct history_page page = { .ascending = true, .limit = FOLLOW_MAX };
 	_cleanup_json_ json_t *missed = NULL;
 	json_t *event;
-	int64_t row;
+	int64_t total;
 	size_t i;
 
-	if (after && !read_id(c, after, &row))
-		return;
-	if (after)
-		missed = history_events_after(c->agent->store, row, LIST_MAX);
+	if (after >= 0)
+		missed = history_event_list(c->agent->store, after, &page, &total);
 	if (!api_stream(c, NULL))
 		return;
 	json_array_foreach(missed, i, event)
 		api_stream_send(c, "event", event, false);
 }
 
+/* Behind a cursor the oldest come first, else the newest. */
 void api_event_list(struct api_call *c)
 {
-	const char *after = api_query(c, "after");
-	struct history_page page = {};
-	int64_t number, total, row;
+	const char *order = api_query(c, "sort_order");
+	struct history_page page = { .offset = api_offset(c),
+		.limit = api_query_number(c, "limit") };
+	int64_t after, total;
 	json_t *events;
 
+	if (!read_cursor(c, &after))
+		return;
 	if (c->stream) {
-		follow(c);
+		follow(c, after);
 		return;
 	}
-	if (!api_page(c, LIST_LIMIT, LIST_MAX, &number, &page.limit) ||
-		!api_sort_order(c, &page.ascending) || (after && !read_id(c, after, &row)))
-		return;
-	page.offset = (number - 1) * page.limit;
-	events = history_event_list(c->agent->store, &page, &total);
-	if (after) {
-		json_decref(events);
-		events = history_events_after(c->agent->store, row, page.limit);
-	}
-	api_ok(c, 200, "events",
-		json_pack("{s:o, s:o}", "events", events, "pagination",
-			api_pagination(total, number, page.limit)));
+	page.ascending = order ? strcmp(order, "asc") == 0 : after >= 0;
+	events = history_event_list(c->agent->store, after, &page, &total);
+	api_page(c, "events", events, total, NULL);
 }
 
 void api_event_stats(struct api_call *c)

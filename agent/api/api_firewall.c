@@ -34,16 +34,17 @@ static json_t *with_counters(
 void api_firewall_rules(struct api_call *c)
 {
 	const struct container *found = api_container(c);
-	size_t bytes = 0;
+	size_t bytes = 0, n;
 	json_t *ingress, *egress;
 
 	if (!found)
 		return;
 	ingress = with_counters(c->agent, found, FW_INGRESS, &bytes);
 	egress = with_counters(c->agent, found, FW_EGRESS, &bytes);
+	n = json_array_size(ingress) + json_array_size(egress);
+	api_whole(c, n);
 	api_ok(c, 200, "firewall rules",
-		json_pack("{s:I, s:I, s:I, s:I, s:o, s:o}", "rule_count",
-			(json_int_t)json_array_size(ingress) + (json_int_t)json_array_size(egress),
+		json_pack("{s:I, s:I, s:I, s:I, s:o, s:o}", "rule_count", (json_int_t)n,
 			"byte_count", (json_int_t)bytes, "max_rules", (json_int_t)FWLIST_RULES_MAX,
 			"max_bytes", (json_int_t)FWLIST_BYTES_MAX, "ingress", ingress, "egress",
 			egress));

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What bodies the local API takes: rows of api_bodies.def, one for each member of each form,
- * with its types, its bounds and what parameter it becomes. Three walks go by them:
- * api_form_check() judges a body and changes nothing: each member that is written, then those
- * that are missing; api_form_params() turns a judged body into an order's parameters, by other
- * names and nestings; and api_form_name() turns what an order's check says of a parameter back
- * into the caller's own words.
+/* What bodies and queries the local API takes: rows of api_bodies.def and api_queries.def, one for
+ * each member of each form, with its types, its bounds and what parameter it becomes. Four walks go
+ * by them: api_form_check() judges a body and changes nothing: each member that is written, then
+ * those that are missing; api_form_query() gives a query's texts their types and has it judged so;
+ * api_form_params() turns a judged body into an order's parameters, by other names and nestings;
+ * and api_form_name() turns what an order's check says of a parameter back into the caller's own
+ * words.
  *
  * Forms nest, in objects and lists. A member may have two spellings: both at once must say the
  * same. What a value means (is there such a container?) isn't known here. */
 #include "agent/api/api_form.h"
+
+#include <fnmatch.h>
 
 #include "proto/jsonx.h"
 #include "proto/opfield.h"
@@ -31,10 +34,35 @@ enum { OPT, REQ };
 static const struct api_form_field fields[] = {
 #define F(form_, name_, types_, required_, min_, max_, words_, nested_, to_, how_)                 \
 	{ API_FORM_##form_, name_, types_, required_, min_, max_, words_, API_FORM_##nested_, to_, \
-		API_FORM_##how_ },
+		API_FORM_##how_, NULL },
 #include "agent/api/api_bodies.def"
 #undef F
+#define Q(form_, name_, type_, min_, max_, words_, preset_, to_, how_)                 \
+	{ API_FORM_##form_, name_, type_, OPT, min_, max_, words_, API_FORM_NONE, to_, \
+		API_FORM_##how_, preset_ },
+#define P(form_, name_, pattern_)
+#include "agent/api/api_queries.def"
+#undef Q
+#undef P
 };
+
+/* What only the control plane knows. */
+static const struct {
+	enum api_form form;
+	const char *name, *pattern;
+} elsewhere[] = {
+#define Q(form_, name_, type_, min_, max_, words_, preset_, to_, how_)
+#define P(form_, name_, pattern_) { API_FORM_##form_, name_, pattern_ },
+#include "agent/api/api_queries.def"
+#undef Q
+#undef P
+};
+
+const struct api_form_field *api_form_fields(size_t *ret_n)
+{
+	*ret_n = countof(fields);
+	return fields;
+}
 
 /* The field of that name in a body of that form, or NULL. */
 static const struct api_form_field *find(enum api_form form, const char *name)
@@ -266,7 +294,7 @@ static int check(enum api_form form, const json_t *body, const char *path, struc
 	json_t *v;
 	int r;
 
-	if (form == API_FORM_ANY)
+	if (form == API_FORM_ANY || form == API_FORM_UNREAD)
 		return 0;
 	json_object_foreach((json_t *)(uintptr_t)body, name, v) {
 		_cleanup_(freep) char *at = path_to(path, name);
@@ -295,10 +323,68 @@ int api_form_check(enum api_form form, const json_t *body, struct err *err)
 {
 	_cleanup_json_ json_t *nothing = json_object();
 
-	if (body && !json_is_object(body))
+	if (body && !json_is_object(body) && form != API_FORM_UNREAD)
 		return err_set(
 			err, -EINVAL, ERR_INVALID_PARAMS, "body", "the body must be a JSON object");
 	return check(form, body ? body : nothing, "", err);
+}
+
+/* --- queries --- */
+
+/* A text that is none of its field's type stays one, and is refused as that. */
+static json_t *typed(const struct api_form_field *f, const char *s)
+{
+	unsigned types = f ? f->types : T;
+	char *end;
+	long long n;
+
+	if (types & B && strcmp(s, "true") == 0)
+		return json_true();
+	if (types & B && strcmp(s, "false") == 0)
+		return json_false();
+	if (!(types & I) || !strchr("-0123456789", *s))
+		return json_string(s);
+	errno = 0;
+	n = strtoll(s, &end, 10);
+	return *s && !*end && errno == 0 ? json_integer(n) : json_string(s);
+}
+
+static int check_elsewhere(enum api_form form, const char *name, const char *value, struct err *err)
+{
+	for (size_t i = 0; i < countof(elsewhere); i++)
+		if (elsewhere[i].form == form && strcmp(elsewhere[i].name, name) == 0 &&
+			fnmatch(elsewhere[i].pattern, value, 0) == 0)
+			return err_set(err, -ENOTSUP, ERR_NOT_OF_THE_NODE, name,
+				"%s %.60s is the control plane's to know: ask the control API, "
+				"not a node",
+				name, value);
+	return 0;
+}
+
+int api_form_query(enum api_form form, const json_t *query, json_t **ret, struct err *err)
+{
+	_cleanup_json_ json_t *read = json_object();
+	const char *name;
+	json_t *v;
+	int r;
+
+	json_object_foreach((json_t *)(uintptr_t)query, name, v) {
+		r = check_elsewhere(form, name, json_string_value(v), err);
+		if (r < 0)
+			return r;
+		(void)json_object_set_new(
+			read, name, typed(find(form, name), json_string_value(v)));
+	}
+	r = api_form_check(form, read, err);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < countof(fields); i++)
+		if (fields[i].form == form && fields[i].preset &&
+			!json_object_get(read, fields[i].name))
+			(void)json_object_set_new(
+				read, fields[i].name, typed(&fields[i], fields[i].preset));
+	*ret = TAKE(read);
+	return 0;
 }
 
 /* --- parameters --- */
@@ -348,6 +434,9 @@ static json_t *converted(const struct api_form_field *f, const json_t *v)
 	case API_FORM_UNLESS_RND:
 		return s && strcmp(s, "rand") == 0 ? NULL : json_incref((json_t *)(uintptr_t)v);
 	case API_FORM_COPY:
+	case API_FORM_MATCH:
+	case API_FORM_SEARCH:
+	case API_FORM_SORT:
 		break;
 	}
 	return nested(f, v);

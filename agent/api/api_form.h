@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a body may be: api_bodies.def as data, and the walk that holds a body against it. A body is
- * judged before anything reads it, in the caller's own spelling. Pure. */
+/* What a body and a query may be: api_bodies.def and api_queries.def as data, and the walk that
+ * holds what is sent against it. It is judged before anything reads it, in the caller's own
+ * spelling. Pure. */
 #pragma once
 
 #include <jansson.h>
@@ -9,8 +10,9 @@
 #include "proto/err.h"
 
 enum api_form {
-	API_FORM_NONE, /* no member */
-	API_FORM_ANY,  /* an object that is not looked into */
+	API_FORM_NONE,   /* no member */
+	API_FORM_ANY,    /* an object that is not looked into */
+	API_FORM_UNREAD, /* nor is it asked for */
 	API_FORM_PROJECT_CREATE,
 	API_FORM_PROJECT_UPDATE,
 	API_FORM_LIMITS,
@@ -63,15 +65,29 @@ enum api_form {
 	API_FORM_EVENTS_DELETE,
 	API_FORM_EVENTS_CLEANUP,
 	API_FORM_COMMAND,
+	API_FORM_QUERY_PROJECTS,
+	API_FORM_QUERY_CONTAINERS,
+	API_FORM_QUERY_CONTAINER,
+	API_FORM_QUERY_STATUS_LOGS,
+	API_FORM_QUERY_PAGE,
+	API_FORM_QUERY_SHARES,
+	API_FORM_QUERY_INCOMING,
+	API_FORM_QUERY_IMAGES,
+	API_FORM_QUERY_ALIASES,
+	API_FORM_QUERY_EVENTS,
+	API_FORM_QUERY_OPERATIONS,
 };
 
-/* How a member becomes the order's parameter. */
+/* How a member becomes the order's parameter; or what one of a query does to the rows. */
 enum api_form_how {
 	API_FORM_COPY,
 	API_FORM_SKIP,       /* the control plane's alone */
 	API_FORM_PORT,       /* 443 -> "443" */
 	API_FORM_MODE,       /* rw, ro -> readwrite, readonly */
 	API_FORM_UNLESS_RND, /* a name that isn't "rand" */
+	API_FORM_MATCH,
+	API_FORM_SEARCH,
+	API_FORM_SORT,
 };
 
 struct api_form_field {
@@ -82,13 +98,22 @@ struct api_form_field {
 	int64_t min, max;
 	const char *words; /* "tcp|udp"; or NULL */
 	enum api_form nested;
-	const char *to; /* the parameter; NULL: none, a handler reads it */
+	const char *to; /* the parameter, the rows' member; NULL: none, a handler reads it */
 	enum api_form_how how;
+	const char *preset; /* of a query: what it is without a word; or NULL */
 };
+
+/* The fields of all forms, for a walk. */
+const struct api_form_field *api_form_fields(size_t *ret_n);
 
 /* 0, or -EINVAL with ERR_INVALID_PARAMS and the member in the caller's spelling: unknown, missing,
  * of another type, out of range, or said twice in different words. @body NULL: {}. */
 _must_check_ int api_form_check(enum api_form form, const json_t *body, struct err *err);
+
+/* A query's texts as what their fields are, judged as a body is, and what isn't said as it is
+ * without a word. -ENOTSUP: only the control plane knows. *@ret is the caller's. */
+_must_check_ int api_form_query(
+	enum api_form form, const json_t *query, json_t **ret, struct err *err);
 
 /* The body's members as parameters: converted, nested ones too. The caller's. */
 json_t *api_form_params(enum api_form form, const json_t *body);

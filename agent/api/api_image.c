@@ -3,7 +3,6 @@
  * here. */
 #include "agent/api/api_handlers.h"
 #include "agent/api/api_order.h"
-#include "agent/api/api_query.h"
 #include "agent/engine/worker.h"
 #include "agent/host/imagejob.h"
 #include "agent/state/imagelist.h"
@@ -11,27 +10,10 @@
 #include "proto/opfield.h"
 
 #define RESOLVE_TIMEOUT_MS 60000
-#define LIST_LIMIT         20
-#define LIST_MAX           100
 
 void api_image_list(struct api_call *c)
 {
-	int64_t page, limit;
-	json_t *all, *rows = json_array();
-
-	if (!api_page(c, LIST_LIMIT, LIST_MAX, &page, &limit)) {
-		json_decref(rows);
-		return;
-	}
-	all = imagelist_json(c->agent->store);
-	api_query_filter(c->route->path, c->query, all);
-	for (int64_t i = (page - 1) * limit; i < page * limit; i++)
-		if (i < (int64_t)json_array_size(all))
-			(void)json_array_append(rows, json_array_get(all, (size_t)i));
-	api_ok(c, 200, "images",
-		json_pack("{s:o, s:o}", "images", rows, "pagination",
-			api_pagination((int64_t)json_array_size(all), page, limit)));
-	json_decref(all);
+	api_list(c, "images", imagelist_json(c->agent->store), NULL);
 }
 
 void api_image_get(struct api_call *c)

@@ -39,6 +39,7 @@ void api_node_public_key(struct api_call *c)
 
 	for (size_t i = 0; a->has_keyset && i < a->keyset.n_keys; i++)
 		(void)json_array_append_new(keys, key_json(&a->keyset.keys[i]));
+	api_whole(c, json_array_size(keys));
 	api_ok(c, 200, "public keys",
 		json_pack("{s:o, s:o, s:[s], s:{s:s, s:s}}", "keys", keys, "active_kid",
 			a->has_keyset ? json_string(a->keyset.keys[a->keyset.active].kid)
@@ -82,8 +83,8 @@ void api_node_commands(struct api_call *c)
 				"additionalProperties", 0, "example_parameters", "default_timeout",
 				(int)oprules_timeout_s(OP_NODE_COMMAND, NULL), "cooldown_seconds",
 				0, "rate_limit_per_hour", "rate_limit_per_day"));
-	api_ok(c, 200, "commands",
-		json_pack("{s:o, s:{s:s, s:s, s:b, s:n}}", "commands", list, "server_info", "id",
+	api_list(c, "commands", list,
+		json_pack("{s:{s:s, s:s, s:b, s:n}}", "server_info", "id",
 			c->agent->conf.node.node_id, "name", c->agent->conf.node.name, "is_ready",
 			1, "rental_status"));
 }

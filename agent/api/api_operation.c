@@ -5,9 +5,6 @@
 #include "agent/state/journal.h"
 #include "proto/jsonx.h"
 
-#define LIST_LIMIT 50
-#define LIST_MAX   500
-
 static json_t *find_operation(struct api_call *c)
 {
 	json_t *row;
@@ -57,16 +54,12 @@ void api_operation_events(struct api_call *c)
 
 void api_operation_list(struct api_call *c)
 {
-	_cleanup_json_ json_t *rows = NULL;
-	json_t *list, *row;
-	int64_t page, limit;
+	_cleanup_json_ json_t *rows =
+		journal_page(c->agent->store, api_query_number(c, "limit"), api_offset(c));
+	json_t *list = json_array(), *row;
 	size_t i;
 
-	if (!api_page(c, LIST_LIMIT, LIST_MAX, &page, &limit))
-		return;
-	rows = journal_last(c->agent->store, (unsigned)limit);
-	list = json_array();
 	json_array_foreach(rows, i, row)
 		(void)json_array_append_new(list, event_operation(row));
-	api_ok(c, 200, "operations", json_pack("{s:o}", "operations", list));
+	api_page(c, "operations", list, journal_total(c->agent->store), NULL);
 }

@@ -75,7 +75,7 @@ static json_t *plan(struct agent *a, struct operation *op)
 void api_plan_order(struct api_call *c)
 {
 	struct agent *a = c->agent;
-	_cleanup_(freep) char *text = jsonx_dump(c->body ? c->body : c->query);
+	_cleanup_(freep) char *text = c->body ? jsonx_dump(c->body) : xstrdup("{}");
 	struct operation op = { .agent = a };
 	struct order_trail trail;
 	struct err err = {};

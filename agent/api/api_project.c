@@ -10,9 +10,6 @@
 #include "proto/jsonx.h"
 #include "proto/opfield.h"
 
-#define LIST_LIMIT 50
-#define LIST_MAX   100
-
 bool api_project_is_standalone(const struct agent *a)
 {
 	return a->conf.control.api_url[0] == '\0';
@@ -140,20 +137,7 @@ static json_t *all(struct agent *a)
 
 void api_project_list(struct api_call *c)
 {
-	int64_t page, limit;
-	json_t *everything, *rows;
-
-	if (!api_page(c, LIST_LIMIT, LIST_MAX, &page, &limit))
-		return;
-	everything = all(c->agent);
-	rows = json_array();
-	for (int64_t i = (page - 1) * limit;
-		i < page * limit && i < (int64_t)json_array_size(everything); i++)
-		(void)json_array_append(rows, json_array_get(everything, (size_t)i));
-	api_ok(c, 200, "projects",
-		json_pack("{s:o, s:o}", "projects", rows, "pagination",
-			api_pagination((int64_t)json_array_size(everything), page, limit)));
-	json_decref(everything);
+	api_list(c, "projects", all(c->agent), NULL);
 }
 
 /* --- changes --- */

@@ -134,9 +134,16 @@ void api_proxy_settings(struct api_call *c)
 void api_proxy_hooks(struct api_call *c)
 {
 	_cleanup_subject_ struct subject s = {};
+	json_t *of_service;
+	const char *name;
+	size_t n = 0;
 
-	if (find_subject(c, &s))
-		show(c, &s, json_pack("{s:o}", "hooks", or_default(&s, "hooks", json_object())));
+	if (!find_subject(c, &s))
+		return;
+	json_object_foreach(json_object_get(s.document, "hooks"), name, of_service)
+		n += json_array_size(of_service);
+	api_whole(c, n);
+	show(c, &s, json_pack("{s:o}", "hooks", or_default(&s, "hooks", json_object())));
 }
 
 void api_proxy_service_hooks(struct api_call *c)
@@ -147,6 +154,7 @@ void api_proxy_service_hooks(struct api_call *c)
 	if (!find_subject(c, &s))
 		return;
 	hooks = json_object_get(json_object_get(s.document, "hooks"), c->args[1]);
+	api_whole(c, json_array_size(hooks));
 	show(c, &s,
 		json_pack("{s:s, s:o}", "service", c->args[1], "hooks",
 			hooks ? json_incref(hooks) : json_array()));
@@ -172,6 +180,7 @@ void api_proxy_groups(struct api_call *c)
 		(void)json_array_append_new(
 			list, json_pack("{s:s, s:I}", "name", name, "auth_rule_count",
 				      (json_int_t)rules_of(group)));
+	api_whole(c, json_array_size(list));
 	show(c, &s, json_pack("{s:o}", "groups", list));
 }
 
@@ -195,9 +204,13 @@ static json_t *services_of(const struct subject *s)
 void api_proxy_services(struct api_call *c)
 {
 	_cleanup_subject_ struct subject s = {};
+	json_t *list;
 
-	if (find_subject(c, &s))
-		show(c, &s, json_pack("{s:o}", "services", services_of(&s)));
+	if (!find_subject(c, &s))
+		return;
+	list = services_of(&s);
+	api_whole(c, json_array_size(list));
+	show(c, &s, json_pack("{s:o}", "services", list));
 }
 
 void api_proxy_service(struct api_call *c)

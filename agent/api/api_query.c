@@ -1,101 +1,88 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/api/api_query.h"
 
-#define FILTERS_MAX 4
+#include "proto/jsonx.h"
 
-#define PAGE "page", "limit"
-#define SORT "sort_by", "sort_order"
-/* Published, and nothing that could make a difference on a node: all that it has is of any realm,
- * nothing is hidden for being expired, and so on. */
-#define CONTAINERS                                                                   \
-	"realm_id", "runtime", "include_proxy_domains", "include_proxy_permissions", \
-		"include_expired", "include_deleting", "include_prespawn"
-#define SHARES                                              \
-	{ PAGE, SORT, "realm_id", "include_expired" },      \
-	{                                                   \
-		"target_type", "label", "status", "enabled" \
-	}
-/* Who receives a share doesn't see what its creator calls it. */
-#define INCOMING                                       \
-	{ PAGE, SORT, "realm_id", "include_expired" }, \
-	{                                              \
-		"target_type", "status", "enabled"     \
-	}
-#define IMAGES                                       \
-	{ PAGE, SORT, "price", "rating", "search" }, \
-	{                                            \
-		"os", "architecture"                 \
-	}
+/* --- which --- */
 
-/* What handlers read, and members of the rows that a row is kept by. */
-static const struct list {
-	const char *path, *read[12], *filters[FILTERS_MAX];
-} lists[] = {
-	{ "/projects", { PAGE, SORT, "realm_id" }, {} },
-	{ "/projects/{id}/containers", { PAGE, SORT, CONTAINERS }, {} },
-	{ "/containers", { PAGE, SORT, CONTAINERS }, {} },
-	{ "/containers/{id}/status-logs", { PAGE, SORT }, {} },
-	{ "/containers/{id}/storage/shares", SHARES },
-	{ "/containers/{id}/storage/incoming", INCOMING },
-	{ "/storage/shares", SHARES },
-	{ "/storage/incoming", INCOMING },
-	{ "/images/public", IMAGES },
-	{ "/images/user", IMAGES },
-	{ "/proxy/aliases", { PAGE, SORT, "realm_id", "container_id" },
-		{ "project_id", "enabled" } },
-	{ "/events", { PAGE, SORT, "after", "bootstrap" }, {} },
-	{ "/operations", { PAGE }, {} },
+static bool is_wanted(const struct api_form_field *f, const json_t *wanted, const json_t *row)
+{
+	const json_t *v = json_object_get(row, f->to);
+
+	if (f->how == API_FORM_SEARCH)
+		return json_is_string(v) &&
+		       strcasestr(json_string_value(v), json_string_value(wanted));
+	return json_equal(v, wanted);
+}
+
+static void filter(const struct api_form_field *f, const json_t *wanted, json_t *rows)
+{
+	for (size_t i = json_array_size(rows); i > 0; i--)
+		if (!is_wanted(f, wanted, json_array_get(rows, i - 1)))
+			(void)json_array_remove(rows, i - 1);
+}
+
+/* --- in which order --- */
+
+struct sorting {
+	const char *by;
+	int sign;
 };
 
-static const struct list *find(const char *path)
+/* What isn't there or is null comes first. */
+static int compare_values(const json_t *a, const json_t *b)
 {
-	for (size_t i = 0; i < countof(lists); i++)
-		if (strcmp(lists[i].path, path) == 0)
-			return &lists[i];
-	return NULL;
+	if (json_is_string(a) && json_is_string(b))
+		return strcmp(json_string_value(a), json_string_value(b));
+	if (json_is_integer(a) && json_is_integer(b))
+		return (json_integer_value(a) > json_integer_value(b)) -
+		       (json_integer_value(a) < json_integer_value(b));
+	if (json_is_boolean(a) && json_is_boolean(b))
+		return json_is_true(a) - json_is_true(b);
+	return (a && !json_is_null(a)) - (b && !json_is_null(b));
 }
 
-static bool is_among(const char *const *names, size_t n, const char *name)
+static int compare(const void *a, const void *b, void *arg)
 {
-	for (size_t i = 0; i < n && names[i]; i++)
-		if (strcmp(names[i], name) == 0)
-			return true;
-	return false;
+	const struct sorting *s = arg;
+	const json_t *x = *(json_t *const *)a, *y = *(json_t *const *)b;
+	int order = s->sign * compare_values(json_object_get(x, s->by), json_object_get(y, s->by));
+
+	return order ? order : compare_values(json_object_get(x, "id"), json_object_get(y, "id"));
 }
 
-int api_query_check(const char *path, const json_t *query, struct err *err)
+static json_t *sorted(const struct sorting *s, json_t *rows_steals)
 {
-	const struct list *l = find(path);
-	const char *name;
-	json_t *value;
+	size_t n = json_array_size(rows_steals);
+	_cleanup_(freep) json_t **all = xcalloc(n + 1, sizeof(json_t *));
+	json_t *list = json_array();
 
-	json_object_foreach((json_t *)query, name, value) {
-		if (l && !is_among(l->read, countof(l->read), name) &&
-			!is_among(l->filters, countof(l->filters), name))
-			return err_set(err, -EINVAL, ERR_INVALID_PARAMS, name,
-				"%.100s is no parameter of this list", name);
+	for (size_t i = 0; i < n; i++)
+		all[i] = json_array_get(rows_steals, i);
+	qsort_r(all, n, sizeof(json_t *), compare, (void *)(uintptr_t)s);
+	for (size_t i = 0; i < n; i++)
+		(void)json_array_append(list, all[i]);
+	json_decref(rows_steals);
+	return list;
+}
+
+json_t *api_query_rows(enum api_form form, const json_t *query, json_t *rows_steals)
+{
+	json_t *rows = rows_steals;
+	size_t n;
+	const struct api_form_field *fields = api_form_fields(&n);
+	const char *order = json_string_value(json_object_get(query, "sort_order"));
+	struct sorting sorting = { NULL, order && strcmp(order, "desc") == 0 ? -1 : 1 };
+
+	for (size_t i = 0; i < n; i++) {
+		const json_t *v = json_object_get(query, fields[i].name);
+
+		if (fields[i].form != form || !v)
+			continue;
+		if (fields[i].how == API_FORM_SORT)
+			sorting.by = json_string_value(v);
+		else if (fields[i].how == API_FORM_MATCH || fields[i].how == API_FORM_SEARCH)
+			filter(&fields[i], v, rows);
 	}
-	return 0;
-}
-
-static bool has(const json_t *row, const char *member, const char *wanted)
-{
-	const json_t *v = json_object_get(row, member);
-	const char *text =
-		json_is_boolean(v) ? (json_is_true(v) ? "true" : "false") : json_string_value(v);
-
-	return text && strcmp(text, wanted) == 0;
-}
-
-void api_query_filter(const char *path, const json_t *query, json_t *rows)
-{
-	const struct list *l = find(path);
-
-	for (size_t f = 0; l && f < countof(l->filters) && l->filters[f]; f++) {
-		const char *wanted = json_string_value(json_object_get(query, l->filters[f]));
-
-		for (size_t i = json_array_size(rows); wanted && i > 0; i--)
-			if (!has(json_array_get(rows, i - 1), l->filters[f], wanted))
-				(void)json_array_remove(rows, i - 1);
-	}
+	return sorting.by ? sorted(&sorting, rows) : rows;
 }

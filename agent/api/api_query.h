@@ -1,16 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a list may be asked after its path: a parameter that it doesn't know is refused by its name,
- * as a member of a body is. One table, by path. Pure. */
+/* What a list's query does to its rows, by the fields of its form (api_queries.def). Pure. */
 #pragma once
 
-#include <jansson.h>
+#include "agent/api/api_form.h"
 
-#include "proto/base.h"
-#include "proto/err.h"
-
-/* @path is a route's. -EINVAL: @err names the parameter. Paths that are no lists take what they
- * get. */
-_must_check_ int api_query_check(const char *path, const json_t *query, struct err *err);
-
-/* Of a list's rows those that the query asks for stay. */
-void api_query_filter(const char *path, const json_t *query, json_t *rows);
+/* Those rows that the query asks for, in the order that it asks for; rows that are the same in it
+ * by their id. @query: as api_form_query() gives it. The caller's. */
+json_t *api_query_rows(enum api_form form, const json_t *query, json_t *rows_steals);

@@ -9,9 +9,20 @@
 #include "agent/state/sharelist.h"
 #include "proto/jsonx.h"
 
+/* What has expired is on its way out, and shown to who asks for it. */
 static void answer(struct api_call *c, json_t *list_steals)
 {
-	api_list(c, "shares", list_steals);
+	int64_t now_s = journal_trusted_now_ms(c->agent->store) / 1000;
+
+	for (size_t i = json_array_size(list_steals); i > 0; i--) {
+		const json_t *end =
+			json_object_get(json_array_get(list_steals, i - 1), "expires_at");
+
+		if (json_is_integer(end) && json_integer_value(end) <= now_s &&
+			!api_query_flag(c, "include_expired"))
+			(void)json_array_remove(list_steals, i - 1);
+	}
+	api_list(c, "shares", list_steals, NULL);
 }
 
 void api_share_all(struct api_call *c)
@@ -31,7 +42,7 @@ void api_share_list(struct api_call *c)
 static json_t *incoming(const struct agent *a, const struct container *of)
 {
 	json_t *list = sharelist_incoming(a->store, of->spec.id, of->spec.project_id, NULL,
-		       journal_trusted_now_ms(a->store)),
+		       /* now_ms= */ 0),
 	       *share;
 	size_t i;
 

@@ -4,6 +4,8 @@
 
 #include "agent/api/api.h"
 #include "agent/host/ctwatch.h"
+#include "agent/state/aliaslist.h"
+#include "agent/state/doclist.h"
 #include "agent/state/envlist.h"
 #include "agent/state/keylist.h"
 #include "agent/state/notelist.h"
@@ -56,4 +58,31 @@ json_t *api_show_container(const struct agent *a, const struct container *c)
 	keylist_show(a->store, s->id, v);
 	notelist_show(a->store, s->id, v);
 	return v;
+}
+
+void api_show_domains(const struct agent *a, const struct container *c, json_t *shown)
+{
+	json_t *aliases = aliaslist_json(a->store, c->spec.id);
+	size_t n = json_array_size(aliases);
+
+	(void)json_object_set_new(shown, "proxy_domains", aliases);
+	(void)json_object_set_new(shown, "has_proxy_domains", json_boolean(n > 0));
+	(void)json_object_set_new(shown, "proxy_domains_count", json_integer((json_int_t)n));
+}
+
+void api_show_permissions(const struct agent *a, const struct container *c, json_t *shown)
+{
+	int64_t version;
+	json_t *own = doclist_get(a->store, "container", c->spec.id, &version),
+	       *project = doclist_get(a->store, "project", c->spec.project_id, &version);
+	const char *scope = own && project ? "both"
+			    : own          ? "container"
+			    : project      ? "project"
+					   : "none";
+
+	(void)json_object_set_new(shown, "has_proxy_permissions", json_boolean(own || project));
+	(void)json_object_set_new(shown, "proxy_permissions_scope", json_string(scope));
+	(void)json_object_set_new(shown, "proxy_permissions", own ? own : json_null());
+	(void)json_object_set_new(
+		shown, "project_proxy_permissions", project ? project : json_null());
 }

@@ -9,3 +9,6 @@
 
 /* As the public API shows it; what only the control plane knows is left out. */
 json_t *api_show_container(const struct agent *a, const struct container *c);
+/* Into @shown, for who asks: by which names and under which documents the proxy has it. */
+void api_show_domains(const struct agent *a, const struct container *c, json_t *shown);
+void api_show_permissions(const struct agent *a, const struct container *c, json_t *shown);

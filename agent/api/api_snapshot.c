@@ -13,8 +13,8 @@ void api_snapshot_list(struct api_call *c)
 	if (!found)
 		return;
 	list = snaplist_json(c->agent->store, found->spec.id);
-	api_ok(c, 200, "snapshots",
-		json_pack("{s:s, s:s, s:I, s:n, s:o}", "container_id", found->spec.id, "project_id",
+	api_list(c, "snapshots", list,
+		json_pack("{s:s, s:s, s:I, s:n}", "container_id", found->spec.id, "project_id",
 			found->spec.project_id, "snapshot_count", (json_int_t)json_array_size(list),
-			"max_snapshots", "snapshots", list));
+			"max_snapshots"));
 }

@@ -123,6 +123,7 @@ void api_stats_all(struct api_call *c)
 	struct answer a = { c, NULL, json_array() };
 
 	stats_scrape(c->agent->stats, NULL, add, &a);
+	api_whole(c, json_array_size(a.list));
 	api_ok(c, 200, "statistics",
 		json_pack("{s:o, s:o}", "node", stats_node(c->agent->stats), "containers", a.list));
 }
@@ -148,6 +149,7 @@ void api_stats_project(struct api_call *c)
 		return;
 	}
 	stats_scrape(c->agent->stats, NULL, add_of_project, &p);
+	api_whole(c, json_array_size(p.answer.list));
 	api_ok(c, 200, "statistics",
 		json_pack("{s:o, s:{s:s, s:o, s:I, s:I, s:I, s:o}}", "stats", p.answer.list,
 			"summary", "project_id", c->args[0], "project_name",

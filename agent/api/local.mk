@@ -12,6 +12,7 @@ agent_api_libapi_a_SOURCES = \
 	agent/api/api_event.c \
 	agent/api/api_firewall.c \
 	agent/api/api_form.c agent/api/api_form.h \
+	agent/api/api_queries.def \
 	agent/api/api_query.c agent/api/api_query.h \
 	agent/api/api_handlers.h \
 	agent/api/api_image.c \

@@ -27,8 +27,8 @@ static const struct ctl_column event_columns[] = { { "TIME", "created_at" },
 
 enum ctl_exit ctl_api_containers(const struct ctl *ctl, struct err *err)
 {
-	return ctl_show_list(ctl, "/containers?sort_by=name", "containers", container_columns,
-		countof(container_columns), err);
+	return ctl_show_list(ctl, "/containers?sort_by=name&include_deleting=true", "containers",
+		container_columns, countof(container_columns), err);
 }
 
 enum ctl_exit ctl_api_projects(const struct ctl *ctl, struct err *err)

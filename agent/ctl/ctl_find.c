@@ -69,6 +69,6 @@ enum ctl_exit ctl_find(const struct ctl *ctl, const char *word, char **ret, stru
 		*ret = xstrdup(word);
 		return CTL_OK;
 	}
-	e = ctl_http_list(ctl, "/containers", "containers", &all, err);
+	e = ctl_http_list(ctl, "/containers?include_deleting=true", "containers", &all, err);
 	return e == CTL_OK ? ctl_find_container(all, word, ret, err) : e;
 }

@@ -59,7 +59,7 @@ static json_t *segments(const char *url)
 }
 
 struct arguments {
-	json_t *object;
+	json_t *object, *twice; /* twice: one's name, or NULL */
 	bool bad;
 };
 
@@ -72,6 +72,8 @@ static enum MHD_Result on_argument(void *cls, enum MHD_ValueKind kind, const cha
 
 	if (!name || !text)
 		a->bad = true;
+	else if (!a->twice && json_object_get(a->object, json_string_value(name)))
+		a->twice = json_incref(name);
 	else
 		(void)json_object_set(a->object, json_string_value(name), text);
 	json_decref(name);
@@ -131,11 +133,15 @@ json_t *portal_ask(struct MHD_Connection *c, const char *method, const char *url
 	if (!path || arguments.bad) {
 		json_decref(path);
 		json_decref(arguments.object);
+		json_decref(arguments.twice);
 		return NULL;
 	}
 	v = json_pack("{s:s, s:o, s:o, s:b, s:b}", "method", method, "path", path, "query",
 		arguments.object, "async", says(c, "Prefer", "respond-async"), "stream",
 		says(c, "Accept", "text/event-stream"));
+	if (v && arguments.twice)
+		(void)json_object_set(v, "asked_twice", arguments.twice);
+	json_decref(arguments.twice);
 	if (v && says(c, "Accept", "application/openmetrics-text"))
 		(void)json_object_set_new(v, "openmetrics", json_true());
 	if (v && wait_of(c) >= 0)

@@ -149,22 +149,34 @@ static json_t *events_json(struct store_stmt *take)
 	return rowjson_all(q, event_json);
 }
 
-json_t *history_event_list(struct store *s, const struct history_page *page, int64_t *ret_total)
+static int64_t events_since(struct store *s, int64_t after)
 {
-	static const char *const sql[] = {
-		"SELECT " EVENT_COLUMNS " FROM events ORDER BY row DESC LIMIT ?1 OFFSET ?2",
-		"SELECT " EVENT_COLUMNS " FROM events ORDER BY row LIMIT ?1 OFFSET ?2",
-	};
+	_cleanup_stmt_ struct store_stmt *q =
+		store_query(s, "SELECT count(*) FROM events WHERE row > ?1", "i", after);
+	int r = store_step(q);
 
-	*ret_total = store_scalar(s, "SELECT count(*) FROM events", 0);
-	return events_json(store_query(s, sql[page->ascending], "ii", page->limit, page->offset));
+	store_must(r);
+	return store_int(q, 0);
 }
 
-json_t *history_events_after(struct store *s, int64_t after, int64_t limit)
+json_t *history_event_list(
+	struct store *s, int64_t after, const struct history_page *page, int64_t *ret_total)
 {
-	return events_json(store_query(s,
-		"SELECT " EVENT_COLUMNS " FROM events WHERE row > ?1 ORDER BY row LIMIT ?2", "ii",
-		after, limit));
+	static const char *const sql[] = {
+		"SELECT " EVENT_COLUMNS
+		" FROM events WHERE row > ?1 ORDER BY row DESC LIMIT ?2 OFFSET ?3",
+		"SELECT " EVENT_COLUMNS
+		" FROM events WHERE row > ?1 ORDER BY row LIMIT ?2 OFFSET ?3",
+	};
+
+	*ret_total = events_since(s, after);
+	return events_json(
+		store_query(s, sql[page->ascending], "iii", after, page->limit, page->offset));
+}
+
+bool history_has_since(struct store *s, int64_t after)
+{
+	return after + 1 >= store_scalar(s, "SELECT min(row) FROM events", 0);
 }
 
 json_t *history_event(struct store *s, int64_t row)

@@ -44,9 +44,11 @@ struct history_event {
 };
 /* Returns its row. */
 int64_t history_add_event(struct store *s, const struct history_event *e);
-/* Newest first, or ascending from those above @after. */
-json_t *history_event_list(struct store *s, const struct history_page *page, int64_t *ret_total);
-json_t *history_events_after(struct store *s, int64_t after, int64_t limit);
+/* Those above row @after (-1: all); their number is *@ret_total. */
+json_t *history_event_list(
+	struct store *s, int64_t after, const struct history_page *page, int64_t *ret_total);
+/* Is all still here that came after row @after? */
+bool history_has_since(struct store *s, int64_t after);
 json_t *history_event(struct store *s, int64_t row); /* NULL: not there */
 /* {"total", "by_type"{…}} */
 json_t *history_event_stats(struct store *s);

@@ -315,13 +315,18 @@ json_t *journal_find(struct store *s, const char *id)
 	return r > 0 ? whole_row_json(q) : NULL;
 }
 
-json_t *journal_last(struct store *s, unsigned limit)
+json_t *journal_page(struct store *s, int64_t limit, int64_t offset)
 {
-	_cleanup_stmt_ struct store_stmt *q =
-		store_query(s, "SELECT " ROW_COLUMNS " FROM orders ORDER BY row DESC LIMIT ?1", "i",
-			(int64_t)limit);
+	_cleanup_stmt_ struct store_stmt *q = store_query(s,
+		"SELECT " ROW_COLUMNS " FROM orders ORDER BY row DESC LIMIT ?1 OFFSET ?2", "ii",
+		limit, offset);
 
 	return rowjson_all(q, whole_row_json);
+}
+
+int64_t journal_total(struct store *s)
+{
+	return store_scalar(s, "SELECT count(*) FROM orders", 0);
 }
 
 json_t *journal_counts(struct store *s)

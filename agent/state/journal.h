@@ -89,7 +89,8 @@ json_t *journal_list(struct store *s, unsigned limit, int64_t before);
 json_t *journal_row(struct store *s, int64_t row);
 /* The same of one order by its operation id or its own; NULL when there is none. */
 json_t *journal_find(struct store *s, const char *id);
-/* The newest @limit of them, the newest first. */
-json_t *journal_last(struct store *s, unsigned limit);
+/* Those behind the newest @offset, @limit at most, the newest first; and how many there are. */
+json_t *journal_page(struct store *s, int64_t limit, int64_t offset);
+int64_t journal_total(struct store *s);
 /* {"accepted":n,…} */
 json_t *journal_counts(struct store *s);

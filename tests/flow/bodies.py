@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Every body of every route, as the description has it, with one member at a time missing, null, of each wrong type,
-out of range, unknown or standing twice: it is refused, the refusal names that member, and nothing is different
-afterwards: no order was journaled, and neither containers, rules, documents nor events have changed."""
+"""Every body and every query of every route, as the description has them, with one member at a time missing, null, of
+each wrong type, out of range, unknown or standing twice: it is refused, the refusal names that member, and nothing is
+different afterwards: no order was journaled, and neither containers, rules, documents nor events have changed. What
+the description gives as a query's value or default is taken."""
 import json
 import os
 import pathlib
 import sys
 import time
+import urllib.parse
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 import harness
@@ -113,6 +115,48 @@ def cases(forms, form):
         yield "unknown", json.dumps({**forms.least(form), "é" * 60: 1}), "é" * 47 + "?"
 
 
+def parameters(operation):
+    return [p for p in operation.get("parameters", []) if p["in"] == "query"]
+
+
+def bad_texts(schema):
+    """(what is wrong, text) of one parameter."""
+    if schema["type"] == "integer":
+        yield from ((f"{text!r} for a number", text) for text in ("banana", "", "1.5", " 1", "1 ", "1e1", "true"))
+        yield "too small", str(schema["minimum"] - 1)
+        yield "negative", "-1"
+        yield "too large", str(schema["maximum"] + 1)
+        yield "far too large", "9" * 30
+    elif schema["type"] == "boolean":
+        yield from ((f"{text!r} for a boolean", text) for text in ("banana", "", "1", "True", "yes"))
+    elif "enum" in schema:
+        yield from ((f"{text!r} for a word", text) for text in ("banana", "", schema["enum"][0].upper()))
+    else:
+        yield "too long", "a" * (schema["maxLength"] + 1)
+        yield "too short", "a" * (schema["minLength"] - 1)
+
+
+def queries(operation):
+    """(what is wrong, query, the parameter's name)"""
+    for p in parameters(operation):
+        name, schema = p["name"], p["schema"]
+        for what, text in bad_texts(schema):
+            yield what, urllib.parse.urlencode({name: text}), name
+        good = str(schema.get("default", schema.get("enum", ["1"])[0])).lower()
+        yield "twice", f"{name}={good}&{name}={good}", name
+        yield "unknown by another spelling", f"{name.upper()}={good}", name.upper()
+    yield "unknown", "banana=1", "banana"
+    yield "unknown, without a value", "banana", "banana"
+    yield "unknown", urllib.parse.urlencode({"é" * 60: 1}), "é" * 47 + "?"
+
+
+def good_queries(operation):
+    for p in parameters(operation):
+        schema = p["schema"]
+        for value in schema.get("enum", [schema["default"]] if "default" in schema else []):
+            yield f"{p['name']}={str(value).lower() if isinstance(value, bool) else value}"
+
+
 def picture(api, project, cid):
     """All that a body could have changed."""
     paths = [
@@ -142,13 +186,20 @@ def main():
         alias = api.do("POST", "/proxy/aliases", {"container_id": cid, "alias": "one-alias"})["id"]
         api.do("PUT", f"/containers/{cid}/env", {"K": "v"})
         api.do("POST", f"/containers/{cid}/firewall/ingress", {"action": "allow", "protocol": "tcp", "port": 80})
-        before, bad, n, routes, began = picture(api, project, cid), [], 0, 0, time.monotonic()
+        before, bad, n, asked, routes, began = picture(api, project, cid), [], 0, 0, 0, time.monotonic()
+
+        def refused(method, path, url, text, what, called):
+            headers = {"If-Match": "file:v0"} if "/proxy/" in path else {}
+            status, answer = api.ask_text(method.upper(), url, text, headers)
+            field = answer.get("data", {}).get("field", "") if answer else None
+            if status != 400 or field != called:
+                bad.append(f"{method.upper()} {path} {(text or url)[:100]}: {what} {called}: {status} "
+                           f"{answer.get('error')} {field!r} {answer.get('message')}")
+
         for path, methods in root["paths"].items():
             for method, operation in methods.items():
                 schema = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
                 form = forms.of(schema) if schema else {"properties": {}}
-                if method == "get" or schema == {"type": "object"}: # an envelope is judged as an order is
-                    continue
                 url = path.replace(
                     "{id}", project if path.startswith("/projects") else
                     harness.NODE_ID if path.startswith("/servers") else cid).replace("{share}",
@@ -156,23 +207,25 @@ def main():
                 for name, value in KEYS.items():
                     url = url.replace("{%s}" % name, value)
                 routes += 1
+                for what, query, called in queries(operation):
+                    asked += 1
+                    refused(method, path, f"{url}?{query}", None, what, called)
+                for query in good_queries(operation):
+                    status, _, answer = api.ask("GET", f"{url}?{query}")
+                    if status != 200:
+                        bad.append(f"GET {path}?{query}: {status} {answer.get('message')}")
+                if schema == {"type": "object"}: # an envelope is judged as an order is
+                    continue
                 for what, text, called in cases(forms, form):
-                    headers = {"If-Match": "file:v0"} if "/proxy/" in path else {}
-                    status, answer = api.ask_text(method.upper(), url, text, headers)
-                    field = answer.get("data", {}).get("field", "") if answer else None
                     n += 1
-                    if status != 400 or field != called:
-                        bad.append(
-                            f"{method.upper()} {path} {text[:100]}: {what} {called}: {status} {answer.get('error')} "
-                            f"{field!r} {answer.get('message')}"
-                        )
+                    refused(method, path, url, text, what, called)
         took = time.monotonic() - began
-        tap.ok(not bad, f"{n} bodies of {routes} routes are refused by the name of what is wrong with them",
+        tap.ok(not bad, f"{n} bodies and {asked} queries of {routes} routes are refused by what is wrong with them",
                f"{len(bad)} are not", *bad[:40])
         tap.ok(n > 1500, "thousands of them", n)
         after = picture(api, project, cid)
         tap.eq([p for p in before if before[p] != after[p]], [], "and nothing is different")
-        tap.figure(f"{n} wrong bodies of {routes} routes in {took:.1f} s")
+        tap.figure(f"{n} wrong bodies and {asked} wrong queries of {routes} routes in {took:.1f} s")
         for c in (cid, other):
             api.do("DELETE", f"/containers/{c}", {"force": True})
         tap.eq((node.leaks(), node.sanitizer_words()), ([], []), "nothing is left, sanitizers are silent")

@@ -165,38 +165,7 @@ def firewall(api, cid):
     api.do("POST", f"{path}/reset", {})
 
 
-def lists(api, project, cid):
-    _, _, answer = api.ask("GET", "/containers?limit=1&page=1")
-    tap.eq(answer["meta"], {"page": 1, "per_page": 1, "total": answer["data"]["pagination"]["total"]},
-           "lists carry meta, too")
-    for path in ("/containers", f"/projects/{project}/containers", "/events", f"/containers/{cid}/status-logs"):
-        refused(api, "GET", f"{path}?sort_order=banana", None, (400, "VALIDATION_ERROR", "sort_order"),
-                f"{path}: an order that is none")
-    for path in ("/storage/shares", "/storage/incoming", f"/containers/{cid}/storage/shares", "/proxy/aliases"):
-        refused(api, "GET", f"{path}?page=0", None, (400, "VALIDATION_ERROR", "page"), f"{path}: a page that is none")
-    for path in ("/projects", "/containers", f"/projects/{project}/containers", f"/containers/{cid}/status-logs",
-                 "/storage/shares", "/storage/incoming", f"/containers/{cid}/storage/shares",
-                 f"/containers/{cid}/storage/incoming", "/proxy/aliases", "/images/public", "/images/user", "/events",
-                 "/operations"):
-        refused(api, "GET", f"{path}?limit=1&banana=1", None, (400, "VALIDATION_ERROR", "banana"),
-                f"{path}: a parameter that there isn't")
-    tap.eq(
-        api.ask("GET", "/containers?realm_id=x&include_expired=true&runtime=true")[0], 200,
-        "those that are published pass")
-    other = api.do("POST", f"/projects/{project}/containers",
-                   {"image": harness.IMAGE, "name": "filtered", "start": False})["id"]
-    for label, target in (("a-label", {"target_container_id": cid}), ("b-label", {"target_project_id": project})):
-        made = api.do("POST", f"/containers/{other}/storage/shares",
-                      {"path": f"/{'etc' if label[0] == 'a' else 'bin'}", "label": label, **target})["id"]
-    api.do("PATCH", f"/containers/{other}/storage/shares/{made}", {"enabled": False})
-    for query, want in (("label=a-label", ["a-label"]), ("target_type=project", ["b-label"]),
-                        ("enabled=true", ["a-label"]), ("enabled=false", ["b-label"]),
-                        ("label=a-label&enabled=false", []), ("status=banana", []), ("include_expired=true",
-                                                                                     ["a-label", "b-label"])):
-        answer = api.ask("GET", f"/containers/{other}/storage/shares?{query}")[2]
-        tap.eq((sorted(s["label"] for s in answer["data"]["shares"]), answer["meta"]["total"]), (want, len(want)),
-               f"shares with {query}")
-    api.do("DELETE", f"/containers/{other}", {"force": True})
+def elsewhere(api, cid):
     tap.eq({api.ask(m, "/pools/" + "a" * 24, {})[0] for m in ("PUT", "PATCH")}, {501},
            "the control plane's, by both verbs")
     refused(api, "POST", f"/containers/{cid}/copy", {"target_project_id": "f" * 24},
@@ -252,7 +221,7 @@ def main():
         documents(api, project, cid)
         firewall(api, cid)
         history(api, cid)
-        lists(api, project, cid)
+        elsewhere(api, cid)
         limits(api, cid)
         names(api, project, cid)
         commands(api)
