@@ -190,7 +190,7 @@ int jsonx_bool(const json_t *obj, const char *key, bool required, bool *ret, enu
 
 static char *dump(const json_t *v, size_t flags)
 {
-	char *s = json_dumps(v, flags | JSON_COMPACT | JSON_ENCODE_ANY);
+	char *s = json_dumps(v, flags | JSON_COMPACT | JSON_ENCODE_ANY | JSONX_REALS);
 
 	if (!s)
 		abort();
@@ -249,6 +249,14 @@ json_t *jsonx_time(int64_t ms)
 
 	ident_time_format(ms, text);
 	return json_string(text);
+}
+
+json_t *jsonx_number(double value)
+{
+	bool is_whole = value >= -JSONX_WHOLE_MAX && value <= JSONX_WHOLE_MAX &&
+			(double)(json_int_t)value == value;
+
+	return is_whole ? json_integer((json_int_t)value) : json_real(value);
 }
 
 char *jsonx_dump(const json_t *v)

@@ -9,6 +9,7 @@
 #include "proto/err.h"
 
 #define JSONX_DEPTH_MAX 32
+#define JSONX_WHOLE_MAX 9007199254740991.0 /* what a double holds without a gap */
 
 /* Before anything else of jansson's, in every program that uses it: its allocations abort on
  * failure, as ours do. Most of its calls would tell of a failed one by what an absent member looks
@@ -61,6 +62,13 @@ json_t *jsonx_or_null(json_t *taken);
 
 /* Milliseconds since the epoch as RFC 3339 has them (proto/ident.h). */
 json_t *jsonx_time(int64_t ms);
+
+/* A flag for json_dumps(3): 0.2 is written as 0.2, not 0.20000000000000001. 15 digits are what
+ * every decimal number survives. */
+#define JSONX_REALS JSON_REAL_PRECISION(15)
+
+/* 2 where the value is whole, as people write it, else 0.5. */
+json_t *jsonx_number(double value);
 
 /* Compact text; the caller's. Aborts when out of memory. */
 char *jsonx_dump(const json_t *v);

@@ -79,8 +79,7 @@ static int pack_list(const json_t *list, size_t max, struct orderpack *pack, uin
 	if (!json_is_array(list) || n > max)
 		return -EBADMSG;
 	for (size_t i = 0; i < n; i++) {
-		_cleanup_(freep) char *text =
-			json_dumps(json_array_get(list, i), JSON_COMPACT | JSON_ENCODE_ANY);
+		_cleanup_(freep) char *text = jsonx_dump(json_array_get(list, i));
 
 		if (!text || orderpack_add(pack, text, strlen(text)) < 0)
 			return -EBADMSG;

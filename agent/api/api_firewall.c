@@ -31,6 +31,14 @@ static json_t *with_counters(
 	return rules;
 }
 
+/* To what no rule is for: a direction that has lost its last rule is closed still. */
+static bool is_closed(const struct agent *a, const struct container *c, enum fwdirection direction)
+{
+	_cleanup_json_ json_t *rules = fwlist_get(a->store, c->spec.id, direction);
+
+	return rules != NULL;
+}
+
 void api_firewall_rules(struct api_call *c)
 {
 	const struct container *found = api_container(c);
@@ -44,8 +52,10 @@ void api_firewall_rules(struct api_call *c)
 	n = json_array_size(ingress) + json_array_size(egress);
 	api_whole(c, n);
 	api_ok(c, 200, "firewall rules",
-		json_pack("{s:I, s:I, s:I, s:I, s:o, s:o}", "rule_count", (json_int_t)n,
-			"byte_count", (json_int_t)bytes, "max_rules", (json_int_t)FWLIST_RULES_MAX,
-			"max_bytes", (json_int_t)FWLIST_BYTES_MAX, "ingress", ingress, "egress",
-			egress));
+		json_pack("{s:I, s:I, s:I, s:I, s:o, s:o, s:{s:b, s:b}}", "rule_count",
+			(json_int_t)n, "byte_count", (json_int_t)bytes, "max_rules",
+			(json_int_t)FWLIST_RULES_MAX, "max_bytes", (json_int_t)FWLIST_BYTES_MAX,
+			"ingress", ingress, "egress", egress, "closed", "ingress",
+			is_closed(c->agent, found, FW_INGRESS), "egress",
+			is_closed(c->agent, found, FW_EGRESS)));
 }

@@ -16,7 +16,7 @@ static json_t *limits(const struct ctspec_limits *l)
 	json_t *v = json_object();
 
 	if (l->cpu_cores > 0)
-		(void)json_object_set_new(v, "cpu_cores", json_real(l->cpu_cores));
+		(void)json_object_set_new(v, "cpu_cores", jsonx_number(l->cpu_cores));
 	if (l->memory_bytes > 0)
 		(void)json_object_set_new(
 			v, "memory_bytes", json_integer((json_int_t)l->memory_bytes));

@@ -32,6 +32,8 @@ struct ctl_table;
 struct ctl {
 	/* options as given, NULL when not */
 	const char *socket, *config, *lines, *url, *token, *ca;
+	const char *output, *columns, *sort, *filter, *color; /* of what is shown */
+	bool watch, utc, iso;
 	const char *project, *name, *memory, *cpus, *pids, *timeout;
 	bool json, force, help, version, example, man, catalog, quiet, async, follow, no_start;
 	bool no_terminal;

@@ -509,9 +509,9 @@ json_t *stats_node(struct stats *s)
 	swap = (int64_t)(si.totalswap * si.mem_unit);
 	return json_pack("{s:I, s:I, s:{s:f, s:f, s:f}, s:{s:o}, s:o, s:o, s:o, s:o}", "uptime_s",
 		(json_int_t)si.uptime, "cores", (json_int_t)sysconf(_SC_NPROCESSORS_ONLN), "load",
-		"1", load[0], "5", load[1], "15", load[2], "cpu", "busy_pct", busy(s), "mem",
-		amount(total - available_memory(), total), "swap",
-		amount(swap - (int64_t)(si.freeswap * si.mem_unit), swap), "storage",
+		"1", rounded(load[0], 100), "5", rounded(load[1], 100), "15", rounded(load[2], 100),
+		"cpu", "busy_pct", busy(s), "mem", amount(total - available_memory(), total),
+		"swap", amount(swap - (int64_t)(si.freeswap * si.mem_unit), swap), "storage",
 		storage(s->agent), "agent", agent_json(s->agent));
 }
 

@@ -184,6 +184,24 @@ static void test_memory(void)
 	TAP_OK(WIFSIGNALED(status) || WEXITSTATUS(status) == 1, "which doesn't outlive it");
 }
 
+/* As people write them. */
+static void test_numbers(void)
+{
+	static const struct {
+		double value;
+		const char *text;
+	} numbers[] = { { 0.2, "0.2" }, { 2.4, "2.4" }, { 2, "2" }, { 0, "0" }, { -0.5, "-0.5" },
+		{ 0.1 + 0.2, "0.3" }, { 1e300, "1e300" },
+		{ 9007199254740991.0, "9007199254740991" } };
+
+	for (size_t i = 0; i < countof(numbers); i++) {
+		_cleanup_json_ json_t *v = jsonx_number(numbers[i].value);
+		_cleanup_(freep) char *text = jsonx_dump(v);
+
+		TAP_STREQ(text, numbers[i].text, "%s", numbers[i].text);
+	}
+}
+
 int main(void)
 {
 	_cleanup_(freep) char *one = NULL, *two = NULL, *plain = NULL;
@@ -201,5 +219,6 @@ int main(void)
 	TAP_STREQ(one, "{\"a\":2,\"b\":1}", "canonical");
 	TAP_STREQ(two, one, "whatever the order was");
 	TAP_STREQ(plain, "{\"b\":1,\"a\":2}", "plain keeps the order");
+	test_numbers();
 	return tap_done();
 }

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/ctl/ctl_words.h"
+
+char *ctl_words_network(const struct ctl *ctl, const json_t *v)
+{
+	const char *type = ctl_text_of(v, "type"), *status = ctl_text_of(v, "status");
+
+	(void)ctl;
+	if (!json_is_true(json_object_get(v, "configured")) || !type)
+		return xstrdup("direct: no mode is configured");
+	if (status && strcmp(status, "configured") == 0)
+		return xasprintf("%s, configured and not in force: network start", type);
+	return xasprintf("%s, %s", type, status ? status : "-");
+}
+
+bool ctl_words_is_closed(const json_t *v, const char *direction)
+{
+	return json_array_size(json_object_get(v, direction)) > 0 ||
+	       json_is_true(json_object_get(json_object_get(v, "closed"), direction));
+}
