@@ -8,7 +8,7 @@
  *
  * Forms nest, in objects and lists. A member may have two spellings: both at once must say the
  * same. What a value means (is there such a container?) isn't known here. */
-#include "agent/api/api_form.h"
+#include "agent/common/api_form.h"
 
 #include "proto/jsonx.h"
 #include "proto/opfield.h"
@@ -32,7 +32,7 @@ static const struct api_form_field fields[] = {
 #define F(form_, name_, types_, required_, min_, max_, words_, nested_, to_, how_)                 \
 	{ API_FORM_##form_, name_, types_, required_, min_, max_, words_, API_FORM_##nested_, to_, \
 		API_FORM_##how_ },
-#include "agent/api/api_bodies.def"
+#include "agent/common/api_bodies.def"
 #undef F
 };
 
