@@ -28,11 +28,26 @@ enum {
 
 enum { OPT, REQ };
 
+#define WORTH_SAYING 4294967296LL /* a bound above it is that of the format */
+
 static const struct api_form_field fields[] = {
 #define F(form_, name_, types_, required_, min_, max_, words_, nested_, to_, how_)                 \
 	{ API_FORM_##form_, name_, types_, required_, min_, max_, words_, API_FORM_##nested_, to_, \
 		API_FORM_##how_ },
+#define D(form_, name_, value_)
 #include "agent/common/api_bodies.def"
+#undef D
+#undef F
+};
+
+static const struct {
+	enum api_form form;
+	const char *name, *value;
+} defaults[] = {
+#define F(form_, name_, types_, required_, min_, max_, words_, nested_, to_, how_)
+#define D(form_, name_, value_) { API_FORM_##form_, name_, value_ },
+#include "agent/common/api_bodies.def"
+#undef D
 #undef F
 };
 
@@ -441,4 +456,52 @@ void api_form_name(enum api_form form, const json_t *body, struct err *err)
 		return;
 	whole = xasprintf("%s%s", name, message + strlen(was));
 	err_copy(err->message, sizeof(err->message), whole);
+}
+
+/* --- for people --- */
+
+const struct api_form_field *api_form_next(enum api_form form, const struct api_form_field *after)
+{
+	for (const struct api_form_field *f = after ? after + 1 : fields;
+		f < fields + countof(fields); f++)
+		if (f->form == form)
+			return f;
+	return NULL;
+}
+
+const char *api_form_default(const struct api_form_field *field)
+{
+	for (size_t i = 0; i < countof(defaults); i++)
+		if (defaults[i].form == field->form && strcmp(defaults[i].name, field->name) == 0)
+			return defaults[i].value;
+	return NULL;
+}
+
+const char *api_form_words(const struct api_form_field *field)
+{
+	return field->words ? field->words : field->types & B ? "true|false" : NULL;
+}
+
+void api_form_describe(const struct api_form_field *f, char *ret, size_t size)
+{
+	bool ranged = f->types & (I | N) && !(f->types & T);
+
+	if (api_form_words(f))
+		(void)snprintf(ret, size, "%s", api_form_words(f));
+	else if (ranged && f->max > WORTH_SAYING)
+		(void)snprintf(ret, size, "a number from %lld", (long long)f->min);
+	else if (ranged)
+		(void)snprintf(ret, size, "%lld to %lld", (long long)f->min, (long long)f->max);
+	else if (f->types & (O | M))
+		(void)snprintf(ret, size, "a JSON object");
+	else if (f->types & (LT | LO | LI))
+		(void)snprintf(ret, size, "a JSON list of %lld to %lld", (long long)f->min,
+			(long long)f->max);
+	else if (f->types & I)
+		(void)snprintf(ret, size, "a text or a number");
+	else if (f->min == f->max)
+		(void)snprintf(ret, size, "%lld characters", (long long)f->max);
+	else
+		(void)snprintf(ret, size, "a text of %lld to %lld characters", (long long)f->min,
+			(long long)f->max);
 }
