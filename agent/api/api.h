@@ -22,7 +22,7 @@
 
 #include <jansson.h>
 
-#include "agent/api/api_form.h"
+#include "agent/common/api_form.h"
 #include "agent/common/agent.h"
 #include "agent/engine/engine.h"
 #include "agent/state/desired.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/api/api_body.h"
 
-#include "agent/api/api_form.h"
+#include "agent/common/api_form.h"
 
 /* --- ops whose parameters have a shape of their own; each takes the members over --- */
 

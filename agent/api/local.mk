@@ -5,14 +5,11 @@ noinst_LIBRARIES += agent/api/libapi.a
 agent_api_libapi_a_SOURCES = \
 	agent/api/api.c agent/api/api.h \
 	agent/api/api_alias.c \
-	agent/api/api_bodies.def \
 	agent/api/api_body.c agent/api/api_body.h \
 	agent/api/api_container.c \
 	agent/api/api_env.c \
 	agent/api/api_event.c \
 	agent/api/api_firewall.c \
-	agent/api/api_form.c agent/api/api_form.h \
-	agent/api/api_queries.def \
 	agent/api/api_query.c agent/api/api_query.h \
 	agent/api/api_handlers.h \
 	agent/api/api_image.c \

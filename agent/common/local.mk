@@ -6,6 +6,9 @@ noinst_LIBRARIES += agent/common/libcommon.a
 agent_common_libcommon_a_SOURCES = \
 	agent/common/agent.c agent/common/agent.h \
 	agent/common/alive.c agent/common/alive.h \
+	agent/common/api_bodies.def \
+	agent/common/api_queries.def \
+	agent/common/api_form.c agent/common/api_form.h \
 	agent/common/backoff.c agent/common/backoff.h \
 	agent/common/cafile.c agent/common/cafile.h \
 	agent/common/conf.c agent/common/conf.h \

@@ -2,8 +2,9 @@
 /* agent/ctl: hoodyctl, what operators have in their hands.
  *
  * Here lie its commands, a file for each (ctl_*), their tables (ctl_table), and how things are
- * printed (ctl_text, ctl_out). It stands on agent/common and proto, and asks the agent by its
- * sockets; only doctor, keygen, enroll and config look at the host themselves.
+ * printed (ctl_text, ctl_out), and helped with (ctl_help, ctl_complete, ctl_keys). It stands on
+ * agent/common and proto, and asks the agent by its sockets; only doctor, keygen, enroll, config
+ * and snapshot diff look at the host themselves.
  *
  * This header is what all its commands share. One table of commands and one of options
  * (ctl_table.c); one file per command. A command prints what it has to say on stdout, its failure
@@ -25,21 +26,29 @@ enum ctl_exit {
 	CTL_CONFIG = 4,      /* the configuration is not valid */
 };
 
-#define CTL_ARGS_MAX 3
+#define CTL_ARGS_MAX  4
+#define CTL_WORDS_MAX 64
 
 struct ctl_table;
+
+/* The values of an option that may be given again. */
+struct ctl_words {
+	const char *at[CTL_WORDS_MAX];
+	size_t n;
+};
 
 struct ctl {
 	/* options as given, NULL when not */
 	const char *socket, *config, *lines, *url, *token, *ca;
 	const char *output, *columns, *sort, *filter, *color; /* of what is shown */
 	bool watch, utc, iso;
-	const char *project, *name, *memory, *cpus, *pids, *timeout;
+	const char *project, *name, *memory, *cpus, *pids, *timeout, *from;
+	struct ctl_words env;
 	bool json, force, help, version, example, man, catalog, quiet, async, follow, no_start;
 	bool no_terminal;
 	const char *command;            /* its full name */
 	const char *verb;               /* its last word */
-	const char *args[CTL_ARGS_MAX]; /* as many as the command has */
+	const char *args[CTL_ARGS_MAX]; /* as many as were given; the others NULL */
 	const char *const *rest;        /* the words behind them, when it takes any; or NULL */
 	bool colour;                    /* stdout is a terminal that wants it */
 	const struct ctl_table *table;  /* what there is to type */
@@ -55,6 +64,7 @@ enum ctl_exit ctl_config(const struct ctl *ctl, struct err *err);
 enum ctl_exit ctl_api_containers(const struct ctl *ctl, struct err *err);
 enum ctl_exit ctl_api_container(const struct ctl *ctl, struct err *err);
 enum ctl_exit ctl_api_create(const struct ctl *ctl, struct err *err);
+enum ctl_exit ctl_api_copy(const struct ctl *ctl, struct err *err);
 enum ctl_exit ctl_api_act(const struct ctl *ctl, struct err *err);
 enum ctl_exit ctl_api_logs(const struct ctl *ctl, struct err *err);
 enum ctl_exit ctl_api_projects(const struct ctl *ctl, struct err *err);
@@ -69,6 +79,11 @@ enum ctl_exit ctl_noun(const struct ctl *ctl, struct err *err);
 enum ctl_exit ctl_session_exec(const struct ctl *ctl, struct err *err);
 enum ctl_exit ctl_session_console(const struct ctl *ctl, struct err *err);
 enum ctl_exit ctl_complete(const struct ctl *ctl, struct err *err);
+enum ctl_exit ctl_complete_line(const struct ctl *ctl, struct err *err);
+enum ctl_exit ctl_cp(const struct ctl *ctl, struct err *err);
+enum ctl_exit ctl_diff(const struct ctl *ctl, struct err *err);
+enum ctl_exit ctl_firewall_rule(const struct ctl *ctl, struct err *err);
+enum ctl_exit ctl_firewall_move(const struct ctl *ctl, struct err *err);
 enum ctl_exit ctl_order_plan(const struct ctl *ctl, struct err *err);
 enum ctl_exit ctl_order_verify(const struct ctl *ctl, struct err *err);
 

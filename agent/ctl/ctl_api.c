@@ -3,6 +3,7 @@
 #include "agent/ctl/ctl_change.h"
 #include "agent/ctl/ctl_find.h"
 #include "agent/ctl/ctl_http.h"
+#include "agent/ctl/ctl_keys.h"
 #include "agent/ctl/ctl_out.h"
 #include "agent/ctl/ctl_views.h"
 #include "agent/ctl/ctl_text.h"
@@ -76,7 +77,7 @@ enum ctl_exit ctl_api_act(const struct ctl *ctl, struct err *err)
 	bool is_delete = strcmp(ctl->verb, "delete") == 0;
 	enum ctl_exit e;
 
-	if (!add_number(body, "timeout", ctl->timeout, err))
+	if (!add_number(body, "timeout_s", ctl->timeout, err))
 		return CTL_USAGE;
 	if (ctl->force)
 		(void)json_object_set_new(body, "force", json_true());
@@ -88,29 +89,138 @@ enum ctl_exit ctl_api_act(const struct ctl *ctl, struct err *err)
 	return ctl_change(ctl, is_delete ? "DELETE" : "POST", path, body, err);
 }
 
-enum ctl_exit ctl_api_create(const struct ctl *ctl, struct err *err)
+/* The one that is named, or the only one. */
+static enum ctl_exit project_of(const struct ctl *ctl, char **ret, struct err *err)
 {
-	_cleanup_(freep) char *path = NULL;
-	_cleanup_json_ json_t *body = json_object();
-	json_t *limits = json_object();
+	_cleanup_json_ json_t *all = NULL;
+	enum ctl_exit e;
 
-	(void)json_object_set_new(body, "limits", limits);
-	if (!ctl->project || !ident_is_id(ctl->project))
-		return err_set(err, -EINVAL, ERR_INVALID_PARAMS, "--project",
-			       "--project: want a project's id (hoodyctl project list)"),
+	if (ctl->project)
+		return ctl_find_project(ctl, ctl->project, ret, err);
+	e = ctl_http_list(ctl, "/projects", "projects", &all, err);
+	if (e != CTL_OK)
+		return e;
+	if (json_array_size(all) == 1) {
+		*ret = xstrdup(ctl_text_of(json_array_get(all, 0), "id"));
+		return CTL_OK;
+	}
+	(void)err_set(err, -EINVAL, ERR_INVALID_PARAMS, "--project", "%s",
+		json_array_size(all) ? "--project: which? (hoodyctl project list)"
+				     : "there is no project yet: hoodyctl project create ALIAS");
+	return CTL_USAGE;
+}
+
+static enum ctl_exit add_env(const struct ctl *ctl, json_t *body, struct err *err)
+{
+	json_t *vars = json_object();
+
+	for (size_t i = 0; i < ctl->env.n; i++) {
+		const char *word = ctl->env.at[i], *equals = strchr(word, '=');
+		_cleanup_(freep) char *key =
+			equals ? xasprintf("%.*s", (int)(equals - word), word) : NULL;
+
+		if (equals && equals > word &&
+			json_object_set_new(vars, key, json_string(equals + 1)) == 0)
+			continue;
+		json_decref(vars);
+		return err_set(err, -EINVAL, ERR_INVALID_PARAMS, "--env",
+			       "--env: \"%.60s\": want KEY=VALUE", word),
 		       CTL_USAGE;
-	if (!add_number(limits, "memory_bytes", ctl->memory, err) ||
-		!add_number(limits, "pids", ctl->pids, err) ||
-		!add_number(limits, "cpu_cores", ctl->cpus, err))
-		return CTL_USAGE;
-	if (json_object_size(limits) == 0)
-		(void)json_object_del(body, "limits");
-	(void)json_object_set_new(body, "image", json_string(ctl->args[0]));
-	if (ctl->name)
-		(void)json_object_set_new(body, "name", json_string(ctl->name));
+	}
+	if (json_object_size(vars) > 0)
+		return (void)json_object_set_new(body, "environment_vars", vars), CTL_OK;
+	json_decref(vars);
+	return CTL_OK;
+}
+
+static enum ctl_exit add_limits(const struct ctl *ctl, json_t *body, struct err *err)
+{
+	json_t *limits = json_object();
+	bool ok = add_number(limits, "memory_bytes", ctl->memory, err) &&
+		  add_number(limits, "pids", ctl->pids, err) &&
+		  add_number(limits, "cpu_cores", ctl->cpus, err);
+
+	if (ok && json_object_size(limits) > 0)
+		(void)json_object_set(body, "limits", limits);
+	json_decref(limits);
+	return ok ? CTL_OK : CTL_USAGE;
+}
+
+/* Of what both a new container and a copy have. */
+static void add_name(const struct ctl *ctl, const char *word, json_t *body)
+{
+	const char *name = ctl->name ? ctl->name : word;
+
+	if (name)
+		(void)json_object_set_new(body, "name", json_string(name));
 	if (ctl->no_start)
 		(void)json_object_set_new(body, "start", json_false());
-	path = xasprintf("/projects/%s/containers", ctl->project);
+}
+
+static enum ctl_exit copy(const struct ctl *ctl, const char *source, const char *snapshot,
+	const char *name, struct err *err)
+{
+	_cleanup_(freep) char *id = NULL, *path = NULL;
+	_cleanup_json_ json_t *body = json_object();
+	enum ctl_exit e;
+
+	if (!add_number(body, "timeout_s", ctl->timeout, err))
+		return CTL_USAGE;
+	add_name(ctl, name, body);
+	if (snapshot)
+		(void)json_object_set_new(body, "source_snapshot", json_string(snapshot));
+	e = ctl_keys_read(ctl, 0, NULL, body, err);
+	if (e == CTL_OK)
+		e = ctl_find(ctl, source, &id, err);
+	if (e != CTL_OK)
+		return e;
+	path = xasprintf("/containers/%s/copy", id);
+	return ctl_change(ctl, "POST", path, body, err);
+}
+
+enum ctl_exit ctl_api_copy(const struct ctl *ctl, struct err *err)
+{
+	return copy(ctl, ctl->args[0], ctl->from, ctl->args[1], err);
+}
+
+/* --from CONTAINER or CONTAINER/SNAPSHOT: the one argument is the name. */
+static enum ctl_exit create_from(const struct ctl *ctl, struct err *err)
+{
+	size_t len = strcspn(ctl->from, "/");
+	_cleanup_(freep) char *source = xasprintf("%.*s", (int)len, ctl->from);
+
+	if (ctl->args[1] || ctl->env.n > 0 || ctl->memory || ctl->cpus || ctl->pids || ctl->project)
+		return err_set(err, -EINVAL, ERR_INVALID_PARAMS, "--from",
+			       "a copy has its image, project, variables and limits of --from"),
+		       CTL_USAGE;
+	return copy(ctl, source, ctl->from[len] ? ctl->from + len + 1 : NULL, ctl->args[0], err);
+}
+
+enum ctl_exit ctl_api_create(const struct ctl *ctl, struct err *err)
+{
+	_cleanup_(freep) char *path = NULL, *project = NULL;
+	_cleanup_json_ json_t *body = json_object();
+	enum ctl_exit e;
+
+	if (ctl->from)
+		return create_from(ctl, err);
+	if (!ctl->args[0])
+		return err_set(err, -EINVAL, ERR_INVALID_PARAMS, NULL,
+			       "container create needs an IMAGE (builtin:busybox is always there), "
+			       "or --from"),
+		       CTL_USAGE;
+	(void)json_object_set_new(body, "image", json_string(ctl->args[0]));
+	add_name(ctl, ctl->args[1], body);
+	e = add_limits(ctl, body, err);
+	if (e == CTL_OK)
+		e = add_env(ctl, body, err);
+	if (e == CTL_OK)
+		e = ctl_keys_read(ctl, 0, NULL, body, err);
+	if (e == CTL_OK)
+		e = project_of(ctl, &project, err);
+	if (e != CTL_OK)
+		return e;
+	path = xasprintf("/projects/%s/containers", project);
 	return ctl_change(ctl, "POST", path, body, err);
 }
 

@@ -52,8 +52,9 @@ static enum ctl_exit tell_end(const struct ctl *ctl, const json_t *v, struct err
 		const char *message = json_string_value(ctl_value_at(v, "error.message")),
 			   *code = json_string_value(ctl_value_at(v, "error.code"));
 
-		(void)err_set(err, -EREMOTEIO, ERR_INTERNAL, NULL, "%s (%s)",
-			message ? message : "it did not succeed", code ? code : "no code");
+		(void)err_set(err, -EREMOTEIO, code ? err_from_wire(code) : ERR_INTERNAL, NULL,
+			"%s (%s)", message ? message : "it did not succeed",
+			code ? code : "no code");
 		return CTL_FAILED;
 	}
 	if (ctl->quiet)

@@ -57,6 +57,8 @@ enum ctl_exit ctl_config(const struct ctl *ctl, struct err *err)
 		return CTL_CONFIG;
 	if (ctl->json)
 		print_json(&c);
+	else if (strcmp(ctl->verb, "check") == 0)
+		printf("%s is good\n", path);
 	else
 		print_values(&c);
 	return CTL_OK;

@@ -2,6 +2,7 @@
 #include "agent/ctl/ctl_find.h"
 
 #include "agent/ctl/ctl_http.h"
+#include "agent/ctl/ctl_near.h"
 #include "proto/ident.h"
 #include "proto/jsonx.h"
 
@@ -9,11 +10,13 @@
 
 static bool fits(const json_t *c, const char *word, bool by_prefix)
 {
-	const char *id = ctl_text_of(c, "id"), *name = ctl_text_of(c, "name");
+	const char *id = ctl_text_of(c, "id"), *name = ctl_text_of(c, "name"),
+		   *alias = ctl_text_of(c, "alias");
 
 	if (by_prefix)
 		return id && strncmp(id, word, strlen(word)) == 0;
-	return (id && strcmp(id, word) == 0) || (name && strcmp(name, word) == 0);
+	return (id && strcmp(id, word) == 0) || (name && strcmp(name, word) == 0) ||
+	       (alias && strcmp(alias, word) == 0);
 }
 
 static enum ctl_exit choose(
@@ -46,18 +49,47 @@ static enum ctl_exit choose(
 	return CTL_OK;
 }
 
-enum ctl_exit ctl_find_container(const json_t *all, const char *word, char **ret, struct err *err)
+struct meaning {
+	char text[128];
+};
+
+/* ": is it web?", or nothing. */
+static struct meaning meant(const json_t *all, const char *word)
+{
+	struct meaning m = { "" };
+	struct ctl_near near = { .word = word };
+	json_t *c;
+	size_t i;
+
+	json_array_foreach((json_t *)all, i, c) {
+		const char *name = ctl_text_of(c, ctl_text_of(c, "name") ? "name" : "alias");
+
+		if (name)
+			ctl_near_try(&near, name);
+	}
+	if (near.best)
+		(void)snprintf(m.text, sizeof(m.text), ": is it %s?", near.best);
+	return m;
+}
+
+static enum ctl_exit find(const json_t *all, const char *what, enum errcode code, const char *word,
+	char **ret, struct err *err)
 {
 	enum ctl_exit e = choose(all, word, /* by_prefix= */ false, ret, err);
 
 	if (e == CTL_OK && !*ret && strlen(word) >= PREFIX_MIN)
 		e = choose(all, word, /* by_prefix= */ true, ret, err);
 	if (e == CTL_OK && !*ret) {
-		(void)err_set(err, -ENOENT, ERR_CONTAINER_NOT_FOUND, NULL,
-			"there is no container \"%s\" on this node (CONTAINER_NOT_FOUND)", word);
+		(void)err_set(err, -ENOENT, code, NULL, "there is no %s \"%s\" on this node%s (%s)",
+			what, word, meant(all, word).text, err_wire(code));
 		return CTL_FAILED;
 	}
 	return e;
+}
+
+enum ctl_exit ctl_find_container(const json_t *all, const char *word, char **ret, struct err *err)
+{
+	return find(all, "container", ERR_CONTAINER_NOT_FOUND, word, ret, err);
 }
 
 enum ctl_exit ctl_find(const struct ctl *ctl, const char *word, char **ret, struct err *err)
@@ -71,4 +103,17 @@ enum ctl_exit ctl_find(const struct ctl *ctl, const char *word, char **ret, stru
 	}
 	e = ctl_http_list(ctl, "/containers?include_deleting=true", "containers", &all, err);
 	return e == CTL_OK ? ctl_find_container(all, word, ret, err) : e;
+}
+
+enum ctl_exit ctl_find_project(const struct ctl *ctl, const char *word, char **ret, struct err *err)
+{
+	_cleanup_json_ json_t *all = NULL;
+	enum ctl_exit e;
+
+	if (ident_is_id(word)) {
+		*ret = xstrdup(word);
+		return CTL_OK;
+	}
+	e = ctl_http_list(ctl, "/projects", "projects", &all, err);
+	return e == CTL_OK ? find(all, "project", ERR_PROJECT_NOT_FOUND, word, ret, err) : e;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Which container does a word mean: an id, a name, or the beginning of an id that no other has? */
+/* Which container or project does a word mean: an id, a name, or the beginning of an id that no
+ * other has? */
 #pragma once
 
 #include "agent/ctl/ctl.h"
@@ -10,3 +11,7 @@ enum ctl_exit ctl_find_container(const json_t *all, const char *word, char **ret
 
 /* The same among the containers that the local API lists. An id is taken as it is. */
 enum ctl_exit ctl_find(const struct ctl *ctl, const char *word, char **ret, struct err *err);
+
+/* A project's id, alias, or the beginning of its id. */
+enum ctl_exit ctl_find_project(
+	const struct ctl *ctl, const char *word, char **ret, struct err *err);

@@ -139,7 +139,7 @@ static enum ctl_exit judge(long status, const struct text *t, json_t **ret_data,
 	}
 	code = ctl_text_of(v, "error");
 	message = ctl_text_of(v, "message");
-	(void)err_set(err, -EREMOTEIO, ERR_INTERNAL, NULL, "%s (%s)",
+	(void)err_set(err, -EREMOTEIO, code ? err_from_wire(code) : ERR_INTERNAL, NULL, "%s (%s)",
 		message ? message : "the agent refused", code ? code : "no code");
 	return CTL_FAILED;
 }

@@ -10,60 +10,14 @@
  * do, and how they reach the agent, isn't known here. */
 #include <stdarg.h>
 
+#include "agent/ctl/ctl_help.h"
+#include "agent/ctl/ctl_near.h"
 #include "agent/ctl/ctl_show.h"
 #include "agent/ctl/ctl_table.h"
 #include "agent/ctl/ctl_text.h"
 #include "proto/jsonx.h"
 
-/* --- help --- */
-
-static void print_options(FILE *f, unsigned bits, bool colour)
-{
-	_cleanup_(ctl_text_freep) struct ctl_text *t = ctl_text_new(NULL, 2);
-
-	for (size_t i = 0; i < ctl_table.n_options; i++) {
-		const struct ctl_option *o = &ctl_table.options[i];
-		char letter[8] = "    ";
-		_cleanup_(freep) char *form = NULL;
-
-		if (!(o->commands & bits))
-			continue;
-		if (o->letter)
-			(void)snprintf(letter, sizeof(letter), "-%c, ", o->letter);
-		form = xasprintf("  %s--%s%s%s", letter, o->name, o->argument ? " " : "",
-			o->argument ? o->argument : "");
-		ctl_text_cell(t, form, CTL_BOLD);
-		ctl_text_cell(t, o->help, CTL_PLAIN);
-	}
-	ctl_text_print(t, f, colour);
-}
-
-static void print_help(FILE *f, const struct ctl_command *c, bool colour)
-{
-	_cleanup_(ctl_text_freep) struct ctl_text *t = ctl_text_new(NULL, 2);
-
-	if (c) {
-		fprintf(f, "hoodyctl %s%s%s%s%s%s - %s\n\n%s%s", c->name, c->argument ? " " : "",
-			c->argument ? c->argument : "", c->rest ? " [" : "", c->rest ? c->rest : "",
-			c->rest ? "]" : "", c->summary, c->help, *c->help ? "\n" : "");
-		print_options(f, c->bit, colour);
-		return;
-	}
-	fprintf(f, "hoodyctl [OPTION...] COMMAND [OPTION...]\n\nCommands:\n");
-	for (size_t i = 0; i < ctl_table.n_commands; i++) {
-		_cleanup_(freep) char *name = xasprintf("  %s%s%s", ctl_table.commands[i].name,
-			ctl_table.commands[i].argument ? " " : "",
-			ctl_table.commands[i].argument ? ctl_table.commands[i].argument : "");
-
-		ctl_text_cell(t, name, CTL_BOLD);
-		ctl_text_cell(t, ctl_table.commands[i].summary, CTL_PLAIN);
-	}
-	ctl_text_print(t, f, colour);
-	fprintf(f, "\nOptions:\n");
-	print_options(f, CTL_ANY, colour);
-	fprintf(f, "\nExit codes: 0 done, 1 could not be done, 2 usage, 3 not reachable, 4 "
-		   "configuration not valid.\n");
-}
+#define CTL_NOUNS_MAX 128
 
 /* --- the command line --- */
 
@@ -73,6 +27,8 @@ struct args {
 	const char *noun; /* of a command whose verb is to come */
 	const struct ctl_command *command;
 	size_t n_arguments;
+	const char **rest; /* room for all words */
+	size_t n_rest;
 	unsigned given; /* bits of the commands that every given option suits */
 	const char *unsuited;
 };
@@ -86,7 +42,27 @@ static int complain(struct err *err, const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	return err_set(err, -EINVAL, ERR_INVALID_PARAMS, NULL, "%s; try hoodyctl --help", text);
+	return err_set(err, -EINVAL, ERR_INVALID_PARAMS, NULL, "%s", text);
+}
+
+/* Does it suit the command, if that has come? */
+static int hold_against(struct args *a, const struct ctl_option *o, struct err *err)
+{
+	if (a->command && !(o->commands & a->command->bit))
+		return complain(err, "--%s is no option of %s", o->name, a->command->name);
+	a->given &= o->commands;
+	if (o->commands != CTL_ANY)
+		a->unsuited = o->name;
+	return 0;
+}
+
+static int add_word(struct args *a, const struct ctl_option *o, struct ctl_words *words,
+	const char *value, struct err *err)
+{
+	if (words->n == CTL_WORDS_MAX)
+		return complain(err, "--%s: at most %d times", o->name, CTL_WORDS_MAX);
+	words->at[words->n++] = value;
+	return hold_against(a, o, err);
 }
 
 /* @value: what stands behind the option's name or letter in the same word, or NULL. */
@@ -101,16 +77,24 @@ static int set_option(
 		value = *a->next ? *a->next++ : NULL;
 	if (o->argument && !value)
 		return complain(err, "--%s needs a value: %s", o->name, o->argument);
+	if (o->many)
+		return add_word(a, o, (struct ctl_words *)(void *)field, value, err);
 	if (o->argument)
 		*(const char **)(void *)field = value;
 	else
 		*(bool *)field = true;
-	if (a->command && !(o->commands & a->command->bit))
-		return complain(err, "--%s is no option of %s", o->name, a->command->name);
-	a->given &= o->commands;
-	if (o->commands != CTL_ANY)
-		a->unsuited = o->name;
-	return 0;
+	return hold_against(a, o, err);
+}
+
+static int no_option(const char *word, size_t len, struct err *err)
+{
+	_cleanup_(freep) char *name = xasprintf("%.*s", (int)MIN_OF(len, 40u), word);
+	struct ctl_near near = { .word = name };
+
+	for (size_t i = 0; i < ctl_table.n_options; i++)
+		ctl_near_try(&near, ctl_table.options[i].name);
+	return complain(err, "there is no option --%s%s%s%s", name, near.best ? ": is it --" : "",
+		near.best ? near.best : "", near.best ? "?" : "");
 }
 
 static int parse_long(struct args *a, const char *word, struct err *err)
@@ -122,7 +106,7 @@ static int parse_long(struct args *a, const char *word, struct err *err)
 			strncmp(ctl_table.options[i].name, word, len) == 0)
 			return set_option(
 				a, &ctl_table.options[i], word[len] ? word + len + 1 : NULL, err);
-	return complain(err, "there is no option --%.*s", (int)MIN_OF(len, 40u), word);
+	return no_option(word, len, err);
 }
 
 static int parse_letters(struct args *a, const char *letters, struct err *err)
@@ -145,61 +129,165 @@ static int parse_letters(struct args *a, const char *letters, struct err *err)
 	return r;
 }
 
-/* How many arguments does it name? */
-static size_t count_arguments(const struct ctl_command *c)
+/* How many arguments does it name, and how many of them at least? */
+static size_t count_arguments(const struct ctl_command *c, bool needed)
 {
-	size_t n = c->argument != NULL;
+	size_t n = 0;
 
-	for (const char *at = c->argument; at && *at; at++)
-		n += *at == ' ';
+	for (const char *at = c->argument; at && *at; at += strspn(at, " ")) {
+		n += !needed || *at != '[';
+		at += strcspn(at, " ");
+	}
 	return n;
+}
+
+/* The words behind the last argument may be the command's own, whatever they look like. */
+static bool take_command(struct args *a)
+{
+	if (!a->command || !a->command->rest || strcmp(a->command->rest, "COMMAND...") != 0 ||
+		a->n_arguments < count_arguments(a->command, false))
+		return false;
+	if (*a->next && strcmp(*a->next, "--") == 0)
+		a->next++;
+	while (*a->next)
+		a->rest[a->n_rest++] = *a->next++;
+	return true;
+}
+
+static const struct ctl_command *find_command(const char *name)
+{
+	for (size_t i = 0; i < ctl_table.n_commands; i++)
+		if (strcmp(ctl_table.commands[i].name, name) == 0)
+			return &ctl_table.commands[i];
+	return NULL;
+}
+
+static int set_command(
+	struct args *a, const struct ctl_command *c, const char *word, struct err *err)
+{
+	a->command = c;
+	a->ctl->verb = word;
+	a->ctl->command = c->name;
+	if (!(a->given & c->bit))
+		return complain(err, "--%s is no option of %s", a->unsuited, c->name);
+	return 0;
 }
 
 static int take_argument(struct args *a, const char *word, struct err *err)
 {
-	if (a->n_arguments == count_arguments(a->command))
+	size_t needed = count_arguments(a->command, true),
+	       most = count_arguments(a->command, false);
+	bool is_key = a->command->rest && a->n_arguments >= needed && strchr(word, '=');
+	_cleanup_(freep) char *longer = xasprintf("%s %s", a->command->name, word);
+
+	if (a->n_arguments == 0 && !a->n_rest && find_command(longer)) /* config check */
+		return set_command(a, find_command(longer), word, err);
+	if (a->n_arguments < most && !is_key && !a->n_rest)
+		a->ctl->args[a->n_arguments++] = word;
+	else if (a->command->rest)
+		a->rest[a->n_rest++] = word;
+	else
 		return complain(err, "%s: what is \"%.40s\"?", a->command->name, word);
-	a->ctl->args[a->n_arguments++] = word;
 	return 0;
 }
 
-/* The words behind the last argument are the command's own, whatever they look like. */
-static bool take_rest(struct args *a)
+/* What other programs call it. */
+static const char *own_word(const char *word)
 {
-	if (!a->command || !a->command->rest || a->n_arguments < count_arguments(a->command) ||
-		(*a->next && strcmp(a->command->rest, "COMMAND...") != 0 && **a->next == '-'))
-		return false;
-	if (*a->next && strcmp(*a->next, "--") == 0)
-		a->next++;
-	a->ctl->rest = (const char *const *)a->next;
-	while (*a->next)
-		a->next++;
-	return true;
+	static const char *const others[][2] = { { "ls", "list" }, { "ps", "list" },
+		{ "rm", "delete" }, { "remove", "delete" }, { "destroy", "delete" },
+		{ "show", "info" }, { "describe", "info" }, { "get", "info" }, { "new", "create" },
+		{ "run", "create" }, { "launch", "create" }, { "add", "create" },
+		{ "kill", "force-stop" }, { "shell", "exec" }, { "attach", "exec" },
+		{ "freeze", "pause" }, { "thaw", "resume" } };
+
+	for (size_t i = 0; i < countof(others); i++)
+		if (strcmp(others[i][0], word) == 0)
+			return others[i][1];
+	return word;
+}
+
+static char *nearest_noun(const char *word)
+{
+	struct ctl_near near = { .word = word };
+	char *nouns[CTL_NOUNS_MAX];
+	size_t n = 0;
+	char *best;
+
+	for (size_t i = 0; i < ctl_table.n_commands && n < CTL_NOUNS_MAX; i++) {
+		const char *name = ctl_table.commands[i].name;
+
+		if (!strchr(name, ' '))
+			continue;
+		nouns[n] = xasprintf("%.*s", (int)strcspn(name, " "), name);
+		ctl_near_try(&near, nouns[n++]);
+	}
+	best = near.best ? xstrdup(near.best) : NULL;
+	while (n > 0)
+		free(nouns[--n]);
+	return best;
+}
+
+/* Behind a noun its verbs are near, without one nouns, whole commands and verbs of the first noun
+ * that has it. */
+static int no_command(const struct args *a, const char *word, struct err *err)
+{
+	struct ctl_near near = { .word = word }, meant = { .word = own_word(word) };
+	const char *noun = a->noun ? a->noun : "";
+	_cleanup_(freep) char *found = NULL;
+
+	for (size_t i = 0; i < ctl_table.n_commands; i++) {
+		const char *name = ctl_table.commands[i].name, *verb = strchr(name, ' ');
+		size_t len = strcspn(name, " ");
+
+		if (a->noun && verb && strlen(noun) == len && strncmp(name, noun, len) == 0) {
+			ctl_near_try(&near, verb + 1);
+			ctl_near_try(&meant, verb + 1);
+		} else if (!a->noun && verb && !found && strcmp(verb + 1, meant.word) == 0) {
+			found = xstrdup(name);
+		} else if (!a->noun && !verb) {
+			ctl_near_try(&near, name);
+			ctl_near_try(&meant, name);
+		}
+	}
+	if (meant.best && (!near.best || meant.distance < near.distance))
+		near.best = meant.best;
+	if (!a->noun && !found && !near.best)
+		found = nearest_noun(word);
+	if (!found && near.best)
+		found = xasprintf("%s%s%s", noun, *noun ? " " : "", near.best);
+	return complain(err, "there is no command %s%s%.60s%s%s%s", noun, *noun ? " " : "", word,
+		found ? ": is it " : "", found ? found : "", found ? "?" : "");
+}
+
+static bool is_noun(const char *word)
+{
+	size_t len = strlen(word);
+
+	for (size_t i = 0; i < ctl_table.n_commands; i++)
+		if (strncmp(ctl_table.commands[i].name, word, len) == 0 &&
+			ctl_table.commands[i].name[len] == ' ')
+			return true;
+	return false;
 }
 
 /* One word, or the noun and then the verb: "container" alone is none yet. */
 static int parse_command(struct args *a, const char *word, struct err *err)
 {
 	_cleanup_(freep) char *full = a->noun ? xasprintf("%s %s", a->noun, word) : xstrdup(word);
-	size_t len = strlen(full);
+	const struct ctl_command *c = a->command ? NULL : find_command(full);
 
 	if (a->command)
 		return take_argument(a, word, err);
-	for (size_t i = 0; i < ctl_table.n_commands; i++) {
-		if (strcmp(ctl_table.commands[i].name, full) == 0)
-			a->command = &ctl_table.commands[i];
-		else if (strncmp(ctl_table.commands[i].name, full, len) == 0 &&
-			 ctl_table.commands[i].name[len] == ' ')
-			a->noun = word;
-	}
-	if (!a->command && a->noun == word)
+	if (c)
+		return set_command(a, c, word, err);
+	if (!a->noun && strcmp(word, "help") == 0) {
+		a->ctl->help = true;
 		return 0;
-	if (!a->command)
-		return complain(err, "there is no command %.60s", full);
-	a->ctl->verb = word;
-	a->ctl->command = a->command->name;
-	if (!(a->given & a->command->bit))
-		return complain(err, "--%s is no option of %s", a->unsuited, a->command->name);
+	}
+	if (a->noun || !is_noun(word))
+		return no_command(a, word, err);
+	a->noun = word;
 	return 0;
 }
 
@@ -209,48 +297,70 @@ static int check_whole(const struct args *a, struct err *err)
 		return 0;
 	if (!a->command && a->noun)
 		return complain(err, "%s what?", a->noun);
-	if (a->command && a->n_arguments < count_arguments(a->command))
+	if (a->command && a->n_arguments < count_arguments(a->command, true))
 		return complain(err, "%s needs a %s", a->command->name, a->command->argument);
 	return 0;
 }
 
 static int parse(struct args *a, struct err *err)
 {
+	bool only_words = false; /* behind -- */
 	int r = 0;
 
-	while (r == 0 && *a->next && !take_rest(a)) {
+	while (r == 0 && *a->next && !take_command(a)) {
 		const char *word = *a->next++;
 
-		if (word[0] == '-' && word[1] == '-')
+		if (strcmp(word, "--") == 0)
+			only_words = true;
+		else if (word[0] == '-' && word[1] == '-' && !only_words)
 			r = parse_long(a, word + 2, err);
-		else if (word[0] == '-' && word[1])
+		else if (word[0] == '-' && word[1] && !only_words)
 			r = parse_letters(a, word + 1, err);
 		else
 			r = parse_command(a, word, err);
 	}
-	return r < 0 ? r : check_whole(a, err);
+	if (r >= 0)
+		r = check_whole(a, err);
+	if (a->n_rest > 0)
+		a->ctl->rest = a->rest;
+	return r;
 }
 
 /* A session's code is its command's, which has said itself what there was to say. */
-static enum ctl_exit fail(enum ctl_exit code, struct err *err)
+static enum ctl_exit fail(const struct args *a, enum ctl_exit code, struct err *err)
 {
+	_cleanup_(freep) char *hint = ctl_help_hint(a->ctl, a->command, a->noun, code, err->code);
+
 	if (!err->message[0])
 		return code;
 	err_clean(err->message);
-	fprintf(stderr, "hoodyctl: %s\n", err->message);
+	err_clean(hint);
+	fprintf(stderr, "hoodyctl: %s\ntry: %s\n", err->message, hint);
 	return code;
 }
 
-static enum ctl_exit run(const struct ctl *ctl, const struct ctl_command *command, struct err *err)
+static void help(const struct args *a)
 {
+	if (a->command)
+		ctl_help_command(stdout, a->command, a->ctl->colour);
+	else if (a->noun)
+		ctl_help_noun(stdout, a->noun, a->ctl->colour);
+	else
+		ctl_help_all(stdout, a->ctl->colour);
+}
+
+static enum ctl_exit run(const struct args *a, struct err *err)
+{
+	const struct ctl *ctl = a->ctl;
 	enum ctl_exit e = CTL_OK;
 
 	if (ctl->version)
 		puts("hoodyctl " PACKAGE_VERSION);
 	else if (ctl->help)
-		print_help(stdout, command, ctl->colour);
+		help(a);
 	else
-		e = ctl->watch ? ctl_show_watched(ctl, command->run, err) : command->run(ctl, err);
+		e = ctl->watch ? ctl_show_watched(ctl, a->command->run, err)
+			       : a->command->run(ctl, err);
 	if (e == CTL_OK && (fflush(stdout) != 0 || ferror(stdout))) {
 		(void)err_set(err, -EIO, ERR_INTERNAL, NULL, "can't write the output");
 		e = CTL_FAILED;
@@ -261,18 +371,19 @@ static enum ctl_exit run(const struct ctl *ctl, const struct ctl_command *comman
 int main(int argc, char **argv)
 {
 	struct ctl ctl = { .table = &ctl_table };
-	struct args a = { .next = argv + (argc > 0), .ctl = &ctl, .given = CTL_ANY };
+	_cleanup_(freep) const char **rest = xcalloc((size_t)argc + 1, sizeof(*rest));
+	struct args a = { .next = argv + (argc > 0), .ctl = &ctl, .given = CTL_ANY, .rest = rest };
 	struct err err = { 0 };
 	enum ctl_exit e;
 
 	jsonx_init();
 	if (parse(&a, &err) < 0)
-		return fail(CTL_USAGE, &err);
+		return fail(&a, CTL_USAGE, &err);
 	if (!a.command && !ctl.help && !ctl.version) {
-		print_help(stderr, NULL, false);
+		ctl_help_overview(stderr, false);
 		return CTL_USAGE;
 	}
 	ctl.colour = ctl_text_wants_colour(STDOUT_FILENO, ctl.color);
-	e = run(&ctl, a.command, &err);
-	return e == CTL_OK ? CTL_OK : fail(e, &err);
+	e = run(&a, &err);
+	return e == CTL_OK ? CTL_OK : fail(&a, e, &err);
 }

@@ -6,6 +6,7 @@
 #include "agent/ctl/ctl_change.h"
 #include "agent/ctl/ctl_find.h"
 #include "agent/ctl/ctl_http.h"
+#include "agent/ctl/ctl_keys.h"
 #include "agent/ctl/ctl_views.h"
 #include "proto/jsonx.h"
 
@@ -15,12 +16,13 @@ struct noun {
 	const char *path; /* {c}: the first argument, a container; {0}, {1}, {2}: an argument */
 	enum { LIST, OBJECT, CHANGE } form;
 	const char *list; /* the list's member */
-	bool texts;       /* values are texts, whatever they look like */
+	const char *name; /* the member that the second argument is; or NULL */
 };
 
 static const struct noun nouns[] = {
+	{ "container update", "PATCH", "/containers/{c}", CHANGE },
 	{ "snapshot list", "GET", "/containers/{c}/snapshots", LIST, "snapshots" },
-	{ "snapshot create", "POST", "/containers/{c}/snapshots", CHANGE },
+	{ "snapshot create", "POST", "/containers/{c}/snapshots", CHANGE, .name = "alias" },
 	{ "snapshot restore", "PATCH", "/containers/{c}/snapshots/{1}", CHANGE },
 	{ "snapshot alias", "PATCH", "/containers/{c}/snapshots/{1}/alias", CHANGE },
 	{ "snapshot delete", "DELETE", "/containers/{c}/snapshots/{1}", CHANGE },
@@ -41,7 +43,7 @@ static const struct noun nouns[] = {
 	{ "share mount", "PATCH", "/containers/{c}/storage/incoming/{1}/mount", CHANGE },
 	{ "share delete", "DELETE", "/storage/shares/{0}", CHANGE },
 	{ "env list", "GET", "/containers/{c}/env", OBJECT },
-	{ "env set", "PATCH", "/containers/{c}/env", CHANGE, .texts = true },
+	{ "env set", "PATCH", "/containers/{c}/env", CHANGE },
 	{ "env unset", "DELETE", "/containers/{c}/env/{1}", CHANGE },
 	{ "image list", "GET", "/images/public", LIST, "images" },
 	{ "image info", "GET", "/images/public/{0}", OBJECT },
@@ -87,34 +89,36 @@ static enum ctl_exit fill_path(
 	return CTL_OK;
 }
 
-/* A number, true, a list or an object as JSON has them; else a text. */
-static json_t *value_of(const char *text, bool as_text)
+/* "ingress" or "egress", where the command has a direction. */
+static enum ctl_exit direction_of(const struct ctl *ctl, const char **ret, struct err *err)
 {
-	json_t *v =
-		as_text ? NULL : json_loads(text, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, NULL);
+	const struct ctl_keys *k = ctl_keys_of(ctl->command);
 
-	return v ? v : json_string(text);
+	*ret = NULL;
+	if (!k || !k->egress)
+		return CTL_OK;
+	*ret = ctl->args[1];
+	if (strcmp(*ret, "ingress") == 0 || strcmp(*ret, "egress") == 0)
+		return CTL_OK;
+	(void)err_set(err, -EINVAL, ERR_INVALID_PARAMS, NULL,
+		"\"%.60s\" is no direction: want ingress or egress", *ret);
+	return CTL_USAGE;
 }
 
+/* A word behind the container is the name, as people say it. */
 static enum ctl_exit read_body(
-	const struct ctl *ctl, const struct noun *n, json_t **ret, struct err *err)
+	const struct ctl *ctl, const char *name, json_t **ret, struct err *err)
 {
 	_cleanup_json_ json_t *body = json_object();
+	const char *direction;
+	enum ctl_exit e = direction_of(ctl, &direction, err);
 
-	for (const char *const *word = ctl->rest; word && *word; word++) {
-		const char *equals = strchr(*word, '=');
-		_cleanup_(freep) char *key =
-			equals ? xasprintf("%.*s", (int)(equals - *word), *word) : NULL;
-
-		if (!equals || equals == *word ||
-			json_object_set_new(body, key, value_of(equals + 1, n->texts)) < 0) {
-			(void)err_set(err, -EINVAL, ERR_INVALID_PARAMS, NULL,
-				"\"%.60s\": want KEY=VALUE in UTF-8, in the API's words", *word);
-			return CTL_USAGE;
-		}
-	}
+	if (name && ctl->args[1])
+		(void)json_object_set_new(body, name, json_string(ctl->args[1]));
+	if (e == CTL_OK)
+		e = ctl_keys_read(ctl, 0, direction, body, err);
 	*ret = TAKE(body);
-	return CTL_OK;
+	return e;
 }
 
 static const struct noun *find(const char *command)
@@ -130,7 +134,7 @@ enum ctl_exit ctl_noun(const struct ctl *ctl, struct err *err)
 	const struct noun *n = find(ctl->command);
 	_cleanup_(freep) char *path = NULL;
 	_cleanup_json_ json_t *body = NULL;
-	enum ctl_exit e = read_body(ctl, n, &body, err);
+	enum ctl_exit e = read_body(ctl, n->name, &body, err);
 
 	if (e == CTL_OK)
 		e = fill_path(ctl, n->path, &path, err);

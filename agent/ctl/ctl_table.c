@@ -21,17 +21,28 @@ enum command_bit {
 	CONSOLE = 131072,
 	TOP = 262144,
 	DOCTOR = 524288,
-	API = CHANGE | LIST | SHOW | CREATE | ACT | DELETE | LOGS | EVENTS | MAKE,
+	COPY = 1048576,
+	API = CHANGE | LIST | SHOW | CREATE | COPY | ACT | DELETE | LOGS | EVENTS | MAKE,
 	COMPLETION = 16384,
+	INSIDE = 2097152,
+	CONFIG_CHECK = 4194304,
 };
 
+#define INSIDE_GROUP "inside"
+#define HOST_GROUP   "host"
+#define SETUP_GROUP  "set-up"
+
 static const struct ctl_command commands[] = {
-#define PARAMS    "KEY=VALUE: the public API's words; VALUE is JSON, or a text.\n"
+#define PARAMS    "VALUE is JSON, or a text.\n"
 #define CONTAINER "A container goes by its id, its name, or the first characters of its id.\n"
 	{ "container list", LIST, ctl_api_containers, "list the containers of this node", "" },
 	{ "container info", SHOW, ctl_api_container, "show a container", CONTAINER, "CONTAINER" },
-	{ "container create", CREATE, ctl_api_create, "make a container and start it", "",
-		"IMAGE" },
+	{ "container create", CREATE, ctl_api_create, "make a container and start it",
+		"Of an image, or with --from as a copy of a container or of its snapshot: then the "
+		"first word is its name.\n",
+		"[IMAGE] [NAME]", "KEY=VALUE..." },
+	{ "container update", CHANGE, ctl_noun, "change a container", CONTAINER PARAMS, "CONTAINER",
+		"KEY=VALUE..." },
 	{ "container start", ACT, ctl_api_act, "start a container", CONTAINER, "CONTAINER" },
 	{ "container stop", ACT, ctl_api_act, "ask a container to end", CONTAINER, "CONTAINER" },
 	{ "container force-stop", ACT, ctl_api_act, "end a container", CONTAINER, "CONTAINER" },
@@ -39,7 +50,8 @@ static const struct ctl_command commands[] = {
 		"CONTAINER" },
 	{ "container pause", ACT, ctl_api_act, "freeze a container", CONTAINER, "CONTAINER" },
 	{ "container resume", ACT, ctl_api_act, "thaw a container", CONTAINER, "CONTAINER" },
-	{ "container copy", ACT, ctl_api_act, "copy a container", CONTAINER, "CONTAINER" },
+	{ "container copy", COPY, ctl_api_copy, "copy a container", CONTAINER, "CONTAINER [NAME]",
+		"KEY=VALUE..." },
 	{ "container sync", ACT, ctl_api_act, "bring a copy up to date", CONTAINER, "CONTAINER" },
 	{ "container delete", DELETE, ctl_api_act, "delete a container", CONTAINER, "CONTAINER" },
 	{ "container logs", LOGS, ctl_api_logs, "show what a container has been through", CONTAINER,
@@ -48,19 +60,45 @@ static const struct ctl_command commands[] = {
 		"As the container's root; in a terminal of its own when standard input and output "
 		"are terminals.\nExits with the command's exit code, 128 + n when signal n ended "
 		"it; 126 and 127 as a shell does.\n",
-		"CONTAINER", "COMMAND..." },
+		"CONTAINER", "COMMAND...", INSIDE_GROUP },
 	{ "console", CONSOLE, ctl_session_console, "the container's console; Ctrl-] leaves it",
-		CONTAINER, "CONTAINER" },
+		CONTAINER, "CONTAINER", .group = INSIDE_GROUP },
+	{ "cp", INSIDE, ctl_cp, "copy a file into or out of a container that runs",
+		"One of the two is CONTAINER:PATH, the other a file of this host, a directory that "
+		"the file goes into, or - for standard input and output.\n",
+		"SOURCE TARGET", .group = INSIDE_GROUP },
+	{ "logs", LOGS, ctl_api_logs, "show what a container has been through", CONTAINER,
+		"CONTAINER", .group = INSIDE_GROUP },
 	{ "snapshot list", LIST, ctl_noun, "list a container's snapshots", CONTAINER, "CONTAINER" },
-	{ "snapshot create", CHANGE, ctl_noun, "make a snapshot", CONTAINER PARAMS, "CONTAINER",
-		"KEY=VALUE..." },
+	{ "snapshot create", CHANGE, ctl_noun, "make a snapshot", CONTAINER PARAMS,
+		"CONTAINER [NAME]", "KEY=VALUE..." },
 	{ "snapshot restore", CHANGE, ctl_noun, "bring a container back to a snapshot", CONTAINER,
 		"CONTAINER SNAPSHOT" },
 	{ "snapshot alias", CHANGE, ctl_noun, "rename a snapshot for people", CONTAINER PARAMS,
 		"CONTAINER SNAPSHOT", "KEY=VALUE..." },
 	{ "snapshot delete", CHANGE, ctl_noun, "delete a snapshot", CONTAINER,
 		"CONTAINER SNAPSHOT" },
+	{ "snapshot diff", SHOW, ctl_diff, "show what has changed since a snapshot",
+		"Compares the two trees in the pool, for which one must be root: A is new, D is "
+		"gone, M has changed, and what of it. A file's content has changed when its size "
+		"or its time has.\n" CONTAINER,
+		"CONTAINER SNAPSHOT" },
 	{ "firewall list", SHOW, ctl_noun, "show a container's rules", CONTAINER, "CONTAINER" },
+#define RULE                                                                                     \
+	"WHAT is a port and a protocol (443/tcp, 53/udp, 8000-8100), or a protocol alone (tcp, " \
+	"udp, icmp4). \"from\" and an address or a network is a rule for what comes in, \"to\" " \
+	"one for what goes out; without either it is for what comes in, from anybody. A new "    \
+	"rule is the last one; the first that fits decides.\n" CONTAINER
+#define RULE_REST "from ADDRESS | to ADDRESS] [KEY=VALUE..."
+	{ "firewall allow", CHANGE, ctl_firewall_rule, "let something in or out", RULE,
+		"CONTAINER WHAT", RULE_REST },
+	{ "firewall drop", CHANGE, ctl_firewall_rule, "drop something that comes in or goes out",
+		RULE, "CONTAINER WHAT", RULE_REST },
+	{ "firewall reject", CHANGE, ctl_firewall_rule, "the same, and say so to who sent it", RULE,
+		"CONTAINER WHAT", RULE_REST },
+	{ "firewall move", CHANGE, ctl_firewall_move, "give a rule another place in the order",
+		"Places are counted from 1, as firewall list shows them.\n" CONTAINER,
+		"CONTAINER DIRECTION FROM TO" },
 	{ "firewall add", CHANGE, ctl_noun, "add a rule for ingress or egress", CONTAINER PARAMS,
 		"CONTAINER DIRECTION", "KEY=VALUE..." },
 	{ "firewall toggle", CHANGE, ctl_noun, "enable or disable a rule", CONTAINER PARAMS,
@@ -95,14 +133,16 @@ static const struct ctl_command commands[] = {
 	{ "image list", LIST, ctl_noun, "list the images of this node", "" },
 	{ "image info", SHOW, ctl_noun, "show an image", "", "IMAGE" },
 	{ "image pull", CHANGE, ctl_noun, "pull an image", PARAMS, "IMAGE", "KEY=VALUE..." },
-	{ "image remove", CHANGE, ctl_noun, "remove an image", PARAMS, "IMAGE" },
-	{ "stats", SHOW, ctl_noun, "show what a container uses", CONTAINER, "CONTAINER" },
+	{ "image remove", CHANGE, ctl_noun, "remove an image", "", "IMAGE" },
+	{ "stats", SHOW, ctl_noun, "show what a container uses", CONTAINER, "CONTAINER",
+		.group = INSIDE_GROUP },
 	{ "top", TOP, ctl_top, "show what all containers use, live",
 		"Keys: q quits, / filters by name, id or state, c m M p r t R W d n sort. Without "
 		"a "
-		"terminal one table\nis printed.\n" },
+		"terminal one table\nis printed.\n",
+		.group = HOST_GROUP },
 	{ "doctor", DOCTOR, ctl_doctor, "is this host fit for the agent? How is it mended?",
-		"Changes nothing. Exits with 1 when a fault is found.\n" },
+		"Changes nothing. Exits with 1 when a fault is found.\n", .group = HOST_GROUP },
 	{ "node commands", LIST, ctl_noun, "list what may be run on the host", "" },
 	{ "node info", STATUS, ctl_status, "show the agent, its orders, and its containers", "" },
 	{ "project list", LIST, ctl_api_projects, "list projects", "" },
@@ -112,7 +152,8 @@ static const struct ctl_command commands[] = {
 	{ "operation info", SHOW, ctl_api_operation, "show an operation", "", "OPERATION" },
 	{ "operation follow", SHOW, ctl_api_follow, "wait for an operation's end", "",
 		"OPERATION" },
-	{ "events", EVENTS, ctl_api_events, "show what happened, or happens", "" },
+	{ "events", EVENTS, ctl_api_events, "show what happened, or happens", "",
+		.group = HOST_GROUP },
 	{ "order plan", MAKE, ctl_order_plan, "what would this signed order do here?",
 		"Asks the agent, which judges it and lists its steps, and does nothing.\n",
 		"FILE" },
@@ -120,36 +161,49 @@ static const struct ctl_command commands[] = {
 		"Reads a DSSE envelope, judges it as the agent would, and changes nothing.\n",
 		"FILE" },
 	{ "completion", COMPLETION, ctl_complete, "print the completions of a shell",
-		"bash, zsh or fish: source <(hoodyctl completion bash)\n", "SHELL" },
-	{ "status", STATUS, ctl_status, "show the agent, its orders, and its containers", "" },
+		"bash, zsh or fish: source <(hoodyctl completion bash)\n", "SHELL",
+		.group = SETUP_GROUP },
+	{ "complete", COMPLETION, ctl_complete_line, "what a shell may offer behind a line", "",
+		"LINE", .group = "" },
+	{ "status", STATUS, ctl_status, "show the agent, its orders, and its containers", "",
+		.group = HOST_GROUP },
 	{ "orders", ORDERS, ctl_orders, "show the last orders and what became of them",
-		"The newest order stands last.\n" },
+		"The newest order stands last.\n", .group = HOST_GROUP },
 	{ "keygen", KEYGEN, ctl_keygen, "show the node's public key; make the key if there is none",
-		"The secret half stays in node.key in the state directory.\n" },
+		"The secret half stays in node.key in the state directory.\n",
+		.group = SETUP_GROUP },
 	{ "enroll", ENROLL, ctl_enroll, "make this host a node of a control API",
 		"Sends the node's public key, and writes the token, the trusted keys and a drop-in "
-		"of the configuration.\n" },
-	{ "config", CONFIG, ctl_config, "check the configuration and show it with its defaults",
-		"" },
+		"of the configuration.\n",
+		.group = SETUP_GROUP },
+	{ "config", CONFIG, ctl_config, "check the configuration and show it with its defaults", "",
+		.group = SETUP_GROUP },
+	{ "config check", CONFIG_CHECK, ctl_config, "only check it", "", .group = SETUP_GROUP },
 };
 
 #define SHOWN (LIST | LOGS | EVENTS | ORDERS)
 static const struct ctl_option options[] = {
 #define AT(member) offsetof(struct ctl, member)
-	{ "socket", 's', "PATH", AT(socket), STATUS | ORDERS | EXEC | CONSOLE | TOP | DOCTOR | API,
+	{ "socket", 's', "PATH", AT(socket),
+		STATUS | ORDERS | EXEC | CONSOLE | INSIDE | TOP | DOCTOR | COMPLETION | API,
 		"the agent's socket (default: Local.Socket; status and orders: agent.sock in "
 		"Node.RuntimeDirectory)" },
 	{ "quiet", 'q', NULL, AT(quiet), API, "print ids only" },
-	{ "async", 0, NULL, AT(async), CHANGE | CREATE | ACT | DELETE,
+	{ "async", 0, NULL, AT(async), CHANGE | CREATE | COPY | ACT | DELETE,
 		"print the operation's id and don't wait for its end" },
 	{ "follow", 'f', NULL, AT(follow), LOGS | EVENTS, "go on with what happens" },
-	{ "timeout", 't', "SECONDS", AT(timeout), ACT, "how long it may take, 1 to 600" },
-	{ "project", 'p', "ID", AT(project), CREATE, "the project that it belongs to" },
-	{ "name", 0, "NAME", AT(name), CREATE, "its name" },
+	{ "timeout", 't', "SECONDS", AT(timeout), ACT | COPY | DELETE,
+		"how long it may take, 1 to 600" },
+	{ "project", 'p', "ID", AT(project), CREATE,
+		"the project that it belongs to, by id or alias (default: the only one)" },
+	{ "name", 0, "NAME", AT(name), CREATE | COPY, "its name" },
+	{ "from", 0, "SOURCE", AT(from), CREATE | COPY,
+		"copy: the snapshot to copy; create: CONTAINER or CONTAINER/SNAPSHOT" },
+	{ "env", 'e', "KEY=VALUE", AT(env), CREATE, "an environment variable of it", .many = true },
 	{ "memory", 0, "SIZE", AT(memory), CREATE, "limit of memory; suffixes K, M, G" },
 	{ "cpus", 0, "N", AT(cpus), CREATE, "limit of processor time, in cores" },
 	{ "pids", 0, "N", AT(pids), CREATE, "limit of processes" },
-	{ "no-start", 0, NULL, AT(no_start), CREATE, "don't start it" },
+	{ "no-start", 0, NULL, AT(no_start), CREATE | COPY, "don't start it" },
 	{ "config", 'c', "FILE", AT(config), CTL_ANY,
 		"the configuration (default: " CONF_PATH_DEFAULT ")" },
 	{ "lines", 'n', "N", AT(lines), ORDERS, "how many, 1 to 1000 (default: 20)" },

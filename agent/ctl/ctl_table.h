@@ -10,8 +10,11 @@ struct ctl_command {
 	unsigned bit;
 	enum ctl_exit (*run)(const struct ctl *ctl, struct err *err);
 	const char *summary, *help;
-	const char *argument; /* names of its arguments, a space between; NULL: it takes none */
-	const char *rest;     /* what may stand behind them: COMMAND, KEY=VALUE; NULL: nothing */
+	/* Names of its arguments, a space between, in brackets those that may be left out; NULL: it
+	 * takes none. */
+	const char *argument;
+	const char *rest;  /* what may stand behind them: COMMAND, KEY=VALUE; NULL: nothing */
+	const char *group; /* what help puts it under; NULL: its noun. Empty: it isn't shown */
 };
 
 #define CTL_ANY 0xffffffffu /* all of the commands' bits */
@@ -20,9 +23,10 @@ struct ctl_option {
 	const char *name;
 	char letter;
 	const char *argument; /* NULL: it is a switch */
-	size_t offset;        /* in struct ctl, of a const char * or a bool */
+	size_t offset;        /* in struct ctl: of a const char *, a bool, or a struct ctl_words */
 	unsigned commands;
 	const char *help;
+	bool many; /* may be given again and again */
 };
 
 struct ctl_table {

@@ -77,6 +77,26 @@ def image_of(node):
     gives(node, 1, ["IMAGE_NOT_FOUND"], "image", "info", "nothing/1")
 
 
+def completes(node, cid):
+    """What bash would offer behind a line. It breaks words at = and :, and replaces the last part alone."""
+    script = gives(node, 0, ["complete -o default -F _hoodyctl hoodyctl"], "completion", "bash")
+    lines = ("con", "container st", "container info w", "operation fo", "firewall add web e",
+             "firewall add web egress de", "firewall add web egress action=", "firewall add web egress action=dr",
+             "snapshot restore web b", "share create web target_container_id=d", "container create --me",
+             "container create builtin:b", "cp w", "env unset web N", "snapshot di", "completion f",
+             "container create --project sh", "frob ")
+    probe = ('hoodyctl() { %s --config %s "$@"; }\n%s\nwhile IFS= read -r COMP_LINE; do '
+             'COMP_LINE="hoodyctl $COMP_LINE"; COMP_POINT=${#COMP_LINE}; _hoodyctl; echo "${COMPREPLY[*]}"; done') % (
+                 harness.BUILD / "agent/hoodyctl", node.directory / "agent.conf", script)
+    offered = subprocess.run(["bash", "-c", probe], input="".join(f"{line}\n" for line in lines), capture_output=True,
+                             text=True).stdout.splitlines()
+    want = ("container console config", "start stop", "web", "follow", "egress", "destination_port= destination= "
+            "description=", "allow reject drop", "drop", "before", "data", "--memory", "busybox", "web:", "NAME",
+            "diff", "fish", "shop", "")
+    for line, got, expected in zip(lines, offered, want, strict=True):
+        tap.eq(sorted(got.split()), sorted(expected.split()), f"a shell completes: {line}")
+
+
 def main():
     if os.geteuid() != 0:
         tap.skip_all("needs root")
@@ -92,7 +112,7 @@ def main():
         gives(node, 1, ["no container \"nobody\"", "CONTAINER_NOT_FOUND"], "container", "info", "nobody")
 
         project = gives(node, 0, ["^[0-9a-f]{24}$"], "project", "create", "shop")
-        gives(node, 2, ["want a project's id"], "container", "create", harness.IMAGE)
+        gives(node, 2, ["needs an IMAGE", r"\ntry: hoodyctl container create --help\n$"], "container", "create")
         gives(node, 2, ["is no number"], "container", "create", harness.IMAGE, "--project", project, "--memory", "much")
         cid = gives(node, 0, ["^[0-9a-f]{24}$"], "container", "create", harness.IMAGE, "--project", project, "--name",
                     "web", "--memory", "64M", "--pids", "50", "-q")
@@ -121,32 +141,26 @@ def main():
         gives(node, 0, ["done in"], "snapshot", "create", "web", "alias=before")
         gives(node, 0, ["SNAPSHOT +ALIAS", "before +before"], "snapshot", "list", "web")
         gives(node, 1, ["SNAPSHOT_EXISTS"], "snapshot", "create", "web", "alias=before")
-        gives(node, 2, ["want KEY=VALUE"], "snapshot", "create", "web", "before")
+        gives(node, 1, ["SNAPSHOT_EXISTS", r"\ntry: hoodyctl snapshot list web\n$"], "snapshot", "create", "web",
+              "before")
+        gives(node, 2, ["want KEY=VALUE"], "snapshot", "create", "web", "before", "after")
         gives(node, 2, ["needs a CONTAINER SNAPSHOT"], "snapshot", "restore", "web")
         gives(node, 0, ["done in"], "snapshot", "restore", "web", "before")
-        gives(node, 0, ["done in"], "snapshot", "delete", "web", "before")
+        gives(node, 0, ["done in"], "env", "set", "web", "NAME=1")
 
         # --- completions: the words that a shell would offer ---
-        script = gives(node, 0, ["complete -F _hoodyctl hoodyctl"], "completion", "bash")
-        probe = (
-            'hoodyctl() { %s --config %s "$@"; }\n%s\nfor line in "con" "container st" "container info " "operation '
-            'fo"; do IFS=" " read -ra COMP_WORDS <<<"hoodyctl $line"; '
-            '[[ $line == *" " ]] && COMP_WORDS+=(""); COMP_CWORD=$((${#COMP_WORDS[@]}-1)); _hoodyctl; echo '
-            '"${COMPREPLY[*]}"; done'
-        ) % (harness.BUILD / "agent/hoodyctl", node.directory / "agent.conf", script)
-        offered = subprocess.run(["bash", "-c", probe], capture_output=True, text=True).stdout.splitlines()
-        tap.ok(
-            offered[:2] == ["container console config", "start stop"] and cid in offered[2]
-            and offered[3:] == ["follow"], "a shell completes commands, and containers", offered)
+        completes(node, cid)
         (node.directory / "_hoodyctl").write_text(gives(node, 0, ["^#compdef hoodyctl"], "completion", "zsh"))
         tab = (
             f"zmodload zsh/zpty; zpty z zsh -f -i; zpty -w z 'fpath=({node.directory} $fpath); autoload -U compinit; "
             "compinit -u -D; echo rea\"\"dy'; zpty -r z shown '*ready*'; "
             "zpty -n -w z $'hoodyctl snapshot cr\\t'; zpty -r z shown '*snapshot create*' && echo completed")
-        shown = subprocess.run(["timeout", "30", "zsh", "-f", "-c", tab], capture_output=True, text=True)
+        shown = subprocess.run(["timeout", "30", "zsh", "-f", "-c", tab], capture_output=True, text=True,
+                               env=dict(os.environ, PATH=f"{harness.BUILD}/agent:{os.environ['PATH']}"))
         tap.ok(shown.stdout == "completed\n", "zsh completes at the first key, loading them by itself", shown)
-        gives(node, 0, ["container force-stop"], "completion", "fish")
+        gives(node, 0, ["hoodyctl complete"], "completion", "fish")
         gives(node, 2, ["want bash, zsh or fish"], "completion", "csh")
+        gives(node, 0, ["done in"], "snapshot", "delete", "web", "before")
 
         # --- on a terminal ---
         code, shown = on_terminal(node, "container", "list")

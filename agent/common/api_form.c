@@ -9,7 +9,7 @@
  *
  * Forms nest, in objects and lists. A member may have two spellings: both at once must say the
  * same. What a value means (is there such a container?) isn't known here. */
-#include "agent/api/api_form.h"
+#include "agent/common/api_form.h"
 
 #include <fnmatch.h>
 
@@ -31,19 +31,34 @@ enum {
 
 enum { OPT, REQ };
 
+#define WORTH_SAYING 4294967296LL /* a bound above it is that of the format */
+
 static const struct api_form_field fields[] = {
 #define F(form_, name_, types_, required_, min_, max_, words_, nested_, to_, how_)                 \
 	{ API_FORM_##form_, name_, types_, required_, min_, max_, words_, API_FORM_##nested_, to_, \
 		API_FORM_##how_, NULL },
-#include "agent/api/api_bodies.def"
+#define D(form_, name_, value_)
+#include "agent/common/api_bodies.def"
+#undef D
 #undef F
 #define Q(form_, name_, type_, min_, max_, words_, preset_, to_, how_)                 \
 	{ API_FORM_##form_, name_, type_, OPT, min_, max_, words_, API_FORM_NONE, to_, \
 		API_FORM_##how_, preset_ },
 #define P(form_, name_, pattern_)
-#include "agent/api/api_queries.def"
+#include "agent/common/api_queries.def"
 #undef Q
 #undef P
+};
+
+static const struct {
+	enum api_form form;
+	const char *name, *value;
+} defaults[] = {
+#define F(form_, name_, types_, required_, min_, max_, words_, nested_, to_, how_)
+#define D(form_, name_, value_) { API_FORM_##form_, name_, value_ },
+#include "agent/common/api_bodies.def"
+#undef D
+#undef F
 };
 
 /* What only the control plane knows. */
@@ -53,7 +68,7 @@ static const struct {
 } elsewhere[] = {
 #define Q(form_, name_, type_, min_, max_, words_, preset_, to_, how_)
 #define P(form_, name_, pattern_) { API_FORM_##form_, name_, pattern_ },
-#include "agent/api/api_queries.def"
+#include "agent/common/api_queries.def"
 #undef Q
 #undef P
 };
@@ -530,4 +545,54 @@ void api_form_name(enum api_form form, const json_t *body, struct err *err)
 		return;
 	whole = xasprintf("%s%s", name, message + strlen(was));
 	err_copy(err->message, sizeof(err->message), whole);
+}
+
+/* --- for people --- */
+
+const struct api_form_field *api_form_next(enum api_form form, const struct api_form_field *after)
+{
+	for (const struct api_form_field *f = after ? after + 1 : fields;
+		f < fields + countof(fields); f++)
+		if (f->form == form)
+			return f;
+	return NULL;
+}
+
+const char *api_form_default(const struct api_form_field *field)
+{
+	if (field->preset)
+		return field->preset;
+	for (size_t i = 0; i < countof(defaults); i++)
+		if (defaults[i].form == field->form && strcmp(defaults[i].name, field->name) == 0)
+			return defaults[i].value;
+	return NULL;
+}
+
+const char *api_form_words(const struct api_form_field *field)
+{
+	return field->words ? field->words : field->types & B ? "true|false" : NULL;
+}
+
+void api_form_describe(const struct api_form_field *f, char *ret, size_t size)
+{
+	bool ranged = f->types & (I | N) && !(f->types & T);
+
+	if (api_form_words(f))
+		(void)snprintf(ret, size, "%s", api_form_words(f));
+	else if (ranged && f->max > WORTH_SAYING)
+		(void)snprintf(ret, size, "a number from %lld", (long long)f->min);
+	else if (ranged)
+		(void)snprintf(ret, size, "%lld to %lld", (long long)f->min, (long long)f->max);
+	else if (f->types & (O | M))
+		(void)snprintf(ret, size, "a JSON object");
+	else if (f->types & (LT | LO | LI))
+		(void)snprintf(ret, size, "a JSON list of %lld to %lld", (long long)f->min,
+			(long long)f->max);
+	else if (f->types & I)
+		(void)snprintf(ret, size, "a text or a number");
+	else if (f->min == f->max)
+		(void)snprintf(ret, size, "%lld characters", (long long)f->max);
+	else
+		(void)snprintf(ret, size, "a text of %lld to %lld characters", (long long)f->min,
+			(long long)f->max);
 }

@@ -120,3 +120,12 @@ json_t *api_form_params(enum api_form form, const json_t *body);
 
 /* An error that names a parameter names the member that the caller has written for it. */
 void api_form_name(enum api_form form, const json_t *body, struct err *err);
+
+/* The members of a form, one after the other: the first with @after NULL; NULL behind the last. */
+const struct api_form_field *api_form_next(enum api_form form, const struct api_form_field *after);
+/* What it is when it isn't given; NULL: nothing, or what it was. */
+const char *api_form_default(const struct api_form_field *field);
+/* "tcp|udp|icmp4", "true|false"; NULL where values are no words. */
+const char *api_form_words(const struct api_form_field *field);
+/* What values it takes, for people: "1 to 600". */
+void api_form_describe(const struct api_form_field *field, char *ret, size_t size);

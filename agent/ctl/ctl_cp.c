@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* hoodyctl cp: a file into or out of a container, through a session in it, as its root: no path of
+ * a container is ever resolved on the host, and no file of the host is seen in there. What a
+ * container gives is bytes; where they go, and under which name, is the caller's word alone.
+ *
+ * Both ways the file appears whole or not at all: under another name first, and then renamed. A
+ * container's side counts what came, for a session that is cut off ends like one that is done. */
+#include <fcntl.h>
+#include <libgen.h>
+#include <sys/stat.h>
+
+#include "agent/ctl/ctl.h"
+
+/* $1 path, $2 name where that is a directory, $3 mode, $4 size or -1 */
+#define PUT                                                                  \
+	"p=$1; [ -d \"$p\" ] && p=$p/$2; t=$p.hoodyctl$$\n"                  \
+	"trap 'rm -f \"$t\"; exit 12' HUP TERM\n"                            \
+	"(umask 077; cat >\"$t\") && { [ \"$4\" -lt 0 ] ||\n"                \
+	"[ \"$(wc -c <\"$t\")\" -eq \"$4\" ]; } && chmod \"$3\" \"$t\" &&\n" \
+	"mv -f \"$t\" \"$p\" && exit 0\n"                                    \
+	"rm -f \"$t\"; exit 12\n"
+#define GET "[ -f \"$1\" ] || exit 11; exec cat \"$1\"\n"
+
+#define NO_FILE     11
+#define NOT_WRITTEN 12
+
+struct place {
+	char *container; /* NULL: of this host */
+	const char *path;
+};
+
+/* "web:/etc/motd"; a path of this host may hold colons behind a slash. */
+static struct place place_of(const char *word)
+{
+	const char *colon = strchr(word, ':'), *slash = strchr(word, '/');
+
+	if (!colon || colon == word || (slash && slash < colon))
+		return (struct place){ NULL, word };
+	return (struct place){ xasprintf("%.*s", (int)(colon - word), word), colon + 1 };
+}
+
+static enum ctl_exit refuse(struct err *err, const char *word, const char *why)
+{
+	(void)err_set(err, -EINVAL, ERR_INVALID_PARAMS, NULL, "%.200s: %s", word, why);
+	return CTL_USAGE;
+}
+
+static enum ctl_exit fail(struct err *err, int errnum, const char *path)
+{
+	(void)err_set(err, -errnum, ERR_INTERNAL, NULL, "%.200s: %s", path, strerror(errnum));
+	return CTL_FAILED;
+}
+
+/* Run @words in there with @fd in the place of standard input or output, and nothing that it says
+ * besides: a terminal is no place for a stranger's bytes. */
+static enum ctl_exit run(const struct ctl *ctl, const struct place *p, const char *const *words,
+	int fd, int as, struct err *err)
+{
+	_cleanup_(closep) int nothing = open("/dev/null", O_RDWR | O_CLOEXEC),
+			      errors = dup(STDERR_FILENO);
+	struct ctl session = *ctl;
+	enum ctl_exit e;
+
+	if (nothing < 0 || errors < 0 || dup2(nothing, as == STDIN_FILENO) < 0 ||
+		dup2(fd, as) < 0 || dup2(nothing, STDERR_FILENO) < 0)
+		return fail(err, errno, p->path);
+	session.args[0] = p->container;
+	session.rest = words;
+	session.no_terminal = true;
+	e = ctl_session_exec(&session, err);
+	(void)dup2(errors, STDERR_FILENO);
+	if (e == CTL_OK || err->message[0])
+		return e;
+	(void)err_set(err, -EREMOTEIO, ERR_INTERNAL, NULL, "%.100s in %.60s %s (%d)", p->path,
+		p->container,
+		(int)e == NO_FILE       ? "is no file"
+		: (int)e == NOT_WRITTEN ? "could not be written whole, and is as it was"
+					: "could not be copied: it needs sh, cat, wc and mv there",
+		(int)e);
+	return CTL_FAILED;
+}
+
+/* --- in --- */
+
+static enum ctl_exit copy_in(
+	const struct ctl *ctl, const char *from, const struct place *to, struct err *err)
+{
+	bool stream = strcmp(from, "-") == 0;
+	_cleanup_(closep) int fd =
+		stream ? dup(STDIN_FILENO)
+		       : open(from, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	_cleanup_(freep) char *copy = xstrdup(from);
+	char mode[8] = "644", size[24] = "-1";
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return fail(err, errno, from);
+	if (!stream && !S_ISREG(st.st_mode))
+		return refuse(err, from,
+			"is no file (directories: tar c . | hoodyctl exec "
+			"CONTAINER tar x -C PATH)");
+	if (!stream) {
+		(void)snprintf(mode, sizeof(mode), "%o", st.st_mode & 0777);
+		(void)snprintf(size, sizeof(size), "%lld", (long long)st.st_size);
+	}
+	const char *const words[] = { "/bin/sh", "-c", PUT, "sh", to->path,
+		stream ? "stdin" : basename(copy), mode, size, NULL };
+
+	return run(ctl, to, words, fd, STDIN_FILENO, err);
+}
+
+/* --- out --- */
+
+/* The directory, and the name in it: of the words that the caller has typed. */
+static enum ctl_exit open_target(
+	const char *to, const char *from, char **ret_name, int *ret_dir, struct err *err)
+{
+	_cleanup_(freep) char *first = xstrdup(to), *second = xstrdup(to), *third = xstrdup(from);
+	struct stat st;
+	bool into = stat(to, &st) == 0 && S_ISDIR(st.st_mode);
+	const char *name = into ? basename(third) : basename(second);
+
+	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strchr(name, '/'))
+		return refuse(err, into ? from : to, "has no name for a file");
+	*ret_dir = open(into ? to : dirname(first), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (*ret_dir < 0)
+		return fail(err, errno, to);
+	*ret_name = xstrdup(name);
+	return CTL_OK;
+}
+
+static enum ctl_exit copy_out(
+	const struct ctl *ctl, const struct place *from, const char *to, struct err *err)
+{
+	const char *const words[] = { "/bin/sh", "-c", GET, "sh", from->path, NULL };
+	_cleanup_(freep) char *name = NULL, *made = NULL;
+	_cleanup_(closep) int dir = -1, fd = -1;
+	enum ctl_exit e;
+
+	if (strcmp(to, "-") == 0) {
+		fd = dup(STDOUT_FILENO);
+		return fd < 0 ? fail(err, errno, to)
+			      : run(ctl, from, words, fd, STDOUT_FILENO, err);
+	}
+	e = open_target(to, from->path, &name, &dir, err);
+	if (e != CTL_OK)
+		return e;
+	made = xasprintf(".%.200s.%d.new", name, (int)getpid());
+	(void)unlinkat(dir, made, 0); /* of a predecessor with our pid */
+	fd = openat(dir, made, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+	if (fd < 0)
+		return fail(err, errno, to);
+	e = run(ctl, from, words, fd, STDOUT_FILENO, err);
+	if (e == CTL_OK && (fsync(fd) < 0 || renameat(dir, made, dir, name) < 0))
+		e = fail(err, errno, to);
+	if (e != CTL_OK)
+		(void)unlinkat(dir, made, 0); /* the first failure is the one to tell */
+	return e;
+}
+
+enum ctl_exit ctl_cp(const struct ctl *ctl, struct err *err)
+{
+	struct place from = place_of(ctl->args[0]), to = place_of(ctl->args[1]);
+	_cleanup_(freep) char *source = from.container, *target = to.container;
+	const struct place *inside = source ? &from : &to;
+
+	if (!source == !target)
+		return refuse(err, ctl->args[1], "one of the two must be CONTAINER:PATH");
+	if (inside->path[0] != '/')
+		return refuse(err, inside->path, "a path in a container begins with /");
+	return source ? copy_out(ctl, &from, ctl->args[1], err)
+		      : copy_in(ctl, ctl->args[0], &to, err);
+}
