@@ -2,6 +2,7 @@
 # Tools of the tests, and what has to be in the tarball so that it can test itself.
 
 include tests/control-api/local.mk
+include tests/fleet/local.mk
 include tests/fuzz/local.mk
 
 noinst_PROGRAMS += tests/tools/failnth

@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# A fleet of the product's own back-off and poll state machine, in made-up time and by sockets.
+
+FLEETNODE = tests/fleet/fleetnode.c tests/fleet/fleetnode.h
+FLEETNODE_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(SODIUM_CFLAGS) $(SYSTEMD_CFLAGS)
+FLEETNODE_LDADD = agent/uplink/libuplink.a agent/common/libcommon.a proto/libproto.a $(JANSSON_LIBS) $(SODIUM_LIBS)
+
+noinst_PROGRAMS += tests/fleet/herd
+TESTS += tests/fleet/herd
+tests_fleet_herd_SOURCES = tests/fleet/herd.c $(FLEETNODE) tests/unit/tap.h
+tests_fleet_herd_CFLAGS = $(FLEETNODE_CFLAGS)
+tests_fleet_herd_LDADD = $(FLEETNODE_LDADD)
