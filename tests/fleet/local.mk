@@ -10,3 +10,10 @@ TESTS += tests/fleet/herd
 tests_fleet_herd_SOURCES = tests/fleet/herd.c $(FLEETNODE) tests/unit/tap.h
 tests_fleet_herd_CFLAGS = $(FLEETNODE_CFLAGS)
 tests_fleet_herd_LDADD = $(FLEETNODE_LDADD)
+
+noinst_PROGRAMS += tests/fleet/fleet
+tests_fleet_fleet_SOURCES = tests/fleet/fleet.c $(FLEETNODE)
+tests_fleet_fleet_CFLAGS = $(FLEETNODE_CFLAGS)
+tests_fleet_fleet_LDADD = $(FLEETNODE_LDADD) $(SYSTEMD_LIBS)
+
+EXTRA_DIST += tests/fleet/fleet.py

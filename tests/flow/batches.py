@@ -35,9 +35,13 @@ def work(node, n=ORDERS):
     return stats
 
 
+def ratio(stats):
+    return stats["batch_bytes"] / stats["batch_payload_bytes"]
+
+
 def said(stats):
-    return (f"{stats['batches']} batches ({stats['batches_packed']} compressed), {stats['batch_payload_bytes']} bytes "
-            f"of reports: {stats['batch_bytes']} on the way ({stats['batch_bytes'] / stats['batch_payload_bytes']:.3f})")
+    return (f"{stats['batches']} batches ({stats['batches_packed']} compressed), "
+            f"{stats['batch_payload_bytes']} bytes of reports, {stats['batch_bytes']} on the way ({ratio(stats):.3f})")
 
 
 def post(node, payload):
@@ -71,7 +75,6 @@ def main():
         tap.figure("one that does: " + said(packed))
         # the first may be out before the API has said anything, and what is short goes as it is
         tap.ok(packed["batches_packed"] > 0, "gets them", packed)
-        ratio = lambda s: s["batch_bytes"] / s["batch_payload_bytes"]
         tap.ok(ratio(packed) < 0.8 * ratio(plain), "and they are shorter by a fifth at least", packed, plain)
         before = packed["batches_packed"]
         node.api.ask("misbehave", what="5xx", on="reports", status=415, count=1)
