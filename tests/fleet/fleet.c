@@ -283,7 +283,9 @@ int main(int argc, char **argv)
 		return EXIT_FAILURE;
 	}
 	jsonx_init();
-	limit.rlim_cur = limit.rlim_max = w.n + 64;
+	(void)getrlimit(RLIMIT_NOFILE, &limit);
+	limit.rlim_cur = w.n + 64;
+	limit.rlim_max = MAX_OF(limit.rlim_max, limit.rlim_cur);
 	if (setrlimit(RLIMIT_NOFILE, &limit) < 0) {
 		perror("fleet: descriptors");
 		return EXIT_FAILURE;
