@@ -59,21 +59,21 @@ struct member {
 
 /* --- time --- */
 
-int sd_event_add_time_relative(sd_event *event, sd_event_source **ret, clockid_t clock,
-	uint64_t usec, uint64_t accuracy, sd_event_time_handler_t callback, void *userdata)
+int sd_event_add_time_relative(sd_event *e, sd_event_source **s, clockid_t clock, uint64_t usec,
+	uint64_t accuracy, sd_event_time_handler_t callback, void *userdata)
 {
-	struct sd_event_source *s = xcalloc(1, sizeof(*s)), **at;
+	struct sd_event_source *new = xcalloc(1, sizeof(*new)), **at;
 
-	s->at_tick = MIN_OF(w.now_tick + 1 + usec / TICK_US, (uint64_t)TICKS - 1);
-	s->linked = true;
-	s->fire = callback;
-	s->userdata = userdata;
-	at = &w.wheel[s->at_tick];
-	s->next = *at;
-	if (s->next)
-		s->next->prev = s;
-	*at = s;
-	*ret = s;
+	new->at_tick = MIN_OF(w.now_tick + 1 + usec / TICK_US, (uint64_t)TICKS - 1);
+	new->linked = true;
+	new->fire = callback;
+	new->userdata = userdata;
+	at = &w.wheel[new->at_tick];
+	new->next = *at;
+	if (new->next)
+		new->next->prev = new;
+	*at = new;
+	*s = new;
 	return 0;
 }
 
@@ -215,11 +215,12 @@ static int by_value(const void *a, const void *b)
 static double back_s(const struct member *all, size_t n, unsigned up_s)
 {
 	_cleanup_(freep) int64_t *at = xcalloc(n, sizeof(*at));
+	const size_t last = n - n / 100 - 1;
 
 	for (size_t i = 0; i < n; i++)
 		at[i] = all[i].back_tick ? all[i].back_tick : INT64_MAX / TICK_US;
 	qsort(at, n, sizeof(*at), by_value);
-	return (double)at[n - 1 - n / 100] * TICK_US / 1e6 - up_s;
+	return (double)at[last] * TICK_US / 1e6 - up_s;
 }
 
 struct seconds {
