@@ -5,13 +5,13 @@
 
 HOODY_BUILD_DEPS="autoconf automake make gcc pkg-config libc6-dev git
 	libsodium-dev libjansson-dev libcurl4-openssl-dev libsystemd-dev libsqlite3-dev libseccomp-dev
-	libinih-dev lxc-dev libarchive-dev libbtrfsutil-dev libmicrohttpd-dev zlib1g-dev libmnl-dev
+	libinih-dev lxc-dev libarchive-dev libbtrfsutil-dev libmicrohttpd-dev zlib1g-dev libzstd-dev libmnl-dev
 	libnftnl-dev libnl-3-dev libnl-route-3-dev libncurses-dev"
 HOODY_RUN_DEPS="busybox-static nftables"
 HOODY_TEST_DEPS="python3 openssl openssh-client openssh-server lxc procps clang llvm clang-tidy clang-format
 	shellcheck binutils xz-utils curl jq mandoc btrfs-progs xfsprogs e2fsprogs rsync attr acl libcap2-bin
 	mmdebstrap zstd squashfs-tools qemu-system-x86 iproute2 conntrack microsocks dante-server tinyproxy stunnel4
-	prometheus debhelper dh-apparmor apparmor fakeroot lintian rpm rpmlint systemd umoci zsh"
+	haproxy prometheus debhelper dh-apparmor apparmor fakeroot lintian rpm rpmlint systemd umoci zsh"
 
 # hoody_install PACKAGE…: install what is missing, without a question; nothing when all is there.
 hoody_install() {

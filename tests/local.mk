@@ -2,6 +2,7 @@
 # Tools of the tests, and what has to be in the tarball so that it can test itself.
 
 include tests/control-api/local.mk
+include tests/fleet/local.mk
 include tests/fuzz/local.mk
 
 noinst_PROGRAMS += tests/tools/failnth
@@ -58,4 +59,4 @@ noinst_PROGRAMS += tests/bench/fleet
 tests_bench_fleet_SOURCES = tests/bench/fleet.c
 tests_bench_fleet_CFLAGS = $(AM_CFLAGS) $(CURL_CFLAGS) $(SODIUM_CFLAGS) $(SYSTEMD_CFLAGS)
 tests_bench_fleet_LDADD = agent/courier/libcourier.a agent/common/libcommon.a proto/libchannel.a \
-	proto/libproto.a $(CURL_LIBS) $(JANSSON_LIBS) $(SODIUM_LIBS) $(SYSTEMD_LIBS) $(ZLIB_LIBS)
+	proto/libproto.a $(CURL_LIBS) $(JANSSON_LIBS) $(SODIUM_LIBS) $(SYSTEMD_LIBS) $(ZLIB_LIBS) $(ZSTD_LIBS)

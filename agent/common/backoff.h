@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Retry times (PROTOCOL.md sections 1 and 10.1): exponential from 1 s to 60 s with full jitter, but
- * for the first after a success, which is spread over as long as a fleet may take to come back;
- * Retry-After is obeyed, capped at 300 s, and never by all at the same instant. Pure. */
+/* Retry times (PROTOCOL.md sections 1 and 10.1), so that a fleet which loses its API at one instant
+ * doesn't ask for it in one: the first retry after a success is spread over as long as the fleet
+ * may take to come back, and nobody asks again before that is over. So no second has more than its
+ * part of one spread, however long it lasts, and all are back a quarter of it later. Beyond the
+ * spread, retries are exponential from 1 s to 60 s with jitter. Retry-After is obeyed, capped at
+ * 300 s, and never by all at the same instant. Pure. */
 #pragma once
 
 #include "proto/base.h"
@@ -14,9 +17,10 @@ struct backoff {
 	unsigned failures; /* in a row */
 };
 
-/* How long to wait after this failure: as @random falls, between 0 and @spread_ms after the first,
- * and the present ceiling after those that follow. With a @retry_after_ms (0: none given) that
- * much, and then between 0 and the larger of it and the ceiling. */
+/* How long to wait after this failure, as @random falls. After the first, between 0 and @spread_ms.
+ * After those that follow, at least @spread_ms, and at most a quarter more or the present ceiling,
+ * whichever is larger. @retry_after_ms (0: none given): at least that, and at most twice that where
+ * it is more than the above. */
 uint64_t backoff_failed(
 	struct backoff *b, uint64_t spread_ms, uint64_t retry_after_ms, uint32_t random);
 void backoff_succeeded(struct backoff *b);

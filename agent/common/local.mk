@@ -42,8 +42,3 @@ check_PROGRAMS += tests/unit/test-backoff
 TESTS += tests/unit/test-backoff
 tests_unit_test_backoff_SOURCES = tests/unit/test-backoff.c tests/unit/tap.h
 tests_unit_test_backoff_LDADD = agent/common/libcommon.a
-
-check_PROGRAMS += tests/unit/test-herd
-TESTS += tests/unit/test-herd
-tests_unit_test_herd_SOURCES = tests/unit/test-herd.c tests/unit/tap.h
-tests_unit_test_herd_LDADD = agent/common/libcommon.a

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/courier/courier.h"
 
+#include "agent/courier/batchpack.h"
 #include "proto/nodecall.h"
 
 struct courier {
@@ -123,20 +124,31 @@ static int on_poll(struct channel *ch, struct channel_message *m, void *userdata
 		return -EBADMSG;
 	c->poll = m->frame;
 	path = nodecall_orders_path(c->setup->node_id, m->frame.a, m->frame.b, m->frame.c);
-	return http_start(c->http, path, NULL, 0, (unsigned)m->frame.b + NODECALL_POLL_MARGIN_S,
+	return http_start(c->http,
+		&(struct http_request){
+			.path = path, .timeout_s = (unsigned)m->frame.b + NODECALL_POLL_MARGIN_S },
 		on_polled, c);
 }
 
 static int on_deliver(struct channel *ch, struct channel_message *m, void *userdata)
 {
 	struct courier *c = userdata;
-	_cleanup_(freep) char *path = NULL;
+	struct http_request rq = {
+		.body = m->payload, .size = m->size, .timeout_s = NODECALL_DELIVER_S
+	};
+	_cleanup_(freep) char *path = NULL, *packed = NULL;
 
 	if (c->deliver.type)
 		return -EBADMSG;
 	c->deliver = m->frame;
-	path = nodecall_reports_path(c->setup->node_id);
-	return http_start(c->http, path, m->payload, m->size, NODECALL_DELIVER_S, on_delivered, c);
+	rq.path = path = nodecall_reports_path(c->setup->node_id);
+	if (http_takes_packed(c->http))
+		packed = batchpack(m->payload, m->size, &rq.size);
+	if (packed) {
+		rq.body = packed;
+		rq.packed = true;
+	}
+	return http_start(c->http, &rq, on_delivered, c);
 }
 
 static int on_stats(struct channel *ch, struct channel_message *m, void *userdata)
@@ -148,8 +160,12 @@ static int on_stats(struct channel *ch, struct channel_message *m, void *userdat
 		return -EBADMSG;
 	c->stats = m->frame;
 	path = nodecall_stats_path(c->setup->node_id);
-	return http_start(
-		c->http, path, m->payload, m->size, NODECALL_DELIVER_S, on_stats_taken, c);
+	return http_start(c->http,
+		&(struct http_request){ .path = path,
+			.body = m->payload,
+			.size = m->size,
+			.timeout_s = NODECALL_DELIVER_S },
+		on_stats_taken, c);
 }
 
 static int on_keys(struct channel *ch, struct channel_message *m, void *userdata)

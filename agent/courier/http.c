@@ -18,6 +18,7 @@
 #include <time.h>
 #include <zlib.h>
 
+#include "agent/courier/batchpack.h"
 #include "agent/courier/gunzip.h"
 #include "agent/courier/http_rules.h"
 #include "proto/clock.h"
@@ -33,7 +34,8 @@ struct http {
 	CURLM *multi;
 	sd_event_source *timer;
 	struct http_job *jobs;
-	bool takes_gzip; /* the API has said so */
+	bool takes_gzip, takes_packed; /* the API has said so */
+	bool refused_packed;           /* and has not meant it */
 };
 
 struct http_job {
@@ -43,6 +45,7 @@ struct http_job {
 	struct curl_slist *headers;
 	char *url, *request;
 	size_t request_size;
+	bool packed;
 	uint8_t *body;
 	size_t size, allocated;
 	bool gzipped, no_encoding; /* the answer; or it is in what we haven't asked for */
@@ -148,6 +151,9 @@ static size_t on_header(char *data, size_t one, size_t n, void *userdata)
 			!job->gzipped && !(length == 8 && strncasecmp(value, "identity", 8) == 0);
 	} else if (is_header(data, n, "Accept-Encoding", &value, &length)) {
 		job->http->takes_gzip = memmem(value, length, "gzip", 4) != NULL;
+	} else if (is_header(data, n, "Accept", &value, &length)) {
+		job->http->takes_packed =
+			memmem(value, length, BATCHPACK_TYPE, strlen(BATCHPACK_TYPE)) != NULL;
 	}
 	return n;
 }
@@ -232,6 +238,8 @@ static void finish(struct http_job *job, CURLcode code)
 
 	(void)curl_easy_getinfo(job->easy, CURLINFO_RESPONSE_CODE, &status);
 	answer.status = (int)status;
+	if (job->packed && (status == 400 || status == 415))
+		job->http->refused_packed = true;
 	if (answer.fail == FRAME_FAIL_NONE && !gunzip_is_whole(&job->gunzip))
 		answer.fail = FRAME_FAIL_BODY;
 	else if (answer.fail == FRAME_FAIL_NONE)
@@ -374,8 +382,10 @@ static void add_header(struct http_job *job, const char *name, const char *value
 	explicit_bzero(line, strlen(line));
 }
 
-static void set_request(struct http_job *job, const void *body, size_t size)
+static void set_request(struct http_job *job, const struct http_request *rq)
 {
+	const void *body = rq->body;
+	const size_t size = rq->size;
 	bool gzip = job->http->takes_gzip && size > GZIP_FROM &&
 		    compress_body(body, size, &job->request, &job->request_size) >= 0;
 
@@ -386,7 +396,8 @@ static void set_request(struct http_job *job, const void *body, size_t size)
 	} else {
 		add_header(job, "Content-Encoding", "gzip");
 	}
-	add_header(job, "Content-Type", "application/json");
+	job->packed = rq->packed;
+	add_header(job, "Content-Type", rq->packed ? BATCHPACK_TYPE : "application/json");
 	add_header(job, "Expect", "");
 	(void)curl_easy_setopt(
 		job->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)job->request_size);
@@ -402,8 +413,12 @@ static void set_rules(struct http_job *job, unsigned timeout_s)
 	(void)curl_easy_setopt(c, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)HTTP_BODY_MAX);
 }
 
-int http_start(struct http *h, const char *path, const void *body, size_t size, unsigned timeout_s,
-	http_done done, void *userdata)
+bool http_takes_packed(const struct http *h)
+{
+	return h->takes_packed && !h->refused_packed;
+}
+
+int http_start(struct http *h, const struct http_request *rq, http_done done, void *userdata)
 {
 	_cleanup_(freep) char *bearer = xasprintf("Bearer %s", h->setup->node_token);
 	struct http_job *job = xcalloc(1, sizeof(*job));
@@ -411,19 +426,19 @@ int http_start(struct http *h, const char *path, const void *body, size_t size, 
 	job->http = h;
 	job->done = done;
 	job->userdata = userdata;
-	job->url = xasprintf("%s%s", h->setup->api_url, path);
+	job->url = xasprintf("%s%s", h->setup->api_url, rq->path);
 	job->easy = curl_easy_init();
 	if (!job->easy)
 		abort();
 	job->next = h->jobs;
 	h->jobs = job;
-	set_rules(job, timeout_s);
+	set_rules(job, rq->timeout_s);
 	add_header(job, "Authorization", bearer);
 	add_header(job, "Accept", "application/json");
 	add_header(job, "Accept-Encoding", "gzip");
 	explicit_bzero(bearer, strlen(bearer));
-	if (body)
-		set_request(job, body, size);
+	if (rq->body)
+		set_request(job, rq);
 	(void)curl_easy_setopt(job->easy, CURLOPT_URL, job->url);
 	(void)curl_easy_setopt(job->easy, CURLOPT_USERAGENT, h->setup->user_agent);
 	(void)curl_easy_setopt(job->easy, CURLOPT_HTTPHEADER, job->headers);

@@ -47,7 +47,18 @@ struct http *http_free(struct http *h);
 /* Has this URL a form that we talk to? */
 bool http_is_allowed(const char *url);
 
-/* GET (body NULL) or POST @path (appended to api_url). @done is called once, from the loop, unless
- * http_free comes first. The body is copied. */
-_must_check_ int http_start(struct http *h, const char *path, const void *body, size_t size,
-	unsigned timeout_s, http_done done, void *userdata);
+/* Whether the API has said that batches may come compressed (agent/courier/batchpack), and has not
+ * refused one since. */
+bool http_takes_packed(const struct http *h);
+
+struct http_request {
+	const char *path; /* appended to api_url */
+	const void *body; /* it is a POST; NULL: a GET */
+	size_t size;
+	bool packed; /* the body is of agent/courier/batchpack */
+	unsigned timeout_s;
+};
+
+/* @done is called once, from the loop, unless http_free comes first. The request is copied. */
+_must_check_ int http_start(
+	struct http *h, const struct http_request *rq, http_done done, void *userdata);

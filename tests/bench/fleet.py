@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Many nodes' long polls (the real courier and the real back-off of each, 500 in a process) against the reference
 control API: what an idle node costs an hour, in bytes on the wire and in CPU on both sides; and that an API which comes
-back from an outage is not run down: its nodes come back as a model of full jitter has them do, where a herd would come
+back from an outage is not run down: its nodes come back as a model of the rule has them do, where a herd would come
 back in one second. HOODY_FLEET is the number of nodes."""
 import os
 import pathlib
@@ -90,14 +90,14 @@ def idle(fleet):
 
 
 def model(nodes, rng):
-    """The busiest second after the outage, by the protocol's words alone: waits drawn between nothing and 1 s doubled
-    with each failure, 60 s at most."""
+    """The busiest second after the outage, by the protocol's words alone, with a spread of 1 s: waits drawn between
+    that (nothing at first) and 1 s doubled with each failure, 60 s at most."""
     seconds = {}
     for _ in range(nodes):
-        at, ceiling = 0, 1
+        at, floor, ceiling = 0, 0, 1
         while at < OUTAGE_S:
-            at += rng.uniform(0, ceiling)
-            ceiling = min(2 * ceiling, 60)
+            at += rng.uniform(floor, ceiling)
+            floor, ceiling = 1, min(2 * ceiling, 60)
         seconds[int(at - OUTAGE_S)] = seconds.get(int(at - OUTAGE_S), 0) + 1
     return max(seconds.values())
 
@@ -148,7 +148,7 @@ def measure():
         tap.figure(f"after {OUTAGE_S} s of outage requests a second: {' '.join(str(n) for n in back['seconds'])}")
         back["model"] = model(NODES, random.Random(7))
         tap.figure(
-            f"peak {back['peak']} in a second (a model of full jitter: {back['model']}), mean {back['mean']:.0f}, "
+            f"peak {back['peak']} in a second (a model of the rule: {back['model']}), mean {back['mean']:.0f}, "
             f"ratio {back['peak'] / back['mean']:.1f}; 99 % are back after {back['t99']:.1f} s"
             + (f", all after {back['last']:.1f} s" if back["last"] else ""))
         tap.eq(fleet.stats()["violations"], [], "nobody breaks the protocol")

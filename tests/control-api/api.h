@@ -81,8 +81,10 @@ struct api {
 	int64_t first_terminal_ms, last_terminal_ms;
 	char rotate_order[25];
 	size_t rotate_key;
-	bool no_stats; /* POST …/stats is not known here */
-	json_t *stats; /* the newest statistics, or NULL */
+	bool no_stats;  /* POST …/stats is not known here */
+	bool no_packed; /* nor are compressed batches (section 10.2) */
+	uint64_t n_packed, batch_bytes, batch_payload_bytes; /* as they came; and what was signed */
+	json_t *stats;                                       /* the newest statistics, or NULL */
 	uint64_t n_stats;
 	json_t *pace;    /* meta.pace of every answer (section 10.1), or NULL */
 	json_t *keysets; /* sent beside orders (section 10.10), or NULL */
@@ -121,6 +123,11 @@ void api_report_add(struct api *api, uint64_t seq, const char *text);
 void api_violation(struct api *api, const char *fmt, ...) _printf_(2, 3);
 int api_take_batch(struct api *api, const char *envelope, size_t size, uint64_t *ret_acked);
 void api_check_stats(struct api *api, const json_t *v);
+
+/* body.c: a request's body of *size bytes as it was before it was compressed; the caller's, NULL:
+ * there is none */
+char *api_plain_body(struct MHD_Connection *c, const char *body, size_t *size);
+char *api_batch_body(struct api *api, struct MHD_Connection *c, const char *body, size_t *size);
 
 /* http.c: the requests of nodes */
 enum MHD_Result api_handle(void *cls, struct MHD_Connection *c, const char *url, const char *method,

@@ -223,6 +223,7 @@ int api_take_batch(struct api *api, const char *envelope, size_t size, uint64_t 
 		return 400;
 	}
 	api->n_batches++;
+	api->batch_payload_bytes += payload_size;
 	if (json_integer_value(json_object_get(batch, "v")) != 1 || !json_is_array(reports) ||
 		!api_is_time(json_string_value(json_object_get(batch, "sent_at"))) ||
 		strlen(json_string_value(json_object_get(batch, "boot_id"))

@@ -275,7 +275,7 @@ static void do_stats(struct api *api, struct api_client *c, const json_t *v)
 	for (size_t i = 0; i < api->n_orders; i++)
 		twice += api->orders[i]->terminals > 1;
 	say(c, json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
-			 "s:O}",
+			 "s:I, s:I, s:I, s:O}",
 		       "ok", true, "asked", (json_int_t)api->n_asked, "waiting",
 		       (json_int_t)api->n_waiting, "polls", (json_int_t)api->n_polls, "batches",
 		       (json_int_t)api->n_batches, "reports", (json_int_t)api->n_reports,
@@ -284,7 +284,10 @@ static void do_stats(struct api *api, struct api_client *c, const json_t *v)
 		       "orders_terminal", (json_int_t)api->n_terminal, "orders_ended_twice",
 		       (json_int_t)twice, "after", (json_int_t)api->last_after, "first_terminal_ms",
 		       (json_int_t)api->first_terminal_ms, "last_terminal_ms",
-		       (json_int_t)api->last_terminal_ms, "violations", api->violations));
+		       (json_int_t)api->last_terminal_ms, "batches_packed",
+		       (json_int_t)api->n_packed, "batch_bytes", (json_int_t)api->batch_bytes,
+		       "batch_payload_bytes", (json_int_t)api->batch_payload_bytes, "violations",
+		       api->violations));
 }
 
 static void do_misbehave(struct api *api, struct api_client *c, const json_t *v)

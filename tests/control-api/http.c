@@ -136,6 +136,9 @@ static enum MHD_Result reply(struct api *api, struct MHD_Connection *c, const ch
 		(void)MHD_add_response_header(r, "Content-Encoding", "gzip");
 	(void)MHD_add_response_header(r, "Content-Type", "application/json");
 	(void)MHD_add_response_header(r, "Accept-Encoding", "gzip");
+	if (!api->no_packed)
+		(void)MHD_add_response_header(
+			r, "Accept", "application/vnd.hoody.report-batch, application/json");
 	if (!misbehaves(api, "unsigned", on))
 		(void)MHD_add_response_header(r, "X-Hoody-Signature", signature);
 	if (misbehaves(api, "redirect", on))
@@ -353,35 +356,6 @@ int64_t api_next_poll_ms(const struct api *api)
 	return api->polls ? api->polls->until_ms : INT64_MAX;
 }
 
-/* --- bodies --- */
-
-static char *gunzip(const char *data, size_t size, size_t *ret_size)
-{
-	char *out = xcalloc(1, API_BODY_MAX + 1);
-	z_stream z = { .next_in = (Bytef *)data,
-		.avail_in = (uInt)size,
-		.next_out = (Bytef *)out,
-		.avail_out = API_BODY_MAX };
-
-	if (inflateInit2(&z, 15 + 16) != Z_OK || inflate(&z, Z_FINISH) != Z_STREAM_END) {
-		(void)inflateEnd(&z);
-		free(out);
-		return NULL;
-	}
-	(void)inflateEnd(&z);
-	*ret_size = API_BODY_MAX - z.avail_out;
-	return out;
-}
-
-/* Of @rq->size bytes then; NULL: it is no gzip. */
-static char *plain_body(struct MHD_Connection *c, struct request *rq)
-{
-	const char *encoding = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Content-Encoding");
-
-	return encoding && strcmp(encoding, "gzip") == 0 ? gunzip(rq->body, rq->size, &rq->size)
-							 : xstrdup(rq->body);
-}
-
 /* --- statistics --- */
 
 static enum MHD_Result no_content(struct api *api, struct MHD_Connection *c, const char *url)
@@ -399,7 +373,7 @@ static enum MHD_Result no_content(struct api *api, struct MHD_Connection *c, con
 static enum MHD_Result post_stats(
 	struct api *api, struct MHD_Connection *c, const char *url, struct request *rq)
 {
-	_cleanup_(freep) char *plain = plain_body(c, rq);
+	_cleanup_(freep) char *plain = api_plain_body(c, rq->body, &rq->size);
 	json_t *v = plain ? json_loadb(plain, rq->size, 0, NULL) : NULL;
 
 	if (api->no_stats) {
@@ -422,13 +396,14 @@ static enum MHD_Result post_stats(
 static enum MHD_Result post_reports(
 	struct api *api, struct MHD_Connection *c, const char *url, struct request *rq)
 {
-	_cleanup_(freep) char *plain = plain_body(c, rq);
+	_cleanup_(freep) char *plain = NULL;
 	uint64_t acked = 0;
 	int status;
 
 	if (misbehaves(api, "drop", "reports") || misbehaves(api, "5xx", "reports"))
 		return reply(api, c, "POST", url, "reports", 503,
 			failure(503, "SERVICE_UNAVAILABLE", "not now"));
+	plain = api_batch_body(api, c, rq->body, &rq->size);
 	status = plain ? api_take_batch(api, plain, rq->size, &acked) : 400;
 	if (status != 200)
 		return reply(api, c, "POST", url, "reports", status,

@@ -4,6 +4,7 @@
 noinst_PROGRAMS += tests/control-api/control-api
 tests_control_api_control_api_SOURCES = \
 	tests/control-api/api.h \
+	tests/control-api/body.c \
 	tests/control-api/check.c \
 	tests/control-api/ctl.c \
 	tests/control-api/http.c \
@@ -12,5 +13,5 @@ tests_control_api_control_api_SOURCES = \
 	tests/control-api/sign.c \
 	tests/control-api/store.c
 tests_control_api_control_api_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(MICROHTTPD_CFLAGS) $(SODIUM_CFLAGS) \
-	$(ZLIB_CFLAGS)
-tests_control_api_control_api_LDADD = $(JANSSON_LIBS) $(MICROHTTPD_LIBS) $(SODIUM_LIBS) $(ZLIB_LIBS)
+	$(ZLIB_CFLAGS) $(ZSTD_CFLAGS)
+tests_control_api_control_api_LDADD = $(JANSSON_LIBS) $(MICROHTTPD_LIBS) $(SODIUM_LIBS) $(ZLIB_LIBS) $(ZSTD_LIBS)

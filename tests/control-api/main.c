@@ -3,6 +3,7 @@
  *
  *   control-api --listen 127.0.0.1:0 --socket PATH --state DIR [--node-id ID] [--node-token T]
  * [--https CERT --https-key KEY] [--now-offset S] [--steady] [--fleet] [--without-stats]
+ * [--without-packed]
  *   control-api --socket PATH ctl '{"cmd":…}'
  *
  * Keeps its keys, token and an append-only log in DIR, writes DIR/trusted-keys.json and DIR/token
@@ -46,7 +47,7 @@ struct options {
 	const char *listen, *socket, *state, *node_id, *node_token, *cert, *key;
 	int64_t now_offset_s;
 	bool steady;
-	bool fleet, no_stats;
+	bool fleet, no_stats, no_packed;
 };
 
 static void start_daemon(struct api *api, const struct options *o)
@@ -139,6 +140,7 @@ static void set_up(struct api *api, const struct options *o)
 	api->steady = o->steady;
 	api->fleet = o->fleet;
 	api->no_stats = o->no_stats;
+	api->no_packed = o->no_packed;
 	api->next_seq = 1;
 	api->violations = json_array();
 	(void)snprintf(api->node_id, sizeof(api->node_id), "%s", o->node_id);
@@ -200,6 +202,7 @@ int main(int argc, char **argv)
 		{ "steady", no_argument, NULL, 'y' },
 		{ "fleet", no_argument, NULL, 'f' },
 		{ "without-stats", no_argument, NULL, 'w' },
+		{ "without-packed", no_argument, NULL, 'p' },
 		{},
 	};
 	struct options o = { .listen = "127.0.0.1:0",
@@ -241,6 +244,9 @@ int main(int argc, char **argv)
 			break;
 		case 'w':
 			o.no_stats = true;
+			break;
+		case 'p':
+			o.no_packed = true;
 			break;
 		default:
 			return EXIT_FAILURE;

@@ -51,7 +51,8 @@ def forgotten(rows):
     """Files that look like tests, and that no row runs."""
     if TABLE.parent != TOP / "tests":
         return []
-    files = [p for d in ("kernel", "flow", "crash", "system", "bench") for p in (TOP / "tests" / d).glob("*.py")]
+    folders = ("kernel", "flow", "fleet", "crash", "system", "bench")
+    files = [p for d in folders for p in (TOP / "tests" / d).glob("*.py")]
     files += [p for p in (TOP / "tests/lint").iterdir() if p.is_file() and os.access(p, os.X_OK)]
     words = {w for r in rows for w in r.command.split()}
     return sorted(name for name in (str(p.relative_to(TOP)) for p in files) if name not in words)

@@ -74,7 +74,7 @@ MODULES = "virtio_pci\\nvirtio_blk\\next4\\n"
 # is used with.
 STOCK = """linux-image-amd64 kmod systemd systemd-sysv udev dbus apt ifupdown apparmor iproute2 procps""".split()
 WANTED = """ca-certificates jq busybox-static nftables lxcfs chrony libsodium23 libjansson4 libcurl4 libsystemd0
-    libsqlite3-0 libseccomp2 libinih1 liblxc1 liblxc-common libarchive13 libbtrfsutil1 libmicrohttpd12 zlib1g libmnl0
+    libsqlite3-0 libseccomp2 libinih1 liblxc1 liblxc-common libarchive13 libbtrfsutil1 libmicrohttpd12 zlib1g libzstd1 libmnl0
     libnftnl11 libnl-3-200 libnl-route-3-200 libncursesw6 libtinfo6""".split()
 # What is asked of a Machine, by its own job: /job/N.ask is run, its output is /job/N.out, its status /job/N.rc.
 ANSWER = """[Unit]
