@@ -61,7 +61,7 @@ def table(gateway, outside, disk_mib, leases="polite"):
         Attack("console", 20, CONSOLE, "a quarter of a processor, 128 KiB"),
         Attack("ramdisk", 200, FILL.format("/ramdisk/fill", 200, ""), "the tmpfs's size, limits.memory_bytes"),
         Attack("disk", 2 * disk_mib, FILL.format("/fill", 2 * disk_mib, "conv=fsync"), "limits.disk_bytes"),
-        Attack("memory", 1, "dd if=/dev/zero of=/dev/null bs=1G count=1 iflag=fullblock 2>/dev/null && echo 1 || echo 0",
+        Attack("memory", 1, "dd if=/dev/zero of=/dev/null bs=1G count=1 iflag=fullblock 2>&- && echo 1 || echo 0",
                "limits.memory_bytes, Containers.MemoryMax"),
         Attack("leases", 20, LEASES.format(leases, LEASED), "fs.lease-break-time, its own"),
         Attack("signals", 20000, "/storm/noise signals 20000", "RLIMIT_SIGPENDING of its user namespace"),
@@ -74,14 +74,17 @@ def table(gateway, outside, disk_mib, leases="polite"):
     ]
 
 
-def install(root, attacks=()):
-    """The programs; with attacks, the init that makes them, from its next start on."""
+def install(root):
+    """The programs."""
     place = root / "storm"
     place.mkdir(exist_ok=True)
     for program in PROGRAMS:
         subprocess.run(["gcc", "-static", "-O1", "-o", place / program, HERE / f"{program}.c"], check=True)
-    if not attacks:
-        return
+
+
+def arm(root, attacks):
+    """The init that makes these, from its next start on."""
+    place = root / "storm"
     (place / "list").write_text("".join(f"{a.tries} {a.command}\n" for a in attacks))
     init = root / "sbin/init"
     init.unlink()
