@@ -44,3 +44,11 @@ void counters_leaf(struct counters *c, const char *program)
 			return;
 		}
 }
+
+void counters_turn(struct counters *c, uint64_t took_us, uint64_t worked_us)
+{
+	c->loop.turns++;
+	c->loop.long_turns += worked_us > COUNTERS_LONG_US;
+	c->loop.took_max_us = MAX_OF(c->loop.took_max_us, took_us);
+	c->loop.worked_max_us = MAX_OF(c->loop.worked_max_us, worked_us);
+}

@@ -15,7 +15,8 @@ enum counters_firewall {
 };
 
 #define COUNTERS_LEAVES  4
-#define COUNTERS_BUCKETS 15 /* of the histogram, the last without an upper bound */
+#define COUNTERS_BUCKETS 15   /* of the histogram, the last without an upper bound */
+#define COUNTERS_LONG_US 5000 /* of the processor: what a turn of the loop should not need */
 
 /* Upper bounds of the others, in ms. */
 extern const int64_t counters_bounds_ms[COUNTERS_BUCKETS - 1];
@@ -30,6 +31,9 @@ struct counters {
 		const char *program; /* of static storage; NULL: no more of them */
 		uint64_t starts;
 	} leaf[COUNTERS_LEAVES];
+	struct {
+		uint64_t turns, long_turns, took_max_us, worked_max_us;
+	} loop;
 };
 
 struct counters *counters_new(void);
@@ -40,3 +44,6 @@ void counters_order(struct counters *c, enum op op, bool succeeded, int64_t dura
 void counters_firewall(struct counters *c, enum counters_firewall how);
 /* A leaf (the courier, the portal) was started. */
 void counters_leaf(struct counters *c, const char *program);
+/* The loop has turned once: how long that took, waits for the disk included, and what of it was
+ * the processor's time. */
+void counters_turn(struct counters *c, uint64_t took_us, uint64_t worked_us);

@@ -354,6 +354,23 @@ static void process(const struct page *p)
 		worker_pool_busy(p->agent->workers));
 }
 
+static void loop(const struct page *p)
+{
+	const struct counters *m = p->agent->counters;
+
+	single(p, COUNTER, "hoody_loop_turns_total", "Turns of the agent's loop.",
+		(double)m->loop.turns);
+	single(p, COUNTER, "hoody_loop_long_turns_total",
+		"Turns of the agent's loop that took more than 5 ms of the processor.",
+		(double)m->loop.long_turns);
+	single(p, GAUGE, "hoody_loop_work_max_seconds",
+		"The most processor time that a turn of the agent's loop took.",
+		(double)m->loop.worked_max_us / 1e6);
+	single(p, GAUGE, "hoody_loop_turn_max_seconds",
+		"How long the longest turn of the agent's loop took, waits for the disk included.",
+		(double)m->loop.took_max_us / 1e6);
+}
+
 static void state(const struct page *p)
 {
 	struct store_times t = store_times(p->agent->store);
@@ -443,6 +460,7 @@ char *metrics_text(struct agent *a, bool openmetrics)
 	if (!p.f)
 		abort();
 	process(&p);
+	loop(&p);
 	state(&p);
 	control(&p);
 	parts(&p);

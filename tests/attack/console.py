@@ -91,4 +91,5 @@ def main():
     tap.done()
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -110,7 +110,8 @@ def moment(node, cid, secret):
     attacker.end()
     tap.figure(f"{len(seen)} of {sessions} sessions' processes held at their entry")
     for s in seen[:1]:
-        tap.note(f"one of them: {s}")
+        tap.figure("one of them: " + ", ".join(f"{k} {v}" for k, v in s.items() if k != "fds") +
+                   f", {len(s['fds'])} descriptors")
     tap.ok(seen, "a session's process is held at its entry")
     tap.eq([s["exe"] for s in seen if not s["exe"].startswith("/memfd:hoody-worker")], [],
            "its program is no file of the host's")
