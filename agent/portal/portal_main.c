@@ -4,17 +4,22 @@
  * the agent answers into HTTP. It holds no authority: another user, confined, nothing but the
  * listening socket and its channel.
  *
- * libmicrohttpd serves without threads on our loop. A connection is suspended while the agent
- * works; it can take as long as it likes, and no other connection waits. */
+ * libmicrohttpd serves without threads on our loop, and sees no client itself (portal_wire.h). A
+ * connection is suspended while the agent works; it can take as long as it likes, and no other
+ * connection waits. */
 #include <fcntl.h>
 #include <malloc.h>
 #include <microhttpd.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 
 #include "agent/portal/portal_ask.h"
 #include "agent/portal/portal_crowd.h"
+#include "agent/portal/portal_wire.h"
 #include "proto/channel.h"
 #include "proto/jsonx.h"
 #include "proto/sandbox.h"
@@ -52,6 +57,7 @@ struct portal {
 	sd_event_source *timer, *keepalive;
 	struct request *requests;
 	struct portal_crowd crowd;
+	struct portal_wire *accepted; /* and given to the library right now */
 	uint64_t next_id;
 };
 
@@ -102,21 +108,30 @@ static void resume(struct request *r)
 	r->suspended = false;
 }
 
-static struct portal_crowd_member *member_of(struct MHD_Connection *connection)
+static struct portal_wire *wire_of(struct MHD_Connection *connection)
 {
 	return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)
 		->socket_context;
+}
+
+static void wait_for_client(struct portal *p, struct MHD_Connection *connection)
+{
+	struct portal_crowd_member *member = portal_wire_member(wire_of(connection));
+
+	if (member)
+		portal_crowd_wait(&p->crowd, member);
 }
 
 /* --- what is answered --- */
 
 static enum MHD_Result queue(struct request *r)
 {
-	enum MHD_Result queued =
-		MHD_queue_response(r->connection, (unsigned)r->status, r->response);
+	enum MHD_Result queued;
 
+	portal_wire_begin(wire_of(r->connection));
+	queued = MHD_queue_response(r->connection, (unsigned)r->status, r->response);
 	if (!r->streaming) /* for its client to read it */
-		portal_crowd_wait(&r->portal->crowd, member_of(r->connection));
+		wait_for_client(r->portal, r->connection);
 	MHD_destroy_response(r->response);
 	r->response = NULL;
 	return queued;
@@ -306,8 +321,7 @@ static const struct channel_permit permits[] = {
 /* What the agent can't be asked: everything else is its to answer. */
 static enum MHD_Result ask(struct portal *p, struct request *r, const char *method, const char *url)
 {
-	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	const struct portal_wire *wire = wire_of(r->connection);
 	_cleanup_json_ json_t *v = NULL;
 	_cleanup_(freep) char *text = NULL;
 
@@ -317,13 +331,14 @@ static enum MHD_Result ask(struct portal *p, struct request *r, const char *meth
 	if (!v)
 		return refuse(r, 400, "VALIDATION_ERROR", "the URL is not well-formed");
 	text = jsonx_dump(v);
-	if (!info || channel_send(p->channel,
-			     &(struct frame){ .type = FRAME_PORTAL_REQUEST, .id = r->id }, text,
-			     strlen(text), info->connect_fd) < 0)
+	if (portal_wire_client(wire) < 0)
+		return MHD_NO; /* nobody asks any more */
+	if (channel_send(p->channel, &(struct frame){ .type = FRAME_PORTAL_REQUEST, .id = r->id },
+		    text, strlen(text), portal_wire_client(wire)) < 0)
 		return refuse(r, 503, "BUSY", "the agent is busy: try again");
 	r->asked = true;
 	r->suspended = true;
-	portal_crowd_work(&p->crowd, member_of(r->connection));
+	portal_crowd_work(&p->crowd, portal_wire_member(wire));
 	MHD_suspend_connection(r->connection);
 	return MHD_YES;
 }
@@ -371,7 +386,8 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **st
 		return;
 	if (r->streaming && !r->ended)
 		say_gone(p, r->id);
-	portal_crowd_wait(&p->crowd, member_of(connection));
+	wait_for_client(p, connection);
+	portal_wire_end(wire_of(connection));
 	request_free(p, r);
 	*state = NULL;
 }
@@ -382,11 +398,9 @@ static void on_connection(void *cls, struct MHD_Connection *connection, void **c
 	struct portal *p = cls;
 
 	if (what == MHD_CONNECTION_NOTIFY_CLOSED)
-		portal_crowd_leave(&p->crowd, *context);
+		portal_wire_release(*context);
 	else
-		*context = portal_crowd_enter(&p->crowd,
-			MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)
-				->connect_fd);
+		*context = TAKE(p->accepted);
 }
 
 /* The agent gets the path in segments, each unescaped by itself. */
@@ -424,26 +438,54 @@ static int run_daemon(struct portal *p)
 	return sd_event_source_set_enabled(p->timer, SD_EVENT_ONESHOT);
 }
 
+static bool accept_one(struct portal *p, int listening)
+{
+	const struct sockaddr inner = { .sa_family = AF_UNIX };
+	int client = accept4(listening, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC), fd;
+
+	if (client < 0)
+		return false;
+	(void)setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
+	p->accepted = portal_wire_new(p->event, &p->crowd, client, &fd);
+	if (!p->accepted)
+		return false;
+	if (MHD_add_connection(p->daemon, fd, &inner, sizeof(inner)) != MHD_YES && p->accepted)
+		portal_wire_release(TAKE(p->accepted)); /* it has closed its end */
+	return true;
+}
+
+static int on_accept(sd_event_source *s, int fd, uint32_t revents, void *userdata)
+{
+	for (unsigned i = 0; i < CONNECTIONS_SPARE / 2 && accept_one(userdata, fd); i++)
+		;
+	return 0;
+}
+
 static int start_daemon(struct portal *p, int fd)
 {
 	const union MHD_DaemonInfo *info;
+	int r;
 
+	if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0) /* systemd's is not */
+		return -errno;
 	p->crowd.max = CONNECTIONS_MAX - CONNECTIONS_SPARE;
-	p->daemon = MHD_start_daemon(
-		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_ERROR_LOG, 0, NULL,
-		NULL, on_access, p, MHD_OPTION_EXTERNAL_LOGGER, drop_log, NULL,
-		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED, on_completed, p,
-		MHD_OPTION_NOTIFY_CONNECTION, on_connection, p, MHD_OPTION_UNESCAPE_CALLBACK,
-		keep_escapes, NULL, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
-		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S,
-		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEADERS_MAX,
-		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+	p->daemon =
+		MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET |
+					 MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_ERROR_LOG,
+			0, NULL, NULL, on_access, p, MHD_OPTION_EXTERNAL_LOGGER, drop_log, NULL,
+			MHD_OPTION_NOTIFY_COMPLETED, on_completed, p, MHD_OPTION_NOTIFY_CONNECTION,
+			on_connection, p, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,
+			MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
+			MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S,
+			MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEADERS_MAX,
+			MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
 	if (!p->daemon)
 		return -EIO;
 	info = MHD_get_daemon_info(p->daemon, MHD_DAEMON_INFO_EPOLL_FD);
 	if (!info)
 		return -EIO;
-	return sd_event_add_io(p->event, NULL, info->epoll_fd, EPOLLIN, on_sockets, p);
+	r = sd_event_add_io(p->event, NULL, info->epoll_fd, EPOLLIN, on_sockets, p);
+	return r < 0 ? r : sd_event_add_io(p->event, NULL, fd, EPOLLIN, on_accept, p);
 }
 
 /* --- its life --- */
