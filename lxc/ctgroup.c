@@ -346,6 +346,12 @@ int ctgroup_is_frozen(struct ctgroup *g, const char *id)
 	return unified ? keyed(text, "frozen") == 1 : strncmp(text, "FROZEN", 6) == 0;
 }
 
+static int tell_freezer(int dir, bool unified, bool frozen)
+{
+	return unified ? write_file(dir, "cgroup.freeze", frozen ? "1" : "0")
+		       : write_file(dir, "freezer.state", frozen ? "FROZEN" : "THAWED");
+}
+
 int ctgroup_set_frozen(struct ctgroup *g, const char *id, bool frozen, int wait_ms)
 {
 	int64_t end_ms = clock_ms(CLOCK_MONOTONIC) + wait_ms;
@@ -355,9 +361,9 @@ int ctgroup_set_frozen(struct ctgroup *g, const char *id, bool frozen, int wait_
 
 	if (dir < 0)
 		return -errno;
-	r = write_file(dir, unified ? "cgroup.freeze" : "freezer.state",
-		unified ? (frozen ? "1" : "0") : (frozen ? "FROZEN" : "THAWED"));
-	while (r >= 0 && (is = ctgroup_is_frozen(g, id)) != frozen) {
+	/* Again and again: who a v1 freezer has missed is asked anew by each word. */
+	while ((r = tell_freezer(dir, unified, frozen)) >= 0 &&
+		(is = ctgroup_is_frozen(g, id)) != frozen) {
 		if (is < 0)
 			return is;
 		if (wait_ms >= 0 && clock_ms(CLOCK_MONOTONIC) >= end_ms)
@@ -374,8 +380,7 @@ static void thaw(struct ctgroup *g, const char *id)
 	_cleanup_(closep) int dir = ctgroup_dir(g, "freezer", id, "payload", &unified);
 
 	if (dir >= 0)
-		(void)write_file(dir, unified ? "cgroup.freeze" : "freezer.state",
-			unified ? "0" : "THAWED"); /* not frozen: nothing to do */
+		(void)tell_freezer(dir, unified, false); /* not frozen: nothing to do */
 }
 
 /* --- the end --- */

@@ -600,10 +600,10 @@ int ctlife_thaw(struct ctlife *l, struct err *err)
 {
 	int state = ctprobe_find(l->groups, l->spec.id, NULL, NULL, err);
 
-	if (state < 0 || state == CTPROBE_RUNNING)
-		return MIN_OF(state, 0);
-	if (state != CTPROBE_PAUSED)
+	if (state < 0)
+		return state;
+	if (state != CTPROBE_PAUSED && state != CTPROBE_RUNNING)
 		return err_set(err, -ESRCH, ERR_OPERATION_STATE_CONFLICT, NULL,
 			"the container does not run");
-	return set_frozen(l, false, err);
+	return set_frozen(l, false, err); /* one that runs may be half frozen */
 }
