@@ -3,8 +3,8 @@
  * container's root is a clone of one.
  *
  * What is known: a tarball or a squashfs of a root file system; LXC's and Incus' unified image
- * (metadata.yaml, rootfs/); an OCI image layout or what `docker save` writes, layers with
- * whiteouts. */
+ * (metadata.yaml, of which nothing is read, and rootfs/); an OCI image layout or what `docker save`
+ * writes, layers with whiteouts. */
 #pragma once
 
 #include "storage/pool.h"

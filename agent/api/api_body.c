@@ -2,6 +2,7 @@
 #include "agent/api/api_body.h"
 
 #include "agent/common/api_form.h"
+#include "proto/opfield.h"
 
 /* --- ops whose parameters have a shape of their own; each takes the members over --- */
 
@@ -103,7 +104,11 @@ static void set_proxy(const struct api_call *c, json_t *params, struct err *err)
 		return;
 	}
 	(void)snprintf(type, sizeof(type), "%.*s", (int)strcspn(proxy, ":"), proxy);
-	set_type(params, "mode", type, err);
+	if (opfield_proxy_url.is(proxy))
+		set_type(params, "mode", type, err);
+	else
+		(void)err_set(err, -EINVAL, ERR_INVALID_PARAMS, "proxy", "proxy must be %s",
+			opfield_proxy_url.must);
 }
 
 static json_t *network_mode(const struct api_call *c, json_t *params, struct err *err)

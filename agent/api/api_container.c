@@ -195,8 +195,8 @@ void api_container_create(struct api_call *c)
 
 void api_container_copy(struct api_call *c)
 {
-	const struct container *source = api_container(c);
 	const char *project = json_string_value(json_object_get(c->body, "target_project_id"));
+	const struct container *source = api_container(c);
 	char id[IDENT_ID_LEN + 1];
 	struct err err = {};
 	json_t *params;

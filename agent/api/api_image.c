@@ -97,11 +97,21 @@ static json_t *known(struct api_call *c)
 {
 	_cleanup_json_ json_t *image = imagelist_one(c->agent->store, c->args[0]);
 	const char *url = json_string_value(json_object_get(image, "url"));
+	json_t *params = url && *url ? json_deep_copy(c->body) : NULL;
 
-	return url && *url ? json_pack("{s:O, s:s, s:O, s:b}", "image",
-				     json_object_get(image, "image_name"), "url", url, "sha256",
-				     json_object_get(image, "sha256"), "refresh", 1)
-			   : NULL;
+	if (params)
+		(void)json_object_update_new(params,
+			json_pack("{s:O, s:s, s:O}", "image", json_object_get(image, "image_name"),
+				"url", url, "sha256", json_object_get(image, "sha256")));
+	return params;
+}
+
+/* Of an archive that a server names, the server says how it is: who says it goes by the sum. */
+static const char *said_of_archive(const struct api_call *c)
+{
+	return json_object_get(c->body, "size")     ? "size"
+	       : json_object_get(c->body, "format") ? "format"
+						    : NULL;
 }
 
 void api_image_import(struct api_call *c)
@@ -109,10 +119,13 @@ void api_image_import(struct api_call *c)
 	const char *url = json_string_value(json_object_get(c->body, "url")),
 		   *server = url ? url : c->agent->conf.storage.image_server;
 	bool refresh = json_is_true(json_object_get(c->body, "refresh"));
-	json_t *again = refresh && !*server ? known(c) : NULL;
+	const char *more = said_of_archive(c);
+	json_t *again = refresh && !*server && !more ? known(c) : NULL;
 
 	if (json_object_get(c->body, "sha256")) {
 		pull(c, json_deep_copy(c->body));
+	} else if (more) {
+		api_refuse(c, ERR_INVALID_PARAMS, more, "%s goes with sha256 only", more);
 	} else if (again) {
 		pull(c, again);
 	} else if (*server && !opfield_is_api_url(server)) {

@@ -68,9 +68,26 @@ static const struct command {
 	{ "000000000000000000000004", "restart", "Reboot", "power", "high" },
 };
 
+/* A node answers for itself. One without an id goes by any, and each by "node"; which rental it is,
+ * it doesn't know. */
+static bool is_this_one(struct api_call *c)
+{
+	const char *own = c->agent->conf.node.node_id;
+
+	if (!own[0] || strcmp(c->args[0], own) == 0 || strcmp(c->args[0], "node") == 0 ||
+		strncmp(c->route->path, "/servers/", strlen("/servers/")) != 0)
+		return true;
+	api_refuse(c, ERR_NOT_FOUND, "id", "%s is another server's: this is %s", c->args[0], own);
+	return false;
+}
+
 void api_node_commands(struct api_call *c)
 {
-	json_t *list = json_array();
+	json_t *list;
+
+	if (!is_this_one(c))
+		return;
+	list = json_array();
 
 	for (size_t i = 0; i < countof(commands); i++)
 		(void)json_array_append_new(list,
@@ -120,7 +137,7 @@ static void take_timeout(const struct api_call *c, json_t *params)
 
 void api_node_execute(struct api_call *c)
 {
-	const struct command *command = named(c);
+	const struct command *command = is_this_one(c) ? named(c) : NULL;
 	json_t *params;
 	int64_t end_ms;
 
@@ -141,7 +158,8 @@ void api_node_execute(struct api_call *c)
 /* How the host does, as far as the node knows: all of it, since a node has no slices. */
 void api_node_runtime(struct api_call *c)
 {
-	api_ok(c, 200, "runtime", stats_runtime(c->agent->stats));
+	if (is_this_one(c))
+		api_ok(c, 200, "runtime", stats_runtime(c->agent->stats));
 }
 
 void api_node_control_plane(struct api_call *c)

@@ -15,11 +15,11 @@
 
 #include "agent/api/api_handlers.h"
 #include "agent/api/api_order.h"
+#include "agent/api/api_proxydoc.h"
 #include "agent/engine/unfinished.h"
 #include "agent/state/desired.h"
 #include "agent/state/doclist.h"
 #include "proto/jsonx.h"
-#include "proto/opfield.h"
 
 #define SERVICE_HOOKS_MAX 8
 #define HOOKS_MAX         32
@@ -298,6 +298,20 @@ static bool refuse(struct api_call *c, const char *field, const char *why)
 	return false;
 }
 
+/* What a piece's check says of it. */
+static bool passes(struct api_call *c, int r, const struct err *err)
+{
+	if (r < 0)
+		api_fail(c, err, NULL);
+	return r >= 0;
+}
+
+static bool is_group(struct api_call *c)
+{
+	return api_proxydoc_is_name(c->args[1]) ||
+	       refuse(c, "group", "must be 1 to 50 letters, digits, _ or -");
+}
+
 /* Each: change the subject's document by the call's body and arguments. False: refused. */
 
 static bool edit_default(struct api_call *c, struct subject *s)
@@ -329,46 +343,11 @@ static bool edit_settings(struct api_call *c, struct subject *s)
 	return !json_object_get(c->body, "enable_proxy") || edit_state(c, s);
 }
 
-static bool edit_whole(struct api_call *c, struct subject *s)
-{
-	static const struct {
-		const char *key;
-		json_type type;
-	} members[] = { { "groups", JSON_OBJECT }, { "permissions", JSON_OBJECT },
-		{ "default", JSON_STRING }, { "hooks", JSON_OBJECT } };
-	const json_t *policy = json_object_get(c->body, "default");
-
-	for (size_t i = 0; i < countof(members); i++) {
-		const json_t *v = json_object_get(c->body, members[i].key);
-
-		if (v && json_typeof(v) != members[i].type)
-			return refuse(c, members[i].key, "is of the wrong type");
-	}
-	if (policy && !is_policy(policy))
-		return refuse(c, "default", "must be allow or deny");
-	json_decref(s->document);
-	s->document = c->body ? json_deep_copy(c->body) : json_object();
-	if (!policy)
-		(void)json_object_set_new(s->document, "default", json_string("deny"));
-	if (!json_object_get(s->document, "enable_proxy"))
-		(void)json_object_set_new(s->document, "enable_proxy", json_true());
-	return true;
-}
-
 static bool remove_group(struct api_call *c, struct subject *s)
 {
 	(void)json_object_del(json_object_get(s->document, "groups"), c->args[1]);
 	(void)json_object_del(json_object_get(s->document, "permissions"), c->args[1]);
 	return true;
-}
-
-static bool is_group_name(const char *name)
-{
-	size_t len = strlen(name);
-
-	return len >= 1 && len <= 50 &&
-	       name[strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-				 "0123456789_-")] == '\0';
 }
 
 /* A password is kept as sha256(salt + password), in hex. */
@@ -393,36 +372,16 @@ static void hash_password(json_t *rule)
 	(void)json_object_set_new(rule, "algorithm", json_string("sha256"));
 }
 
-/* What names addresses must name some that are. */
-static bool has_addresses(struct api_call *c)
-{
-	const char *range = json_string_value(json_object_get(c->body, "range"));
-	char field[40];
-	json_t *v;
-	size_t i;
-
-	if (range && !opfield_addresses.is(range))
-		return refuse(c, "range", "must be an IPv4 address or CIDR");
-	json_array_foreach(json_object_get(c->body, "allowed_ips"), i, v) {
-		(void)snprintf(field, sizeof(field), "allowed_ips[%zu]", i);
-		if (!opfield_addresses.is(json_string_value(v)))
-			return refuse(c, field, "must be an IPv4 address or CIDR");
-	}
-	return true;
-}
-
 static bool edit_group(struct api_call *c, struct subject *s)
 {
 	const char *type = strrchr(c->route->path, '/') + 1;
-	json_t *rule;
+	json_t *rule = c->body ? json_deep_copy(c->body) : json_object();
+	struct err err = {};
 
-	if (!is_group_name(c->args[1]))
-		return refuse(c, "group", "must be 1 to 50 letters, digits, _ or -");
-	if (!json_is_object(c->body) || json_object_size(c->body) == 0)
-		return refuse(c, "body", "must say how the group is known");
-	if (!has_addresses(c))
+	if (!is_group(c) || !passes(c, api_proxydoc_group(type, rule, "", &err), &err)) {
+		json_decref(rule);
 		return false;
-	rule = json_deep_copy(c->body);
+	}
 	(void)json_object_set_new(rule, "type", json_string(type));
 	hash_password(rule);
 	(void)json_object_set_new(member(s->document, "groups"), c->args[1], rule);
@@ -432,9 +391,10 @@ static bool edit_group(struct api_call *c, struct subject *s)
 static bool edit_permissions(struct api_call *c, struct subject *s)
 {
 	json_t *all = member(s->document, "permissions"), *cells;
+	struct err err = {};
 
-	if (c->body && !json_is_object(c->body))
-		return refuse(c, "body", "must be an object of programs");
+	if (!is_group(c) || !passes(c, api_proxydoc_cells(c->body, "", &err), &err))
+		return false;
 	if (strcmp(c->method, "PUT") == 0 || !json_object_get(all, c->args[1]))
 		(void)json_object_set_new(all, c->args[1], json_object());
 	cells = json_object_get(all, c->args[1]);
@@ -477,22 +437,29 @@ static json_t *hooks_of(struct subject *s, const char *service)
 	return list;
 }
 
+/* Their places; and an id for each that has none. */
 static void number(json_t *list)
 {
+	char id[ULID_LEN + 1];
 	json_t *hook;
 	size_t i;
 
-	json_array_foreach(list, i, hook)
+	json_array_foreach(list, i, hook) {
+		new_ulid(id);
+		if (!json_object_get(hook, "id"))
+			(void)json_object_set_new(hook, "id", json_string(id));
 		(void)json_object_set_new(hook, "position", json_integer((json_int_t)i));
+	}
 }
 
 static bool is_hook(struct api_call *c)
 {
-	if (!json_is_object(json_object_get(c->body, "match")))
-		return refuse(c, "match", "must be an object");
-	if (!json_object_get(c->body, "script"))
-		return refuse(c, "script", "is missing");
-	return true;
+	struct err err = {};
+	int r = api_proxydoc_service(c->args[1], "service", &err);
+
+	if (r >= 0)
+		r = api_proxydoc_hook(c->body, "", &err);
+	return passes(c, r, &err);
 }
 
 static size_t count_hooks(const struct subject *s)
@@ -508,22 +475,16 @@ static size_t count_hooks(const struct subject *s)
 
 static bool add_hook(struct api_call *c, struct subject *s)
 {
-	static const char *const rejected[] = { "logs", "proxy", "workspaces", "cdp", "egress" };
 	json_t *list, *hook;
 	json_int_t at;
-	char id[ULID_LEN + 1];
 
-	for (size_t i = 0; i < countof(rejected); i++)
-		if (strcmp(c->args[1], rejected[i]) == 0)
-			return refuse(c, "service", "can't have hooks");
 	if (!is_hook(c))
 		return false;
 	list = hooks_of(s, c->args[1]);
 	if (json_array_size(list) >= SERVICE_HOOKS_MAX || count_hooks(s) >= HOOKS_MAX)
 		return refuse(c, "hooks", "may be 8 for a service and 32 in all");
 	hook = json_deep_copy(c->body);
-	new_ulid(id);
-	(void)json_object_set_new(hook, "id", json_string(id));
+	(void)json_object_del(hook, "id");
 	at = json_is_integer(json_object_get(hook, "position"))
 		     ? json_integer_value(json_object_get(hook, "position"))
 		     : (json_int_t)json_array_size(list);
@@ -601,6 +562,44 @@ static bool remove_hooks(struct api_call *c, struct subject *s)
 {
 	(void)json_object_del(json_object_get(s->document, "hooks"), c->args[1]);
 	return true;
+}
+
+/* --- the whole --- */
+
+/* What is said beside the pieces must be so of this subject. */
+static bool is_its_own(struct api_call *c, const struct subject *s)
+{
+	const char *container = json_string_value(json_object_get(c->body, "container")),
+		   *project = json_string_value(json_object_get(c->body, "project"));
+
+	if (container && (!s->container_id || strcmp(container, s->container_id) != 0))
+		return refuse(c, "container", "is not the one that the document is for");
+	if (project && strcmp(project, s->project_id) != 0)
+		return refuse(c, "project", "is not the one that the document is for");
+	return true;
+}
+
+static bool edit_whole(struct api_call *c, struct subject *s)
+{
+	struct err err = {};
+	json_t *v;
+	const char *name;
+
+	if (!passes(c, api_proxydoc_whole(c->body, s->container_id, &err), &err) ||
+		!is_its_own(c, s))
+		return false;
+	json_decref(s->document);
+	s->document = c->body ? json_deep_copy(c->body) : json_object();
+	if (!json_object_get(s->document, "default"))
+		(void)json_object_set_new(s->document, "default", json_string("deny"));
+	if (!json_object_get(s->document, "enable_proxy"))
+		(void)json_object_set_new(s->document, "enable_proxy", json_true());
+	json_object_foreach(json_object_get(s->document, "groups"), name, v)
+		hash_password(v);
+	json_object_foreach(json_object_get(s->document, "hooks"), name, v)
+		number(v);
+	return count_hooks(s) <= HOOKS_MAX ||
+	       refuse(c, "hooks", "may be 8 for a service and 32 in all");
 }
 
 /* --- the table of edits: what the path says behind /proxy/ --- */

@@ -20,6 +20,7 @@ agent_api_libapi_a_SOURCES = \
 	agent/api/api_plan.c \
 	agent/api/api_project.c \
 	agent/api/api_proxy.c \
+	agent/api/api_proxydoc.c agent/api/api_proxydoc.h \
 	agent/api/api_routes.c agent/api/api_routes.def \
 	agent/api/api_share.c \
 	agent/api/api_show.c agent/api/api_show.h \

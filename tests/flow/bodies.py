@@ -7,6 +7,7 @@ the description gives as a query's value or default is taken."""
 import json
 import os
 import pathlib
+import re
 import sys
 import time
 import urllib.parse
@@ -157,6 +158,16 @@ def good_queries(operation):
             yield f"{p['name']}={str(value).lower() if isinstance(value, bool) else value}"
 
 
+def nowhere(root, forms):
+    """Every route with each of its arguments naming nothing, well-formed and not, and a body that it would take."""
+    for path, methods in root["paths"].items():
+        for method, operation in methods.items():
+            schema = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
+            body = forms.least(forms.of(schema)) if schema and schema != {"type": "object"} else None
+            for word in ("f" * 24, "xyz", "0" * 32, "a%2Fb"):
+                yield method.upper(), re.sub(r"\{\w+\}", word, path), body
+
+
 def picture(api, project, cid):
     """All that a body could have changed."""
     paths = [
@@ -220,6 +231,14 @@ def main():
                     n += 1
                     refused(method, path, url, text, what, called)
         took = time.monotonic() - began
+        pid, lost = node.agent_pid(), []
+        for method, url, body in nowhere(root, forms):
+            if "{" in url or "%" in url or "f" * 24 in url or "xyz" in url:
+                answer = api.ask(method, url, body, {"If-Match": "file:v0"})
+                if answer[0] >= 500:
+                    lost.append((method, url, answer[0], answer[2]))
+        tap.eq((lost, node.agent_pid(), node.sanitizer_words()), ([], pid, []),
+               "what names nothing is refused by every route, and the agent goes on")
         tap.ok(not bad, f"{n} bodies and {asked} queries of {routes} routes are refused by what is wrong with them",
                f"{len(bad)} are not", *bad[:40])
         tap.ok(n > 1500, "thousands of them", n)

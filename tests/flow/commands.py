@@ -27,6 +27,11 @@ def commands(node, api):
     tap.ok(data["status"] == "completed" and "MemFree" in data["output"] and data["command_log_id"], "by the local API",
            data)
     tap.eq(
+        [api.ask(m, f"/servers/{'f' * 24}/{what}", body)[0] for m, what, body in (
+            ("GET", "runtime", None), ("GET", "available-commands", None),
+            ("POST", "execute-command", {"command_slug": "check-memory"}))], [404] * 3,
+        "another server is not this one")
+    tap.eq(
         api.ask("POST", f"/servers/{harness.NODE_ID}/execute-command", {"command": "rm -rf /"})[0], 400,
         "what is not on the list is refused")
     path, elsewhere = f"/projects/{OTHER}/containers", "f" * 24

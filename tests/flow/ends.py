@@ -123,6 +123,40 @@ def refusals(node, table):
     tap.figure(f"{len(wishes)} values one beyond an end of {len(table.rows)} members were refused by name")
 
 
+def all_refused(node, wishes):
+    """(op, params, what the refusal calls what is wrong)"""
+    cid = node.new_id()
+    ids, bad = [node.order(op, cid, **params) for op, params, _ in wishes], []
+    for (op, params, called), order in zip(wishes, ids):
+        report = node.wait(order)
+        error = report.get("error") or {}
+        got = report["state"], error.get("code"), error.get("data", {}).get("field")
+        if got != ("rejected", "invalid_params", called):
+            bad.append((op, params, called, got))
+    return bad
+
+
+def types(node, table):
+    """Each member as each type that it isn't, and one more that nobody knows, at the top and below."""
+    values = {
+        "string": "banana", "int": 1, "number": 1.5, "bool": True, "map": {"banana": 1}, "list": [{"banana": [1]}]
+    }
+    wishes = []
+    for row in table.rows:
+        same = {"int", "number"} if row["type"] == "number" else {row["type"]}
+        wishes += [(row["op"], *put(row, v)) for kind, v in values.items() if kind not in same]
+    for op in sorted({row["op"] for row in table.rows} | set(WITH)):
+        params = {"direction": "ingress"} if op in ("firewall.add", "firewall.toggle", "firewall.remove") else {}
+        params.update(WITH.get(op, {}))
+        wishes.append((op, {**params, "banana": 1}, "banana"))
+        for name in ("rule", "filters", "limits", "target"):
+            if isinstance(params.get(name), dict):
+                wishes.append((op, {**params, name: {**params[name], "banana": 1}}, f"{name}.banana"))
+    bad = all_refused(node, wishes)
+    tap.ok(not bad, f"{len(wishes)} orders with a member of another type or an unknown one are refused by its name",
+           *bad[:20])
+
+
 def environment(pid):
     return dict(v.split("=", 1) for v in pathlib.Path(f"/proc/{pid}/environ").read_text().split("\0") if "=" in v)
 
@@ -527,7 +561,8 @@ def main():
     table = Table()
     parts = sys.argv[1:]
     with harness.Node() as node:
-        for part in (refusals, names, values, notes, numbers, snapshots, firewall, network, shares, images, documents):
+        for part in (refusals, types, names, values, notes, numbers, snapshots, firewall, network, shares, images,
+                     documents):
             if not parts or part.__name__ in parts:
                 tap.note(part.__name__)
                 part(node, table)

@@ -312,6 +312,10 @@ def images(node, api, project):
     pull()
     c = api.do("POST", f"/projects/{project}/containers", {"image": "shop/1", "name": "of-it", "start": False})["id"]
     tap.ok("shop/1" in kept() and trees(), "an image is pulled, and a container made of it", kept())
+    for name, value in (("size", 5), ("format", "tar")):
+        for more in ({}, {"refresh": True}, {"url": "https://localhost/"}):
+            refused(api, "POST", "/images/import/shop%2F1", {name: value, **more}, (400, "VALIDATION_ERROR", name),
+                    f"{name} of an archive that the server chooses, {more}")
     api.do("DELETE", "/images/user/shop%2F1")
     tap.eq((kept(), trees(), (node.root(c) / "etc/os-release").read_text()), ({}, [], "ID=test\n"),
            "it is removed, from the disk as well; its container has its own root")

@@ -250,6 +250,70 @@ def the_api(node, api, cid, pid):
     tap.eq(api.ask("GET", f"/proxy/aliases/{aid}")[0], 404, "deleted")
 
 
+def pieces(api, cid, pid):
+    """What a piece must say beyond its types, alone and in a whole document; and nothing is changed by what isn't."""
+    top, hook = f"/containers/{cid}/proxy", {"match": {"path": "/x"}, "script": "1"}
+    alone = [
+        ("/groups/g/ip", {"range": "10.0.0.0/8", "allowed_ips": ["10.0.0.0/9"]}, "allowed_ips"),
+        ("/groups/g/ip", {"allowed_ips": ["10.0.0.1", "banana"]}, "allowed_ips[1]"),
+        ("/groups/g/jwt", {"secret": "x", "jwt_config": {"secret": "y"}}, "secret"),
+        ("/groups/g/jwt", {"secret": "x", "sources": ["header:X", "banana"]}, "sources[1]"),
+        ("/groups/g/jwt", {"jwt_config": {"sources": ["param:x"]}}, "jwt_config.sources[0]"),
+        ("/groups/g/token", {"header": "X", "cookie": "Y", "value": "z"}, "cookie"),
+        ("/groups/g/token", {"header": "X"}, "value"), ("/groups/g/token", {"value": "x"}, "header"),
+        ("/groups/g/token", {"header": "a b", "value": "x"}, "header"),
+        ("/groups/g/token", {"header": "X", "value": "x", "tokens": ["y"]}, "tokens"),
+        ("/permissions/g", {"b ad": True}, "b ad"), ("/permissions/g", {"files": 1}, "files"),
+        ("/permissions/g", {"http": "banana"}, "http"), ("/permissions/a%20b", {"http": True}, "group")
+    ]
+    hooks = [
+        ({"match": {"path": "x"}}, "match.path"), ({"match": {"method": "get"}}, "match.method"),
+        ({"match": {"method": ["GET", "GET"]}}, "match.method[1]"), ({"match": {"method": ["*"]}}, "match.method[0]"),
+        ({"match": {"headers": {"A B": "x"}}}, "match.headers.A B"),
+        ({"script": {"path": "/x", "subdomain": "A"}}, "script.subdomain"),
+        ({"applies_to": {"groups": ["a b"]}}, "applies_to.groups[0]")
+    ]
+    whole = [
+        ({"groups": {"g": {"type": "banana"}}}, "groups.g.type"), ({"groups": {"g": {"range": "x"}}}, "groups.g.type"),
+        ({"groups": {"g": {"type": "ip", "range": "x"}}}, "groups.g.range"),
+        ({"groups": {"g": {"type": "ip"}}}, "groups.g"),
+        ({"groups": {"g": {"type": "password", "username": "u"}}}, "groups.g.password"),
+        ({"groups": {"g": {"type": "ip", "banana": 1}}}, "groups.g.banana"),
+        ({"groups": {"a b": {"type": "ip", "range": "10.0.0.1"}}}, "groups.a b"),
+        ({"permissions": {"g": {"http": "x"}}}, "permissions.g.http"), ({"hooks": {"logs": []}}, "hooks.logs"),
+        ({"hooks": {"http": [hook, {**hook, "match": {"path": "x"}}]}}, "hooks.http[1].match.path"),
+        ({"container": "f" * 24}, "container"), ({"project": "f" * 24}, "project")
+    ]
+    calls = [("PUT", f"{top}/permissions{path}", body, field) for path, body, field in alone]
+    calls += [("POST", f"{top}/hooks/http", {**hook, **more}, field) for more, field in hooks]
+    calls += [("POST", f"{top}/hooks/{service}", hook, "service") for service in ("egress", "a%20b")]
+    calls += [("PUT", f"{top}/permissions", body, field) for body, field in whole]
+    calls += [("PUT", f"/projects/{pid}/proxy/permissions", {"hooks": {}}, "hooks")]
+    before = api.do("GET", f"{top}/permissions")
+    for method, path, body, field in calls:
+        version = {"If-Match": before["etag"]} if "/containers/" in path else {}
+        status, _, answer = api.ask(method, path, body, version)
+        tap.eq((status, answer.get("error"), answer["data"].get("field")), (400, "VALIDATION_ERROR", field),
+               f"{method} {path.rsplit('/proxy')[-1]} {body}")
+    tap.eq(api.do("GET", f"{top}/permissions"), before, "nothing was changed")
+    good = {
+        "default": "deny", "groups": {"who": {"type": "password", "username": "u", "password": "secret"},
+                                      "key": {"type": "token", "header": "X-Key", "value": "v"}},
+        "permissions": {"who": {"http": True, "web": "1-3", "ssh": [1, 2], "code": "*"}},
+        "hooks": {"http": [hook, hook]}
+    }
+    status, _, answer = api.ask("PUT", f"{top}/permissions", good, {"If-Match": before["etag"]})
+    tap.ok(status == 200, "what is all right is taken", answer)
+    now = api.do("GET", f"{top}/permissions")
+    who, ids = now["groups"]["who"], [h["id"] for h in now["hooks"]["http"]]
+    tap.eq((hashlib.sha256((who["salt"] + "secret").encode()).hexdigest(), len(set(ids)), [h["position"] for h in
+                                                                                            now["hooks"]["http"]]),
+           (who["password"], 2, [0, 1]), "a whole document's passwords are hashed, too, and its hooks go by ids")
+    status, _, answer = api.ask("PUT", f"{top}/permissions", now, {"If-Match": now["etag"]})
+    tap.eq((status, api.do("GET", f"{top}/permissions")["groups"]), (200, now["groups"]),
+           "what was read can be written")
+
+
 def main():
     if os.geteuid() != 0:
         tap.skip_all("needs root")
@@ -260,6 +324,7 @@ def main():
         alias = aliases(node, top, cid)
         the_map(node, top, cid)
         the_api(node, api, cid, harness.PROJECT)
+        pieces(api, cid, harness.PROJECT)
         alias(node.new_id(), "last")
         node.do("container.delete", cid, force=True)
         tap.ok(not (top / "containers" / f"{cid}.json").exists() and not (top / "aliases" / "last.json").exists(),
