@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* agent/ctl: hoodyctl, what operators have in their hands.
  *
- * Here lie its commands, a file for each (ctl_*), their tables (ctl_table), and how things are
- * printed (ctl_text, ctl_out). It stands on agent/common and proto, and asks the agent by its
+ * Here lie its commands, a file for each (ctl_*), their tables (ctl_table), what is shown of each
+ * (ctl_views, on ctl_show), and how things are printed (ctl_value, ctl_text, ctl_out). It stands on agent/common and proto, and asks the agent by its
  * sockets; only doctor, keygen, enroll and config look at the host themselves.
  *
  * This header is what all its commands share. One table of commands and one of options
@@ -32,6 +32,8 @@ struct ctl_table;
 struct ctl {
 	/* options as given, NULL when not */
 	const char *socket, *config, *lines, *url, *token, *ca;
+	const char *output, *columns, *sort, *filter, *color; /* of what is shown */
+	bool watch, utc, iso;
 	const char *project, *name, *memory, *cpus, *pids, *timeout;
 	bool json, force, help, version, example, man, catalog, quiet, async, follow, no_start;
 	bool no_terminal;

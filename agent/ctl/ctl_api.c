@@ -4,43 +4,30 @@
 #include "agent/ctl/ctl_find.h"
 #include "agent/ctl/ctl_http.h"
 #include "agent/ctl/ctl_out.h"
-#include "agent/ctl/ctl_show.h"
+#include "agent/ctl/ctl_views.h"
 #include "agent/ctl/ctl_text.h"
 #include "proto/ident.h"
 #include "proto/jsonx.h"
 
-/* --- lists --- */
+#define PREFIX_MIN 4 /* of an operation's id */
 
-static const struct ctl_column container_columns[] = { { "CONTAINER", "id" }, { "NAME", "name" },
-	{ "STATUS", "status", true }, { "PID", "pid" }, { "PROJECT", "project_id" },
-	{ "IMAGE", "container_image" } };
-static const struct ctl_column project_columns[] = { { "PROJECT", "id" }, { "ALIAS", "alias" },
-	{ "CONTAINERS", "container_count" } };
-static const struct ctl_column operation_columns[] = { { "OPERATION", "operation_id" },
-	{ "WHAT", "operation" }, { "CONTAINER", "container_id" }, { "STATUS", "status", true },
-	{ "MS", "duration_ms" }, { "ORIGIN", "origin" }, { "ERROR", "error.code" } };
-static const struct ctl_column log_columns[] = { { "TIME", "transition_time" },
-	{ "FROM", "from_status" }, { "TO", "to_status", true }, { "MS", "duration_ms" },
-	{ "BY", "triggered_by" } };
-static const struct ctl_column event_columns[] = { { "TIME", "created_at" },
-	{ "EVENT", "event_type" }, { "RESOURCE", "resource_id" } };
+/* --- lists --- */
 
 enum ctl_exit ctl_api_containers(const struct ctl *ctl, struct err *err)
 {
-	return ctl_show_list(ctl, "/containers?sort_by=name", "containers", container_columns,
-		countof(container_columns), err);
+	return ctl_show_list(
+		ctl, ctl_views_of(ctl->command), "/containers?sort_by=name", "containers", err);
 }
 
 enum ctl_exit ctl_api_projects(const struct ctl *ctl, struct err *err)
 {
-	return ctl_show_list(
-		ctl, "/projects", "projects", project_columns, countof(project_columns), err);
+	return ctl_show_list(ctl, ctl_views_of(ctl->command), "/projects", "projects", err);
 }
 
 enum ctl_exit ctl_api_operations(const struct ctl *ctl, struct err *err)
 {
-	return ctl_show_newest(ctl, "/operations?limit=20", "operations", operation_columns,
-		countof(operation_columns), err);
+	return ctl_show_newest(
+		ctl, ctl_views_of(ctl->command), "/operations?limit=20", "operations", err);
 }
 
 /* --- one object --- */
@@ -53,7 +40,7 @@ enum ctl_exit ctl_api_container(const struct ctl *ctl, struct err *err)
 	if (e != CTL_OK)
 		return e;
 	path = xasprintf("/containers/%s", id);
-	return ctl_show_object(ctl, path, err);
+	return ctl_show_object(ctl, ctl_views_of(ctl->command), path, err);
 }
 
 /* --- what takes time --- */
@@ -141,25 +128,55 @@ enum ctl_exit ctl_api_project_create(const struct ctl *ctl, struct err *err)
 
 /* --- operations, events, logs --- */
 
-static bool is_operation(const struct ctl *ctl, struct err *err)
+/* Its id, or the beginning of one of the last. */
+static enum ctl_exit find_operation(const struct ctl *ctl, char **ret, struct err *err)
 {
-	if (ident_is_operation_id(ctl->args[0]) || ident_is_id(ctl->args[0]))
-		return true;
-	(void)err_set(err, -EINVAL, ERR_INVALID_ID, NULL,
-		"an operation's id has 32 hex characters (hoodyctl operation list)");
-	return false;
+	_cleanup_json_ json_t *data = NULL;
+	const char *word = ctl->args[0], *found = NULL;
+	enum ctl_exit e;
+	json_t *v;
+	size_t i;
+
+	if (ident_is_operation_id(word) || ident_is_id(word)) {
+		*ret = xstrdup(word);
+		return CTL_OK;
+	}
+	e = ctl_http_ask(ctl, "GET", "/operations?limit=500", NULL, false, &data, err);
+	if (e != CTL_OK)
+		return e;
+	json_array_foreach(json_object_get(data, "operations"), i, v) {
+		const char *id = ctl_text_of(v, "operation_id");
+
+		if (id && strlen(word) >= PREFIX_MIN && strncmp(id, word, strlen(word)) == 0)
+			found = found ? "" : id;
+	}
+	if (!found || !*found)
+		return err_set(err, -EINVAL, ERR_INVALID_ID, NULL,
+			       "\"%.40s\" is %s operation's id, nor its beginning (hoodyctl "
+			       "operation list)",
+			       word, found ? "more than one" : "no"),
+		       CTL_USAGE;
+	*ret = xstrdup(found);
+	return CTL_OK;
 }
 
 enum ctl_exit ctl_api_operation(const struct ctl *ctl, struct err *err)
 {
-	_cleanup_(freep) char *path = xasprintf("/operations/%s", ctl->args[0]);
+	_cleanup_(freep) char *id = NULL, *path = NULL;
+	enum ctl_exit e = find_operation(ctl, &id, err);
 
-	return is_operation(ctl, err) ? ctl_show_object(ctl, path, err) : CTL_USAGE;
+	if (e != CTL_OK)
+		return e;
+	path = xasprintf("/operations/%s", id);
+	return ctl_show_object(ctl, ctl_views_of(ctl->command), path, err);
 }
 
 enum ctl_exit ctl_api_follow(const struct ctl *ctl, struct err *err)
 {
-	return is_operation(ctl, err) ? ctl_change_follow(ctl, ctl->args[0], err) : CTL_USAGE;
+	_cleanup_(freep) char *id = NULL;
+	enum ctl_exit e = find_operation(ctl, &id, err);
+
+	return e == CTL_OK ? ctl_change_follow(ctl, id, err) : e;
 }
 
 struct live {
@@ -193,8 +210,7 @@ enum ctl_exit ctl_api_events(const struct ctl *ctl, struct err *err)
 
 	if (ctl->follow)
 		return ctl_http_follow(ctl, "/events", on_event, &l, &interrupted, err);
-	return ctl_show_newest(
-		ctl, "/events?limit=50", "events", event_columns, countof(event_columns), err);
+	return ctl_show_newest(ctl, ctl_views_of(ctl->command), "/events?limit=50", "events", err);
 }
 
 enum ctl_exit ctl_api_logs(const struct ctl *ctl, struct err *err)
@@ -207,7 +223,7 @@ enum ctl_exit ctl_api_logs(const struct ctl *ctl, struct err *err)
 	if (e != CTL_OK)
 		return e;
 	path = xasprintf("/containers/%s/status-logs?sort_order=asc", id);
-	e = ctl_show_list(ctl, path, "logs", log_columns, countof(log_columns), err);
+	e = ctl_show_list(ctl, ctl_views_of(ctl->command), path, "logs", err);
 	l.container = id;
 	if (e == CTL_OK && ctl->follow)
 		e = ctl_http_follow(ctl, "/events", on_event, &l, &interrupted, err);

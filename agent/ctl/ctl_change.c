@@ -28,8 +28,8 @@ static bool on_step(const json_t *data, void *userdata)
 {
 	struct following *f = userdata;
 	const char *status = ctl_text_of(data, "status"),
-		   *stage = json_string_value(ctl_show_member(data, "progress.stage"));
-	const json_t *percent = ctl_show_member(data, "progress.percent");
+		   *stage = json_string_value(ctl_value_at(data, "progress.stage"));
+	const json_t *percent = ctl_value_at(data, "progress.percent");
 
 	json_decref(f->last);
 	f->last = json_deep_copy(data);
@@ -49,8 +49,8 @@ static enum ctl_exit tell_end(const struct ctl *ctl, const json_t *v, struct err
 	if (ctl->json)
 		ctl_out_json(v);
 	if (!status || strcmp(status, "succeeded") != 0) {
-		const char *message = json_string_value(ctl_show_member(v, "error.message")),
-			   *code = json_string_value(ctl_show_member(v, "error.code"));
+		const char *message = json_string_value(ctl_value_at(v, "error.message")),
+			   *code = json_string_value(ctl_value_at(v, "error.code"));
 
 		(void)err_set(err, -EREMOTEIO, ERR_INTERNAL, NULL, "%s (%s)",
 			message ? message : "it did not succeed", code ? code : "no code");

@@ -10,6 +10,7 @@
  * do, and how they reach the agent, isn't known here. */
 #include <stdarg.h>
 
+#include "agent/ctl/ctl_show.h"
 #include "agent/ctl/ctl_table.h"
 #include "agent/ctl/ctl_text.h"
 #include "proto/jsonx.h"
@@ -249,7 +250,7 @@ static enum ctl_exit run(const struct ctl *ctl, const struct ctl_command *comman
 	else if (ctl->help)
 		print_help(stdout, command, ctl->colour);
 	else
-		e = command->run(ctl, err);
+		e = ctl->watch ? ctl_show_watched(ctl, command->run, err) : command->run(ctl, err);
 	if (e == CTL_OK && (fflush(stdout) != 0 || ferror(stdout))) {
 		(void)err_set(err, -EIO, ERR_INTERNAL, NULL, "can't write the output");
 		e = CTL_FAILED;
@@ -259,7 +260,7 @@ static enum ctl_exit run(const struct ctl *ctl, const struct ctl_command *comman
 
 int main(int argc, char **argv)
 {
-	struct ctl ctl = { .colour = ctl_text_wants_colour(STDOUT_FILENO), .table = &ctl_table };
+	struct ctl ctl = { .table = &ctl_table };
 	struct args a = { .next = argv + (argc > 0), .ctl = &ctl, .given = CTL_ANY };
 	struct err err = { 0 };
 	enum ctl_exit e;
@@ -271,6 +272,7 @@ int main(int argc, char **argv)
 		print_help(stderr, NULL, false);
 		return CTL_USAGE;
 	}
+	ctl.colour = ctl_text_wants_colour(STDOUT_FILENO, ctl.color);
 	e = run(&ctl, a.command, &err);
 	return e == CTL_OK ? CTL_OK : fail(e, &err);
 }

@@ -6,10 +6,8 @@
 #include "agent/ctl/ctl_change.h"
 #include "agent/ctl/ctl_find.h"
 #include "agent/ctl/ctl_http.h"
-#include "agent/ctl/ctl_show.h"
+#include "agent/ctl/ctl_views.h"
 #include "proto/jsonx.h"
-
-#define COLUMNS_MAX 6
 
 struct noun {
 	const char *command;
@@ -17,14 +15,11 @@ struct noun {
 	const char *path; /* {c}: the first argument, a container; {0}, {1}, {2}: an argument */
 	enum { LIST, OBJECT, CHANGE } form;
 	const char *list; /* the list's member */
-	struct ctl_column columns[COLUMNS_MAX];
-	bool texts; /* values are texts, whatever they look like */
+	bool texts;       /* values are texts, whatever they look like */
 };
 
 static const struct noun nouns[] = {
-	{ "snapshot list", "GET", "/containers/{c}/snapshots", LIST, "snapshots",
-		{ { "SNAPSHOT", "name" }, { "ALIAS", "alias" }, { "CREATED", "created_at" },
-			{ "EXPIRES", "expires_at" }, { "BYTES", "size" } } },
+	{ "snapshot list", "GET", "/containers/{c}/snapshots", LIST, "snapshots" },
 	{ "snapshot create", "POST", "/containers/{c}/snapshots", CHANGE },
 	{ "snapshot restore", "PATCH", "/containers/{c}/snapshots/{1}", CHANGE },
 	{ "snapshot alias", "PATCH", "/containers/{c}/snapshots/{1}/alias", CHANGE },
@@ -39,13 +34,8 @@ static const struct noun nouns[] = {
 	{ "network start", "POST", "/containers/{c}/network/start", CHANGE },
 	{ "network stop", "POST", "/containers/{c}/network/stop", CHANGE },
 	{ "network remove", "DELETE", "/containers/{c}/network", CHANGE },
-	{ "share list", "GET", "/storage/shares", LIST, "shares",
-		{ { "SHARE", "id" }, { "ALIAS", "alias" }, { "FROM", "source_container_id" },
-			{ "PATH", "source_path" }, { "MODE", "mode" },
-			{ "STATUS", "status", true } } },
-	{ "share incoming", "GET", "/containers/{c}/storage/incoming", LIST, "shares",
-		{ { "SHARE", "id" }, { "ALIAS", "alias" }, { "FROM", "source_container_id" },
-			{ "MODE", "mode" }, { "STATUS", "status", true } } },
+	{ "share list", "GET", "/storage/shares", LIST, "shares" },
+	{ "share incoming", "GET", "/containers/{c}/storage/incoming", LIST, "shares" },
 	{ "share create", "POST", "/containers/{c}/storage/shares", CHANGE },
 	{ "share update", "PATCH", "/containers/{c}/storage/shares/{1}", CHANGE },
 	{ "share mount", "PATCH", "/containers/{c}/storage/incoming/{1}/mount", CHANGE },
@@ -53,15 +43,12 @@ static const struct noun nouns[] = {
 	{ "env list", "GET", "/containers/{c}/env", OBJECT },
 	{ "env set", "PATCH", "/containers/{c}/env", CHANGE, .texts = true },
 	{ "env unset", "DELETE", "/containers/{c}/env/{1}", CHANGE },
-	{ "image list", "GET", "/images/public", LIST, "images",
-		{ { "IMAGE", "image_name" }, { "ID", "id" }, { "BYTES", "size" },
-			{ "ADDED", "added_date" } } },
+	{ "image list", "GET", "/images/public", LIST, "images" },
 	{ "image info", "GET", "/images/public/{0}", OBJECT },
 	{ "image pull", "POST", "/images/import/{0}", CHANGE },
 	{ "image remove", "DELETE", "/images/user/{0}", CHANGE },
 	{ "stats", "GET", "/containers/{c}/stats", OBJECT },
-	{ "node commands", "GET", "/servers/node/available-commands", LIST, "commands",
-		{ { "COMMAND", "slug" }, { "NAME", "name" }, { "RISK", "risk_level" } } },
+	{ "node commands", "GET", "/servers/node/available-commands", LIST, "commands" },
 };
 
 static char *escape(const char *word)
@@ -130,15 +117,6 @@ static enum ctl_exit read_body(
 	return CTL_OK;
 }
 
-static size_t count_columns(const struct noun *n)
-{
-	size_t count = 0;
-
-	while (count < COLUMNS_MAX && n->columns[count].head)
-		count++;
-	return count;
-}
-
 static const struct noun *find(const char *command)
 {
 	for (size_t i = 0; i < countof(nouns); i++)
@@ -160,9 +138,9 @@ enum ctl_exit ctl_noun(const struct ctl *ctl, struct err *err)
 		return e;
 	switch (n->form) {
 	case LIST:
-		return ctl_show_list(ctl, path, n->list, n->columns, count_columns(n), err);
+		return ctl_show_list(ctl, ctl_views_of(ctl->command), path, n->list, err);
 	case OBJECT:
-		return ctl_show_object(ctl, path, err);
+		return ctl_show_object(ctl, ctl_views_of(ctl->command), path, err);
 	case CHANGE:
 		return ctl_change(ctl, n->method, path, body, err);
 	}

@@ -2,72 +2,20 @@
 /* hoodyctl orders: the journal, newest last, so that a terminal ends with what just happened. */
 #include "agent/ctl/ctl_ask.h"
 #include "agent/ctl/ctl_out.h"
-#include "agent/ctl/ctl_text.h"
+#include "agent/ctl/ctl_views.h"
 #include "proto/jsonx.h"
 
 #define LINES_DEFAULT 20
 #define LINES_MAX     1000 /* the agent gives no more at once */
 
-/* A number, or "-" where there is none. */
-static void add_number(struct ctl_text *t, const json_t *v, const char *key)
+/* The newest last. */
+static enum ctl_exit print_orders(const struct ctl *ctl, const json_t *newest, struct err *err)
 {
-	const json_t *n = json_object_get(v, key);
+	_cleanup_json_ json_t *rows = json_array();
 
-	if (json_is_integer(n))
-		ctl_text_number(t, json_integer_value(n));
-	else
-		ctl_text_cell(t, NULL, CTL_DIM);
-}
-
-static void add_duration(struct ctl_text *t, const json_t *v)
-{
-	const json_t *from = json_object_get(v, "started_ms"),
-		     *to = json_object_get(v, "finished_ms");
-	char text[CTL_TEXT_MAX];
-
-	if (json_is_integer(from) && json_is_integer(to))
-		ctl_text_cell(t,
-			ctl_text_duration(json_integer_value(to) - json_integer_value(from), text),
-			CTL_PLAIN);
-	else
-		ctl_text_cell(t, NULL, CTL_DIM);
-}
-
-static void add_error(struct ctl_text *t, const json_t *error)
-{
-	const char *code = ctl_text_of(error, "code"), *message = ctl_text_of(error, "message");
-	_cleanup_(freep) char *text =
-		xasprintf("%s%s%s", code ? code : "", message ? ": " : "", message ? message : "");
-
-	ctl_text_cell(t, text, *text ? CTL_RED : CTL_DIM);
-}
-
-static void print_orders(const struct ctl *ctl, const json_t *list)
-{
-	static const char *const heads[] = { "ROW", "SEQ", "ORDER", "OP", "CONTAINER", "STATE",
-		"TRIES", "RECEIVED", "TOOK", "ORIGIN", "ERROR" };
-	_cleanup_(ctl_text_freep) struct ctl_text *t = ctl_text_new(heads, countof(heads));
-
-	for (size_t i = json_array_size(list); i-- > 0;) {
-		const json_t *o = json_array_get(list, i);
-		const char *state = ctl_text_of(o, "state");
-		char text[CTL_TEXT_MAX];
-
-		add_number(t, o, "row");
-		add_number(t, o, "seq");
-		ctl_text_cell(t, ctl_text_of(o, "order_id"), CTL_PLAIN);
-		ctl_text_cell(t, ctl_text_of(o, "op"), CTL_PLAIN);
-		ctl_text_cell(t, ctl_text_of(o, "container_id"), CTL_PLAIN);
-		ctl_text_cell(t, state, ctl_text_colour_of(state));
-		add_number(t, o, "attempts");
-		ctl_text_cell(t,
-			ctl_text_time(json_integer_value(json_object_get(o, "received_ms")), text),
-			CTL_PLAIN);
-		add_duration(t, o);
-		ctl_text_cell(t, ctl_text_of(o, "origin"), CTL_PLAIN);
-		add_error(t, json_object_get(o, "error"));
-	}
-	ctl_text_print(t, stdout, ctl->colour);
+	for (size_t i = json_array_size(newest); i-- > 0;)
+		(void)json_array_append(rows, json_array_get(newest, i));
+	return ctl_show_rows(ctl, ctl_views_of("orders"), rows, err);
 }
 
 static int parse_lines(const char *text, uint64_t *ret)
@@ -100,9 +48,8 @@ enum ctl_exit ctl_orders(const struct ctl *ctl, struct err *err)
 	e = ctl_ask(ctl, FRAME_CTL_ORDERS, lines, &v, err);
 	if (e != CTL_OK)
 		return e;
-	if (ctl->json)
-		ctl_out_json(v);
-	else
-		print_orders(ctl, json_object_get(v, "orders"));
+	if (!ctl->json)
+		return print_orders(ctl, json_object_get(v, "orders"), err);
+	ctl_out_json(v);
 	return CTL_OK;
 }

@@ -1,118 +1,364 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Lists and objects of the local API. A list goes through the same hands whatever it is of: rows
+ * are filtered and sorted as JSON, by a column's head or by any member's path, and only then made
+ * text; so --json gets the rows that a table would have. */
 #include "agent/ctl/ctl_show.h"
+
+#include <fnmatch.h>
+#include <poll.h>
 
 #include "agent/ctl/ctl_http.h"
 #include "agent/ctl/ctl_out.h"
-#include "agent/ctl/ctl_text.h"
+#include "proto/ident.h"
 #include "proto/jsonx.h"
 
-const json_t *ctl_show_member(const json_t *v, const char *path)
-{
-	const char *dot = strchr(path, '.');
-	char first[32];
+#define WATCH_MS 2000
 
-	if (!dot)
-		return json_object_get(v, path);
-	(void)snprintf(first, sizeof(first), "%.*s", (int)(dot - path), path);
-	return json_object_get(json_object_get(v, first), dot + 1);
+/* --- which columns --- */
+
+/* "memory" is the column MEMORY. */
+static const struct ctl_column *find_column(
+	const struct ctl_view *view, const char *word, size_t len)
+{
+	for (size_t i = 0; i < view->n_columns; i++)
+		if (strncasecmp(view->columns[i].head, word, len) == 0 &&
+			view->columns[i].head[len] == '\0')
+			return &view->columns[i];
+	return NULL;
 }
 
-static void add_row(
-	struct ctl_text *t, const struct ctl_column *columns, size_t n, const json_t *row)
+static enum ctl_exit refuse(
+	const struct ctl_view *view, const char *option, const char *word, struct err *err)
 {
-	for (size_t i = 0; i < n; i++) {
-		const json_t *v = ctl_show_member(row, columns[i].member);
-		const char *s = json_string_value(v);
+	_cleanup_(freep) char *heads = xstrdup("");
 
-		if (json_is_integer(v))
-			ctl_text_number(t, json_integer_value(v));
+	for (size_t i = 0; i < view->n_columns; i++) {
+		_cleanup_(freep) char *before = heads;
+
+		heads = xasprintf("%s%s%s", before, i ? ", " : "", view->columns[i].head);
+	}
+	(void)err_set(err, -EINVAL, ERR_INVALID_PARAMS, option,
+		"--%s: there is no column \"%.40s\"; there are %s", option, word, heads);
+	return CTL_USAGE;
+}
+
+struct chosen {
+	const struct ctl_column *columns[CTL_TEXT_COLUMNS_MAX];
+	size_t n;
+};
+
+static enum ctl_exit choose(
+	const struct ctl *ctl, const struct ctl_view *view, struct chosen *ret, struct err *err)
+{
+	bool is_wide = ctl->output && strcmp(ctl->output, "wide") == 0;
+
+	ret->n = 0;
+	if (ctl->output && !is_wide)
+		return err_set(err, -EINVAL, ERR_INVALID_PARAMS, "output",
+			       "--output: want \"wide\"; or --json"),
+		       CTL_USAGE;
+	for (size_t i = 0; !ctl->columns && i < view->n_columns; i++)
+		if (is_wide || view->columns[i].when != CTL_WIDE)
+			ret->columns[ret->n++] = &view->columns[i];
+	for (const char *at = ctl->columns; at && *at;) {
+		size_t len = strcspn(at, ",");
+		const struct ctl_column *c = find_column(view, at, len);
+
+		if (!c || ret->n == CTL_TEXT_COLUMNS_MAX)
+			return refuse(view, "columns", at, err);
+		ret->columns[ret->n++] = c;
+		at += len + (at[len] == ',');
+	}
+	return CTL_OK;
+}
+
+/* --- which rows, and in which order --- */
+
+static bool fits(
+	const struct ctl *ctl, const struct ctl_column *c, const json_t *row, const char *wish)
+{
+	_cleanup_(freep) char *text = ctl_value_text(ctl, c->kind, ctl_value_at(row, c->member));
+
+	return fnmatch(wish, text ? text : "", FNM_CASEFOLD) == 0;
+}
+
+/* "status=running,name=w*": rows that fit all of it. */
+static enum ctl_exit filter(
+	const struct ctl *ctl, const struct ctl_view *view, json_t *rows, struct err *err)
+{
+	for (const char *at = ctl->filter; at && *at;) {
+		size_t len = strcspn(at, ","), key = strcspn(at, "=");
+		const struct ctl_column *c = key < len ? find_column(view, at, key) : NULL;
+		_cleanup_(freep) char *wish =
+			xasprintf("%.*s", c ? (int)(len - key - 1) : 0, c ? at + key + 1 : "");
+
+		if (!c)
+			return refuse(view, "filter", at, err);
+		for (size_t i = json_array_size(rows); i-- > 0;)
+			if (!fits(ctl, c, json_array_get(rows, i), wish))
+				(void)json_array_remove(rows, i);
+		at += len + (at[len] == ',');
+	}
+	return CTL_OK;
+}
+
+struct order {
+	const char *member;
+	bool is_reversed;
+};
+
+/* Numbers from the largest on, all else from A to Z; what has no value is last. */
+static int compare(const void *a, const void *b, void *userdata)
+{
+	const struct order *o = userdata;
+	const json_t *x = ctl_value_at(*(const json_t *const *)a, o->member),
+		     *y = ctl_value_at(*(const json_t *const *)b, o->member);
+	const char *p = json_string_value(x), *q = json_string_value(y);
+	double m = json_number_value(x), n = json_number_value(y);
+	int sign = o->is_reversed ? -1 : 1;
+
+	if (p && q) {
+		int by_text = strcasecmp(p, q);
+
+		return sign * by_text;
+	}
+	if (json_is_number(x) && json_is_number(y))
+		return sign * (m < n ? 1 : m > n ? -1 : 0);
+	return (json_is_number(y) || q) - (json_is_number(x) || p);
+}
+
+static enum ctl_exit sort(
+	const struct ctl *ctl, const struct ctl_view *view, json_t *rows, struct err *err)
+{
+	const char *word = ctl->sort ? ctl->sort : view->sort;
+	bool is_reversed = word && *word == '-';
+	size_t n = json_array_size(rows), i;
+	const struct ctl_column *c;
+	json_t *row;
+
+	if (!word)
+		return CTL_OK;
+	word += is_reversed;
+	c = find_column(view, word, strlen(word));
+	if (!c)
+		return refuse(view, "sort", word, err);
+	_cleanup_(freep) const json_t **sorted = xcalloc(n + 1, sizeof(*sorted));
+	json_array_foreach(rows, i, row)
+		sorted[i] = json_incref(row);
+	qsort_r(sorted, n, sizeof(*sorted), compare, &(struct order){ c->member, is_reversed });
+	(void)json_array_clear(rows);
+	for (i = 0; i < n; i++)
+		(void)json_array_append_new(rows, (json_t *)(uintptr_t)sorted[i]);
+	return CTL_OK;
+}
+
+/* --- lists --- */
+
+static void add_row(
+	const struct ctl *ctl, struct ctl_text *t, const struct chosen *c, const json_t *row)
+{
+	for (size_t i = 0; i < c->n; i++) {
+		enum ctl_kind kind = c->columns[i]->kind;
+		_cleanup_(freep) char *text =
+			ctl_value_text(ctl, kind, ctl_value_at(row, c->columns[i]->member));
+		enum ctl_colour colour = ctl_value_colour(kind, text);
+
+		if (text && ctl_value_is_number(kind))
+			ctl_text_right(t, text, colour);
 		else
-			ctl_text_cell(t, s && *s ? s : NULL,
-				columns[i].coloured ? ctl_text_colour_of(s ? s : "") : CTL_PLAIN);
+			ctl_text_cell(t, text, colour);
 	}
 }
 
-static void print_list(
-	const struct ctl *ctl, const struct ctl_column *columns, size_t n, const json_t *list)
+/* Columns that were asked for are not cut. */
+static enum ctl_fit fit_of(const struct ctl *ctl, const struct ctl_column *c)
 {
-	const char *heads[CTL_TEXT_COLUMNS_MAX];
+	if (c->kind != CTL_ID && (ctl->output || ctl->columns))
+		return CTL_FIT_WHOLE;
+	return c->when == CTL_SPARE  ? CTL_FIT_SPARE
+	       : c->kind == CTL_ID   ? CTL_FIT_ID
+	       : c->kind == CTL_TEXT ? CTL_FIT_TEXT
+				     : CTL_FIT_WHOLE;
+}
+
+static void print_table(const struct ctl *ctl, const struct chosen *c, const json_t *rows)
+{
 	_cleanup_(ctl_text_freep) struct ctl_text *t = NULL;
+	const char *heads[CTL_TEXT_COLUMNS_MAX];
 	json_t *row;
 	size_t i;
 
-	for (i = 0; i < n; i++)
-		heads[i] = columns[i].head;
-	t = ctl_text_new(heads, n);
-	json_array_foreach((json_t *)list, i, row) {
-		const char *id = json_string_value(ctl_show_member(row, columns[0].member));
-
-		if (ctl->quiet)
-			puts(id ? id : "-");
-		else
-			add_row(t, columns, n, row);
-	}
-	if (!ctl->quiet)
-		ctl_text_print(t, stdout, ctl->colour);
+	for (i = 0; i < c->n; i++)
+		heads[i] = c->columns[i]->head;
+	t = ctl_text_new(heads, c->n);
+	for (i = 0; i < c->n; i++)
+		ctl_text_fit(t, i, fit_of(ctl, c->columns[i]));
+	json_array_foreach((json_t *)(uintptr_t)rows, i, row)
+		add_row(ctl, t, c, row);
+	ctl_text_print(t, stdout, ctl->colour);
 }
 
-static void print_rows(
-	const struct ctl *ctl, const struct ctl_column *columns, size_t n, const json_t *rows)
+static void print_ids(const struct ctl_view *view, const json_t *rows)
 {
-	if (ctl->json)
-		ctl_out_json(rows);
-	else
-		print_list(ctl, columns, n, rows);
+	const struct ctl_column *c = view->columns;
+	json_t *row;
+	size_t i;
+
+	while (c->kind != CTL_ID && c + 1 < view->columns + view->n_columns)
+		c++;
+	if (c->kind != CTL_ID)
+		c = view->columns;
+	json_array_foreach((json_t *)(uintptr_t)rows, i, row) {
+		const char *id = json_string_value(ctl_value_at(row, c->member));
+
+		puts(id ? id : "-");
+	}
 }
 
-/* All there are. */
-enum ctl_exit ctl_show_list(const struct ctl *ctl, const char *path, const char *name,
-	const struct ctl_column *columns, size_t n, struct err *err)
+/* In the API's own words. */
+static void print_json(const json_t *rows)
+{
+	json_t *row;
+	size_t i;
+
+	json_array_foreach((json_t *)(uintptr_t)rows, i, row)
+		(void)json_object_del(row, CTL_MORE);
+	ctl_out_json(rows);
+}
+
+enum ctl_exit ctl_show_rows(
+	const struct ctl *ctl, const struct ctl_view *view, json_t *rows, struct err *err)
+{
+	bool for_people = !ctl->json && !ctl->quiet;
+	struct chosen chosen;
+	enum ctl_exit e = choose(ctl, view, &chosen, err);
+
+	if (e == CTL_OK && view->more && (for_people || ctl->filter || ctl->sort))
+		e = view->more(ctl, rows, err);
+	if (e == CTL_OK)
+		e = filter(ctl, view, rows, err);
+	if (e == CTL_OK)
+		e = sort(ctl, view, rows, err);
+	if (e != CTL_OK)
+		return e;
+	if (ctl->json)
+		print_json(rows);
+	else if (ctl->quiet)
+		print_ids(view, rows);
+	else if (json_array_size(rows) == 0 && view->none && !ctl->filter)
+		puts(view->none);
+	else
+		print_table(ctl, &chosen, rows);
+	return CTL_OK;
+}
+
+enum ctl_exit ctl_show_list(const struct ctl *ctl, const struct ctl_view *view, const char *path,
+	const char *name, struct err *err)
 {
 	_cleanup_json_ json_t *rows = NULL;
 	enum ctl_exit e = ctl_http_list(ctl, path, name, &rows, err);
 
-	if (e == CTL_OK)
-		print_rows(ctl, columns, n, rows);
-	return e;
+	return e == CTL_OK ? ctl_show_rows(ctl, view, rows, err) : e;
 }
 
-/* The newest, as many as @path says. */
-enum ctl_exit ctl_show_newest(const struct ctl *ctl, const char *path, const char *name,
-	const struct ctl_column *columns, size_t n, struct err *err)
+enum ctl_exit ctl_show_newest(const struct ctl *ctl, const struct ctl_view *view, const char *path,
+	const char *name, struct err *err)
 {
 	_cleanup_json_ json_t *data = NULL;
 	enum ctl_exit e = ctl_http_ask(ctl, "GET", path, NULL, false, &data, err);
 
-	if (e == CTL_OK)
-		print_rows(ctl, columns, n, json_object_get(data, name));
-	return e;
+	return e == CTL_OK ? ctl_show_rows(ctl, view, json_object_get(data, name), err) : e;
 }
 
-static void print_object(const struct ctl *ctl, const json_t *v)
+/* --- objects --- */
+
+void ctl_show_line(struct ctl_text *t, const char *name, char *value_steals, enum ctl_colour colour)
 {
-	_cleanup_(ctl_text_freep) struct ctl_text *t = ctl_text_new(NULL, 2);
+	_cleanup_(freep) char *value = value_steals;
+
+	if (!value)
+		return;
+	ctl_text_cell(t, name, CTL_BOLD);
+	ctl_text_cell(t, value, colour);
+}
+
+/* All that is in an object, by path; what is null says nothing. */
+static void add_members(
+	const struct ctl *ctl, struct ctl_text *t, const char *path, const json_t *v)
+{
 	const char *key;
 	json_t *m;
 
-	json_object_foreach((json_t *)v, key, m) {
-		_cleanup_(freep) char *text = json_is_string(m) ? xstrdup(json_string_value(m))
-								: json_dumps(m, JSON_ENCODE_ANY);
+	json_object_foreach((json_t *)(uintptr_t)v, key, m) {
+		_cleanup_(freep) char *name = xasprintf("%s%s%s", path, *path ? "." : "", key);
+		int64_t ms;
 
-		ctl_text_cell(t, key, CTL_BOLD);
-		ctl_text_cell(t, json_is_null(m) ? "-" : text,
-			strcmp(key, "status") == 0 ? ctl_text_colour_of(text) : CTL_PLAIN);
+		if (json_is_object(m))
+			add_members(ctl, t, name, m);
+		else if (json_is_string(m) && ident_time_parse(json_string_value(m), &ms) == 0)
+			ctl_show_line(t, name, ctl_value_time(ctl, m), CTL_PLAIN);
+		else
+			ctl_show_line(t, name, ctl_value_text(ctl, CTL_TEXT, m), CTL_PLAIN);
 	}
-	ctl_text_print(t, stdout, ctl->colour);
 }
 
-enum ctl_exit ctl_show_object(const struct ctl *ctl, const char *path, struct err *err)
+void ctl_show_lines(const struct ctl *ctl, const struct ctl_line *lines, size_t n, const json_t *v,
+	struct ctl_text *t)
 {
+	for (size_t i = 0; i < n; i++) {
+		const struct ctl_line *l = &lines[i];
+		const json_t *m = ctl_value_at(v, l->member);
+		char *text = l->say ? l->say(ctl, m) : NULL;
+
+		if (!l->say && l->kind == CTL_OBJECT)
+			add_members(ctl, t, l->name, m);
+		else if (!l->say)
+			text = ctl_value_text(ctl, l->kind, m);
+		ctl_show_line(t, l->name, text, ctl_value_colour(l->kind, text));
+	}
+}
+
+enum ctl_exit ctl_show_object(
+	const struct ctl *ctl, const struct ctl_view *view, const char *path, struct err *err)
+{
+	_cleanup_(ctl_text_freep) struct ctl_text *t = NULL;
 	_cleanup_json_ json_t *data = NULL;
 	enum ctl_exit e = ctl_http_ask(ctl, "GET", path, NULL, false, &data, err);
 
-	if (e == CTL_OK && ctl->json)
+	if (e != CTL_OK)
+		return e;
+	if (ctl->json) {
 		ctl_out_json(data);
-	else if (e == CTL_OK)
-		print_object(ctl, data);
+		return CTL_OK;
+	}
+	if (ctl->quiet && ctl_text_of(data, "id")) {
+		puts(ctl_text_of(data, "id"));
+		return CTL_OK;
+	}
+	if (view->show)
+		return view->show(ctl, path, data, err);
+	t = ctl_text_new(NULL, 2);
+	ctl_show_lines(ctl, view->lines, view->n_lines, data, t);
+	ctl_text_print(t, stdout, ctl->colour);
+	return CTL_OK;
+}
+
+/* --- again and again --- */
+
+enum ctl_exit ctl_show_watched(const struct ctl *ctl,
+	enum ctl_exit (*run)(const struct ctl *ctl, struct err *err), struct err *err)
+{
+	enum ctl_exit e = CTL_OK;
+
+	for (bool first = true; e == CTL_OK && !ferror(stdout); first = false) {
+		if (isatty(STDOUT_FILENO))
+			fputs("\033[H\033[J", stdout);
+		else if (!first)
+			putchar('\n');
+		e = run(ctl, err);
+		(void)fflush(stdout);
+		if (e == CTL_OK)
+			(void)poll(NULL, 0, WATCH_MS);
+	}
 	return e;
 }

@@ -5,7 +5,7 @@
 
 #include "agent/ctl/ctl_ask.h"
 #include "agent/ctl/ctl_out.h"
-#include "agent/ctl/ctl_text.h"
+#include "agent/ctl/ctl_views.h"
 #include "proto/jsonx.h"
 
 #define OFFSET_TOLD_MS 2000
@@ -87,34 +87,6 @@ static void print_node(const struct ctl *ctl, const json_t *v)
 	ctl_text_print(t, stdout, ctl->colour);
 }
 
-static void print_containers(const struct ctl *ctl, const json_t *list)
-{
-	static const char *const heads[] = { "CONTAINER", "NAME", "STATUS", "PID", "PROJECT",
-		"IMAGE" };
-	_cleanup_(ctl_text_freep) struct ctl_text *t = NULL;
-	const json_t *c;
-	size_t i;
-
-	if (json_array_size(list) == 0)
-		return;
-	t = ctl_text_new(heads, countof(heads));
-	json_array_foreach(list, i, c) {
-		const char *status = ctl_text_of(c, "status");
-
-		ctl_text_cell(t, ctl_text_of(c, "id"), CTL_PLAIN);
-		ctl_text_cell(t, ctl_text_of(c, "name"), CTL_PLAIN);
-		ctl_text_cell(t, status, ctl_text_colour_of(status));
-		if (number_of(c, "pid") > 0)
-			ctl_text_number(t, number_of(c, "pid"));
-		else
-			ctl_text_cell(t, NULL, CTL_DIM);
-		ctl_text_cell(t, ctl_text_of(c, "project_id"), CTL_PLAIN);
-		ctl_text_cell(t, ctl_text_of(c, "image"), CTL_PLAIN);
-	}
-	putchar('\n');
-	ctl_text_print(t, stdout, ctl->colour);
-}
-
 enum ctl_exit ctl_status(const struct ctl *ctl, struct err *err)
 {
 	_cleanup_json_ json_t *v = NULL;
@@ -124,9 +96,11 @@ enum ctl_exit ctl_status(const struct ctl *ctl, struct err *err)
 		return e;
 	if (ctl->json) {
 		ctl_out_json(v);
-	} else {
-		print_node(ctl, v);
-		print_containers(ctl, json_object_get(v, "containers"));
+		return CTL_OK;
 	}
-	return CTL_OK;
+	print_node(ctl, v);
+	if (json_array_size(json_object_get(v, "containers")) == 0)
+		return CTL_OK;
+	putchar('\n');
+	return ctl_show_rows(ctl, ctl_views_of("status"), json_object_get(v, "containers"), err);
 }

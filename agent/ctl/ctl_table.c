@@ -133,6 +133,7 @@ static const struct ctl_command commands[] = {
 		"" },
 };
 
+#define SHOWN (LIST | LOGS | EVENTS | ORDERS)
 static const struct ctl_option options[] = {
 #define AT(member) offsetof(struct ctl, member)
 	{ "socket", 's', "PATH", AT(socket), STATUS | ORDERS | EXEC | CONSOLE | TOP | DOCTOR | API,
@@ -163,6 +164,18 @@ static const struct ctl_option options[] = {
 	{ "example", 0, NULL, AT(example), CONFIG, "print an example file with every key" },
 	{ "man", 0, NULL, AT(man), CONFIG, "print the list of keys of agent.conf(5)" },
 	{ "catalog", 0, NULL, AT(catalog), CONFIG, "print the journal catalog" },
+	{ "output", 'o', "wide", AT(output), SHOWN, "all columns of a list" },
+	{ "columns", 0, "A,B", AT(columns), SHOWN, "these columns of a list" },
+	{ "sort", 0, "COLUMN", AT(sort), SHOWN,
+		"by this column; numbers from the largest on; -COLUMN the other way round" },
+	{ "filter", 0, "COLUMN=VALUE,...", AT(filter), SHOWN,
+		"rows that fit all of it; * stands for anything" },
+	{ "watch", 'w', NULL, AT(watch), SHOWN | SHOW | STATUS,
+		"again every two seconds, until interrupted" },
+	{ "utc", 0, NULL, AT(utc), SHOWN | SHOW | STATUS, "times in UTC" },
+	{ "iso", 0, NULL, AT(iso), SHOWN | SHOW | STATUS, "times as ISO 8601 has them" },
+	{ "color", 0, "WHEN", AT(color), CTL_ANY,
+		"always, never or auto (the default): on a terminal, unless NO_COLOR is set" },
 	{ "json", 'j', NULL, AT(json), CTL_ANY, "print JSON" },
 	{ "help", 'h', NULL, AT(help), CTL_ANY, "show this help" },
 	{ "version", 'V', NULL, AT(version), CTL_ANY, "show the version" },

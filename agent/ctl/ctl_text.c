@@ -9,9 +9,15 @@
  * Sizes, durations and times are written into the caller's buffer. */
 #include "agent/ctl/ctl_text.h"
 
-#include <time.h>
+#include <sys/ioctl.h>
 
 #include "proto/err.h"
+
+#define GAP        2
+#define ID_LEAST   12
+#define TEXT_LEAST 16
+#define TEXT_FLOOR 6
+#define BAR_WIDTH  20
 
 struct cell {
 	char *text;
@@ -23,6 +29,8 @@ struct ctl_text {
 	size_t columns, n, room;
 	bool has_heads;
 	struct cell *cells;
+	enum ctl_fit fit[CTL_TEXT_COLUMNS_MAX];
+	size_t widths[CTL_TEXT_COLUMNS_MAX]; /* 0: left out */
 };
 
 /* Columns on a terminal: code points, which is right for what names may hold. */
@@ -73,10 +81,12 @@ enum ctl_colour ctl_text_colour_of(const char *word)
 	return CTL_PLAIN;
 }
 
-bool ctl_text_wants_colour(int fd)
+bool ctl_text_wants_colour(int fd, const char *wish)
 {
 	const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
 
+	if (wish && strcmp(wish, "auto") != 0)
+		return strcmp(wish, "always") == 0;
 	return isatty(fd) && !(no && *no) && term && strcmp(term, "dumb") != 0;
 }
 
@@ -130,6 +140,92 @@ void ctl_text_number(struct ctl_text *t, int64_t n)
 	add(t, text)->right = true;
 }
 
+void ctl_text_right(struct ctl_text *t, const char *text, enum ctl_colour colour)
+{
+	struct cell *c = add(t, text);
+
+	c->colour = colour;
+	c->right = true;
+}
+
+void ctl_text_fit(struct ctl_text *t, size_t column, enum ctl_fit fit)
+{
+	t->fit[column] = fit;
+}
+
+/* --- where there is no room --- */
+
+/* Columns of the terminal, or COLUMNS of the environment; 0: nobody says. */
+static size_t room_of_output(void)
+{
+	const char *wish = getenv("COLUMNS");
+	struct winsize size;
+	unsigned long n = wish ? strtoul(wish, NULL, 10) : 0;
+
+	if (n == 0 && isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0)
+		n = size.ws_col;
+	return n;
+}
+
+static size_t total_width(const struct ctl_text *t)
+{
+	size_t total = 0;
+
+	for (size_t i = 0; i < t->columns; i++)
+		total += t->widths[i] ? t->widths[i] + (total ? GAP : 0) : 0;
+	return total;
+}
+
+/* Columns of the kind @fit give up what is too much, the widest first, down to @least. */
+static void cut(struct ctl_text *t, size_t room, enum ctl_fit fit, size_t least)
+{
+	while (total_width(t) > room) {
+		size_t widest = t->columns;
+
+		for (size_t i = 0; i < t->columns; i++)
+			if (t->fit[i] == fit && t->widths[i] > least &&
+				(widest == t->columns || t->widths[i] > t->widths[widest]))
+				widest = i;
+		if (widest == t->columns)
+			return;
+		t->widths[widest]--;
+	}
+}
+
+static void fit_all(struct ctl_text *t)
+{
+	size_t room = room_of_output();
+
+	if (room == 0)
+		return;
+	for (size_t i = 0; i < t->columns && total_width(t) > room; i++)
+		if (t->fit[i] == CTL_FIT_ID)
+			t->widths[i] = MIN_OF(t->widths[i], (size_t)ID_LEAST);
+	cut(t, room, CTL_FIT_TEXT, TEXT_LEAST);
+	for (size_t i = t->columns; i-- > 0 && total_width(t) > room;)
+		if (t->fit[i] == CTL_FIT_SPARE)
+			t->widths[i] = 0;
+	cut(t, room, CTL_FIT_TEXT, TEXT_FLOOR);
+}
+
+/* The cell's first @width characters; of a text that was cut the last is a mark that it was. */
+static void cut_cell(struct cell *c, size_t width, bool marked)
+{
+	char *end = c->text;
+
+	for (size_t n = 0; *end; end++)
+		if (((unsigned char)*end & 0xc0) != 0x80 && n++ == width - marked)
+			break;
+	if (marked) {
+		char *text = xasprintf("%.*s…", (int)(end - c->text), c->text);
+
+		free(c->text);
+		c->text = text;
+	} else {
+		*end = '\0';
+	}
+}
+
 static void print_cell(
 	const struct cell *c, size_t width, bool right, bool last, FILE *f, bool colour)
 {
@@ -144,21 +240,29 @@ static void print_cell(
 	fputs(last ? "\n" : "  ", f);
 }
 
-void ctl_text_print(const struct ctl_text *t, FILE *f, bool colour)
+void ctl_text_print(struct ctl_text *t, FILE *f, bool colour)
 {
-	size_t widths[CTL_TEXT_COLUMNS_MAX] = { 0 };
 	bool right[CTL_TEXT_COLUMNS_MAX] = { false };
+	size_t last = 0;
 
 	assert(t->n % t->columns == 0);
+	memset(t->widths, 0, sizeof(t->widths));
 	for (size_t i = 0; i < t->n; i++) {
-		widths[i % t->columns] = MAX_OF(widths[i % t->columns], width_of(t->cells[i].text));
+		size_t *width = &t->widths[i % t->columns];
+
+		*width = MAX_OF(*width, width_of(t->cells[i].text));
 		right[i % t->columns] |= t->cells[i].right; /* heads and "-" follow the numbers */
 	}
+	fit_all(t);
+	for (size_t i = 0; i < t->columns; i++)
+		last = t->widths[i] ? i : last;
 	for (size_t i = 0; i < t->n; i++) {
-		size_t column = i % t->columns;
+		size_t column = i % t->columns, width = t->widths[column];
 
-		print_cell(&t->cells[i], widths[column], right[column], column + 1 == t->columns, f,
-			colour);
+		if (width && width_of(t->cells[i].text) > width)
+			cut_cell(&t->cells[i], width, t->fit[column] == CTL_FIT_TEXT);
+		if (width || column == last)
+			print_cell(&t->cells[i], width, right[column], column == last, f, colour);
 	}
 }
 
@@ -202,12 +306,33 @@ const char *ctl_text_micro(int64_t us, char ret[static CTL_TEXT_MAX])
 	return ret;
 }
 
-const char *ctl_text_time(int64_t ms, char ret[static CTL_TEXT_MAX])
+const char *ctl_text_age(int64_t ms, char ret[static CTL_TEXT_MAX])
 {
-	time_t s = (time_t)(ms / 1000);
-	struct tm tm;
+	long long s = MAX_OF(ms, 0) / 1000;
 
-	if (!localtime_r(&s, &tm) || strftime(ret, CTL_TEXT_MAX, "%Y-%m-%d %H:%M:%S", &tm) == 0)
-		(void)snprintf(ret, CTL_TEXT_MAX, "%lld", (long long)ms);
+	if (s < 60)
+		(void)snprintf(ret, CTL_TEXT_MAX, "%lld s", s);
+	else if (s < 3600)
+		(void)snprintf(ret, CTL_TEXT_MAX, "%lld min", s / 60);
+	else if (s < 2LL * 86400)
+		(void)snprintf(ret, CTL_TEXT_MAX, "%lld h", s / 3600);
+	else
+		(void)snprintf(ret, CTL_TEXT_MAX, "%lld d", s / 86400);
+	return ret;
+}
+
+const char *ctl_text_bar(double share, char ret[static CTL_TEXT_MAX])
+{
+	ret[0] = '[';
+	for (int i = 0; i < BAR_WIDTH; i++)
+		ret[i + 1] = i < share * BAR_WIDTH ? '#' : '.';
+	ret[BAR_WIDTH + 1] = ']';
+	ret[BAR_WIDTH + 2] = '\0';
+	return ret;
+}
+
+const char *ctl_text_real(double value, char ret[static CTL_TEXT_MAX])
+{
+	(void)snprintf(ret, CTL_TEXT_MAX, value < 100 ? "%.3g" : "%.0f", value);
 	return ret;
 }

@@ -174,16 +174,17 @@ static const struct {
 	int key; /* sorts by it */
 	double (*value)(const struct row *r);
 	void (*text)(double value, char ret[static CTL_TEXT_MAX]);
+	bool is_spare; /* where there is room */
 } columns[] = {
 	{ "CPU%", 'c', cpu, percent_text },
 	{ "MEMORY", 'm', memory, size_text },
-	{ "MEM%", 'M', memory_pct, percent_text },
-	{ "PROCS", 'p', processes, number_text },
+	{ "MEM%", 'M', memory_pct, percent_text, true },
+	{ "PROCS", 'p', processes, number_text, true },
 	{ "RX/s", 'r', received, size_text },
 	{ "TX/s", 't', sent, size_text },
-	{ "READ/s", 'R', bytes_read, size_text },
-	{ "WRITE/s", 'W', bytes_written, size_text },
-	{ "DISK", 'd', disk, size_text },
+	{ "READ/s", 'R', bytes_read, size_text, true },
+	{ "WRITE/s", 'W', bytes_written, size_text, true },
+	{ "DISK", 'd', disk, size_text, true },
 };
 #define BY_NAME countof(columns)
 
@@ -212,6 +213,11 @@ static void print_table(const struct top *t)
 	for (size_t i = 0; i < countof(columns); i++)
 		heads[i + 3] = columns[i].head;
 	text = ctl_text_new(heads, countof(heads));
+	ctl_text_fit(text, 0, CTL_FIT_ID);
+	ctl_text_fit(text, 1, CTL_FIT_TEXT);
+	for (size_t i = 0; i < countof(columns); i++)
+		if (columns[i].is_spare)
+			ctl_text_fit(text, i + 3, CTL_FIT_SPARE);
 	for (size_t i = 0; i < t->n; i++) {
 		const struct row *r = &t->rows[i];
 
@@ -222,11 +228,17 @@ static void print_table(const struct top *t)
 			char cell[CTL_TEXT_MAX];
 
 			columns[k].text(columns[k].value(r), cell);
-			ctl_text_cell(text, cell, CTL_PLAIN);
+			ctl_text_right(text, cell, CTL_PLAIN);
 		}
 	}
 	ctl_text_print(text, stdout, t->ctl->colour);
 	ctl_text_free(text);
+}
+
+/* As people write it: @scale 10 leaves one digit behind the point. */
+static json_t *rounded(double value, double scale)
+{
+	return jsonx_number((double)(int64_t)(value * scale + 0.5) / scale);
 }
 
 static json_t *rows_json(const struct top *t)
@@ -236,11 +248,13 @@ static json_t *rows_json(const struct top *t)
 	for (size_t i = 0; i < t->n; i++) {
 		const struct row *r = &t->rows[i];
 
-		(void)json_array_append_new(list,
-			json_pack("{s:s, s:s?, s:s, s:f, s:f, s:f, s:f, s:f}", "id", r->id, "name",
-				r->name, "status", r->status, "cpu_percent", r->cpu, "memory_bytes",
-				r->memory, "processes", r->processes, "received_bytes_per_second",
-				r->received, "sent_bytes_per_second", r->sent));
+		(void)json_array_append_new(
+			list, json_pack("{s:s, s:s?, s:s, s:o, s:o, s:o, s:o, s:o}", "id", r->id,
+				      "name", r->name, "status", r->status, "cpu_percent",
+				      rounded(r->cpu, 10), "memory_bytes", rounded(r->memory, 1),
+				      "processes", rounded(r->processes, 1),
+				      "received_bytes_per_second", rounded(r->received, 1),
+				      "sent_bytes_per_second", rounded(r->sent, 1)));
 	}
 	return list;
 }

@@ -18,21 +18,28 @@ agent_hoodyctl_SOURCES = \
 	agent/ctl/ctl_tables.c agent/ctl/ctl_tables.h \
 	agent/ctl/ctl_pool.c agent/ctl/ctl_pool.h \
 	agent/ctl/ctl_enroll.c \
+	agent/ctl/ctl_env.c agent/ctl/ctl_env.h \
 	agent/ctl/ctl_file.c agent/ctl/ctl_file.h \
 	agent/ctl/ctl_find.c agent/ctl/ctl_find.h \
 	agent/ctl/ctl_http.c agent/ctl/ctl_http.h \
+	agent/ctl/ctl_info.c agent/ctl/ctl_info.h \
 	agent/ctl/ctl_keygen.c \
 	agent/ctl/ctl_noun.c \
 	agent/ctl/ctl_order.c \
 	agent/ctl/ctl_orders.c \
 	agent/ctl/ctl_post.c agent/ctl/ctl_post.h \
 	agent/ctl/ctl_pump.c agent/ctl/ctl_pump.h \
+	agent/ctl/ctl_rules.c agent/ctl/ctl_rules.h \
 	agent/ctl/ctl_session.c \
 	agent/ctl/ctl_show.c agent/ctl/ctl_show.h \
 	agent/ctl/ctl_status.c \
 	agent/ctl/ctl_table.c agent/ctl/ctl_table.h \
 	agent/ctl/ctl_text.c agent/ctl/ctl_text.h \
-	agent/ctl/ctl_top.c
+	agent/ctl/ctl_top.c \
+	agent/ctl/ctl_usage.c agent/ctl/ctl_usage.h \
+	agent/ctl/ctl_value.c agent/ctl/ctl_value.h \
+	agent/ctl/ctl_views.c agent/ctl/ctl_views.h \
+	agent/ctl/ctl_words.c agent/ctl/ctl_words.h
 agent_hoodyctl_CFLAGS = $(AM_CFLAGS) $(NCURSES_CFLAGS) $(CURL_CFLAGS) $(JANSSON_CFLAGS) $(SODIUM_CFLAGS) \
 	$(SYSTEMD_CFLAGS)
 agent_hoodyctl_LDADD = agent/common/libcommon.a proto/libchannel.a proto/libproto.a \

@@ -72,7 +72,7 @@ def image_of(node):
     tap.ok(code == 0 and re.search(r"image-fetch \[#+\.*\] +\d+ %", shown) and "done in" in shown,
            "a pull draws its bar", code, shown)
     server.close()
-    gives(node, 0, ["IMAGE +ID +BYTES", "test/1"], "image", "list")
+    gives(node, 0, ["IMAGE +ID +SIZE", "test/1"], "image", "list")
     gives(node, 0, [digest], "image", "info", "test-1")
     gives(node, 1, ["IMAGE_NOT_FOUND"], "image", "info", "nothing/1")
 
