@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/api/api_proxydoc.h"
 
-#include "agent/api/api_form.h"
+#include "agent/common/api_form.h"
 #include "proto/jsonx.h"
 #include "proto/opfield.h"
 

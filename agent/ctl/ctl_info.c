@@ -15,7 +15,7 @@ struct info {
 	const struct ctl *ctl;
 	const char *path;
 	const json_t *container;
-	json_t *stats, *rules, *network, *incoming, *logs;
+	json_t *stats, *rules, *network, *incoming, *logs, *containers;
 };
 
 static json_t *part(const struct info *i, const char *what)
@@ -87,7 +87,9 @@ static char *cpu(const struct info *i)
 		return NULL;
 	return xasprintf("%s%s%s%s", time ? time : "-", time ? " used, " : ", ",
 		cores ? ctl_text_real(json_number_value(cores), text) : "no limit",
-		cores ? " cores at most" : "");
+		!cores                          ? ""
+		: json_number_value(cores) == 1 ? " core at most"
+						: " cores at most");
 }
 
 static char *processes(const struct info *i)
@@ -136,21 +138,28 @@ static char *environment(const struct info *i)
 
 /* --- the screen --- */
 
+static const char *or_dash(const char *s)
+{
+	return s ? s : "-";
+}
+
 static void add_mounts(const struct info *i, struct ctl_text *t)
 {
 	json_t *share;
 	size_t k;
 
 	json_array_foreach(json_object_get(i->incoming, "shares"), k, share) {
-		const char *path = ctl_text_of(share, "mount_path"),
-			   *status = ctl_text_of(share, "status"),
-			   *why = ctl_text_of(share, "status_message");
+		const char *why = ctl_text_of(share, "status_message");
+		const char *from =
+			ctl_words_name(i->containers, ctl_text_of(share, "source_container_id"));
 
 		ctl_show_line(t, k ? "" : "Mounts",
-			xasprintf("%s from %.12s:%s, %s, %s%s%s", path ? path : "-",
-				ctl_text_of(share, "source_container_id"),
-				ctl_text_of(share, "source_path"), ctl_text_of(share, "mode"),
-				status ? status : "-", why ? ": " : "", why ? why : ""),
+			xasprintf("%s from %s:%s, %s, %s%s%s",
+				or_dash(ctl_text_of(share, "mount_path")), or_dash(from),
+				or_dash(ctl_text_of(share, "source_path")),
+				or_dash(ctl_text_of(share, "mode")),
+				or_dash(ctl_text_of(share, "status")), why ? ": " : "",
+				why ? why : ""),
 			CTL_PLAIN);
 	}
 }
@@ -243,12 +252,15 @@ enum ctl_exit ctl_info_show(
 	const struct ctl *ctl, const char *path, const json_t *data, struct err *err)
 {
 	struct info i = { .ctl = ctl, .path = path, .container = data };
+	struct err ignored = { 0 };
 	enum ctl_exit e;
 
 	i.stats = part(&i, "/stats");
 	i.rules = part(&i, "/firewall/rules");
 	i.network = part(&i, "/network");
 	i.incoming = part(&i, "/storage/incoming");
+	if (json_array_size(json_object_get(i.incoming, "shares")) > 0)
+		(void)ctl_http_list(ctl, "/containers", "containers", &i.containers, &ignored);
 	_cleanup_(freep) char *newest =
 		xasprintf("/status-logs?sort_order=desc&limit=%d", LOG_LINES);
 	i.logs = part(&i, newest);
@@ -260,5 +272,6 @@ enum ctl_exit ctl_info_show(
 	json_decref(i.network);
 	json_decref(i.incoming);
 	json_decref(i.logs);
+	json_decref(i.containers);
 	return e;
 }

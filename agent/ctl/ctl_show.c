@@ -117,8 +117,11 @@ static int compare(const void *a, const void *b, void *userdata)
 	double m = json_number_value(x), n = json_number_value(y);
 	int sign = o->is_reversed ? -1 : 1;
 
-	if (p && q)
-		return sign * strcasecmp(p, q);
+	if (p && q) {
+		int by_text = strcasecmp(p, q);
+
+		return sign * by_text;
+	}
 	if (json_is_number(x) && json_is_number(y))
 		return sign * (m < n ? 1 : m > n ? -1 : 0);
 	return (json_is_number(y) || q) - (json_is_number(x) || p);

@@ -18,11 +18,13 @@
 #include "proto/err.h"
 #include "proto/jsonx.h"
 
-#define INTERVAL_MS 1000
-#define NS_PER_MS   1000000.0
-#define FILTER_MAX  40
-#define HEAD_LINES  4
-#define KEY_ESCAPE  27
+#define INTERVAL_MS  1000
+#define NS_PER_MS    1000000.0
+#define FILTER_MAX   40
+#define HEAD_LINES   4
+#define LEFT_WIDTH   30 /* of a name and a status */
+#define COLUMN_WIDTH 10
+#define KEY_ESCAPE   27
 
 struct row {
 	const char *id, *name, *status; /* borrowed from the sample */
@@ -291,11 +293,21 @@ static void put_text(int y, int x, int width, const char *s)
 	free(clean);
 }
 
+/* On a narrow screen the spare columns are left out, from the right. */
+static bool is_shown(size_t column)
+{
+	size_t room = (size_t)MAX_OF(COLS - LEFT_WIDTH, 0) / COLUMN_WIDTH, needed = 0;
+
+	for (size_t i = 0; i < countof(columns); i++)
+		needed += !columns[i].is_spare || (columns[column].is_spare && i <= column);
+	return needed <= room || !columns[column].is_spare;
+}
+
 static void draw_head(const struct top *t)
 {
 	const json_t *node = json_object_get(t->now, "node");
 	char used[CTL_TEXT_MAX], total[CTL_TEXT_MAX];
-	int x = 0;
+	int x = LEFT_WIDTH;
 
 	size_text(at(node, "mem", "used_bytes"), used);
 	size_text(at(node, "mem", "total_bytes"), total);
@@ -310,10 +322,12 @@ static void draw_head(const struct top *t)
 	(void)attron(A_REVERSE);
 	(void)mvhline(HEAD_LINES - 1, 0, ' ', COLS);
 	(void)mvprintw(HEAD_LINES - 1, 0, "%-20s %-8s", "NAME", "STATUS");
-	x = 30;
-	for (size_t i = 0; i < countof(columns); i++, x += 10)
-		(void)mvprintw(
-			HEAD_LINES - 1, x, "%9s%c", columns[i].head, t->sort == i ? '*' : ' ');
+	for (size_t i = 0; i < countof(columns); i++)
+		if (is_shown(i)) {
+			(void)mvprintw(HEAD_LINES - 1, x, "%9s%c", columns[i].head,
+				t->sort == i ? '*' : ' ');
+			x += COLUMN_WIDTH;
+		}
 	(void)attroff(A_REVERSE);
 }
 
@@ -323,17 +337,20 @@ static void draw(const struct top *t)
 	draw_head(t);
 	for (size_t i = t->first; i < t->n; i++) {
 		const struct row *r = &t->rows[i];
-		int y = HEAD_LINES + (int)(i - t->first), x = 30;
+		int y = HEAD_LINES + (int)(i - t->first), x = LEFT_WIDTH;
 
 		if (y >= LINES)
 			break;
 		put_text(y, 0, 20, r->name && *r->name ? r->name : r->id);
 		put_text(y, 21, 8, r->status);
-		for (size_t k = 0; k < countof(columns); k++, x += 10) {
+		for (size_t k = 0; k < countof(columns); k++) {
 			char cell[CTL_TEXT_MAX];
 
+			if (!is_shown(k))
+				continue;
 			columns[k].text(columns[k].value(r), cell);
 			(void)mvprintw(y, x, "%9s", cell);
+			x += COLUMN_WIDTH;
 		}
 	}
 	(void)refresh();

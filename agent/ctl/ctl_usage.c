@@ -53,14 +53,13 @@ static void add_cpu(const struct usage *u, struct ctl_text *t)
 	double used = (number(u->now, "cpu.usage") - number(u->before, "cpu.usage")) /
 		      MAX_OF(u->seconds, 0.001) / NS_PER_S;
 	char now[CTL_TEXT_MAX], most[CTL_TEXT_MAX];
-	_cleanup_(freep) char *now_text = NULL, *most_text = NULL;
 
 	if (!has(u->now, "cpu.usage") || !u->before)
 		return;
 	used = MAX_OF(used, 0);
-	now_text = xasprintf("%s cores", ctl_text_real(used < 0.005 ? 0 : used, now));
-	most_text = xasprintf("%s cores", ctl_text_real(cores, most));
-	add_use(t, "CPU", now_text, used, cores, most_text);
+	(void)ctl_text_real(used < 0.005 ? 0 : used, now);
+	(void)ctl_text_real(cores, most);
+	add_use(t, "CPU cores", now, used, cores, most);
 }
 
 static void add_bytes(

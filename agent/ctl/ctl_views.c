@@ -14,20 +14,6 @@
 
 /* --- what is asked besides --- */
 
-static json_t *find_by_id(const json_t *list, const char *id)
-{
-	json_t *v;
-	size_t i;
-
-	json_array_foreach((json_t *)(uintptr_t)list, i, v) {
-		const char *is = ctl_text_of(v, "id");
-
-		if (is && id && strcmp(is, id) == 0)
-			return v;
-	}
-	return NULL;
-}
-
 /* What each container uses, and its project's name. */
 static enum ctl_exit add_usage(const struct ctl *ctl, json_t *rows, struct err *err)
 {
@@ -40,16 +26,9 @@ static enum ctl_exit add_usage(const struct ctl *ctl, json_t *rows, struct err *
 		return e;
 	json_array_foreach(rows, i, row)
 		(void)json_object_set(row, CTL_MORE,
-			find_by_id(json_object_get(all, "containers"), ctl_text_of(row, "id")));
+			ctl_words_of_id(
+				json_object_get(all, "containers"), ctl_text_of(row, "id")));
 	return CTL_OK;
-}
-
-/* A container's name, or its id when it has none or is gone; NULL: there is no id. */
-static const char *name_of(const json_t *containers, const char *id)
-{
-	const char *name = ctl_text_of(find_by_id(containers, id), "name");
-
-	return name && *name ? name : id;
 }
 
 static enum ctl_exit add_container_name(const struct ctl *ctl, json_t *rows, struct err *err)
@@ -62,7 +41,7 @@ static enum ctl_exit add_container_name(const struct ctl *ctl, json_t *rows, str
 	json_array_foreach(rows, i, row)
 		(void)json_object_set_new(row, CTL_MORE,
 			json_pack("{s:s?}", "container",
-				name_of(all, ctl_text_of(row, "container_id"))));
+				ctl_words_name(all, ctl_text_of(row, "container_id"))));
 	return e;
 }
 
@@ -80,8 +59,8 @@ static enum ctl_exit add_share_ends(const struct ctl *ctl, json_t *rows, struct 
 	size_t i;
 
 	json_array_foreach(rows, i, row) {
-		const char *from = name_of(all, ctl_text_of(row, "source_container_id")),
-			   *to = name_of(all, ctl_text_of(row, "target_container_id"));
+		const char *from = ctl_words_name(all, ctl_text_of(row, "source_container_id")),
+			   *to = ctl_words_name(all, ctl_text_of(row, "target_container_id"));
 
 		(void)json_object_set_new(row, CTL_MORE,
 			json_pack("{s:o, s:o}", "from",

@@ -84,7 +84,7 @@ def main():
                [("container.resume", "failed", "OPERATION_STATE_CONFLICT")], "orders shows the last one and its error")
         code, out, err = node.ctl("orders")
         tap.ok(
-            code == 0 and out.splitlines()[0].split()[:3] == ["ROW", "SEQ", "ORDER"]
+            code == 0 and out.splitlines()[0].split()[:3] == ["SEQ", "ORDER", "OP"]
             and "OPERATION_STATE_CONFLICT" in out and "\x1b" not in out,
             "as a table without colours when it is no terminal", out, err)
         code, out, err = node.ctl("status")

@@ -100,7 +100,8 @@ def top(node):
     tap.ok(t.shows(BUSY), "by processor time the busy one is first", t.shown)
     tap.ok(t.type("n", BOTH), "by name the quiet one is, and no column is marked", t.shown)
     tap.ok(
-        t.shows("NAME(?!.*DISK)", columns=60) and t.shows("WRITE/s.*DISK", columns=140),
+        t.shows("NAME(?!.*DISK)", columns=60) and t.shows("MEM%.*TX/s(?!.*READ)", columns=80)
+        and t.shows("WRITE/s.*DISK", columns=140),
         "a terminal that becomes narrow and wide again is drawn anew", t.shown)
     tap.ok(t.type("/no-such\n", "0 containers.*filter: no-such"), "a filter that nothing passes", t.shown)
     tap.ok(t.type("/", "no-such_") and t.type("\x1b", "2 containers.*busy"), "and Escape takes it off", t.shown)

@@ -3,15 +3,19 @@
 """What hoodyctl shows people at 80 columns, word for word (tests/flow/shown.txt; --write makes it anew), of a real
 agent and containers; and what it gives programs: every such command's --json is the API's answer in the API's words,
 with numbers as people write them. What varies (ids, times, sizes) is made alike first."""
+import fcntl
 import json
 import os
 import pathlib
+import pty
 import re
 import select
 import signal
 import string
+import struct
 import subprocess
 import sys
+import termios
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 import harness
@@ -55,7 +59,7 @@ ALIKE = (
     (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "TIME"),
     (r"(in )?\d+ (s|min|h|d)( ago)", "AGO"),
     (r"\d+ (s|min)$", "AGE"),
-    (r"(?m)^(CPU +)[\d.]+ cores( .*\]) \d+ %", r"\1N cores\2 N %"),
+    (r"(?m)^(CPU cores +)[\d.]+( .*\]) \d+ %", r"\1N\2 N %"),
     (r"(?m)^(Sent|Received|Read|Written)\b.*$", r"\1 NUMBERS"),
     (r"(?m)^(Main PID +)\d+", r"\1PID"),
     (r"(running +)\d+(?= .*builtin)", r"\1PID"),
@@ -128,7 +132,7 @@ def make(node):
         code, _, err = node.ctl(*change)
         if code != 0:
             raise harness.Failure(f"{change}: {err}")
-    return {**ids, "operation": node.ctl("operation", "list", "-q")[1].split()[0]}
+    return {**ids, "project": project, "operation": node.ctl("operation", "list", "-q")[1].split()[0]}
 
 
 def for_people(node, ids):
@@ -148,14 +152,29 @@ def for_people(node, ids):
         GOLDEN.write_text("".join(written))
 
 
+# What answers numbers of the host's: "no limit" is none of them, and no number is longer than it was made.
+NUMBERS = ("/stats", "/containers", "/containers/{web}/stats", "/containers/{data}/stats", "/projects/{project}/stats",
+           "/servers/node/runtime", "/containers/{web}/firewall/rules", "/operations", "/events")
+
+
+def long_numbers(text):
+    numbers = re.findall(r"(?<=[\s:\[,])-?\d+(?:\.\d+)?(?:e[+-]?\d+)?(?=[,\s\]}])", text)
+    return [n for n in numbers if len(n.partition(".")[2]) > 3 or abs(float(n)) >= 1 << 53]
+
+
+def numbers_of_the_api(node, ids):
+    for path in NUMBERS:
+        done = subprocess.run(["curl", "-sf", "--unix-socket", node.directory / "run/debug.sock",
+                               "http://node/api/v1" + path.format(**ids)], capture_output=True, text=True)
+        tap.eq((done.returncode, long_numbers(done.stdout)), (0, []), f"GET {path}: numbers as people write them")
+
+
 def for_programs(node, ids):
     api = local.Local(node)
     for line, route in READS.items():
         code, out, err = shown(node, line.format(**ids), "--json")
         tap.ok(code == 0 and json.loads(out) is not None, f"hoodyctl {line} --json", code, out, err)
-        numbers = re.findall(r"(?<=[\s:\[])-?\d+(?:\.\d+)?(?:e[+-]?\d+)?(?=[,\s\]}])", out)
-        tap.ok(not [n for n in numbers if len(n.partition(".")[2]) > 3 or abs(float(n)) >= 1 << 53],
-               f"hoodyctl {line} --json: numbers as people write them", numbers)
+        tap.eq(long_numbers(out), [], f"hoodyctl {line} --json: numbers as people write them")
         if not route:
             continue
         path, member = route
@@ -195,6 +214,41 @@ def options(node, ids):
     tap.ok(ids["operation"] in shown(node, f"operation info {part}")[1], "what a narrow list shows finds it again")
 
 
+def on_terminal(node, width, line):
+    """What a terminal so many columns wide shows, and whether it got colours."""
+    pid, fd = pty.fork()
+    if pid == 0:
+        fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
+        env = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "NO_COLOR")}
+        os.execve(harness.BUILD / "agent/hoodyctl", ["hoodyctl", "-c", str(node.directory / "agent.conf"), *line.split()],
+                  {**env, "TERM": "xterm"})
+    text = b""
+    while True:
+        try:
+            part = os.read(fd, 65536)
+        except OSError: # its other side is closed
+            part = b""
+        if not part:
+            break
+        text += part
+    os.close(fd)
+    os.waitpid(pid, 0)
+    return re.sub(r"\x1b\[\d*m", "", text.decode()).replace("\r", ""), b"\x1b[" in text
+
+
+def terminals(node, ids):
+    name = "a-name-that-somebody-has-thought-of-for-long"
+    node.ctl("container", "create", harness.IMAGE, "--project", ids["project"], "--name", name, "--no-start")
+    for width, whole in ((80, False), (120, True)):
+        text, coloured = on_terminal(node, width, "container list")
+        tap.ok(coloured and max(map(len, text.splitlines())) <= width, f"a terminal of {width} columns: none is longer",
+               text)
+        tap.eq((name in text, name[:12] in text, "…" in text), (whole, True, not whole), "the long name is cut, or not")
+        tap.ok(aligned(text), "columns align", text)
+    tap.ok(name in shown(node, "container list", columns=None)[1], "in a pipe nothing is cut")
+    node.ctl("container", "delete", name, "--force")
+
+
 def watch(node):
     command = [harness.BUILD / "agent/hoodyctl", "--config", node.directory / "agent.conf", "container", "list", "-w"]
     p = subprocess.Popen([str(c) for c in command], stdout=subprocess.PIPE)
@@ -225,11 +279,13 @@ def main():
         ids = make(node)
         for_people(node, ids)
         for_programs(node, ids)
+        numbers_of_the_api(node, ids)
         text = subprocess.run([harness.BUILD / "agent/hoodyctl", "--help"], capture_output=True, text=True).stdout
         tables = re.findall(r"^  (\w+ (?:list|info|logs)|stats|top|status|orders|events)\b", text, re.M)
         missing = [t for t in tables if not any(line.startswith(t) for line in READS) and t != "image info"]
         tap.eq(missing, [], "no command that shows something is forgotten")
         options(node, ids)
+        terminals(node, ids)
         watch(node)
         last_words(node, ids)
         for name in ("web", "data", "old"):
