@@ -24,6 +24,7 @@
 #include "tests/fleet/fleetnode.h"
 
 #define NODES_MAX   50000
+#define SECONDS     8192
 #define ANSWER_MAX  2048
 #define BURST       256
 #define TURN_US     20000 /* between two looks at who is to ask now */
@@ -48,7 +49,7 @@ static struct {
 	int epoll_fd;
 	const char *token;
 	struct sockaddr_in to;
-	unsigned asked, failed, held;
+	unsigned asked[SECONDS], failed, held; /* asked: of each second, by the clock */
 	uint64_t begun_us, second;
 } w;
 
@@ -108,7 +109,7 @@ static int connect_to_api(struct member *m)
 
 static void ask(struct member *m)
 {
-	w.asked++;
+	w.asked[(clock_us(CLOCK_BOOTTIME) - w.begun_us) / 1000000 % SECONDS]++;
 	if (m->phase == IDLE) {
 		send_request(m);
 	} else if (connect_to_api(m) < 0) {
@@ -227,12 +228,12 @@ static int on_turn(sd_event_source *s, uint64_t usec, void *userdata)
 
 static int on_second(sd_event_source *s, uint64_t usec, void *userdata)
 {
-	uint64_t now_us = clock_us(CLOCK_BOOTTIME), due_us = w.begun_us + ++w.second * 1000000;
+	uint64_t now_us = clock_us(CLOCK_BOOTTIME), due_us = w.begun_us + (w.second + 1) * 1000000;
 
-	(void)printf("%u %u %u %llu\n", w.asked, w.failed, w.held,
+	(void)printf("%u %u %u %llu\n", w.asked[w.second % SECONDS], w.failed, w.held,
 		(unsigned long long)(now_us - due_us) / 1000);
 	(void)fflush(stdout);
-	w.asked = w.failed = 0;
+	w.asked[w.second++ % SECONDS] = w.failed = 0;
 	due_us += 1000000;
 	again_in(s, due_us > now_us ? due_us - now_us : 1);
 	return 0;
