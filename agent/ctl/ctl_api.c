@@ -238,7 +238,12 @@ enum ctl_exit ctl_api_project_create(const struct ctl *ctl, struct err *err)
 
 /* --- operations, events, logs --- */
 
-/* Its id, or the beginning of one of the last. */
+static bool begins(const char *id, const char *word)
+{
+	return id && strlen(word) >= PREFIX_MIN && strncmp(id, word, strlen(word)) == 0;
+}
+
+/* Its id or its order's, or the beginning of one of the last. */
 static enum ctl_exit find_operation(const struct ctl *ctl, char **ret, struct err *err)
 {
 	_cleanup_json_ json_t *data = NULL;
@@ -255,9 +260,10 @@ static enum ctl_exit find_operation(const struct ctl *ctl, char **ret, struct er
 	if (e != CTL_OK)
 		return e;
 	json_array_foreach(json_object_get(data, "operations"), i, v) {
-		const char *id = ctl_text_of(v, "operation_id");
+		const char *id = ctl_text_of(v, "operation_id"),
+			   *order = ctl_text_of(v, "order_id");
 
-		if (id && strlen(word) >= PREFIX_MIN && strncmp(id, word, strlen(word)) == 0)
+		if (id && (begins(id, word) || begins(order, word)))
 			found = found ? "" : id;
 	}
 	if (!found || !*found)

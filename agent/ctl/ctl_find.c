@@ -8,10 +8,23 @@
 
 #define PREFIX_MIN 2
 
-static bool fits(const json_t *c, const char *word, bool by_prefix)
+/* What is looked for. */
+struct kind {
+	const char *what, *name; /* and the member that people name it by */
+	enum errcode none;
+};
+
+static const struct kind container = { "container", "name", ERR_CONTAINER_NOT_FOUND },
+			 share = { "share", "alias", ERR_NOT_FOUND };
+
+static bool fits(const struct kind *k, const json_t *c, const char *word, bool by_prefix)
 {
+<<<<<<< ours
 	const char *id = ctl_text_of(c, "id"), *name = ctl_text_of(c, "name"),
 		   *alias = ctl_text_of(c, "alias");
+=======
+	const char *id = ctl_text_of(c, "id"), *name = ctl_text_of(c, k->name);
+>>>>>>> theirs
 
 	if (by_prefix)
 		return id && strncmp(id, word, strlen(word)) == 0;
@@ -19,8 +32,8 @@ static bool fits(const json_t *c, const char *word, bool by_prefix)
 	       (alias && strcmp(alias, word) == 0);
 }
 
-static enum ctl_exit choose(
-	const json_t *all, const char *word, bool by_prefix, char **ret, struct err *err)
+static enum ctl_exit choose(const struct kind *k, const json_t *all, const char *word,
+	bool by_prefix, char **ret, struct err *err)
 {
 	_cleanup_(freep) char *names = xstrdup("");
 	const char *found = NULL;
@@ -30,7 +43,7 @@ static enum ctl_exit choose(
 	json_array_foreach((json_t *)all, i, c) {
 		char *more;
 
-		if (!fits(c, word, by_prefix))
+		if (!fits(k, c, word, by_prefix))
 			continue;
 		more = xasprintf("%s %s", names, ctl_text_of(c, "id"));
 		free(names);
@@ -49,6 +62,7 @@ static enum ctl_exit choose(
 	return CTL_OK;
 }
 
+<<<<<<< ours
 struct meaning {
 	char text[128];
 };
@@ -74,14 +88,24 @@ static struct meaning meant(const json_t *all, const char *word)
 
 static enum ctl_exit find(const json_t *all, const char *what, enum errcode code, const char *word,
 	char **ret, struct err *err)
+=======
+static enum ctl_exit find(
+	const struct kind *k, const json_t *all, const char *word, char **ret, struct err *err)
+>>>>>>> theirs
 {
-	enum ctl_exit e = choose(all, word, /* by_prefix= */ false, ret, err);
+	enum ctl_exit e = choose(k, all, word, /* by_prefix= */ false, ret, err);
 
 	if (e == CTL_OK && !*ret && strlen(word) >= PREFIX_MIN)
-		e = choose(all, word, /* by_prefix= */ true, ret, err);
+		e = choose(k, all, word, /* by_prefix= */ true, ret, err);
 	if (e == CTL_OK && !*ret) {
+<<<<<<< ours
 		(void)err_set(err, -ENOENT, code, NULL, "there is no %s \"%s\" on this node%s (%s)",
 			what, word, meant(all, word).text, err_wire(code));
+=======
+		(void)err_set(err, -ENOENT, k->none, NULL,
+			"there is no %s \"%s\" on this node (%s)", k->what, word,
+			err_wire(k->none));
+>>>>>>> theirs
 		return CTL_FAILED;
 	}
 	return e;
@@ -89,7 +113,11 @@ static enum ctl_exit find(const json_t *all, const char *what, enum errcode code
 
 enum ctl_exit ctl_find_container(const json_t *all, const char *word, char **ret, struct err *err)
 {
+<<<<<<< ours
 	return find(all, "container", ERR_CONTAINER_NOT_FOUND, word, ret, err);
+=======
+	return find(&container, all, word, ret, err);
+>>>>>>> theirs
 }
 
 enum ctl_exit ctl_find(const struct ctl *ctl, const char *word, char **ret, struct err *err)
@@ -105,7 +133,11 @@ enum ctl_exit ctl_find(const struct ctl *ctl, const char *word, char **ret, stru
 	return e == CTL_OK ? ctl_find_container(all, word, ret, err) : e;
 }
 
+<<<<<<< ours
 enum ctl_exit ctl_find_project(const struct ctl *ctl, const char *word, char **ret, struct err *err)
+=======
+enum ctl_exit ctl_find_share(const struct ctl *ctl, const char *word, char **ret, struct err *err)
+>>>>>>> theirs
 {
 	_cleanup_json_ json_t *all = NULL;
 	enum ctl_exit e;
@@ -114,6 +146,11 @@ enum ctl_exit ctl_find_project(const struct ctl *ctl, const char *word, char **r
 		*ret = xstrdup(word);
 		return CTL_OK;
 	}
+<<<<<<< ours
 	e = ctl_http_list(ctl, "/projects", "projects", &all, err);
 	return e == CTL_OK ? find(all, "project", ERR_PROJECT_NOT_FOUND, word, ret, err) : e;
+=======
+	e = ctl_http_list(ctl, "/storage/shares", "shares", &all, err);
+	return e == CTL_OK ? find(&share, all, word, ret, err) : e;
+>>>>>>> theirs
 }

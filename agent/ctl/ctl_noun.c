@@ -77,6 +77,8 @@ static enum ctl_exit fill_path(
 
 		if (at[len] && at[len + 1] == 'c')
 			e = ctl_find(ctl, ctl->args[0], &word, err);
+		else if (at[len] && strncmp(ctl->command, "share ", strlen("share ")) == 0)
+			e = ctl_find_share(ctl, ctl->args[at[len + 1] - '0'], &word, err);
 		else if (at[len])
 			word = escape(ctl->args[at[len + 1] - '0']);
 		path = NULL;

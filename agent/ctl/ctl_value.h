@@ -9,7 +9,7 @@
 enum ctl_kind {
 	CTL_TEXT,  /* or whatever it is; cut where there is no room */
 	CTL_WORD,  /* the same, never cut */
-	CTL_ID,    /* of which the beginning is enough */
+	CTL_ID,    /* of which hoodyctl takes the beginning too */
 	CTL_STATE, /* a word with a colour */
 	CTL_COUNT,
 	CTL_SOME, /* a count of which 0 says that there is none */

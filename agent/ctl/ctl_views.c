@@ -86,11 +86,11 @@ static const struct ctl_column containers[] = {
 	{ "DISK", "more.disk.root.usage", CTL_BYTES, CTL_WIDE },
 	{ "PROCS", "more.processes", CTL_COUNT, CTL_WIDE },
 	{ "PID", "pid", CTL_COUNT, CTL_WIDE },
-	{ "PROJECT-ID", "project_id", CTL_ID, CTL_WIDE },
+	{ "PROJECT-ID", "project_id", CTL_WORD, CTL_WIDE },
 };
 
 static const struct ctl_column projects[] = {
-	{ "PROJECT", "id", CTL_ID },
+	{ "PROJECT", "id", CTL_WORD },
 	{ "ALIAS", "alias" },
 	{ "CONTAINERS", "container_count", CTL_COUNT },
 	{ "MOST", "max_containers", CTL_COUNT, CTL_WIDE },
@@ -112,7 +112,7 @@ static const struct ctl_column operations[] = {
 static const struct ctl_column events[] = {
 	{ "WHEN", "created_at", CTL_AGO },
 	{ "EVENT", "event_type", CTL_WORD },
-	{ "RESOURCE", "resource_id", CTL_ID },
+	{ "RESOURCE", "resource_id", CTL_WORD },
 	{ "KIND", "resource_type", CTL_WORD, CTL_WIDE },
 	{ "ID", "id", CTL_WORD, CTL_WIDE },
 };
@@ -127,7 +127,7 @@ static const struct ctl_column logs[] = {
 	{ "CAUSE", "metadata.cause" },
 	{ "CODE", "metadata.exit.code", CTL_COUNT, CTL_WIDE },
 	{ "SIGNAL", "metadata.exit.name", CTL_WORD, CTL_WIDE },
-	{ "ORDER", "metadata.order_id", CTL_ID, CTL_WIDE },
+	{ "ORDER", "metadata.order_id", CTL_WORD, CTL_WIDE },
 };
 
 static const struct ctl_column snapshots[] = {
@@ -154,7 +154,7 @@ static const struct ctl_column shares[] = {
 
 static const struct ctl_column images[] = {
 	{ "IMAGE", "image_name" },
-	{ "ID", "id", CTL_ID },
+	{ "ID", "id", CTL_WORD },
 	{ "SIZE", "size", CTL_BYTES },
 	{ "ADDED", "added_date", CTL_AGO },
 	{ "ARCH", "architecture", CTL_WORD, CTL_WIDE },
@@ -174,7 +174,7 @@ static const struct ctl_column adopted[] = {
 	{ "NAME", "name" },
 	{ "STATUS", "status", CTL_STATE },
 	{ "PID", "pid", CTL_SOME },
-	{ "PROJECT", "project_id", CTL_ID },
+	{ "PROJECT", "project_id", CTL_WORD },
 	{ "IMAGE", "image" },
 };
 
