@@ -2,15 +2,9 @@
 /* agent/ctl: hoodyctl, what operators have in their hands.
  *
  * Here lie its commands, a file for each (ctl_*), their tables (ctl_table), what is shown of each
-<<<<<<< ours
  * (ctl_views, on ctl_show), how things are printed (ctl_value, ctl_text, ctl_out), and helped with
  * (ctl_help, ctl_complete, ctl_keys). It stands on agent/common and proto, and asks the agent by
  * its sockets; only doctor, keygen, enroll, config and snapshot diff look at the host themselves.
-=======
- * (ctl_views, on ctl_show), and how things are printed (ctl_value, ctl_text, ctl_out). It stands
- * on agent/common and proto, and asks the agent by its sockets; only doctor, keygen, enroll and
- * config look at the host themselves.
->>>>>>> theirs
  *
  * This header is what all its commands share. One table of commands and one of options
  * (ctl_table.c); one file per command. A command prints what it has to say on stdout, its failure

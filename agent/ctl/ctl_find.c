@@ -15,21 +15,16 @@ struct kind {
 };
 
 static const struct kind container = { "container", "name", ERR_CONTAINER_NOT_FOUND },
+			 project = { "project", "alias", ERR_PROJECT_NOT_FOUND },
 			 share = { "share", "alias", ERR_NOT_FOUND };
 
 static bool fits(const struct kind *k, const json_t *c, const char *word, bool by_prefix)
 {
-<<<<<<< ours
-	const char *id = ctl_text_of(c, "id"), *name = ctl_text_of(c, "name"),
-		   *alias = ctl_text_of(c, "alias");
-=======
 	const char *id = ctl_text_of(c, "id"), *name = ctl_text_of(c, k->name);
->>>>>>> theirs
 
 	if (by_prefix)
 		return id && strncmp(id, word, strlen(word)) == 0;
-	return (id && strcmp(id, word) == 0) || (name && strcmp(name, word) == 0) ||
-	       (alias && strcmp(alias, word) == 0);
+	return (id && strcmp(id, word) == 0) || (name && strcmp(name, word) == 0);
 }
 
 static enum ctl_exit choose(const struct kind *k, const json_t *all, const char *word,
@@ -62,13 +57,12 @@ static enum ctl_exit choose(const struct kind *k, const json_t *all, const char 
 	return CTL_OK;
 }
 
-<<<<<<< ours
 struct meaning {
 	char text[128];
 };
 
 /* ": is it web?", or nothing. */
-static struct meaning meant(const json_t *all, const char *word)
+static struct meaning meant(const struct kind *k, const json_t *all, const char *word)
 {
 	struct meaning m = { "" };
 	struct ctl_near near = { .word = word };
@@ -76,7 +70,7 @@ static struct meaning meant(const json_t *all, const char *word)
 	size_t i;
 
 	json_array_foreach((json_t *)all, i, c) {
-		const char *name = ctl_text_of(c, ctl_text_of(c, "name") ? "name" : "alias");
+		const char *name = ctl_text_of(c, k->name);
 
 		if (name)
 			ctl_near_try(&near, name);
@@ -86,26 +80,17 @@ static struct meaning meant(const json_t *all, const char *word)
 	return m;
 }
 
-static enum ctl_exit find(const json_t *all, const char *what, enum errcode code, const char *word,
-	char **ret, struct err *err)
-=======
 static enum ctl_exit find(
 	const struct kind *k, const json_t *all, const char *word, char **ret, struct err *err)
->>>>>>> theirs
 {
 	enum ctl_exit e = choose(k, all, word, /* by_prefix= */ false, ret, err);
 
 	if (e == CTL_OK && !*ret && strlen(word) >= PREFIX_MIN)
 		e = choose(k, all, word, /* by_prefix= */ true, ret, err);
 	if (e == CTL_OK && !*ret) {
-<<<<<<< ours
-		(void)err_set(err, -ENOENT, code, NULL, "there is no %s \"%s\" on this node%s (%s)",
-			what, word, meant(all, word).text, err_wire(code));
-=======
 		(void)err_set(err, -ENOENT, k->none, NULL,
-			"there is no %s \"%s\" on this node (%s)", k->what, word,
-			err_wire(k->none));
->>>>>>> theirs
+			"there is no %s \"%s\" on this node%s (%s)", k->what, word,
+			meant(k, all, word).text, err_wire(k->none));
 		return CTL_FAILED;
 	}
 	return e;
@@ -113,11 +98,7 @@ static enum ctl_exit find(
 
 enum ctl_exit ctl_find_container(const json_t *all, const char *word, char **ret, struct err *err)
 {
-<<<<<<< ours
-	return find(all, "container", ERR_CONTAINER_NOT_FOUND, word, ret, err);
-=======
 	return find(&container, all, word, ret, err);
->>>>>>> theirs
 }
 
 enum ctl_exit ctl_find(const struct ctl *ctl, const char *word, char **ret, struct err *err)
@@ -133,11 +114,7 @@ enum ctl_exit ctl_find(const struct ctl *ctl, const char *word, char **ret, stru
 	return e == CTL_OK ? ctl_find_container(all, word, ret, err) : e;
 }
 
-<<<<<<< ours
 enum ctl_exit ctl_find_project(const struct ctl *ctl, const char *word, char **ret, struct err *err)
-=======
-enum ctl_exit ctl_find_share(const struct ctl *ctl, const char *word, char **ret, struct err *err)
->>>>>>> theirs
 {
 	_cleanup_json_ json_t *all = NULL;
 	enum ctl_exit e;
@@ -146,11 +123,19 @@ enum ctl_exit ctl_find_share(const struct ctl *ctl, const char *word, char **ret
 		*ret = xstrdup(word);
 		return CTL_OK;
 	}
-<<<<<<< ours
 	e = ctl_http_list(ctl, "/projects", "projects", &all, err);
-	return e == CTL_OK ? find(all, "project", ERR_PROJECT_NOT_FOUND, word, ret, err) : e;
-=======
+	return e == CTL_OK ? find(&project, all, word, ret, err) : e;
+}
+
+enum ctl_exit ctl_find_share(const struct ctl *ctl, const char *word, char **ret, struct err *err)
+{
+	_cleanup_json_ json_t *all = NULL;
+	enum ctl_exit e;
+
+	if (ident_is_id(word)) {
+		*ret = xstrdup(word);
+		return CTL_OK;
+	}
 	e = ctl_http_list(ctl, "/storage/shares", "shares", &all, err);
 	return e == CTL_OK ? find(&share, all, word, ret, err) : e;
->>>>>>> theirs
 }

@@ -11,12 +11,10 @@ enum ctl_exit ctl_find_container(const json_t *all, const char *word, char **ret
 
 /* The same among the containers that the local API lists. An id is taken as it is. */
 enum ctl_exit ctl_find(const struct ctl *ctl, const char *word, char **ret, struct err *err);
-<<<<<<< ours
 
 /* A project's id, alias, or the beginning of its id. */
 enum ctl_exit ctl_find_project(
 	const struct ctl *ctl, const char *word, char **ret, struct err *err);
-=======
+
 /* A share, by its id, its alias, or the beginning of its id. */
 enum ctl_exit ctl_find_share(const struct ctl *ctl, const char *word, char **ret, struct err *err);
->>>>>>> theirs

@@ -26,7 +26,9 @@ FREEZE = cgroups.MOUNT + ("mkdir -p f; sleep 100 & p=$!; echo $p >f/cgroup.procs
                           "rmdir f")
 FLAP = ("n=0; while [ $n -lt 20 ] && ip link set eth0 down && ip link set eth0 up; do n=$((n+1)); done; ip route add "
         "{0} dev eth0; ip route add default via {0}; echo $n")
-LINKS = ("n=0; while [ $n -lt 50 ] && ip link add storm$n type bridge; do n=$((n+1)); done 2>/dev/null; echo $n; i=0; "
+# What a round that was killed has left goes first.
+LINKS = ("i=0; while [ $i -lt 50 ] && ip link del storm$i; do i=$((i+1)); done 2>/dev/null; "
+         "n=0; while [ $n -lt 50 ] && ip link add storm$n type bridge; do n=$((n+1)); done 2>/dev/null; echo $n; i=0; "
          "while [ $i -lt $n ]; do ip link del storm$i; i=$((i+1)); done")
 FILL = "dd if=/dev/zero of={0} bs=1M count={1} {2} 2>/dev/null; echo $(($(wc -c <{0}) >> 20)); rm {0}"
 CONSOLE = "n=0; while [ $n -lt 20 ] && timeout 5 cat /bin/busybox >/dev/console; do n=$((n+1)); done; echo $n"

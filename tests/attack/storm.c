@@ -3,7 +3,7 @@
  * /storm/list at once, each again and again. A line of the list is "TRIES COMMAND"; the command
  * prints in its first line how many of its tries came through, as the last number there.
  *
- * Each attack's row of the memfd "storm" counts rounds, tries and what came through, as three
+ * Each attack's row of the memfd "storm" counts rounds begun, tries and what came through, as three
  * uint64_t: the host reads them from /proc/PID/fd. */
 #define _GNU_SOURCE
 #include <ctype.h>
@@ -56,6 +56,7 @@ static void round_of(const struct attack *a, struct row *row)
 	FILE *said;
 	pid_t pid;
 
+	row->rounds++;
 	if (pipe(ends) < 0)
 		return;
 	pid = fork();
@@ -72,7 +73,6 @@ static void round_of(const struct attack *a, struct row *row)
 	if (pid > 0 && said && fgets(line, sizeof(line), said)) {
 		row->made += last_number(line);
 		row->tries += a->tries;
-		row->rounds++;
 	}
 	if (said)
 		fclose(said);
