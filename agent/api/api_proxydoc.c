@@ -1,4 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A permission document is groups (who is known, and how), permissions (which group may use what)
+ * and hooks (which script sees which request of a service), each a piece with a name. Types have
+ * been judged by the forms before; here it is what a value must be beyond that, and which members
+ * go together, since the proxy that reads the file passes over what it doesn't understand, and so
+ * would open or close something else than was meant.
+ *
+ * Only what local calls write is judged: a document of a signed order is the control API's own. */
 #include "agent/api/api_proxydoc.h"
 
 #include "agent/common/api_form.h"

@@ -106,6 +106,11 @@ def shares(api, project, source, target):
     new = lambda where, **more: api.do("POST", path, {"path": where, **more})["id"]
     one = new("/etc", label="b-label", alias="z-alias", target_container_id=target)
     two = new("/bin", label="a-label", target_project_id=project, mode="rw")
+    gone = new("/root", target_container_id=target, expires_at=1) # kept until a clock has held
+    for where in (path, "/storage/shares", f"/containers/{target}/storage/incoming", "/storage/incoming"):
+        listed = [gone in column(api, f"{where}{q}", "shares", "id") for q in ("", "?include_expired=true")]
+        tap.eq(listed, [False, True], f"{where}: one that has expired is listed for who asks for it")
+    api.do("DELETE", f"/storage/shares/{gone}")
     three = new("/usr", target_container_id=target, expires_at=int(time.time()) + 86400, enabled=False)
     for by in ("id", "source_path", "alias", "label", "mode", "status", "expires_at", "created_at", "updated_at"):
         is_sorted(api, path, "shares", by)
