@@ -26,14 +26,14 @@ enum ctl_exit {
 	CTL_CONFIG = 4,      /* the configuration is not valid */
 };
 
-#define CTL_ARGS_MAX  4
-#define CTL_WORDS_MAX 64
+#define CTL_ARGS_MAX   4
+#define CTL_VALUES_MAX 64
 
 struct ctl_table;
 
 /* The values of an option that may be given again. */
-struct ctl_words {
-	const char *at[CTL_WORDS_MAX];
+struct ctl_values {
+	const char *at[CTL_VALUES_MAX];
 	size_t n;
 };
 
@@ -43,7 +43,7 @@ struct ctl {
 	const char *output, *columns, *sort, *filter, *color; /* of what is shown */
 	bool watch, utc, iso;
 	const char *project, *name, *memory, *cpus, *pids, *timeout, *from;
-	struct ctl_words env;
+	struct ctl_values env;
 	bool json, force, help, version, example, man, catalog, quiet, async, follow, no_start;
 	bool no_terminal;
 	const char *command;            /* its full name */

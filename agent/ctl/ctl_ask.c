@@ -62,8 +62,8 @@ static enum ctl_exit read_answer(
 	}
 	code = ctl_text_of(v, "code");
 	message = ctl_text_of(v, "message");
-	(void)err_set(err, -EREMOTEIO, ERR_INTERNAL, NULL, "the agent says %s: %s",
-		code ? code : "no", message ? message : "no reason given");
+	(void)err_set(err, -EREMOTEIO, code ? err_from_wire(code) : ERR_INTERNAL, NULL,
+		"the agent says %s: %s", code ? code : "no", message ? message : "no reason given");
 	return CTL_FAILED;
 }
 

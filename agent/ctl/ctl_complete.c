@@ -354,7 +354,7 @@ enum ctl_exit ctl_complete_line(const struct ctl *ctl, struct err *err)
 	"_hoodyctl() {\n"                                                            \
 	"\tlocal line=${COMP_LINE:0:$COMP_POINT} cur before\n"                       \
 	"\tCOMPREPLY=($(hoodyctl complete \"$line\" 2>/dev/null | cut -f1))\n"       \
-	"\t[ -n \"${BASH_VERSION:-}\" ] || return 0\n"                               \
+	"\t[ -n \"${BASH_VERSION:-}\" ] && [ ${#COMPREPLY[@]} -gt 0 ] || return 0\n" \
 	"\tcur=${line##*[[:space:]]} before=\n"                                      \
 	"\tcase $cur in *[=:]*) before=${cur%\"${cur##*[=:]}\"} ;; esac\n"           \
 	"\tCOMPREPLY=(\"${COMPREPLY[@]#\"$before\"}\")\n"                            \

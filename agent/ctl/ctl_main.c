@@ -56,11 +56,11 @@ static int hold_against(struct args *a, const struct ctl_option *o, struct err *
 	return 0;
 }
 
-static int add_word(struct args *a, const struct ctl_option *o, struct ctl_words *words,
+static int add_word(struct args *a, const struct ctl_option *o, struct ctl_values *words,
 	const char *value, struct err *err)
 {
-	if (words->n == CTL_WORDS_MAX)
-		return complain(err, "--%s: at most %d times", o->name, CTL_WORDS_MAX);
+	if (words->n == CTL_VALUES_MAX)
+		return complain(err, "--%s: at most %d times", o->name, CTL_VALUES_MAX);
 	words->at[words->n++] = value;
 	return hold_against(a, o, err);
 }
@@ -78,7 +78,7 @@ static int set_option(
 	if (o->argument && !value)
 		return complain(err, "--%s needs a value: %s", o->name, o->argument);
 	if (o->many)
-		return add_word(a, o, (struct ctl_words *)(void *)field, value, err);
+		return add_word(a, o, (struct ctl_values *)(void *)field, value, err);
 	if (o->argument)
 		*(const char **)(void *)field = value;
 	else

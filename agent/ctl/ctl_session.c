@@ -114,8 +114,10 @@ static enum ctl_exit begin(const struct session *s, int *ret_master, struct err 
 		return CTL_OK;
 	if (r == 0 && f.type == FRAME_SESSION_FAILED &&
 		jsonx_parse(payload, f.size, ERR_CHANNEL, &v, NULL) == 0)
-		(void)err_set(err, -EREMOTEIO, ERR_INTERNAL, NULL, "%s (%s)",
-			ctl_text_of(v, "message"), ctl_text_of(v, "code"));
+		(void)err_set(err, -EREMOTEIO,
+			ctl_text_of(v, "code") ? err_from_wire(ctl_text_of(v, "code"))
+					       : ERR_INTERNAL,
+			NULL, "%s (%s)", ctl_text_of(v, "message"), ctl_text_of(v, "code"));
 	else
 		(void)err_set(err, -ECONNRESET, ERR_CHANNEL, NULL, "the session did not begin: %s",
 			r == -ENODATA ? "it was cut off" : strerror(-r));

@@ -23,7 +23,7 @@ struct ctl_option {
 	const char *name;
 	char letter;
 	const char *argument; /* NULL: it is a switch */
-	size_t offset;        /* in struct ctl: of a const char *, a bool, or a struct ctl_words */
+	size_t offset;        /* in struct ctl: of a const char *, a bool, or a struct ctl_values */
 	unsigned commands;
 	const char *help;
 	bool many; /* may be given again and again */

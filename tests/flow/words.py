@@ -125,6 +125,7 @@ def makes(node, api):
         SOURCE / "agent/common/api_bodies.def").read_text(), re.M))
     for key in ("autostart", "ramdisk", "ramdisk_scope", "kvm", "hoody_kit"):
         tap.eq(str(made[key]).lower(), defaults[key], f"{key}: the default that help tells is so")
+    says(node, 1, ["^try: hoodyctl container info web$"], "exec", "web", "true")
     says(node, 0, [], "container", "start", "web")
     says(node, 0, [], "container", "update", "web", "comment=other")
     tap.eq(api.do("GET", f"/containers/{cid}")["comment"], "other", "changed")
