@@ -20,7 +20,7 @@ CONTAINERS, STATS_S, IDLE_STATS_S, REPORTS_FOR_S = 10, 10, 300, 120
 
 
 def processor_s(pid):
-    """By its own clock, since /proc counts in ticks (CPUCLOCK_SCHED in the kernel's linux/posix-timers.h)."""
+    """By its own clock, since /proc counts in ticks (clock_getcpuclockid(3))."""
     return time.clock_gettime(~pid << 3 | 2)
 
 
