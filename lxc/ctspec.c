@@ -5,22 +5,31 @@
 
 json_t *ctspec_to_json(const struct ctspec *s)
 {
-	json_t *v = json_pack("{s:s, s:s, s:s, s:s, s:I, s:b, s:b, s:b, s:b, s:b, s:I, s:{s:f, "
-			      "s:I, s:I, s:I, s:I, s:I, s:I}}",
-		"id", s->id, "project_id", s->project_id, "name", s->name, "image", s->image,
-		"id_base", (json_int_t)s->id_base, "autostart", s->autostart, "hoody_kit",
-		s->hoody_kit, "ramdisk", s->ramdisk, "ramdisk_project", s->ramdisk_project, "kvm",
-		s->kvm, "ipv4", (json_int_t)s->ipv4, "limits", "cpu_cores", s->limits.cpu_cores,
-		"memory_bytes", (json_int_t)s->limits.memory_bytes, "pids",
-		(json_int_t)s->limits.pids, "disk_bytes", (json_int_t)s->limits.disk_bytes,
-		"net_bps", (json_int_t)s->limits.net_bps, "io_read_bps",
-		(json_int_t)s->limits.io_read_bps, "io_write_bps",
-		(json_int_t)s->limits.io_write_bps);
+	json_t *v = json_object();
+
+	jsonx_set_string(v, "id", s->id);
+	jsonx_set_string(v, "project_id", s->project_id);
+	jsonx_set_string(v, "name", s->name);
+	jsonx_set_string(v, "image", s->image);
+	jsonx_set_int(v, "id_base", s->id_base);
+	jsonx_set_bool(v, "autostart", s->autostart);
+	jsonx_set_bool(v, "hoody_kit", s->hoody_kit);
+	jsonx_set_bool(v, "ramdisk", s->ramdisk);
+	jsonx_set_bool(v, "ramdisk_project", s->ramdisk_project);
+	jsonx_set_bool(v, "kvm", s->kvm);
+	jsonx_set_int(v, "ipv4", s->ipv4);
+	jsonx_set(v, "limits",
+		jsonx_pack("{s:f, s:I, s:I, s:I, s:I, s:I, s:I}", "cpu_cores", s->limits.cpu_cores,
+			"memory_bytes", (json_int_t)s->limits.memory_bytes, "pids",
+			(json_int_t)s->limits.pids, "disk_bytes", (json_int_t)s->limits.disk_bytes,
+			"net_bps", (json_int_t)s->limits.net_bps, "io_read_bps",
+			(json_int_t)s->limits.io_read_bps, "io_write_bps",
+			(json_int_t)s->limits.io_write_bps));
 
 	if (v && s->stop_signal)
-		(void)json_object_set_new(v, "stop_signal", json_integer(s->stop_signal));
+		jsonx_set_int(v, "stop_signal", s->stop_signal);
 	if (v && s->source_id[0])
-		(void)json_object_set_new(v, "source_container_id", json_string(s->source_id));
+		jsonx_set_string(v, "source_container_id", s->source_id);
 	if (!v)
 		abort(); /* only for want of memory, or text that order's checks let no one in with
 			  */

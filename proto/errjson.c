@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "proto/errjson.h"
 
+#include "proto/jsonx.h"
+
 /* What data has: each a text in struct err. */
 static const struct {
 	const char *key;
@@ -21,17 +23,16 @@ json_t *errjson_make(const struct err *err)
 	const enum errcode code = err->code ? err->code : ERR_INTERNAL;
 	json_t *v = json_object(), *data = json_object();
 
-	(void)json_object_set_new(v, "code", json_string(err_wire(code)));
-	(void)json_object_set_new(
-		v, "message", json_string(err->message[0] ? err->message : err_sentence(code)));
+	jsonx_set_string(v, "code", err_wire(code));
+	jsonx_set_string(v, "message", err->message[0] ? err->message : err_sentence(code));
 	for (size_t i = 0; i < countof(members); i++) {
 		const char *s = (const char *)err + members[i].offset;
 
 		if (s[0])
-			(void)json_object_set_new(data, members[i].key, json_string(s));
+			jsonx_set_string(data, members[i].key, s);
 	}
 	if (json_object_size(data) > 0)
-		(void)json_object_set(v, "data", data);
+		jsonx_set(v, "data", json_incref(data));
 	json_decref(data);
 	return v;
 }

@@ -147,14 +147,14 @@ char *keyset_format(const struct keyset *ks)
 	assert(ks->n_keys >= 1 && ks->n_keys <= KEYSET_KEYS_MAX && ks->active < ks->n_keys);
 	for (size_t i = 0; i < ks->n_keys; i++) {
 		encoding_hex(ks->keys[i].public_key, 32, hex);
-		key = json_pack("{s:s, s:s}", "kid", ks->keys[i].kid, "public_key_hex", hex);
+		key = jsonx_pack("{s:s, s:s}", "kid", ks->keys[i].kid, "public_key_hex", hex);
 		if (ks->keys[i].not_after_ms != INT64_MAX) {
 			ident_time_format(ks->keys[i].not_after_ms, time);
-			(void)json_object_set_new(key, "not_after", json_string(time));
+			jsonx_set_string(key, "not_after", time);
 		}
 		(void)json_array_append_new(keys, key);
 	}
-	v = json_pack("{s:I, s:O, s:s}", "version", (json_int_t)ks->version, "keys", keys,
+	v = jsonx_pack("{s:I, s:O, s:s}", "version", (json_int_t)ks->version, "keys", keys,
 		"active_kid", ks->keys[ks->active].kid);
 	return jsonx_dump(v);
 }

@@ -26,6 +26,7 @@
 #include <sys/wait.h>
 
 #include "proto/ident.h"
+#include "proto/jsonx.h"
 #include "storage/holders.h"
 #include "storage/mountinfo.h"
 #include "storage/mountvisit.h"
@@ -230,10 +231,10 @@ static const char *words_for(int r)
 
 static json_t *failed(int r, const char *what)
 {
-	json_t *v = json_pack("{s:b, s:s}", "mounted", 0, "message", what ? what : words_for(r));
+	json_t *v = jsonx_pack("{s:b, s:s}", "mounted", 0, "message", what ? what : words_for(r));
 
 	if (!what && (r == -ELOOP || r == -EXDEV))
-		(void)json_object_set_new(v, "escape", json_true());
+		jsonx_set_bool(v, "escape", true);
 	return v;
 }
 
@@ -274,7 +275,7 @@ static json_t *mount_one(
 		return failed(source, NULL);
 	*ret_id = find_there(v->visit.root, at, source, readonly);
 	if (*ret_id)
-		return json_pack("{s:b}", "mounted", 1);
+		return jsonx_pack("{s:b}", "mounted", 1);
 	mount = make_mount(t, source, readonly, map_of(wish));
 	if (mount < 0)
 		return failed(mount, NULL);
@@ -286,7 +287,7 @@ static json_t *mount_one(
 		return failed(r, why);
 	}
 	*ret_id = find_there(v->visit.root, at, source, readonly);
-	return *ret_id ? json_pack("{s:b, s:b}", "mounted", 1, "new", 1)
+	return *ret_id ? jsonx_pack("{s:b, s:b}", "mounted", 1, "new", 1)
 		       : failed(-EAGAIN, "the container has moved it away meanwhile");
 }
 
@@ -485,14 +486,21 @@ static json_t *count(const struct work *v)
 {
 	const struct holders *h = &v->holders;
 	json_t *pids = json_array();
+	json_t *json;
 
 	assert(v->visit.out);
 	for (size_t i = 0; i < h->n; i++)
 		(void)json_array_append_new(pids, json_integer(h->pid[i]));
-	return json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:o}", "gone",
-		(int)v->visit.out->gone, "lazy", (int)v->visit.out->lazy, "busy",
-		(int)v->visit.out->busy, "held", (int)h->held, "writable", (int)h->writable,
-		"unseen", (int)h->unseen, "overlays", (int)v->visit.out->overlays, "pids", pids);
+	json = json_object();
+	jsonx_set_int(json, "gone", (int)v->visit.out->gone);
+	jsonx_set_int(json, "lazy", (int)v->visit.out->lazy);
+	jsonx_set_int(json, "busy", (int)v->visit.out->busy);
+	jsonx_set_int(json, "held", (int)h->held);
+	jsonx_set_int(json, "writable", (int)h->writable);
+	jsonx_set_int(json, "unseen", (int)h->unseen);
+	jsonx_set_int(json, "overlays", (int)v->visit.out->overlays);
+	jsonx_set(json, "pids", pids);
+	return json;
 }
 
 /* What must go goes first, so that what is new finds its place free. */
@@ -510,10 +518,10 @@ static int reconcile(
 	if (r < 0)
 		return r;
 	json_array_foreach((json_t *)(uintptr_t)wanted, i, wish)
-		(void)json_object_set_new(result, json_string_value(json_object_get(wish, "key")),
+		jsonx_set(result, json_string_value(json_object_get(wish, "key")),
 			mount_one(v, t, wish, &ids[i]));
 	r = sweep_others(v, t, ids, n);
-	(void)json_object_set_new(result, "", count(v));
+	jsonx_set(result, "", count(v));
 	return r;
 }
 

@@ -75,7 +75,7 @@ static void answer(
 	_cleanup_json_ json_t *headers = json_object(), *body = body_steals;
 
 	if (header)
-		(void)json_object_set_new(headers, header, json_string(value));
+		jsonx_set_string(headers, header, value);
 	portal_answer(c->agent->portal, c->id, status, headers, body);
 	call_free(c);
 }
@@ -84,11 +84,11 @@ static void answer(
 void api_ok_with(struct api_call *c, int status, const char *message, json_t *data_steals,
 	const char *header, const char *value)
 {
-	json_t *body = json_pack("{s:b, s:i, s:s, s:o}", "success", 1, "statusCode", status,
+	json_t *body = jsonx_pack("{s:b, s:i, s:s, s:o}", "success", 1, "statusCode", status,
 		"message", message, "data", data_steals);
 
 	if (c->meta)
-		(void)json_object_set(body, "meta", c->meta);
+		jsonx_set(body, "meta", json_incref(c->meta));
 	answer(c, status, body, header, value);
 }
 
@@ -111,11 +111,11 @@ void api_fail(struct api_call *c, const struct err *err, json_t *data_steals)
 	int status = err_http(err->code);
 
 	if (err->field[0])
-		(void)json_object_set_new(data, "field", json_string(err->field));
+		jsonx_set_string(data, "field", err->field);
 	if (err->status[0])
-		(void)json_object_set_new(data, "status", json_string(err->status));
+		jsonx_set_string(data, "status", err->status);
 	answer(c, status,
-		json_pack("{s:b, s:i, s:s, s:s, s:o}", "success", 0, "statusCode", status, "error",
+		jsonx_pack("{s:b, s:i, s:s, s:s, s:o}", "success", 0, "statusCode", status, "error",
 			code_of(err), "message",
 			err->message[0] ? err->message : err_sentence(err->code), "data", data),
 		err->code == ERR_OPERATION_IN_PROGRESS ? "Retry-After" : NULL, "1");
@@ -136,7 +136,7 @@ void api_refuse(struct api_call *c, enum errcode code, const char *field, const 
 
 void api_text(struct api_call *c, const char *content_type, const char *text)
 {
-	_cleanup_json_ json_t *headers = json_pack("{s:s}", "Content-Type", content_type);
+	_cleanup_json_ json_t *headers = jsonx_pack("{s:s}", "Content-Type", content_type);
 	_cleanup_json_ json_t *body = json_string(text);
 
 	portal_answer(c->agent->portal, c->id, 200, headers, body);
@@ -250,7 +250,7 @@ void api_list(struct api_call *c, const char *name, json_t *all_steals, json_t *
 
 static json_t *meta(json_int_t page, json_int_t per_page, json_int_t total)
 {
-	return json_pack("{s:I, s:I, s:I}", "page", page, "per_page", per_page, "total", total);
+	return jsonx_pack("{s:I, s:I, s:I}", "page", page, "per_page", per_page, "total", total);
 }
 
 /* Both published ways to say which page it is. */
@@ -260,10 +260,10 @@ void api_page(struct api_call *c, const char *name, json_t *rows_steals, int64_t
 	json_t *data = data_steals ? data_steals : json_object();
 	json_int_t page = api_query_number(c, "page"), limit = api_query_number(c, "limit");
 
-	(void)json_object_set_new(data, name, rows_steals);
-	(void)json_object_set_new(data, "pagination",
-		json_pack("{s:I, s:I, s:I, s:I}", "total", (json_int_t)total, "page", page, "limit",
-			limit, "totalPages", (total + limit - 1) / limit));
+	jsonx_set(data, name, rows_steals);
+	jsonx_set(data, "pagination",
+		jsonx_pack("{s:I, s:I, s:I, s:I}", "total", (json_int_t)total, "page", page,
+			"limit", limit, "totalPages", (total + limit - 1) / limit));
 	c->meta = meta(page, limit, total);
 	api_ok(c, 200, name, data);
 }
@@ -363,9 +363,9 @@ const struct api_route *api_find_route(const struct api_route *routes, size_t n,
 static void wrong_method(struct api_call *c, const char *allow)
 {
 	answer(c, 405,
-		json_pack("{s:b, s:i, s:s, s:s, s:{s:s}}", "success", 0, "statusCode", 405, "error",
-			"METHOD_NOT_ALLOWED", "message", "this path has other methods", "data",
-			"allow", allow),
+		jsonx_pack("{s:b, s:i, s:s, s:s, s:{s:s}}", "success", 0, "statusCode", 405,
+			"error", "METHOD_NOT_ALLOWED", "message", "this path has other methods",
+			"data", "allow", allow),
 		"Allow", allow);
 }
 
@@ -396,7 +396,7 @@ static bool has_form(struct api_call *c)
 		api_fail(c, &err, NULL);
 		return false;
 	}
-	(void)json_object_set_new(c->request, "query", query);
+	jsonx_set(c->request, "query", query);
 	c->query = query;
 	if (api_form_check(get ? none : form, c->body, &err) == 0)
 		return true;

@@ -19,7 +19,7 @@ static void add_project(const struct agent *a, json_t *alias)
 		desired_find(a->desired, json_string_value(json_object_get(alias, "container_id")));
 
 	if (of && !json_object_get(alias, "project_id"))
-		(void)json_object_set_new(alias, "project_id", json_string(of->spec.project_id));
+		jsonx_set_string(alias, "project_id", of->spec.project_id);
 }
 
 void api_alias_list(struct api_call *c)
@@ -69,26 +69,25 @@ static json_t *params_of(struct api_call *c, const char *id, const json_t *old)
 	static const char *const members[] = { "container_id", "project_id", "program", "port",
 		"index", "target_path", "allow_path_override" };
 	json_t *target = old ? json_deep_copy(json_object_get(old, "target")) : json_object(), *v;
-	json_t *params = json_pack("{s:s, s:o}", "alias_id", id, "target", target);
+	json_t *params = jsonx_pack("{s:s, s:o}", "alias_id", id, "target", target);
 
 	for (size_t i = 0; i < countof(members); i++) {
 		v = json_object_get(c->body, members[i]);
 		if (v)
-			(void)json_object_set(target, members[i], v);
+			jsonx_set(target, members[i], json_incref(v));
 	}
 	v = json_object_get(c->body, "alias");
 	if (json_is_string(v) || !old)
-		(void)json_object_set_new(
-			params, "alias", json_is_string(v) ? json_incref(v) : json_string(""));
+		jsonx_set(params, "alias", json_is_string(v) ? json_incref(v) : json_string(""));
 	else
-		(void)json_object_set(params, "alias", json_object_get(old, "alias"));
+		jsonx_set(params, "alias", json_incref(json_object_get(old, "alias")));
 	v = json_object_get(c->body, "enabled");
-	(void)json_object_set_new(params, "enabled",
+	jsonx_set(params, "enabled",
 		v     ? json_incref(v)
 		: old ? json_incref(json_object_get(old, "enabled"))
 		      : json_true());
 	v = json_object_get(c->body, "expires_at");
-	(void)json_object_set_new(params, "expires_at",
+	jsonx_set(params, "expires_at",
 		v     ? time_text(v)
 		: old ? json_incref(json_object_get(old, "expires_at"))
 		      : json_null());
@@ -124,7 +123,7 @@ void api_alias_create(struct api_call *c)
 	if (json_string_length(json_object_get(params, "alias")) == 0) {
 		randombytes_buf(random, sizeof(random));
 		(void)sodium_bin2hex(name, sizeof(name), random, sizeof(random));
-		(void)json_object_set_new(params, "alias", json_string(name));
+		jsonx_set_string(params, "alias", name);
 	}
 	api_order(c, OP_PROXY_ALIAS, NULL, NULL, params);
 }
@@ -143,6 +142,6 @@ void api_alias_delete(struct api_call *c)
 
 	if (old)
 		api_order(c, OP_PROXY_ALIAS, NULL, NULL,
-			json_pack("{s:s, s:O, s:b, s:n}", "alias_id", c->args[0], "alias",
+			jsonx_pack("{s:s, s:O, s:b, s:n}", "alias_id", c->args[0], "alias",
 				json_object_get(old, "alias"), "enabled", 0, "target"));
 }

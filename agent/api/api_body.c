@@ -2,6 +2,7 @@
 #include "agent/api/api_body.h"
 
 #include "agent/common/api_form.h"
+#include "proto/jsonx.h"
 #include "proto/opfield.h"
 
 /* --- ops whose parameters have a shape of their own; each takes the members over --- */
@@ -18,7 +19,7 @@ static void move(json_t *from, const char *name, json_t *to)
 	json_t *v = json_object_get(from, name);
 
 	if (v)
-		(void)json_object_set(to, name, v);
+		jsonx_set(to, name, json_incref(v));
 	(void)json_object_del(from, name);
 }
 
@@ -26,7 +27,7 @@ static void move(json_t *from, const char *name, json_t *to)
 static json_t *firewall_change(const struct api_call *c, json_t *fields_steals, struct err *err)
 {
 	json_t *fields = fields_steals, *nested = json_incref(json_object_get(fields, "filters"));
-	json_t *params = json_pack("{s:o}", "direction", direction_of(c)), *v;
+	json_t *params = jsonx_pack("{s:o}", "direction", direction_of(c)), *v;
 	const char *name;
 
 	(void)json_object_del(fields, "filters");
@@ -39,10 +40,10 @@ static json_t *firewall_change(const struct api_call *c, json_t *fields_steals, 
 		if (flat && !json_equal(flat, v))
 			(void)err_set(err, -EINVAL, ERR_INVALID_PARAMS, name,
 				"%s differs from that of filters", name);
-		(void)json_object_set(fields, name, v);
+		jsonx_set(fields, name, json_incref(v));
 	}
 	if (json_object_size(fields) > 0 || nested)
-		(void)json_object_set(params, "filters", fields);
+		jsonx_set(params, "filters", json_incref(fields));
 	json_decref(fields);
 	json_decref(nested);
 	return params;
@@ -50,24 +51,24 @@ static json_t *firewall_change(const struct api_call *c, json_t *fields_steals, 
 
 static json_t *firewall_rule(const struct api_call *c, json_t *fields_steals, struct err *err)
 {
-	return json_pack("{s:o, s:o}", "direction", direction_of(c), "rule", fields_steals);
+	return jsonx_pack("{s:o, s:o}", "direction", direction_of(c), "rule", fields_steals);
 }
 
 static json_t *variables(const struct api_call *c, json_t *fields_steals, struct err *err)
 {
-	return json_pack("{s:o}", "vars", fields_steals);
+	return jsonx_pack("{s:o}", "vars", fields_steals);
 }
 
 /* The name in the path is a parameter like those of the body. */
 static json_t *with_key(const struct api_call *c, json_t *params, struct err *err)
 {
-	(void)json_object_set_new(params, "key", json_string(c->args[1]));
+	jsonx_set_string(params, "key", c->args[1]);
 	return params;
 }
 
 static json_t *with_name(const struct api_call *c, json_t *params, struct err *err)
 {
-	(void)json_object_set_new(params, "name", json_string(c->args[1]));
+	jsonx_set_string(params, "name", c->args[1]);
 	return params;
 }
 
@@ -78,7 +79,7 @@ static void set_type(json_t *params, const char *member, const char *type, struc
 	if (said && strcmp(said, type) != 0)
 		(void)err_set(err, -EINVAL, ERR_INVALID_PARAMS, member,
 			"%s means type %s, and type says %s", member, type, said);
-	(void)json_object_set_new(params, "type", json_string(type));
+	jsonx_set_string(params, "type", type);
 }
 
 /* {"mode":"proxy"} without one means Network.DefaultProxy. The type of a proxy is its scheme. */
@@ -96,7 +97,7 @@ static void set_proxy(const struct api_call *c, json_t *params, struct err *err)
 	if (!proxy && !said) {
 		proxy = c->agent->conf.network.default_proxy;
 		if (*proxy)
-			(void)json_object_set_new(params, "proxy", json_string(proxy));
+			jsonx_set_string(params, "proxy", proxy);
 	}
 	if (!proxy || !*proxy) {
 		(void)err_set(err, -EINVAL, ERR_INVALID_PARAMS, "proxy",

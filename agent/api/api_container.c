@@ -7,6 +7,7 @@
 #include "agent/ops/localorder.h"
 #include "agent/state/desired.h"
 #include "agent/state/history.h"
+#include "proto/jsonx.h"
 
 /* --- lists --- */
 
@@ -146,7 +147,7 @@ void api_container_status_logs(struct api_call *c)
 static void give_name(const struct api_call *c, const char *id, json_t *params)
 {
 	if (api_project_is_standalone(c->agent) && !json_object_get(params, "name"))
-		(void)json_object_set_new(params, "name", json_sprintf("container-%.8s", id));
+		jsonx_set(params, "name", json_sprintf("container-%.8s", id));
 }
 
 void api_container_update(struct api_call *c)
@@ -212,7 +213,7 @@ void api_container_copy(struct api_call *c)
 	}
 	if (!project)
 		project = source->spec.project_id;
-	(void)json_object_set_new(params, "source_container_id", json_string(source->spec.id));
+	jsonx_set_string(params, "source_container_id", source->spec.id);
 	localorder_new_id(id);
 	give_name(c, id, params);
 	api_order(c, OP_CONTAINER_COPY, id, project, params);

@@ -3,6 +3,7 @@
 #include "agent/api/api_handlers.h"
 #include "agent/state/desired.h"
 #include "agent/state/envlist.h"
+#include "proto/jsonx.h"
 
 void api_env_get(struct api_call *c)
 {
@@ -10,7 +11,7 @@ void api_env_get(struct api_call *c)
 
 	if (found)
 		api_ok(c, 200, "environment",
-			json_pack("{s:o, s:o}", "environment_vars",
+			jsonx_pack("{s:o, s:o}", "environment_vars",
 				envlist_vars(c->agent->store, found->spec.id), "env_sync",
 				envlist_sync(c->agent->store, found->spec.id)));
 }

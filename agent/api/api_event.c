@@ -99,7 +99,7 @@ void api_event_get(struct api_call *c)
 
 static void removed(struct api_call *c, int64_t n)
 {
-	api_ok(c, 200, "deleted", json_pack("{s:I}", "deleted_count", (json_int_t)n));
+	api_ok(c, 200, "deleted", jsonx_pack("{s:I}", "deleted_count", (json_int_t)n));
 }
 
 void api_event_delete(struct api_call *c)

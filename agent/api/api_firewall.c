@@ -24,9 +24,9 @@ static json_t *with_counters(
 
 	ctnet_count(a, c, direction, packets, octets, n);
 	json_array_foreach(rules, i, rule) {
-		(void)json_object_set_new(rule, "direction", json_string(fwlist_names[direction]));
-		(void)json_object_set_new(rule, "packets", json_integer((json_int_t)packets[i]));
-		(void)json_object_set_new(rule, "bytes", json_integer((json_int_t)octets[i]));
+		jsonx_set_string(rule, "direction", fwlist_names[direction]);
+		jsonx_set_int(rule, "packets", packets[i]);
+		jsonx_set_int(rule, "bytes", octets[i]);
 	}
 	return rules;
 }
@@ -43,7 +43,7 @@ void api_firewall_rules(struct api_call *c)
 {
 	const struct container *found = api_container(c);
 	size_t bytes = 0, n;
-	json_t *ingress, *egress;
+	json_t *ingress, *egress, *v;
 
 	if (!found)
 		return;
@@ -51,11 +51,15 @@ void api_firewall_rules(struct api_call *c)
 	egress = with_counters(c->agent, found, FW_EGRESS, &bytes);
 	n = json_array_size(ingress) + json_array_size(egress);
 	api_whole(c, n);
-	api_ok(c, 200, "firewall rules",
-		json_pack("{s:I, s:I, s:I, s:I, s:o, s:o, s:{s:b, s:b}}", "rule_count",
-			(json_int_t)n, "byte_count", (json_int_t)bytes, "max_rules",
-			(json_int_t)FWLIST_RULES_MAX, "max_bytes", (json_int_t)FWLIST_BYTES_MAX,
-			"ingress", ingress, "egress", egress, "closed", "ingress",
-			is_closed(c->agent, found, FW_INGRESS), "egress",
-			is_closed(c->agent, found, FW_EGRESS)));
+	v = json_object();
+	jsonx_set_int(v, "rule_count", n);
+	jsonx_set_int(v, "byte_count", bytes);
+	jsonx_set_int(v, "max_rules", FWLIST_RULES_MAX);
+	jsonx_set_int(v, "max_bytes", FWLIST_BYTES_MAX);
+	jsonx_set(v, "ingress", ingress);
+	jsonx_set(v, "egress", egress);
+	jsonx_set(v, "closed",
+		jsonx_pack("{s:b, s:b}", "ingress", is_closed(c->agent, found, FW_INGRESS),
+			"egress", is_closed(c->agent, found, FW_EGRESS)));
+	api_ok(c, 200, "firewall rules", v);
 }

@@ -33,7 +33,7 @@ void api_image_remove(struct api_call *c)
 
 	if (image)
 		api_order(c, OP_IMAGE_REMOVE, NULL, NULL,
-			json_pack("{s:O}", "image", json_object_get(image, "image_name")));
+			jsonx_pack("{s:O}", "image", json_object_get(image, "image_name")));
 	else
 		api_refuse(
 			c, ERR_IMAGE_NOT_FOUND, NULL, "image %s is not on this node", c->args[0]);
@@ -52,7 +52,7 @@ static json_t *name_of(const struct api_call *c)
 static void pull(struct api_call *c, json_t *params_steals)
 {
 	if (!json_object_get(params_steals, "image"))
-		(void)json_object_set_new(params_steals, "image", name_of(c));
+		jsonx_set(params_steals, "image", name_of(c));
 	api_order(c, OP_IMAGE_PULL, NULL, NULL, params_steals);
 }
 
@@ -80,7 +80,7 @@ static void resolve(struct api_call *c, const char *server)
 	_cleanup_(freep) char *job = NULL;
 
 	imagelist_normalise(json_string_value(said), name);
-	own = json_pack("{s:s, s:s, s:s}", "server", server, "name", name, "architecture",
+	own = jsonx_pack("{s:s, s:s, s:s}", "server", server, "name", name, "architecture",
 		imagelist_architecture());
 	(void)json_object_update(params, own);
 	json_decref(own);
@@ -101,7 +101,7 @@ static json_t *known(struct api_call *c)
 
 	if (params)
 		(void)json_object_update_new(params,
-			json_pack("{s:O, s:s, s:O}", "image", json_object_get(image, "image_name"),
+			jsonx_pack("{s:O, s:s, s:O}", "image", json_object_get(image, "image_name"),
 				"url", url, "sha256", json_object_get(image, "sha256")));
 	return params;
 }

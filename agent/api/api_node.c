@@ -27,7 +27,7 @@ static json_t *key_json(const struct keyset_key *k)
 		sodium_base64_VARIANT_ORIGINAL);
 	(void)sodium_bin2base64(b64url, sizeof(b64url), k->public_key, sizeof(k->public_key),
 		sodium_base64_VARIANT_URLSAFE_NO_PADDING);
-	return json_pack("{s:s, s:s, s:s, s:s, s:s}", "kid", k->kid, "algorithm", "ed25519",
+	return jsonx_pack("{s:s, s:s, s:s, s:s, s:s}", "kid", k->kid, "algorithm", "ed25519",
 		"public_key_hex", hex, "public_key_b64", b64, "public_key_b64url", b64url);
 }
 
@@ -41,7 +41,7 @@ void api_node_public_key(struct api_call *c)
 		(void)json_array_append_new(keys, key_json(&a->keyset.keys[i]));
 	api_whole(c, json_array_size(keys));
 	api_ok(c, 200, "public keys",
-		json_pack("{s:o, s:o, s:[s], s:{s:s, s:s}}", "keys", keys, "active_kid",
+		jsonx_pack("{s:o, s:o, s:[s], s:{s:s, s:s}}", "keys", keys, "active_kid",
 			a->has_keyset ? json_string(a->keyset.keys[a->keyset.active].kid)
 				      : json_null(),
 			"usage", "orders", "node", "kid", a->nodekey->keyid, "public_key_hex",
@@ -52,7 +52,7 @@ void api_node_public_key(struct api_call *c)
 void api_node_ip(struct api_call *c)
 {
 	api_ok(c, 200, "caller",
-		json_pack("{s:n, s:s, s:i, s:s}", "ip", "transport", "unix", "uid", (int)c->uid,
+		jsonx_pack("{s:n, s:s, s:i, s:s}", "ip", "transport", "unix", "uid", (int)c->uid,
 			"hostname", c->agent->conf.node.name));
 }
 
@@ -81,6 +81,27 @@ static bool is_this_one(struct api_call *c)
 	return false;
 }
 
+static json_t *command_json(const struct command *c)
+{
+	json_t *v = json_object();
+
+	jsonx_set_string(v, "id", c->id);
+	jsonx_set_string(v, "slug", c->slug);
+	jsonx_set_string(v, "name", c->name);
+	jsonx_set_string(v, "description", c->name);
+	jsonx_set_string(v, "category", c->category);
+	jsonx_set_string(v, "risk_level", c->risk);
+	jsonx_set_bool(v, "requires_confirmation", false);
+	jsonx_set(v, "parameter_schema",
+		jsonx_pack("{s:s, s:b}", "type", "object", "additionalProperties", 0));
+	jsonx_set(v, "example_parameters", json_object());
+	jsonx_set_int(v, "default_timeout", oprules_timeout_s(OP_NODE_COMMAND, NULL));
+	jsonx_set_int(v, "cooldown_seconds", 0);
+	jsonx_set(v, "rate_limit_per_hour", json_null());
+	jsonx_set(v, "rate_limit_per_day", json_null());
+	return v;
+}
+
 void api_node_commands(struct api_call *c)
 {
 	json_t *list;
@@ -88,20 +109,10 @@ void api_node_commands(struct api_call *c)
 	if (!is_this_one(c))
 		return;
 	list = json_array();
-
 	for (size_t i = 0; i < countof(commands); i++)
-		(void)json_array_append_new(list,
-			json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:{s:s, s:b}, s:{}, s:i, "
-				  "s:i, s:n, s:n}",
-				"id", commands[i].id, "slug", commands[i].slug, "name",
-				commands[i].name, "description", commands[i].name, "category",
-				commands[i].category, "risk_level", commands[i].risk,
-				"requires_confirmation", 0, "parameter_schema", "type", "object",
-				"additionalProperties", 0, "example_parameters", "default_timeout",
-				(int)oprules_timeout_s(OP_NODE_COMMAND, NULL), "cooldown_seconds",
-				0, "rate_limit_per_hour", "rate_limit_per_day"));
+		(void)json_array_append_new(list, command_json(&commands[i]));
 	api_list(c, "commands", list,
-		json_pack("{s:{s:s, s:s, s:b, s:n}}", "server_info", "id",
+		jsonx_pack("{s:{s:s, s:s, s:b, s:n}}", "server_info", "id",
 			c->agent->conf.node.node_id, "name", c->agent->conf.node.name, "is_ready",
 			1, "rental_status"));
 }
@@ -131,8 +142,8 @@ static void take_timeout(const struct api_call *c, json_t *params)
 	if (!said)
 		said = json_object_get(c->body, "timeout_s");
 	if (said)
-		(void)json_object_set_new(params, "timeout_s",
-			json_integer(MIN_OF(json_integer_value(said), (json_int_t)TIMEOUT_MAX_S)));
+		jsonx_set_int(params, "timeout_s",
+			MIN_OF(json_integer_value(said), (json_int_t)TIMEOUT_MAX_S));
 }
 
 void api_node_execute(struct api_call *c)
@@ -143,14 +154,14 @@ void api_node_execute(struct api_call *c)
 
 	if (!command)
 		return;
-	params = json_pack("{s:s}", "command", command->slug);
+	params = jsonx_pack("{s:s}", "command", command->slug);
 	take_timeout(c, params);
-	c->answer = json_pack("{s:s}", "command_id", command->id);
+	c->answer = jsonx_pack("{s:s}", "command_id", command->id);
 	if (json_is_false(json_object_get(c->body, "wait"))) {
 		end_ms = agent_now_ms() + 1000LL * oprules_timeout_s(OP_NODE_COMMAND, params);
 		c->async = true;
-		(void)json_object_set_new(c->answer, "status", json_string("pending"));
-		(void)json_object_set_new(c->answer, "estimated_completion", jsonx_time(end_ms));
+		jsonx_set_string(c->answer, "status", "pending");
+		jsonx_set(c->answer, "estimated_completion", jsonx_time(end_ms));
 	}
 	api_order(c, OP_NODE_COMMAND, NULL, NULL, params);
 }

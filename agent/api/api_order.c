@@ -14,12 +14,18 @@
 static json_t *operation_json(const struct order *o, const char *status)
 {
 	const char *verb = strchr(o->op_name, '.');
+	json_t *v = json_object();
 
-	return json_pack("{s:b, s:s, s:s*, s:s*, s:s*, s:s}", "error", 0, "operation",
-		verb ? verb + 1 : o->op_name, "container_id",
-		o->container_id[0] ? o->container_id : NULL, "project_id",
-		o->project_id[0] ? o->project_id : NULL, "status", status, "operation_id",
-		o->operation_id);
+	jsonx_set_bool(v, "error", false);
+	jsonx_set_string(v, "operation", verb ? verb + 1 : o->op_name);
+	if (o->container_id[0])
+		jsonx_set_string(v, "container_id", o->container_id);
+	if (o->project_id[0])
+		jsonx_set_string(v, "project_id", o->project_id);
+	if (status)
+		jsonx_set_string(v, "status", status);
+	jsonx_set_string(v, "operation_id", o->operation_id);
+	return v;
 }
 
 /* --- the way into a lane --- */
@@ -34,7 +40,7 @@ static void accept_order(struct api_call *c, struct order *take)
 	(void)snprintf(where, sizeof(where), "/api/v1/operations/%s", take->operation_id);
 	strcpy(c->order_id, take->id);
 	if (take->op == OP_NODE_COMMAND)
-		(void)json_object_set_new(data, "command_log_id", json_string(take->id));
+		jsonx_set_string(data, "command_log_id", take->id);
 	if (c->answer)
 		(void)json_object_update(data, c->answer);
 	engine_accept(a->engine, take, origin);
@@ -174,8 +180,7 @@ static void succeeded(struct api_call *c, const struct operation *op)
 
 	if (found && shows) {
 		data = api_show_container(c->agent, found);
-		(void)json_object_set_new(
-			data, "operation_id", json_string(op->order.operation_id));
+		jsonx_set_string(data, "operation_id", op->order.operation_id);
 		api_ok(c, creates ? 201 : 200, creates ? "created" : "updated", data);
 		return;
 	}
@@ -196,7 +201,7 @@ static void failed(struct api_call *c, const struct operation *op)
 	json_t *data = operation_json(&op->order, status_of(op, found));
 	struct err err = op->err;
 
-	(void)json_object_set_new(data, "error", json_true());
+	jsonx_set_bool(data, "error", true);
 	api_form_name(c->route->form, c->body, &err);
 	if (op->order.op == OP_NETWORK_REMOVE && err.code == ERR_NETWORK_NOT_CONFIGURED) {
 		err.code = ERR_NOT_FOUND; /* published with 404 here, and with 400 elsewhere */

@@ -39,7 +39,7 @@ static json_t *steps_of(const struct operation *op)
 
 		if (!s->skip || !s->skip(op))
 			(void)json_array_append_new(
-				list, json_pack("{s:s, s:s?, s:b}", "name", opdef_step_name(s),
+				list, jsonx_pack("{s:s, s:s?, s:b}", "name", opdef_step_name(s),
 					      "job", s->job, "undone_on_failure", s->has_undo));
 	}
 	return list;
@@ -59,7 +59,7 @@ static json_t *plan(struct agent *a, struct operation *op)
 			err_sentence(ERR_NOT_IMPLEMENTED));
 	else if (op->def->n_steps > 0)
 		verdict = op->def->check(a, op);
-	v = json_pack("{s:s, s:s, s:s?, s:s, s:o}", "order_id", op->order.id, "op",
+	v = jsonx_pack("{s:s, s:s, s:s?, s:s, s:o}", "order_id", op->order.id, "op",
 		op->order.op_name, "container_id",
 		op->order.container_id[0] ? op->order.container_id : NULL, "would",
 		!op->def || verdict == OPDEF_REFUSED ? "fail"
@@ -67,7 +67,7 @@ static json_t *plan(struct agent *a, struct operation *op)
 						     : "run",
 		"steps", op->def && verdict == OPDEF_RUN ? steps_of(op) : json_array());
 	if (op->err.code)
-		(void)json_object_set_new(v, "error", errjson_make(&op->err));
+		jsonx_set(v, "error", errjson_make(&op->err));
 	json_decref(op->result);
 	return v;
 }

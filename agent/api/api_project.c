@@ -26,20 +26,20 @@ static size_t containers_of(struct desired *d, const char *project_id)
 
 static json_t *project_json(struct agent *a, const char *id, struct store_stmt *q)
 {
-	json_t *v = json_pack("{s:s, s:o, s:o, s:I, s:o}", "id", id, "alias", json_null(), "color",
+	json_t *v = jsonx_pack("{s:s, s:o, s:o, s:I, s:o}", "id", id, "alias", json_null(), "color",
 		json_null(), "container_count", (json_int_t)containers_of(a->desired, id),
 		"max_containers", json_null());
 
 	if (!q)
 		return v;
 	if (store_text(q, 1)[0])
-		(void)json_object_set_new(v, "alias", json_string(store_text(q, 1)));
+		jsonx_set_string(v, "alias", store_text(q, 1));
 	if (!store_is_null(q, 2))
-		(void)json_object_set_new(v, "color", json_string(store_text(q, 2)));
-	(void)json_object_set_new(v, "created_at", jsonx_time(store_int(q, 3)));
-	(void)json_object_set_new(v, "updated_at", jsonx_time(store_int(q, 4)));
+		jsonx_set_string(v, "color", store_text(q, 2));
+	jsonx_set(v, "created_at", jsonx_time(store_int(q, 3)));
+	jsonx_set(v, "updated_at", jsonx_time(store_int(q, 4)));
 	if (!store_is_null(q, 5))
-		(void)json_object_set_new(v, "max_containers", json_integer(store_int(q, 5)));
+		jsonx_set_int(v, "max_containers", store_int(q, 5));
 	return v;
 }
 
@@ -120,7 +120,7 @@ static json_t *all(struct agent *a)
 	while ((r = store_step(q)) > 0) {
 		const char *id = store_text(q, 0);
 
-		(void)json_object_set_new(seen, id, json_true());
+		jsonx_set_bool(seen, id, true);
 		(void)json_array_append_new(list, project_json(a, id, q));
 	}
 	store_must(r);
@@ -129,7 +129,7 @@ static json_t *all(struct agent *a)
 
 		if (json_object_get(seen, id))
 			continue;
-		(void)json_object_set_new(seen, id, json_true());
+		jsonx_set_bool(seen, id, true);
 		(void)json_array_append_new(list, project_json(a, id, NULL));
 	}
 	return list;

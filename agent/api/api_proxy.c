@@ -72,7 +72,7 @@ static json_t *member(json_t *document, const char *key)
 
 	if (!json_is_object(v)) {
 		v = json_object();
-		(void)json_object_set_new(document, key, v);
+		jsonx_set(document, key, v);
 	}
 	return v;
 }
@@ -84,8 +84,8 @@ static void show(struct api_call *c, const struct subject *s, json_t *data_steal
 	char etag[32];
 
 	(void)snprintf(etag, sizeof(etag), "file:v%lld", (long long)s->version);
-	(void)json_object_set_new(data_steals, "file_version", json_integer(s->version));
-	(void)json_object_set_new(data_steals, "etag", json_string(etag));
+	jsonx_set_int(data_steals, "file_version", s->version);
+	jsonx_set_string(data_steals, "etag", etag);
 	api_ok_with(c, 200, "proxy", data_steals, "ETag", etag);
 }
 
@@ -113,10 +113,10 @@ void api_proxy_get(struct api_call *c)
 	if (!find_subject(c, &s))
 		return;
 	v = json_deep_copy(s.document);
-	(void)json_object_set_new(v, "groups", or_default(&s, "groups", json_object()));
-	(void)json_object_set_new(v, "permissions", or_default(&s, "permissions", json_object()));
-	(void)json_object_set_new(v, "default", default_policy(&s));
-	(void)json_object_set_new(v, "enable_proxy", or_default(&s, "enable_proxy", json_true()));
+	jsonx_set(v, "groups", or_default(&s, "groups", json_object()));
+	jsonx_set(v, "permissions", or_default(&s, "permissions", json_object()));
+	jsonx_set(v, "default", default_policy(&s));
+	jsonx_set(v, "enable_proxy", or_default(&s, "enable_proxy", json_true()));
 	show(c, &s, v);
 }
 
@@ -126,7 +126,7 @@ void api_proxy_settings(struct api_call *c)
 
 	if (find_subject(c, &s))
 		show(c, &s,
-			json_pack("{s:o, s:o}", "enable_proxy",
+			jsonx_pack("{s:o, s:o}", "enable_proxy",
 				or_default(&s, "enable_proxy", json_true()), "default",
 				default_policy(&s)));
 }
@@ -143,7 +143,7 @@ void api_proxy_hooks(struct api_call *c)
 	json_object_foreach(json_object_get(s.document, "hooks"), name, of_service)
 		n += json_array_size(of_service);
 	api_whole(c, n);
-	show(c, &s, json_pack("{s:o}", "hooks", or_default(&s, "hooks", json_object())));
+	show(c, &s, jsonx_pack("{s:o}", "hooks", or_default(&s, "hooks", json_object())));
 }
 
 void api_proxy_service_hooks(struct api_call *c)
@@ -156,7 +156,7 @@ void api_proxy_service_hooks(struct api_call *c)
 	hooks = json_object_get(json_object_get(s.document, "hooks"), c->args[1]);
 	api_whole(c, json_array_size(hooks));
 	show(c, &s,
-		json_pack("{s:s, s:o}", "service", c->args[1], "hooks",
+		jsonx_pack("{s:s, s:o}", "service", c->args[1], "hooks",
 			hooks ? json_incref(hooks) : json_array()));
 }
 
@@ -178,10 +178,10 @@ void api_proxy_groups(struct api_call *c)
 	}
 	json_object_foreach(json_object_get(s.document, "groups"), name, group)
 		(void)json_array_append_new(
-			list, json_pack("{s:s, s:I}", "name", name, "auth_rule_count",
+			list, jsonx_pack("{s:s, s:I}", "name", name, "auth_rule_count",
 				      (json_int_t)rules_of(group)));
 	api_whole(c, json_array_size(list));
-	show(c, &s, json_pack("{s:o}", "groups", list));
+	show(c, &s, jsonx_pack("{s:o}", "groups", list));
 }
 
 /* Services that permissions or hooks name, once each. */
@@ -193,9 +193,9 @@ static json_t *services_of(const struct subject *s)
 
 	json_object_foreach(json_object_get(s->document, "permissions"), group, v)
 		json_object_foreach(v, name, cell)
-			(void)json_object_set(seen, name, cell);
+			jsonx_set(seen, name, json_incref(cell));
 	json_object_foreach(json_object_get(s->document, "hooks"), name, v)
-		(void)json_object_set(seen, name, v);
+		jsonx_set(seen, name, json_incref(v));
 	json_object_foreach(seen, name, v)
 		(void)json_array_append_new(list, json_string(name));
 	return list;
@@ -210,7 +210,7 @@ void api_proxy_services(struct api_call *c)
 		return;
 	list = services_of(&s);
 	api_whole(c, json_array_size(list));
-	show(c, &s, json_pack("{s:o}", "services", list));
+	show(c, &s, jsonx_pack("{s:o}", "services", list));
 }
 
 void api_proxy_service(struct api_call *c)
@@ -225,11 +225,11 @@ void api_proxy_service(struct api_call *c)
 	}
 	json_object_foreach(json_object_get(s.document, "permissions"), group, v)
 		if (json_object_get(v, c->args[1]))
-			(void)json_object_set(permissions, group, json_object_get(v, c->args[1]));
+			jsonx_set(permissions, group, json_incref(json_object_get(v, c->args[1])));
 	hooks = json_object_get(json_object_get(s.document, "hooks"), c->args[1]);
 	show(c, &s,
-		json_pack("{s:s, s:b, s:o, s:o, s:o}", "service", c->args[1], "is_reject_listed", 0,
-			"permissions_raw", permissions, "hooks",
+		jsonx_pack("{s:s, s:b, s:o, s:o, s:o}", "service", c->args[1], "is_reject_listed",
+			0, "permissions_raw", permissions, "hooks",
 			hooks ? json_incref(hooks) : json_array(), "effective_default",
 			default_policy(&s)));
 }
@@ -273,15 +273,14 @@ static void order_document(struct api_call *c, const struct subject *s, json_t *
 	if (document) {
 		/* the first of them must not lock out whom nobody had forbidden anything */
 		if (!s->exists && !json_object_get(document, "default"))
-			(void)json_object_set_new(document, "default", default_policy(s));
-		(void)json_object_set_new(document, "file_version", json_integer(s->version + 1));
-		(void)json_object_set_new(document, "project", json_string(s->project_id));
+			jsonx_set(document, "default", default_policy(s));
+		jsonx_set_int(document, "file_version", s->version + 1);
+		jsonx_set_string(document, "project", s->project_id);
 		if (s->container_id)
-			(void)json_object_set_new(
-				document, "container", json_string(s->container_id));
+			jsonx_set_string(document, "container", s->container_id);
 	}
 	api_order(c, OP_PROXY_DOCUMENT, s->container_id, s->project_id,
-		json_pack("{s:s, s:I, s:o?}", "scope", s->scope, "file_version",
+		jsonx_pack("{s:s, s:I, s:o?}", "scope", s->scope, "file_version",
 			(json_int_t)s->version + 1, "document", document));
 }
 
@@ -320,7 +319,7 @@ static bool edit_default(struct api_call *c, struct subject *s)
 
 	if (!is_policy(policy))
 		return refuse(c, "default", "must be allow or deny");
-	(void)json_object_set(s->document, "default", policy);
+	jsonx_set(s->document, "default", json_incref(policy));
 	return true;
 }
 
@@ -332,7 +331,7 @@ static bool edit_state(struct api_call *c, struct subject *s)
 		enabled = json_object_get(c->body, "enabled");
 	if (!json_is_boolean(enabled))
 		return refuse(c, "enable_proxy", "must be true or false");
-	(void)json_object_set(s->document, "enable_proxy", enabled);
+	jsonx_set(s->document, "enable_proxy", json_incref(enabled));
 	return true;
 }
 
@@ -367,9 +366,9 @@ static void hash_password(json_t *rule)
 	(void)crypto_hash_sha256(hash, (const uint8_t *)both, strlen(both));
 	(void)sodium_bin2hex(hex, sizeof(hex), hash, sizeof(hash));
 	sodium_memzero(both, strlen(both));
-	(void)json_object_set_new(rule, "salt", json_string(given ? given : salt));
-	(void)json_object_set_new(rule, "password", json_string(hex));
-	(void)json_object_set_new(rule, "algorithm", json_string("sha256"));
+	jsonx_set_string(rule, "salt", given ? given : salt);
+	jsonx_set_string(rule, "password", hex);
+	jsonx_set_string(rule, "algorithm", "sha256");
 }
 
 static bool edit_group(struct api_call *c, struct subject *s)
@@ -382,9 +381,9 @@ static bool edit_group(struct api_call *c, struct subject *s)
 		json_decref(rule);
 		return false;
 	}
-	(void)json_object_set_new(rule, "type", json_string(type));
+	jsonx_set_string(rule, "type", type);
 	hash_password(rule);
-	(void)json_object_set_new(member(s->document, "groups"), c->args[1], rule);
+	jsonx_set(member(s->document, "groups"), c->args[1], rule);
 	return true;
 }
 
@@ -396,7 +395,7 @@ static bool edit_permissions(struct api_call *c, struct subject *s)
 	if (!is_group(c) || !passes(c, api_proxydoc_cells(c->body, "", &err), &err))
 		return false;
 	if (strcmp(c->method, "PUT") == 0 || !json_object_get(all, c->args[1]))
-		(void)json_object_set_new(all, c->args[1], json_object());
+		jsonx_set(all, c->args[1], json_object());
 	cells = json_object_get(all, c->args[1]);
 	if (c->body)
 		(void)json_object_update(cells, (json_t *)(uintptr_t)c->body);
@@ -432,7 +431,7 @@ static json_t *hooks_of(struct subject *s, const char *service)
 
 	if (!json_is_array(list)) {
 		list = json_array();
-		(void)json_object_set_new(all, service, list);
+		jsonx_set(all, service, list);
 	}
 	return list;
 }
@@ -447,8 +446,8 @@ static void number(json_t *list)
 	json_array_foreach(list, i, hook) {
 		new_ulid(id);
 		if (!json_object_get(hook, "id"))
-			(void)json_object_set_new(hook, "id", json_string(id));
-		(void)json_object_set_new(hook, "position", json_integer((json_int_t)i));
+			jsonx_set_string(hook, "id", id);
+		jsonx_set_int(hook, "position", i);
 	}
 }
 
@@ -491,7 +490,7 @@ static bool add_hook(struct api_call *c, struct subject *s)
 	at = MAX_OF(0, MIN_OF(at, (json_int_t)json_array_size(list)));
 	(void)json_array_insert_new(list, (size_t)at, hook);
 	number(list);
-	c->answer = json_pack("{s:O}", "hook", hook);
+	c->answer = jsonx_pack("{s:O}", "hook", hook);
 	return true;
 }
 
@@ -519,10 +518,10 @@ static bool replace_hook(struct api_call *c, struct subject *s)
 	if (!is_hook(c) || (at = find_hook(c, list)) < 0)
 		return false;
 	hook = json_deep_copy(c->body);
-	(void)json_object_set_new(hook, "id", json_string(c->args[2]));
+	jsonx_set_string(hook, "id", c->args[2]);
 	(void)json_array_set_new(list, (size_t)at, hook);
 	number(list);
-	c->answer = json_pack("{s:O}", "hook", hook);
+	c->answer = jsonx_pack("{s:O}", "hook", hook);
 	return true;
 }
 
@@ -542,7 +541,7 @@ static bool move_hook(struct api_call *c, struct subject *s)
 	place = MIN_OF((size_t)json_integer_value(to), json_array_size(list));
 	(void)json_array_insert_new(list, place, hook);
 	number(list);
-	c->answer = json_pack("{s:O}", "hook", hook);
+	c->answer = jsonx_pack("{s:O}", "hook", hook);
 	return true;
 }
 
@@ -591,9 +590,9 @@ static bool edit_whole(struct api_call *c, struct subject *s)
 	json_decref(s->document);
 	s->document = c->body ? json_deep_copy(c->body) : json_object();
 	if (!json_object_get(s->document, "default"))
-		(void)json_object_set_new(s->document, "default", json_string("deny"));
+		jsonx_set_string(s->document, "default", "deny");
 	if (!json_object_get(s->document, "enable_proxy"))
-		(void)json_object_set_new(s->document, "enable_proxy", json_true());
+		jsonx_set_bool(s->document, "enable_proxy", true);
 	json_object_foreach(json_object_get(s->document, "groups"), name, v)
 		hash_password(v);
 	json_object_foreach(json_object_get(s->document, "hooks"), name, v)

@@ -50,8 +50,7 @@ static json_t *incoming(const struct agent *a, const struct container *of)
 		(void)json_object_del(share, "alias");
 		(void)json_object_del(share, "label");
 		(void)json_object_del(share, "description");
-		(void)json_object_set_new(
-			share, "receiving_container_id", json_string(of->spec.id));
+		jsonx_set_string(share, "receiving_container_id", of->spec.id);
 	}
 	return list;
 }
@@ -124,10 +123,10 @@ void api_share_create(struct api_call *c)
 		return;
 	}
 	localorder_new_id(id);
-	(void)json_object_set_new(params, "share_id", json_string(id));
-	(void)json_object_set_new(params, "source_container_id", json_string(found->spec.id));
+	jsonx_set_string(params, "share_id", id);
+	jsonx_set_string(params, "source_container_id", found->spec.id);
 	if (!json_object_get(params, "mode"))
-		(void)json_object_set_new(params, "mode", json_string("readonly"));
+		jsonx_set_string(params, "mode", "readonly");
 	api_order(c, OP_SHARE_CREATE, NULL, NULL, params);
 }
 
@@ -141,9 +140,9 @@ static void order(struct api_call *c, enum op op, const char *share_id, const ch
 		api_fail(c, &err, NULL);
 		return;
 	}
-	(void)json_object_set_new(params, "share_id", json_string(share_id));
+	jsonx_set_string(params, "share_id", share_id);
 	if (container_id)
-		(void)json_object_set_new(params, "container_id", json_string(container_id));
+		jsonx_set_string(params, "container_id", container_id);
 	api_order(c, op, NULL, NULL, params);
 }
 
@@ -160,8 +159,8 @@ void api_share_delete(struct api_call *c)
 	_cleanup_json_ json_t *share = find(c, 0);
 
 	if (share)
-		api_order(
-			c, OP_SHARE_DELETE, NULL, NULL, json_pack("{s:s}", "share_id", c->args[0]));
+		api_order(c, OP_SHARE_DELETE, NULL, NULL,
+			jsonx_pack("{s:s}", "share_id", c->args[0]));
 }
 
 void api_share_mount(struct api_call *c)

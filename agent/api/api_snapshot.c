@@ -4,6 +4,7 @@
 #include "agent/api/api_order.h"
 #include "agent/state/desired.h"
 #include "agent/state/snaplist.h"
+#include "proto/jsonx.h"
 
 void api_snapshot_list(struct api_call *c)
 {
@@ -14,7 +15,7 @@ void api_snapshot_list(struct api_call *c)
 		return;
 	list = snaplist_json(c->agent->store, found->spec.id);
 	api_list(c, "snapshots", list,
-		json_pack("{s:s, s:s, s:I, s:n}", "container_id", found->spec.id, "project_id",
+		jsonx_pack("{s:s, s:s, s:I, s:n}", "container_id", found->spec.id, "project_id",
 			found->spec.project_id, "snapshot_count", (json_int_t)json_array_size(list),
 			"max_snapshots"));
 }

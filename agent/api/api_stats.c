@@ -125,7 +125,8 @@ void api_stats_all(struct api_call *c)
 	stats_scrape(c->agent->stats, NULL, add, &a);
 	api_whole(c, json_array_size(a.list));
 	api_ok(c, 200, "statistics",
-		json_pack("{s:o, s:o}", "node", stats_node(c->agent->stats), "containers", a.list));
+		jsonx_pack(
+			"{s:o, s:o}", "node", stats_node(c->agent->stats), "containers", a.list));
 }
 
 static json_int_t sum(const json_t *list, const char *object, const char *member)
@@ -151,7 +152,7 @@ void api_stats_project(struct api_call *c)
 	stats_scrape(c->agent->stats, NULL, add_of_project, &p);
 	api_whole(c, json_array_size(p.answer.list));
 	api_ok(c, 200, "statistics",
-		json_pack("{s:o, s:{s:s, s:o, s:I, s:I, s:I, s:o}}", "stats", p.answer.list,
+		jsonx_pack("{s:o, s:{s:s, s:o, s:I, s:I, s:I, s:o}}", "stats", p.answer.list,
 			"summary", "project_id", c->args[0], "project_name",
 			stats_project_name(c->agent, c->args[0]), "container_count",
 			(json_int_t)json_array_size(p.answer.list), "cpu_usage",

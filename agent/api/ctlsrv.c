@@ -62,19 +62,25 @@ static int answer(struct channel *ch, const struct channel_message *m, json_t *v
 		text, strlen(text), -1);
 }
 
+static json_t *container_json(const struct container *c)
+{
+	json_t *v = json_object();
+
+	jsonx_set_string(v, "id", c->spec.id);
+	jsonx_set_string(v, "name", c->spec.name);
+	jsonx_set_string(v, "project_id", c->spec.project_id);
+	jsonx_set_string(v, "status", desired_status_name(c->status));
+	jsonx_set_int(v, "pid", ctwatch_pid(c));
+	jsonx_set_string(v, "image", c->spec.image);
+	return v;
+}
+
 static json_t *containers_json(struct agent *a)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < desired_count(a->desired); i++) {
-		struct container *c = desired_at(a->desired, i);
-
-		(void)json_array_append_new(
-			list, json_pack("{s:s, s:s, s:s, s:s, s:I, s:s}", "id", c->spec.id, "name",
-				      c->spec.name, "project_id", c->spec.project_id, "status",
-				      desired_status_name(c->status), "pid",
-				      (json_int_t)ctwatch_pid(c), "image", c->spec.image));
-	}
+	for (size_t i = 0; i < desired_count(a->desired); i++)
+		(void)json_array_append_new(list, container_json(desired_at(a->desired, i)));
 	return list;
 }
 
@@ -98,16 +104,24 @@ static int on_status(struct channel *ch, struct channel_message *m, void *userda
 	struct client *client = userdata;
 	struct agent *a = client->server->agent;
 	struct store_times times = store_times(a->store);
-	json_t *v = json_pack(
-		"{s:s, s:s, s:s, s:s, s:I, s:o, s:o, s:{s:I, s:I}, s:o, s:I, s:{s:I, s:I}, s:o}",
-		"version", PACKAGE_VERSION, "node_id", a->conf.node.node_id, "name",
-		a->conf.node.name, "state", "running", "uptime_ms",
-		(json_int_t)(agent_elapsed_ms() - a->started_elapsed_ms), "control",
-		uplink_status(a->uplink), "orders", journal_counts(a->store), "outbox", "reports",
-		(json_int_t)outbox_reports(a->outbox), "bytes", (json_int_t)outbox_bytes(a->outbox),
-		"containers", containers_json(a), "rss_bytes", resident_bytes(), "commit_us",
-		"last", (json_int_t)times.commit_last_us, "max", (json_int_t)times.commit_max_us,
-		"pool", tell_pool(a));
+	json_t *v = json_object();
+
+	jsonx_set_string(v, "version", PACKAGE_VERSION);
+	jsonx_set_string(v, "node_id", a->conf.node.node_id);
+	jsonx_set_string(v, "name", a->conf.node.name);
+	jsonx_set_string(v, "state", "running");
+	jsonx_set_int(v, "uptime_ms", (agent_elapsed_ms() - a->started_elapsed_ms));
+	jsonx_set(v, "control", uplink_status(a->uplink));
+	jsonx_set(v, "orders", journal_counts(a->store));
+	jsonx_set(v, "outbox",
+		jsonx_pack("{s:I, s:I}", "reports", (json_int_t)outbox_reports(a->outbox), "bytes",
+			(json_int_t)outbox_bytes(a->outbox)));
+	jsonx_set(v, "containers", containers_json(a));
+	jsonx_set_int(v, "rss_bytes", resident_bytes());
+	jsonx_set(v, "commit_us",
+		jsonx_pack("{s:I, s:I}", "last", (json_int_t)times.commit_last_us, "max",
+			(json_int_t)times.commit_max_us));
+	jsonx_set(v, "pool", tell_pool(a));
 
 	return answer(ch, m, v);
 }
@@ -120,7 +134,7 @@ static int on_list_orders(struct channel *ch, struct channel_message *m, void *u
 	if (m->frame.b > INT64_MAX)
 		return -EBADMSG;
 	return answer(ch, m,
-		json_pack("{s:o}", "orders",
+		jsonx_pack("{s:o}", "orders",
 			journal_list(client->server->agent->store, (unsigned)limit,
 				(int64_t)m->frame.b)));
 }
@@ -178,7 +192,7 @@ static int on_attach(struct channel *ch, struct channel_message *m, void *userda
 	if (m->fd < 0)
 		return -EBADMSG;
 	text = worker_job_text(&a->conf, &c->spec, "session", "act",
-		json_pack("{s:{s:o}}", "files", "env", ctfiles_environment(a, c)));
+		jsonx_pack("{s:{s:o}}", "files", "env", ctfiles_environment(a, c)));
 	r = worker_send_alone(a->workers, text, m->fd);
 	if (r < 0)
 		return refuse(ch, m, r, ERR_INTERNAL, "no worker is free for the session");

@@ -135,7 +135,7 @@ static void answer_metrics(struct portal *p, uint64_t id, const json_t *request)
 	bool openmetrics = json_is_true(json_object_get(request, "openmetrics"));
 	_cleanup_(freep) char *text = metrics_text(p->agent, openmetrics);
 	_cleanup_json_ json_t *body = json_string(text),
-			      *headers = json_pack("{s:s}", "Content-Type",
+			      *headers = jsonx_pack("{s:s}", "Content-Type",
 				      openmetrics ? METRICS_TYPE_OPENMETRICS
 						  : METRICS_TYPE_PROMETHEUS);
 
@@ -144,7 +144,7 @@ static void answer_metrics(struct portal *p, uint64_t id, const json_t *request)
 
 static void refuse(struct portal *p, uint64_t id, enum errcode code)
 {
-	_cleanup_json_ json_t *v = json_pack("{s:b, s:i, s:s, s:s}", "success", 0, "statusCode",
+	_cleanup_json_ json_t *v = jsonx_pack("{s:b, s:i, s:s, s:s}", "success", 0, "statusCode",
 		err_http(code), "error", err_wire(code), "message", err_sentence(code));
 
 	portal_answer(p, id, err_http(code), NULL, v);
@@ -214,7 +214,7 @@ static void enqueue(struct portal *p, const struct frame *f, char *text_takes)
 void portal_answer(
 	struct portal *p, uint64_t id, int status, const json_t *headers, const json_t *body)
 {
-	_cleanup_json_ json_t *v = json_pack("{s:O?, s:O?}", "headers", headers, "body", body);
+	_cleanup_json_ json_t *v = jsonx_pack("{s:O?, s:O?}", "headers", headers, "body", body);
 
 	enqueue(p, &(struct frame){ .type = FRAME_PORTAL_ANSWER, .id = id, .a = (uint64_t)status },
 		jsonx_dump(v));

@@ -281,9 +281,9 @@ static int check_twins(enum api_form form, const json_t *body, const struct api_
 		if (g->form != form || !g->to || strcmp(g->to, f->to) != 0 ||
 			!json_object_get(body, g->name))
 			continue;
-		_cleanup_json_ json_t *one = json_pack(
+		_cleanup_json_ json_t *one = jsonx_pack(
 					      "{s:O}", g->name, json_object_get(body, g->name)),
-				      *two = json_pack(
+				      *two = jsonx_pack(
 					      "{s:O}", f->name, json_object_get(body, f->name)),
 				      *a = api_form_params(form, one),
 				      *b = api_form_params(form, two);
@@ -387,8 +387,7 @@ int api_form_query(enum api_form form, const json_t *query, json_t **ret, struct
 		r = check_elsewhere(form, name, json_string_value(v), err);
 		if (r < 0)
 			return r;
-		(void)json_object_set_new(
-			read, name, typed(find(form, name), json_string_value(v)));
+		jsonx_set(read, name, typed(find(form, name), json_string_value(v)));
 	}
 	r = api_form_check(form, read, err);
 	if (r < 0)
@@ -396,8 +395,7 @@ int api_form_query(enum api_form form, const json_t *query, json_t **ret, struct
 	for (size_t i = 0; i < countof(fields); i++)
 		if (fields[i].form == form && fields[i].preset &&
 			!json_object_get(read, fields[i].name))
-			(void)json_object_set_new(
-				read, fields[i].name, typed(&fields[i], fields[i].preset));
+			jsonx_set(read, fields[i].name, typed(&fields[i], fields[i].preset));
 	*ret = TAKE(read);
 	return 0;
 }
@@ -467,7 +465,7 @@ json_t *api_form_params(enum api_form form, const json_t *body)
 		json_t *value = f ? converted(f, v) : json_incref(v);
 
 		if (value)
-			(void)json_object_set_new(params, f && f->to ? f->to : name, value);
+			jsonx_set(params, f && f->to ? f->to : name, value);
 	}
 	return params;
 }

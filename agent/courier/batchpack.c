@@ -36,8 +36,8 @@ char *batchpack(const void *envelope, size_t size, size_t *ret_size)
 	if (!text || encoding_unbase64(text, strlen(text), &payload, &n) < 0)
 		return NULL;
 	packed = pack(payload, n);
-	(void)json_object_set_new(v, "payload", json_string(packed));
-	(void)json_object_set_new(v, "encoding", json_string("zstd"));
+	jsonx_set_string(v, "payload", packed);
+	jsonx_set_string(v, "encoding", "zstd");
 	out = jsonx_dump(v);
 	*ret_size = strlen(out);
 	return out;

@@ -65,7 +65,7 @@ static bool add_number(json_t *body, const char *key, const char *text, struct e
 			"\"%s\" is no number (suffixes: K, M, G)", text);
 		return false;
 	}
-	(void)json_object_set_new(body, key,
+	jsonx_set(body, key,
 		strcmp(key, "cpu_cores") == 0 ? json_real(n) : json_integer((json_int_t)n));
 	return true;
 }
@@ -80,7 +80,7 @@ enum ctl_exit ctl_api_act(const struct ctl *ctl, struct err *err)
 	if (!add_number(body, "timeout_s", ctl->timeout, err))
 		return CTL_USAGE;
 	if (ctl->force)
-		(void)json_object_set_new(body, "force", json_true());
+		jsonx_set_bool(body, "force", true);
 	e = ctl_find(ctl, ctl->args[0], &id, err);
 	if (e != CTL_OK)
 		return e;
@@ -128,7 +128,7 @@ static enum ctl_exit add_env(const struct ctl *ctl, json_t *body, struct err *er
 		       CTL_USAGE;
 	}
 	if (json_object_size(vars) > 0)
-		return (void)json_object_set_new(body, "environment_vars", vars), CTL_OK;
+		return jsonx_set(body, "environment_vars", vars), CTL_OK;
 	json_decref(vars);
 	return CTL_OK;
 }
@@ -141,7 +141,7 @@ static enum ctl_exit add_limits(const struct ctl *ctl, json_t *body, struct err 
 		  add_number(limits, "cpu_cores", ctl->cpus, err);
 
 	if (ok && json_object_size(limits) > 0)
-		(void)json_object_set(body, "limits", limits);
+		jsonx_set(body, "limits", json_incref(limits));
 	json_decref(limits);
 	return ok ? CTL_OK : CTL_USAGE;
 }
@@ -152,9 +152,9 @@ static void add_name(const struct ctl *ctl, const char *word, json_t *body)
 	const char *name = ctl->name ? ctl->name : word;
 
 	if (name)
-		(void)json_object_set_new(body, "name", json_string(name));
+		jsonx_set_string(body, "name", name);
 	if (ctl->no_start)
-		(void)json_object_set_new(body, "start", json_false());
+		jsonx_set_bool(body, "start", false);
 }
 
 static enum ctl_exit copy(const struct ctl *ctl, const char *source, const char *snapshot,
@@ -168,7 +168,7 @@ static enum ctl_exit copy(const struct ctl *ctl, const char *source, const char 
 		return CTL_USAGE;
 	add_name(ctl, name, body);
 	if (snapshot)
-		(void)json_object_set_new(body, "source_snapshot", json_string(snapshot));
+		jsonx_set_string(body, "source_snapshot", snapshot);
 	e = ctl_keys_read(ctl, 0, NULL, body, err);
 	if (e == CTL_OK)
 		e = ctl_find(ctl, source, &id, err);
@@ -209,7 +209,7 @@ enum ctl_exit ctl_api_create(const struct ctl *ctl, struct err *err)
 			       "container create needs an IMAGE (builtin:busybox is always there), "
 			       "or --from"),
 		       CTL_USAGE;
-	(void)json_object_set_new(body, "image", json_string(ctl->args[0]));
+	jsonx_set_string(body, "image", ctl->args[0]);
 	add_name(ctl, ctl->args[1], body);
 	e = add_limits(ctl, body, err);
 	if (e == CTL_OK)
@@ -226,7 +226,7 @@ enum ctl_exit ctl_api_create(const struct ctl *ctl, struct err *err)
 
 enum ctl_exit ctl_api_project_create(const struct ctl *ctl, struct err *err)
 {
-	_cleanup_json_ json_t *body = json_pack("{s:s}", "alias", ctl->args[0]), *data = NULL;
+	_cleanup_json_ json_t *body = jsonx_pack("{s:s}", "alias", ctl->args[0]), *data = NULL;
 	enum ctl_exit e = ctl_http_ask(ctl, "POST", "/projects", body, false, &data, err);
 
 	if (e == CTL_OK && ctl->json)

@@ -32,9 +32,8 @@ static void print_json(const struct conf *c)
 		_cleanup_(freep) char *value = conf_table_value(key, c);
 
 		if (!json_object_get(v, key->section))
-			(void)json_object_set_new(v, key->section, json_object());
-		(void)json_object_set_new(
-			json_object_get(v, key->section), key->key, json_string(value));
+			jsonx_set(v, key->section, json_object());
+		jsonx_set_string(json_object_get(v, key->section), key->key, value);
 	}
 	ctl_out_json(v);
 }

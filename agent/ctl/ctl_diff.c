@@ -43,7 +43,7 @@ static void tell(
 	err_clean(path);
 	if (d->rows)
 		(void)json_array_append_new(
-			d->rows, json_pack("{s:s, s:s, s:s*}", "change", change, "path", path,
+			d->rows, jsonx_pack("{s:s, s:s, s:s*}", "change", change, "path", path,
 					 "what", *what ? what : NULL));
 	else
 		printf("%s %s%s%s%s\n", change, path, *what ? " (" : "", what, *what ? ")" : "");

@@ -62,8 +62,8 @@ static void say(
 	va_end(ap);
 	d->n[v]++;
 	(void)json_array_append_new(
-		d->findings, json_pack("{s:s, s:s, s:s, s:s?}", "check", check, "verdict", words[v],
-				     "found", found, "mend", v == GOOD ? NULL : mend));
+		d->findings, jsonx_pack("{s:s, s:s, s:s, s:s?}", "check", check, "verdict",
+				     words[v], "found", found, "mend", v == GOOD ? NULL : mend));
 }
 
 /* --- the kernel --- */

@@ -152,7 +152,7 @@ static enum ctl_exit ask(struct enrolment *e, const char *token, struct err *err
 	int r;
 
 	(void)gethostname(host, sizeof(host) - 1); /* at most 64 bytes: gethostname(2) */
-	question = json_pack("{s:s, s:s, s:s, s:s}", "token", token, "public_key_hex",
+	question = jsonx_pack("{s:s, s:s, s:s, s:s}", "token", token, "public_key_hex",
 		e->key->public_key_hex, "hostname", host, "agent_version", PACKAGE_VERSION);
 	body = jsonx_dump(question);
 	r = ctl_post(url, *e->ca ? e->ca : NULL, body, &text, &size, &status, err);
@@ -281,9 +281,13 @@ static void report(const struct enrolment *e)
 			e->key->public_key_hex, e->key->keyid);
 		return;
 	}
-	v = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "node_id", e->node_id, "public_key_hex",
-		e->key->public_key_hex, "keyid", e->key->keyid, "token_file", e->token_path,
-		"trusted_keys", e->conf.control.trusted_keys, "config", e->dropin_path);
+	v = json_object();
+	jsonx_set_string(v, "node_id", e->node_id);
+	jsonx_set_string(v, "public_key_hex", e->key->public_key_hex);
+	jsonx_set_string(v, "keyid", e->key->keyid);
+	jsonx_set_string(v, "token_file", e->token_path);
+	jsonx_set_string(v, "trusted_keys", e->conf.control.trusted_keys);
+	jsonx_set_string(v, "config", e->dropin_path);
 	ctl_out_json(v);
 }
 

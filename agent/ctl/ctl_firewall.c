@@ -40,10 +40,9 @@ static enum ctl_exit read_what(const char *word, json_t *body, struct err *err)
 	if (!is_protocol(protocol) || (ports && (*ports < '0' || *ports > '9')))
 		return refuse(
 			err, word, "a port and a protocol: 443/tcp, 53/udp, 8000-8100, icmp4");
-	(void)json_object_set_new(
-		body, "protocol", json_string(strcmp(protocol, "icmp") == 0 ? "icmp4" : protocol));
+	jsonx_set_string(body, "protocol", strcmp(protocol, "icmp") == 0 ? "icmp4" : protocol);
 	if (ports)
-		(void)json_object_set_new(body, "destination_port", json_string(ports));
+		jsonx_set_string(body, "destination_port", ports);
 	return CTL_OK;
 }
 
@@ -61,14 +60,13 @@ static enum ctl_exit read_peer(const struct ctl *ctl, json_t *body, const char *
 	if (!ctl->rest[1])
 		return refuse(err, word, "an address or a network behind it, or any");
 	if (strcmp(ctl->rest[1], "any") != 0)
-		(void)json_object_set_new(
-			body, from ? "source" : "destination", json_string(ctl->rest[1]));
+		jsonx_set_string(body, from ? "source" : "destination", ctl->rest[1]);
 	return CTL_OK;
 }
 
 enum ctl_exit ctl_firewall_rule(const struct ctl *ctl, struct err *err)
 {
-	_cleanup_json_ json_t *body = json_pack("{s:s}", "action", ctl->verb);
+	_cleanup_json_ json_t *body = jsonx_pack("{s:s}", "action", ctl->verb);
 	_cleanup_(freep) char *id = NULL, *path = NULL;
 	const char *direction = NULL;
 	size_t words = 0;
@@ -148,6 +146,6 @@ enum ctl_exit ctl_firewall_move(const struct ctl *ctl, struct err *err)
 			direction, from ? ctl->args[3] : ctl->args[2]);
 		return CTL_FAILED;
 	}
-	body = json_pack("{s:o}", direction, moved(rules, from - 1, to - 1));
+	body = jsonx_pack("{s:o}", direction, moved(rules, from - 1, to - 1));
 	return ctl_change(ctl, "PUT", path, body, err);
 }

@@ -22,7 +22,7 @@ enum ctl_exit ctl_keygen(const struct ctl *ctl, struct err *err)
 			k->keyid, c.node.state_directory, NODEKEY_FILE);
 		return CTL_OK;
 	}
-	v = json_pack("{s:s, s:s, s:s+}", "public_key_hex", k->public_key_hex, "keyid", k->keyid,
+	v = jsonx_pack("{s:s, s:s, s:s+}", "public_key_hex", k->public_key_hex, "keyid", k->keyid,
 		"file", c.node.state_directory, "/" NODEKEY_FILE);
 	ctl_out_json(v);
 	return CTL_OK;

@@ -116,7 +116,7 @@ static enum ctl_exit read_body(
 	enum ctl_exit e = direction_of(ctl, &direction, err);
 
 	if (name && ctl->args[1])
-		(void)json_object_set_new(body, name, json_string(ctl->args[1]));
+		jsonx_set_string(body, name, ctl->args[1]);
 	if (e == CTL_OK)
 		e = ctl_keys_read(ctl, 0, direction, body, err);
 	*ret = TAKE(body);

@@ -44,10 +44,16 @@ static void print_order(const struct ctl *ctl, const struct order *o)
 			o->project_id[0] ? o->project_id : "-", issued, expires, o->kid);
 		return;
 	}
-	v = json_pack("{s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:O}", "id", o->id, "seq",
-		(json_int_t)o->seq, "op", o->op_name, "container_id", o->container_id, "project_id",
-		o->project_id, "issued_at", issued, "expires_at", expires, "kid", o->kid, "params",
-		o->params);
+	v = json_object();
+	jsonx_set_string(v, "id", o->id);
+	jsonx_set_int(v, "seq", o->seq);
+	jsonx_set_string(v, "op", o->op_name);
+	jsonx_set_string(v, "container_id", o->container_id);
+	jsonx_set_string(v, "project_id", o->project_id);
+	jsonx_set_string(v, "issued_at", issued);
+	jsonx_set_string(v, "expires_at", expires);
+	jsonx_set_string(v, "kid", o->kid);
+	jsonx_set(v, "params", json_incref(o->params));
 	ctl_out_json(v);
 	json_decref(v);
 }

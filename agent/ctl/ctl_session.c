@@ -99,7 +99,7 @@ static enum ctl_exit attach(const struct ctl *ctl, const struct session *s, stru
 			json_object_get(status, "containers"), ctl->args[0], &id, err);
 	if (e != CTL_OK)
 		return e;
-	ask = json_pack("{s:s}", "container", id);
+	ask = jsonx_pack("{s:s}", "container", id);
 	return ctl_ask_with(ctl, FRAME_CTL_ATTACH, ask, s->theirs, &answer, err);
 }
 

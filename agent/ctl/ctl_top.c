@@ -243,21 +243,27 @@ static json_t *rounded(double value, double scale)
 	return jsonx_number((double)(int64_t)(value * scale + 0.5) / scale);
 }
 
+static json_t *row_json(const struct row *r)
+{
+	json_t *v = json_object();
+
+	jsonx_set_string(v, "id", r->id);
+	jsonx_set_string(v, "name", r->name);
+	jsonx_set_string(v, "status", r->status);
+	jsonx_set(v, "cpu_percent", rounded(r->cpu, 10));
+	jsonx_set(v, "memory_bytes", rounded(r->memory, 1));
+	jsonx_set(v, "processes", rounded(r->processes, 1));
+	jsonx_set(v, "received_bytes_per_second", rounded(r->received, 1));
+	jsonx_set(v, "sent_bytes_per_second", rounded(r->sent, 1));
+	return v;
+}
+
 static json_t *rows_json(const struct top *t)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < t->n; i++) {
-		const struct row *r = &t->rows[i];
-
-		(void)json_array_append_new(
-			list, json_pack("{s:s, s:s?, s:s, s:o, s:o, s:o, s:o, s:o}", "id", r->id,
-				      "name", r->name, "status", r->status, "cpu_percent",
-				      rounded(r->cpu, 10), "memory_bytes", rounded(r->memory, 1),
-				      "processes", rounded(r->processes, 1),
-				      "received_bytes_per_second", rounded(r->received, 1),
-				      "sent_bytes_per_second", rounded(r->sent, 1)));
-	}
+	for (size_t i = 0; i < t->n; i++)
+		(void)json_array_append_new(list, row_json(&t->rows[i]));
 	return list;
 }
 

@@ -25,9 +25,9 @@ static enum ctl_exit add_usage(const struct ctl *ctl, json_t *rows, struct err *
 	if (e != CTL_OK)
 		return e;
 	json_array_foreach(rows, i, row)
-		(void)json_object_set(row, CTL_MORE,
-			ctl_words_of_id(
-				json_object_get(all, "containers"), ctl_text_of(row, "id")));
+		jsonx_set(row, CTL_MORE,
+			json_incref(ctl_words_of_id(
+				json_object_get(all, "containers"), ctl_text_of(row, "id"))));
 	return CTL_OK;
 }
 
@@ -39,8 +39,8 @@ static enum ctl_exit add_container_name(const struct ctl *ctl, json_t *rows, str
 	size_t i;
 
 	json_array_foreach(rows, i, row)
-		(void)json_object_set_new(row, CTL_MORE,
-			json_pack("{s:s?}", "container",
+		jsonx_set(row, CTL_MORE,
+			jsonx_pack("{s:s?}", "container",
 				ctl_words_name(all, ctl_text_of(row, "container_id"))));
 	return e;
 }
@@ -62,8 +62,8 @@ static enum ctl_exit add_share_ends(const struct ctl *ctl, json_t *rows, struct 
 		const char *from = ctl_words_name(all, ctl_text_of(row, "source_container_id")),
 			   *to = ctl_words_name(all, ctl_text_of(row, "target_container_id"));
 
-		(void)json_object_set_new(row, CTL_MORE,
-			json_pack("{s:o, s:o}", "from",
+		jsonx_set(row, CTL_MORE,
+			jsonx_pack("{s:o, s:o}", "from",
 				place(from, ctl_text_of(row, "source_path")), "to",
 				place(to ? to : "its project", ctl_text_of(row, "mount_path"))));
 	}
@@ -282,10 +282,10 @@ static enum ctl_exit add_order_texts(const struct ctl *ctl, json_t *rows, struct
 			     *to = json_object_get(row, "finished_ms");
 		_cleanup_(freep) char *text = error(ctl, json_object_get(row, "error"));
 
-		(void)json_object_set_new(row, CTL_MORE, json_pack("{s:s?}", "error", text));
+		jsonx_set(row, CTL_MORE, jsonx_pack("{s:s?}", "error", text));
 		if (json_is_integer(from) && json_is_integer(to))
-			(void)json_object_set_new(json_object_get(row, CTL_MORE), "took_ms",
-				json_integer(json_integer_value(to) - json_integer_value(from)));
+			jsonx_set_int(json_object_get(row, CTL_MORE), "took_ms",
+				json_integer_value(to) - json_integer_value(from));
 	}
 	return CTL_OK;
 }
@@ -299,6 +299,7 @@ static const struct ctl_view views[] = {
 		.none = "There is no container. hoodyctl container create --help" },
 	{ "container info", .show = ctl_info_show },
 	{ "container logs", COLUMNS(logs) },
+	{ "logs", COLUMNS(logs) },
 	{ "snapshot list", COLUMNS(snapshots), .none = "There is no snapshot of it." },
 	{ "firewall list", .show = ctl_rules_show },
 	{ "network info", LINES(network) },

@@ -296,7 +296,7 @@ static void adopt_containers(struct agent *a, bool rebooted)
 		if (unfinished_is_busy(a->engine, c->spec.id) || !settled || observed == c->status)
 			continue;
 		status_set(a, c, observed, 0, rebooted ? "system" : "crash",
-			json_pack("{s:s}", "cause",
+			jsonx_pack("{s:s}", "cause",
 				rebooted ? "the host was rebooted"
 					 : "found so when the agent started"));
 	}

@@ -108,10 +108,10 @@ static void on_worker_progress(uint64_t percent, uint64_t done, uint64_t total, 
 	if (op->progress_ms && now_ms - op->progress_ms < PROGRESS_MS)
 		return;
 	op->progress_ms = now_ms;
-	v = json_pack("{s:s, s:I, s:I}", "stage", opdef_step_name(&op->def->steps[op->at.step]),
+	v = jsonx_pack("{s:s, s:I, s:I}", "stage", opdef_step_name(&op->def->steps[op->at.step]),
 		"bytes_done", (json_int_t)done, "bytes_total", (json_int_t)total);
 	if (percent <= 100)
-		(void)json_object_set_new(v, "percent", json_integer((json_int_t)percent));
+		jsonx_set_int(v, "percent", percent);
 	operation_tell(op, JOURNAL_RUNNING, v);
 }
 
@@ -124,8 +124,8 @@ static char *job_text(const struct operation *op, const struct opdef_step *step)
 
 	/* Only check() lets an operation walk steps, and it has looked. */
 	assert(c || !op->order.container_id[0]);
-	(void)json_object_set_new(params, "timeout_ms",
-		json_integer((json_int_t)oprules_timeout_s(op->order.op, op->order.params) * 1000));
+	jsonx_set_int(
+		params, "timeout_ms", oprules_timeout_s(op->order.op, op->order.params) * 1000);
 	return worker_job_text(
 		&a->conf, c ? &c->spec : NULL, step->job, op->at.undoing ? "undo" : "act", params);
 }

@@ -148,13 +148,21 @@ char *worker_job_text(const struct conf *conf, const struct ctspec *container, c
 		[CONF_DRIVER_DIR] = "dir",
 	};
 	_cleanup_(freep) char *lxc_path = xasprintf("%s/lxc", conf->node.state_directory);
-	_cleanup_json_ json_t *v = json_pack(
-		"{s:s, s:s, s:{s:s, s:s, s:s}, s:s, s:s, s:o, s:o*, s:o*, s:o}", "job", job, "verb",
-		verb, "paths", "lxc", lxc_path, "pool", conf->storage.pool, "run",
-		conf->node.runtime_directory, "driver", drivers[conf->storage.driver],
-		"cgroup_prefix", conf->containers.cgroup_prefix, "bounds", bounds_of(conf),
-		"container", container ? ctspec_to_json(container) : NULL, "link",
-		container ? ctlink_json(conf, container) : NULL, "params", params);
+	_cleanup_json_ json_t *v = json_object();
+
+	jsonx_set_string(v, "job", job);
+	jsonx_set_string(v, "verb", verb);
+	jsonx_set(v, "paths",
+		jsonx_pack("{s:s, s:s, s:s}", "lxc", lxc_path, "pool", conf->storage.pool, "run",
+			conf->node.runtime_directory));
+	jsonx_set_string(v, "driver", drivers[conf->storage.driver]);
+	jsonx_set_string(v, "cgroup_prefix", conf->containers.cgroup_prefix);
+	jsonx_set(v, "bounds", bounds_of(conf));
+	if (container)
+		jsonx_set(v, "container", ctspec_to_json(container));
+	if (container)
+		jsonx_set(v, "link", ctlink_json(conf, container));
+	jsonx_set(v, "params", params);
 
 	assert(v);
 	return jsonx_dump(v);

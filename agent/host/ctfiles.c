@@ -10,9 +10,9 @@ json_t *ctfiles_environment(const struct agent *a, const struct container *c)
 {
 	json_t *vars = envlist_vars(a->store, c->spec.id);
 
-	(void)json_object_set_new(vars, "HOODY_CONTAINER_ID", json_string(c->spec.id));
-	(void)json_object_set_new(vars, "HOODY_PROJECT_ID", json_string(c->spec.project_id));
-	(void)json_object_set_new(vars, "HOODY_NODE", json_string(a->conf.node.name));
+	jsonx_set_string(vars, "HOODY_CONTAINER_ID", c->spec.id);
+	jsonx_set_string(vars, "HOODY_PROJECT_ID", c->spec.project_id);
+	jsonx_set_string(vars, "HOODY_NODE", a->conf.node.name);
 	return vars;
 }
 
@@ -20,7 +20,7 @@ json_t *ctfiles_json(const struct agent *a, const struct container *c)
 {
 	_cleanup_(freep) char *key = keylist_get(a->store, c->spec.id);
 
-	return json_pack("{s:o, s:s?, s:b, s:b}", "env", ctfiles_environment(a, c), "key", key,
+	return jsonx_pack("{s:o, s:s?, s:b, s:b}", "env", ctfiles_environment(a, c), "key", key,
 		"kit", c->spec.hoody_kit, "lenient", 1);
 }
 
@@ -39,6 +39,6 @@ void ctfiles_note(struct agent *a, const struct container *c, const json_t *resu
 	if (code && json_integer_value(json_object_get(before, "revision")) > 0 &&
 		(!known || strcmp(known, code) != 0))
 		tell_env(a, c, "failed",
-			json_pack("{s:s, s:O}", "last_error", code, "message",
+			jsonx_pack("{s:s, s:O}", "last_error", code, "message",
 				json_object_get(env, "message")));
 }

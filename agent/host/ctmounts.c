@@ -41,7 +41,7 @@ static void add_shares(
 			!desired_find(a->desired, text(share, "source_container_id")))
 			continue;
 		(void)json_array_append_new(list,
-			json_pack("{s:O, s:O, s:O, s:s, s:b}", "key", json_object_get(share, "id"),
+			jsonx_pack("{s:O, s:O, s:O, s:s, s:b}", "key", json_object_get(share, "id"),
 				"source_id", json_object_get(share, "source_container_id"), "path",
 				json_object_get(share, "source_path"), "at", at, "readonly",
 				strcmp(text(share, "mode"), "readonly") == 0));
@@ -57,11 +57,11 @@ static json_t *wanted(const struct agent *a, const struct ctspec *spec, const ch
 
 	if (spec->ramdisk)
 		(void)json_array_append_new(
-			list, json_pack("{s:s, s:s, s:s, s:s}", "key", "ramdisk", "host", own, "at",
-				      "/ramdisk", "map", "none"));
+			list, jsonx_pack("{s:s, s:s, s:s, s:s}", "key", "ramdisk", "host", own,
+				      "at", "/ramdisk", "map", "none"));
 	if (spec->ramdisk && spec->ramdisk_project)
 		(void)json_array_append_new(
-			list, json_pack("{s:s, s:s, s:s, s:s}", "key", "ramdisk-project", "host",
+			list, jsonx_pack("{s:s, s:s, s:s, s:s}", "key", "ramdisk-project", "host",
 				      project, "at", "/ramdisk/project", "map", "optional"));
 	add_shares(a, spec, without, list);
 	return list;
@@ -118,7 +118,7 @@ json_t *ctmounts_targets(const struct agent *a, const json_t *share, bool delete
 		if (is_target(share, &c->spec) &&
 			(c->status == CT_RUNNING || c->status == CT_PAUSED))
 			(void)json_array_append_new(list,
-				json_pack("{s:s, s:o}", "id", c->spec.id, "mounts",
+				jsonx_pack("{s:s, s:o}", "id", c->spec.id, "mounts",
 					wanted(a, &c->spec, deleted ? text(share, "id") : NULL)));
 	}
 	return list;
@@ -141,11 +141,11 @@ static void tell_mount(struct agent *a, const json_t *share, const char *target_
 		note_escape(share, message);
 	if (json_is_true(json_object_get(v, "new")))
 		tell_share(a, share, "mounted",
-			json_pack(
+			jsonx_pack(
 				"{s:s, s:s}", "id", text(share, "id"), "container_id", target_id));
 	else if (message && (!before || strcmp(before, message) != 0))
 		tell_share(a, share, "failed",
-			json_pack("{s:s, s:s, s:s}", "id", text(share, "id"), "container_id",
+			jsonx_pack("{s:s, s:s, s:s}", "id", text(share, "id"), "container_id",
 				target_id, "status_message", message));
 }
 
@@ -227,7 +227,7 @@ void ctmounts_note(
 		(void)json_object_update(shares, of_target);
 	}
 	if (about && targets) /* what is mounted nowhere has no fault that anybody could see */
-		(void)json_object_set_new(shares, about, json_true());
+		jsonx_set_bool(shares, about, true);
 	json_object_foreach(shares, share_id, v)
 		if (*share_id)
 			note_share(a, targets, share_id, about && strcmp(share_id, about) == 0,

@@ -137,7 +137,7 @@ static int on_time(sd_event_source *source, uint64_t usec, void *userdata)
 			return 0;
 		}
 		job = worker_job_text(
-			&a->conf, NULL, "net-sweep", "act", json_pack("{s:O}", "links", links));
+			&a->conf, NULL, "net-sweep", "act", jsonx_pack("{s:O}", "links", links));
 		worker_run(s->worker, job, TIMEOUT_MS, on_swept, NULL, s);
 	}
 	s->all = false;

@@ -12,6 +12,7 @@
 #include "lxc/ctexit.h"
 #include "lxc/ctgroup.h"
 #include "lxc/ctprobe.h"
+#include "proto/jsonx.h"
 
 /* After init's end liblxc's monitor either goes, or starts a new init (reboot asked from inside).
  * The monitor does either within some 50 ms; we look ten times before we believe that it is
@@ -59,16 +60,15 @@ static void add_exit(json_t *metadata, int pidfd)
 
 	if (ctexit_status(pidfd, &status) >= 0 && WIFEXITED(status)) {
 		cause = "exited";
-		(void)json_object_set_new(
-			metadata, "exit", json_pack("{s:i}", "code", WEXITSTATUS(status)));
+		jsonx_set(metadata, "exit", jsonx_pack("{s:i}", "code", WEXITSTATUS(status)));
 	} else if (ctexit_status(pidfd, &status) >= 0 && WIFSIGNALED(status)) {
 		const char *name = sigabbrev_np(WTERMSIG(status));
 
 		cause = "signal";
-		(void)json_object_set_new(metadata, "exit",
-			json_pack("{s:i, s:s?}", "signal", WTERMSIG(status), "name", name));
+		jsonx_set(metadata, "exit",
+			jsonx_pack("{s:i, s:s?}", "signal", WTERMSIG(status), "name", name));
 	}
-	(void)json_object_set_new(metadata, "cause", json_string(cause));
+	jsonx_set_string(metadata, "cause", cause);
 }
 
 /* The file's last lines, if @must_have stands in them: liblxc warns of much that is no matter. */
@@ -80,7 +80,7 @@ static void add_tail(const struct agent *a, json_t *metadata, const char *id, co
 	_cleanup_(freep) char *text = ctexit_tail(path);
 
 	if (*text && strstr(text, must_have))
-		(void)json_object_set_new(metadata, key, json_string(text));
+		jsonx_set_string(metadata, key, text);
 }
 
 /* Why it ended, as far as the kernel still tells, and what was said last. */
@@ -90,9 +90,8 @@ static json_t *cause_of(const struct agent *a, const struct container *c, const 
 
 	add_exit(metadata, w->pidfd);
 	if (w->oom_kills > 0) {
-		(void)json_object_set_new(metadata, "cause", json_string("oom"));
-		(void)json_object_set_new(
-			metadata, "oom_kills", json_integer((json_int_t)w->oom_kills));
+		jsonx_set_string(metadata, "cause", "oom");
+		jsonx_set_int(metadata, "oom_kills", w->oom_kills);
 	}
 	add_tail(a, metadata, c->spec.id, "console.log", "console", "");
 	add_tail(a, metadata, c->spec.id, "lxc.log", "log", " ERROR ");
@@ -102,7 +101,7 @@ static json_t *cause_of(const struct agent *a, const struct container *c, const 
 void ctwatch_look_after(struct agent *a, const struct container *c, bool over)
 {
 	_cleanup_(freep) char *text = worker_job_text(
-		&a->conf, &c->spec, "groups", "act", json_pack("{s:b}", "over", over));
+		&a->conf, &c->spec, "groups", "act", jsonx_pack("{s:b}", "over", over));
 
 	if (worker_send_alone(a->workers, text, -1) < 0)
 		return;

@@ -21,6 +21,7 @@
 #include "netns/ifsysctl.h"
 #include "netns/rtkeep.h"
 #include "proto/clock.h"
+#include "proto/jsonx.h"
 
 #define MEND_AGAIN_US 50000 /* for one who makes a habit of it */
 #define WORDS_MAX     64
@@ -71,7 +72,7 @@ static void tell(struct drift *d, const struct container *c, int missing)
 	else
 		LOG(LOG_WARNING, NETWORK_HEALED, NO_FIELDS,
 			"somebody has taken away of the host's network: %s; it is as it was", text);
-	tell_network(d->agent, c, "healed", json_pack("{s:o}", "what", what));
+	tell_network(d->agent, c, "healed", jsonx_pack("{s:o}", "what", what));
 }
 
 static void fail(const struct container *c, int r)

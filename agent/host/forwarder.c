@@ -95,7 +95,7 @@ static int find_process(pid_t pid, int64_t started)
 static int write_record(struct forwarder *f)
 {
 	_cleanup_(freep) char *path = path_of(f->agent, f->container_id, ".json");
-	_cleanup_json_ json_t *v = json_pack("{s:i, s:I, s:i}", "pid", (int)f->pid, "started",
+	_cleanup_json_ json_t *v = jsonx_pack("{s:i, s:I, s:i}", "pid", (int)f->pid, "started",
 		(json_int_t)ctproc_started(f->pid), "port", (int)f->port);
 	_cleanup_(freep) char *text = jsonx_dump(v);
 	_cleanup_(closep) int fd = -1;
@@ -307,8 +307,8 @@ static int config_text(const struct agent *a, const json_t *mode, char **ret, st
 
 	if (r < 0)
 		return r;
-	v = json_pack("{s:O, s:o, s:s*}", "proxy", json_object_get(mode, "proxy"), "dns_servers",
-		dns ? json_incref(dns) : json_pack("[s, s]", "1.1.1.1", "8.8.8.8"), "ca_pem", ca);
+	v = jsonx_pack("{s:O, s:o, s:s*}", "proxy", json_object_get(mode, "proxy"), "dns_servers",
+		dns ? json_incref(dns) : jsonx_pack("[s, s]", "1.1.1.1", "8.8.8.8"), "ca_pem", ca);
 	*ret = jsonx_dump(v);
 	return 0;
 }

@@ -58,7 +58,7 @@ static void heal(struct fwheal *h)
 			"somebody has changed the firewall's table %s: it is as it was",
 			a->conf.network.table);
 	tell_firewall(a, NULL, r < 0 ? "failed" : "healed",
-		json_pack("{s:s}", "table", a->conf.network.table));
+		jsonx_pack("{s:s}", "table", a->conf.network.table));
 	h->healed(h->userdata);
 	if (r < 0)
 		later(h);

@@ -2,6 +2,7 @@
 #include "agent/host/imagejob.h"
 
 #include "agent/common/cafile.h"
+#include "proto/jsonx.h"
 
 json_t *imagejob_courier(const struct agent *a)
 {
@@ -9,5 +10,5 @@ json_t *imagejob_courier(const struct agent *a)
 
 	/* Without it a private server is not believed. */
 	(void)!cafile_read(a->conf.control.ca_file, "Control.CaFile", &ca, NULL);
-	return json_pack("{s:s, s:s*}", "run", a->conf.node.runtime_directory, "ca_pem", ca);
+	return jsonx_pack("{s:s, s:s*}", "run", a->conf.node.runtime_directory, "ca_pem", ca);
 }

@@ -90,7 +90,7 @@ int proxydir_put(struct proxydir *p, enum proxydir_kind kind, const char *name,
 		(void)json_object_del(p->behind[kind], name);
 		return 0;
 	}
-	(void)json_object_set_new(p->behind[kind], name, json_null());
+	jsonx_set(p->behind[kind], name, json_null());
 	proxydir_map_changed(p);
 	return err_set(err, r, r == -ENOSPC || r == -EDQUOT ? ERR_DISK_FULL : ERR_INTERNAL,
 		"Proxy.Directory", "%s/%s can't be written: %s", folders[kind], file, strerror(-r));
@@ -181,7 +181,7 @@ static json_t *map_of(const struct agent *a)
 		char ipv4[INET_ADDRSTRLEN];
 
 		(void)json_array_append_new(
-			list, json_pack("{s:s, s:s, s:s, s:s}", "id", c->spec.id, "project_id",
+			list, jsonx_pack("{s:s, s:s, s:s, s:s}", "id", c->spec.id, "project_id",
 				      c->spec.project_id, "ipv4",
 				      inet_ntop(AF_INET, &wire, ipv4, sizeof(ipv4)), "status",
 				      desired_status_name(c->status)));
@@ -197,7 +197,7 @@ static int put_map(struct proxydir *p, struct err *err)
 
 	if (p->written && strcmp(containers, p->written) == 0)
 		return 0;
-	map = json_pack("{s:I, s:s, s:O}", "generation", p->generation + 1, "node",
+	map = jsonx_pack("{s:I, s:s, s:O}", "generation", p->generation + 1, "node",
 		p->agent->conf.node.name, "containers", list);
 	text = jsonx_dump(map);
 	r = put_text(p->top, MAP, text, /* durable= */ false);

@@ -71,7 +71,7 @@ bool bootstart_stop_all(struct agent *a)
 		return false;
 	LOG(LOG_NOTICE, STOPPING, NO_FIELDS, "the host goes down: every container is asked to end");
 	text = worker_job_text(&a->conf, NULL, "shutdown-all", "act",
-		json_pack("{s:o}", "containers", opstate_brief(a, NULL)));
+		jsonx_pack("{s:o}", "containers", opstate_brief(a, NULL)));
 	worker_run(w, text, STOP_MS, on_stopped, NULL, a);
 	a->stopper = w;
 	return true;

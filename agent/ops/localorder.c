@@ -35,10 +35,19 @@ int localorder_make(const struct agent *a, enum op op, const char *container_id,
 	random_hex(operation_id, IDENT_OPERATION_LEN);
 	ident_time_format(now_ms, issued);
 	ident_time_format(now_ms + ORDER_VALIDITY_MS, expires);
-	v = json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s*, s:s*, s:O}", "v", 1, "id", id,
-		"node_id", node_id[0] ? node_id : NOBODYS_NODE, "issued_at", issued, "expires_at",
-		expires, "op", oprules_wire(op), "operation_id", operation_id, "container_id",
-		container_id, "project_id", project_id, "params", params);
+	v = json_object();
+	jsonx_set_int(v, "v", 1);
+	jsonx_set_string(v, "id", id);
+	jsonx_set_string(v, "node_id", node_id[0] ? node_id : NOBODYS_NODE);
+	jsonx_set_string(v, "issued_at", issued);
+	jsonx_set_string(v, "expires_at", expires);
+	jsonx_set_string(v, "op", oprules_wire(op));
+	jsonx_set_string(v, "operation_id", operation_id);
+	if (container_id)
+		jsonx_set_string(v, "container_id", container_id);
+	if (project_id)
+		jsonx_set_string(v, "project_id", project_id);
+	jsonx_set(v, "params", json_incref(params));
 	if (!v)
 		return err_set(err, -EINVAL, ERR_INTERNAL, NULL, "no order can be made of this");
 	text = jsonx_dump(v);

@@ -59,11 +59,17 @@ static char *look(const char *command)
 static json_t *result_of(const struct operation *op, const char *output)
 {
 	int64_t started_ms = operation_started_ms(op), now_ms = agent_now_ms();
+	json_t *v = json_object();
 
-	return json_pack("{s:s, s:s, s:s, s:s, s:i, s:I, s:o, s:o}", "command_log_id", op->order.id,
-		"command", command(op), "status", "completed", "output", output, "exit_code", 0,
-		"execution_time", (json_int_t)(now_ms - started_ms), "start_time",
-		jsonx_time(started_ms), "end_time", jsonx_time(now_ms));
+	jsonx_set_string(v, "command_log_id", op->order.id);
+	jsonx_set_string(v, "command", command(op));
+	jsonx_set_string(v, "status", "completed");
+	jsonx_set_string(v, "output", output);
+	jsonx_set_int(v, "exit_code", 0);
+	jsonx_set_int(v, "execution_time", (now_ms - started_ms));
+	jsonx_set(v, "start_time", jsonx_time(started_ms));
+	jsonx_set(v, "end_time", jsonx_time(now_ms));
+	return v;
 }
 
 /* --- those that reboot --- */
@@ -116,12 +122,12 @@ static int begin(struct agent *a, struct operation *op)
 
 static json_t *all_containers(struct agent *a, const struct operation *op)
 {
-	return json_pack("{s:o}", "containers", opstate_brief(a, NULL));
+	return jsonx_pack("{s:o}", "containers", opstate_brief(a, NULL));
 }
 
 static json_t *reboot_params(struct agent *a, const struct operation *op)
 {
-	return json_pack("{s:b}", "kexec", is_kexec(op));
+	return jsonx_pack("{s:b}", "kexec", is_kexec(op));
 }
 
 static void finish(struct agent *a, struct operation *op)
@@ -143,7 +149,7 @@ static void abandon(struct agent *a, struct operation *op)
 		if (c->status != CT_RUNNING || ctwatch_observe(a, c) == CT_RUNNING)
 			continue;
 		status_set(a, c, CT_STOPPED, operation_started_ms(op), "system",
-			json_pack("{s:s}", "order_id", op->order.id));
+			jsonx_pack("{s:s}", "order_id", op->order.id));
 		ownorder_make(a, OP_CONTAINER_START, c->spec.id, c->spec.project_id, NULL);
 	}
 }

@@ -92,7 +92,7 @@ static json_t *rootfs_params(struct agent *a, const struct operation *op)
 	char name[IMAGELIST_NAME_MAX + 1], digest[IMAGELIST_DIGEST_LEN + 1];
 
 	image_of(op, name);
-	return json_pack("{s:s*, s:o}", "digest",
+	return jsonx_pack("{s:s*, s:o}", "digest",
 		imagelist_is_builtin(name)                 ? NULL
 		: imagelist_digest(a->store, name, digest) ? digest
 							   : "none",
@@ -112,7 +112,7 @@ static enum opdef_verdict create_check(struct agent *a, struct operation *op)
 	if (memcmp(digest, c->params_digest, sizeof(digest)) != 0)
 		return opstate_refuse(op, -EEXIST, ERR_CONTAINER_EXISTS,
 			"a container of this id exists and was created with other parameters");
-	op->result = json_pack("{s:s}", "status", desired_status_name(c->status));
+	op->result = jsonx_pack("{s:s}", "status", desired_status_name(c->status));
 	return OPDEF_NOTHING;
 }
 
@@ -221,7 +221,7 @@ static int update_begin(struct agent *a, struct operation *op)
 		return 0;
 	if (envlist_wish(a->store, c->spec.id, param(op, "environment_vars")))
 		tell_env(a, c, "updated",
-			json_pack("{s:o}", "env_sync", envlist_sync(a->store, c->spec.id)));
+			jsonx_pack("{s:o}", "env_sync", envlist_sync(a->store, c->spec.id)));
 	envlist_begin_anew(a->store, c->spec.id);
 	return 0;
 }
@@ -273,7 +273,7 @@ static json_t *update_files(struct agent *a, const struct operation *op)
 
 	ctspec_hostname(&c->spec, from);
 	ctspec_hostname(&spec, to);
-	return json_pack("{s:{s:s?, s:b, s:{s:s, s:s}}}", "files", "key",
+	return jsonx_pack("{s:{s:s?, s:b, s:{s:s, s:s}}}", "files", "key",
 		op->at.undoing ? old : key, "end_sessions",
 		old && !is_same_key(old, key) && !op->at.undoing, "hostname", "from",
 		op->at.undoing ? to : from, "to", op->at.undoing ? from : to);
@@ -288,7 +288,7 @@ static json_t *update_limits(struct agent *a, const struct operation *op)
 {
 	struct ctspec spec = updated_spec(a, op);
 
-	return json_pack("{s:o}", "spec", ctspec_to_json(&spec));
+	return jsonx_pack("{s:o}", "spec", ctspec_to_json(&spec));
 }
 
 static bool keeps_limits(const struct operation *op)
@@ -298,7 +298,7 @@ static bool keeps_limits(const struct operation *op)
 
 static json_t *update_env(struct agent *a, const struct operation *op)
 {
-	return json_pack(
+	return jsonx_pack(
 		"{s:{s:o}}", "files", "env", ctfiles_environment(a, opstate_container(a, op)));
 }
 
@@ -307,7 +307,7 @@ static json_t *update_ramdisk(struct agent *a, const struct operation *op)
 {
 	struct ctspec spec = op->at.undoing ? opstate_container(a, op)->spec : updated_spec(a, op);
 
-	return json_pack("{s:o, s:o}", "spec", ctspec_to_json(&spec), "mounts",
+	return jsonx_pack("{s:o, s:o}", "spec", ctspec_to_json(&spec), "mounts",
 		ctmounts_wanted_by(a, &spec));
 }
 
@@ -326,15 +326,14 @@ static void update_finish(struct agent *a, struct operation *op)
 			agent_now_ms());
 	notelist_take(a->store, c->spec.id, op->order.params);
 	desired_change(a->desired, c, &spec, agent_now_ms());
-	op->result = json_pack("{s:s, s:s, s:b}", "status", desired_status_name(c->status), "name",
+	op->result = jsonx_pack("{s:s, s:s, s:b}", "status", desired_status_name(c->status), "name",
 		c->spec.name, "autostart", c->spec.autostart);
 	keylist_show(a->store, c->spec.id, op->result);
 	if (keeps_env(op))
 		return;
 	envlist_settle(a->store, c->spec.id);
-	(void)json_object_set_new(
-		op->result, "environment_vars", envlist_vars(a->store, c->spec.id));
-	(void)json_object_set_new(op->result, "env_sync", envlist_sync(a->store, c->spec.id));
+	jsonx_set(op->result, "environment_vars", envlist_vars(a->store, c->spec.id));
+	jsonx_set(op->result, "env_sync", envlist_sync(a->store, c->spec.id));
 }
 
 /* Nothing of ours goes by the name; the container goes by it at once. Variables come last, since
@@ -362,7 +361,7 @@ static void kvm_finish(struct agent *a, struct operation *op)
 
 	spec.kvm = json_is_true(param(op, "kvm"));
 	desired_change(a->desired, c, &spec, agent_now_ms());
-	op->result = json_pack("{s:s, s:s, s:s, s:b}", "id", c->spec.id, "name", c->spec.name,
+	op->result = jsonx_pack("{s:s, s:s, s:s, s:b}", "id", c->spec.id, "name", c->spec.name,
 		"status", desired_status_name(c->status), "kvm", c->spec.kvm);
 }
 
@@ -424,7 +423,7 @@ static void restart_finish(struct agent *a, struct operation *op)
 	opstate_running(a, op);
 	if (ran)
 		status_set(a, c, CT_RUNNING, operation_started_ms(op), opstate_cause(op),
-			json_pack("{s:s, s:s}", "command", "restart", "order_id", op->order.id));
+			jsonx_pack("{s:s, s:s}", "command", "restart", "order_id", op->order.id));
 }
 
 /* --- pause, resume --- */

@@ -73,7 +73,7 @@ static enum opdef_verdict copy_again(struct operation *op, const struct containe
 	if (memcmp(digest, c->params_digest, sizeof(digest)) != 0)
 		return opstate_refuse(op, -EEXIST, ERR_CONTAINER_EXISTS,
 			"a container of this id exists and was made otherwise");
-	op->result = json_pack("{s:s}", "status", desired_status_name(c->status));
+	op->result = jsonx_pack("{s:s}", "status", desired_status_name(c->status));
 	return OPDEF_NOTHING;
 }
 
@@ -132,7 +132,7 @@ static int copy_begin(struct agent *a, struct operation *op)
 	notelist_copy(a->store, source->spec.id, c->spec.id);
 	keylist_set(a->store, c->spec.id, param(op, "ssh_public_key"), agent_now_ms());
 	status_set(a, c, CT_COPYING, 0, opstate_cause(op),
-		json_pack("{s:s, s:s}", "command", "copy", "order_id", op->order.id));
+		jsonx_pack("{s:s, s:s}", "command", "copy", "order_id", op->order.id));
 	return 0;
 }
 
@@ -140,7 +140,7 @@ static json_t *copy_params(struct agent *a, const struct operation *op)
 {
 	const char *source = param(op, "source_container_id");
 
-	return json_pack("{s:s, s:s*, s:b, s:o}", "source", source, "snapshot",
+	return jsonx_pack("{s:s, s:s*, s:b, s:o}", "source", source, "snapshot",
 		param(op, "source_snapshot"), "running", is_running(a, source), "files",
 		ctfiles_json(a, opstate_container(a, op)));
 }
@@ -212,7 +212,7 @@ static enum opdef_verdict sync_check(struct agent *a, struct operation *op)
 static int sync_begin(struct agent *a, struct operation *op)
 {
 	status_set(a, opstate_container(a, op), CT_COPYING, 0, opstate_cause(op),
-		json_pack("{s:s, s:s}", "command", "sync", "order_id", op->order.id));
+		jsonx_pack("{s:s, s:s}", "command", "sync", "order_id", op->order.id));
 	return 0;
 }
 
@@ -220,7 +220,7 @@ static json_t *sync_params(struct agent *a, const struct operation *op)
 {
 	const struct container *c = opstate_container((struct agent *)a, op);
 
-	return json_pack("{s:s, s:b}", "source", c->spec.source_id, "running",
+	return jsonx_pack("{s:s, s:b}", "source", c->spec.source_id, "running",
 		is_running(a, c->spec.source_id));
 }
 
@@ -232,7 +232,7 @@ static bool was_at_rest(const struct operation *op)
 /* A launch writes what is its own into the root that it has got; without one, this does. */
 static json_t *own_files(struct agent *a, const struct operation *op)
 {
-	return json_pack("{s:o}", "files", ctfiles_json(a, opstate_container(a, op)));
+	return jsonx_pack("{s:o}", "files", ctfiles_json(a, opstate_container(a, op)));
 }
 
 static bool is_launched(const struct operation *op)
@@ -242,7 +242,7 @@ static bool is_launched(const struct operation *op)
 
 static json_t *settle_params(struct agent *a, const struct operation *op)
 {
-	return json_pack("{s:b}", "keep_base", 1);
+	return jsonx_pack("{s:b}", "keep_base", 1);
 }
 
 static bool was_not_paused(const struct operation *op)

@@ -25,7 +25,7 @@ static json_t *vars_after(struct agent *a, const struct operation *op)
 	if (op->order.op == OP_ENV_MERGE)
 		(void)json_object_update(vars, json_object_get(op->order.params, "vars"));
 	else if (op->order.op == OP_ENV_SET)
-		(void)json_object_set_new(vars, param(op, "key"), json_string(param(op, "value")));
+		jsonx_set_string(vars, param(op, "key"), param(op, "value"));
 	else
 		(void)json_object_del(vars, param(op, "key"));
 	return vars;
@@ -56,7 +56,7 @@ static int begin(struct agent *a, struct operation *op)
 
 	if (envlist_wish(a->store, op->order.container_id, vars))
 		tell_env(a, c, "updated",
-			json_pack("{s:o}", "env_sync",
+			jsonx_pack("{s:o}", "env_sync",
 				envlist_sync(a->store, op->order.container_id)));
 	if (!retries)
 		envlist_begin_anew(a->store, op->order.container_id);
@@ -67,7 +67,7 @@ static json_t *files_params(struct agent *a, const struct operation *op)
 {
 	const struct container *c = opstate_container(a, op);
 
-	return json_pack("{s:{s:o}}", "files", "env", ctfiles_environment(a, c));
+	return jsonx_pack("{s:{s:o}}", "files", "env", ctfiles_environment(a, c));
 }
 
 static void finish(struct agent *a, struct operation *op)
@@ -80,11 +80,11 @@ static void finish(struct agent *a, struct operation *op)
 	sync = envlist_sync(a->store, id);
 	vars = envlist_vars(a->store, id);
 	pending = json_is_true(json_object_get(sync, "pending"));
-	op->result = json_pack("{s:o, s:b, s:o}", "environment_vars", vars, "synced", !pending,
+	op->result = jsonx_pack("{s:o, s:b, s:o}", "environment_vars", vars, "synced", !pending,
 		"env_sync", json_incref(sync));
 	if (!pending)
 		tell_env(a, opstate_container(a, op), "applied",
-			json_pack("{s:O}", "env_sync", sync));
+			jsonx_pack("{s:O}", "env_sync", sync));
 	json_decref(sync);
 }
 

@@ -52,18 +52,18 @@ static int add(struct operation *op, struct change *c)
 	json_t *other;
 
 	if (!json_object_get(rule, "state"))
-		(void)json_object_set_new(rule, "state", json_string("enabled"));
+		jsonx_set_string(rule, "state", "enabled");
 	if (!c->is[d])
 		c->is[d] = json_array();
 	json_array_foreach(c->is[d], i, other) {
 		if (!fwlist_is_same(rule, other))
 			continue;
-		c->result = json_pack("{s:o, s:b, s:{s:s, s:I}}", "rule", rule, "duplicate", 1,
+		c->result = jsonx_pack("{s:o, s:b, s:{s:s, s:I}}", "rule", rule, "duplicate", 1,
 			"duplicate_of", "direction", fwlist_names[d], "index", (json_int_t)i);
 		return 0;
 	}
 	(void)json_array_append(c->is[d], rule);
-	c->result = json_pack("{s:o}", "rule", rule);
+	c->result = jsonx_pack("{s:o}", "rule", rule);
 	c->event = "added";
 	return 0;
 }
@@ -84,8 +84,8 @@ static int toggle(struct operation *op, struct change *c)
 	json_array_foreach(c->is[d], i, rule) {
 		if (!fwlist_matches(rule, param(op, "filters")))
 			continue;
-		(void)json_object_set_new(rule, "state", json_string(state));
-		c->result = json_pack("{s:s, s:s, s:O}", "direction", fwlist_names[d], "new_state",
+		jsonx_set_string(rule, "state", state);
+		c->result = jsonx_pack("{s:s, s:s, s:O}", "direction", fwlist_names[d], "new_state",
 			state, "updated", rule);
 		c->event = state;
 		return 0;
@@ -110,7 +110,7 @@ static int take_away(struct operation *op, struct change *c)
 		(void)json_array_append(removed, rule);
 		(void)json_array_remove(c->is[d], i);
 	}
-	c->result = json_pack("{s:s, s:I, s:o}", "direction", fwlist_names[d], "removed_count",
+	c->result = jsonx_pack("{s:s, s:I, s:o}", "direction", fwlist_names[d], "removed_count",
 		(json_int_t)json_array_size(removed), "removed", removed);
 	c->event = "removed";
 	return 0;
@@ -241,7 +241,7 @@ static void firewall_finish(struct agent *a, struct operation *op)
 	json_decref(op->result);
 	op->result = c.result ? json_incref(c.result) : json_object();
 	for (int d = 0; d < FW_DIRECTIONS; d++)
-		(void)json_object_set_new(op->result, fwlist_names[d], or_empty(c.is[d]));
+		jsonx_set(op->result, fwlist_names[d], or_empty(c.is[d]));
 	if (!c.event)
 		return;
 	tell_firewall(a, container, c.event, json_incref(op->result));

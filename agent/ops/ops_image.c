@@ -60,7 +60,7 @@ static enum opdef_verdict pull_check(struct agent *a, struct operation *op)
 	if (!wants_refresh(op) && imagelist_digest(a->store, name, digest) &&
 		strcmp(digest, param(op, "sha256")) == 0) {
 		op->result =
-			json_pack("{s:s, s:s, s:b}", "image", name, "sha256", digest, "cached", 1);
+			jsonx_pack("{s:s, s:s, s:b}", "image", name, "sha256", digest, "cached", 1);
 		return OPDEF_NOTHING;
 	}
 	return OPDEF_RUN;
@@ -69,7 +69,7 @@ static enum opdef_verdict pull_check(struct agent *a, struct operation *op)
 static json_t *fetch_params(struct agent *a, const struct operation *op)
 {
 	json_t *v = imagejob_courier(a);
-	json_t *own = json_pack("{s:s, s:s, s:O*, s:I}", "url", param(op, "url"), "digest",
+	json_t *own = jsonx_pack("{s:s, s:s, s:O*, s:I}", "url", param(op, "url"), "digest",
 		param(op, "sha256"), "size", json_object_get(op->order.params, "size"), "max_bytes",
 		(json_int_t)a->conf.storage.image_max_bytes);
 
@@ -80,7 +80,7 @@ static json_t *fetch_params(struct agent *a, const struct operation *op)
 
 static json_t *unpack_params(struct agent *a, const struct operation *op)
 {
-	return json_pack("{s:s, s:I, s:I, s:b, s:b}", "digest", param(op, "sha256"), "max_bytes",
+	return jsonx_pack("{s:s, s:I, s:I, s:b, s:b}", "digest", param(op, "sha256"), "max_bytes",
 		(json_int_t)a->conf.storage.image_max_bytes, "max_files",
 		(json_int_t)a->conf.storage.image_max_files, "replace", wants_refresh(op), "known",
 		is_known(op));
@@ -88,7 +88,7 @@ static json_t *unpack_params(struct agent *a, const struct operation *op)
 
 static json_t *verify_params(struct agent *a, const struct operation *op)
 {
-	return json_pack("{s:s}", "digest", param(op, "sha256"));
+	return jsonx_pack("{s:s}", "digest", param(op, "sha256"));
 }
 
 /* What the name meant before, when nothing else means it. */
@@ -113,18 +113,18 @@ static json_t *old_params(struct agent *a, const struct operation *op)
 {
 	char digest[IMAGELIST_DIGEST_LEN + 1];
 
-	return json_pack("{s:s}", "digest", old_digest(op, digest) ? digest : "none");
+	return jsonx_pack("{s:s}", "digest", old_digest(op, digest) ? digest : "none");
 }
 
 /* In the report; what can't be followed is said there, too. */
 static void tell_signal(struct operation *op, const char *image, const char *word)
 {
 	if (signame_parse(word) > 0) {
-		(void)json_object_set_new(op->result, "stop_signal", json_string(word));
+		jsonx_set_string(op->result, "stop_signal", word);
 		return;
 	}
-	(void)json_object_set_new(op->result, "warnings",
-		json_pack("[o]",
+	jsonx_set(op->result, "warnings",
+		jsonx_pack("[o]",
 			json_sprintf("StopSignal \"%s\" is no signal that anybody can be asked "
 				     "by: it is ignored",
 				word)));
@@ -152,9 +152,9 @@ static void pull_finish(struct agent *a, struct operation *op)
 					.stop_signal = word && *word ? word : NULL,
 					.size = size,
 					.created_ms = agent_now_ms() });
-	op->result =
-		json_pack("{s:s, s:s, s:I, s:b, s:b}", "image", name, "sha256", param(op, "sha256"),
-			"size", (json_int_t)size, "cached", is_intact(op), "verified", 1);
+	op->result = jsonx_pack("{s:s, s:s, s:I, s:b, s:b}", "image", name, "sha256",
+		param(op, "sha256"), "size", (json_int_t)size, "cached", is_intact(op), "verified",
+		1);
 	if (word && *word)
 		tell_signal(op, name, word);
 }
@@ -191,7 +191,7 @@ static json_t *remove_params(struct agent *a, const struct operation *op)
 
 	name_of(op, name);
 	(void)imagelist_digest(a->store, name, digest);
-	return json_pack("{s:s}", "digest", digest);
+	return jsonx_pack("{s:s}", "digest", digest);
 }
 
 static void remove_finish(struct agent *a, struct operation *op)
@@ -200,7 +200,7 @@ static void remove_finish(struct agent *a, struct operation *op)
 
 	name_of(op, name);
 	imagelist_remove(a->store, name);
-	op->result = json_pack("{s:s}", "image", name);
+	op->result = jsonx_pack("{s:s}", "image", name);
 }
 
 static const struct opdef_step remove_steps[] = {

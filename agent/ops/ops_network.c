@@ -24,7 +24,7 @@ static json_t *config_of(struct agent *a, const struct operation *op)
 	if (config || op->order.op != OP_NETWORK_START || !*proxy ||
 		strncmp(op->origin, "local:", strlen("local:")) != 0)
 		return config;
-	return json_pack(
+	return jsonx_pack(
 		"{s:o, s:s}", "type", json_stringn(proxy, strcspn(proxy, ":")), "proxy", proxy);
 }
 

@@ -41,7 +41,7 @@ static enum opdef_verdict keyset_check(struct agent *a, struct operation *op)
 		r = rotate_once(
 			a, json_is_array(given) ? json_array_get(given, i) : given, &op->err);
 	a->listener->keys_changed(a);
-	op->result = json_pack("{s:I}", "version", (json_int_t)a->keyset.version);
+	op->result = jsonx_pack("{s:I}", "version", (json_int_t)a->keyset.version);
 	return r < 0 ? OPDEF_REFUSED : OPDEF_RUN;
 }
 

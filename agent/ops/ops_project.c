@@ -36,7 +36,7 @@ static int begin(struct agent *a, struct operation *op)
 
 static json_t *params(struct agent *a, const struct operation *op)
 {
-	return json_pack("{s:o, s:s}", "containers", opstate_brief(a, op->order.project_id),
+	return jsonx_pack("{s:o, s:s}", "containers", opstate_brief(a, op->order.project_id),
 		"ramdisk_project", op->order.project_id);
 }
 
@@ -60,7 +60,7 @@ static void finish(struct agent *a, struct operation *op)
 	(void)!proxydir_put(a->proxydir, PROXYDIR_PROJECT, op->order.project_id, NULL, &err);
 	store_must(store_exec(
 		a->store, "DELETE FROM projects WHERE id=?1", "t", op->order.project_id));
-	op->result = json_pack("{s:{s:I, s:i, s:I}}", "deleted", "containers", (json_int_t)n,
+	op->result = jsonx_pack("{s:{s:I, s:i, s:I}}", "deleted", "containers", (json_int_t)n,
 		"permissions", 0, "aliases", (json_int_t)aliases);
 }
 

@@ -54,10 +54,10 @@ static json_t *document_result(const struct operation *op)
 	char etag[32];
 
 	(void)snprintf(etag, sizeof(etag), "file:v%lld", (long long)version_of(op));
-	return json_pack("{s:s, s:s, s:I, s:s, s:{s:b, s:b, s:s, s:I}}", "scope", text(op, "scope"),
-		"id", owner(op), "file_version", (json_int_t)version_of(op), "etag", etag,
-		"propagation", "committed", 1, "complete", 1, "state", "applied", "file_version",
-		(json_int_t)version_of(op));
+	return jsonx_pack("{s:s, s:s, s:I, s:s, s:{s:b, s:b, s:s, s:I}}", "scope",
+		text(op, "scope"), "id", owner(op), "file_version", (json_int_t)version_of(op),
+		"etag", etag, "propagation", "committed", 1, "complete", 1, "state", "applied",
+		"file_version", (json_int_t)version_of(op));
 }
 
 static enum opdef_verdict document_check(struct agent *a, struct operation *op)
@@ -165,7 +165,7 @@ static json_t *alias_after(const struct operation *op)
 {
 	if (is_removal(op))
 		return NULL;
-	return json_pack("{s:s, s:s, s:O, s:O, s:s?}", "id", text(op, "alias_id"), "alias",
+	return jsonx_pack("{s:s, s:s, s:O, s:O, s:s?}", "id", text(op, "alias_id"), "alias",
 		text(op, "alias"), "enabled", param(op, "enabled"), "target", param(op, "target"),
 		"expires_at", text(op, "expires_at"));
 }

@@ -89,7 +89,7 @@ static json_t *targets(struct agent *a, const struct operation *op)
 	_cleanup_json_ json_t *share = recorded(a, op);
 	bool deleted = op->order.op == OP_SHARE_DELETE;
 
-	return json_pack(
+	return jsonx_pack(
 		"{s:o}", "targets", share ? ctmounts_targets(a, share, deleted) : json_array());
 }
 
@@ -120,6 +120,20 @@ static bool has(const json_t *count, const char *what)
 	return json_integer_value(json_object_get(count, what)) > 0;
 }
 
+static json_t *unmounted(const struct operation *op, const char *target_id, const json_t *count)
+{
+	static const char *const figures[] = { "busy", "held", "writable", "overlays" };
+	json_t *v = json_object();
+
+	jsonx_set_string(v, "id", share_id(op));
+	jsonx_set_string(v, "container_id", target_id);
+	jsonx_set_bool(v, "lazily", has(count, "lazy"));
+	for (size_t i = 0; i < countof(figures); i++)
+		if (json_object_get(count, figures[i]))
+			jsonx_set(v, figures[i], json_incref(json_object_get(count, figures[i])));
+	return v;
+}
+
 /* Where it was taken away, whether somebody was in it, and who has something of it still. */
 static void tell_unmounted(struct agent *a, const struct operation *op, const json_t *share)
 {
@@ -130,13 +144,7 @@ static void tell_unmounted(struct agent *a, const struct operation *op, const js
 		const json_t *count = json_object_get(v, "");
 
 		if (has(count, "gone") || has(count, "busy") || has(count, "held"))
-			tell_share(a, share, "unmounted",
-				json_pack("{s:s, s:s, s:b, s:O, s:O*, s:O*, s:O*}", "id",
-					share_id(op), "container_id", target_id, "lazily",
-					has(count, "lazy"), "busy", json_object_get(count, "busy"),
-					"held", json_object_get(count, "held"), "writable",
-					json_object_get(count, "writable"), "overlays",
-					json_object_get(count, "overlays")));
+			tell_share(a, share, "unmounted", unmounted(op, target_id, count));
 	}
 }
 
@@ -158,7 +166,7 @@ static bool place_is_taken(struct agent *a, struct operation *op, const json_t *
 	_cleanup_(freep) char *named = alias ? xasprintf(NAMED "%s", alias) : NULL;
 	_cleanup_json_ json_t *row = json_deep_copy(share);
 
-	(void)json_object_set_new(row, "id", json_string(share_id(op)));
+	jsonx_set_string(row, "id", share_id(op));
 	if (!path)
 		path = named;
 	if (!path || !ctmounts_is_taken(a, row, path))
@@ -223,7 +231,7 @@ static int create_begin(struct agent *a, struct operation *op)
 {
 	_cleanup_json_ json_t *row = json_deep_copy(op->order.params);
 
-	(void)json_object_set(row, "id", json_object_get(row, "share_id"));
+	jsonx_set(row, "id", json_incref(json_object_get(row, "share_id")));
 	sharelist_keep(a->store, share_id(op));
 	put(a, row, NULL);
 	return 0;
@@ -320,10 +328,10 @@ static void delete_finish(struct agent *a, struct operation *op)
 		       expires_s * 1000 <= journal_trusted_now_ms(a->store);
 
 	sharelist_remove(a->store, share_id(op));
-	op->result = json_pack("{s:s}", "share_id", share_id(op));
+	op->result = jsonx_pack("{s:s}", "share_id", share_id(op));
 	tell_unmounted(a, op, share);
 	tell_share(
-		a, share, expired ? "expired" : "deleted", json_pack("{s:s}", "id", share_id(op)));
+		a, share, expired ? "expired" : "deleted", jsonx_pack("{s:s}", "id", share_id(op)));
 	reaper_look(a->reaper);
 }
 
@@ -371,11 +379,11 @@ static void mount_finish(struct agent *a, struct operation *op)
 	const char *id = text(op->order.params, "container_id");
 
 	sharelist_settle(a->store, share_id(op));
-	op->result = json_pack("{s:O, s:o}", "share", share, "override",
+	op->result = jsonx_pack("{s:O, s:o}", "share", share, "override",
 		sharelist_override(a->store, share_id(op), id, "", mount, agent_now_ms()));
 	tell_unmounted(a, op, share);
 	tell_share(a, share, "mount_changed",
-		json_pack(
+		jsonx_pack(
 			"{s:s, s:s, s:b}", "id", share_id(op), "container_id", id, "mount", mount));
 }
 

@@ -50,13 +50,13 @@ static bool has_snapshot(struct agent *a, struct operation *op)
 static void show(struct agent *a, struct operation *op, const char *name)
 {
 	json_decref(op->result);
-	op->result = json_pack(
+	op->result = jsonx_pack(
 		"{s:o?}", "snapshot", snaplist_one(a->store, op->order.container_id, name));
 }
 
 static json_t *named(struct agent *a, const struct operation *op)
 {
-	return json_pack("{s:s}", "name", param(op, "name"));
+	return jsonx_pack("{s:s}", "name", param(op, "name"));
 }
 
 /* --- create --- */
@@ -93,7 +93,7 @@ static json_t *create_params(struct agent *a, const struct operation *op)
 	char name[SNAPLIST_NAME_MAX + 1];
 
 	derive_name(op, name);
-	return json_pack("{s:s, s:b}", "name", name, "running", op->prev_status == CT_RUNNING);
+	return jsonx_pack("{s:s, s:b}", "name", name, "running", op->prev_status == CT_RUNNING);
 }
 
 static void create_finish(struct agent *a, struct operation *op)
@@ -170,9 +170,9 @@ static void delete_finish(struct agent *a, struct operation *op)
 	bool expired = strcmp(op->origin, "agent") == 0;
 
 	snaplist_remove(a->store, op->order.container_id, param(op, "name"));
-	op->result = json_pack("{s:s}", "snapshot_name", param(op, "name"));
+	op->result = jsonx_pack("{s:s}", "snapshot_name", param(op, "name"));
 	tell_snapshot(a, opstate_container(a, op), expired ? "expired" : "deleted",
-		json_pack("{s:s}", "name", param(op, "name")));
+		jsonx_pack("{s:s}", "name", param(op, "name")));
 	reaper_look(a->reaper);
 }
 

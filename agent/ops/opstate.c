@@ -64,7 +64,7 @@ json_t *opstate_brief(struct agent *a, const char *project_id)
 
 		if (!project_id || strcmp(s->project_id, project_id) == 0)
 			(void)json_array_append_new(
-				list, json_pack("{s:s, s:I, s:s, s:i}", "id", s->id, "id_base",
+				list, jsonx_pack("{s:s, s:I, s:s, s:i}", "id", s->id, "id_base",
 					      (json_int_t)s->id_base, "image", s->image,
 					      "stop_signal", ctstop_signal(&a->conf, s)));
 	}
@@ -79,7 +79,7 @@ void opstate_move_one(struct agent *a, struct operation *op, struct container *c
 		ctwatch_detach(c);
 	if (c->status != to)
 		status_set(a, c, to, operation_started_ms(op), opstate_cause(op),
-			json_pack("{s:s, s:s}", "command", command, "order_id", op->order.id));
+			jsonx_pack("{s:s, s:s}", "command", command, "order_id", op->order.id));
 	ctnet_settle(a, c);
 }
 
@@ -87,7 +87,7 @@ void opstate_move(struct agent *a, struct operation *op, enum ct_status to)
 {
 	opstate_move_one(a, op, opstate_container(a, op), to);
 	json_decref(op->result);
-	op->result = json_pack("{s:s}", "status", desired_status_name(to));
+	op->result = jsonx_pack("{s:s}", "status", desired_status_name(to));
 }
 
 void opstate_running(struct agent *a, struct operation *op)
@@ -132,7 +132,7 @@ json_t *opstate_remove_params(struct agent *a, const struct operation *op)
 
 		last = o == c || o->project != c->project || !o->spec.ramdisk_project;
 	}
-	return json_pack("{s:s*}", "ramdisk_project", last ? c->spec.project_id : NULL);
+	return jsonx_pack("{s:s*}", "ramdisk_project", last ? c->spec.project_id : NULL);
 }
 
 void opstate_forget(struct agent *a, struct container *c)
@@ -154,7 +154,7 @@ json_t *opstate_launch_params(struct agent *a, const struct operation *op)
 {
 	const struct container *c = opstate_container(a, op);
 
-	return json_pack(
+	return jsonx_pack(
 		"{s:o, s:o}", "files", ctfiles_json(a, c), "mounts", ctmounts_wanted(a, c));
 }
 
@@ -168,6 +168,6 @@ void opstate_as_observed(struct agent *a, struct operation *op)
 	observed = ctwatch_observe(a, c);
 	if (c->status != observed)
 		status_set(a, c, observed, operation_started_ms(op), "system",
-			json_pack("{s:s}", "order_id", op->order.id));
+			jsonx_pack("{s:s}", "order_id", op->order.id));
 	ctnet_settle(a, c);
 }

@@ -20,7 +20,7 @@ void ownorder_make(struct agent *a, enum op op, const char *container_id, const 
 
 void ownorder_share(struct agent *a, enum op op, const char *share_id)
 {
-	ownorder_make(a, op, NULL, NULL, json_pack("{s:s}", "share_id", share_id));
+	ownorder_make(a, op, NULL, NULL, jsonx_pack("{s:s}", "share_id", share_id));
 }
 
 static void for_all_of(struct agent *a, enum op op, const char *source_id)
@@ -37,7 +37,7 @@ static void for_all_of(struct agent *a, enum op op, const char *source_id)
 void ownorder_rebooted(struct agent *a, const struct container *c)
 {
 	ownorder_make(a, OP_CONTAINER_UPDATE, c->spec.id, c->spec.project_id,
-		json_pack("{s:b}", "ramdisk", c->spec.ramdisk));
+		jsonx_pack("{s:b}", "ramdisk", c->spec.ramdisk));
 }
 
 void ownorder_source_changed(struct agent *a, const struct container *c)

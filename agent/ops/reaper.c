@@ -71,7 +71,7 @@ static void delete_snapshot(struct agent *a, const json_t *row)
 
 	if (c)
 		order(a, OP_SNAPSHOT_DELETE, c->spec.id, c->spec.project_id,
-			json_pack("{s:O}", "name", json_object_get(row, "name")));
+			jsonx_pack("{s:O}", "name", json_object_get(row, "name")));
 }
 
 /* To unset what is not set changes nothing, and applies all there is. */
@@ -86,19 +86,19 @@ static void apply_env(struct agent *a, const json_t *row)
 	vars = envlist_vars(a->store, c->spec.id);
 	while (json_object_get(vars, absent) && strlen(absent) + 1 < sizeof(absent))
 		strcat(absent, "_");
-	order(a, OP_ENV_UNSET, c->spec.id, c->spec.project_id, json_pack("{s:s}", "key", absent));
+	order(a, OP_ENV_UNSET, c->spec.id, c->spec.project_id, jsonx_pack("{s:s}", "key", absent));
 }
 
 static void delete_share(struct agent *a, const json_t *row)
 {
 	order(a, OP_SHARE_DELETE, NULL, NULL,
-		json_pack("{s:O}", "share_id", json_object_get(row, "id")));
+		jsonx_pack("{s:O}", "share_id", json_object_get(row, "id")));
 }
 
 static void disable_alias(struct agent *a, const json_t *row)
 {
 	order(a, OP_PROXY_ALIAS, NULL, NULL,
-		json_pack("{s:O, s:O, s:b, s:O, s:O}", "alias_id", json_object_get(row, "id"),
+		jsonx_pack("{s:O, s:O, s:b, s:O, s:O}", "alias_id", json_object_get(row, "id"),
 			"alias", json_object_get(row, "alias"), "enabled", 0, "target",
 			json_object_get(row, "target"), "expires_at",
 			json_object_get(row, "expires_at")));

@@ -75,7 +75,7 @@ static enum MHD_Result on_argument(void *cls, enum MHD_ValueKind kind, const cha
 	else if (!a->twice && json_object_get(a->object, json_string_value(name)))
 		a->twice = json_incref(name);
 	else
-		(void)json_object_set(a->object, json_string_value(name), text);
+		jsonx_set(a->object, json_string_value(name), json_incref(text));
 	json_decref(name);
 	json_decref(text);
 	return MHD_YES;
@@ -115,10 +115,10 @@ static const char *take_body(const char *text, size_t size, json_t *v)
 	if (jsonx_parse_body(text, size, &body, &err) < 0) {
 		if (!err.field[0])
 			return "the body is not well-formed JSON";
-		(void)json_object_set_new(v, "twice", json_string(err.field));
+		jsonx_set_string(v, "twice", err.field);
 		return "a member of the body stands twice in its object";
 	}
-	(void)json_object_set_new(v, "body", body);
+	jsonx_set(v, "body", body);
 	return NULL;
 }
 
@@ -136,25 +136,25 @@ json_t *portal_ask(struct MHD_Connection *c, const char *method, const char *url
 		json_decref(arguments.twice);
 		return NULL;
 	}
-	v = json_pack("{s:s, s:o, s:o, s:b, s:b}", "method", method, "path", path, "query",
+	v = jsonx_pack("{s:s, s:o, s:o, s:b, s:b}", "method", method, "path", path, "query",
 		arguments.object, "async", says(c, "Prefer", "respond-async"), "stream",
 		says(c, "Accept", "text/event-stream"));
 	if (v && arguments.twice)
-		(void)json_object_set(v, "asked_twice", arguments.twice);
+		jsonx_set(v, "asked_twice", json_incref(arguments.twice));
 	json_decref(arguments.twice);
 	if (v && says(c, "Accept", "application/openmetrics-text"))
-		(void)json_object_set_new(v, "openmetrics", json_true());
+		jsonx_set_bool(v, "openmetrics", true);
 	if (v && wait_of(c) >= 0)
-		(void)json_object_set_new(v, "wait", json_integer(wait_of(c)));
+		jsonx_set_int(v, "wait", wait_of(c));
 	if (v && if_match) {
 		json_t *text = json_string(if_match);
 
 		/* What is no UTF-8 matches nothing; without the member there would be no
 		 * condition. */
-		(void)json_object_set_new(v, "if_match", text ? text : json_string(""));
+		jsonx_set(v, "if_match", text ? text : json_string(""));
 	}
 	complaint = v ? take_body(body, size, v) : NULL;
 	if (complaint)
-		(void)json_object_set_new(v, "complaint", json_string(complaint));
+		jsonx_set_string(v, "complaint", complaint);
 	return v;
 }

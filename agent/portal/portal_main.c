@@ -150,7 +150,7 @@ static struct MHD_Response *response_of(const char *text, size_t size, const cha
 /* A refusal of our own. */
 static enum MHD_Result refuse(struct request *r, int status, const char *code, const char *message)
 {
-	_cleanup_json_ json_t *v = json_pack("{s:b, s:i, s:s, s:s}", "success", 0, "statusCode",
+	_cleanup_json_ json_t *v = jsonx_pack("{s:b, s:i, s:s, s:s}", "success", 0, "statusCode",
 		status, "error", code, "message", message);
 	_cleanup_(freep) char *text = jsonx_dump(v);
 

@@ -56,7 +56,7 @@ static void container_status(struct agent *a, const json_t *r)
 			json_integer_value(json_object_get(r, "duration_ms")),
 			text_of(r, "triggered_by"), metadata });
 	add(a, type, id, project_id,
-		json_pack("{s:{s:s, s:s, s:s, s:s?}, s:s, s:O}", "container", "id", id, "name",
+		jsonx_pack("{s:{s:s, s:s, s:s, s:s?}, s:s, s:O}", "container", "id", id, "name",
 			c ? c->spec.name : "", "status", to, "project_id", project_id,
 			"triggered_by", text_of(r, "triggered_by"), "metadata",
 			json_object_get(r, "metadata")));
@@ -78,7 +78,7 @@ json_t *event_operation(const json_t *order)
 		json_t *m = json_object_get(order, members[i].from);
 
 		if (m)
-			(void)json_object_set(v, members[i].to, m);
+			jsonx_set(v, members[i].to, json_incref(m));
 	}
 	return v;
 }
@@ -107,7 +107,7 @@ static void snapshot(struct agent *a, const json_t *r)
 		"container.snapshot.%s", strcmp(event, "expired") == 0 ? "deleted" : event);
 
 	add(a, type, text_of(r, "container_id"), text_of(r, "project_id"),
-		json_pack("{s:O, s:O}", "container_id", json_object_get(r, "container_id"),
+		jsonx_pack("{s:O, s:O}", "container_id", json_object_get(r, "container_id"),
 			"snapshot", json_object_get(r, "data")));
 }
 
@@ -120,7 +120,7 @@ static void firewall(struct agent *a, const json_t *r)
 
 	if (text_of(r, "container_id"))
 		add(a, type, text_of(r, "container_id"), text_of(r, "project_id"),
-			json_pack("{s:O, s:O}", "container_id", json_object_get(r, "container_id"),
+			jsonx_pack("{s:O, s:O}", "container_id", json_object_get(r, "container_id"),
 				"firewall", json_object_get(r, "data")));
 }
 
@@ -130,7 +130,7 @@ static void network(struct agent *a, const json_t *r)
 
 	if (text_of(r, "container_id"))
 		add(a, type, text_of(r, "container_id"), text_of(r, "project_id"),
-			json_pack("{s:O, s:O}", "container_id", json_object_get(r, "container_id"),
+			jsonx_pack("{s:O, s:O}", "container_id", json_object_get(r, "container_id"),
 				"network", json_object_get(r, "data")));
 }
 
@@ -146,8 +146,8 @@ static void plain(struct agent *a, const json_t *r, const char *prefix, const ch
 		: container_id ? container_id
 			       : "",
 		text_of(r, "project_id"),
-		json_pack("{s:O?, s:O}", "container_id", json_object_get(r, "container_id"), member,
-			json_object_get(r, "data")));
+		jsonx_pack("{s:O?, s:O}", "container_id", json_object_get(r, "container_id"),
+			member, json_object_get(r, "data")));
 }
 
 static void env(struct agent *a, const json_t *r)

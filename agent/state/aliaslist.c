@@ -10,10 +10,15 @@
 static json_t *row_json(struct store_stmt *q)
 {
 	json_t *target = json_loads(store_text(q, 3), 0, NULL);
-	json_t *v = json_pack("{s:s, s:s, s:b, s:o, s:o, s:o, s:o}", "id", store_text(q, 0),
-		"alias", store_text(q, 1), "enabled", store_int(q, 2) != 0, "target", target,
-		"expires_at", rowjson_time(q, 4), "created_at", rowjson_time(q, 5), "updated_at",
-		rowjson_time(q, 6));
+	json_t *v = json_object();
+
+	jsonx_set_string(v, "id", store_text(q, 0));
+	jsonx_set_string(v, "alias", store_text(q, 1));
+	jsonx_set_bool(v, "enabled", store_int(q, 2) != 0);
+	jsonx_set(v, "target", target);
+	jsonx_set(v, "expires_at", rowjson_time(q, 4));
+	jsonx_set(v, "created_at", rowjson_time(q, 5));
+	jsonx_set(v, "updated_at", rowjson_time(q, 6));
 
 	(void)json_object_update_missing(v, target); /* flat, as the public API has it */
 	return v;
@@ -80,7 +85,7 @@ json_t *aliaslist_file(const json_t *alias, int64_t now_ms)
 	if (!json_is_true(json_object_get(alias, "enabled")) ||
 		(end && (ident_time_parse(end, &end_ms) < 0 || end_ms <= now_ms)))
 		return NULL;
-	return json_pack("{s:O, s:O, s:O}", "alias_id", json_object_get(alias, "id"), "alias",
+	return jsonx_pack("{s:O, s:O, s:O}", "alias_id", json_object_get(alias, "id"), "alias",
 		json_object_get(alias, "alias"), "target", json_object_get(alias, "target"));
 }
 
@@ -93,8 +98,7 @@ json_t *aliaslist_files(struct store *s, int64_t now_ms)
 	json_array_foreach(all, i, alias) {
 		file = aliaslist_file(alias, now_ms);
 		if (file)
-			(void)json_object_set_new(
-				files, json_string_value(json_object_get(alias, "alias")), file);
+			jsonx_set(files, json_string_value(json_object_get(alias, "alias")), file);
 	}
 	return files;
 }

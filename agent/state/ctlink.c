@@ -5,6 +5,7 @@
 
 #include "netns/rtname.h"
 #include "proto/ident.h"
+#include "proto/jsonx.h"
 
 int ctlink_range(const char *cidr, size_t len, struct fwrange *ret)
 {
@@ -56,13 +57,19 @@ json_t *ctlink_json(const struct conf *conf, const struct ctspec *spec)
 	struct rtlink l = {};
 	char mac[18], address[INET_ADDRSTRLEN], address6[INET6_ADDRSTRLEN] = "";
 	const uint32_t wire = htonl(spec->ipv4);
+	json_t *v;
 
 	rtname_fill(conf->network.interface_prefix, spec->id, &l);
 	(void)snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", l.mac[0], l.mac[1],
 		l.mac[2], l.mac[3], l.mac[4], l.mac[5]);
 	(void)inet_ntop(AF_INET, &wire, address, sizeof(address));
 	(void)ctlink_address6(conf, spec, address6); /* "": it has none */
-	return json_pack("{s:s, s:s, s:s, s:s, s:I, s:s}", "name", l.name, "mac", mac, "address",
-		address, "address6", address6, "limit_bps", (json_int_t)spec->limits.net_bps, "dns",
-		conf->network.dns);
+	v = json_object();
+	jsonx_set_string(v, "name", l.name);
+	jsonx_set_string(v, "mac", mac);
+	jsonx_set_string(v, "address", address);
+	jsonx_set_string(v, "address6", address6);
+	jsonx_set_int(v, "limit_bps", spec->limits.net_bps);
+	jsonx_set_string(v, "dns", conf->network.dns);
+	return v;
 }

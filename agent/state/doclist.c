@@ -41,8 +41,7 @@ json_t *doclist_all(struct store *s, const char *scope)
 	int r;
 
 	while ((r = store_step(q)) > 0)
-		(void)json_object_set_new(
-			all, store_text(q, 0), json_loads(store_text(q, 1), 0, NULL));
+		jsonx_set(all, store_text(q, 0), json_loads(store_text(q, 1), 0, NULL));
 	store_must(r);
 	return all;
 }

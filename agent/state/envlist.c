@@ -103,18 +103,18 @@ json_t *envlist_sync(struct store *s, const char *container_id)
 		"retry_ms FROM env WHERE container_id=?1",
 		"t", container_id);
 	int r = store_step(q);
-	bool pending;
+	bool is_set = r > 0, failed = is_set && !store_is_null(q, 4);
+	json_t *v = json_object();
 
 	store_must(MIN_OF(r, 0));
-	if (r == 0)
-		return json_pack("{s:b, s:i, s:i, s:n, s:n, s:n, s:b}", "pending", 0, "revision", 0,
-			"applied_revision", 0, "verified_at", "attempted_at", "last_error",
-			"exhausted", 0);
-	pending = store_int(q, 1) < store_int(q, 0) || !store_is_null(q, 4);
-	return json_pack("{s:b, s:I, s:I, s:o, s:o, s:s?, s:b}", "pending", pending, "revision",
-		(json_int_t)store_int(q, 0), "applied_revision", (json_int_t)store_int(q, 1),
-		"verified_at", rowjson_time(q, 2), "attempted_at", rowjson_time(q, 3), "last_error",
-		store_text(q, 4), "exhausted", !store_is_null(q, 4) && store_is_null(q, 5));
+	jsonx_set_bool(v, "pending", is_set && (store_int(q, 1) < store_int(q, 0) || failed));
+	jsonx_set_int(v, "revision", is_set ? store_int(q, 0) : 0);
+	jsonx_set_int(v, "applied_revision", is_set ? store_int(q, 1) : 0);
+	jsonx_set(v, "verified_at", is_set ? rowjson_time(q, 2) : json_null());
+	jsonx_set(v, "attempted_at", is_set ? rowjson_time(q, 3) : json_null());
+	jsonx_set_string(v, "last_error", failed ? store_text(q, 4) : NULL);
+	jsonx_set_bool(v, "exhausted", failed && store_is_null(q, 5));
+	return v;
 }
 
 int64_t envlist_next_retry(struct store *s, int64_t after_ms)
@@ -138,7 +138,7 @@ json_t *envlist_due(struct store *s, int64_t after_ms, int64_t until_ms, int64_t
 
 	while ((r = store_step(q)) > 0)
 		(void)json_array_append_new(
-			list, json_pack("{s:s}", "container_id", store_text(q, 0)));
+			list, jsonx_pack("{s:s}", "container_id", store_text(q, 0)));
 	store_must(r);
 	return list;
 }

@@ -22,12 +22,12 @@ int history_id_parse(const char *id, int64_t *ret_row)
 
 static void set_text(json_t *v, const char *key, const char *text)
 {
-	(void)json_object_set_new(v, key, text ? json_string(text) : json_null());
+	jsonx_set(v, key, text ? json_string(text) : json_null());
 }
 
 static void set_time(json_t *v, const char *key, int64_t ms)
 {
-	(void)json_object_set_new(v, key, jsonx_time(ms));
+	jsonx_set(v, key, jsonx_time(ms));
 }
 
 static void set_id(json_t *v, const char *key, int64_t row)
@@ -42,7 +42,7 @@ static void set_json(json_t *v, const char *key, const char *text)
 {
 	json_t *value = text ? json_loads(text, JSON_DECODE_ANY, NULL) : NULL;
 
-	(void)json_object_set_new(v, key, value ? value : json_null());
+	jsonx_set(v, key, value ? value : json_null());
 }
 
 /* --- status logs --- */
@@ -87,7 +87,7 @@ static json_t *status_json(struct store_stmt *q)
 	set_text(v, "from_status", store_text(q, 2));
 	set_text(v, "to_status", store_text(q, 3));
 	set_time(v, "transition_time", store_int(q, 4));
-	(void)json_object_set_new(v, "duration_ms", json_integer(store_int(q, 5)));
+	jsonx_set_int(v, "duration_ms", store_int(q, 5));
 	set_text(v, "triggered_by", store_text(q, 6));
 	set_json(v, "metadata", store_text(q, 7));
 	return v;
@@ -199,10 +199,10 @@ json_t *history_event_stats(struct store *s)
 
 	while ((r = store_step(q)) > 0) {
 		total += store_int(q, 1);
-		(void)json_object_set_new(types, store_text(q, 0), json_integer(store_int(q, 1)));
+		jsonx_set_int(types, store_text(q, 0), store_int(q, 1));
 	}
 	store_must(r);
-	return json_pack("{s:I, s:o}", "total", (json_int_t)total, "by_type", types);
+	return jsonx_pack("{s:I, s:o}", "total", (json_int_t)total, "by_type", types);
 }
 
 int64_t history_remove_events(

@@ -6,6 +6,7 @@
 #include <sys/utsname.h>
 
 #include "proto/ident.h"
+#include "proto/jsonx.h"
 
 #define BUILTIN "builtin:"
 
@@ -102,15 +103,25 @@ static json_t *row_json(struct store_stmt *q)
 	size_t os = strcspn(name, "/");
 	char id[IDENT_ID_LEN + 1], added[IDENT_TIME_LEN + 1];
 	_cleanup_(freep) char *release = NULL;
+	json_t *v;
 
 	(void)snprintf(id, sizeof(id), "%s", digest);
 	ident_time_format(store_int(q, 4), added);
 	release = name[os] ? xasprintf("%.*s", (int)strcspn(name + os + 1, "/"), name + os + 1)
 			   : NULL;
-	return json_pack("{s:s, s:s, s:s, s:s%, s:s?, s:s, s:s, s:s, s:I, s:s, s:s}", "id", id,
-		"alias", name, "image_name", name, "os", name, os, "release", release, "variant",
-		"default", "architecture", imagelist_architecture(), "sha256", digest, "size",
-		(json_int_t)store_int(q, 3), "added_date", added, "url", store_text(q, 2));
+	v = json_object();
+	jsonx_set_string(v, "id", id);
+	jsonx_set_string(v, "alias", name);
+	jsonx_set_string(v, "image_name", name);
+	jsonx_set(v, "os", json_stringn(name, os));
+	jsonx_set_string(v, "release", release);
+	jsonx_set_string(v, "variant", "default");
+	jsonx_set_string(v, "architecture", imagelist_architecture());
+	jsonx_set_string(v, "sha256", digest);
+	jsonx_set_int(v, "size", store_int(q, 3));
+	jsonx_set_string(v, "added_date", added);
+	jsonx_set_string(v, "url", store_text(q, 2));
+	return v;
 }
 
 json_t *imagelist_json(struct store *s)

@@ -204,13 +204,13 @@ void journal_prune(struct store *s)
 static void set_text(json_t *v, const char *key, const char *text)
 {
 	if (text)
-		(void)json_object_set_new(v, key, json_string(text));
+		jsonx_set_string(v, key, text);
 }
 
 static void set_int(json_t *v, const char *key, struct store_stmt *q, int column)
 {
 	if (!store_is_null(q, column))
-		(void)json_object_set_new(v, key, json_integer(store_int(q, column)));
+		jsonx_set_int(v, key, store_int(q, column));
 }
 
 static void set_json(json_t *v, const char *key, const char *text)
@@ -218,7 +218,7 @@ static void set_json(json_t *v, const char *key, const char *text)
 	json_t *value = text ? json_loads(text, JSON_DECODE_ANY, NULL) : NULL;
 
 	if (value)
-		(void)json_object_set_new(v, key, value);
+		jsonx_set(v, key, value);
 }
 
 json_t *journal_list(struct store *s, unsigned limit, int64_t before)
@@ -256,7 +256,7 @@ json_t *journal_list(struct store *s, unsigned limit, int64_t before)
 static void set_time(json_t *v, const char *key, struct store_stmt *q, int column)
 {
 	if (!store_is_null(q, column))
-		(void)json_object_set_new(v, key, rowjson_time(q, column));
+		jsonx_set(v, key, rowjson_time(q, column));
 }
 
 static json_t *row_json(struct store_stmt *q)
@@ -274,10 +274,8 @@ static json_t *row_json(struct store_stmt *q)
 	set_time(v, "started_at", q, 8);
 	set_time(v, "finished_at", q, 9);
 	if (!store_is_null(q, 9))
-		(void)json_object_set_new(v, "duration_ms",
-			json_integer(store_is_null(q, 8)
-					     ? 0
-					     : MAX_OF(store_int(q, 9) - store_int(q, 8), 0)));
+		jsonx_set_int(v, "duration_ms",
+			store_is_null(q, 8) ? 0 : MAX_OF(store_int(q, 9) - store_int(q, 8), 0));
 	return v;
 }
 
@@ -337,9 +335,9 @@ json_t *journal_counts(struct store *s)
 	int r;
 
 	for (size_t i = 0; i < countof(state_names); i++)
-		(void)json_object_set_new(v, state_names[i], json_integer(0));
+		jsonx_set_int(v, state_names[i], 0);
 	while ((r = store_step(q)) > 0)
-		(void)json_object_set_new(v, store_text(q, 0), json_integer(store_int(q, 1)));
+		jsonx_set_int(v, store_text(q, 0), store_int(q, 1));
 	store_must(r);
 	return v;
 }

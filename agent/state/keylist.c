@@ -4,6 +4,7 @@
 #include <sodium.h>
 
 #include "proto/ident.h"
+#include "proto/jsonx.h"
 
 /* The second word is the key's blob in base64, and its SHA-256 the fingerprint (sshkey_fingerprint
  * in OpenSSH's sshkey.c). */
@@ -74,10 +75,7 @@ void keylist_show(struct store *s, const char *container_id, json_t *into)
 	store_must(MIN_OF(r, 0));
 	if (r > 0)
 		ident_time_format(store_int(q, 2), text);
-	(void)json_object_set_new(
-		into, "ssh_public_key", r > 0 ? json_string(store_text(q, 0)) : json_null());
-	(void)json_object_set_new(
-		into, "ssh_key_fingerprint", r > 0 ? json_string(store_text(q, 1)) : json_null());
-	(void)json_object_set_new(
-		into, "ssh_key_installed_at", r > 0 ? json_string(text) : json_null());
+	jsonx_set(into, "ssh_public_key", r > 0 ? json_string(store_text(q, 0)) : json_null());
+	jsonx_set(into, "ssh_key_fingerprint", r > 0 ? json_string(store_text(q, 1)) : json_null());
+	jsonx_set(into, "ssh_key_installed_at", r > 0 ? json_string(text) : json_null());
 }

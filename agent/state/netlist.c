@@ -65,7 +65,7 @@ void netlist_configure(
 	config = json_deep_copy(params);
 	(void)json_object_del(config, "timeout_s");
 	if (keeps_secret(was, json_string_value(json_object_get(config, "proxy"))))
-		(void)json_object_set_new(config, "proxy", json_string(was));
+		jsonx_set_string(config, "proxy", was);
 	text = jsonx_dump(config);
 	store_must(store_exec(s,
 		"INSERT INTO network(container_id, config, status, configured_ms) VALUES(?1, ?2, "
@@ -121,12 +121,11 @@ static json_t *public_form(const json_t *config)
 	json_t *v = json_object(), *dns = json_object_get(config, "dns_servers");
 
 	for (size_t i = 0; i < countof(plain); i++)
-		(void)json_object_set_new(v, plain[i], or_null(config, plain[i]));
-	(void)json_object_set_new(v, "proxy", shown ? json_string(shown) : json_null());
-	(void)json_object_set_new(
-		v, "credentials_configured", json_boolean(proxy && has_credentials(proxy)));
-	(void)json_object_set_new(v, "dns_servers",
-		dns ? json_incref(dns) : json_pack("[s, s]", "1.1.1.1", "8.8.8.8"));
+		jsonx_set(v, plain[i], or_null(config, plain[i]));
+	jsonx_set(v, "proxy", shown ? json_string(shown) : json_null());
+	jsonx_set_bool(v, "credentials_configured", proxy && has_credentials(proxy));
+	jsonx_set(v, "dns_servers",
+		dns ? json_incref(dns) : jsonx_pack("[s, s]", "1.1.1.1", "8.8.8.8"));
 	return v;
 }
 
@@ -144,22 +143,18 @@ json_t *netlist_show(struct store *s, const char *container_id, bool is_running,
 
 	store_must(MIN_OF(r, 0));
 	if (r <= 0 || !config)
-		return json_pack("{s:s, s:b}", "container_id", container_id, "configured", 0);
+		return jsonx_pack("{s:s, s:b}", "container_id", container_id, "configured", 0);
 	v = public_form(config);
-	(void)json_object_set_new(v, "container_id", json_string(container_id));
-	(void)json_object_set_new(v, "configured", json_true());
-	(void)json_object_set_new(v, "status",
-		json_string(problem ? "error"
-			    : waits ? "configured"
-				    : store_text(q, 0)));
+	jsonx_set_string(v, "container_id", container_id);
+	jsonx_set_bool(v, "configured", true);
+	jsonx_set_string(v, "status", problem ? "error" : waits ? "configured" : store_text(q, 0));
 	if (waits) /* what traffic uses until the next start */
-		(void)json_object_set_new(v, "active", public_form(active));
-	(void)json_object_set_new(v, "configured_at", time_of(store_int(q, 1)));
-	(void)json_object_set_new(v, "last_status_check", time_of(now_ms));
-	(void)json_object_set_new(v, "last_error", problem ? json_string(problem) : json_null());
-	(void)json_object_set_new(
-		v, "last_error_code", problem ? json_string(err_wire(code)) : json_null());
-	(void)json_object_set_new(v, "remote_status",
-		json_pack("{s:b, s:o}", "is_running", is_running, "last_check", time_of(now_ms)));
+		jsonx_set(v, "active", public_form(active));
+	jsonx_set(v, "configured_at", time_of(store_int(q, 1)));
+	jsonx_set(v, "last_status_check", time_of(now_ms));
+	jsonx_set(v, "last_error", problem ? json_string(problem) : json_null());
+	jsonx_set(v, "last_error_code", problem ? json_string(err_wire(code)) : json_null());
+	jsonx_set(v, "remote_status",
+		jsonx_pack("{s:b, s:o}", "is_running", is_running, "last_check", time_of(now_ms)));
 	return v;
 }

@@ -41,7 +41,7 @@ void notelist_take(struct store *s, const char *container_id, const json_t *para
 		if (!v)
 			continue;
 		said = true;
-		(void)json_object_set_new(notes, members[i],
+		jsonx_set(notes, members[i],
 			i == 0 ? notelist_color(json_string_value(v)) : json_incref(v));
 	}
 	if (!said)
@@ -69,7 +69,7 @@ void notelist_remove(struct store *s, const char *container_id)
 void notelist_show(struct store *s, const char *container_id, json_t *into)
 {
 	_cleanup_json_ json_t *notes = notes_of(s, container_id);
-	_cleanup_json_ json_t *unsaid = json_pack("{s:n, s:n, s:b, s:O}", "color", "comment", "ai",
+	_cleanup_json_ json_t *unsaid = jsonx_pack("{s:n, s:n, s:b, s:O}", "color", "comment", "ai",
 		1, "dev_kit", json_object_get(into, "hoody_kit"));
 
 	(void)json_object_update(into, notes);

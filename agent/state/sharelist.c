@@ -30,17 +30,27 @@ static json_t *place_at(struct store_stmt *q)
 
 static json_t *row_json(struct store_stmt *q)
 {
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, "
-			 "s:o, s:o, s:o}",
-		"id", text_at(q, 0), "source_container_id", text_at(q, 1), "source_path",
-		text_at(q, 2), "target_container_id", text_at(q, 3), "target_project_id",
-		text_at(q, 4), "target_type", store_is_null(q, 3) ? "project" : "container", "mode",
-		text_at(q, 5), "mount_path", place_at(q), "alias", text_at(q, 7), "enabled",
-		store_int(q, 8) != 0, "expires_at",
-		store_is_null(q, 9) ? json_null() : json_integer(store_int(q, 9) / 1000), "status",
-		text_at(q, 10), "status_message", text_at(q, 11), "created_at", rowjson_time(q, 12),
-		"updated_at", rowjson_time(q, 13), "label", text_at(q, 14), "description",
-		text_at(q, 15));
+	json_t *v = json_object();
+
+	jsonx_set(v, "id", text_at(q, 0));
+	jsonx_set(v, "source_container_id", text_at(q, 1));
+	jsonx_set(v, "source_path", text_at(q, 2));
+	jsonx_set(v, "target_container_id", text_at(q, 3));
+	jsonx_set(v, "target_project_id", text_at(q, 4));
+	jsonx_set_string(v, "target_type", store_is_null(q, 3) ? "project" : "container");
+	jsonx_set(v, "mode", text_at(q, 5));
+	jsonx_set(v, "mount_path", place_at(q));
+	jsonx_set(v, "alias", text_at(q, 7));
+	jsonx_set_bool(v, "enabled", store_int(q, 8) != 0);
+	jsonx_set(v, "expires_at",
+		store_is_null(q, 9) ? json_null() : json_integer(store_int(q, 9) / 1000));
+	jsonx_set(v, "status", text_at(q, 10));
+	jsonx_set(v, "status_message", text_at(q, 11));
+	jsonx_set(v, "created_at", rowjson_time(q, 12));
+	jsonx_set(v, "updated_at", rowjson_time(q, 13));
+	jsonx_set(v, "label", text_at(q, 14));
+	jsonx_set(v, "description", text_at(q, 15));
+	return v;
 }
 
 static json_t *all_of(struct store_stmt *q)
@@ -197,9 +207,8 @@ json_t *sharelist_incoming(struct store *s, const char *container_id, const char
 	json_array_foreach(found, i, share) {
 		if (has_directory(list, share))
 			continue;
-		(void)json_object_set_new(share, "mount",
-			json_boolean(wants(
-				s, json_string_value(json_object_get(share, "id")), container_id)));
+		jsonx_set_bool(share, "mount",
+			wants(s, json_string_value(json_object_get(share, "id")), container_id));
 		(void)json_array_append(list, share);
 	}
 	return list;
@@ -224,9 +233,13 @@ json_t *sharelist_override(struct store *s, const char *share_id, const char *co
 		"tt", share_id, container_id);
 	if (store_step(q) <= 0)
 		abort(); /* it was written a moment ago */
-	v = json_pack("{s:o, s:s, s:s, s:b, s:o, s:o}", "id", text_at(q, 0), "share_id", share_id,
-		"container_id", container_id, "mount", store_int(q, 1) != 0, "created_at",
-		rowjson_time(q, 2), "updated_at", rowjson_time(q, 3));
+	v = json_object();
+	jsonx_set(v, "id", text_at(q, 0));
+	jsonx_set_string(v, "share_id", share_id);
+	jsonx_set_string(v, "container_id", container_id);
+	jsonx_set_bool(v, "mount", store_int(q, 1) != 0);
+	jsonx_set(v, "created_at", rowjson_time(q, 2));
+	jsonx_set(v, "updated_at", rowjson_time(q, 3));
 	store_reset(q);
 	return v;
 }

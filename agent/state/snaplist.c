@@ -2,6 +2,7 @@
 #include "agent/state/snaplist.h"
 
 #include "agent/state/rowjson.h"
+#include "proto/jsonx.h"
 #define COLUMNS "name, alias, created_ms, last_used_ms, expires_ms, size"
 
 void snaplist_add(struct store *s, const struct snaplist_entry *e)
@@ -75,10 +76,16 @@ void snaplist_set_used(struct store *s, const char *container_id, const char *na
 
 static json_t *row_json(struct store_stmt *q)
 {
-	return json_pack("{s:s, s:s?, s:o, s:o, s:o, s:b, s:I}", "name", store_text(q, 0), "alias",
-		store_text(q, 1), "created_at", rowjson_time(q, 2), "last_used_at",
-		rowjson_time(q, 3), "expires_at", rowjson_time(q, 4), "stateful", 0, "size",
-		(json_int_t)store_int(q, 5));
+	json_t *v = json_object();
+
+	jsonx_set_string(v, "name", store_text(q, 0));
+	jsonx_set_string(v, "alias", store_text(q, 1));
+	jsonx_set(v, "created_at", rowjson_time(q, 2));
+	jsonx_set(v, "last_used_at", rowjson_time(q, 3));
+	jsonx_set(v, "expires_at", rowjson_time(q, 4));
+	jsonx_set_bool(v, "stateful", false);
+	jsonx_set_int(v, "size", store_int(q, 5));
+	return v;
 }
 
 json_t *snaplist_json(struct store *s, const char *container_id)
@@ -134,7 +141,7 @@ json_t *snaplist_expired(struct store *s, int64_t after_ms, int64_t until_ms, in
 
 	while ((r = store_step(q)) > 0)
 		(void)json_array_append_new(
-			list, json_pack("{s:s, s:s}", "container_id", store_text(q, 0), "name",
+			list, jsonx_pack("{s:s, s:s}", "container_id", store_text(q, 0), "name",
 				      store_text(q, 1)));
 	store_must(r);
 	return list;

@@ -15,6 +15,7 @@
 #include "agent/engine/worker.h"
 #include "agent/host/diskuse.h"
 #include "proto/clock.h"
+#include "proto/jsonx.h"
 
 #define BUSY_MS     5000 /* when no worker is to be had */
 #define LEAST_MS    200
@@ -211,7 +212,7 @@ static void on_counted(struct worker_result *res, void *userdata)
 static void count(struct diskcount *d, const struct container *c)
 {
 	_cleanup_(freep) char *job = worker_job_text(
-		&d->agent->conf, &c->spec, "root-measure", "act", json_pack("{s:b}", "idle", 1));
+		&d->agent->conf, &c->spec, "root-measure", "act", jsonx_pack("{s:b}", "idle", 1));
 
 	strcpy(d->walked, c->spec.id);
 	d->began_ms = clock_ms(CLOCK_MONOTONIC);

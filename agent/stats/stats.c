@@ -287,7 +287,7 @@ static json_t *cpu_json(const struct stats_sample *s)
 
 	if (s->value[CTMETER_CPU_NS] < 0)
 		return json_null();
-	return json_pack("{s:I, s:I, s:f}", "usage", (json_int_t)s->value[CTMETER_CPU_NS],
+	return jsonx_pack("{s:I, s:I, s:f}", "usage", (json_int_t)s->value[CTMETER_CPU_NS],
 		"allocated_time", (json_int_t)allocated, "usage_percent",
 		rounded((double)s->value[CTMETER_CPU_NS] / allocated * 100, 10));
 }
@@ -296,31 +296,34 @@ static json_t *memory_json(const struct stats_sample *s)
 {
 	int64_t limit = s->value[CTMETER_MEMORY_LIMIT_BYTES], total = limit;
 	struct sysinfo si;
+	json_t *v;
 
 	if (s->value[CTMETER_MEMORY_BYTES] < 0) /* the host has no such controller */
 		return json_null();
 	if (sysinfo(&si) == 0 && (limit < 0 || limit > (int64_t)(si.totalram * si.mem_unit)))
 		total = (int64_t)(si.totalram * si.mem_unit);
-	return json_pack("{s:I, s:I, s:f, s:o, s:o, s:o}", "usage",
-		(json_int_t)s->value[CTMETER_MEMORY_BYTES], "total", (json_int_t)total,
-		"usage_percent",
-		rounded((double)s->value[CTMETER_MEMORY_BYTES] / (double)total * 100, 100),
-		"usage_peak", known(s->value[CTMETER_MEMORY_PEAK_BYTES]), "swap_usage",
-		known(MAX_OF(s->value[CTMETER_SWAP_BYTES], 0)), "swap_usage_peak",
-		known(MAX_OF(s->value[CTMETER_SWAP_PEAK_BYTES], 0)));
+	v = json_object();
+	jsonx_set_int(v, "usage", s->value[CTMETER_MEMORY_BYTES]);
+	jsonx_set_int(v, "total", total);
+	jsonx_set_real(v, "usage_percent",
+		rounded((double)s->value[CTMETER_MEMORY_BYTES] / (double)total * 100, 100));
+	jsonx_set(v, "usage_peak", known(s->value[CTMETER_MEMORY_PEAK_BYTES]));
+	jsonx_set(v, "swap_usage", known(MAX_OF(s->value[CTMETER_SWAP_BYTES], 0)));
+	jsonx_set(v, "swap_usage_peak", known(MAX_OF(s->value[CTMETER_SWAP_PEAK_BYTES], 0)));
+	return v;
 }
 
 static json_t *addresses_json(const struct agent *a, const struct container *c)
 {
 	const uint32_t wire = htonl(c->spec.ipv4);
 	char four[INET_ADDRSTRLEN], six[INET6_ADDRSTRLEN];
-	json_t *list = json_pack("[{s:s, s:s, s:s, s:s}]", "address",
+	json_t *list = jsonx_pack("[{s:s, s:s, s:s, s:s}]", "address",
 		inet_ntop(AF_INET, &wire, four, sizeof(four)), "family", "inet", "netmask", "32",
 		"scope", "global");
 
 	if (ctlink_address6(&a->conf, &c->spec, six))
 		(void)json_array_append_new(
-			list, json_pack("{s:s, s:s, s:s, s:s}", "address", six, "family", "inet6",
+			list, jsonx_pack("{s:s, s:s, s:s, s:s}", "address", six, "family", "inet6",
 				      "netmask", "128", "scope", "global"));
 	return list;
 }
@@ -331,7 +334,7 @@ static json_t *network_json(const struct agent *a, const struct stats_sample *s)
 
 	if (!n->known || !s->has_meter) /* the kernel takes its time to clear a namespace away */
 		return json_array();
-	return json_pack("[{s:s, s:o, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}, s:s, s:s}]",
+	return jsonx_pack("[{s:s, s:o, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}, s:s, s:s}]",
 		"interface", "eth0", "addresses", addresses_json(a, s->container), "counters",
 		"bytes_received", (json_int_t)n->received_bytes, "bytes_sent",
 		(json_int_t)n->sent_bytes, "packets_received", (json_int_t)n->received_packets,
@@ -351,14 +354,14 @@ static json_t *ramdisk_json(const struct ctspec *s, json_t *usage_steals)
 		most = MIN_OF(most, (int64_t)(si.totalram * si.mem_unit / 2));
 	if (usage_steals && !s->ramdisk_project)
 		(void)json_object_del(usage_steals, "project");
-	return json_pack("{s:s, s:I, s:b, s:o?}", "scope",
+	return jsonx_pack("{s:s, s:I, s:b, s:o?}", "scope",
 		s->ramdisk_project ? "project" : "container", "shared_pool_maximum",
 		(json_int_t)most, "capacity_reserved", 0, "usage", usage_steals);
 }
 
 static json_t *pressure_json(const struct stats_sample *s)
 {
-	return json_pack("{s:o, s:o, s:o}", "cpu_us", known(s->value[CTMETER_CPU_PRESSURE_US]),
+	return jsonx_pack("{s:o, s:o, s:o}", "cpu_us", known(s->value[CTMETER_CPU_PRESSURE_US]),
 		"memory_us", known(s->value[CTMETER_MEMORY_PRESSURE_US]), "io_us",
 		known(s->value[CTMETER_IO_PRESSURE_US]));
 }
@@ -386,29 +389,35 @@ json_t *stats_json(const struct agent *a, const struct stats_sample *s, json_t *
 	json_t *v;
 
 	state_of(c, &word, &code);
-	v = json_pack(
-		"{s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:I, s:o, s:o, s:o, s:{s:{s:I, s:o}}, s:o}",
-		"id", c->spec.id, "project_id", c->spec.project_id, "name", c->spec.name,
-		"server_name", a->conf.node.name, "subserver_name", a->conf.node.name, "status",
-		word, "status_code", code, "processes",
-		(json_int_t)(s->has_meter ? MAX_OF(s->value[CTMETER_PIDS], 0) : 0), "started_at",
-		started_at(c), "cpu", s->has_meter ? cpu_json(s) : json_null(), "memory",
-		s->has_meter ? memory_json(s) : json_null(), "disk", "root", "total",
-		(json_int_t)c->spec.limits.disk_bytes, "usage", known(s->disk_bytes), "network",
-		network_json(a, s));
-	(void)json_object_set_new(v, "project_name", stats_project_name(a, c->spec.project_id));
+	v = json_object();
+	jsonx_set_string(v, "id", c->spec.id);
+	jsonx_set_string(v, "project_id", c->spec.project_id);
+	jsonx_set_string(v, "name", c->spec.name);
+	jsonx_set_string(v, "server_name", a->conf.node.name);
+	jsonx_set_string(v, "subserver_name", a->conf.node.name);
+	jsonx_set_string(v, "status", word);
+	jsonx_set_int(v, "status_code", code);
+	jsonx_set_int(v, "processes", (s->has_meter ? MAX_OF(s->value[CTMETER_PIDS], 0) : 0));
+	jsonx_set(v, "started_at", started_at(c));
+	jsonx_set(v, "cpu", s->has_meter ? cpu_json(s) : json_null());
+	jsonx_set(v, "memory", s->has_meter ? memory_json(s) : json_null());
+	jsonx_set(v, "disk",
+		jsonx_pack("{s:{s:I, s:o}}", "root", "total", (json_int_t)c->spec.limits.disk_bytes,
+			"usage", known(s->disk_bytes)));
+	jsonx_set(v, "network", network_json(a, s));
+	jsonx_set(v, "project_name", stats_project_name(a, c->spec.project_id));
 	if (s->has_meter) {
-		(void)json_object_set_new(v, "io",
-			json_pack("{s:o, s:o}", "read_bytes",
+		jsonx_set(v, "io",
+			jsonx_pack("{s:o, s:o}", "read_bytes",
 				known(s->value[CTMETER_IO_READ_BYTES]), "write_bytes",
 				known(s->value[CTMETER_IO_WRITE_BYTES])));
-		(void)json_object_set_new(v, "pressure", pressure_json(s));
+		jsonx_set(v, "pressure", pressure_json(s));
 	}
 	if (c->spec.ramdisk)
-		(void)json_object_set_new(v, "ramdisk", ramdisk_json(&c->spec, usage_steals));
+		jsonx_set(v, "ramdisk", ramdisk_json(&c->spec, usage_steals));
 	else
 		json_decref(usage_steals);
-	(void)json_object_set_new(v, "processing_time",
+	jsonx_set(v, "processing_time",
 		json_sprintf("%lldms", (long long)(clock_ms(CLOCK_MONOTONIC) - begin_ms)));
 	return v;
 }
@@ -442,7 +451,7 @@ static json_t *busy(struct stats *s)
 
 static json_t *amount(int64_t used, int64_t total)
 {
-	return json_pack("{s:I, s:I, s:f}", "used_bytes", (json_int_t)used, "total_bytes",
+	return jsonx_pack("{s:I, s:I, s:f}", "used_bytes", (json_int_t)used, "total_bytes",
 		(json_int_t)total, "pct",
 		total > 0 ? rounded((double)used / (double)total * 100, 10) : 0.0);
 }
@@ -489,7 +498,7 @@ static json_t *agent_json(const struct agent *a)
 	struct rusage u;
 
 	(void)getrusage(RUSAGE_SELF, &u);
-	return json_pack("{s:I, s:I, s:I, s:I}", "rss_bytes", (json_int_t)resident_bytes(),
+	return jsonx_pack("{s:I, s:I, s:I, s:I}", "rss_bytes", (json_int_t)resident_bytes(),
 		"cpu_ns",
 		(json_int_t)((u.ru_utime.tv_sec + u.ru_stime.tv_sec) * NS_PER_S +
 			     (u.ru_utime.tv_usec + u.ru_stime.tv_usec) * 1000),
@@ -502,17 +511,24 @@ json_t *stats_node(struct stats *s)
 	struct sysinfo si = {};
 	double load[3] = {};
 	int64_t total, swap;
+	json_t *v;
 
 	(void)sysinfo(&si);
 	(void)!getloadavg(load, 3);
 	total = (int64_t)(si.totalram * si.mem_unit);
 	swap = (int64_t)(si.totalswap * si.mem_unit);
-	return json_pack("{s:I, s:I, s:{s:f, s:f, s:f}, s:{s:o}, s:o, s:o, s:o, s:o}", "uptime_s",
-		(json_int_t)si.uptime, "cores", (json_int_t)sysconf(_SC_NPROCESSORS_ONLN), "load",
-		"1", rounded(load[0], 100), "5", rounded(load[1], 100), "15", rounded(load[2], 100),
-		"cpu", "busy_pct", busy(s), "mem", amount(total - available_memory(), total),
-		"swap", amount(swap - (int64_t)(si.freeswap * si.mem_unit), swap), "storage",
-		storage(s->agent), "agent", agent_json(s->agent));
+	v = json_object();
+	jsonx_set_int(v, "uptime_s", si.uptime);
+	jsonx_set_int(v, "cores", sysconf(_SC_NPROCESSORS_ONLN));
+	jsonx_set(v, "load",
+		jsonx_pack("{s:f, s:f, s:f}", "1", rounded(load[0], 100), "5",
+			rounded(load[1], 100), "15", rounded(load[2], 100)));
+	jsonx_set(v, "cpu", jsonx_pack("{s:o}", "busy_pct", busy(s)));
+	jsonx_set(v, "mem", amount(total - available_memory(), total));
+	jsonx_set(v, "swap", amount(swap - (int64_t)(si.freeswap * si.mem_unit), swap));
+	jsonx_set(v, "storage", storage(s->agent));
+	jsonx_set(v, "agent", agent_json(s->agent));
+	return v;
 }
 
 static void look_at_runtime(struct stats *s)
@@ -523,9 +539,9 @@ static void look_at_runtime(struct stats *s)
 	ident_time_format(clock_ms(CLOCK_REALTIME), now);
 	(void)json_object_del(v, "agent");
 	(void)json_object_del(json_object_get(v, "swap"), "pct");
-	(void)json_object_set_new(v, "scope", json_string("server"));
-	(void)json_object_set_new(v, "ts", json_string(now));
-	(void)json_object_set_new(v, "stale", json_false());
+	jsonx_set_string(v, "scope", "server");
+	jsonx_set_string(v, "ts", now);
+	jsonx_set_bool(v, "stale", false);
 	json_decref(s->runtime);
 	s->runtime = v;
 	s->runtime_ms = clock_ms(CLOCK_MONOTONIC);
@@ -538,8 +554,7 @@ json_t *stats_runtime(struct stats *s)
 	if (!s->runtime || clock_ms(CLOCK_MONOTONIC) - s->runtime_ms >= RUNTIME_MS)
 		look_at_runtime(s);
 	v = json_copy(s->runtime);
-	(void)json_object_set_new(
-		v, "cache_age_ms", json_integer(clock_ms(CLOCK_MONOTONIC) - s->runtime_ms));
+	jsonx_set_int(v, "cache_age_ms", clock_ms(CLOCK_MONOTONIC) - s->runtime_ms);
 	return v;
 }
 
@@ -583,9 +598,14 @@ static void take(struct stats *s)
 
 	stats_scrape(s, NULL, add, &(struct taken){ a, containers });
 	ident_time_format(agent_now_ms(), at);
-	all = json_pack("{s:i, s:s, s:s, s:s, s:I, s:O, s:O}", "v", 1, "node_id",
-		a->conf.node.node_id, "boot_id", a->boot_id, "at", at, "interval_ms",
-		(json_int_t)interval_ms, "containers", containers, "node", node);
+	all = json_object();
+	jsonx_set_int(all, "v", 1);
+	jsonx_set_string(all, "node_id", a->conf.node.node_id);
+	jsonx_set_string(all, "boot_id", a->boot_id);
+	jsonx_set_string(all, "at", at);
+	jsonx_set_int(all, "interval_ms", interval_ms);
+	jsonx_set(all, "containers", json_incref(containers));
+	jsonx_set(all, "node", json_incref(node));
 	if (uplink_offer_stats(a->uplink, all))
 		json_decref(node);
 	else

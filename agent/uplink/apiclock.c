@@ -4,6 +4,7 @@
 #include <sys/timex.h>
 
 #include "proto/ident.h"
+#include "proto/jsonx.h"
 
 #define HALF_SECOND_MS 500 /* t is in whole ones */
 /* a poll that took longer has waited at the API, which signs at the end */
@@ -37,7 +38,7 @@ static bool is_synchronised(void)
 
 json_t *apiclock_json(const struct apiclock *c)
 {
-	return json_pack("{s:b, s:o}", "synchronised", is_synchronised(), "offset_ms",
+	return jsonx_pack("{s:b, s:o}", "synchronised", is_synchronised(), "offset_ms",
 		c->signed_ms
 			? json_integer((json_int_t)(c->signed_ms + HALF_SECOND_MS - c->node_ms))
 			: json_null());

@@ -14,19 +14,22 @@ static int make(const struct agent *a, json_t **ret, struct err *err)
 
 	if (r < 0)
 		return r;
-	setup = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "api_url", a->conf.control.api_url,
-		"node_id", a->conf.node.node_id, "node_token", token, "user_agent",
-		"hoody-agent/" PACKAGE_VERSION, "response_signature",
+	setup = json_object();
+	jsonx_set_string(setup, "api_url", a->conf.control.api_url);
+	jsonx_set_string(setup, "node_id", a->conf.node.node_id);
+	jsonx_set_string(setup, "node_token", token);
+	jsonx_set_string(setup, "user_agent", "hoody-agent/" PACKAGE_VERSION);
+	jsonx_set_string(setup, "response_signature",
 		a->conf.control.response_signature == CONF_SIGNATURE_REQUIRED ? "required"
-									      : "optional",
-		"hostname", a->conf.node.name);
+									      : "optional");
+	jsonx_set_string(setup, "hostname", a->conf.node.name);
 	if (!setup)
 		return err_set(
 			err, -EINVAL, ERR_CONFIG, "Control", "the configuration is not UTF-8");
 	r = cafile_read(a->conf.control.ca_file, "Control.CaFile", &ca, err);
 	if (r < 0)
 		return r;
-	(void)json_object_set_new(setup, "ca_pem", ca ? json_string(ca) : json_null());
+	jsonx_set(setup, "ca_pem", ca ? json_string(ca) : json_null());
 	*ret = TAKE(setup);
 	return 0;
 }
@@ -57,7 +60,7 @@ int couriersetup_send(
 	if (r < 0)
 		return r;
 	digest(setup, ret_told);
-	(void)json_object_set_new(setup, "keyset", keys ? json_loads(keys, 0, NULL) : json_null());
+	jsonx_set(setup, "keyset", keys ? json_loads(keys, 0, NULL) : json_null());
 	text = jsonx_dump(setup);
 	r = channel_send(
 		ch, &(struct frame){ .type = FRAME_COURIER_SETUP }, text, strlen(text), -1);

@@ -581,7 +581,7 @@ bool uplink_offer_stats(struct uplink *u, json_t *stats)
 	if (!u || u->takes_no_stats)
 		return false;
 	u->n_dropped += u->stats != NULL;
-	(void)json_object_set_new(stats, "dropped", json_integer((json_int_t)u->n_dropped));
+	jsonx_set_int(stats, "dropped", u->n_dropped);
 	free(u->stats);
 	u->stats = jsonx_dump(stats);
 	return true;
@@ -642,21 +642,17 @@ json_t *uplink_status(const struct uplink *u)
 	char buffer[APICLOCK_WORDS_MAX];
 
 	if (!u) {
-		(void)json_object_set_new(v, "state", json_string("standalone"));
+		jsonx_set_string(v, "state", "standalone");
 		return v;
 	}
-	(void)json_object_set_new(v, "url", json_string(u->agent->conf.control.api_url));
-	(void)json_object_set_new(
-		v, "state", json_string(u->connected ? "connected" : "backing-off"));
+	jsonx_set_string(v, "url", u->agent->conf.control.api_url);
+	jsonx_set_string(v, "state", u->connected ? "connected" : "backing-off");
 	if (u->last_fail != FRAME_FAIL_NONE) {
-		(void)json_object_set_new(
-			v, "last_error", json_string(words_of(u, u->last_fail, buffer)));
-		(void)json_object_set_new(
-			v, "last_error_code", json_string(fails[u->last_fail].code));
+		jsonx_set_string(v, "last_error", words_of(u, u->last_fail, buffer));
+		jsonx_set_string(v, "last_error_code", fails[u->last_fail].code);
 	}
-	(void)json_object_set_new(v, "clock", apiclock_json(&u->clock));
-	(void)json_object_set_new(
-		v, "after", json_integer((json_int_t)journal_high_seq(u->agent->store)));
-	(void)json_object_set_new(v, "head_seq", json_integer((json_int_t)u->head_seq));
+	jsonx_set(v, "clock", apiclock_json(&u->clock));
+	jsonx_set_int(v, "after", journal_high_seq(u->agent->store));
+	jsonx_set_int(v, "head_seq", u->head_seq);
 	return v;
 }

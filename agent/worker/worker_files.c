@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "agent/worker/worker_act.h"
+#include "proto/jsonx.h"
 #include "storage/envfile.h"
 #include "storage/hostfile.h"
 #include "storage/keyfile.h"
@@ -26,7 +27,7 @@ static void write_env(struct job *j, int root)
 		return;
 	e = envfile_write(root, vars, why, sizeof(why));
 	worker_job_set_result(
-		j, "env", json_pack("{s:s?, s:s}", "error", envfile_code(e), "message", why));
+		j, "env", jsonx_pack("{s:s?, s:s}", "error", envfile_code(e), "message", why));
 }
 
 /* --- sessions that a key has opened --- */

@@ -144,7 +144,7 @@ static int receive(struct download *d, int from)
 
 static int send_wish(struct download *d, int channel, int pipe)
 {
-	_cleanup_json_ json_t *wish = json_pack("{s:s, s:I, s:I, s:s*}", "url", d->url, "offset",
+	_cleanup_json_ json_t *wish = jsonx_pack("{s:s, s:I, s:I, s:s*}", "url", d->url, "offset",
 		(json_int_t)d->have, "max", (json_int_t)d->max, "ca_pem", text(d->job, "ca_pem"));
 	_cleanup_(freep) char *payload = jsonx_dump(wish);
 
@@ -311,7 +311,7 @@ int worker_image_resolve(struct job *j, struct err *err)
 		r = streams_find(images, text(j, "name"), text(j, "architecture"), &item, err);
 	if (r < 0)
 		return r;
-	j->result = json_pack("{s:o, s:s, s:I}", "url",
+	j->result = jsonx_pack("{s:o, s:s, s:I}", "url",
 		json_sprintf("%s/%s", text(j, "server"), item.path), "sha256", item.sha256, "size",
 		(json_int_t)item.size);
 	return 0;
@@ -341,7 +341,7 @@ int worker_image_unpack(struct job *j, struct err *err)
 	if (r < 0)
 		return r;
 	imagestore_stop_signal(&pool, text(j, "digest"), signal);
-	j->result = json_pack("{s:I, s:s}", "size", (json_int_t)pool.bytes, "stop_signal", signal);
+	j->result = jsonx_pack("{s:I, s:s}", "size", (json_int_t)pool.bytes, "stop_signal", signal);
 	return r;
 }
 
@@ -367,7 +367,7 @@ int worker_image_verify(struct job *j, struct err *err)
 	if (r >= 0)
 		r = imagestore_verify(&pool, text(j, "digest"), &intact, err);
 	if (r >= 0)
-		j->result = json_pack("{s:b}", "intact", intact);
+		j->result = jsonx_pack("{s:b}", "intact", intact);
 	return r;
 }
 

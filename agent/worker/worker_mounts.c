@@ -21,7 +21,7 @@
 static int write_wanted(const struct job *j, const char *id, const json_t *wanted, struct err *err)
 {
 	_cleanup_(freep) char *path = xasprintf("%s/%s/mounts", j->lxc, id);
-	_cleanup_json_ json_t *v = json_pack(
+	_cleanup_json_ json_t *v = jsonx_pack(
 		"{s:s, s:s, s:s, s:O}", "id", id, "pool", j->pool, "run", j->run, "wanted", wanted);
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	int r = fd < 0 ? -errno : json_dumpfd(v, fd, 0) < 0 ? -EIO : 0;
@@ -128,8 +128,8 @@ int worker_mounts_set(struct job *j, struct err *err)
 		struct err why = {};
 
 		if (reconcile(j, id, json_object_get(target, "mounts"), &result, &why) < 0)
-			result = json_pack("{s:{s:s}}", "", "message", why.message);
-		(void)json_object_set_new(all, id, result);
+			result = jsonx_pack("{s:{s:s}}", "", "message", why.message);
+		jsonx_set(all, id, result);
 	}
 	worker_job_set_result(j, "mounts", all);
 	return 0;
@@ -147,7 +147,7 @@ int worker_mounts_own(struct job *j, struct err *err)
 	if (r < 0)
 		return r;
 	all = json_object();
-	(void)json_object_set_new(all, s->id, result);
+	jsonx_set(all, s->id, result);
 	worker_job_set_result(j, "mounts", all);
 	return 0;
 }

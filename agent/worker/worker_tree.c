@@ -9,6 +9,7 @@
 #include "agent/worker/worker_job.h"
 #include "lxc/cthold.h"
 #include "proto/channel.h"
+#include "proto/jsonx.h"
 #include "storage/path.h"
 #include "storage/pool.h"
 #include "storage/treesize.h"
@@ -166,7 +167,7 @@ int worker_tree_snapshot(struct job *j, struct err *err)
 	if (r >= 0)
 		r = pool_snapshot(&pool, id, text(j, "name"), hold_of(j, id, &hold, &form), err);
 	if (r >= 0)
-		j->result = json_pack("{s:I}", "size", (json_int_t)pool.bytes);
+		j->result = jsonx_pack("{s:I}", "size", (json_int_t)pool.bytes);
 	return r;
 }
 

@@ -126,8 +126,8 @@ def aligned(text):
 
 def make(node):
     project = node.ctl("project", "create", "shop")[1].strip()
-    for name, more in (("web", ("--memory", "64M", "--pids", "50", "--cpus", "0.2")), ("data", ()), ("old",
-                                                                                                   ("--no-start", ))):
+    limits = ("--memory", "64M", "--pids", "50", "--cpus", "0.2")
+    for name, more in (("web", limits), ("data", ()), ("old", ("--no-start", ))):
         node.ctl("container", "create", harness.IMAGE, "--project", project, "--name", name, *more)
     ids = dict(zip(("data", "old", "web"), node.ctl("container", "list", "-q")[1].split()))
     node.ctl("exec", "web", "mkdir", "-p", "/srv")
