@@ -238,11 +238,6 @@ json_t *jsonx_string_or_null(const char *s)
 	return s ? json_string(s) : json_null();
 }
 
-json_t *jsonx_or_null(json_t *taken)
-{
-	return taken ? taken : json_null();
-}
-
 json_t *jsonx_time(int64_t ms)
 {
 	char text[IDENT_TIME_LEN + 1];

@@ -58,7 +58,6 @@ void jsonx_set_at(const char *file, int line, json_t *obj, const char *key, json
 #define jsonx_set_real(obj, key, x) jsonx_set(obj, key, json_real(x))
 /* null for NULL. NULL: it is no UTF-8. */
 json_t *jsonx_string_or_null(const char *s);
-json_t *jsonx_or_null(json_t *taken);
 
 /* Milliseconds since the epoch as RFC 3339 has them (proto/ident.h). */
 json_t *jsonx_time(int64_t ms);
