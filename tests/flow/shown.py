@@ -32,6 +32,7 @@ READS = {
     "container info data": ("/containers/{data}", None),
     "container info old": ("/containers/{old}", None),
     "container logs web": ("/containers/{web}/status-logs?sort_order=asc", "logs"),
+    "logs data": ("/containers/{data}/status-logs?sort_order=asc", "logs"),
     "snapshot list web": ("/containers/{web}/snapshots", "snapshots"),
     "firewall list web": ("/containers/{web}/firewall/rules", None),
     "firewall list old": ("/containers/{old}/firewall/rules", None),
@@ -58,24 +59,27 @@ READS = {
 CHANGES = (
     "project create second", "container create builtin:busybox --project {project} --name more", "container stop more",
     "container start more", "container pause more", "container resume more", "container restart more",
-    "container force-stop more", "container copy more", "snapshot create more alias=one",
+    "container force-stop more", "container copy more", "container update more autostart=false",
+    "snapshot create more alias=one",
     "snapshot alias more one alias=two", "snapshot restore more one", "snapshot delete more one", "env set more A=1",
     "env unset more A", "firewall add more ingress action=allow protocol=tcp port=80",
     "firewall toggle more ingress protocol=tcp state=disabled", "firewall remove more ingress protocol=tcp",
-    "firewall reset more", "network configure more type=block", "network start more", "network stop more",
+    "firewall allow more 80/tcp from 10.0.0.0/8", "firewall drop more 25/tcp", "firewall reject more 26/tcp",
+    "firewall move more ingress 1 2", "firewall reset more", "network configure more type=block", "network start more", "network stop more",
     "network remove more", "share create web path=/tmp target_container_id={data} mount_path=/mnt/more",
     "share update web {share} mode=readonly", "share mount data {share} mount=false", "share delete {share}",
-    "container delete more --force", "doctor", "config", "keygen",
+    "container delete more --force", "doctor", "config", "config check", "keygen",
 )
-# Sessions, scripts and streams; what has a test of its own (flow/enrol, flow/ctl); what needs an order or an image.
+# Sessions, scripts and streams; what has a test of its own (flow/enrol, flow/ctl, flow/words); what needs an order or an image.
 OTHERS = ("exec", "console", "completion", "enroll", "operation follow", "order plan", "order verify", "image info",
-          "image pull", "image remove", "container sync")
+          "image pull", "image remove", "container sync", "cp", "snapshot diff")
 SIZE = r"\d+(\.\d)? (B|KiB|MiB|GiB|TiB)\b"
 ALIKE = (
     (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "TIME"),
     (r"(in )?\d+ (s|min|h|d)( ago)", "AGO"),
     (r"\d+ (s|min)$", "AGE"),
     (r"(?m)^(CPU cores +)[\d.]+( .*\]) \d+ %", r"\1N\2 N %"),
+    (r"(?m)^((?:Memory|Disk|Ramdisk) .*\]) \d+ %", r"\1 N %"),
     (r"(?m)^(Sent|Received|Read|Written)\b.*$", r"\1 NUMBERS"),
     (r"(?m)^(Main PID +)\d+", r"\1PID"),
     (r"(running +)\d+(?= .*builtin)", r"\1PID"),
