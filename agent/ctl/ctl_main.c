@@ -173,6 +173,14 @@ static int set_command(
 	return 0;
 }
 
+/* What is sent to the agent is JSON; cp's files are the host's own. */
+static bool can_be_said(const struct args *a, const char *word)
+{
+	_cleanup_json_ json_t *text = json_string(word);
+
+	return text || strcmp(a->command->name, "cp") == 0;
+}
+
 static int take_argument(struct args *a, const char *word, struct err *err)
 {
 	size_t needed = count_arguments(a->command, true),
@@ -180,6 +188,8 @@ static int take_argument(struct args *a, const char *word, struct err *err)
 	bool is_key = a->command->rest && a->n_arguments >= needed && strchr(word, '=');
 	_cleanup_(freep) char *longer = xasprintf("%s %s", a->command->name, word);
 
+	if (!can_be_said(a, word))
+		return complain(err, "%s: \"%.40s\" is no UTF-8", a->command->name, word);
 	if (a->n_arguments == 0 && !a->n_rest && find_command(longer)) /* config check */
 		return set_command(a, find_command(longer), word, err);
 	if (a->n_arguments < most && !is_key && !a->n_rest)

@@ -126,34 +126,34 @@ json_t *portal_ask(struct MHD_Connection *c, const char *method, const char *url
 	size_t size)
 {
 	struct arguments arguments = { .object = json_object() };
-	json_t *path = segments(url), *v;
+	json_t *path = segments(url), *verb = json_string(method), *v;
 	const char *if_match = header(c, "If-Match"), *complaint;
 
 	(void)MHD_get_connection_values_n(c, MHD_GET_ARGUMENT_KIND, on_argument, &arguments);
-	if (!path || arguments.bad) {
+	if (!path || !verb || arguments.bad) {
 		json_decref(path);
+		json_decref(verb);
 		json_decref(arguments.object);
 		json_decref(arguments.twice);
 		return NULL;
 	}
-	v = jsonx_pack("{s:s, s:o, s:o, s:b, s:b}", "method", method, "path", path, "query",
+	v = jsonx_pack("{s:o, s:o, s:o, s:b, s:b}", "method", verb, "path", path, "query",
 		arguments.object, "async", says(c, "Prefer", "respond-async"), "stream",
 		says(c, "Accept", "text/event-stream"));
-	if (v && arguments.twice)
-		jsonx_set(v, "asked_twice", json_incref(arguments.twice));
-	json_decref(arguments.twice);
-	if (v && says(c, "Accept", "application/openmetrics-text"))
+	if (arguments.twice)
+		jsonx_set(v, "asked_twice", arguments.twice);
+	if (says(c, "Accept", "application/openmetrics-text"))
 		jsonx_set_bool(v, "openmetrics", true);
-	if (v && wait_of(c) >= 0)
+	if (wait_of(c) >= 0)
 		jsonx_set_int(v, "wait", wait_of(c));
-	if (v && if_match) {
+	if (if_match) {
 		json_t *text = json_string(if_match);
 
 		/* What is no UTF-8 matches nothing; without the member there would be no
 		 * condition. */
 		jsonx_set(v, "if_match", text ? text : json_string(""));
 	}
-	complaint = v ? take_body(body, size, v) : NULL;
+	complaint = take_body(body, size, v);
 	if (complaint)
 		jsonx_set_string(v, "complaint", complaint);
 	return v;

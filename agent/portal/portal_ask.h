@@ -14,7 +14,7 @@
 
 #include "proto/base.h"
 
-/* @url: the path with its escapes, as it came. The caller's; NULL: path or query are not
- * well-formed. */
+/* @url: the path with its escapes, as it came. The caller's; NULL: method, path or query
+ * are not well-formed. */
 json_t *portal_ask(struct MHD_Connection *c, const char *method, const char *url, const char *body,
 	size_t size);

@@ -268,6 +268,7 @@ void tell_hello(struct agent *a)
 
 	if (uname(&uts) < 0)
 		abort();
+	err_clean(uts.nodename);
 	for (size_t i = 0; i < countof(capabilities); i++)
 		(void)json_array_append_new(list, json_string(capabilities[i]));
 	set(v, "agent_version", json_string(PACKAGE_VERSION));

@@ -266,6 +266,7 @@ def main():
         api = local.Local(node)
         cid = makes(node, api)
         near(node)
+        says(node, 2, ["is no UTF-8"], "container", "info", "w\udcffb")
         rules(node, api, cid)
         files(node, cid)
         differences(node, cid)
