@@ -94,19 +94,14 @@ uint32_t fwtable_netlink_port(const struct fwtable *t)
 
 /* --- the ports that we know --- */
 
+static int by_ifname(const void *item, const void *ifname)
+{
+	return strcmp((*(struct fwport_state *const *)item)->port.ifname, ifname);
+}
+
 static size_t lower_bound(const struct fwtable *t, const char *ifname)
 {
-	size_t low = 0, high = t->n;
-
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-
-		if (strcmp(t->at[mid]->port.ifname, ifname) < 0)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
+	return sorted_place(t->at, t->n, sizeof(*t->at), ifname, by_ifname);
 }
 
 static struct fwport_state *find(const struct fwtable *t, const char *ifname)

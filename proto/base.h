@@ -87,6 +87,30 @@ static inline void *xcalloc(size_t n, size_t size)
 	return p;
 }
 
+/* Where @key stands, or belongs, in a sorted array: behind all items that @order, as of strcmp(3)
+ * and between an item and the key, puts before it. */
+static inline size_t sorted_place(const void *items, size_t n, size_t size, const void *key,
+	int (*order)(const void *item, const void *key))
+{
+	size_t low = 0, high = n;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (order((const char *)items + mid * size, key) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+/* The order of texts, and of what begins with a text of its own. */
+static inline int sorted_by_text(const void *item, const void *key)
+{
+	return strcmp(item, key);
+}
+
 static inline void *xrealloc(void *old, size_t n, size_t size)
 {
 	void *p = reallocarray(old, n ? n : 1, size ? size : 1);

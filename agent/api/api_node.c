@@ -5,6 +5,7 @@
 #include "agent/api/api_handlers.h"
 #include "agent/api/api_order.h"
 #include "agent/common/nodekey.h"
+#include "agent/stats/nodestats.h"
 #include "agent/stats/stats.h"
 #include "proto/jsonx.h"
 
@@ -170,7 +171,7 @@ void api_node_execute(struct api_call *c)
 void api_node_runtime(struct api_call *c)
 {
 	if (is_this_one(c))
-		api_ok(c, 200, "runtime", stats_runtime(c->agent->stats));
+		api_ok(c, 200, "runtime", nodestats_runtime(stats_of_node(c->agent->stats)));
 }
 
 void api_node_control_plane(struct api_call *c)

@@ -5,6 +5,8 @@
 #include "agent/engine/worker.h"
 #include "agent/host/ctwatch.h"
 #include "agent/state/desired.h"
+#include "agent/stats/nodestats.h"
+#include "agent/stats/statjson.h"
 #include "agent/stats/stats.h"
 #include "proto/clock.h"
 #include "proto/jsonx.h"
@@ -21,7 +23,8 @@ static void add(const struct stats_sample *sample, void *userdata)
 {
 	struct answer *a = userdata;
 
-	(void)json_array_append_new(a->list, stats_json(a->call->agent, sample, TAKE(a->usage)));
+	(void)json_array_append_new(
+		a->list, statjson_container(a->call->agent, sample, TAKE(a->usage)));
 }
 
 static void answer_one(struct api_call *c, json_t *usage_steals)
@@ -125,8 +128,8 @@ void api_stats_all(struct api_call *c)
 	stats_scrape(c->agent->stats, NULL, add, &a);
 	api_whole(c, json_array_size(a.list));
 	api_ok(c, 200, "statistics",
-		jsonx_pack(
-			"{s:o, s:o}", "node", stats_node(c->agent->stats), "containers", a.list));
+		jsonx_pack("{s:o, s:o}", "node", nodestats_json(stats_of_node(c->agent->stats)),
+			"containers", a.list));
 }
 
 static json_int_t sum(const json_t *list, const char *object, const char *member)
@@ -154,7 +157,7 @@ void api_stats_project(struct api_call *c)
 	api_ok(c, 200, "statistics",
 		jsonx_pack("{s:o, s:{s:s, s:o, s:I, s:I, s:I, s:o}}", "stats", p.answer.list,
 			"summary", "project_id", c->args[0], "project_name",
-			stats_project_name(c->agent, c->args[0]), "container_count",
+			statjson_project_name(c->agent, c->args[0]), "container_count",
 			(json_int_t)json_array_size(p.answer.list), "cpu_usage",
 			sum(p.answer.list, "cpu", "usage"), "memory_usage",
 			sum(p.answer.list, "memory", "usage"), "total_processing_time",

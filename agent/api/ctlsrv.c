@@ -26,6 +26,7 @@
 #include "agent/state/journal.h"
 #include "agent/state/outbox.h"
 #include "agent/state/store.h"
+#include "agent/stats/nodestats.h"
 #include "agent/uplink/uplink.h"
 #include "proto/channel.h"
 #include "proto/errjson.h"
@@ -84,21 +85,6 @@ static json_t *containers_json(struct agent *a)
 	return list;
 }
 
-/* Second field of /proc/self/statm is resident pages (proc_pid_statm(5)). */
-static json_int_t resident_bytes(void)
-{
-	char text[128];
-	_cleanup_(closep) int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-	char *second;
-
-	if (n <= 0)
-		return 0;
-	text[n] = '\0';
-	second = strchr(text, ' ');
-	return second ? (json_int_t)strtoll(second, NULL, 10) * sysconf(_SC_PAGESIZE) : 0;
-}
-
 static int on_status(struct channel *ch, struct channel_message *m, void *userdata)
 {
 	struct client *client = userdata;
@@ -117,7 +103,7 @@ static int on_status(struct channel *ch, struct channel_message *m, void *userda
 		jsonx_pack("{s:I, s:I}", "reports", (json_int_t)outbox_reports(a->outbox), "bytes",
 			(json_int_t)outbox_bytes(a->outbox)));
 	jsonx_set(v, "containers", containers_json(a));
-	jsonx_set_int(v, "rss_bytes", resident_bytes());
+	jsonx_set_int(v, "rss_bytes", nodestats_resident_bytes());
 	jsonx_set(v, "commit_us",
 		jsonx_pack("{s:I, s:I}", "last", (json_int_t)times.commit_last_us, "max",
 			(json_int_t)times.commit_max_us));

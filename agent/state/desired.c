@@ -55,20 +55,14 @@ enum ct_status desired_status_find(const char *name)
 	return CT_NONE;
 }
 
-/* Index of the first container whose id is not below @id. */
+static int by_id(const void *item, const void *id)
+{
+	return strcmp((*(struct container *const *)item)->spec.id, id);
+}
+
 static size_t lower_bound(const struct desired *d, const char *id)
 {
-	size_t low = 0, high = d->n;
-
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-
-		if (strcmp(d->at[mid]->spec.id, id) < 0)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
+	return sorted_place(d->at, d->n, sizeof(*d->at), id, by_id);
 }
 
 static void insert(struct desired *d, struct container *c)

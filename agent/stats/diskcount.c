@@ -45,17 +45,7 @@ struct diskcount {
 
 static size_t place(const struct diskcount *d, const char *id)
 {
-	size_t low = 0, high = d->n;
-
-	while (low < high) {
-		size_t mid = (low + high) / 2;
-
-		if (strcmp(d->at[mid].id, id) < 0)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
+	return sorted_place(d->at, d->n, sizeof(*d->at), id, sorted_by_text);
 }
 
 static struct count *find(const struct diskcount *d, const char *id)

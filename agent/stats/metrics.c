@@ -24,6 +24,7 @@
 #include "agent/state/desired.h"
 #include "agent/state/outbox.h"
 #include "agent/state/store.h"
+#include "agent/stats/nodestats.h"
 #include "agent/stats/stats.h"
 #include "agent/uplink/uplink.h"
 #include "proto/jsonx.h"
@@ -322,19 +323,6 @@ static double open_files(void)
 	return n + 1;
 }
 
-static double resident_bytes(void)
-{
-	FILE *f = fopen("/proc/self/statm", "re");
-	long pages = 0;
-
-	if (f) {
-		if (fscanf(f, "%*d %ld", &pages) != 1)
-			pages = 0;
-		(void)fclose(f);
-	}
-	return (double)pages * (double)sysconf(_SC_PAGESIZE);
-}
-
 static void process(const struct page *p)
 {
 	struct rusage u;
@@ -348,7 +336,7 @@ static void process(const struct page *p)
 		(double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
 			(double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6);
 	single(p, GAUGE, "process_resident_memory_bytes", "Memory that the agent has.",
-		resident_bytes());
+		(double)nodestats_resident_bytes());
 	single(p, GAUGE, "process_open_fds", "Files that the agent has open.", open_files());
 	single(p, GAUGE, "hoody_workers_busy", "Workers that execute orders.",
 		worker_pool_busy(p->agent->workers));

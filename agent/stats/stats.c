@@ -11,33 +11,22 @@
  * is null; nothing is made up, and nothing is stored. */
 #include "agent/stats/stats.h"
 
-#include <arpa/inet.h>
-#include <math.h>
 #include <sys/resource.h>
-#include <sys/statvfs.h>
-#include <sys/sysinfo.h>
 
-#include "agent/engine/unfinished.h"
 #include "agent/host/ctwatch.h"
 #include "agent/host/diskuse.h"
-#include "agent/report/counters.h"
 #include "agent/report/tell.h"
-#include "agent/state/ctlink.h"
-#include "agent/state/store.h"
 #include "agent/stats/diskcount.h"
+#include "agent/stats/nodestats.h"
+#include "agent/stats/statjson.h"
 #include "agent/uplink/uplink.h"
-#include "lxc/ctspec.h"
-#include "lxc/ctproc.h"
 #include "netns/ifstats.h"
 #include "netns/rtname.h"
 #include "proto/clock.h"
 #include "proto/ident.h"
 #include "proto/jsonx.h"
 
-#define NS_PER_S      1000000000LL
-#define RAMDISK_BYTES (512LL << 20)
-#define PART          200 /* containers of one report */
-#define RUNTIME_MS    2000
+#define PART 200 /* containers of one report */
 
 /* A container's kept descriptors, for as long as this init runs. */
 struct meter {
@@ -58,27 +47,15 @@ struct stats {
 		struct stats_net net;
 	} * links; /* of the last dump, sorted */
 	size_t n_links;
-	uint64_t cpu_busy, cpu_total; /* of the host at the last look */
-	uint64_t taken_us;            /* for the API, the last time; at first: when we began */
-	json_t *runtime;              /* stats_runtime's last look, at runtime_ms */
-	int64_t runtime_ms;
+	struct nodestats *node;
+	uint64_t taken_us; /* for the API, the last time; at first: when we began */
 };
 
 /* --- meters --- */
 
 static size_t place(const struct stats *s, const char *id)
 {
-	size_t low = 0, high = s->n_meters;
-
-	while (low < high) {
-		size_t mid = (low + high) / 2;
-
-		if (strcmp(s->meters[mid].id, id) < 0)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
+	return sorted_place(s->meters, s->n_meters, sizeof(*s->meters), id, sorted_by_text);
 }
 
 static void forget(struct stats *s, size_t i)
@@ -157,38 +134,24 @@ static void on_link(const char *name, bool up, const struct rtnl_link_stats64 *l
 		.sent_dropped = l->rx_dropped };
 }
 
-static int by_name(const void *a, const void *b)
-{
-	return strcmp(a, b);
-}
-
 static void look_at_links(struct stats *s)
 {
 	s->n_links = 0;
 	if (ifstats_dump(on_link, s) < 0)
 		s->n_links = 0; /* told as not known */
 	if (s->n_links > 0)
-		qsort(s->links, s->n_links, sizeof(*s->links), by_name);
+		qsort(s->links, s->n_links, sizeof(*s->links), sorted_by_text);
 }
 
 static struct stats_net link_of(const struct stats *s, const struct container *c)
 {
 	struct rtlink link;
-	size_t low = 0, high = s->n_links;
+	size_t i;
 
 	rtname_fill(s->agent->conf.network.interface_prefix, c->spec.id, &link);
-	while (low < high) {
-		size_t mid = (low + high) / 2;
-		int order = strcmp(s->links[mid].name, link.name);
-
-		if (order == 0)
-			return s->links[mid].net;
-		if (order < 0)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return (struct stats_net){};
+	i = sorted_place(s->links, s->n_links, sizeof(*s->links), link.name, sorted_by_text);
+	return i < s->n_links && strcmp(s->links[i].name, link.name) == 0 ? s->links[i].net
+									  : (struct stats_net){};
 }
 
 /* --- a scrape --- */
@@ -223,339 +186,9 @@ void stats_note_disk(struct stats *s, const char *id, const json_t *result)
 	diskcount_note(s->disk, id, result);
 }
 
-/* --- the public form --- */
-
-/* As LXD's and Incus' API number states. */
-static void state_of(const struct container *c, const char **ret_word, int *ret_code)
+struct nodestats *stats_of_node(const struct stats *s)
 {
-	static const struct {
-		enum ct_status status;
-		const char *word;
-		int code;
-	} states[] = {
-		{ CT_RUNNING, "Running", 103 },
-		{ CT_STOPPED, "Stopped", 102 },
-		{ CT_PAUSED, "Frozen", 110 },
-		{ CT_CREATING, "Starting", 106 },
-		{ CT_COPYING, "Starting", 106 },
-		{ CT_DELETING, "Stopping", 107 },
-	};
-
-	*ret_word = "Error";
-	*ret_code = 112;
-	for (size_t i = 0; i < countof(states); i++)
-		if (states[i].status == c->status) {
-			*ret_word = states[i].word;
-			*ret_code = states[i].code;
-		}
-}
-
-/* When init began. */
-static json_t *started_at(const struct container *c)
-{
-	uint64_t ticks = ctwatch_pid(c) > 0 ? ctproc_started(ctwatch_pid(c)) : 0;
-
-	return ticks == 0 ? json_null()
-			  : jsonx_time(clock_ms(CLOCK_REALTIME) - clock_ms(CLOCK_BOOTTIME) +
-				       (int64_t)(ticks * 1000 /
-						 (unsigned long long)sysconf(_SC_CLK_TCK)));
-}
-
-/* To one decimal (@scale 10) or two (100). */
-static double rounded(double value, double scale)
-{
-	return round(value * scale) / scale;
-}
-
-static json_t *known(int64_t value)
-{
-	return value < 0 ? json_null() : json_integer(value);
-}
-
-/* What it may use of the time: its own processors', or all. */
-static double cores_of(const struct container *c)
-{
-	return c->spec.limits.cpu_cores > 0 ? c->spec.limits.cpu_cores
-					    : (double)sysconf(_SC_NPROCESSORS_ONLN);
-}
-
-/* usage_percent is that of the published example: all that it ever used against one second of all
- * that it may use. */
-static json_t *cpu_json(const struct stats_sample *s)
-{
-	double allocated = cores_of(s->container) * (double)NS_PER_S;
-
-	if (s->value[CTMETER_CPU_NS] < 0)
-		return json_null();
-	return jsonx_pack("{s:I, s:I, s:f}", "usage", (json_int_t)s->value[CTMETER_CPU_NS],
-		"allocated_time", (json_int_t)allocated, "usage_percent",
-		rounded((double)s->value[CTMETER_CPU_NS] / allocated * 100, 10));
-}
-
-static json_t *memory_json(const struct stats_sample *s)
-{
-	int64_t limit = s->value[CTMETER_MEMORY_LIMIT_BYTES], total = limit;
-	struct sysinfo si;
-	json_t *v;
-
-	if (s->value[CTMETER_MEMORY_BYTES] < 0) /* the host has no such controller */
-		return json_null();
-	if (sysinfo(&si) == 0 && (limit < 0 || limit > (int64_t)(si.totalram * si.mem_unit)))
-		total = (int64_t)(si.totalram * si.mem_unit);
-	v = json_object();
-	jsonx_set_int(v, "usage", s->value[CTMETER_MEMORY_BYTES]);
-	jsonx_set_int(v, "total", total);
-	jsonx_set_real(v, "usage_percent",
-		rounded((double)s->value[CTMETER_MEMORY_BYTES] / (double)total * 100, 100));
-	jsonx_set(v, "usage_peak", known(s->value[CTMETER_MEMORY_PEAK_BYTES]));
-	jsonx_set(v, "swap_usage", known(MAX_OF(s->value[CTMETER_SWAP_BYTES], 0)));
-	jsonx_set(v, "swap_usage_peak", known(MAX_OF(s->value[CTMETER_SWAP_PEAK_BYTES], 0)));
-	return v;
-}
-
-static json_t *addresses_json(const struct agent *a, const struct container *c)
-{
-	const uint32_t wire = htonl(c->spec.ipv4);
-	char four[INET_ADDRSTRLEN], six[INET6_ADDRSTRLEN];
-	json_t *list = jsonx_pack("[{s:s, s:s, s:s, s:s}]", "address",
-		inet_ntop(AF_INET, &wire, four, sizeof(four)), "family", "inet", "netmask", "32",
-		"scope", "global");
-
-	if (ctlink_address6(&a->conf, &c->spec, six))
-		(void)json_array_append_new(
-			list, jsonx_pack("{s:s, s:s, s:s, s:s}", "address", six, "family", "inet6",
-				      "netmask", "128", "scope", "global"));
-	return list;
-}
-
-static json_t *network_json(const struct agent *a, const struct stats_sample *s)
-{
-	const struct stats_net *n = &s->net;
-
-	if (!n->known || !s->has_meter) /* the kernel takes its time to clear a namespace away */
-		return json_array();
-	return jsonx_pack("[{s:s, s:o, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}, s:s, s:s}]",
-		"interface", "eth0", "addresses", addresses_json(a, s->container), "counters",
-		"bytes_received", (json_int_t)n->received_bytes, "bytes_sent",
-		(json_int_t)n->sent_bytes, "packets_received", (json_int_t)n->received_packets,
-		"packets_sent", (json_int_t)n->sent_packets, "errors_received",
-		(json_int_t)n->received_errors, "errors_sent", (json_int_t)n->sent_errors,
-		"packets_dropped_inbound", (json_int_t)n->received_dropped,
-		"packets_dropped_outbound", (json_int_t)n->sent_dropped, "state",
-		n->up ? "up" : "down", "type", "broadcast");
-}
-
-static json_t *ramdisk_json(const struct ctspec *s, json_t *usage_steals)
-{
-	struct sysinfo si;
-	int64_t most = RAMDISK_BYTES;
-
-	if (sysinfo(&si) == 0)
-		most = MIN_OF(most, (int64_t)(si.totalram * si.mem_unit / 2));
-	if (usage_steals && !s->ramdisk_project)
-		(void)json_object_del(usage_steals, "project");
-	return jsonx_pack("{s:s, s:I, s:b, s:o?}", "scope",
-		s->ramdisk_project ? "project" : "container", "shared_pool_maximum",
-		(json_int_t)most, "capacity_reserved", 0, "usage", usage_steals);
-}
-
-static json_t *pressure_json(const struct stats_sample *s)
-{
-	return jsonx_pack("{s:o, s:o, s:o}", "cpu_us", known(s->value[CTMETER_CPU_PRESSURE_US]),
-		"memory_us", known(s->value[CTMETER_MEMORY_PRESSURE_US]), "io_us",
-		known(s->value[CTMETER_IO_PRESSURE_US]));
-}
-
-json_t *stats_project_name(const struct agent *a, const char *project_id)
-{
-	struct store_stmt *q;
-	json_t *v = json_null();
-
-	if (a->conf.control.api_url[0])
-		return v; /* the control API names projects, and doesn't tell */
-	q = store_query(a->store, "SELECT alias FROM projects WHERE id=?1", "t", project_id);
-	if (store_step(q) > 0)
-		v = json_string(store_text(q, 0));
-	store_reset(q);
-	return v;
-}
-
-json_t *stats_json(const struct agent *a, const struct stats_sample *s, json_t *usage_steals)
-{
-	const struct container *c = s->container;
-	int64_t begin_ms = clock_ms(CLOCK_MONOTONIC);
-	const char *word;
-	int code;
-	json_t *v;
-
-	state_of(c, &word, &code);
-	v = json_object();
-	jsonx_set_string(v, "id", c->spec.id);
-	jsonx_set_string(v, "project_id", c->spec.project_id);
-	jsonx_set_string(v, "name", c->spec.name);
-	jsonx_set_string(v, "server_name", a->conf.node.name);
-	jsonx_set_string(v, "subserver_name", a->conf.node.name);
-	jsonx_set_string(v, "status", word);
-	jsonx_set_int(v, "status_code", code);
-	jsonx_set_int(v, "processes", (s->has_meter ? MAX_OF(s->value[CTMETER_PIDS], 0) : 0));
-	jsonx_set(v, "started_at", started_at(c));
-	jsonx_set(v, "cpu", s->has_meter ? cpu_json(s) : json_null());
-	jsonx_set(v, "memory", s->has_meter ? memory_json(s) : json_null());
-	jsonx_set(v, "disk",
-		jsonx_pack("{s:{s:I, s:o}}", "root", "total", (json_int_t)c->spec.limits.disk_bytes,
-			"usage", known(s->disk_bytes)));
-	jsonx_set(v, "network", network_json(a, s));
-	jsonx_set(v, "project_name", stats_project_name(a, c->spec.project_id));
-	if (s->has_meter) {
-		jsonx_set(v, "io",
-			jsonx_pack("{s:o, s:o}", "read_bytes",
-				known(s->value[CTMETER_IO_READ_BYTES]), "write_bytes",
-				known(s->value[CTMETER_IO_WRITE_BYTES])));
-		jsonx_set(v, "pressure", pressure_json(s));
-	}
-	if (c->spec.ramdisk)
-		jsonx_set(v, "ramdisk", ramdisk_json(&c->spec, usage_steals));
-	else
-		json_decref(usage_steals);
-	jsonx_set(v, "processing_time",
-		json_sprintf("%lldms", (long long)(clock_ms(CLOCK_MONOTONIC) - begin_ms)));
-	return v;
-}
-
-/* --- the node --- */
-
-/* Shares of the processors since the last look: NULL at the first. */
-static json_t *busy(struct stats *s)
-{
-	unsigned long long v[8] = {}, total = 0, idle;
-	FILE *f = fopen("/proc/stat", "re");
-	json_t *result = json_null();
-
-	if (f) {
-		if (fscanf(f, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &v[0], &v[1], &v[2],
-			    &v[3], &v[4], &v[5], &v[6], &v[7]) != 8)
-			v[0] = 0;
-		(void)fclose(f);
-	}
-	for (size_t i = 0; i < countof(v); i++)
-		total += v[i];
-	idle = v[3] + v[4];
-	if (s->cpu_total > 0 && total > s->cpu_total)
-		result = json_real(rounded(
-			(double)(total - idle - s->cpu_busy) / (double)(total - s->cpu_total) * 100,
-			10));
-	s->cpu_busy = total - idle;
-	s->cpu_total = total;
-	return result;
-}
-
-static json_t *amount(int64_t used, int64_t total)
-{
-	return jsonx_pack("{s:I, s:I, s:f}", "used_bytes", (json_int_t)used, "total_bytes",
-		(json_int_t)total, "pct",
-		total > 0 ? rounded((double)used / (double)total * 100, 10) : 0.0);
-}
-
-static int64_t available_memory(void)
-{
-	FILE *f = fopen("/proc/meminfo", "re");
-	long long kib = 0;
-	char line[128];
-
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "MemAvailable: %lld kB", &kib) == 1)
-			break;
-	if (f)
-		(void)fclose(f);
-	return kib * 1024;
-}
-
-static json_t *storage(const struct agent *a)
-{
-	struct statvfs fs;
-
-	if (statvfs(a->conf.storage.pool, &fs) < 0)
-		return json_null();
-	return amount((int64_t)((fs.f_blocks - fs.f_bfree) * fs.f_frsize),
-		(int64_t)(fs.f_blocks * fs.f_frsize));
-}
-
-static int64_t resident_bytes(void)
-{
-	FILE *f = fopen("/proc/self/statm", "re");
-	long long pages = 0;
-
-	if (f) {
-		if (fscanf(f, "%*d %lld", &pages) != 1)
-			pages = 0;
-		(void)fclose(f);
-	}
-	return pages * sysconf(_SC_PAGESIZE);
-}
-
-static json_t *agent_json(const struct agent *a)
-{
-	struct rusage u;
-
-	(void)getrusage(RUSAGE_SELF, &u);
-	return jsonx_pack("{s:I, s:I, s:I, s:I}", "rss_bytes", (json_int_t)resident_bytes(),
-		"cpu_ns",
-		(json_int_t)((u.ru_utime.tv_sec + u.ru_stime.tv_sec) * NS_PER_S +
-			     (u.ru_utime.tv_usec + u.ru_stime.tv_usec) * 1000),
-		"orders_total", (json_int_t)a->counters->orders, "orders_unfinished",
-		(json_int_t)unfinished_count(a->engine));
-}
-
-json_t *stats_node(struct stats *s)
-{
-	struct sysinfo si = {};
-	double load[3] = {};
-	int64_t total, swap;
-	json_t *v;
-
-	(void)sysinfo(&si);
-	(void)!getloadavg(load, 3);
-	total = (int64_t)(si.totalram * si.mem_unit);
-	swap = (int64_t)(si.totalswap * si.mem_unit);
-	v = json_object();
-	jsonx_set_int(v, "uptime_s", si.uptime);
-	jsonx_set_int(v, "cores", sysconf(_SC_NPROCESSORS_ONLN));
-	jsonx_set(v, "load",
-		jsonx_pack("{s:f, s:f, s:f}", "1", rounded(load[0], 100), "5",
-			rounded(load[1], 100), "15", rounded(load[2], 100)));
-	jsonx_set(v, "cpu", jsonx_pack("{s:o}", "busy_pct", busy(s)));
-	jsonx_set(v, "mem", amount(total - available_memory(), total));
-	jsonx_set(v, "swap", amount(swap - (int64_t)(si.freeswap * si.mem_unit), swap));
-	jsonx_set(v, "storage", storage(s->agent));
-	jsonx_set(v, "agent", agent_json(s->agent));
-	return v;
-}
-
-static void look_at_runtime(struct stats *s)
-{
-	json_t *v = stats_node(s);
-	char now[IDENT_TIME_LEN + 1];
-
-	ident_time_format(clock_ms(CLOCK_REALTIME), now);
-	(void)json_object_del(v, "agent");
-	(void)json_object_del(json_object_get(v, "swap"), "pct");
-	jsonx_set_string(v, "scope", "server");
-	jsonx_set_string(v, "ts", now);
-	jsonx_set_bool(v, "stale", false);
-	json_decref(s->runtime);
-	s->runtime = v;
-	s->runtime_ms = clock_ms(CLOCK_MONOTONIC);
-}
-
-json_t *stats_runtime(struct stats *s)
-{
-	json_t *v;
-
-	if (!s->runtime || clock_ms(CLOCK_MONOTONIC) - s->runtime_ms >= RUNTIME_MS)
-		look_at_runtime(s);
-	v = json_copy(s->runtime);
-	jsonx_set_int(v, "cache_age_ms", clock_ms(CLOCK_MONOTONIC) - s->runtime_ms);
-	return v;
+	return s->node;
 }
 
 /* --- reports --- */
@@ -585,7 +218,7 @@ static void add(const struct stats_sample *sample, void *userdata)
 {
 	struct taken *t = userdata;
 
-	(void)json_array_append_new(t->containers, stats_json(t->agent, sample, NULL));
+	(void)json_array_append_new(t->containers, statjson_container(t->agent, sample, NULL));
 }
 
 static void take(struct stats *s)
@@ -594,7 +227,7 @@ static void take(struct stats *s)
 	int64_t interval_ms = uplink_stats_interval_s(a->uplink) * 1000;
 	_cleanup_json_ json_t *containers = json_array(), *all = NULL;
 	char at[IDENT_TIME_LEN + 1];
-	json_t *node = stats_node(s);
+	json_t *node = nodestats_json(s->node);
 
 	stats_scrape(s, NULL, add, &(struct taken){ a, containers });
 	ident_time_format(agent_now_ms(), at);
@@ -665,6 +298,7 @@ int stats_new(struct agent *a, struct stats **ret)
 	}
 	s->agent = a;
 	s->taken_us = clock_us(CLOCK_MONOTONIC);
+	s->node = nodestats_new(a);
 	r = diskcount_new(a, &s->disk);
 	if (r < 0) {
 		(void)stats_free(s);
@@ -684,7 +318,7 @@ struct stats *stats_free(struct stats *s)
 			forget(s, s->n_meters - 1);
 		free(s->meters);
 		free(s->links);
-		json_decref(s->runtime);
+		s->node = nodestats_free(s->node);
 		s->disk = diskcount_free(s->disk);
 		free(s);
 	}

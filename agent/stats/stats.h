@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* agent/stats: what is counted of containers, the node and the agent, and shown to who scrapes.
  *
- * Here lie the one scrape that reports, local API and metrics share (stats), roots that no file
- * system counts (diskcount), and the text formats of Prometheus and OpenMetrics (metrics).
+ * Here lie the one scrape that reports, local API and metrics share (stats), its public form
+ * (statjson), the node (nodestats), roots that no file system counts (diskcount), and the text
+ * formats of Prometheus and OpenMetrics (metrics).
  *
  * api and daemon may call it. It may touch what the kernel tells (cgroup files, rtnetlink's
  * counters), and nothing that changes anything.
@@ -48,13 +49,5 @@ void stats_scrape(struct stats *s, const struct container *only,
 /* What a root-measure job has found, for the scrapes that follow. */
 void stats_note_disk(struct stats *s, const char *id, const json_t *result);
 
-/* The public object of one; the caller's. @usage: of its ramdisk, or NULL where that is not
- * measured. */
-json_t *stats_json(const struct agent *a, const struct stats_sample *sample, json_t *usage_steals);
-/* A project's alias; null where this node doesn't know it. */
-json_t *stats_project_name(const struct agent *a, const char *project_id);
-/* node.stats without its type; the caller's. */
-json_t *stats_node(struct stats *s);
-/* The host's load as the public API has a server's runtime, of a look that is two seconds old at
- * most, so that busy_pct is of an interval that says something. */
-json_t *stats_runtime(struct stats *s);
+struct nodestats;
+struct nodestats *stats_of_node(const struct stats *s);

@@ -65,12 +65,13 @@ CHANGES = (
     "env unset more A", "firewall add more ingress action=allow protocol=tcp port=80",
     "firewall toggle more ingress protocol=tcp state=disabled", "firewall remove more ingress protocol=tcp",
     "firewall allow more 80/tcp from 10.0.0.0/8", "firewall drop more 25/tcp", "firewall reject more 26/tcp",
-    "firewall move more ingress 1 2", "firewall reset more", "network configure more type=block", "network start more", "network stop more",
-    "network remove more", "share create web path=/tmp target_container_id={data} mount_path=/mnt/more",
+    "firewall move more ingress 1 2", "firewall reset more", "network configure more type=block",
+    "network start more", "network stop more", "network remove more", "share create web path=/tmp target_container_id={data} mount_path=/mnt/more",
     "share update web {share} mode=readonly", "share mount data {share} mount=false", "share delete {share}",
     "container delete more --force", "doctor", "config", "config check", "keygen",
 )
-# Sessions, scripts and streams; what has a test of its own (flow/enrol, flow/ctl, flow/words); what needs an order or an image.
+# Sessions, scripts and streams; what has a test of its own (flow/enrol, flow/ctl, flow/words); what needs an order or
+# an image.
 OTHERS = ("exec", "console", "completion", "enroll", "operation follow", "order plan", "order verify", "image info",
           "image pull", "image remove", "container sync", "cp", "snapshot diff")
 SIZE = r"\d+(\.\d)? (B|KiB|MiB|GiB|TiB)\b"
