@@ -66,7 +66,8 @@ CHANGES = (
     "firewall toggle more ingress protocol=tcp state=disabled", "firewall remove more ingress protocol=tcp",
     "firewall allow more 80/tcp from 10.0.0.0/8", "firewall drop more 25/tcp", "firewall reject more 26/tcp",
     "firewall move more ingress 1 2", "firewall reset more", "network configure more type=block",
-    "network start more", "network stop more", "network remove more", "share create web path=/tmp target_container_id={data} mount_path=/mnt/more",
+    "network start more", "network stop more", "network remove more",
+    "share create web path=/tmp target_container_id={data} mount_path=/mnt/more",
     "share update web {share} mode=readonly", "share mount data {share} mount=false", "share delete {share}",
     "container delete more --force", "doctor", "config", "config check", "keygen",
 )
@@ -292,7 +293,8 @@ def terminals(node, ids):
         text, coloured = on_terminal(node, width, "container list")
         tap.ok(coloured and max(map(len, text.splitlines())) <= width, f"a terminal of {width} columns: none is longer",
                text)
-        tap.eq((name in text, name[:12] in text, "…" in text), (whole, True, not whole), "the long name is cut, or not")
+        tap.eq((name in text, name[:12] in text, "…" in text), (whole, True, not whole),
+               "the long name is cut, or not")
         tap.ok(aligned(text), "columns align", text)
     tap.ok(name in shown(node, "container list", columns=None)[1], "in a pipe nothing is cut")
     node.ctl("container", "delete", name, "--force")
