@@ -12,11 +12,14 @@
 struct kind {
 	const char *what, *name; /* and the member that people name it by */
 	enum errcode none;
+	const char *path, *list; /* where they are listed */
 };
 
-static const struct kind container = { "container", "name", ERR_CONTAINER_NOT_FOUND },
-			 project = { "project", "alias", ERR_PROJECT_NOT_FOUND },
-			 share = { "share", "alias", ERR_NOT_FOUND };
+static const struct kind container = { "container", "name", ERR_CONTAINER_NOT_FOUND,
+	"/containers?include_deleting=true", "containers" },
+			 project = { "project", "alias", ERR_PROJECT_NOT_FOUND, "/projects",
+				 "projects" },
+			 share = { "share", "alias", ERR_NOT_FOUND, "/storage/shares", "shares" };
 
 static bool fits(const struct kind *k, const json_t *c, const char *word, bool by_prefix)
 {
@@ -101,7 +104,8 @@ enum ctl_exit ctl_find_container(const json_t *all, const char *word, char **ret
 	return find(&container, all, word, ret, err);
 }
 
-enum ctl_exit ctl_find(const struct ctl *ctl, const char *word, char **ret, struct err *err)
+static enum ctl_exit find_listed(
+	const struct ctl *ctl, const struct kind *k, const char *word, char **ret, struct err *err)
 {
 	_cleanup_json_ json_t *all = NULL;
 	enum ctl_exit e;
@@ -110,32 +114,21 @@ enum ctl_exit ctl_find(const struct ctl *ctl, const char *word, char **ret, stru
 		*ret = xstrdup(word);
 		return CTL_OK;
 	}
-	e = ctl_http_list(ctl, "/containers?include_deleting=true", "containers", &all, err);
-	return e == CTL_OK ? ctl_find_container(all, word, ret, err) : e;
+	e = ctl_http_list(ctl, k->path, k->list, &all, err);
+	return e == CTL_OK ? find(k, all, word, ret, err) : e;
+}
+
+enum ctl_exit ctl_find(const struct ctl *ctl, const char *word, char **ret, struct err *err)
+{
+	return find_listed(ctl, &container, word, ret, err);
 }
 
 enum ctl_exit ctl_find_project(const struct ctl *ctl, const char *word, char **ret, struct err *err)
 {
-	_cleanup_json_ json_t *all = NULL;
-	enum ctl_exit e;
-
-	if (ident_is_id(word)) {
-		*ret = xstrdup(word);
-		return CTL_OK;
-	}
-	e = ctl_http_list(ctl, "/projects", "projects", &all, err);
-	return e == CTL_OK ? find(&project, all, word, ret, err) : e;
+	return find_listed(ctl, &project, word, ret, err);
 }
 
 enum ctl_exit ctl_find_share(const struct ctl *ctl, const char *word, char **ret, struct err *err)
 {
-	_cleanup_json_ json_t *all = NULL;
-	enum ctl_exit e;
-
-	if (ident_is_id(word)) {
-		*ret = xstrdup(word);
-		return CTL_OK;
-	}
-	e = ctl_http_list(ctl, "/storage/shares", "shares", &all, err);
-	return e == CTL_OK ? find(&share, all, word, ret, err) : e;
+	return find_listed(ctl, &share, word, ret, err);
 }
