@@ -173,7 +173,7 @@ static char *read_file(const char *path)
 	_cleanup_(closep) int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
 	_cleanup_(freep) char *text = fd < 0 ? NULL : xcalloc(1, CA_MAX + 1);
 
-	return text && read(fd, text, CA_MAX) > 0 ? xstrdup(text) : NULL;
+	return text && read_all(fd, text, CA_MAX) > 0 ? xstrdup(text) : NULL;
 }
 
 /* What glibc and the libraries load on demand, before there is nothing to load it from. */

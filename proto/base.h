@@ -78,6 +78,26 @@ _must_check_ static inline int write_all(int fd, const void *data, size_t size)
 	return 0;
 }
 
+/* Until @data is full, or to the end: how many bytes, or a negative errno. */
+_must_check_ static inline ssize_t read_all(int fd, void *data, size_t size)
+{
+	char *at = data;
+	size_t n = 0;
+
+	while (n < size) {
+		ssize_t got = read(fd, at + n, size - n);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return -errno;
+		if (got == 0)
+			break;
+		n += (size_t)got;
+	}
+	return (ssize_t)n;
+}
+
 static inline void *xcalloc(size_t n, size_t size)
 {
 	void *p = calloc(n ? n : 1, size ? size : 1);

@@ -124,8 +124,8 @@ static int carry_file(int from, int to, const char *name)
 		return -errno;
 	if (st.st_size > ROOTFILE_MAX)
 		return 0;
-	n = read(fd, data, ROOTFILE_MAX);
-	return n < 0 ? -errno : rootfile_replace(to, name, data, (size_t)n, st.st_mode & 0777);
+	n = read_all(fd, data, ROOTFILE_MAX);
+	return n < 0 ? (int)n : rootfile_replace(to, name, data, (size_t)n, st.st_mode & 0777);
 }
 
 static int carry_key(int folder, const char *name, void *userdata)

@@ -69,7 +69,7 @@ static int read_json(int fd, json_t **ret, struct err *err)
 	if (fstat(fd, &st) < 0 || st.st_size == 0 || st.st_size > DOCUMENT_MAX)
 		return invalid(err, "a document is empty or too large");
 	text = xcalloc(1, (size_t)st.st_size);
-	n = read(fd, text, (size_t)st.st_size);
+	n = read_all(fd, text, (size_t)st.st_size);
 	if (n != st.st_size)
 		return invalid(err, "a document can't be read");
 	return jsonx_parse(text, (size_t)n, ERR_IMAGE_INVALID, ret, err);

@@ -73,9 +73,9 @@ int rootfile_read(int folder, const char *name, char **ret, size_t *ret_size)
 	if (st.st_size > ROOTFILE_MAX)
 		return -EINVAL;
 	data = xcalloc(1, ROOTFILE_MAX + 1);
-	n = read(fd, data, ROOTFILE_MAX);
+	n = read_all(fd, data, ROOTFILE_MAX);
 	if (n < 0)
-		return -errno;
+		return (int)n;
 	*ret_size = (size_t)n;
 	*ret = TAKE(data);
 	return 0;

@@ -14,10 +14,9 @@
 #include <sys/epoll.h>
 #include <sys/file.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 
 #include "agent/common/journald.h"
+#include "agent/common/unixsock.h"
 #include "agent/engine/worker.h"
 #include "agent/host/ctfiles.h"
 #include "agent/host/ctwatch.h"
@@ -260,44 +259,16 @@ static int on_connect(sd_event_source *source, int fd, uint32_t revents, void *u
 
 /* --- the socket --- */
 
-static int give_to_group(const char *path, gid_t group, struct err *err)
-{
-	if (lchown(path, 0, group) < 0 && geteuid() == 0)
-		return err_set(err, -errno, ERR_CONFIG, "Local.Group",
-			"can't give %s to group %d: %s", path, (int)group, strerror(errno));
-	if (chmod(path, 0660) < 0)
-		return err_set(err, -errno, ERR_INTERNAL, NULL, "can't set the mode of %s: %s",
-			path, strerror(errno));
-	return 0;
-}
-
 int ctlsrv_open(struct agent *a, struct ctlsrv **ret, struct err *err)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	struct ctlsrv *s = xcalloc(1, sizeof(*s));
-	mode_t umask_before;
-	int r = 0;
+	int r;
 
 	s->agent = a;
 	s->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	s->path = xasprintf("%s/%s", a->conf.node.runtime_directory, CTLSRV_SOCKET);
-	s->fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (strlen(s->path) >= sizeof(address.sun_path)) {
-		r = err_set(err, -ENAMETOOLONG, ERR_CONFIG, "Node.RuntimeDirectory",
-			"the path %s is too long for a socket", s->path);
-	} else {
-		strcpy(address.sun_path, s->path);
-		(void)unlink(
-			s->path); /* a predecessor's; the state file's lock says that it is gone */
-		umask_before = umask(0177);
-		if (s->fd < 0 || bind(s->fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
-			listen(s->fd, CLIENTS_MAX) < 0)
-			r = err_set(err, -errno, ERR_CONFIG, "Node.RuntimeDirectory",
-				"can't listen on %s: %s", s->path, strerror(errno));
-		(void)umask(umask_before);
-	}
-	if (r >= 0)
-		r = give_to_group(s->path, a->local_group, err);
+	r = unixsock_listen(s->path, SOCK_SEQPACKET, CLIENTS_MAX, a->local_group,
+		"Node.RuntimeDirectory", &s->fd, err);
 	if (r >= 0)
 		r = sd_event_add_io(a->event, &s->source, s->fd, EPOLLIN, on_connect, s);
 	if (r < 0) {

@@ -14,12 +14,12 @@
 #include <netdb.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <systemd/sd-daemon.h>
 
 #include "agent/api/api.h"
 #include "agent/common/journald.h"
+#include "agent/common/unixsock.h"
 #include "agent/host/leaf.h"
 #include "agent/stats/metrics.h"
 #include "proto/channel.h"
@@ -274,28 +274,12 @@ static int inherited_socket(void)
 
 static int make_socket(struct portal *p, struct err *err)
 {
-	const char *path = p->agent->conf.local.socket;
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	mode_t before;
-	int r;
+	const struct agent *a = p->agent;
+	int r = unixsock_listen(a->conf.local.socket, SOCK_STREAM, BACKLOG, a->local_group,
+		"Local.Socket", &p->fd, err);
 
-	if (strlen(path) >= sizeof(address.sun_path))
-		return err_set(err, -ENAMETOOLONG, ERR_CONFIG, "Local.Socket",
-			"%s is longer than the %zu bytes that a socket's path can have", path,
-			sizeof(address.sun_path) - 1);
-	strcpy(address.sun_path, path);
-	p->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	(void)unlink(path);   /* an earlier agent's: the state file's lock says that it is gone */
-	before = umask(0777); /* nobody, until it has its group and mode */
-	r = p->fd < 0 || bind(p->fd, (struct sockaddr *)&address, sizeof(address)) < 0 ? -errno : 0;
-	(void)umask(before);
-	p->is_ours = r >= 0;
-	if (r >= 0 && ((geteuid() == 0 && lchown(path, 0, p->agent->local_group) < 0) ||
-			      chmod(path, 0660) < 0 || listen(p->fd, BACKLOG) < 0))
-		r = -errno;
-	return r < 0 ? err_set(err, r, ERR_CONFIG, "Local.Socket", "can't listen on %s: %s", path,
-			       strerror(-r))
-		     : 0;
+	p->is_ours = p->fd >= 0;
+	return r;
 }
 
 /* --- its life --- */

@@ -23,7 +23,7 @@ int cafile_read(const char *path, const char *setting, char **ret, struct err *e
 		return err_set(
 			err, -EINVAL, ERR_CONFIG, setting, "%s is no certificate file", path);
 	text = xcalloc(1, (size_t)st.st_size + 1);
-	if (read(fd, text, (size_t)st.st_size) != st.st_size)
+	if (read_all(fd, text, (size_t)st.st_size) != st.st_size)
 		return err_set(err, -EIO, ERR_CONFIG, setting, "can't read %s whole", path);
 	if (!strstr(text,
 		    "CERTIFICATE-----")) /* an empty one would be nobody's fault but the API's */

@@ -125,8 +125,7 @@ static int slurp(const char *path, char **ret, struct err *err)
 	_cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	_cleanup_(freep) char *text = NULL;
 	struct stat st;
-	size_t n = 0;
-	ssize_t got;
+	ssize_t n;
 
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_set(
@@ -135,13 +134,11 @@ static int slurp(const char *path, char **ret, struct err *err)
 		return err_set(err, -EINVAL, ERR_CONFIG, path,
 			"%s is not a regular file of at most %ld bytes", path, CONF_FILE_MAX);
 	text = xcalloc(CONF_FILE_MAX + 1, 1);
-	while (n < CONF_FILE_MAX && (got = read(fd, text + n, CONF_FILE_MAX - n)) != 0) {
-		if (got < 0)
-			return err_set(err, -errno, ERR_CONFIG, path, "can't read %s: %s", path,
-				strerror(errno));
-		n += (size_t)got;
-	}
-	if (memchr(text, 0, n))
+	n = read_all(fd, text, CONF_FILE_MAX);
+	if (n < 0)
+		return err_set(err, (int)n, ERR_CONFIG, path, "can't read %s: %s", path,
+			strerror((int)-n));
+	if (memchr(text, 0, (size_t)n))
 		return err_set(err, -EINVAL, ERR_CONFIG, path, "%s has a NUL byte in it", path);
 	*ret = TAKE(text);
 	return 0;

@@ -19,7 +19,8 @@ agent_common_libcommon_a_SOURCES = \
 	agent/common/journald.c agent/common/journald.h agent/common/journald.def \
 	agent/common/nodekey.c agent/common/nodekey.h \
 	agent/common/outlet.c agent/common/outlet.h \
-	agent/common/spawn.c agent/common/spawn.h
+	agent/common/spawn.c agent/common/spawn.h \
+	agent/common/unixsock.c agent/common/unixsock.h
 agent_common_libcommon_a_CFLAGS = $(AM_CFLAGS) $(INIH_CFLAGS) $(SODIUM_CFLAGS) $(SYSTEMD_CFLAGS)
 
 check_PROGRAMS += tests/unit/test-conf

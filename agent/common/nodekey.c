@@ -64,20 +64,6 @@ static int open_secret(int dir_fd, const char *name, const char *path, struct er
 	return 0;
 }
 
-/* At most @size bytes, one of which shows that there are too many. */
-static ssize_t read_all(int fd, char *buffer, size_t size)
-{
-	size_t n = 0;
-	ssize_t got;
-
-	while (n < size && (got = read(fd, buffer + n, size - n)) != 0) {
-		if (got < 0)
-			return -errno;
-		n += (size_t)got;
-	}
-	return (ssize_t)n;
-}
-
 static int write_and_sync(int fd, const char *text, size_t size)
 {
 	int r = write_all(fd, text, size);

@@ -96,8 +96,7 @@ int ctl_file_read(const char *path, size_t max, char **ret, size_t *ret_size, st
 {
 	_cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	_cleanup_(freep) char *text = NULL;
-	size_t n = 0;
-	ssize_t got;
+	ssize_t n;
 
 	if (fd < 0 && errno == ENOENT)
 		return -ENOENT;
@@ -105,16 +104,14 @@ int ctl_file_read(const char *path, size_t max, char **ret, size_t *ret_size, st
 		return err_set(
 			err, -errno, ERR_CONFIG, path, "can't read %s: %s", path, strerror(errno));
 	text = xcalloc(max + 2, 1);
-	while (n <= max && (got = read(fd, text + n, max + 1 - n)) != 0) {
-		if (got < 0)
-			return err_set(err, -errno, ERR_CONFIG, path, "can't read %s: %s", path,
-				strerror(errno));
-		n += (size_t)got;
-	}
-	if (n > max)
+	n = read_all(fd, text, max + 1);
+	if (n < 0)
+		return err_set(err, (int)n, ERR_CONFIG, path, "can't read %s: %s", path,
+			strerror((int)-n));
+	if ((size_t)n > max)
 		return err_set(
 			err, -EFBIG, ERR_CONFIG, path, "%s is larger than %zu bytes", path, max);
-	*ret_size = n;
+	*ret_size = (size_t)n;
 	*ret = TAKE(text);
 	return 0;
 }

@@ -14,19 +14,14 @@ static int read_file(const char *path, char **ret, size_t *ret_size)
 {
 	_cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	_cleanup_(freep) char *text = xcalloc(1, KEYSET_FILE_MAX + 1);
-	size_t size = 0;
-	ssize_t n;
+	ssize_t n = fd < 0 ? -errno : read_all(fd, text, KEYSET_FILE_MAX + 1);
 
-	if (fd < 0)
-		return -errno;
-	while ((n = read(fd, text + size, KEYSET_FILE_MAX + 1 - size)) > 0)
-		size += (size_t)n;
 	if (n < 0)
-		return -errno;
-	if (size > KEYSET_FILE_MAX)
+		return (int)n;
+	if (n > KEYSET_FILE_MAX)
 		return -EFBIG;
 	*ret = TAKE(text);
-	*ret_size = size;
+	*ret_size = (size_t)n;
 	return 0;
 }
 
