@@ -46,6 +46,11 @@ static struct lxc_container *container_of(const struct ctlife *l, struct err *er
 {
 	struct lxc_container *c = lxc_container_new(l->spec.id, l->paths.lxc);
 
+	/* As lxc/ctconf.c has it for the container itself. */
+	if (c && !c->set_config_item(c, "lxc.seccomp.allow_nesting", "1")) {
+		lxc_container_put(c);
+		c = NULL;
+	}
 	if (!c)
 		(void)err_set(err, -ENOMEM, ERR_INTERNAL, NULL, "liblxc gives no container object");
 	return c;

@@ -39,8 +39,8 @@ _must_check_ int ctlife_is_started(
 	const struct ctlife *l, pid_t *ret_pid, int *ret_pidfd, struct err *err);
 
 /* Bring it up: clears away what a killed predecessor left, starts, checks by the kernel that init
- * runs and that the limits are in force. Running already: success. @ret_pidfd is the caller's.
- * Blocks some 20 ms; the deadline is the agent's. */
+ * runs and has a seccomp filter of its own, and that the limits are in force. Running already:
+ * success. @ret_pidfd is the caller's. Blocks some 20 ms; the deadline is the agent's. */
 _must_check_ int ctlife_launch(struct ctlife *l, pid_t *ret_pid, int *ret_pidfd, struct err *err);
 
 /* Ask init to end (lxc/ctsignal), wait until it has, and leave no group; one that hears nothing is

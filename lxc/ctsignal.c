@@ -14,6 +14,12 @@
 /* Who hears it hears all, and passes them on (tini, dumb-init) or has a runtime that catches all
  * (Go). */
 #define SIG_NOBODYS SIGSTKFLT
+/* What busybox blocks first of all, and then waits for, with the one signal beside that it catches
+ * (init/init.c in busybox). */
+#define BUSYBOX_BLOCKS                                                                           \
+	(BIT(SIGHUP) | BIT(SIGINT) | BIT(SIGQUIT) | BIT(SIGUSR1) | BIT(SIGUSR2) | BIT(SIGTERM) | \
+		BIT(SIGCHLD) | BIT(SIGPWR))
+#define BUSYBOX_CATCHES BIT(SIGTSTP)
 
 /* The first that fits. A signal means different things to inits, so they are told apart by what
  * they hear. */
@@ -53,7 +59,7 @@ static int64_t age_ms(pid_t pid)
 
 /* Who waits for signals (sigtimedwait(2)) has them unblocked meanwhile: which they are stands in
  * its memory alone, and a look there may take as long as the container likes (userfaultfd(2),
- * FUSE). So it hears all. */
+ * FUSE). */
 static bool waits(pid_t pid)
 {
 	char text[256];
@@ -61,6 +67,17 @@ static bool waits(pid_t pid)
 
 	return ctproc_read(pid, "syscall", text, sizeof(text)) >= 0 &&
 	       sscanf(text, "%ld", &nr) == 1 && nr == SYS_rt_sigtimedwait;
+}
+
+/* Who waits hears all, but for busybox, which is known by what else it does: waiting is what it
+ * always does, and by SIGTERM it would begin anew. */
+static uint64_t heard_by(pid_t pid, const char *status)
+{
+	uint64_t caught = mask(status, "\nSigCgt:"), blocked = mask(status, "\nSigBlk:");
+
+	if (blocked == BUSYBOX_BLOCKS || (caught == BUSYBOX_CATCHES && waits(pid)))
+		return BUSYBOX_BLOCKS | BUSYBOX_CATCHES;
+	return waits(pid) ? UINT64_MAX : caught | blocked;
 }
 
 /* By what it is, in so far as what it hears tells it. 0: it hears none. */
@@ -84,7 +101,7 @@ static int signal_of(struct ctsignal *s)
 
 	if (ctproc_read(s->pid, "status", status, sizeof(status)) < 0)
 		return -ESRCH;
-	heard = waits(s->pid) ? UINT64_MAX : mask(status, "\nSigCgt:") | mask(status, "\nSigBlk:");
+	heard = heard_by(s->pid, status);
 	if (s->named == 0)
 		return fitting(s->pid, heard);
 	if (heard & BIT(s->named)) {

@@ -3,6 +3,7 @@
 """hoody-worker alone: each job done twice and undone twice, half-done ones cleared away, a stopped monitor, jobs that
 wait for each other, and what a container's processes inherit, held against those of a bare lxc-start."""
 import contextlib
+import ctypes
 import errno
 import fcntl
 import os
@@ -160,6 +161,82 @@ def host_goes_down(p):
                f"asked by {name}: by that where it is heard, else by what is")
         told.unlink(missing_ok=True)
     table.write_text(before)
+
+
+SECCOMP, PRCTL, SYNC = 317, 157, 162 # system calls of x86-64
+ALLOW, ERRNO, KILL = 0x7FFF0000, 0x00050000, 0x80000000
+PR_SET_SECCOMP, MODE_FILTER, CLONE_NEWPID = 22, 2, 0x20000000
+
+
+def confine(call=-1, action=ALLOW, first=None):
+    """A filter for this process (seccomp(2)): that action at this call, where its first argument is as given."""
+    known = first is not None
+    steps = [(0x20, 0, 0, 0), (0x15, 0, 1 + 2 * known, call & 0xFFFFFFFF)]
+    steps += [(0x20, 0, 0, 16), (0x15, 0, 1, first)] if known else []
+    steps += [(0x06, 0, 0, action), (0x06, 0, 0, ALLOW)]
+    code = ctypes.create_string_buffer(b"".join(struct.pack("<HBBI", *s) for s in steps))
+    head = ctypes.create_string_buffer(struct.pack("<HxxxxxxQ", len(steps), ctypes.addressof(code)))
+    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_SECCOMP, MODE_FILTER, head, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "no filter")
+
+
+def without_filter():
+    """Whatever asks for a filter is told that it has one."""
+    confine(SECCOMP, ERRNO, first=1)
+    confine(PRCTL, ERRNO, first=PR_SET_SECCOMP)
+
+
+def is_filtered(p):
+    """A starter with a filter of its own starts no container without one."""
+    worker = Worker(before=confine)
+    worker.send(p.job("launch"))
+    result = worker.result()
+    filters = [int(host.status(pid)["Seccomp_filters"]) for pid in (worker.process.pid, host.init_of(p.prefix, p.cid))]
+    worker.close()
+    tap.eq((result[0], filters), (0, [1, 2]), "started by who has a filter: its init has that, and the container's own")
+    p.do("kill")
+    worker = Worker(before=without_filter)
+    worker.send(p.job("launch"))
+    result = worker.result()
+    worker.close()
+    tap.ok(result[0] == errno.EPERM and "has no seccomp filter" in result[1].get("message", ""),
+           "an init that has got none: the start fails, and says why", result)
+    tap.ok(not (p.directory / "lxc" / p.cid / "started").exists(), "nobody takes it for started")
+    tap.eq((p.do("launch", "undo"), p.nothing_runs()), (0, True), "and nothing is left")
+
+
+def ends_by_itself(p):
+    """What a stop asks for is the end, not a new beginning; and it waits for nobody else's disks."""
+    table = p.root() / "etc/inittab"
+    before = table.read_text()
+    table.write_text("::shutdown:/bin/true\n")
+    p.do("launch")
+    host.poll(lambda: hears(host.init_of(p.prefix, p.cid), signal.SIGINT), 10)
+    p.do("shutdown-all", containers=[{"id": p.cid, "id_base": p.base, "image": harness.IMAGE}])
+    said = (p.directory / "lxc" / p.cid / "console.log").read_text()
+    tap.ok("system poweroff" in said, "busybox is asked to power off", said)
+    table.write_text(before)
+    libc, reader, writer = ctypes.CDLL(None), *os.pipe()
+    parent = os.fork()
+    if parent == 0: # its child is a first process, of this root, in which sync(2) is death
+        libc.unshare(CLONE_NEWPID)
+        init = os.fork()
+        if init == 0:
+            confine(SYNC, KILL)
+            os.chroot(p.root())
+            os.execv("/sbin/init", ["init"])
+        os.write(writer, struct.pack("i", init))
+        _, status = os.waitpid(init, 0)
+        os.write(writer, struct.pack("i", status))
+        os._exit(0)
+    init = struct.unpack("i", os.read(reader, 4))[0]
+    host.poll(lambda: hears(init, signal.SIGUSR2), 10)
+    os.kill(init, signal.SIGUSR2)
+    status = struct.unpack("i", os.read(reader, 4))[0]
+    os.waitpid(parent, 0)
+    for fd in (reader, writer):
+        os.close(fd)
+    tap.eq(os.waitstatus_to_exitcode(status), -signal.SIGINT, "the image's init powers off, and syncs nothing")
 
 
 def killed_launches(p, rounds=24):
@@ -331,6 +408,8 @@ def main():
         each_job(p)
         tap.eq(p.do("rootfs"), 0, "a root for the rest")
         host_goes_down(p)
+        ends_by_itself(p)
+        is_filtered(p)
         killed_launches(p)
         stopped_monitor(p)
         takes_turns(p)

@@ -32,10 +32,11 @@ def sleepers(mark):
     return found
 
 
-def supervised(directory, seconds, script):
+def supervised(directory, seconds, script, **env):
     log = directory / "log"
     said = subprocess.run([sys.executable, TOP / "tests/lib/supervise.py",
-                           str(seconds), log, "bash", "-c", script], check=True, capture_output=True, text=True).stdout
+                           str(seconds), log, "bash", "-c", script], check=True, capture_output=True, text=True,
+                          env=dict(os.environ, **env)).stdout
     return json.loads(said), log.read_text()
 
 
@@ -65,17 +66,14 @@ def main():
         end, _ = supervised(d, 60, "mkdir /tmp/hoody-t$$-x")
         tap.ok(len(end["left"]) == 1 and not pathlib.Path(end["left"][0].split()[-1]).exists(), "a directory, too", end)
         last = int(pathlib.Path("/proc/sys/kernel/ns_last_pid").read_text())
-        stale = {pid: pathlib.Path(f"/tmp/hoody-t{pid}-stale") for pid in range(last + 1, last + 2000)}
-        try:
-            for path in stale.values():
-                path.mkdir()
-            end, log = supervised(d, 60, "echo $$")
-            path = stale.get(int(log))
-            tap.ok(path and path.exists() and not end["left"],
-                   "what an earlier process of its number has left is not a test's", log, end)
-        finally:
-            for path in stale.values():
-                path.rmdir()
+        # In our own directory, which is taken off whatever becomes of us.
+        stale = {pid: d / "stale" / f"hoody-t{pid}-stale" for pid in range(last + 1, last + 2000)}
+        for path in stale.values():
+            path.mkdir(parents=True)
+        end, log = supervised(d, 60, "echo $$", TMPDIR=str(d / "stale"))
+        path = stale.get(int(log))
+        tap.ok(path and path.exists() and not end["left"],
+               "what an earlier process of its number has left is not a test's", log, end)
         end, _ = supervised(d, 60, "exit 5")
         tap.eq((end["status"], end["why"], end["left"]), (5, None, []), "and one that fails, fails")
 
