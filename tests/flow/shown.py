@@ -69,7 +69,8 @@ CHANGES = (
     "firewall toggle more ingress protocol=tcp state=disabled", "firewall remove more ingress protocol=tcp",
     "firewall allow more 80/tcp from 10.0.0.0/8", "firewall drop more 25/tcp", "firewall reject more 26/tcp",
     "firewall move more ingress 1 2", "firewall reset more", "network configure more type=block",
-    "network start more", "network stop more", "network remove more", "share create web path=/tmp target_container_id={data} mount_path=/mnt/more",
+    "network start more", "network stop more",
+    "network remove more", "share create web path=/tmp target_container_id={data} mount_path=/mnt/more",
     "share update web {share} mode=readonly", "share mount data {share} mount=false", "share delete {share}",
     "container delete more --force", "doctor", "config", "config check", "keygen",
 )
