@@ -91,12 +91,15 @@ static const struct opschema_param env_value = TEXT(NULL, OPSCHEMA_LINES, 1, 409
 #define SSH_KEY       STRING("ssh_public_key", NULLABLE, 1, 16384, &opfield_ssh_key)
 #define NAME(min_)    STRING("name", 0, min_, 100, &opfield_name)
 
+static const struct opschema_param realm_item = ID(NULL, 0);
+
 /* Kept and shown, and nothing else. */
 /* clang-format off */
 #define NOTES                                                                                      \
 	STRING("color", NULLABLE, 3, 7, &opfield_color),                                           \
 	TEXT("comment", NULLABLE | OPSCHEMA_LINES, 0, 16000),                                      \
-	BOOL("ai", 0)
+	BOOL("ai", 0),                                                                             \
+	{ .name = "realm_ids", .type = OPSCHEMA_LIST, .max = 100, .item = &realm_item }
 /* clang-format on */
 
 static const struct opschema_param create_params[] = {
@@ -113,6 +116,8 @@ static const struct opschema_param create_params[] = {
 	OBJECT("limits", 0, &limits),
 	NOTES,
 	BOOL("dev_kit", 0),
+	BOOL("cache", 0),
+	BOOL("cache_image", 0),
 };
 static const struct opschema create_schema = SCHEMA(create_params);
 

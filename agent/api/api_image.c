@@ -114,14 +114,36 @@ static const char *said_of_archive(const struct api_call *c)
 						    : NULL;
 }
 
+/* The path's name and the body's are two spellings of one thing; an id that this node doesn't know
+ * says nothing of the name. */
+static bool is_one_name(struct api_call *c)
+{
+	const char *said = json_string_value(json_object_get(c->body, "image"));
+	_cleanup_json_ json_t *meant = name_of(c);
+	char of_body[IMAGELIST_NAME_MAX + 1], of_path[IMAGELIST_NAME_MAX + 1];
+
+	if (!said || (ident_is_id(c->args[0]) && strcmp(json_string_value(meant), c->args[0]) == 0))
+		return true;
+	imagelist_normalise(said, of_body);
+	imagelist_normalise(json_string_value(meant), of_path);
+	if (strcmp(of_body, of_path) == 0)
+		return true;
+	api_refuse(c, ERR_INVALID_PARAMS, "image", "image differs from that of the path, %s",
+		c->args[0]);
+	return false;
+}
+
 void api_image_import(struct api_call *c)
 {
 	const char *url = json_string_value(json_object_get(c->body, "url")),
 		   *server = url ? url : c->agent->conf.storage.image_server;
 	bool refresh = json_is_true(json_object_get(c->body, "refresh"));
 	const char *more = said_of_archive(c);
-	json_t *again = refresh && !*server && !more ? known(c) : NULL;
+	json_t *again;
 
+	if (!is_one_name(c))
+		return;
+	again = refresh && !*server && !more ? known(c) : NULL;
 	if (json_object_get(c->body, "sha256")) {
 		pull(c, json_deep_copy(c->body));
 	} else if (more) {

@@ -195,6 +195,13 @@ static void succeeded(struct api_call *c, const struct operation *op)
 	api_ok(c, adds ? 201 : 200, "done", data);
 }
 
+/* Has it written only if nobody else did? */
+static bool has_condition(const struct api_call *c)
+{
+	return c->if_match || json_object_get(c->body, "file_version") ||
+	       json_object_get(c->body, "etag");
+}
+
 static void failed(struct api_call *c, const struct operation *op)
 {
 	const struct container *found = desired_find(c->agent->desired, op->order.container_id);
@@ -207,7 +214,7 @@ static void failed(struct api_call *c, const struct operation *op)
 		err.code = ERR_NOT_FOUND; /* published with 404 here, and with 400 elsewhere */
 		err_copy(err.reason, sizeof(err.reason), err_wire(ERR_NETWORK_NOT_CONFIGURED));
 	}
-	if (c->if_match && err.code == ERR_SUPERSEDED) /* somebody else's write came first */
+	if (has_condition(c) && err.code == ERR_SUPERSEDED) /* somebody else's write came first */
 		(void)err_set(&err, -ESTALE, ERR_PRECONDITION_FAILED, "If-Match",
 			"etag_mismatch: the document was changed meanwhile");
 	api_fail(c, &err, data);

@@ -24,11 +24,13 @@ static size_t containers_of(struct desired *d, const char *project_id)
 	return n;
 }
 
+#define COLUMNS "id, alias, color, created_ms, changed_ms, max_containers, realm_ids"
+
 static json_t *project_json(struct agent *a, const char *id, struct store_stmt *q)
 {
-	json_t *v = jsonx_pack("{s:s, s:o, s:o, s:I, s:o}", "id", id, "alias", json_null(), "color",
-		json_null(), "container_count", (json_int_t)containers_of(a->desired, id),
-		"max_containers", json_null());
+	json_t *v = jsonx_pack("{s:s, s:n, s:n, s:I, s:n, s:[]}", "id", id, "alias", "color",
+		"container_count", (json_int_t)containers_of(a->desired, id), "max_containers",
+		"realm_ids");
 
 	if (!q)
 		return v;
@@ -40,16 +42,16 @@ static json_t *project_json(struct agent *a, const char *id, struct store_stmt *
 	jsonx_set(v, "updated_at", jsonx_time(store_int(q, 4)));
 	if (!store_is_null(q, 5))
 		jsonx_set_int(v, "max_containers", store_int(q, 5));
+	if (!store_is_null(q, 6))
+		jsonx_set(v, "realm_ids", json_loads(store_text(q, 6), 0, NULL));
 	return v;
 }
 
 /* NULL: it has no row. */
 static json_t *with_row(struct agent *a, const char *id)
 {
-	_cleanup_stmt_ struct store_stmt *q = store_query(a->store,
-		"SELECT id, alias, color, created_ms, changed_ms, max_containers FROM projects "
-		"WHERE id=?1",
-		"t", id);
+	_cleanup_stmt_ struct store_stmt *q =
+		store_query(a->store, "SELECT " COLUMNS " FROM projects WHERE id=?1", "t", id);
 	int r = store_step(q);
 
 	store_must(r);
@@ -107,12 +109,8 @@ void api_project_get(struct api_call *c)
 /* Rows first, then those that only containers name. */
 static json_t *all(struct agent *a)
 {
-	_cleanup_stmt_ struct store_stmt *q = store_query(a->store,
-		"SELECT id, alias, color, created_ms, changed_ms, max_containers FROM projects "
-		"ORDER BY "
-		"created_ms, "
-		"id",
-		"");
+	_cleanup_stmt_ struct store_stmt *q = store_query(
+		a->store, "SELECT " COLUMNS " FROM projects ORDER BY created_ms, id", "");
 	_cleanup_json_ json_t *seen = json_object();
 	json_t *list = json_array();
 	int r;
@@ -178,11 +176,28 @@ static bool read_color(struct api_call *c)
 	return false;
 }
 
-/* Null takes either away. */
+static bool read_realms(struct api_call *c)
+{
+	const json_t *list = json_object_get(c->body, "realm_ids"), *v;
+	size_t i;
+
+	json_array_foreach((json_t *)(uintptr_t)list, i, v) {
+		_cleanup_(freep) char *field = xasprintf("realm_ids[%zu]", i);
+
+		if (ident_is_id(json_string_value(v)))
+			continue;
+		api_refuse(c, ERR_INVALID_PARAMS, field, "%s must be %s", field, opfield_id.must);
+		return false;
+	}
+	return true;
+}
+
+/* Null takes color and number away. */
 static void take_optional(struct api_call *c, const char *id)
 {
 	const json_t *color = json_object_get(c->body, "color"),
-		     *most = json_object_get(c->body, "max_containers");
+		     *most = json_object_get(c->body, "max_containers"),
+		     *realms = json_object_get(c->body, "realm_ids");
 	_cleanup_json_ json_t *shown = notelist_color(json_string_value(color));
 	int64_t n = json_integer_value(most);
 
@@ -193,6 +208,12 @@ static void take_optional(struct api_call *c, const char *id)
 		store_must(store_exec(c->agent->store,
 			"UPDATE projects SET max_containers=?2 WHERE id=?1", "to", id,
 			json_is_null(most) ? NULL : &n));
+	if (realms) {
+		_cleanup_(freep) char *text = jsonx_canonical(realms);
+
+		store_must(store_exec(c->agent->store,
+			"UPDATE projects SET realm_ids=?2 WHERE id=?1", "tt", id, text));
+	}
 }
 
 void api_project_create(struct api_call *c)
@@ -206,7 +227,7 @@ void api_project_create(struct api_call *c)
 			"this node belongs to a control API, which makes projects");
 		return;
 	}
-	if (!read_alias(c, /* required= */ true, &alias) || !read_color(c))
+	if (!read_alias(c, /* required= */ true, &alias) || !read_color(c) || !read_realms(c))
 		return;
 	localorder_new_id(id);
 	if (!is_apart(c, id, alias))
@@ -223,7 +244,7 @@ void api_project_update(struct api_call *c)
 	const char *alias;
 
 	if (!api_project_is_known(c) || !read_alias(c, /* required= */ false, &alias) ||
-		!read_color(c))
+		!read_color(c) || !read_realms(c))
 		return;
 	if (!api_project_is_standalone(c->agent)) {
 		api_refuse(c, ERR_NOT_OF_THE_NODE, NULL,

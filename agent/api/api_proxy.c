@@ -578,6 +578,27 @@ static bool is_its_own(struct api_call *c, const struct subject *s)
 	return true;
 }
 
+/* A document that is read, changed and put back says which it was, as If-Match does. */
+static bool is_current(struct api_call *c, const struct subject *s)
+{
+	const json_t *version = json_object_get(c->body, "file_version");
+	const char *etag = json_string_value(json_object_get(c->body, "etag")), *field = NULL;
+	char current[32];
+
+	(void)snprintf(current, sizeof(current), "file:v%lld", (long long)s->version);
+	if (version && json_integer_value(version) != s->version)
+		field = "file_version";
+	else if (etag && strcmp(etag, current) != 0)
+		field = "etag";
+	else if ((version || etag) && is_being_written(c, s))
+		field = version ? "file_version" : "etag";
+	if (!field)
+		return true;
+	api_refuse(c, ERR_PRECONDITION_FAILED, field,
+		"etag_mismatch: %s is not that of the document, which is %s", field, current);
+	return false;
+}
+
 static bool edit_whole(struct api_call *c, struct subject *s)
 {
 	struct err err = {};
@@ -585,10 +606,11 @@ static bool edit_whole(struct api_call *c, struct subject *s)
 	const char *name;
 
 	if (!passes(c, api_proxydoc_whole(c->body, s->container_id, &err), &err) ||
-		!is_its_own(c, s))
+		!is_its_own(c, s) || !is_current(c, s))
 		return false;
 	json_decref(s->document);
 	s->document = c->body ? json_deep_copy(c->body) : json_object();
+	(void)json_object_del(s->document, "etag"); /* follows from the version */
 	if (!json_object_get(s->document, "default"))
 		jsonx_set_string(s->document, "default", "deny");
 	if (!json_object_get(s->document, "enable_proxy"))

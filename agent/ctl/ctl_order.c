@@ -9,6 +9,7 @@
 #include "agent/ctl/ctl_http.h"
 #include "agent/ctl/ctl_out.h"
 #include "agent/ctl/ctl_text.h"
+#include "agent/ctl/ctl_value.h"
 #include "proto/clock.h"
 #include "proto/dsse.h"
 #include "proto/jsonx.h"
@@ -32,12 +33,14 @@ static int read_keys(const struct conf *c, struct keyset *ret, struct err *err)
 
 static void print_order(const struct ctl *ctl, const struct order *o)
 {
-	char issued[IDENT_TIME_LEN + 1], expires[IDENT_TIME_LEN + 1];
+	_cleanup_json_ json_t *issued_at = jsonx_time(o->issued_ms),
+			      *expires_at = jsonx_time(o->expires_ms);
 	json_t *v;
 
-	ident_time_format(o->issued_ms, issued);
-	ident_time_format(o->expires_ms, expires);
 	if (!ctl->json) {
+		_cleanup_(freep) char *issued = ctl_value_time(ctl, issued_at),
+				      *expires = ctl_value_time(ctl, expires_at);
+
 		printf("good: order %s, seq %" PRIu64 "\n\n  op          %s\n  container   %s\n  "
 		       "project     %s\n  issued      %s\n  expires     %s\n  signed by   %s\n",
 			o->id, o->seq, o->op_name, o->container_id[0] ? o->container_id : "-",
@@ -50,8 +53,8 @@ static void print_order(const struct ctl *ctl, const struct order *o)
 	jsonx_set_string(v, "op", o->op_name);
 	jsonx_set_string(v, "container_id", o->container_id);
 	jsonx_set_string(v, "project_id", o->project_id);
-	jsonx_set_string(v, "issued_at", issued);
-	jsonx_set_string(v, "expires_at", expires);
+	jsonx_set(v, "issued_at", TAKE(issued_at));
+	jsonx_set(v, "expires_at", TAKE(expires_at));
 	jsonx_set_string(v, "kid", o->kid);
 	jsonx_set(v, "params", json_incref(o->params));
 	ctl_out_json(v);

@@ -74,6 +74,20 @@ static double rate(double was, double is, double seconds)
 	return seconds > 0 && is >= was ? (is - was) / seconds : 0;
 }
 
+/* Statistics have the words of LXD's states; people read those of the other commands. */
+static const char *state_of(const json_t *v)
+{
+	static const char *const words[][2] = { { "Running", "running" }, { "Stopped", "stopped" },
+		{ "Frozen", "paused" }, { "Starting", "creating" }, { "Stopping", "deleting" },
+		{ "Error", "failed" } };
+	const char *status = ctl_text_of(v, "status");
+
+	for (size_t i = 0; status && i < countof(words); i++)
+		if (strcmp(words[i][0], status) == 0)
+			return words[i][1];
+	return status;
+}
+
 static struct row row_of(const struct top *t, const json_t *v)
 {
 	const json_t *b = earlier(t, ctl_text_of(v, "id"));
@@ -82,7 +96,7 @@ static struct row row_of(const struct top *t, const json_t *v)
 	return (struct row){
 		.id = ctl_text_of(v, "id"),
 		.name = ctl_text_of(v, "name"),
-		.status = ctl_text_of(v, "status"),
+		.status = state_of(v),
 		.cpu = rate(at(b, "cpu", "usage"), at(v, "cpu", "usage"), s) / NS_PER_MS / 10,
 		.memory = at(v, "memory", "usage"),
 		.memory_pct = at(v, "memory", "usage_percent"),
@@ -98,7 +112,7 @@ static struct row row_of(const struct top *t, const json_t *v)
 static bool passes(const struct top *t, const json_t *v)
 {
 	const char *name = ctl_text_of(v, "name"), *id = ctl_text_of(v, "id"),
-		   *status = ctl_text_of(v, "status");
+		   *status = state_of(v);
 
 	return !*t->filter || (name && strcasestr(name, t->filter)) ||
 	       strncmp(id, t->filter, strlen(t->filter)) == 0 ||

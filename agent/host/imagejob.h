@@ -8,3 +8,5 @@
 
 /* {"run", "ca_pem"?}: the caller's. */
 json_t *imagejob_courier(const struct agent *a);
+/* For each job on an image that is here, to make it anew of its archive: the caller's. */
+json_t *imagejob_params(const struct agent *a, const char *url, const char *digest);

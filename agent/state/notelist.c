@@ -5,7 +5,7 @@
 
 #include "proto/jsonx.h"
 
-static const char *const members[] = { "color", "comment", "ai", "dev_kit" };
+static const char *const members[] = { "color", "comment", "ai", "dev_kit", "realm_ids" };
 
 static json_t *notes_of(struct store *s, const char *container_id)
 {
@@ -69,8 +69,8 @@ void notelist_remove(struct store *s, const char *container_id)
 void notelist_show(struct store *s, const char *container_id, json_t *into)
 {
 	_cleanup_json_ json_t *notes = notes_of(s, container_id);
-	_cleanup_json_ json_t *unsaid = jsonx_pack("{s:n, s:n, s:b, s:O}", "color", "comment", "ai",
-		1, "dev_kit", json_object_get(into, "hoody_kit"));
+	_cleanup_json_ json_t *unsaid = jsonx_pack("{s:n, s:n, s:b, s:O, s:[]}", "color", "comment",
+		"ai", 1, "dev_kit", json_object_get(into, "hoody_kit"), "realm_ids");
 
 	(void)json_object_update(into, notes);
 	(void)json_object_update_missing(into, unsaid);

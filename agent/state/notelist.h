@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What people write at a container and no part of the node needs: color, comment, and whether AI
- * features and the development kit are wanted. Kept and shown. Rows of the state file. */
+/* What people write at a container and no part of the node needs: color, comment, whether AI
+ * features and the development kit are wanted, and its realms. Kept and shown. Rows of the state
+ * file. */
 #pragma once
 
 #include <jansson.h>

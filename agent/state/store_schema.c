@@ -191,6 +191,9 @@ static const char version_6[] =
 /* By which signal an image's process asks to be ended, in its own words. */
 static const char version_7[] = "ALTER TABLE images ADD COLUMN stop_signal TEXT;";
 
+/* The realms that a project is in. */
+static const char version_8[] = "ALTER TABLE projects ADD COLUMN realm_ids TEXT;";
+
 const char *const store_schema[] = { version_1, version_2, version_3, version_4, version_5,
-	version_6, version_7 };
+	version_6, version_7, version_8 };
 const size_t store_schema_version = countof(store_schema);

@@ -211,7 +211,9 @@ def main():
     with harness.Node() as node:
         path = node.directory / "order.json"
         wish = {"op": "container.start", "container_id": node.new_id(), "project_id": harness.PROJECT, "params": {}}
-        for more, code, words in (({}, 0, ["good: order", "container.start"]), ({"sign_with": "stranger"}, 1, [
+        clock = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \((\d+ s ago|in \d+ \S+)\)"
+        for more, code, words in (({}, 0, ["good: order", "container.start", f"issued +{clock}",
+                                          f"expires +{clock}"]), ({"sign_with": "stranger"}, 1, [
                 "not good \\(unknown_key\\)"
         ]), ({"node_id": "f" * 24}, 1, ["wrong_node"]), ({"params": {"x": 1}}, 1, ["invalid_params"])):
             envelope = node.api.ask("envelope", order={**wish, **{k: v for k, v in more.items() if k != "sign_with"}},

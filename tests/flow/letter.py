@@ -5,6 +5,7 @@ words, and what a standalone node keeps is kept."""
 import hashlib
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import threading
@@ -297,6 +298,127 @@ def groups(api, cid):
         "a group is one rule, however many members it is written with")
 
 
+REALMS = ["a" * 24, "0123456789abcdef01234567"]
+
+
+def realms(api, project, cid):
+    """Of no use to the node, and so kept and shown like the texts."""
+    for path in (f"/projects/{project}", f"/containers/{cid}"):
+        look = lambda p=path: api.do("GET", p)["realm_ids"]
+        tap.eq(look(), [], f"{path} is in no realm")
+        tap.eq((api.do("PATCH", path, {"realm_ids": REALMS})["realm_ids"], look()), (REALMS, REALMS), "then in two")
+        refused(api, "PATCH", path, {"realm_ids": [REALMS[0], "banana"]}, (400, "VALIDATION_ERROR", "realm_ids[1]"),
+                "what is no id is named")
+        api.do("PATCH", path, {"color": "abc"})
+        tap.eq(look(), REALMS, "a change that doesn't name them leaves them")
+    other = api.do("POST", "/projects", {"alias": "in-a-realm", "realm_ids": REALMS[:1]})
+    c = make(api, project, "in-a-realm", start=False, realm_ids=REALMS[1:])
+    copy = api.do("POST", f"/containers/{c}/copy", {"name": "in-it-too", "start": False})
+    tap.eq((other["realm_ids"], [r["realm_ids"] for r in api.do("GET", "/projects")["projects"]],
+            api.do("GET", f"/containers/{c}")["realm_ids"], copy["realm_ids"]),
+           (REALMS[:1], [REALMS, REALMS[:1]], REALMS[1:], REALMS[1:]),
+           "new ones, in a list, and of a copy its source's")
+    for path in (f"/projects/{project}", f"/containers/{cid}"):
+        tap.eq(api.do("PATCH", path, {"realm_ids": []})["realm_ids"], [], "and in none again")
+    for i in (c, copy["id"]):
+        api.do("DELETE", f"/containers/{i}", {"force": True})
+    api.do("DELETE", f"/projects/{other['id']}")
+
+
+def said_defaults():
+    """form → member → value, of the rows that hoodyctl and the description show"""
+    text = (pathlib.Path(__file__).resolve().parents[2] / "agent/common/api_bodies.def").read_text()
+    found = {}
+    for form, name, value in re.findall(r'^D\((\w+), "([^"]+)", "([^"]+)"\)$', text, re.M):
+        found.setdefault(form, {})[name] = {"true": True, "false": False, "anybody": "0.0.0.0/0"}.get(value, value)
+    return found
+
+
+def defaults(api, project, cid):
+    """What is left out is as if its default was given."""
+    own = {"id", "name", "alias", "created_at", "updated_at", "operation_id", "pid", "env_sync", "order_id"}
+    alike = lambda v: {k: x for k, x in v.items() if k not in own}
+    both = lambda ask, all_of: [alike(ask(n, given)) for n, given in enumerate(({}, all_of))]
+    rules = f"/containers/{cid}/firewall"
+
+    def container(n, given):
+        made = api.do("POST", f"/projects/{project}/containers", {"image": harness.IMAGE, "name": f"left-{n}", **given})
+        status = api.ask("DELETE", f"/containers/{made['id']}", said["CONTAINER_DELETE"] if n else {})[0]
+        api.do("DELETE", f"/containers/{made['id']}", {"force": True})
+        return {**made, "delete": status}
+
+    def copy(n, given):
+        made = api.do("POST", f"/containers/{cid}/copy", {"name": f"copy-{n}", **given})
+        found = {
+            **made, "rules": api.do("GET", f"/containers/{made['id']}/firewall/rules"),
+            "network": api.do("GET", f"/containers/{made['id']}/network")["configured"]
+        }
+        api.do("DELETE", f"/containers/{made['id']}", {"force": True})
+        return found
+
+    def rule(direction):
+        def add(n, given):
+            wish = {"action": "allow", "protocol": "tcp", "port": 8080, **given}
+            answer = api.do("POST", f"{rules}/{direction}", wish)
+            api.do("DELETE", f"{rules}/{direction}", {"all": True})
+            return {k: v for k, v in answer["rule"].items() if (k, v) not in (("source", "0.0.0.0/0"),
+                                                                              ("destination", "0.0.0.0/0"))}
+        return add
+
+    def share(n, given):
+        made = api.do("POST", f"/containers/{cid}/storage/shares",
+                      {"path": "/etc", "target_container_id": other, "mount_path": "/mnt/default", **given})
+        api.do("DELETE", f"/storage/shares/{made['id']}")
+        return {k: v for k, v in made.items() if k != "share_id"}
+
+    def alias(n, given):
+        made = api.do("POST", "/proxy/aliases", {"container_id": cid, "alias": f"left-{n}", **given})
+        api.do("DELETE", f"/proxy/aliases/{made['id']}")
+        return made
+
+    def document(n, given):
+        path = f"/projects/{project}/proxy/permissions"
+        api.do("PUT", path, given)
+        got = api.do("GET", path)
+        api.do("DELETE", path)
+        return {k: v for k, v in got.items() if k not in ("file_version", "etag")}
+
+    tried = {
+        "CONTAINER_CREATE": container, "CONTAINER_COPY": copy, "INGRESS_RULE": rule("ingress"),
+        "EGRESS_RULE": rule("egress"), "SHARE_CREATE": share, "ALIAS_CREATE": alias, "DOCUMENT": document
+    }
+    said, other = said_defaults(), make(api, project, "left-over")
+    # A rule and a mode, so that a copy that took them would show it.
+    api.do("POST", f"{rules}/ingress", {"action": "drop", "protocol": "udp"})
+    api.do("PUT", f"/containers/{cid}/network", {"type": "block"})
+    tap.eq(sorted(said), sorted([*tried, "CONTAINER_DELETE", "IMAGE_IMPORT"]), "each body with defaults is tried")
+    for form, ask in tried.items():
+        left_out, given = both(ask, said[form])
+        tap.eq(left_out, given, f"{form}: {said[form]} left out and given")
+    api.do("DELETE", f"/containers/{cid}/network")
+    api.do("DELETE", f"/containers/{other}", {"force": True})
+
+
+def fresh(api, project, tree, server):
+    """An image's tree that was spoiled: who asks for a fresh one gets it, and mends it for all."""
+    path, new = f"/projects/{project}/containers", {"image": "shop/1", "start": False}
+    root = tree.parents[4] / "containers"
+    for n, (asked, want, fetched) in enumerate(
+        (({}, "ID=spoilt\n", 0), ({"cache": True, "cache_image": False}, "ID=spoilt\n", 0),
+         ({"bypass_prespawn": True}, "ID=spoilt\n", 0), ({"cache": False}, "ID=test\n", 1),
+         ({"cache_image": True}, "ID=test\n", 1))):
+        tree.write_text("ID=spoilt\n")
+        before = len(server.requests)
+        c = api.do("POST", path, {**new, "name": f"fresh-{n}", **asked})["id"]
+        tap.eq(((root / c / "rootfs/etc/os-release").read_text(), tree.read_text(), len(server.requests) - before),
+               (want, want, fetched), f"of a spoilt image, {asked}")
+        api.do("DELETE", f"/containers/{c}", {"force": True})
+    status, _, answer = api.ask(
+        "POST", path, {"image": harness.IMAGE, "name": "fresh", "start": False, "cache": False, "cache_image": True})
+    tap.eq(status, 201, "of a built-in image nothing is cached")
+    api.do("DELETE", f"/containers/{answer['data']['id']}")
+
+
 def images(node, api, project):
     """They are pulled, used, and removed: by the API and by hoodyctl, by name and by id."""
     work = node.directory / "web"
@@ -312,6 +434,13 @@ def images(node, api, project):
     pull()
     c = api.do("POST", f"/projects/{project}/containers", {"image": "shop/1", "name": "of-it", "start": False})["id"]
     tap.ok("shop/1" in kept() and trees(), "an image is pulled, and a container made of it", kept())
+    refused(api, "POST", "/images/import/shop%2F1", {**body, "image": "shop/2"}, (400, "VALIDATION_ERROR", "image"),
+            "the path's name and another one in the body")
+    tap.eq((api.ask("POST", "/images/import/shop%2F1", {**body, "image": "shop-1"})[0], list(kept())),
+           (200, ["shop/1"]), "the same in another spelling")
+    refused(api, "POST", f"/images/import/{kept()['shop/1']}", {**body, "image": "shop/2"},
+            (400, "VALIDATION_ERROR", "image"), "an id's name and another one")
+    fresh(api, project, trees()[0] / "rootfs/etc/os-release", server)
     for name, value in (("size", 5), ("format", "tar")):
         for more in ({}, {"refresh": True}, {"url": "https://localhost/"}):
             refused(api, "POST", "/images/import/shop%2F1", {name: value, **more}, (400, "VALIDATION_ERROR", name),
@@ -399,6 +528,8 @@ def main():
         names_of_members(api, project, cid)
         apart(api, project, cid)
         texts(node, api, project, cid)
+        realms(api, project, cid)
+        defaults(api, project, cid)
         runtime(api)
         commands(api)
         control_plane(api)

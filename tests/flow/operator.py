@@ -84,8 +84,8 @@ BUSY = r"NAME.*DISK *\x1b[^a]*busy.*a-quiet" # the busy one first
 def top(node):
     code, out, _ = node.ctl("top")
     tap.ok(
-        code == 0 and re.search(r"NAME +STATUS +CPU%", out) and re.search(r"busy +Running", out)
-        and re.search(r"a-quiet +Running", out), "without a terminal: one table", out)
+        code == 0 and re.search(r"NAME +STATUS +CPU%", out) and re.search(r"busy +running", out)
+        and re.search(r"a-quiet +running", out), "without a terminal: one table", out)
     rows = {r["name"]: r for r in node.hoodyctl("top")}
     tap.ok(rows["busy"]["cpu_percent"] > rows["a-quiet"]["cpu_percent"] and rows["busy"]["memory_bytes"] > 0,
            "rates of one second", rows)

@@ -200,7 +200,15 @@ def the_api(node, api, cid, pid):
     v = api.do("GET", f"/containers/{cid}/proxy/permissions")["file_version"]
     tap.eq(call("PUT", "/permissions", {})[0], 428, "without If-Match: 428")
     tap.eq(call("PUT", "/permissions", {}, v + 7)[0], 412, "a stale one: 412")
-    status, _, answer = call("PUT", "/permissions", {"groups": {}}, v)
+    project = api.do("GET", f"/projects/{pid}/proxy/permissions")["file_version"]
+    for name, old in (("file_version", lambda n: n - 1), ("etag", lambda n: f"file:v{n - 1}")):
+        answers = [
+            call("PUT", "/permissions", {name: old(v)}, v),
+            api.ask("PUT", f"/projects/{pid}/proxy/permissions", {name: old(project)})
+        ]
+        tap.eq([(s, a["error"], a["data"]["field"]) for s, _, a in answers], [(412, "PRECONDITION_FAILED", name)] * 2,
+               f"a stale {name} in the document: 412, with an etag of its own or without")
+    status, _, answer = call("PUT", "/permissions", {"groups": {}, "file_version": v, "etag": f"file:v{v}"}, v)
     tap.eq((status, answer["data"]["file_version"], answer["data"]["propagation"]["state"]), (200, v + 1, "applied"),
            "with the etag: written")
     v += 1

@@ -110,6 +110,20 @@ def near(node):
             tap.eq(node.ctl(*hint.split()[1:])[0], 0, "what it names is there")
 
 
+def anywhere(node, api, cid):
+    """Options stand behind KEY=VALUE, too; a value is one whatever it begins with, and -- ends options."""
+    for args in (("A=1", "--json"), ("--json", "A=1"), ("A=1", "B=2", "-j"), ("A=-x", "--json"), ("A=--json", "-j"),
+                 ("--json", "--", "A=1"), ("A=1", "--json", "--", "B=-j")):
+        code, out, err = node.ctl("env", "set", cid, *args)
+        want = dict(w.split("=", 1) for w in args if "=" in w)
+        tap.ok(code == 0 and json.loads(out)["status"] == "succeeded", f"hoodyctl env set {' '.join(args)}", code,
+               out, err)
+        now = api.do("GET", f"/containers/{cid}/env")["environment_vars"]
+        tap.eq({k: now.get(k) for k in want}, want, "and each value is as it stands")
+    for args in (("A=1", "--", "--json"), ("A=1", "-x"), ("A=1", "--jsno")):
+        tap.eq(node.ctl("env", "set", cid, *args)[0], 2, f"hoodyctl env set {' '.join(args)}: no KEY=VALUE, no option")
+
+
 # --- containers ---
 
 
@@ -265,6 +279,7 @@ def main():
         node.start_agent()
         api = local.Local(node)
         cid = makes(node, api)
+        anywhere(node, api, cid)
         near(node)
         says(node, 2, ["is no UTF-8"], "container", "info", "w\udcffb")
         rules(node, api, cid)
