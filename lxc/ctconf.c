@@ -5,6 +5,7 @@
 
 #define CFS_PERIOD_US 100000
 #define CONSOLE_SIZE  65536 /* of what is kept: liblxc begins a new file then */
+#define HOOK          "lxc.hook.start-host"
 
 /* The denylist that LXC's own distribution policy has (config/templates/common.seccomp), with the
  * newer mount-by-descriptor calls left in but for one: unprivileged containers need them and can do
@@ -188,6 +189,17 @@ static void memory_mounts(struct walk *w, const struct ctspec *s, const struct c
 		"c 10:232 rwm");
 }
 
+/* Each takes liblxc a shell: so one becomes the other (lxc/groups_main.c). */
+static void hooks(struct walk *w, const struct ctconf_paths *p)
+{
+	if (p->groups && p->netup)
+		item(w, HOOK, "%s -- %s", p->groups, p->netup);
+	else if (p->groups || p->netup)
+		item(w, HOOK, "%s", p->groups ? p->groups : p->netup);
+	if (p->mounts)
+		item(w, HOOK, "%s", p->mounts);
+}
+
 int ctconf_each(const struct ctspec *s, const struct ctconf_paths *p, const struct ctconf_host *h,
 	int (*set)(const char *key, const char *value, void *userdata), void *userdata)
 {
@@ -199,12 +211,7 @@ int ctconf_each(const struct ctspec *s, const struct ctconf_paths *p, const stru
 		item(&w, fixed[i].key, "%s", fixed[i].value);
 	item(&w, "lxc.uts.name", "%s", hostname);
 	item(&w, "lxc.net.0.type", "empty"); /* of its own */
-	if (p->groups)
-		item(&w, "lxc.hook.start-host", "%s", p->groups);
-	if (p->netup)
-		item(&w, "lxc.hook.start-host", "%s", p->netup);
-	if (p->mounts)
-		item(&w, "lxc.hook.start-host", "%s", p->mounts);
+	hooks(&w, p);
 	item(&w, "lxc.rootfs.path", "dir:%s", p->rootfs);
 	item(&w, "lxc.idmap", "u 0 %u %u", s->id_base, (unsigned)CTSPEC_ID_RANGE);
 	item(&w, "lxc.idmap", "g 0 %u %u", s->id_base, (unsigned)CTSPEC_ID_RANGE);

@@ -508,6 +508,23 @@ int ctgroup_enter_worker(struct ctgroup *g, const char *id)
 	return dir < 0 ? -errno : write_file(dir, "cgroup.procs", "0");
 }
 
+/* "0::" and its path below the mount point: cgroups(7). */
+int ctgroup_stay(const struct ctgroup *g)
+{
+	char text[FILE_MAX], *own, path[FILE_MAX];
+	int r = read_file(AT_FDCWD, "/proc/self/cgroup", text, sizeof(text));
+
+	if (r < 0)
+		return r;
+	own = strncmp(text, "0::/", 4) == 0 ? text : strstr(text, "\n0::/");
+	if (!own)
+		return -ENOENT;
+	own = strchr(own, '/') + 1;
+	own[strcspn(own, "\n")] = '\0';
+	(void)snprintf(path, sizeof(path), "%s%scgroup.procs", own, *own ? "/" : "");
+	return write_file(g->at[g->unified].fd, path, "0");
+}
+
 /* Nobody inside can give away what is his to root. */
 static int open_own(int payload, const char *name)
 {

@@ -3,9 +3,10 @@
  * left to liblxc.
  *
  * In every mounted hierarchy a container owns <CgroupPrefix>/<id>/ with "monitor" and "payload"
- * (lxc.cgroup.dir.*) and, in the cgroup2 tree alone, "worker", which a worker enters before it
- * calls liblxc: whatever a killed worker leaves running is in the container's tree and dies by
- * cgroup.kill. Nothing here blocks for longer than a directory operation, except where said. */
+ * (lxc.cgroup.dir.*) and, in the cgroup2 tree alone, "worker", which a worker enters before it has
+ * liblxc start anything: whatever a killed worker leaves running is in the container's tree and
+ * dies by cgroup.kill. Nothing here blocks for longer than a directory operation, except where
+ * said. */
 #pragma once
 
 #include <sys/types.h>
@@ -75,6 +76,10 @@ _must_check_ int ctgroup_each_pid(struct ctgroup *g, const char *id, const char 
 /* Move the calling process into the container's "worker" group, so that nothing it starts can get
  * lost. */
 _must_check_ int ctgroup_enter_worker(struct ctgroup *g, const char *id);
+
+/* Move the calling process to where it is already, which waits for what any move between groups
+ * waits for (a grace period of the kernel's: some 10 ms) unless there was one just now. */
+_must_check_ int ctgroup_stay(const struct ctgroup *g);
 
 /* Move @pid into the container's payload, in every hierarchy. Where it can be, into a group of it
  * that is not the container's to freeze or to close: ".lxc", as liblxc calls its own, or another if

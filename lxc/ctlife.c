@@ -3,11 +3,11 @@
  * be (all else). Whether it runs is what lxc/ctprobe.h finds in the cgroup, never what liblxc
  * believes.
  *
- * A launch: lock the groups, clear what is left of the last run, write the directory anew, enter
- * the group as its worker, let liblxc start it (its monitor is forked from here and stays: hence
- * ctlife_reset() and the care for what this process has), look for init, hold its filter and the
- * limits against what the kernel gives back, write the mark. No mark: the launch died half-way, and the next
- * one clears it away.
+ * A launch: lock the groups, clear what is left of the last run, write the directory anew, make
+ * the user namespace, enter the group as its worker, let liblxc start it (its monitor is forked
+ * from here and stays: hence ctlife_reset() and the care for what this process has), look for
+ * init, hold its filter and the limits against what the kernel gives back, write the mark. No
+ * mark: the launch died half-way, and the next one clears it away.
  *
  * A stop asks init in the ways of lxc/ctsignal.h and waits. One that hears and doesn't end in time
  * goes on running, and that is the answer; one that can't hear is cleared away by force, as
@@ -367,22 +367,21 @@ static int share_space(struct ctlife *l, struct lxc_container *c, struct err *er
 	return before;
 }
 
-static int start(struct ctlife *l, struct err *err)
+static int enter_groups(struct ctlife *l, struct err *err)
 {
-	struct lxc_container *c = NULL;
-	int before = -1, r = make_container(l, &c, err);
+	int r = ctgroup_enter_worker(l->groups, l->spec.id);
+
+	if (r >= 0 && l->bounds.wanted)
+		r = ctgroup_bound(l->groups, l->spec.id, l->bounds.cgroups, l->bounds.cgroup_depth);
+	return r < 0 ? err_set(err, r, ERR_INTERNAL, "Containers.CgroupPrefix",
+			       "the container's cgroup can't be made: %s", strerror(-r))
+		     : 0;
+}
+
+static int start(struct ctlife *l, struct lxc_container *c, struct err *err)
+{
 	bool ok;
 
-	if (r < 0)
-		return r;
-	assert(c);
-	if (l->bounds.wanted) {
-		before = share_space(l, c, err);
-		if (before < 0) {
-			lxc_container_put(c);
-			return before;
-		}
-	}
 	/* The monitor keeps what this process has touched, for each container: what the filter's
 	 * making takes goes back at once (128 KiB). */
 	(void)mallopt(M_TRIM_THRESHOLD, MONITOR_SPARE);
@@ -399,12 +398,10 @@ static int start(struct ctlife *l, struct err *err)
 	if (ok)
 		(void)c->state(c);
 	(void)prctl(PR_SET_NAME, program_invocation_short_name);
-	unshare_space(before);
-	lxc_container_put(c);
 	if (!ok) {
 		char why[300];
+		int r = killed_for_memory(l, err);
 
-		r = killed_for_memory(l, err);
 		if (r < 0)
 			return r;
 		read_log(l, why, sizeof(why));
@@ -412,6 +409,27 @@ static int start(struct ctlife *l, struct err *err)
 			err, -EIO, ERR_INTERNAL, NULL, "the container does not start: %s", why);
 	}
 	return 0;
+}
+
+/* The group is entered last: who waits for that (agent/worker/worker_ahead.c) has done all else by
+ * then. */
+static int make_ready_and_start(struct ctlife *l, struct err *err)
+{
+	struct lxc_container *c = NULL;
+	int before = -1, r = make_container(l, &c, err);
+
+	if (r < 0)
+		return r;
+	assert(c);
+	if (l->bounds.wanted)
+		r = before = share_space(l, c, err);
+	if (r >= 0)
+		r = enter_groups(l, err);
+	if (r >= 0)
+		r = start(l, c, err);
+	unshare_space(before);
+	lxc_container_put(c);
+	return r;
 }
 
 static int clear_leftovers(struct ctlife *l, struct err *err)
@@ -467,17 +485,6 @@ int ctlife_look_after(struct ctlife *l, bool over, struct err *err)
 	return clear_leftovers(l, err);
 }
 
-static int enter_groups(struct ctlife *l, struct err *err)
-{
-	int r = ctgroup_enter_worker(l->groups, l->spec.id);
-
-	if (r >= 0 && l->bounds.wanted)
-		r = ctgroup_bound(l->groups, l->spec.id, l->bounds.cgroups, l->bounds.cgroup_depth);
-	return r < 0 ? err_set(err, r, ERR_INTERNAL, "Containers.CgroupPrefix",
-			       "the container's cgroup can't be made: %s", strerror(-r))
-		     : 0;
-}
-
 int ctlife_launch(struct ctlife *l, pid_t *ret_pid, int *ret_pidfd, struct err *err)
 {
 	_cleanup_(closep) int lock = -1;
@@ -491,9 +498,7 @@ int ctlife_launch(struct ctlife *l, pid_t *ret_pid, int *ret_pidfd, struct err *
 	if (r >= 0)
 		r = prepare_directory(l, err);
 	if (r >= 0)
-		r = enter_groups(l, err);
-	if (r >= 0)
-		r = start(l, err);
+		r = make_ready_and_start(l, err);
 	if (r < 0)
 		return r;
 	r = ctprobe_find(l->groups, l->spec.id, ret_pid, ret_pidfd, err);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* hoody-groups PREFIX ID: lxc.hook.start-host (lxc.container.conf(5)) of a container on a host with
- * cgroup v1 hierarchies, before its init runs: liblxc has just given it its groups there, and takes
- * them back to root's. In v1 nothing bounds how many a container makes, and what the kernel has of
- * some is limited. What it fails of is its exit status, an errno, and a line on the standard error;
- * then there is no start. liblxc puts words of its own behind. */
+/* hoody-groups PREFIX ID [-- PROGRAM …]: lxc.hook.start-host (lxc.container.conf(5)) of a container
+ * on a host with cgroup v1 hierarchies, before its init runs: liblxc has just given it its groups
+ * there, and it takes them back to root's. In v1 nothing bounds how many a container makes, and
+ * what the kernel has of some is limited. Then it becomes PROGRAM, the hook that is next. What it
+ * fails of is its exit status, an errno, and a line on the standard error; then there is no start.
+ * liblxc puts words of its own behind. */
 #include "lxc/ctgroup.h"
 
-enum { PREFIX = 1, ID, ARGUMENTS };
+enum { PREFIX = 1, ID, ARGUMENTS, THEN = ARGUMENTS, PROGRAM };
 
 int main(int argc, char **argv)
 {
@@ -22,6 +23,11 @@ int main(int argc, char **argv)
 	if (r >= 0)
 		r = ctgroup_withdraw(groups, argv[ID], &err);
 	groups = ctgroup_close(groups);
+	if (r >= 0 && argc > PROGRAM && strcmp(argv[THEN], "--") == 0) {
+		(void)execv(argv[PROGRAM], argv + PROGRAM);
+		r = err_set(&err, -errno, ERR_INTERNAL, NULL, "can't become %s: %s", argv[PROGRAM],
+			strerror(errno));
+	}
 	if (r < 0)
 		(void)fprintf(stderr, "hoody-groups: %s\n", err.message);
 	return -r & 0xff;

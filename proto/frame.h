@@ -55,6 +55,7 @@ enum frame_type {
 
 	/* agent -> worker */
 	FRAME_WORKER_JOB = 0x0201, /* payload: JSON, see agent/engine/worker.h; a: deadline in ms */
+	FRAME_WORKER_AHEAD = 0x0202, /* a job that moves processes between cgroups comes next */
 
 	/* worker -> agent */
 	FRAME_WORKER_PROGRESS =

@@ -36,6 +36,8 @@ struct opdef_step {
 	/* It clears away what nobody knows any more: when it fails, in the end, that is logged, and
 	 * the operation goes on. */
 	bool lenient;
+	/* Its job moves processes between cgroups: worker_ahead() in agent/engine/worker.h. */
+	bool moves;
 	/* This operation doesn't need the step; NULL: it always does. */
 	bool (*skip)(const struct operation *op);
 	/* The job's parameters, beside timeout_ms; NULL: none. Of what is journaled alone, so that

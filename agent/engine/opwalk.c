@@ -218,7 +218,8 @@ static void walk(struct engine *e, struct operation *op, enum opstep_event event
 			_cleanup_json_ json_t *error = errjson_make(&op->err);
 
 			error_text = jsonx_dump(error);
-		}
+		} else if (op->def->steps[op->at.step].moves)
+			worker_ahead(op->worker); /* of the commit, which takes as long */
 		journal_position(e->agent->store, op->row, op->at.step, op->at.undoing, error_text);
 		operation_push(&e->acting, op);
 		return;

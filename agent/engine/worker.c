@@ -433,6 +433,14 @@ int worker_send_alone(struct worker_pool *p, const char *text, int fd)
 	return 0;
 }
 
+void worker_ahead(struct worker *w)
+{
+	const struct frame f = { .type = FRAME_WORKER_AHEAD };
+
+	if (w->channel && is_alive(w) && channel_send(w->channel, &f, NULL, 0, -1) < 0)
+		return; /* so fails the job, which says why */
+}
+
 /* A job that could not even be sent fails from the loop, like one whose worker dies. */
 static int on_unsendable(sd_event_source *s, uint64_t usec, void *userdata)
 {

@@ -18,7 +18,7 @@
 /* A container's init runs, and the firewall knows it before. */
 #define OPS_LAUNCH                                                          \
 	.job = "launch", .has_undo = true, .params = opstate_launch_params, \
-	.here = ctnet_before_launch
+	.here = ctnet_before_launch, .moves = true
 /* It is killed, to run again: undone by a launch. */
 #define OPS_HALT                                                          \
 	.job = "halt", .has_undo = true, .params = opstate_launch_params, \

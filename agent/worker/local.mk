@@ -4,7 +4,7 @@
 pkglibexec_PROGRAMS += agent/hoody-worker
 agent_hoody_worker_SOURCES = agent/worker/worker_main.c agent/worker/worker_job.c agent/worker/worker_job.h \
 	agent/worker/worker_session.c agent/worker/worker_session.h agent/worker/worker_act.h \
-	agent/worker/worker_files.c agent/worker/worker_host.c agent/worker/worker_image.c \
+	agent/worker/worker_ahead.c agent/worker/worker_files.c agent/worker/worker_host.c agent/worker/worker_image.c \
 	agent/worker/worker_life.c agent/worker/worker_limits.c agent/worker/worker_mounts.c \
 	agent/worker/worker_net.c agent/worker/worker_tree.c \
 	agent/worker/worker_turn.c agent/worker/worker_turn.h agent/common/ctbounds.c agent/common/ctbounds.h \

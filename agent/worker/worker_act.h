@@ -32,6 +32,9 @@ int worker_life_groups(struct job *j, struct err *err);
 int worker_life_session(struct job *j, struct err *err);
 int worker_net_sweep(struct job *j, struct err *err);
 
+/* worker_ahead.c */
+void worker_ahead_go(void);
+
 /* worker_net.c: what has to be there before a launch; the link itself is made by
  * netns/hoody-netup. */
 int worker_net_prepare(struct job *j, struct err *err);

@@ -9,8 +9,9 @@
  * This header is what the agent asks of a worker, and what comes back: the words both sides share.
  *
  * A worker is exec'd with its channel as descriptor 3 and an empty environment; it serves
- * FRAME_WORKER_JOB one after the other and exits when the channel closes. It has no state of its
- * own: everything that a job needs is in its payload:
+ * FRAME_WORKER_JOB one after the other and exits when the channel closes. FRAME_WORKER_AHEAD says
+ * that a launch comes next, which takes less time then (agent/worker/worker_ahead.c). It has no
+ * state of its own: everything that a job needs is in its payload:
  *
  *   {"job":"launch","verb":"act",
  *    "paths":{"lxc":"<StateDirectory>/lxc","pool":"<Pool>","run":"<RuntimeDirectory>"},

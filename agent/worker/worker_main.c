@@ -295,9 +295,14 @@ int main(int argc, char **argv)
 		struct frame f;
 		int fd = -1;
 
-		if (channel_recv_sync(WORKER_JOB_FD, -1, &f, &payload, &fd) < 0 ||
-			f.type != FRAME_WORKER_JOB)
+		if (channel_recv_sync(WORKER_JOB_FD, -1, &f, &payload, &fd) < 0)
 			return EXIT_SUCCESS; /* the agent has let go of us */
+		if (f.type == FRAME_WORKER_AHEAD) {
+			worker_ahead_go();
+			continue;
+		}
+		if (f.type != FRAME_WORKER_JOB)
+			return EXIT_SUCCESS;
 		if (serve(payload, f.size, fd) < 0)
 			return EXIT_FAILURE;
 	}

@@ -262,6 +262,33 @@ def killed_launches(p, rounds=24):
     tap.eq((p.do("launch"), p.running()), (0, True), "a launch takes over from one that was cut short")
 
 
+def ended_child(pid):
+    """Has one ended that it has not waited for?"""
+    children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return any(host.status(child)["State"].startswith("Z") for child in children)
+
+
+def told_ahead(p):
+    """What is said before the order is journaled changes nothing, and the job goes as any other."""
+    p.do("kill")
+    worker = Worker()
+    groups = pathlib.Path(f"/proc/{worker.process.pid}/cgroup")
+    before = groups.read_text()
+    frames.send(worker.sock, frames.WORKER_AHEAD)
+    tap.ok(host.poll(lambda: ended_child(worker.process.pid), 10), "told ahead, a child of it waits for the kernel")
+    tap.eq((p.nothing_runs(), groups.read_text()), (True, before), "nobody has gone anywhere, and no group is made")
+    worker.send(p.job("launch"))
+    got = worker.result()
+    tap.eq((got and got[0], p.running()), (0, True), "then it launches as another")
+    worker.close()
+    p.do("kill")
+    worker = Worker()
+    frames.send(worker.sock, frames.WORKER_AHEAD)
+    worker.kill()
+    tap.ok(p.nothing_runs(), "told ahead and killed: there is nothing")
+    tap.eq((p.do("launch"), p.running()), (0, True), "and the next one works")
+
+
 def stopped_monitor(p):
     os.kill(host.monitor_of(p.prefix, p.cid), signal.SIGSTOP)
     tap.eq((p.do("launch"), p.running()), (0, True), "a stopped monitor: what runs is still found running")
@@ -411,6 +438,7 @@ def main():
         ends_by_itself(p)
         is_filtered(p)
         killed_launches(p)
+        told_ahead(p)
         stopped_monitor(p)
         takes_turns(p)
         inherits_nothing(p)

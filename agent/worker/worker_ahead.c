@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The first move of a process between cgroups after a pause waits for an RCU grace period, 9 to 16
+ * ms; those that follow it closely don't (the kernel's cgroup_attach_lock: a percpu rwsem, whose
+ * readers are all forks and ends of processes). A start has several. So when one is to come, a
+ * child of the worker waits for that grace period, while the agent commits and the worker makes all
+ * else ready: by a move of itself to where it is. The launch's own move waits for the rest of it in
+ * the kernel, so nobody asks what became of the child. */
+#include <signal.h>
+#include <sys/prctl.h>
+
+#include "agent/worker/worker_act.h"
+#include "agent/worker/worker_job.h"
+
+static _Noreturn void wait_for_kernel(void)
+{
+	struct ctgroup *g = NULL;
+	struct err ignored = {}; /* the launch, which says what is wrong, is only slower */
+
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	(void)closefd(WORKER_JOB_FD); /* the agent goes by its end */
+	if (ctgroup_open("", &g, &ignored) >= 0 && ctgroup_stay(g) >= 0)
+		g = ctgroup_close(g);
+	_exit(EXIT_SUCCESS);
+}
+
+/* Never reaped: it is gone with its worker, which lives for one operation. */
+void worker_ahead_go(void)
+{
+	if (fork() == 0)
+		wait_for_kernel();
+}
