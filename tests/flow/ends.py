@@ -257,19 +257,21 @@ def notes(node, table):
     """What is kept, shown and written into a root."""
     longest = {
         f: [table.max(op, f) for op in ("container.create", "container.update")][0]
-        for f in ("ssh_public_key", "comment", "color")
+        for f in ("ssh_public_key", "comment", "color", "realm_ids")
     }
+    realms = [node.new_id() for _ in range(longest["realm_ids"])]
     table.max("container.copy", "ssh_public_key")
     for width, c in WIDTHS.items():
         cid, copy = node.new_id(), node.new_id()
         key = f"{KEY} ".ljust(longest["ssh_public_key"], c)
         done(node, "container.create", cid, f"a key and a comment as long as can be, of {width} bytes",
-             image=harness.IMAGE, name="notes", ssh_public_key=key, comment=c * longest["comment"], color="#AABBCC")
+             image=harness.IMAGE, name="notes", ssh_public_key=key, comment=c * longest["comment"], color="#AABBCC",
+             realm_ids=realms)
         restarts(node, cid, f"a key of {width} bytes")
         tap.ok(key in (node.root(cid) / "root/.ssh/authorized_keys").read_text().splitlines(), "the key is root's")
         shown = local.Local(node).do("GET", f"/containers/{cid}")
-        tap.eq((shown["ssh_public_key"] == key, shown["comment"] == c * longest["comment"], shown["color"]),
-               (True, True, "#AABBCC"), "all of it is shown")
+        tap.eq((shown["ssh_public_key"] == key, shown["comment"] == c * longest["comment"], shown["color"],
+                shown["realm_ids"] == realms), (True, True, "#AABBCC", True), "all of it is shown")
         done(node, "container.copy", copy, "copied with such a key", source_container_id=cid, name="copy",
              ssh_public_key=key)
         tap.ok(key in (node.root(copy) / "root/.ssh/authorized_keys").read_text().splitlines(),
