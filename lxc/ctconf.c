@@ -223,7 +223,7 @@ int ctconf_each(const struct ctspec *s, const struct ctconf_paths *p, const stru
 	item(&w, "lxc.cgroup.dir.container", "%s/%s/payload", p->cgroup_prefix, s->id);
 	item(&w, "lxc.seccomp.profile", "%s/%s/seccomp", p->lxc, s->id);
 	/* Else liblxc loads none, and says nothing, where who starts the container has a filter
-	 * already (use_seccomp in liblxc's seccomp.c). */
+	 * already. */
 	item(&w, "lxc.seccomp.allow_nesting", "1");
 	item(&w, "lxc.log.file", "%s/%s/lxc.log", p->lxc, s->id);
 	item(&w, "lxc.console.logfile", "%s/%s/console.log", p->lxc, s->id);

@@ -15,7 +15,7 @@
  * (Go). */
 #define SIG_NOBODYS SIGSTKFLT
 /* What busybox blocks first of all, and then waits for, with the one signal beside that it catches
- * (init/init.c in busybox). */
+ * (busybox's init). */
 #define BUSYBOX_BLOCKS                                                                           \
 	(BIT(SIGHUP) | BIT(SIGINT) | BIT(SIGQUIT) | BIT(SIGUSR1) | BIT(SIGUSR2) | BIT(SIGTERM) | \
 		BIT(SIGCHLD) | BIT(SIGPWR))
