@@ -62,12 +62,12 @@ struct opdef {
 	enum op op;
 	enum opdef_recovery recovery;
 	enum opdef_verdict (*check)(struct agent *a, struct operation *op);
-	int (*begin)(
-		struct agent *a, struct operation *op); /* first attempt, in the transaction that
-							   journals it; may be NULL; < 0: op->err */
-	void (*finish)(struct agent *a, struct operation *op); /* success */
-	void (*abandon)(struct agent *a,
-		struct operation *op); /* failure, everything undone; may be NULL */
+	/* First attempt, in the transaction that journals it; may be NULL. Negative: op->err. */
+	int (*begin)(struct agent *a, struct operation *op);
+	/* Success. */
+	void (*finish)(struct agent *a, struct operation *op);
+	/* Failure, everything undone; may be NULL. */
+	void (*abandon)(struct agent *a, struct operation *op);
 	const struct opdef_step *steps;
 	unsigned n_steps;
 	/* Lanes that the order doesn't name and the node knows; may be NULL. */
