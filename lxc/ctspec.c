@@ -25,14 +25,10 @@ json_t *ctspec_to_json(const struct ctspec *s)
 			"net_bps", (json_int_t)s->limits.net_bps, "io_read_bps",
 			(json_int_t)s->limits.io_read_bps, "io_write_bps",
 			(json_int_t)s->limits.io_write_bps));
-
-	if (v && s->stop_signal)
+	if (s->stop_signal)
 		jsonx_set_int(v, "stop_signal", s->stop_signal);
-	if (v && s->source_id[0])
+	if (s->source_id[0])
 		jsonx_set_string(v, "source_container_id", s->source_id);
-	if (!v)
-		abort(); /* only for want of memory, or text that order's checks let no one in with
-			  */
 	return v;
 }
 

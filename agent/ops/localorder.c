@@ -48,8 +48,6 @@ int localorder_make(const struct agent *a, enum op op, const char *container_id,
 	if (project_id)
 		jsonx_set_string(v, "project_id", project_id);
 	jsonx_set(v, "params", json_incref(params));
-	if (!v)
-		return err_set(err, -EINVAL, ERR_INTERNAL, NULL, "no order can be made of this");
 	text = jsonx_dump(v);
 	r = order_parse(text, strlen(text), ret, err);
 	return r < 0 ? r : order_check(ret, err);

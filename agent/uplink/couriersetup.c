@@ -5,6 +5,15 @@
 #include "agent/common/nodekey.h"
 #include "proto/jsonx.h"
 
+/* What nobody has held against UTF-8 before: @setting says where it is from. */
+static int put(
+	json_t *setup, const char *member, const char *text, const char *setting, struct err *err)
+{
+	return json_object_set_new(setup, member, json_string(text)) == 0
+		       ? 0
+		       : err_set(err, -EINVAL, ERR_CONFIG, setting, "%s is not UTF-8", setting);
+}
+
 static int make(const struct agent *a, json_t **ret, struct err *err)
 {
 	_cleanup_(nodekey_token_freep) char *token = NULL;
@@ -22,14 +31,14 @@ static int make(const struct agent *a, json_t **ret, struct err *err)
 	jsonx_set_string(setup, "response_signature",
 		a->conf.control.response_signature == CONF_SIGNATURE_REQUIRED ? "required"
 									      : "optional");
-	jsonx_set_string(setup, "hostname", a->conf.node.name);
-	if (!setup)
-		return err_set(
-			err, -EINVAL, ERR_CONFIG, "Control", "the configuration is not UTF-8");
-	r = cafile_read(a->conf.control.ca_file, "Control.CaFile", &ca, err);
+	jsonx_set_string(setup, "ca_pem", NULL);
+	r = put(setup, "hostname", a->conf.node.name, "Node.Name", err);
+	if (r >= 0)
+		r = cafile_read(a->conf.control.ca_file, "Control.CaFile", &ca, err);
+	if (r >= 0 && ca)
+		r = put(setup, "ca_pem", ca, "Control.CaFile", err);
 	if (r < 0)
 		return r;
-	jsonx_set(setup, "ca_pem", ca ? json_string(ca) : json_null());
 	*ret = TAKE(setup);
 	return 0;
 }
