@@ -492,13 +492,13 @@ static json_t *count(const struct work *v)
 	for (size_t i = 0; i < h->n; i++)
 		(void)json_array_append_new(pids, json_integer(h->pid[i]));
 	json = json_object();
-	jsonx_set_int(json, "gone", (int)v->visit.out->gone);
-	jsonx_set_int(json, "lazy", (int)v->visit.out->lazy);
-	jsonx_set_int(json, "busy", (int)v->visit.out->busy);
-	jsonx_set_int(json, "held", (int)h->held);
-	jsonx_set_int(json, "writable", (int)h->writable);
-	jsonx_set_int(json, "unseen", (int)h->unseen);
-	jsonx_set_int(json, "overlays", (int)v->visit.out->overlays);
+	jsonx_set_int(json, "gone", v->visit.out->gone);
+	jsonx_set_int(json, "lazy", v->visit.out->lazy);
+	jsonx_set_int(json, "busy", v->visit.out->busy);
+	jsonx_set_int(json, "held", h->held);
+	jsonx_set_int(json, "writable", h->writable);
+	jsonx_set_int(json, "unseen", h->unseen);
+	jsonx_set_int(json, "overlays", v->visit.out->overlays);
 	jsonx_set(json, "pids", pids);
 	return json;
 }

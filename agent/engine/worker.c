@@ -134,8 +134,7 @@ static json_t *bounds_of(const struct conf *conf)
 	json_t *v = json_object();
 
 	for (size_t i = 0; i < countof(all); i++)
-		if (json_object_set_new(v, all[i].name, json_integer(all[i].value)) < 0)
-			abort();
+		jsonx_set_int(v, all[i].name, all[i].value);
 	return v;
 }
 
@@ -158,10 +157,10 @@ char *worker_job_text(const struct conf *conf, const struct ctspec *container, c
 	jsonx_set_string(v, "driver", drivers[conf->storage.driver]);
 	jsonx_set_string(v, "cgroup_prefix", conf->containers.cgroup_prefix);
 	jsonx_set(v, "bounds", bounds_of(conf));
-	if (container)
+	if (container) {
 		jsonx_set(v, "container", ctspec_to_json(container));
-	if (container)
 		jsonx_set(v, "link", ctlink_json(conf, container));
+	}
 	jsonx_set(v, "params", params);
 
 	assert(v);

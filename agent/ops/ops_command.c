@@ -66,7 +66,7 @@ static json_t *result_of(const struct operation *op, const char *output)
 	jsonx_set_string(v, "status", "completed");
 	jsonx_set_string(v, "output", output);
 	jsonx_set_int(v, "exit_code", 0);
-	jsonx_set_int(v, "execution_time", (now_ms - started_ms));
+	jsonx_set_int(v, "execution_time", now_ms - started_ms);
 	jsonx_set(v, "start_time", jsonx_time(started_ms));
 	jsonx_set(v, "end_time", jsonx_time(now_ms));
 	return v;

@@ -29,25 +29,19 @@
 	"container", "pause", "limits", "image", "image.builtin", "snapshot", "copy", "sync", \
 		"env", "firewall", "network", "share", "ramdisk", "proxy", "command", "stats"
 
-static void set(json_t *obj, const char *key, json_t *value)
-{
-	if (json_object_set_new(obj, key, value) < 0)
-		abort();
-}
-
 /* Most of the members of the protocol's tables are left out when they are not known. */
 static void set_text(json_t *obj, const char *key, const char *value)
 {
 	if (value && value[0] != '\0')
-		set(obj, key, json_string(value));
+		jsonx_set_string(obj, key, value);
 }
 
 static json_t *new_report(const char *type)
 {
 	json_t *v = json_object();
 
-	set(v, "type", json_string(type));
-	set(v, "at", jsonx_time(agent_now_ms()));
+	jsonx_set_string(v, "type", type);
+	jsonx_set(v, "at", jsonx_time(agent_now_ms()));
 	return v;
 }
 
@@ -62,8 +56,8 @@ static void send_report(struct agent *a, json_t *report_steals)
 
 static void set_order(json_t *v, const struct order *o)
 {
-	set(v, "order_id", json_string(o->id));
-	set(v, "order_seq", json_integer((json_int_t)o->seq));
+	jsonx_set_string(v, "order_id", o->id);
+	jsonx_set_int(v, "order_seq", o->seq);
 	set_text(v, "operation_id", o->operation_id);
 	set_text(v, "op", o->op_name);
 	set_text(v, "container_id", o->container_id);
@@ -74,21 +68,20 @@ void tell_operation(struct agent *a, const struct tell_operation *t)
 	json_t *v = new_report("order");
 
 	set_order(v, t->order);
-	set(v, "state", json_string(journal_state_name(t->state)));
+	jsonx_set_string(v, "state", journal_state_name(t->state));
 	if (t->progress)
-		set(v, "progress", json_deep_copy(t->progress));
+		jsonx_set(v, "progress", json_deep_copy(t->progress));
 	if (t->started_ms)
-		set(v, "started_at", jsonx_time(t->started_ms));
+		jsonx_set(v, "started_at", jsonx_time(t->started_ms));
 	if (t->state == JOURNAL_SUCCEEDED || t->state == JOURNAL_FAILED) {
-		set(v, "finished_at", jsonx_time(t->finished_ms));
-		set(v, "duration_ms",
-			json_integer(
-				t->started_ms ? MAX_OF(t->finished_ms - t->started_ms, 0) : 0));
+		jsonx_set(v, "finished_at", jsonx_time(t->finished_ms));
+		jsonx_set_int(v, "duration_ms",
+			t->started_ms ? MAX_OF(t->finished_ms - t->started_ms, 0) : 0);
 	}
 	if (t->state == JOURNAL_SUCCEEDED && t->result)
-		set(v, "result", json_deep_copy(t->result));
+		jsonx_set(v, "result", json_deep_copy(t->result));
 	if (t->state == JOURNAL_FAILED)
-		set(v, "error", errjson_make(t->err));
+		jsonx_set(v, "error", errjson_make(t->err));
 	send_report(a, v);
 }
 
@@ -97,8 +90,8 @@ void tell_rejected(struct agent *a, const struct order *o, const struct err *err
 	json_t *v = new_report("order");
 
 	set_order(v, o);
-	set(v, "state", json_string(journal_state_name(JOURNAL_REJECTED)));
-	set(v, "error", errjson_make(err));
+	jsonx_set_string(v, "state", journal_state_name(JOURNAL_REJECTED));
+	jsonx_set(v, "error", errjson_make(err));
 	send_report(a, v);
 }
 
@@ -118,15 +111,15 @@ void tell_status(struct agent *a, const struct container *c, enum ct_status from
 	json_t *v = new_report("container.status");
 	int64_t now_ms = agent_now_ms();
 
-	set(v, "container_id", json_string(c->spec.id));
-	set(v, "project_id", json_string(c->spec.project_id));
-	set(v, "from_status",
+	jsonx_set_string(v, "container_id", c->spec.id);
+	jsonx_set_string(v, "project_id", c->spec.project_id);
+	jsonx_set(v, "from_status",
 		from == CT_NONE ? json_null() : json_string(desired_status_name(from)));
-	set(v, "to_status", json_string(desired_status_name(to)));
-	set(v, "transition_time", jsonx_time(now_ms));
-	set(v, "duration_ms", json_integer(since_ms > 0 ? MAX_OF(now_ms - since_ms, 0) : 0));
-	set(v, "triggered_by", json_string(triggered_by));
-	set(v, "metadata", metadata ? json_deep_copy(metadata) : json_object());
+	jsonx_set_string(v, "to_status", desired_status_name(to));
+	jsonx_set(v, "transition_time", jsonx_time(now_ms));
+	jsonx_set_int(v, "duration_ms", since_ms > 0 ? MAX_OF(now_ms - since_ms, 0) : 0);
+	jsonx_set_string(v, "triggered_by", triggered_by);
+	jsonx_set(v, "metadata", metadata ? json_deep_copy(metadata) : json_object());
 	send_report(a, v);
 }
 
@@ -136,11 +129,11 @@ static void tell_event(struct agent *a, const char *type, const struct container
 	json_t *v = new_report(type);
 
 	if (c) {
-		set(v, "container_id", json_string(c->spec.id));
-		set(v, "project_id", json_string(c->spec.project_id));
+		jsonx_set_string(v, "container_id", c->spec.id);
+		jsonx_set_string(v, "project_id", c->spec.project_id);
 	}
-	set(v, "event", json_string(event));
-	set(v, "data", data_steals);
+	jsonx_set_string(v, "event", event);
+	jsonx_set(v, "data", data_steals);
 	send_report(a, v);
 }
 
@@ -173,11 +166,11 @@ void tell_share(struct agent *a, const json_t *share, const char *event, json_t 
 	const struct container *c = desired_find(a->desired, id);
 	json_t *v = new_report("share");
 
-	set(v, "container_id", json_string(id));
+	jsonx_set_string(v, "container_id", id);
 	if (c)
-		set(v, "project_id", json_string(c->spec.project_id));
-	set(v, "event", json_string(event));
-	set(v, "data", data_steals);
+		jsonx_set_string(v, "project_id", c->spec.project_id);
+	jsonx_set_string(v, "event", event);
+	jsonx_set(v, "data", data_steals);
 	send_report(a, v);
 }
 
@@ -190,8 +183,8 @@ void tell_container_stats(struct agent *a, int64_t interval_ms, json_t *containe
 {
 	_cleanup_json_ json_t *v = new_report("container.stats");
 
-	set(v, "interval_ms", json_integer((json_int_t)interval_ms));
-	set(v, "containers", containers_steals);
+	jsonx_set_int(v, "interval_ms", interval_ms);
+	jsonx_set(v, "containers", containers_steals);
 	outbox_offer(a->outbox, jsonx_dump(v));
 }
 
@@ -221,9 +214,9 @@ json_t *tell_pool(const struct agent *a)
 
 	if (statfs(a->conf.storage.pool, &st) < 0)
 		return v;
-	set(v, "driver", json_string(driver_name(a, &st)));
-	set(v, "total_bytes", json_integer((json_int_t)st.f_blocks * (json_int_t)st.f_frsize));
-	set(v, "free_bytes", json_integer((json_int_t)st.f_bavail * (json_int_t)st.f_frsize));
+	jsonx_set_string(v, "driver", driver_name(a, &st));
+	jsonx_set_int(v, "total_bytes", st.f_blocks * (json_int_t)st.f_frsize);
+	jsonx_set_int(v, "free_bytes", st.f_bavail * (json_int_t)st.f_frsize);
 	return v;
 }
 
@@ -244,19 +237,19 @@ static void tell_inventory(struct agent *a)
 		char six[INET6_ADDRSTRLEN];
 		json_t *row = json_object();
 
-		set(row, "id", json_string(c->spec.id));
-		set(row, "project_id", json_string(c->spec.project_id));
-		set(row, "name", json_string(c->spec.name));
-		set(row, "status", json_string(desired_status_name(c->status)));
-		set(row, "image", json_string(c->spec.image));
-		set(row, "ipv4", address_json(c->spec.ipv4));
-		set(row, "ipv6",
+		jsonx_set_string(row, "id", c->spec.id);
+		jsonx_set_string(row, "project_id", c->spec.project_id);
+		jsonx_set_string(row, "name", c->spec.name);
+		jsonx_set_string(row, "status", desired_status_name(c->status));
+		jsonx_set_string(row, "image", c->spec.image);
+		jsonx_set(row, "ipv4", address_json(c->spec.ipv4));
+		jsonx_set(row, "ipv6",
 			ctlink_address6(&a->conf, &c->spec, six) ? json_string(six) : json_null());
 		(void)json_array_append_new(containers, row);
 	}
-	set(v, "containers", containers);
-	set(v, "images", imagelist_json(a->store));
-	set(v, "shares", sharelist_all(a->store));
+	jsonx_set(v, "containers", containers);
+	jsonx_set(v, "images", imagelist_json(a->store));
+	jsonx_set(v, "shares", sharelist_all(a->store));
 	send_report(a, v);
 }
 
@@ -271,15 +264,15 @@ void tell_hello(struct agent *a)
 	err_clean(uts.nodename);
 	for (size_t i = 0; i < countof(capabilities); i++)
 		(void)json_array_append_new(list, json_string(capabilities[i]));
-	set(v, "agent_version", json_string(PACKAGE_VERSION));
-	set(v, "hostname", json_string(uts.nodename));
-	set(v, "kernel", json_string(uts.release));
-	set(v, "lxc_version", json_string(LXC_VERSION_BUILT));
-	set(v, "pool", tell_pool(a));
-	set(v, "public_key_hex", json_string(a->nodekey->public_key_hex));
-	set(v, "capabilities", list);
-	set(v, "clock", a->listener->clock(a));
-	set(v, "high_seq", json_integer((json_int_t)journal_high_seq(a->store)));
+	jsonx_set_string(v, "agent_version", PACKAGE_VERSION);
+	jsonx_set_string(v, "hostname", uts.nodename);
+	jsonx_set_string(v, "kernel", uts.release);
+	jsonx_set_string(v, "lxc_version", LXC_VERSION_BUILT);
+	jsonx_set(v, "pool", tell_pool(a));
+	jsonx_set_string(v, "public_key_hex", a->nodekey->public_key_hex);
+	jsonx_set(v, "capabilities", list);
+	jsonx_set(v, "clock", a->listener->clock(a));
+	jsonx_set_int(v, "high_seq", journal_high_seq(a->store));
 	send_report(a, v);
 	tell_inventory(a);
 }

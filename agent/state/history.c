@@ -22,7 +22,7 @@ int history_id_parse(const char *id, int64_t *ret_row)
 
 static void set_text(json_t *v, const char *key, const char *text)
 {
-	jsonx_set(v, key, text ? json_string(text) : json_null());
+	jsonx_set_string(v, key, text);
 }
 
 static void set_time(json_t *v, const char *key, int64_t ms)

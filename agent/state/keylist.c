@@ -75,7 +75,7 @@ void keylist_show(struct store *s, const char *container_id, json_t *into)
 	store_must(MIN_OF(r, 0));
 	if (r > 0)
 		ident_time_format(store_int(q, 2), text);
-	jsonx_set(into, "ssh_public_key", r > 0 ? json_string(store_text(q, 0)) : json_null());
-	jsonx_set(into, "ssh_key_fingerprint", r > 0 ? json_string(store_text(q, 1)) : json_null());
-	jsonx_set(into, "ssh_key_installed_at", r > 0 ? json_string(text) : json_null());
+	jsonx_set_string(into, "ssh_public_key", r > 0 ? store_text(q, 0) : NULL);
+	jsonx_set_string(into, "ssh_key_fingerprint", r > 0 ? store_text(q, 1) : NULL);
+	jsonx_set_string(into, "ssh_key_installed_at", r > 0 ? text : NULL);
 }

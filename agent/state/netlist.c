@@ -122,7 +122,7 @@ static json_t *public_form(const json_t *config)
 
 	for (size_t i = 0; i < countof(plain); i++)
 		jsonx_set(v, plain[i], or_null(config, plain[i]));
-	jsonx_set(v, "proxy", shown ? json_string(shown) : json_null());
+	jsonx_set_string(v, "proxy", shown);
 	jsonx_set_bool(v, "credentials_configured", proxy && has_credentials(proxy));
 	jsonx_set(v, "dns_servers",
 		dns ? json_incref(dns) : jsonx_pack("[s, s]", "1.1.1.1", "8.8.8.8"));
@@ -152,8 +152,8 @@ json_t *netlist_show(struct store *s, const char *container_id, bool is_running,
 		jsonx_set(v, "active", public_form(active));
 	jsonx_set(v, "configured_at", time_of(store_int(q, 1)));
 	jsonx_set(v, "last_status_check", time_of(now_ms));
-	jsonx_set(v, "last_error", problem ? json_string(problem) : json_null());
-	jsonx_set(v, "last_error_code", problem ? json_string(err_wire(code)) : json_null());
+	jsonx_set_string(v, "last_error", problem);
+	jsonx_set_string(v, "last_error_code", problem ? err_wire(code) : NULL);
 	jsonx_set(v, "remote_status",
 		jsonx_pack("{s:b, s:o}", "is_running", is_running, "last_check", time_of(now_ms)));
 	return v;

@@ -192,7 +192,7 @@ json_t *statjson_container(
 	jsonx_set_string(v, "subserver_name", a->conf.node.name);
 	jsonx_set_string(v, "status", word);
 	jsonx_set_int(v, "status_code", code);
-	jsonx_set_int(v, "processes", (s->has_meter ? MAX_OF(s->value[CTMETER_PIDS], 0) : 0));
+	jsonx_set_int(v, "processes", s->has_meter ? MAX_OF(s->value[CTMETER_PIDS], 0) : 0);
 	jsonx_set(v, "started_at", started_at(c));
 	jsonx_set(v, "cpu", s->has_meter ? cpu_json(s) : json_null());
 	jsonx_set(v, "memory", s->has_meter ? memory_json(s) : json_null());
