@@ -314,9 +314,36 @@ static void trusted_keys(struct doctor *d)
 
 /* --- the agent --- */
 
+/* Whoever answers is reached: what is wrong then is what it was told, or who it is. */
+static void control(struct doctor *d)
+{
+	const json_t *c = json_object_get(d->status, "control");
+	const char *state = ctl_text_of(c, "state"), *error = ctl_text_of(c, "last_error");
+	const char *mend = "look at network, DNS, proxy and certificates";
+	json_int_t http = json_integer_value(json_object_get(c, "last_http_status"));
+
+	if (!state)
+		return;
+	if (strcmp(state, "backing-off") != 0) {
+		say(d, GOOD, "control API", NULL, "%s", state);
+		return;
+	}
+	if (http == 0) {
+		say(d, BAD, "control API", mend, "%s is not reached%s%s", d->conf.control.api_url,
+			error ? ": " : "", error ? error : "");
+		return;
+	}
+	mend = http == 401 || http == 403
+		       ? "it doesn't know this node by the token of Control.TokenFile: put the "
+			 "right one there, or hoodyctl enroll --force; then restart the agent"
+		       : "look at the API, and at what stands between it and this node";
+	say(d, BAD, "control API", mend, "it answers with HTTP %" JSON_INTEGER_FORMAT ": %s", http,
+		error ? error : "-");
+}
+
 static void agent(struct doctor *d)
 {
-	const char *version = ctl_text_of(d->status, "version"), *state;
+	const char *version = ctl_text_of(d->status, "version");
 
 	if (!d->status) {
 		say(d, BAD, "agent", "systemctl start hoody-agent; journalctl -u hoody-agent",
@@ -330,14 +357,7 @@ static void agent(struct doctor *d)
 			version, PACKAGE_VERSION);
 	else
 		say(d, GOOD, "agent", NULL, "version %s runs", version ? version : "?");
-	state = ctl_text_of(json_object_get(d->status, "control"), "state");
-	if (state && strcmp(state, "backing-off") == 0)
-		say(d, BAD, "control API",
-			"look at network, DNS, proxy and certificates; hoodyctl status has the "
-			"last error",
-			"%s is not reached", d->conf.control.api_url);
-	else if (state)
-		say(d, GOOD, "control API", NULL, "%s", state);
+	control(d);
 }
 
 /* --- the firewall --- */

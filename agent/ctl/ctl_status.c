@@ -39,6 +39,7 @@ static void add_control(struct ctl_text *t, const json_t *control)
 	const json_t *offset = json_object_get(json_object_get(control, "clock"), "offset_ms");
 	const char *state = ctl_text_of(control, "state"),
 		   *error = ctl_text_of(control, "last_error");
+	int64_t http = number_of(control, "last_http_status");
 
 	if (state && strcmp(state, "standalone") == 0) {
 		line(t, "Control", CTL_DIM, "standalone: no Control.ApiUrl is set");
@@ -46,7 +47,9 @@ static void add_control(struct ctl_text *t, const json_t *control)
 	}
 	line(t, "Control", ctl_text_colour_of(state), "%s: %s",
 		or_dash(ctl_text_of(control, "url")), or_dash(state));
-	if (error && *error)
+	if (error && *error && http > 0)
+		line(t, "", CTL_RED, "last error: %s (HTTP %" PRId64 ")", error, http);
+	else if (error && *error)
 		line(t, "", CTL_RED, "last error: %s", error);
 	if (json_is_integer(offset) && llabs(json_integer_value(offset)) >= OFFSET_TOLD_MS)
 		line(t, "Clock", CTL_RED, "%.1f s off the control API's",

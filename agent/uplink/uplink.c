@@ -650,6 +650,8 @@ json_t *uplink_status(const struct uplink *u)
 	if (u->last_fail != FRAME_FAIL_NONE) {
 		jsonx_set_string(v, "last_error", words_of(u, u->last_fail, buffer));
 		jsonx_set_string(v, "last_error_code", fails[u->last_fail].code);
+		if (u->last_status)
+			jsonx_set_int(v, "last_http_status", (int64_t)u->last_status);
 	}
 	jsonx_set(v, "clock", apiclock_json(&u->clock));
 	jsonx_set_int(v, "after", journal_high_seq(u->agent->store));

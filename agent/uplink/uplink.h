@@ -50,5 +50,6 @@ int64_t uplink_stats_interval_s(const struct uplink *u);
 /* As apiclock_json(); standalone: without an offset. */
 json_t *uplink_clock(const struct uplink *u);
 
-/* {"url", "state", "last_error"?, "last_error_code"?, "clock", "after", "head_seq"} */
+/* {"url", "state", "last_error"?, "last_error_code"?, "last_http_status"?, "clock", "after",
+ * "head_seq"} */
 json_t *uplink_status(const struct uplink *u);
