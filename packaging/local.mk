@@ -4,6 +4,18 @@
 dist_man_MANS = packaging/man/hoody-agent.8 packaging/man/hoodyctl.1 packaging/man/agent.conf.5 \
 	packaging/man/hoody-protocol.7
 
+# A page for each noun of hoodyctl, as the built one says.
+NOUN_PAGES = packaging/man/hoodyctl-container.1 packaging/man/hoodyctl-env.1 packaging/man/hoodyctl-firewall.1 \
+	packaging/man/hoodyctl-image.1 packaging/man/hoodyctl-network.1 packaging/man/hoodyctl-node.1 \
+	packaging/man/hoodyctl-operation.1 packaging/man/hoodyctl-order.1 packaging/man/hoodyctl-project.1 \
+	packaging/man/hoodyctl-share.1 packaging/man/hoodyctl-snapshot.1
+nodist_man_MANS = $(NOUN_PAGES)
+CLEANFILES += $(NOUN_PAGES)
+$(NOUN_PAGES): agent/hoodyctl$(EXEEXT)
+	@$(MKDIR_P) packaging/man
+	$(AM_V_GEN)noun=$@; noun=$${noun##*-}; ASAN_OPTIONS=detect_leaks=0 agent/hoodyctl$(EXEEXT) man $${noun%.1} \
+		>$@.new && mv $@.new $@
+
 catalogdir = $(prefix)/lib/systemd/catalog
 dist_catalog_DATA = packaging/hoody-agent.catalog
 LEAF_UNITS = packaging/systemd/hoody-courier@.service packaging/systemd/hoody-portal@.service \

@@ -3,8 +3,9 @@
  *
  * Here lie its commands, a file for each (ctl_*), their tables (ctl_table), what is shown of each
  * (ctl_views, on ctl_show), how things are printed (ctl_value, ctl_text, ctl_out), and helped with
- * (ctl_help, ctl_complete, ctl_keys). It stands on agent/common and proto, and asks the agent by
- * its sockets; only doctor, keygen, enroll, config and snapshot diff look at the host themselves.
+ * (ctl_help, ctl_man, ctl_complete, ctl_keys). It stands on agent/common and proto, and asks the
+ * agent by its sockets; only doctor, keygen, enroll, config and snapshot diff look at the host
+ * themselves.
  *
  * This header is what all its commands share. One table of commands and one of options
  * (ctl_table.c); one file per command. A command prints what it has to say on stdout, its failure
@@ -80,6 +81,7 @@ enum ctl_exit ctl_session_exec(const struct ctl *ctl, struct err *err);
 enum ctl_exit ctl_session_console(const struct ctl *ctl, struct err *err);
 enum ctl_exit ctl_complete(const struct ctl *ctl, struct err *err);
 enum ctl_exit ctl_complete_line(const struct ctl *ctl, struct err *err);
+enum ctl_exit ctl_man(const struct ctl *ctl, struct err *err);
 enum ctl_exit ctl_cp(const struct ctl *ctl, struct err *err);
 enum ctl_exit ctl_diff(const struct ctl *ctl, struct err *err);
 enum ctl_exit ctl_firewall_rule(const struct ctl *ctl, struct err *err);

@@ -208,41 +208,15 @@ void ctl_help_noun(FILE *f, const char *noun, bool colour)
 	print_options(f, bits, colour);
 }
 
-/* "allow|reject|drop, default enabled, ingress alone" */
-static char *value_text(const struct ctl_keys *k, const struct api_form_field *f, const char *more)
+static void print_key(const char *name, const char *text, void *userdata)
 {
-	char values[128], number[24];
-	const char *preset = ctl_keys_default(k, f, number);
-
-	api_form_describe(f, values, sizeof(values));
-	return xasprintf("%s%s%s%s%s", values, f->required ? "; needed" : "",
-		preset ? "; default " : "", preset ? preset : "", more);
+	print_row(userdata, name, text);
 }
 
-static bool has_key(enum api_form form, const char *name)
+static void widen_to_key(const char *name, const char *text, void *userdata)
 {
-	for (const struct api_form_field *f = NULL; (f = api_form_next(form, f));)
-		if (strcmp(f->name, name) == 0)
-			return true;
-	return false;
-}
-
-/* Those of @form; what its twin has, too, once. */
-static void print_form(struct rows *r, const struct ctl_keys *k, enum api_form form,
-	enum api_form twin, const char *alone, bool print)
-{
-	for (const struct api_form_field *f = NULL; (f = ctl_keys_next(k, form, f));) {
-		bool both = has_key(twin, f->name);
-		_cleanup_(freep) char *text = value_text(k, f, both ? "" : alone);
-		const char *name = strcmp(f->name, "*") == 0 ? "KEY" : f->name;
-
-		if (both && form == k->egress)
-			continue;
-		if (print)
-			print_row(r, name, text);
-		else
-			widen(r, name);
-	}
+	(void)text;
+	widen(userdata, name);
 }
 
 static void print_keys(FILE *f, const struct ctl_keys *k, bool colour)
@@ -250,10 +224,8 @@ static void print_keys(FILE *f, const struct ctl_keys *k, bool colour)
 	struct rows r = { f, colour, 0 };
 
 	fprintf(f, "\nKeys:\n");
-	for (int print = 0; print < 2; print++) {
-		print_form(&r, k, k->form, k->egress, k->egress ? "; of ingress" : "", print);
-		print_form(&r, k, k->egress, k->form, "; of egress", print);
-	}
+	ctl_keys_each(k, widen_to_key, &r);
+	ctl_keys_each(k, print_key, &r);
 }
 
 void ctl_help_command(FILE *f, const struct ctl_command *c, bool colour)

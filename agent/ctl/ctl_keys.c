@@ -58,7 +58,8 @@ const struct api_form_field *ctl_keys_next(
 	return NULL;
 }
 
-const char *ctl_keys_default(
+/* "true", "30", or NULL; @ret holds 24 bytes. */
+static const char *default_of(
 	const struct ctl_keys *k, const struct api_form_field *f, char ret[static 24])
 {
 	if (!f->to || strcmp(f->to, "timeout_s") != 0)
@@ -146,4 +147,44 @@ enum ctl_exit ctl_keys_read(
 		e = take(ctl, k, ctl_keys_form(k, direction), word, body, err);
 	}
 	return e;
+}
+
+/* --- for people --- */
+
+/* "allow|reject|drop, default enabled, ingress alone" */
+static char *value_text(const struct ctl_keys *k, const struct api_form_field *f, const char *more)
+{
+	char values[128], number[24];
+	const char *preset = default_of(k, f, number);
+
+	api_form_describe(f, values, sizeof(values));
+	return xasprintf("%s%s%s%s%s", values, f->required ? "; needed" : "",
+		preset ? "; default " : "", preset ? preset : "", more);
+}
+
+static bool has_key(enum api_form form, const char *name)
+{
+	for (const struct api_form_field *f = NULL; (f = api_form_next(form, f));)
+		if (strcmp(f->name, name) == 0)
+			return true;
+	return false;
+}
+
+/* Those of @form; what its twin has, too, once. */
+static void each_of_form(const struct ctl_keys *k, enum api_form form, enum api_form twin,
+	const char *alone, ctl_keys_row *each, void *userdata)
+{
+	for (const struct api_form_field *f = NULL; (f = ctl_keys_next(k, form, f));) {
+		bool both = has_key(twin, f->name);
+		_cleanup_(freep) char *text = value_text(k, f, both ? "" : alone);
+
+		if (!both || form != k->egress)
+			each(strcmp(f->name, "*") == 0 ? "KEY" : f->name, text, userdata);
+	}
+}
+
+void ctl_keys_each(const struct ctl_keys *k, ctl_keys_row *each, void *userdata)
+{
+	each_of_form(k, k->form, k->egress, k->egress ? "; of ingress" : "", each, userdata);
+	each_of_form(k, k->egress, k->form, "; of egress", each, userdata);
 }

@@ -31,6 +31,6 @@ const struct api_form_field *ctl_keys_next(
 enum ctl_exit ctl_keys_read(
 	const struct ctl *ctl, size_t first, const char *direction, json_t *body, struct err *err);
 
-/* "true", "30", or NULL; @ret holds 24 bytes. */
-const char *ctl_keys_default(
-	const struct ctl_keys *k, const struct api_form_field *f, char ret[static 24]);
+/* What the keys of @k take, in words: each once, whichever directions have it. */
+typedef void ctl_keys_row(const char *name, const char *text, void *userdata);
+void ctl_keys_each(const struct ctl_keys *k, ctl_keys_row *each, void *userdata);

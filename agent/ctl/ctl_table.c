@@ -165,6 +165,7 @@ static const struct ctl_command commands[] = {
 		.group = SETUP_GROUP },
 	{ "complete", COMPLETION, ctl_complete_line, "what a shell may offer behind a line", "",
 		"LINE", .group = "" },
+	{ "man", COMPLETION, ctl_man, "print the manual page of a noun", "", "NOUN", .group = "" },
 	{ "status", STATUS, ctl_status, "show the agent, its orders, and its containers", "",
 		.group = HOST_GROUP },
 	{ "orders", ORDERS, ctl_orders, "show the last orders and what became of them",

@@ -13,6 +13,7 @@ agent_hoodyctl_SOURCES = \
 	agent/ctl/ctl_cp.c agent/ctl/ctl_diff.c agent/ctl/ctl_firewall.c \
 	agent/ctl/ctl_help.c agent/ctl/ctl_help.h \
 	agent/ctl/ctl_keys.c agent/ctl/ctl_keys.h \
+	agent/ctl/ctl_man.c \
 	agent/ctl/ctl_near.c agent/ctl/ctl_near.h \
 	agent/ctl/ctl_config.c \
 	agent/ctl/ctl_bounds.c agent/ctl/ctl_bounds.h agent/ctl/ctl_doctor.c \

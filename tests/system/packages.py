@@ -28,6 +28,9 @@ FILES = {
     *(f"UNITS/hoody-{p}{u}" for p in ("courier", "netproxy", "portal")
       for u in (".socket", "@.service")), "/usr/share/bash-completion/completions/hoodyctl", "ZSH/_hoodyctl",
     "/usr/share/fish/vendor_completions.d/hoodyctl.fish", "/usr/share/man/man1/hoodyctl.1",
+    *(f"/usr/share/man/man1/hoodyctl-{noun}.1"
+      for noun in ("container", "env", "firewall", "image", "network", "node", "operation", "order", "project", "share",
+                   "snapshot")),
     "/usr/share/man/man5/agent.conf.5", "/usr/share/man/man7/hoody-protocol.7", "/usr/share/man/man8/hoody-agent.8"
 }
 
