@@ -94,7 +94,9 @@ class Api:
         if self.https:
             args += ["--https", self.directory / "server.pem", "--https-key", self.directory / "server.key"]
         log = open(self.directory / "api.log", "ab")
-        self.process = subprocess.Popen([str(a) for a in args], stdout=subprocess.PIPE, stderr=log, text=True)
+        # A session of its own, as systemd gives one: the kernel's scheduler has a share for each (sched(7), autogroup).
+        self.process = subprocess.Popen([str(a) for a in args], stdout=subprocess.PIPE, stderr=log, text=True,
+                                        start_new_session=True)
         line = self.process.stdout.readline()
         if not line:
             raise Failure("control-api did not start: " + (self.directory / "api.log").read_text()[-2000:])
@@ -220,7 +222,8 @@ class Node:
                     "/bin/sh", "-c", f'LISTEN_PID=$$ LISTEN_FDS=1 exec "$@" 3<&{listen.fileno()}', "sh", *command
                 ]
             self.agent = subprocess.Popen([str(c) for c in command], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                          env=env, pass_fds=[listen.fileno()] if listen else [])
+                                          env=env, pass_fds=[listen.fileno()] if listen else [],
+                                          start_new_session=True)
             self.wrapped = bool(wrap)
             end = time.monotonic() + timeout_s * SLOW
             notify.settimeout(0.05)
