@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 
 #include "lxc/ctconf.h"
+#include "lxc/ctfilter.h"
 #include "lxc/ctprobe.h"
 #include "lxc/ctpty.h"
 
@@ -18,7 +19,8 @@ static char home_variable[] = "HOME=/root", user_variable[] = "USER=root";
 /* What the child has of this. */
 struct entry {
 	const struct ctattach *command;
-	int go[2]; /* a pipe: a byte in it says that the child is in the container's groups */
+	int go[2]; /* a pipe: a byte in it says that the child has filter and groups of the
+		      container's */
 };
 
 /* In the container, between fork and exec: only what signal-safety(7) allows, but for execvpe,
@@ -143,16 +145,30 @@ static int move_in(const struct ctlife *l, pid_t pid, int go, struct err *err)
 		     : 0;
 }
 
+/* Our child, which nobody but us waits for: its pid is its own. */
+static int verify_filter(pid_t pid, struct err *err)
+{
+	_cleanup_(closep) int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+
+	if (pidfd < 0)
+		return err_set(err, -errno, ERR_INTERNAL, NULL, "no descriptor of a command: %s",
+			strerror(errno));
+	return ctfilter_await(pid, pidfd, "the command", err);
+}
+
 static int attach(struct lxc_container *c, const struct ctlife *l, struct entry *e,
 	lxc_attach_options_t *options, pid_t *ret_pid, struct err *err)
 {
-	int r;
+	int r = 0;
 
 	options->attach_flags &= ~LXC_ATTACH_MOVE_TO_CGROUP;
-	r = c->attach(c, become_command, e, options, ret_pid) < 0
-		    ? err_set(err, -EIO, ERR_INTERNAL, NULL,
-			      "liblxc can't run a command in the container")
-		    : move_in(l, *ret_pid, e->go[1], err);
+	if (c->attach(c, become_command, e, options, ret_pid) < 0)
+		r = err_set(err, -EIO, ERR_INTERNAL, NULL,
+			"liblxc can't run a command in the container");
+	if (r >= 0)
+		r = verify_filter(*ret_pid, err);
+	if (r >= 0)
+		r = move_in(l, *ret_pid, e->go[1], err);
 	closep(&e->go[1]); /* without the byte: it ends */
 	return r;
 }

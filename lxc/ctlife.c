@@ -25,8 +25,8 @@
 #include <sys/syscall.h>
 
 #include "lxc/ctexit.h"
+#include "lxc/ctfilter.h"
 #include "lxc/ctprobe.h"
-#include "lxc/ctproc.h"
 #include "lxc/ctsignal.h"
 #include "proto/clock.h"
 
@@ -34,8 +34,6 @@
 #define KILL_WAIT_MS    5000
 #define MONITOR_WAIT_MS 3000 /* the monitor clears away namespaces and groups: some 30 ms */
 #define POLL_MS         2
-#define FILTER_WAIT_MS  5000
-#define STATUS_MAX      8192
 #define HEARS_NOTHING   1
 #define LOG_TAIL        4096
 /* The descriptor that the monitor keeps, beside the standard ones: see share_space(). */
@@ -292,37 +290,6 @@ static int verify_limits(struct ctlife *l, struct err *err)
 	return 0;
 }
 
-/* How many filters a process has, or -1: it is gone, or the kernel doesn't say. */
-static int count_filters(pid_t pid)
-{
-	char text[STATUS_MAX];
-	const char *line = ctproc_read(pid, "status", text, sizeof(text)) < 0
-				   ? NULL
-				   : strstr(text, "\nSeccomp_filters:");
-	int n;
-
-	return line && sscanf(line, "\nSeccomp_filters: %d", &n) == 1 ? n : -1;
-}
-
-/* Init has our filters and one of its own, or it isn't confined at all. It may be on its way to
- * that still: it is waited for. */
-static int verify_filter(pid_t pid, int pidfd, struct err *err)
-{
-	struct pollfd init = { .fd = pidfd, .events = POLLIN };
-	int64_t end_ms = clock_ms(CLOCK_MONOTONIC) + FILTER_WAIT_MS;
-	int own = count_filters(getpid());
-
-	while (own < 0 || count_filters(pid) <= own) {
-		if (poll(&init, 1, POLL_MS) > 0)
-			return 0; /* it has ended, which is for others to say */
-		if (own < 0 || clock_ms(CLOCK_MONOTONIC) >= end_ms)
-			return err_set(err, -EPERM, ERR_INTERNAL, NULL,
-				"the container's init has no seccomp filter: it is not let run "
-				"unconfined");
-	}
-	return 0;
-}
-
 /* Who has too little memory is killed before it can say anything, and liblxc only sees it gone. */
 static int killed_for_memory(struct ctlife *l, struct err *err)
 {
@@ -504,7 +471,7 @@ int ctlife_launch(struct ctlife *l, pid_t *ret_pid, int *ret_pidfd, struct err *
 	r = ctprobe_find(l->groups, l->spec.id, ret_pid, ret_pidfd, err);
 	if (r < CTPROBE_RUNNING)
 		return r < 0 ? r : ended_at_once(l, err);
-	r = verify_filter(*ret_pid, *ret_pidfd, err);
+	r = ctfilter_await(*ret_pid, *ret_pidfd, "the container's init", err);
 	if (r >= 0)
 		r = verify_limits(l, err);
 	if (r >= 0)

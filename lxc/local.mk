@@ -22,5 +22,5 @@ lxc_hoody_groups_SOURCES = lxc/groups_main.c
 lxc_hoody_groups_LDADD = lxc/libct.a proto/libproto.a
 
 lxc_libctlife_a_SOURCES = lxc/ctlife.c lxc/ctlife.h lxc/ctattach.c lxc/ctattach.h lxc/ctenter.c lxc/ctenter.h \
-	lxc/ctpty.c lxc/ctpty.h lxc/ctuserns.c lxc/ctuserns.h
+	lxc/ctfilter.c lxc/ctfilter.h lxc/ctpty.c lxc/ctpty.h lxc/ctuserns.c lxc/ctuserns.h
 lxc_libctlife_a_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(LXC_CFLAGS)

@@ -186,6 +186,24 @@ def without_filter():
     confine(PRCTL, ERRNO, first=PR_SET_SECCOMP)
 
 
+def session(p, before, *words):
+    """A command in the container: what the worker says of it, what it says itself, and why it isn't run."""
+    worker, (ours, theirs), (out, given) = Worker(before=before), socket.socketpair(
+        socket.AF_UNIX, socket.SOCK_SEQPACKET), os.pipe()
+    frames.send(worker.sock, frames.WORKER_JOB, p.job("session"), fd=theirs.fileno())
+    theirs.close()
+    for i in range(3):
+        frames.send(ours, frames.SESSION_STDIO, fd=given if i else out, a=i)
+    frames.send(ours, frames.SESSION_RUN, b"dumb\0" + b"".join(w.encode() + b"\0" for w in words))
+    os.close(given)
+    got = frames.recv(ours)
+    with os.fdopen(out) as f:
+        said = f.read()
+    ours.close()
+    worker.close()
+    return got[0], said, got[4]
+
+
 def is_filtered(p):
     """A starter with a filter of its own starts no container without one."""
     worker = Worker(before=confine)
@@ -194,6 +212,12 @@ def is_filtered(p):
     filters = [int(host.status(pid)["Seccomp_filters"]) for pid in (worker.process.pid, host.init_of(p.prefix, p.cid))]
     worker.close()
     tap.eq((result[0], filters), (0, [1, 2]), "started by who has a filter: its init has that, and the container's own")
+    begun, said, _ = session(p, confine, "grep", "Seccomp_filters", "/proc/self/status")
+    tap.eq((begun, said.split()[-1:]), (frames.SESSION_BEGUN, ["2"]), "so has a command that such a worker runs in it")
+    begun, said, why = session(p, without_filter, "sh", "-c", "echo it runs; touch /runs")
+    tap.eq((begun, said, (p.root() / "runs").exists()), (frames.SESSION_FAILED, "", False),
+           "a command that has got none is not run")
+    tap.ok("has no seccomp filter" in (why or {}).get("message", ""), "which is said", why)
     p.do("kill")
     worker = Worker(before=without_filter)
     worker.send(p.job("launch"))

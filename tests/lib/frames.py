@@ -11,6 +11,7 @@ HEADER = struct.Struct("<4sHHIIQQQQQQ")
 F_ADD_SEALS, SEALS = 1033, 0x1 | 0x2 | 0x4 | 0x8
 
 WORKER_JOB, WORKER_AHEAD, WORKER_PROGRESS, WORKER_RESULT = 0x0201, 0x0202, 0x0281, 0x0282
+SESSION_STDIO, SESSION_RUN, SESSION_BEGUN, SESSION_ENDED, SESSION_FAILED = 0x0501, 0x0502, 0x0581, 0x0582, 0x0583
 CTL_STATUS, CTL_ORDERS, CTL_ANSWER, CTL_ERROR = 0x0301, 0x0302, 0x0381, 0x0382
 
 
@@ -25,11 +26,12 @@ def sealed(data):
     return fd
 
 
-def send(sock, kind, payload=None, **fields):
-    data = json.dumps(payload).encode() if payload is not None else b""
+def send(sock, kind, payload=None, fd=None, **fields):
+    """A payload of bytes goes as it is, any other as JSON; a descriptor beside it stays the caller's."""
+    data = b"" if payload is None else payload if isinstance(payload, bytes) else json.dumps(payload).encode()
     fds = [sealed(data)] if data else []
     try:
-        socket.send_fds(sock, [pack(kind, len(data), **fields)], fds)
+        socket.send_fds(sock, [pack(kind, len(data), **fields)], fds + [fd] * (fd is not None))
     finally:
         for fd in fds:
             os.close(fd)
