@@ -10,6 +10,7 @@
 struct dump {
 	void (*each)(const char *name, bool up, const struct rtnl_link_stats64 *s, void *userdata);
 	void *userdata;
+	bool interrupted;
 };
 
 bool ifstats_read_link(const struct nlmsghdr *h, const char **ret_name, bool *ret_up,
@@ -49,6 +50,21 @@ static int on_link(const struct nlmsghdr *h, void *userdata)
 	return MNL_CB_OK;
 }
 
+/* A part that something has changed meanwhile is read all the same (mnl_cb_run would end there):
+ * what it names is there, but not all that is there may be named, or may be named twice
+ * (NLM_F_DUMP_INTR). */
+static int read_part(void *part, size_t size, unsigned port, struct dump *d)
+{
+	int left = (int)size;
+
+	for (struct nlmsghdr *h = part; mnl_nlmsg_ok(h, left); h = mnl_nlmsg_next(h, &left))
+		if (h->nlmsg_flags & NLM_F_DUMP_INTR) {
+			d->interrupted = true;
+			h->nlmsg_flags &= (uint16_t)~NLM_F_DUMP_INTR;
+		}
+	return mnl_cb_run(part, size, 1, port, on_link, d);
+}
+
 static int dump(struct mnl_socket *s, struct dump *d)
 {
 	_cleanup_(freep) char *buffer = xcalloc(DUMP_SIZE, 1);
@@ -65,11 +81,13 @@ static int dump(struct mnl_socket *s, struct dump *d)
 		return -errno;
 	while (r == MNL_CB_OK) {
 		n = mnl_socket_recvfrom(s, buffer, DUMP_SIZE);
+		if (n < 0 && errno == EINTR)
+			continue;
 		if (n < 0)
 			return -errno;
-		r = mnl_cb_run(buffer, (size_t)n, 1, port, on_link, d);
+		r = read_part(buffer, (size_t)n, port, d);
 	}
-	return r < 0 ? -errno : 0;
+	return r < 0 ? -errno : d->interrupted ? -EINTR : 0;
 }
 
 int ifstats_dump(
@@ -80,7 +98,7 @@ int ifstats_dump(
 	int r = s && mnl_socket_bind(s, 0, MNL_SOCKET_AUTOPID) == 0 ? 0 : -errno;
 
 	if (r == 0)
-		r = dump(s, &(struct dump){ each, userdata });
+		r = dump(s, &(struct dump){ .each = each, .userdata = userdata });
 	if (s)
 		(void)mnl_socket_close(s);
 	return r;

@@ -8,8 +8,9 @@
 
 struct nlmsghdr;
 
-/* Calls @each for every link; @name and @s are borrowed. Returns 0 or a negative errno. 1,000 links
- * take about 3 ms. */
+/* Calls @each for every link; @name and @s are borrowed. Returns 0 or a negative errno; -EINTR:
+ * links came or went meanwhile, so one may be missing or come twice: ask again. 1,000 links take
+ * about 3 ms. */
 _must_check_ int ifstats_dump(
 	void (*each)(const char *name, bool up, const struct rtnl_link_stats64 *s, void *userdata),
 	void *userdata);

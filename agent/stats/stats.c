@@ -26,7 +26,8 @@
 #include "proto/ident.h"
 #include "proto/jsonx.h"
 
-#define PART 200 /* containers of one report */
+#define PART      200 /* containers of one report */
+#define DUMPS_MAX 3
 
 /* A container's kept descriptors, for as long as this init runs. */
 struct meter {
@@ -134,11 +135,17 @@ static void on_link(const char *name, bool up, const struct rtnl_link_stats64 *l
 		.sent_dropped = l->rx_dropped };
 }
 
+/* Where links come and go all the time, one that no look has found is told as not known. */
 static void look_at_links(struct stats *s)
 {
-	s->n_links = 0;
-	if (ifstats_dump(on_link, s) < 0)
-		s->n_links = 0; /* told as not known */
+	int r = -EINTR;
+
+	for (int i = 0; i < DUMPS_MAX && r == -EINTR; i++) {
+		s->n_links = 0;
+		r = ifstats_dump(on_link, s);
+	}
+	if (r < 0 && r != -EINTR)
+		s->n_links = 0;
 	if (s->n_links > 0)
 		qsort(s->links, s->n_links, sizeof(*s->links), sorted_by_text);
 }

@@ -23,6 +23,7 @@ import loop
 import tap
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
+LOOKS = 100
 
 
 def group_file(node, cid, *names):
@@ -315,6 +316,28 @@ def prometheus(node, port, cid):
         server.wait(20 * harness.SLOW)
 
 
+def ip(script):
+    subprocess.run(["ip", "-batch", "-"], input=script, text=True, check=True)
+
+
+def churn(api, cid):
+    """Its link is there while others come and go, which makes a dump of them void (NLM_F_DUMP_INTR)."""
+    ip("".join(f"link add a{i} type veth peer name b{i}\n" for i in range(150))) # many parts of a dump
+    stop = threading.Event()
+
+    def others():
+        while not stop.is_set():
+            ip("link add come type veth peer name go\nlink del come\n" * 5)
+
+    other = threading.Thread(target=others)
+    other.start()
+    seen = [[n["state"] for n in api.do("GET", f"/containers/{cid}/stats")["network"]] for _ in range(LOOKS)]
+    stop.set()
+    other.join()
+    ip("".join(f"link del a{i}\n" for i in range(150)))
+    tap.eq(seen.count(["up"]), LOOKS, f"of {LOOKS} looks at its counters none is lost while links come and go")
+
+
 def main():
     if os.geteuid() != 0:
         tap.skip_all("needs root")
@@ -330,6 +353,7 @@ def main():
         node.ctl("exec", cid, "sh", "-c", "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; ping -c2 169.254.1.1")
         values(node, api, cid)
         states(node, api, cid)
+        churn(api, cid)
         sent(node)
         metrics(node, api, port, cid)
         if shutil.which("prometheus"):
