@@ -2,7 +2,8 @@
 /* Files for the node's reverse proxy: a document for each project, container and alias, and
  * map.json with all containers. A document is written when its order says so, and the order
  * fails with it; the map follows from the wanted state, MAP_USEC after a change, and only when
- * its containers differ from those written last. Everything is written beside and renamed:
+ * its containers differ from those written last, or it is to be shown that it can be written
+ * again. Everything is written beside and renamed:
  * readers see the whole of the old or of the new.
  *
  * The store is the truth, and files are never read back, but for the map's generation, which
@@ -50,6 +51,7 @@ struct proxydir {
 	struct backoff backoff;
 	json_int_t generation;
 	char *written; /* the containers of the map as it stands there */
+	bool unsure;   /* whether one can be written: the last try has failed */
 };
 
 /* --- files --- */
@@ -195,12 +197,13 @@ static int put_map(struct proxydir *p, struct err *err)
 	_cleanup_(freep) char *text = NULL, *containers = jsonx_dump(list);
 	int r;
 
-	if (p->written && strcmp(containers, p->written) == 0)
+	if (!p->unsure && p->written && strcmp(containers, p->written) == 0)
 		return 0;
 	map = jsonx_pack("{s:I, s:s, s:O}", "generation", p->generation + 1, "node",
 		p->agent->conf.node.name, "containers", list);
 	text = jsonx_dump(map);
 	r = put_text(p->top, MAP, text, /* durable= */ false);
+	p->unsure = r < 0;
 	if (r < 0)
 		return err_set(err, r, ERR_INTERNAL, "Proxy.Directory", MAP " can't be written: %s",
 			strerror(-r));
