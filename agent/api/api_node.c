@@ -9,8 +9,6 @@
 #include "agent/stats/stats.h"
 #include "proto/jsonx.h"
 
-#define TIMEOUT_MAX_S 600 /* an order's; the public API allows more */
-
 /* The description is a file of the tree, made a string by the build. */
 extern const char api_openapi_json[];
 
@@ -143,8 +141,7 @@ static void take_timeout(const struct api_call *c, json_t *params)
 	if (!said)
 		said = json_object_get(c->body, "timeout_s");
 	if (said)
-		jsonx_set_int(params, "timeout_s",
-			MIN_OF(json_integer_value(said), (json_int_t)TIMEOUT_MAX_S));
+		jsonx_set_int(params, "timeout_s", json_integer_value(said));
 }
 
 void api_node_execute(struct api_call *c)
