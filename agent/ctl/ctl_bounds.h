@@ -11,7 +11,7 @@ struct ctl_bounds_finding {
 	char found[256];
 };
 
-#define CTL_BOUNDS_FINDINGS 4
+#define CTL_BOUNDS_FINDINGS 10
 
 /* One finding for each thing that is looked at. */
 void ctl_bounds_look(

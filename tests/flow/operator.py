@@ -195,6 +195,7 @@ def faults(node):
     is_said(
         "and ranges that are in nobody's way", "ok", "from 100000000 on",
         finding("user ids", *in_mounts(f"mount --bind {fake} /etc/subuid"), change=(r"^IdBase=.*", "IdBase=100000000")))
+    kernel_wide(node, finding, in_mounts, is_said)
     full = node.directory / "full"
     full.mkdir()
     is_said(
@@ -248,6 +249,46 @@ def faults(node):
         "print(struct.unpack_from('i', b, 40)[0] & 0x40)"
     ], capture_output=True, text=True).stdout.strip()
     tap.eq(finding("clock")[0], "warning" if synchronised != "0" else "ok", "the clock is as the kernel has it")
+
+
+def kernel_wide(node, finding, in_mounts, is_said):
+    """What the kernel counts for all: too little for the containers that there are, used up, and as it is here."""
+    number, pool = node.directory / "number", node.directory / "crowded"
+    # In the host's namespace, which alone has the bounds of neighbours.
+    outside = os.environ.get("HOODY_TEST_REAPER") or os.getppid()
+    host_net = ("nsenter", f"--net=/proc/{outside}/ns/net")
+    counts = {
+        "terminals": ("kernel/pty/max", 1030, ()), "asynchronous I/O": ("fs/aio-max-nr", 100, ()),
+        "open files": ("fs/file-max", 8000, ()), "neighbours": ("net/ipv4/neigh/default/gc_thresh3", 128, host_net),
+        "neighbours of IPv6": ("net/ipv6/neigh/default/gc_thresh3", 128, host_net)
+    }
+    for check, (path, few, where) in counts.items():
+        seen = finding(check, *where)
+        if "not shown here" in seen[1]:
+            tap.skip(check, "the tests run in a network namespace that isn't the host's")
+            continue
+        tap.ok(re.search(r"the kernel has \d+ .* of which \d+ are in use", seen[1]), f"{check}: told as it is", seen)
+        number.write_text(f"{few}\n")
+        is_said(f"{check}: too few for the containers that there are", "warning", "nothing bounds one container",
+                finding(check, *where, *in_mounts(f"mount --bind {number} /proc/sys/{path}")))
+    tap.eq(finding("neighbours")[:2], ("ok", "how many neighbours of IPv4 the kernel has is not shown here"),
+           "in another network namespace nothing is guessed")
+    number.write_text("60000\n")
+    in_use = in_mounts(f"mount --bind {number} /proc/sys/fs/aio-nr")
+    is_said("what is nearly used up", "warning", "60000 are in use", finding("asynchronous I/O", *in_use))
+    for i in range(70):
+        (pool / "containers" / f"{i:024x}").mkdir(parents=True)
+    number.write_text("65536\n")
+    is_said(
+        "what would do for fewer containers", "warning", "65536 requests",
+        finding("asynchronous I/O", *in_mounts(f"mount --bind {number} /proc/sys/fs/aio-max-nr"),
+                change=(r"^Pool=.*", f"Pool={pool}")))
+    number.write_text("1000000\n")
+    is_said("keys that may take the host's memory", "warning", "MiB of keys",
+            finding("keys", *in_mounts(f"mount --bind {number} /proc/sys/kernel/keys/maxbytes")))
+    number.write_text("100\n")
+    is_said("too few namespaces of one kind", "fault", "the kernel a user 100",
+            finding("namespaces", *in_mounts(f"mount --bind {number} /proc/sys/user/max_net_namespaces")))
 
 
 def causes(node, api):
