@@ -33,7 +33,8 @@ nodist_fishcomp_DATA = packaging/completions/hoodyctl.fish
 CLEANFILES += $(nodist_bashcomp_DATA) $(nodist_zshcomp_DATA) $(nodist_fishcomp_DATA)
 apparmordir = $(sysconfdir)/apparmor.d
 dist_apparmor_DATA = packaging/apparmor/hoody-courier packaging/apparmor/hoody-portal packaging/apparmor/hoody-netproxy
-dist_doc_DATA = README.md COPYING agent/ARCHITECTURE.md proto/PROTOCOL.md packaging/OPERATIONS.md packaging/SECURITY.md
+dist_doc_DATA = README.md COPYING agent/ARCHITECTURE.md proto/PROTOCOL.md packaging/OPERATIONS.md packaging/SECURITY.md \
+	packaging/STATUS.md
 
 EXTRA_DIST += packaging/agent.conf packaging/deps.sh packaging/quickstart \
 	packaging/systemd/hoody-agent.service.in packaging/systemd/hoody-courier@.service.in \

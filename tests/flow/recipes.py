@@ -44,7 +44,8 @@ class Hands:
 
     def __init__(self, node, **words):
         self.node, self.words = node, words
-        self.systemctl = {"restart": node.restart, "disable --now": node.stop_agent, "enable --now": node.start_agent}
+        self.systemctl = {"restart": node.restart, "stop": node.stop_agent, "start": node.start_agent,
+                          "disable --now": node.stop_agent, "enable --now": node.start_agent}
         self.bin = node.directory / "bin"
         self.bin.mkdir()
         script = self.bin / "hoodyctl"
@@ -175,15 +176,58 @@ def moved():
         end(new)
 
 
+def pool_moved():
+    with harness.Node() as node, loop.FileSystem("ext4", 64) as fs:
+        make_web(node)
+        must(node, "exec", "web", "sh", "-c", "echo kept >/etc/motd")
+        (node.directory / "agent.conf.d").mkdir()
+        fs.path.chmod(0o711)
+        new = fs.path / "pool"
+        Hands(node, **{"/var/lib/hoody-agent/pool": node.directory / "pool", "/srv/pool": new,
+                       "/etc/hoody-agent/": f"{node.directory}/"}).follow("pool")
+        tap.eq(must(node, "exec", "web", "cat", "/etc/motd"), "kept\n", "it has what was in it")
+        tap.eq([p.name for p in (new / "containers").iterdir()], must(node, "container", "list", "-q").split(),
+               "and lies in the new pool")
+        end(node)
+
+
+def damaged():
+    with harness.Node(start=False) as node:
+        for place in (node.directory / ETC, node.directory / VAR):
+            place.mkdir(parents=True)
+        node.conf = node_in(node.directory)
+        node.start_api()
+        for name in ("token", "trusted-keys.json", "ca.pem"):
+            shutil.move(node.directory / name, node.directory / ETC / name)
+        node.start_agent()
+        make_web(node)
+        hands = Hands(node, **{"/etc/hoody-agent": node.directory / ETC, "/var/lib/hoody-agent": node.directory / VAR,
+                               "BACKUP": node.directory / "backup"})
+        hands.follow("backup")
+        node.stop_agent()
+        state = node.directory / VAR / "state.db"
+        state.write_bytes(b"no database" * 1000)
+        for n in range(2):
+            node.start_agent(expect_ready=False)
+            tap.ok(node.agent.wait(30 * harness.SLOW) not in (0, None), f"a damaged state: the agent refuses, {n}")
+            node.agent = None
+        tap.ok(not state.exists(), "it was set aside")
+        hands.follow("damaged")
+        tap.eq((answers(node), node.do("container.create", node.new_id(), image=harness.IMAGE)["state"]),
+               (True, "succeeded"), "what ran has gone on, and orders come again")
+        end(node)
+
+
 TROUBLES = {
-    "start": does_not_start, "network": no_network, "disk": disk_full, "token": wrong_token, "move": moved
+    "start": does_not_start, "network": no_network, "disk": disk_full, "token": wrong_token, "move": moved,
+    "pool": pool_moved, "damaged": damaged
 }
 
 
 def main():
     if os.geteuid() != 0:
         tap.skip_all("needs root")
-    tap.eq(set(recipes()), {*TROUBLES, "moved"}, "each recipe is tried")
+    tap.eq(set(recipes()), {*TROUBLES, "moved", "backup"}, "each recipe is tried")
     tap.eq(len(recipes()), PAGE.read_text(encoding="utf-8").count("<!-- recipe: "), "and each is found")
     for name, trouble in TROUBLES.items():
         if name in (sys.argv[1:] or TROUBLES):

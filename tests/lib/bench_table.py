@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What was measured, ours beside its peers: as text, as CSV and back, as a table for the README, and as a plot."""
+"""What was measured, ours beside its peers: as text, as CSV and back, as tables for the papers, and as a plot."""
 import csv
 import html
 import math
 import pathlib
 import statistics
+import textwrap
 
 COLUMNS = ("part", "operation", "unit", "who", "median", "q1", "q3", "min", "max", "n", "ours_is", "more_is_better")
 OURS = "ours"
+# The README's rows; the page beside the bench has all.
+FEW = ("start", "snapshot, running, btrfs", "a rule added by the API, 50 running",
+       "with 50 running: per container (monitor, and the daemon's growth), proportional",
+       "signed orders through the whole path")
 COLORS = {OURS: "#1f6feb", "LXD": "#d1242f"}
 
 
@@ -122,26 +127,28 @@ class Table:
                 row.missing[line["who"]] = line["median"]
         return table
 
-    # --- the README ---
+    # --- the papers ---
 
-    def markdown(self):
-        about = "; ".join(f"{value}" for key, value in self.about.items())
-        lines = [
-            f"{about}. Medians, [quartiles] where there are several; in brackets how many times as good ours is, bold "
-            "where a peer is better.",
-            "", "| | ours | beside it |", "|---|---|---|"
-        ]
+    def markdown(self, only=None):
+        about = "; ".join(v for key, v in self.about.items() if not only or key in ("date", "machine")) + "."
+        if not only:
+            about += (" Medians, [quartiles] where there are several; in brackets how many times as good ours is, "
+                      "bold where a peer is better.")
+        about = textwrap.fill(about, 100, break_on_hyphens=False)
+        lines = [about, "", "| | ours | beside it |", "|---|---|---|"]
         for row in self.rows.values():
+            if only and row.operation not in only:
+                continue
             ours, beside = (cell.replace("|", "\\|") for cell in row.cells("**{}**"))
             lines.append(f"| {row.operation}, {row.unit} | {ours} | {beside} |")
         return "\n".join(lines)
 
-    def into(self, path):
+    def into(self, path, only=None):
         """Between the marks that the file has for it."""
         begin, end = "<!-- bench: begin -->", "<!-- bench: end -->"
         text = path.read_text(encoding="utf-8")
         before, after = text[:text.index(begin)], text[text.index(end):]
-        path.write_text(f"{before}{begin}\n{self.markdown()}\n{after}", encoding="utf-8")
+        path.write_text(f"{before}{begin}\n{self.markdown(only)}\n{after}", encoding="utf-8")
 
     # --- the plot ---
 
