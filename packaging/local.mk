@@ -33,10 +33,24 @@ nodist_fishcomp_DATA = packaging/completions/hoodyctl.fish
 CLEANFILES += $(nodist_bashcomp_DATA) $(nodist_zshcomp_DATA) $(nodist_fishcomp_DATA)
 apparmordir = $(sysconfdir)/apparmor.d
 dist_apparmor_DATA = packaging/apparmor/hoody-courier packaging/apparmor/hoody-portal packaging/apparmor/hoody-netproxy
-dist_doc_DATA = README.md COPYING agent/ARCHITECTURE.md proto/PROTOCOL.md packaging/OPERATIONS.md packaging/SECURITY.md \
+PAPERS = README.md agent/ARCHITECTURE.md proto/PROTOCOL.md packaging/OPERATIONS.md packaging/SECURITY.md \
 	packaging/STATUS.md
+dist_doc_DATA = $(PAPERS) COPYING
 
-EXTRA_DIST += packaging/agent.conf packaging/deps.sh packaging/quickstart \
+# The same and the local API's description as HTML, each whole in itself; index.html is the README.
+HTML_PAGES = packaging/html/index.html packaging/html/ARCHITECTURE.html packaging/html/PROTOCOL.html \
+	packaging/html/OPERATIONS.html packaging/html/SECURITY.html packaging/html/STATUS.html \
+	packaging/html/local-api.html
+if HTML
+doc_DATA = $(HTML_PAGES)
+endif
+CLEANFILES += $(HTML_PAGES)
+$(HTML_PAGES): $(PAPERS) agent/api/api-openapi.json tests/bench/peers.svg packaging/papers
+	@$(MKDIR_P) packaging/html
+	$(AM_V_GEN)name=$@; name=$${name##*/}; $(PYTHON3) '$(srcdir)/packaging/papers' $${name%.html} >$@.new && \
+		mv $@.new $@
+
+EXTRA_DIST += packaging/agent.conf packaging/deps.sh packaging/papers packaging/quickstart \
 	packaging/systemd/hoody-agent.service.in packaging/systemd/hoody-courier@.service.in \
 	packaging/systemd/hoody-portal@.service.in packaging/systemd/hoody-netproxy@.service.in \
 	packaging/systemd/leaf.conf packaging/systemd/sysusers.conf packaging/systemd/tmpfiles.conf \
