@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The recipes of packaging/OPERATIONS.md: each trouble is made on a real node, the lines are run as they stand there,
 and the trouble is over. What a line's remark has in quotes is seen in its output."""
+import json
 import os
 import pathlib
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -44,7 +46,8 @@ class Hands:
 
     def __init__(self, node, **words):
         self.node, self.words = node, words
-        self.systemctl = {"restart": node.restart, "stop": node.stop_agent, "start": node.start_agent,
+        self.systemctl = {"reload": lambda: node.agent.send_signal(signal.SIGHUP),
+                          "restart": node.restart, "stop": node.stop_agent, "start": node.start_agent,
                           "disable --now": node.stop_agent, "enable --now": node.start_agent}
         self.bin = node.directory / "bin"
         self.bin.mkdir()
@@ -176,6 +179,25 @@ def moved():
         end(new)
 
 
+def other_keys():
+    """The node trusts somebody else's key until the file has the control API's."""
+    with harness.Node(start=False) as node:
+        node.start_api()
+        file, keyset = node.directory / "trusted-keys.json", node.directory / "keyset"
+        good = json.loads(file.read_text())
+        keyset.write_text(json.dumps({**good, "version": 2}))
+        key = subprocess.run("openssl genpkey -algorithm ed25519 | openssl pkey -pubout -outform DER", shell=True,
+                             capture_output=True, check=True).stdout[-32:].hex()
+        file.write_text(json.dumps({**good, "keys": [{**good["keys"][0], "public_key_hex": key}]}))
+        node.start_agent()
+        order = node.order("container.create", node.new_id(), image=harness.IMAGE)
+        tap.ok(host.poll(lambda: "signature is missing or wrong" in node.log.read_text(), 10),
+               "nothing that the API says is believed", node.log_tail())
+        Hands(node, KEYSET=keyset, **{"/etc/hoody-agent": node.directory}).follow("keys")
+        tap.eq(node.wait(order)["state"], "succeeded", "and accepted, the one that has waited, too")
+        end(node)
+
+
 def pool_moved():
     with harness.Node() as node, loop.FileSystem("ext4", 64) as fs:
         make_web(node)
@@ -220,7 +242,7 @@ def damaged():
 
 TROUBLES = {
     "start": does_not_start, "network": no_network, "disk": disk_full, "token": wrong_token, "move": moved,
-    "pool": pool_moved, "damaged": damaged
+    "keys": other_keys, "pool": pool_moved, "damaged": damaged
 }
 
 
