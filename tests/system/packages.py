@@ -34,6 +34,12 @@ FILES = {
     "/usr/share/man/man5/agent.conf.5", "/usr/share/man/man7/hoody-protocol.7", "/usr/share/man/man8/hoody-agent.8"
 }
 
+# Each whole in itself (packaging/papers).
+HTML = {
+    f"/usr/share/doc/hoody-agent/{p}.html"
+    for p in ("ARCHITECTURE", "OPERATIONS", "PROTOCOL", "SECURITY", "STATUS", "index", "local-api")
+}
+DOC_BASE = "/usr/share/doc-base/hoody-agent.hoody-agent" # Debian's list of them
 PROFILES = {f"/etc/apparmor.d/hoody-{p}" for p in ("courier", "netproxy", "portal")} # where there is AppArmor
 
 
@@ -61,6 +67,8 @@ def judge(what, entries, units, zsh, more):
         if not mode.startswith("d") and not path.startswith(("/usr/share/doc/", "/usr/share/licenses/",
                                                              "/usr/lib/.build-id"))
     }
+    pages = {path for _, _, path in entries if path.endswith(".html")}
+    tap.eq(pages, HTML, f"{what}: the papers as HTML")
     plain = {re.sub(r"\.gz$", "", p) for p in files}
     tap.eq(plain, PROGRAMS | more | {f.replace("UNITS", units).replace("ZSH", zsh) for f in FILES},
            f"{what}: what is in it, and nothing else")
@@ -77,7 +85,7 @@ def deb(where):
     tap.ok(any("dbgsym" in p.name for p in packages), "debug symbols in a package of their own")
     lines = subprocess.run(["dpkg", "-c", main], capture_output=True, text=True).stdout.splitlines()
     judge("deb", [(w[0], w[1], w[5].lstrip(".")) for w in (line.split() for line in lines)], "/lib/systemd/system",
-          "/usr/share/zsh/vendor-completions", PROFILES)
+          "/usr/share/zsh/vendor-completions", PROFILES | {DOC_BASE})
     out = subprocess.run(["lintian", "--pedantic", "--allow-root", main], capture_output=True, text=True)
     tap.eq((out.returncode, out.stdout), (0, ""), "lintian has nothing to say, at its most pedantic")
     fields = subprocess.run(["dpkg-deb", "-f", main, "Depends"], capture_output=True, text=True).stdout
