@@ -150,6 +150,18 @@ static void refuse(struct portal *p, uint64_t id, enum errcode code)
 	portal_answer(p, id, err_http(code), NULL, v);
 }
 
+/* What libmicrohttpd has read is texts by their names; all who read a query rely on it. */
+static bool is_query(const json_t *v)
+{
+	const char *name;
+	const json_t *value;
+
+	json_object_foreach((json_t *)(uintptr_t)v, name, value)
+		if (!json_is_string(value))
+			return false;
+	return !v || json_is_object(v);
+}
+
 json_t *portal_read_request(const void *payload, size_t size)
 {
 	json_t *request = NULL;
@@ -158,7 +170,8 @@ json_t *portal_read_request(const void *payload, size_t size)
 	if (jsonx_parse(payload, size, ERR_CHANNEL, &request, &err) < 0)
 		return NULL;
 	if (json_is_string(json_object_get(request, "method")) &&
-		json_is_array(json_object_get(request, "path")))
+		json_is_array(json_object_get(request, "path")) &&
+		is_query(json_object_get(request, "query")))
 		return request;
 	json_decref(request);
 	return NULL;

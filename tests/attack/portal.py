@@ -9,6 +9,7 @@ import array
 import json
 import os
 import pathlib
+import signal
 import socket
 import sys
 
@@ -33,10 +34,13 @@ class TakenOver:
 
     def order(self, fd, alias):
         """The HTTP status with which the agent answers a project's order on this connection."""
+        return self.ask(fd, "POST", {}, {"alias": alias})
+
+    def ask(self, fd, method, query, body=None):
         self.serial += 1
         body = json.dumps({
-            "method": "POST", "path": ["api", "v1", "projects"], "query": {}, "async": False, "stream": False,
-            "body": {"alias": alias}
+            "method": method, "path": ["api", "v1", "projects"], "query": query, "async": False, "stream": False,
+            "body": body
         }).encode()
         memfd = frames.sealed(body)
         socket.send_fds(self.channel, [frames.pack(REQUEST, len(body), ident=self.serial)], [memfd, fd])
@@ -48,6 +52,10 @@ class TakenOver:
     def attack(self):
         client, _ = self.listening.accept()
         client.recv(65536)
+        if (self.place / "said").exists():
+            publish(self.place, {"odd": os.getpid()})
+            self.ask(client.fileno(), "GET", {"page": 5})
+            return
         honest = self.order(client.fileno(), "honest")
         client.send(b"seen")
         while client.recv(65536): # until root leaves
@@ -139,6 +147,20 @@ def nobody_asked():
             done = sum(200 <= a < 300 for a in answers)
             tap.eq((done, len(answers)), (0, TRIES), f"a portal that passes \"{name}\" orders nothing")
             tap.figure(f"portal, {name}: {done} of {len(answers)} orders were executed")
+        says_what_no_portal_says(node, place)
+
+
+def says_what_no_portal_says(node, place):
+    """A query whose values are no texts ended the agent once."""
+    for pid in host.children(node.agent_pid(), "hoody-portal"):
+        os.kill(pid, signal.SIGKILL)
+    with socket.socket(socket.AF_UNIX) as root:
+        root.connect(str(node.directory / "run" / "debug.sock"))
+        root.send(b"hello")
+        asks = host.poll(lambda: json.loads((place / "said").read_text()).get("odd"), 30 * harness.SLOW)
+        gone = host.poll(lambda: node.agent.poll() is not None or not host.is_alive(asks), 5 * harness.SLOW)
+    tap.eq((bool(gone), node.agent.poll()), (True, None),
+           "a portal that asks what no portal does is ended, and the agent goes on")
 
 
 def with_metrics():
