@@ -3,8 +3,7 @@
  * loop drives. It is the list's until it ends, calls `done` once, and is freed. What every
  * transfer must keep to (TLS, no redirects, no other schemes) is agent/courier/http_rules.h.
  *
- * An answer is a stranger's. Its body is bounded as it comes, unpacked as well; an encoding that
- * was not asked for or a gzip without its end is a failure. A success must carry a signature
+ * An answer is a stranger's, and read by agent/courier/reply. A success must carry a signature
  * when one is required; only the agent judges that, so body and signature are passed on as they
  * came. Of a failure the signature is judged here, if it has one, to tell a wrong clock or
  * somebody on the way from a refusal.
@@ -13,20 +12,18 @@
 #include "agent/courier/http.h"
 
 #include <curl/curl.h>
-#include <strings.h>
 #include <sys/epoll.h>
 #include <time.h>
 #include <zlib.h>
 
 #include "agent/courier/batchpack.h"
-#include "agent/courier/gunzip.h"
 #include "agent/courier/http_rules.h"
+#include "agent/courier/reply.h"
 #include "proto/clock.h"
 #include "proto/nodecall.h"
 #include "proto/respsig.h"
 
-#define GZIP_FROM         1024
-#define RETRY_AFTER_MAX_S 300
+#define GZIP_FROM 1024
 
 struct http {
 	sd_event *event;
@@ -34,8 +31,8 @@ struct http {
 	CURLM *multi;
 	sd_event_source *timer;
 	struct http_job *jobs;
-	bool takes_gzip, takes_packed; /* the API has said so */
-	bool refused_packed;           /* and has not meant it */
+	struct reply_taken takes; /* by the API's word */
+	bool refused_packed;      /* which it has not meant */
 };
 
 struct http_job {
@@ -46,14 +43,7 @@ struct http_job {
 	char *url, *request;
 	size_t request_size;
 	bool packed;
-	uint8_t *body;
-	size_t size, allocated;
-	bool gzipped, no_encoding; /* the answer; or it is in what we haven't asked for */
-	bool too_large;
-	struct gunzip gunzip;
-	char signature[NODECALL_SIGNATURE_MAX];
-	bool signature_too_long;
-	uint64_t retry_after_ms;
+	struct reply reply;
 	http_done done;
 	void *userdata;
 };
@@ -63,98 +53,18 @@ bool http_is_allowed(const char *url)
 	return http_rules_allow(url) && !strchr(url, '?');
 }
 
-/* --- what comes in --- */
-
-static bool add_plain(const uint8_t *data, size_t n, void *userdata)
-{
-	struct http_job *job = userdata;
-
-	if (n > HTTP_BODY_MAX - job->size) {
-		job->too_large = true;
-		return false;
-	}
-	if (job->size + n > job->allocated) {
-		job->allocated = MAX_OF(job->allocated * 2, job->size + n);
-		job->body = xrealloc(job->body, job->allocated, 1);
-	}
-	memcpy(job->body + job->size, data, n);
-	job->size += n;
-	return true;
-}
-
 static size_t on_body(char *data, size_t one, size_t n, void *userdata)
 {
 	struct http_job *job = userdata;
-	bool taken = !job->no_encoding;
 
-	if (taken && job->gzipped)
-		taken = gunzip_feed(&job->gunzip, data, n, add_plain, job) >= 0;
-	else if (taken)
-		taken = add_plain((const uint8_t *)data, n, job);
-	return taken ? n : CURL_WRITEFUNC_ERROR;
-}
-
-static bool is_header(
-	const char *line, size_t n, const char *name, const char **ret_value, size_t *ret_n)
-{
-	size_t length = strlen(name);
-
-	if (n <= length || line[length] != ':' || strncasecmp(line, name, length) != 0)
-		return false;
-	line += length + 1;
-	n -= length + 1;
-	while (n > 0 && (*line == ' ' || *line == '\t')) {
-		line++;
-		n--;
-	}
-	while (n > 0 && strchr("\r\n \t", line[n - 1]))
-		n--;
-	*ret_value = line;
-	*ret_n = n;
-	return true;
-}
-
-/* Seconds or an HTTP date (RFC 9110, 10.2.3). */
-static uint64_t read_retry_after(const char *value, size_t n)
-{
-	char text[64];
-	char *end;
-	long long s;
-
-	if (n == 0 || n >= sizeof(text))
-		return 0;
-	memcpy(text, value, n);
-	text[n] = '\0';
-	s = strtoll(text, &end, 10);
-	if (*end != '\0') {
-		time_t at = curl_getdate(text, NULL);
-
-		s = at < 0 ? 0 : (long long)(at - time(NULL));
-	}
-	return s <= 0 ? 0 : (uint64_t)MIN_OF(s, (long long)RETRY_AFTER_MAX_S) * 1000;
+	return reply_body(&job->reply, data, n) ? n : CURL_WRITEFUNC_ERROR;
 }
 
 static size_t on_header(char *data, size_t one, size_t n, void *userdata)
 {
 	struct http_job *job = userdata;
-	const char *value;
-	size_t length;
 
-	if (is_header(data, n, RESPSIG_HEADER, &value, &length)) {
-		job->signature_too_long = length >= sizeof(job->signature);
-		(void)snprintf(job->signature, sizeof(job->signature), "%.*s", (int)length, value);
-	} else if (is_header(data, n, "Retry-After", &value, &length)) {
-		job->retry_after_ms = read_retry_after(value, length);
-	} else if (is_header(data, n, "Content-Encoding", &value, &length)) {
-		job->gzipped = length == 4 && strncasecmp(value, "gzip", 4) == 0;
-		job->no_encoding =
-			!job->gzipped && !(length == 8 && strncasecmp(value, "identity", 8) == 0);
-	} else if (is_header(data, n, "Accept-Encoding", &value, &length)) {
-		job->http->takes_gzip = memmem(value, length, "gzip", 4) != NULL;
-	} else if (is_header(data, n, "Accept", &value, &length)) {
-		job->http->takes_packed =
-			memmem(value, length, BATCHPACK_TYPE, strlen(BATCHPACK_TYPE)) != NULL;
-	}
+	reply_header(&job->reply, data, n, time(NULL));
 	return n;
 }
 
@@ -191,11 +101,11 @@ static enum frame_fail judge_signature(const struct http_job *job, long status)
 	const struct http_setup *setup = job->http->setup;
 	const char *path = nodecall_base_path(job->url);
 	struct respsig_response r = { job->request ? "POST" : "GET", (int)status,
-		*path ? path : "/", job->body, job->size };
+		*path ? path : "/", job->reply.body, job->reply.size };
 	struct err err;
-	int v = job->signature_too_long || !setup->has_keyset
+	int v = job->reply.signature_too_long || !setup->has_keyset
 			? -ENOKEY
-			: respsig_verify(job->signature, &r, &setup->keyset,
+			: respsig_verify(job->reply.signature, &r, &setup->keyset,
 				  clock_ms(CLOCK_REALTIME), NULL, &err);
 
 	if (v < 0)
@@ -206,9 +116,9 @@ static enum frame_fail judge_signature(const struct http_job *job, long status)
 static enum frame_fail judge_answer(const struct http_job *job, long status)
 {
 	if (status != 200 && status != 204)
-		return job->signature[0] ? judge_signature(job, status) : FRAME_FAIL_HTTP;
-	return !job->signature_too_long &&
-			       (job->signature[0] || !job->http->setup->signature_required)
+		return job->reply.signature[0] ? judge_signature(job, status) : FRAME_FAIL_HTTP;
+	return !job->reply.signature_too_long &&
+			       (job->reply.signature[0] || !job->http->setup->signature_required)
 		       ? FRAME_FAIL_NONE
 		       : FRAME_FAIL_SIGNATURE;
 }
@@ -225,28 +135,27 @@ static void job_free(struct http_job *job)
 	curl_slist_free_all(job->headers);
 	free(job->url);
 	free(job->request);
-	free(job->body);
-	gunzip_done(&job->gunzip);
+	reply_done(&job->reply);
 	free(job);
 }
 
 static void finish(struct http_job *job, CURLcode code)
 {
 	struct http_answer answer = { .fail = judge_transport(job, code),
-		.retry_after_ms = job->retry_after_ms };
+		.retry_after_ms = job->reply.retry_after_ms };
 	long status = 0;
 
 	(void)curl_easy_getinfo(job->easy, CURLINFO_RESPONSE_CODE, &status);
 	answer.status = (int)status;
 	if (job->packed && (status == 400 || status == 415))
 		job->http->refused_packed = true;
-	if (answer.fail == FRAME_FAIL_NONE && !gunzip_is_whole(&job->gunzip))
+	if (answer.fail == FRAME_FAIL_NONE && !reply_is_whole(&job->reply))
 		answer.fail = FRAME_FAIL_BODY;
 	else if (answer.fail == FRAME_FAIL_NONE)
 		answer.fail = judge_answer(job, status);
-	answer.body = job->body;
-	answer.size = job->size;
-	answer.signature = job->signature;
+	answer.body = job->reply.body;
+	answer.size = job->reply.size;
+	answer.signature = job->reply.signature;
 	job->done(&answer, job->userdata);
 	job_free(job);
 }
@@ -386,7 +295,7 @@ static void set_request(struct http_job *job, const struct http_request *rq)
 {
 	const void *body = rq->body;
 	const size_t size = rq->size;
-	bool gzip = job->http->takes_gzip && size > GZIP_FROM &&
+	bool gzip = job->http->takes.gzip && size > GZIP_FROM &&
 		    compress_body(body, size, &job->request, &job->request_size) >= 0;
 
 	if (!gzip) {
@@ -415,7 +324,7 @@ static void set_rules(struct http_job *job, unsigned timeout_s)
 
 bool http_takes_packed(const struct http *h)
 {
-	return h->takes_packed && !h->refused_packed;
+	return h->takes.packed && !h->refused_packed;
 }
 
 int http_start(struct http *h, const struct http_request *rq, http_done done, void *userdata)
@@ -424,6 +333,7 @@ int http_start(struct http *h, const struct http_request *rq, http_done done, vo
 	struct http_job *job = xcalloc(1, sizeof(*job));
 
 	job->http = h;
+	job->reply.takes = &h->takes;
 	job->done = done;
 	job->userdata = userdata;
 	job->url = xasprintf("%s%s", h->setup->api_url, rq->path);

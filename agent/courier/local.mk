@@ -7,7 +7,8 @@ agent_courier_libcourier_a_SOURCES = \
 	agent/courier/courier.c agent/courier/courier.h \
 	agent/courier/gunzip.c agent/courier/gunzip.h \
 	agent/courier/http.c agent/courier/http.h \
-	agent/courier/http_rules.c agent/courier/http_rules.h
+	agent/courier/http_rules.c agent/courier/http_rules.h \
+	agent/courier/reply.c agent/courier/reply.h
 agent_courier_libcourier_a_CFLAGS = $(AM_CFLAGS) $(CURL_CFLAGS) $(JANSSON_CFLAGS) $(SODIUM_CFLAGS) \
 	$(SYSTEMD_CFLAGS) $(ZLIB_CFLAGS) $(ZSTD_CFLAGS)
 

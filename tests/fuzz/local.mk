@@ -5,6 +5,7 @@
 # below. The linker takes out of the libraries what a target calls.
 
 fuzz_targets = \
+	tests/fuzz/fuzz-acl \
 	tests/fuzz/fuzz-channel \
 	tests/fuzz/fuzz-conf \
 	tests/fuzz/fuzz-console \
@@ -25,6 +26,8 @@ fuzz_targets = \
 	tests/fuzz/fuzz-oci \
 	tests/fuzz/fuzz-order \
 	tests/fuzz/fuzz-orderpack \
+	tests/fuzz/fuzz-proxydoc \
+	tests/fuzz/fuzz-reply \
 	tests/fuzz/fuzz-request \
 	tests/fuzz/fuzz-respsig \
 	tests/fuzz/fuzz-rotate \
@@ -52,6 +55,10 @@ LDADD = $(fuzz_main) $(AGENT_FLOORS) netns/libforward.a storage/libstorage.a lxc
 tests_fuzz_fuzz_http_SOURCES = tests/fuzz/fuzz-http.c agent/portal/portal_ask.c
 tests_fuzz_fuzz_http_CFLAGS = $(AM_CFLAGS) $(MICROHTTPD_CFLAGS)
 tests_fuzz_fuzz_url_SOURCES = tests/fuzz/fuzz-url.c agent/courier/http_rules.c
+tests_fuzz_fuzz_acl_SOURCES = tests/fuzz/fuzz-acl.c storage/unpack_ids.c
+tests_fuzz_fuzz_acl_CFLAGS = $(AM_CFLAGS) $(ARCHIVE_CFLAGS)
+tests_fuzz_fuzz_reply_LDADD = agent/courier/libcourier.a $(LDADD) $(ZLIB_LIBS) $(ZSTD_LIBS)
+tests_fuzz_fuzz_reply_CFLAGS = $(AM_CFLAGS) $(ZLIB_CFLAGS)
 tests_fuzz_fuzz_terminal_SOURCES = tests/fuzz/fuzz-terminal.c agent/ctl/ctl_text.c
 
 EXTRA_DIST += tests/fuzz/corpus tests/fuzz/dict tests/fuzz/run tests/fuzz/README.md
