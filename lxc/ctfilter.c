@@ -6,20 +6,19 @@
 #include "lxc/ctproc.h"
 #include "proto/clock.h"
 
-#define POLL_MS    2
-#define WAIT_MS    5000
-#define STATUS_MAX 8192
+#define POLL_MS 2
+#define WAIT_MS 5000
 
 /* How many filters a process has, or -1: it is gone, or the kernel doesn't say. */
 static int count(pid_t pid)
 {
-	char text[STATUS_MAX];
-	const char *line = ctproc_read(pid, "status", text, sizeof(text)) < 0
-				   ? NULL
-				   : strstr(text, "\nSeccomp_filters:");
+	char text[64];
 	int n;
 
-	return line && sscanf(line, "\nSeccomp_filters: %d", &n) == 1 ? n : -1;
+	return ctproc_line(pid, "Seccomp_filters", text, sizeof(text)) > 0 &&
+			       sscanf(text, "%d", &n) == 1
+		       ? n
+		       : -1;
 }
 
 int ctfilter_await(pid_t pid, int pidfd, const char *who, struct err *err)

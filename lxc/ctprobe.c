@@ -1,27 +1,31 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "lxc/ctprobe.h"
 
+#include <poll.h>
 #include <sys/syscall.h>
 
 #include "lxc/ctproc.h"
 
-#define STATUS_MAX 8192
-
-/* "NSpid:\t1234\t1": two namespaces deep as we see it, and the first process there. A dead one that
- * nobody has reaped has none. */
+/* "NSpid:\t1234\t1": two namespaces deep as we see it, and the first process there. */
 static int is_init(pid_t pid)
 {
-	char text[STATUS_MAX];
-	const char *line;
-	int outer, inner, n = 0, r = ctproc_read(pid, "status", text, sizeof(text));
+	char text[64];
+	int outer, inner, n = 0, r = ctproc_line(pid, "NSpid", text, sizeof(text));
 
 	if (r < 0)
 		return r == -ENOENT || r == -ESRCH ? 0 : r;
-	line = strstr(text, "\nNSpid:");
-	if (strstr(text, "\nState:\tZ") || strstr(text, "\nState:\tX") || !line ||
-		sscanf(line, "\nNSpid: %d %d%n", &outer, &inner, &n) != 2)
+	if (r == 0 || sscanf(text, "%d %d%n", &outer, &inner, &n) != 2)
 		return 0;
-	return outer == pid && inner == 1 && line[n] == '\n';
+	return outer == pid && inner == 1 && text[n] == '\n';
+}
+
+/* Nobody may have reaped it. The state in its status is its first thread's, which may end before
+ * the others. */
+static bool is_over(int pidfd)
+{
+	struct pollfd p = { .fd = pidfd, .events = POLLIN };
+
+	return poll(&p, 1, 0) > 0;
 }
 
 struct search {
@@ -41,7 +45,7 @@ static int look_at(pid_t pid, void *userdata)
 	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	if (pidfd < 0)
 		return errno == ESRCH || errno == EINVAL ? 0 : -errno;
-	r = is_init(pid);
+	r = is_over(pidfd) ? 0 : is_init(pid);
 	if (r <= 0)
 		return r;
 	s->pid = pid;

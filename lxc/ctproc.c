@@ -2,6 +2,7 @@
 #include "lxc/ctproc.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 
 #define STAT_MAX       1024
 #define STAT_STARTTIME 22
@@ -19,6 +20,39 @@ int ctproc_read(pid_t pid, const char *name, char *ret, size_t size)
 		return -errno;
 	ret[n] = '\0';
 	return 0;
+}
+
+/* Lines of a process's own making (Groups: up to 65,536 of them) are longer than any buffer, and
+ * come in parts. */
+static bool find_line(FILE *f, const char *key, char *ret, size_t size)
+{
+	size_t len = strlen(key);
+	bool begins = true;
+	char line[256];
+
+	while (fgets(line, sizeof(line), f)) {
+		if (begins && strncmp(line, key, len) == 0 && line[len] == ':') {
+			(void)snprintf(ret, size, "%s", line + len + 1);
+			return true;
+		}
+		begins = strchr(line, '\n');
+	}
+	return false;
+}
+
+int ctproc_line(pid_t pid, const char *key, char *ret, size_t size)
+{
+	char path[64];
+	FILE *f;
+	int r;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	f = fopen(path, "re");
+	if (!f)
+		return -errno;
+	r = find_line(f, key, ret, size) ? 1 : ferror(f) ? -errno : 0;
+	(void)fclose(f);
+	return r;
 }
 
 /* Counted from the end of the name, which may hold anything. */

@@ -40,11 +40,15 @@ static const struct {
 	{ BIT(SIGQUIT), 0, SIGQUIT, true },
 };
 
-static uint64_t mask(const char *status, const char *key)
+/* 0, or -ESRCH: it is gone. */
+static int read_mask(pid_t pid, const char *key, uint64_t *ret)
 {
-	const char *at = strstr(status, key);
+	char text[64];
 
-	return at ? strtoull(at + strlen(key), NULL, 16) : 0;
+	if (ctproc_line(pid, key, text, sizeof(text)) <= 0)
+		return -ESRCH;
+	*ret = strtoull(text, NULL, 16);
+	return 0;
 }
 
 /* For how long it has run. */
@@ -71,13 +75,17 @@ static bool waits(pid_t pid)
 
 /* Who waits hears all, but for busybox, which is known by what else it does: waiting is what it
  * always does, and by SIGTERM it would begin anew. */
-static uint64_t heard_by(pid_t pid, const char *status)
+static int read_heard(pid_t pid, uint64_t *ret)
 {
-	uint64_t caught = mask(status, "\nSigCgt:"), blocked = mask(status, "\nSigBlk:");
+	uint64_t caught, blocked;
 
+	if (read_mask(pid, "SigCgt", &caught) < 0 || read_mask(pid, "SigBlk", &blocked) < 0)
+		return -ESRCH;
 	if (blocked == BUSYBOX_BLOCKS || (caught == BUSYBOX_CATCHES && waits(pid)))
-		return BUSYBOX_BLOCKS | BUSYBOX_CATCHES;
-	return waits(pid) ? UINT64_MAX : caught | blocked;
+		*ret = BUSYBOX_BLOCKS | BUSYBOX_CATCHES;
+	else
+		*ret = waits(pid) ? UINT64_MAX : caught | blocked;
+	return 0;
 }
 
 /* By what it is, in so far as what it hears tells it. 0: it hears none. */
@@ -96,12 +104,10 @@ static int fitting(pid_t pid, uint64_t heard)
  * that one may hear others while it ends, to which they mean something else. */
 static int signal_of(struct ctsignal *s)
 {
-	char status[4096];
 	uint64_t heard;
 
-	if (ctproc_read(s->pid, "status", status, sizeof(status)) < 0)
+	if (read_heard(s->pid, &heard) < 0)
 		return -ESRCH;
-	heard = heard_by(s->pid, status);
 	if (s->named == 0)
 		return fitting(s->pid, heard);
 	if (heard & BIT(s->named)) {
