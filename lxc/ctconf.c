@@ -190,7 +190,7 @@ static void memory_mounts(struct walk *w, const struct ctspec *s, const struct c
 }
 
 /* Each takes liblxc a shell: so one becomes the other (lxc/groups_main.c). */
-static void hooks(struct walk *w, const struct ctconf_paths *p)
+static void hooks(struct walk *w, const struct ctconf_paths *p, const struct ctconf_host *h)
 {
 	if (p->groups && p->netup)
 		item(w, HOOK, "%s -- %s", p->groups, p->netup);
@@ -198,6 +198,8 @@ static void hooks(struct walk *w, const struct ctconf_paths *p)
 		item(w, HOOK, "%s", p->groups ? p->groups : p->netup);
 	if (p->mounts)
 		item(w, HOOK, "%s", p->mounts);
+	if (p->groups && h->v1_memory)
+		item(w, "lxc.hook.stop", "%s --ended", p->groups);
 }
 
 int ctconf_each(const struct ctspec *s, const struct ctconf_paths *p, const struct ctconf_host *h,
@@ -211,7 +213,7 @@ int ctconf_each(const struct ctspec *s, const struct ctconf_paths *p, const stru
 		item(&w, fixed[i].key, "%s", fixed[i].value);
 	item(&w, "lxc.uts.name", "%s", hostname);
 	item(&w, "lxc.net.0.type", "empty"); /* of its own */
-	hooks(&w, p);
+	hooks(&w, p, h);
 	item(&w, "lxc.rootfs.path", "dir:%s", p->rootfs);
 	item(&w, "lxc.idmap", "u 0 %u %u", s->id_base, (unsigned)CTSPEC_ID_RANGE);
 	item(&w, "lxc.idmap", "g 0 %u %u", s->id_base, (unsigned)CTSPEC_ID_RANGE);

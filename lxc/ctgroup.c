@@ -31,8 +31,10 @@
 #define KILL_AGAIN_MS   10
 #define LEAF            ".lxc"
 #define LEAF_TRIES      4
-#define OWN_GROUPS      3                    /* monitor, payload, worker */
-#define NOTE            "trusted.hoody.init" /* xattr of a container's group: cgroup2 has them */
+#define OWN_GROUPS      3 /* monitor, payload, worker */
+/* xattrs of a container's group, which cgroup2 has */
+#define NOTE  "trusted.hoody.init"
+#define KILLS "trusted.hoody.oom-kills"
 
 struct hierarchy {
 	int fd;            /* of the mount point */
@@ -177,6 +179,31 @@ static int64_t keyed(const char *text, const char *key)
 	return -ENODATA;
 }
 
+/* A group that is not there, or goes while it is read, is empty. */
+static int unless_gone(int r)
+{
+	return r == -ENOENT || r == -ENODEV ? 0 : r;
+}
+
+static int write_note(struct ctgroup *g, const char *id, const char *name, const char *text)
+{
+	_cleanup_(closep) int dir = open_dir(g, (size_t)g->unified, id, NULL);
+
+	return dir < 0 || fsetxattr(dir, name, text, strlen(text), 0) < 0 ? -errno : 0;
+}
+
+/* 1; 0 without a word or a group. */
+static int read_note(struct ctgroup *g, const char *id, const char *name, char *ret, size_t size)
+{
+	_cleanup_(closep) int dir = open_dir(g, (size_t)g->unified, id, NULL);
+	ssize_t n = dir < 0 ? -1 : fgetxattr(dir, name, ret, size - 1);
+
+	if (n < 0 && errno != ENODATA)
+		return unless_gone(-errno);
+	ret[MAX_OF(n, 0)] = '\0';
+	return n > 0;
+}
+
 static int find_v1(const struct ctgroup *g, const char *controller)
 {
 	for (size_t i = 0; i < g->n; i++)
@@ -208,10 +235,21 @@ int64_t ctgroup_oom_kills(struct ctgroup *g, const char *id)
 	_cleanup_(closep) int dir =
 		ctgroup_dir(g, "memory", id, unified ? NULL : "payload", &unified);
 
-	if (dir < 0 || read_file(dir, unified ? "memory.events" : "memory.oom_control", text,
-			       sizeof(text)) < 0)
-		return -ENODATA;
-	return keyed(text, "oom_kill");
+	if (dir >= 0 && read_file(dir, unified ? "memory.events" : "memory.oom_control", text,
+				sizeof(text)) >= 0)
+		return keyed(text, "oom_kill");
+	return read_note(g, id, KILLS, text, sizeof(text)) > 0 ? strtoll(text, NULL, 10) : -ENODATA;
+}
+
+int ctgroup_keep_oom_kills(struct ctgroup *g, const char *id)
+{
+	int64_t kills = ctgroup_oom_kills(g, id);
+	char text[24];
+
+	if (kills <= 0)
+		return 0;
+	(void)snprintf(text, sizeof(text), "%lld", (long long)kills);
+	return write_note(g, id, KILLS, text);
 }
 
 int ctgroup_read(const struct ctgroup *g, const char *controller, const char *id, const char *file,
@@ -260,12 +298,6 @@ int ctgroup_list(struct ctgroup *g, void (*found)(const char *id, void *userdata
 	return 0;
 }
 
-/* A group that is not there, or goes while it is read, is empty. */
-static int unless_gone(int r)
-{
-	return r == -ENOENT || r == -ENODEV ? 0 : r;
-}
-
 /* The processes of a threaded group stand in its parent (EOPNOTSUPP). */
 static int pids_of(int dir, int (*each)(pid_t pid, void *userdata), void *userdata)
 {
@@ -305,20 +337,12 @@ int ctgroup_each_pid(struct ctgroup *g, const char *id, const char *leaf,
 
 int ctgroup_note(struct ctgroup *g, const char *id, const char *text)
 {
-	_cleanup_(closep) int dir = open_dir(g, (size_t)g->unified, id, NULL);
-
-	return dir < 0 || fsetxattr(dir, NOTE, text, strlen(text), 0) < 0 ? -errno : 0;
+	return write_note(g, id, NOTE, text);
 }
 
 int ctgroup_noted(struct ctgroup *g, const char *id, char *ret, size_t size)
 {
-	_cleanup_(closep) int dir = open_dir(g, (size_t)g->unified, id, NULL);
-	ssize_t n = dir < 0 ? -1 : fgetxattr(dir, NOTE, ret, size - 1);
-
-	if (n < 0 && errno != ENODATA)
-		return unless_gone(-errno);
-	ret[MAX_OF(n, 0)] = '\0';
-	return n > 0;
+	return read_note(g, id, NOTE, ret, size);
 }
 
 int ctgroup_is_populated(struct ctgroup *g, const char *id)
