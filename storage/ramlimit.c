@@ -5,22 +5,13 @@
 #include <linux/magic.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/sysinfo.h>
 #include <sys/vfs.h>
 
 #include "storage/path.h"
 
-#define CEILING   (512LL << 20)
 #define FLOOR     (4LL << 20)
 #define PER_INODE 4096 /* bytes of the ceiling: as many inodes as tmpfs itself would give it */
 #define OPEN_DIR  (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-
-static int64_t ceiling_bytes(void)
-{
-	struct sysinfo si;
-
-	return sysinfo(&si) < 0 ? CEILING : MIN_OF(CEILING, (int64_t)si.totalram * si.mem_unit / 2);
-}
 
 /* Of what is shared: bytes, or inodes. */
 struct pool {
@@ -180,7 +171,7 @@ static void each_below(int top, bool top_mounted, visit each, struct look *l)
 
 void ramlimit_renew(int top, bool top_mounted)
 {
-	int64_t ceiling = ceiling_bytes(), floor = MIN_OF(FLOOR, ceiling / 8);
+	int64_t ceiling = ramlimit_ceiling(), floor = MIN_OF(FLOOR, ceiling / 8);
 	struct look l = {
 		.bytes = { .ceiling = ceiling, .floor = floor },
 		.inodes = { .ceiling = ceiling / PER_INODE, .floor = floor / PER_INODE },

@@ -11,12 +11,22 @@
  * the limit that it had. Never below what is used: the kernel refuses that. */
 #pragma once
 
+#include <sys/sysinfo.h>
 #include <sys/types.h>
 
 #include "proto/base.h"
 
 #define RAMLIMIT_SOURCE \
 	"hoody-ramdisk" /* what mounts of it are called, for who looks at the list */
+
+/* C: 512 MiB, or half of the host's memory where that is less. */
+static inline int64_t ramlimit_ceiling(void)
+{
+	const int64_t most = 512LL << 20;
+	struct sysinfo si;
+
+	return sysinfo(&si) < 0 ? most : MIN_OF(most, (int64_t)si.totalram * si.mem_unit / 2);
+}
 
 /* A directory on which a tmpfs of its own lies. @parent: the one that it is in. */
 bool ramlimit_is_mounted(int parent, int dir);

@@ -15,9 +15,9 @@
 #include "lxc/ctspec.h"
 #include "proto/clock.h"
 #include "proto/jsonx.h"
+#include "storage/ramlimit.h"
 
-#define NS_PER_S      1000000000LL
-#define RAMDISK_BYTES (512LL << 20)
+#define NS_PER_S 1000000000LL
 
 /* As LXD's and Incus' API number states. */
 static void state_of(const struct container *c, const char **ret_word, int *ret_code)
@@ -141,16 +141,11 @@ static json_t *network_json(const struct agent *a, const struct stats_sample *s)
 
 static json_t *ramdisk_json(const struct ctspec *s, json_t *usage_steals)
 {
-	struct sysinfo si;
-	int64_t most = RAMDISK_BYTES;
-
-	if (sysinfo(&si) == 0)
-		most = MIN_OF(most, (int64_t)(si.totalram * si.mem_unit / 2));
 	if (usage_steals && !s->ramdisk_project)
 		(void)json_object_del(usage_steals, "project");
 	return jsonx_pack("{s:s, s:I, s:b, s:o?}", "scope",
 		s->ramdisk_project ? "project" : "container", "shared_pool_maximum",
-		(json_int_t)most, "capacity_reserved", 0, "usage", usage_steals);
+		(json_int_t)ramlimit_ceiling(), "capacity_reserved", 0, "usage", usage_steals);
 }
 
 static json_t *pressure_json(const struct stats_sample *s)
