@@ -6,6 +6,7 @@ netns_libnetns_a_SOURCES = \
 	netns/ifstats.c netns/ifstats.h \
 	netns/ifsysctl.c netns/ifsysctl.h \
 	netns/rtguard.c netns/rtguard.h \
+	netns/rtheard.c netns/rtheard.h \
 	netns/rtkeep.c netns/rtkeep.h \
 	netns/rtlink.c netns/rtlink.h \
 	netns/rtname.c netns/rtname.h \

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Two sockets: `watch` hears what has changed, `ask` puts back what is missing. rtkeep_read()
- * only gathers suspects, in a list with an end: when that is full, or the kernel has lost
+/* Two sockets: `watch` hears what has changed (netns/rtheard), `ask` puts back what is missing. Of
+ * what has changed only suspects are gathered: when their list is full, or the kernel has lost
  * notifications, everything is suspect.
  *
  * Mending compares nothing: what should be there is asked for exclusively, and EEXIST is the
@@ -22,6 +22,7 @@
 #include <sys/socket.h>
 
 #include "netns/ifsysctl.h"
+#include "netns/rtheard.h"
 #include "netns/rtpolicy.h"
 
 #define RECEIVE_SIZE ((size_t)32 * 1024) /* as large as the kernel makes a part of a dump */
@@ -111,145 +112,17 @@ int rtkeep_fd(const struct rtkeep *k)
 
 /* --- what has happened --- */
 
-static void suspect(struct rtkeep_seen *seen, struct rtkeep_suspect s)
-{
-	for (size_t i = 0; i < seen->n; i++)
-		if (seen->at[i].ifindex == s.ifindex && seen->at[i].address == s.address &&
-			seen->at[i].kind == s.kind)
-			return;
-	if (seen->n < countof(seen->at))
-		seen->at[seen->n++] = s;
-	else
-		seen->all = true;
-}
-
-static uint32_t u32_of(const struct nlattr *a)
-{
-	return a && mnl_attr_validate(a, MNL_TYPE_U32) >= 0 ? mnl_attr_get_u32(a) : 0;
-}
-
-static const struct nlattr *find(const struct nlmsghdr *h, size_t offset, int type)
-{
-	const char *tail = mnl_nlmsg_get_payload_tail(h);
-	const struct nlattr *a;
-
-	for (a = mnl_nlmsg_get_payload_offset(h, offset);
-		mnl_attr_ok(a, (int)(tail - (const char *)a)); a = mnl_attr_next(a))
-		if (mnl_attr_get_type(a) == type)
-			return a;
-	return NULL;
-}
-
-static void on_link(const struct nlmsghdr *h, struct rtkeep_seen *seen)
-{
-	const struct ifinfomsg *m = mnl_nlmsg_get_payload(h);
-
-	if (m->ifi_flags & IFF_LOOPBACK)
-		seen->policy = true; /* its routes go when it is down */
-	else if (h->nlmsg_type == RTM_NEWLINK && m->ifi_family == AF_UNSPEC &&
-		 !(m->ifi_flags & IFF_UP))
-		suspect(seen, (struct rtkeep_suspect){ RTKEEP_LOST, m->ifi_index, 0 });
-}
-
-static void on_address(const struct nlmsghdr *h, struct rtkeep_seen *seen)
-{
-	const struct ifaddrmsg *m = mnl_nlmsg_get_payload(h);
-
-	if (h->nlmsg_type == RTM_DELADDR)
-		suspect(seen, (struct rtkeep_suspect){ RTKEEP_LOST, (int)m->ifa_index, 0 });
-}
-
-/* Of several next hops, which are told as an array of struct rtnexthop. */
-static void on_nexthops(const struct nlattr *a, struct rtkeep_suspect s, struct rtkeep_seen *seen)
-{
-	const struct rtnexthop *hop = mnl_attr_get_payload(a);
-	int left = mnl_attr_get_payload_len(a);
-
-	for (; RTNH_OK(hop, left); left -= RTNH_ALIGN(hop->rtnh_len), hop = RTNH_NEXT(hop)) {
-		s.ifindex = hop->rtnh_ifindex;
-		suspect(seen, s);
-	}
-}
-
-static void on_route(const struct nlmsghdr *h, struct rtkeep_seen *seen)
-{
-	const struct rtmsg *m = mnl_nlmsg_get_payload(h);
-	const struct nlattr *oif = find(h, sizeof(*m), RTA_OIF),
-			    *hops = find(h, sizeof(*m), RTA_MULTIPATH),
-			    *to = find(h, sizeof(*m), RTA_DST);
-	const bool is_new = h->nlmsg_type == RTM_NEWROUTE;
-	struct rtkeep_suspect s = { is_new ? RTKEEP_ROUTED : RTKEEP_LOST, (int)u32_of(oif), 0 };
-
-	if (u32_of(find(h, sizeof(*m), RTA_TABLE)) == RTPOLICY_TABLE) {
-		seen->policy = seen->policy || !is_new;
-		return;
-	}
-	if (m->rtm_table == RT_TABLE_LOCAL || m->rtm_flags & RTM_F_CLONED)
-		return;
-	if (m->rtm_family == AF_INET && m->rtm_dst_len == 32)
-		s.address = ntohl(u32_of(to));
-	else if (is_new && (m->rtm_family != AF_INET || m->rtm_type != RTN_UNICAST))
-		return;
-	if (hops)
-		on_nexthops(hops, s, seen);
-	else if (s.ifindex || s.address)
-		suspect(seen, s);
-}
-
-static void on_rule(const struct nlmsghdr *h, struct rtkeep_seen *seen)
-{
-	if (h->nlmsg_type == RTM_DELRULE &&
-		u32_of(find(h, sizeof(struct fib_rule_hdr), FRA_PRIORITY)) == RTPOLICY_PRIORITY)
-		seen->policy = true;
-}
-
-static void on_netconf(const struct nlmsghdr *h, struct rtkeep_seen *seen)
-{
-	const struct netconfmsg *m = mnl_nlmsg_get_payload(h);
-	const struct nlattr *on = find(h, sizeof(*m), NETCONFA_FORWARDING);
-	int32_t ifindex = (int32_t)u32_of(find(h, sizeof(*m), NETCONFA_IFINDEX));
-
-	if (h->nlmsg_type != RTM_NEWNETCONF || !on || u32_of(on) != 0)
-		return;
-	if (ifindex > 0)
-		suspect(seen, (struct rtkeep_suspect){ RTKEEP_MUTED, ifindex, 0 });
-	else if (m->ncm_family == AF_INET6 && ifindex == NETCONFA_IFINDEX_ALL)
-		seen->six_off = true;
-}
-
-static const struct {
-	uint16_t of, to;
-	size_t size;
-	void (*look)(const struct nlmsghdr *h, struct rtkeep_seen *seen);
-} kinds[] = {
-	{ RTM_NEWLINK, RTM_DELLINK, sizeof(struct ifinfomsg), on_link },
-	{ RTM_NEWADDR, RTM_DELADDR, sizeof(struct ifaddrmsg), on_address },
-	{ RTM_NEWROUTE, RTM_DELROUTE, sizeof(struct rtmsg), on_route },
-	{ RTM_NEWRULE, RTM_DELRULE, sizeof(struct fib_rule_hdr), on_rule },
-	{ RTM_NEWNETCONF, RTM_DELNETCONF, sizeof(struct netconfmsg), on_netconf },
-};
-
-static void look_at(const struct nlmsghdr *h, struct rtkeep_seen *seen)
-{
-	for (size_t i = 0; i < countof(kinds); i++)
-		if (h->nlmsg_type >= kinds[i].of && h->nlmsg_type <= kinds[i].to &&
-			mnl_nlmsg_get_payload_len(h) >= kinds[i].size)
-			kinds[i].look(h, seen);
-}
-
 void rtkeep_read(struct rtkeep *k, struct rtkeep_seen *seen)
 {
 	for (int i = 0; i < READ_MAX; i++) {
 		ssize_t n = recv(rtkeep_fd(k), k->buffer, sizeof(k->buffer), MSG_DONTWAIT);
-		int left = (int)n;
 
 		if (n < 0 && errno == ENOBUFS)
 			seen->all = true;
 		else if (n < 0 && errno != EINTR)
 			return;
-		for (const struct nlmsghdr *h = (const void *)k->buffer;
-			n > 0 && mnl_nlmsg_ok(h, left); h = mnl_nlmsg_next(h, &left))
-			look_at(h, seen);
+		if (n > 0)
+			rtheard_read(k->buffer, (size_t)n, seen);
 	}
 }
 
@@ -364,7 +237,7 @@ static bool leads_elsewhere(struct rtkeep *k, int ifindex, const struct place *p
 		return false;
 	n = hear(k);
 	return n > 0 && (h->nlmsg_type != RTM_NEWROUTE ||
-				u32_of(find(h, sizeof(*m), RTA_OIF)) != (uint32_t)ifindex);
+				rtheard_u32(h, sizeof(*m), RTA_OIF) != (uint32_t)ifindex);
 }
 
 static int put_route(struct rtkeep *k, int ifindex, const struct place *p)
@@ -543,7 +416,7 @@ static int on_dumped(const struct nlmsghdr *h, void *userdata)
 {
 	struct walk *w = userdata;
 
-	look_at(h, &w->seen);
+	rtheard_look(h, &w->seen);
 	if (w->seen.n == countof(w->seen.at))
 		raise_seen(w);
 	return MNL_CB_OK;

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the kernel says on netlink: acknowledgements and dumps of nftables, notifications, conntrack
- * entries, links. The kernel is believed, its messages' form is not: nothing is read beyond a
- * message, and what is handed on is whole. */
+ * entries, links, and what rtnetlink tells of. The kernel is believed, its messages' form is not:
+ * nothing is read beyond a message, and what is handed on is whole. */
 #include <libmnl/libmnl.h>
-#include <linux/if.h>
 #include <linux/rtnetlink.h>
 
 #include "netfilter/ctcut.h"
@@ -11,6 +10,7 @@
 #include "netfilter/nfsock.h"
 #include "netfilter/nfwatch.h"
 #include "netns/ifstats.h"
+#include "netns/rtheard.h"
 #include "tests/fuzz/fuzz.h"
 
 #define SEQ   1
@@ -72,11 +72,22 @@ static void read_links(const void *data, size_t size)
 	}
 }
 
+static void read_changes(const void *data, size_t size)
+{
+	struct rtkeep_seen seen = {};
+
+	rtheard_read(data, size, &seen);
+	assert(seen.n <= countof(seen.at));
+	assert(!seen.all || seen.n == countof(seen.at));
+	for (size_t i = 0; i < seen.n; i++)
+		assert(seen.at[i].kind <= RTKEEP_MUTED);
+}
+
 /* The first byte says who reads; the rest lies as a receive buffer does, and ends where it ends. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static void (*const readers[])(const void *data, size_t size) = { read_answers, read_dump,
-		read_notification, read_links };
+		read_notification, read_links, read_changes };
 	_cleanup_(freep) void *buffer = NULL;
 
 	if (size == 0)

@@ -26,6 +26,7 @@ fuzz_targets = \
 	tests/fuzz/fuzz-oci \
 	tests/fuzz/fuzz-order \
 	tests/fuzz/fuzz-orderpack \
+	tests/fuzz/fuzz-proxy \
 	tests/fuzz/fuzz-proxydoc \
 	tests/fuzz/fuzz-reply \
 	tests/fuzz/fuzz-request \
