@@ -246,7 +246,7 @@ int ctgroup_keep_oom_kills(struct ctgroup *g, const char *id)
 	int64_t kills = ctgroup_oom_kills(g, id);
 	char text[24];
 
-	if (kills <= 0)
+	if (kills < 0)
 		return 0;
 	(void)snprintf(text, sizeof(text), "%lld", (long long)kills);
 	return write_note(g, id, KILLS, text);

@@ -30,7 +30,7 @@ _must_check_ int ctgroup_list(
 /* OOM kills counted in the container's memory group, or -ENODATA where the kernel can't tell. */
 int64_t ctgroup_oom_kills(struct ctgroup *g, const char *id);
 /* Have its own group remember them: v1 counts them in the payload's alone, which liblxc removes
- * when it has ended. 0, or a negative errno; nothing is kept where there were none. */
+ * when it has ended. 0, or a negative errno. */
 _must_check_ int ctgroup_keep_oom_kills(struct ctgroup *g, const char *id);
 
 /* Remove the directories, as many and as deep as the container has made them: a worker's. 0, or

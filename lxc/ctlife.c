@@ -245,7 +245,7 @@ static void read_log(const struct ctlife *l, char *ret, size_t size)
 	char text[LOG_TAIL + 1];
 	off_t end = fd < 0 ? 0 : lseek(fd, 0, SEEK_END);
 	ssize_t n = end <= 0 ? 0 : pread(fd, text, LOG_TAIL, end > LOG_TAIL ? end - LOG_TAIL : 0);
-	char *line, *first;
+	char *line, *first, *said;
 
 	(void)snprintf(ret, size, "liblxc said nothing");
 	if (n <= 0)
@@ -257,6 +257,10 @@ static void read_log(const struct ctlife *l, char *ret, size_t size)
 		return;
 	line = strstr(first, " - ");
 	line = line ? line + 3 : first;
+	/* Where in its source that stands is for those who read the log. */
+	said = strstr(line, " - ");
+	if (said && strcspn(line, "\n") > (size_t)(said - line))
+		line = said + 3;
 	(void)snprintf(ret, size, "%.*s", (int)strcspn(line, "\n"), line);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* hoodyctl's containers, projects, operations and events, by the local API. */
 #include "agent/ctl/ctl_change.h"
+#include "agent/ctl/ctl_events.h"
 #include "agent/ctl/ctl_find.h"
 #include "agent/ctl/ctl_http.h"
 #include "agent/ctl/ctl_keys.h"
@@ -236,7 +237,7 @@ enum ctl_exit ctl_api_project_create(const struct ctl *ctl, struct err *err)
 	return e;
 }
 
-/* --- operations, events, logs --- */
+/* --- operations --- */
 
 static bool begins(const char *id, const char *word)
 {
@@ -295,53 +296,57 @@ enum ctl_exit ctl_api_follow(const struct ctl *ctl, struct err *err)
 	return e == CTL_OK ? ctl_change_follow(ctl, id, err) : e;
 }
 
+/* --- events, logs --- */
+
 struct live {
 	const struct ctl *ctl;
 	const char *container; /* its own only, or NULL */
+	json_t *names;
 };
 
-static bool on_event(const json_t *data, void *userdata)
+static bool on_event(const json_t *event, void *userdata)
 {
-	const struct live *l = userdata;
-	const char *resource = ctl_text_of(data, "resource_id");
+	struct live *l = userdata;
+	const char *resource = ctl_text_of(event, "resource_id");
 
 	if (l->container && (!resource || strcmp(resource, l->container) != 0))
 		return true;
 	if (l->ctl->json) {
-		_cleanup_(freep) char *text = jsonx_dump(data);
+		_cleanup_(freep) char *text = jsonx_dump(event);
 
 		puts(text);
 	} else {
-		printf("%s  %s  %s\n", ctl_text_of(data, "created_at"),
-			ctl_text_of(data, "event_type"), resource ? resource : "-");
+		ctl_events_print(l->ctl, event, &l->names);
 	}
 	(void)fflush(stdout);
 	return true;
 }
 
+static enum ctl_exit follow(const struct ctl *ctl, const char *container, struct err *err)
+{
+	struct live l = { .ctl = ctl, .container = container };
+	bool interrupted;
+	enum ctl_exit e = ctl_http_follow(ctl, "/events", on_event, &l, &interrupted, err);
+
+	json_decref(l.names);
+	return e;
+}
+
 enum ctl_exit ctl_api_events(const struct ctl *ctl, struct err *err)
 {
-	struct live l = { .ctl = ctl };
-	bool interrupted;
-
 	if (ctl->follow)
-		return ctl_http_follow(ctl, "/events", on_event, &l, &interrupted, err);
+		return follow(ctl, NULL, err);
 	return ctl_show_newest(ctl, ctl_views_of(ctl->command), "/events?limit=50", "events", err);
 }
 
 enum ctl_exit ctl_api_logs(const struct ctl *ctl, struct err *err)
 {
 	_cleanup_(freep) char *id = NULL, *path = NULL;
-	struct live l = { .ctl = ctl };
-	bool interrupted;
 	enum ctl_exit e = ctl_find(ctl, ctl->args[0], &id, err);
 
 	if (e != CTL_OK)
 		return e;
 	path = xasprintf("/containers/%s/status-logs?sort_order=asc", id);
 	e = ctl_show_list(ctl, ctl_views_of(ctl->command), path, "logs", err);
-	l.container = id;
-	if (e == CTL_OK && ctl->follow)
-		e = ctl_http_follow(ctl, "/events", on_event, &l, &interrupted, err);
-	return e;
+	return e == CTL_OK && ctl->follow ? follow(ctl, id, err) : e;
 }

@@ -5,9 +5,8 @@
 #include "agent/ctl/ctl_http.h"
 #include "agent/ctl/ctl_show.h"
 #include "agent/ctl/ctl_text.h"
+#include "agent/ctl/ctl_words.h"
 #include "proto/jsonx.h"
-
-#define BAR_WIDTH 24
 
 struct following {
 	const struct ctl *ctl;
@@ -17,11 +16,10 @@ struct following {
 
 static void draw_bar(json_int_t percent)
 {
-	char bar[BAR_WIDTH + 1] = "";
+	char bar[CTL_TEXT_MAX];
 
-	for (int i = 0; i < BAR_WIDTH; i++)
-		bar[i] = i * 100 < percent * BAR_WIDTH ? '#' : '.';
-	fprintf(stderr, " [%s] %" JSON_INTEGER_FORMAT " %%", bar, percent);
+	fprintf(stderr, " %s %" JSON_INTEGER_FORMAT " %%", ctl_text_bar((double)percent / 100, bar),
+		percent);
 }
 
 static bool on_step(const json_t *data, void *userdata)
@@ -41,9 +39,18 @@ static bool on_step(const json_t *data, void *userdata)
 	return true;
 }
 
+/* What it was done to, by its name: a container's, or the word that was typed: of what is gone. */
+static char *whose(const struct ctl *ctl, const char *id)
+{
+	bool is_told = strcmp(ctl->command, "operation follow") == 0;
+
+	return ctl_words_container_name(ctl, id, is_told ? id : ctl->args[0]);
+}
+
 static enum ctl_exit tell_end(const struct ctl *ctl, const json_t *v, struct err *err)
 {
 	const char *status = ctl_text_of(v, "status"), *id = ctl_text_of(v, "container_id");
+	_cleanup_(freep) char *name = NULL, *line = NULL;
 	char text[CTL_TEXT_MAX];
 
 	if (ctl->json)
@@ -59,10 +66,14 @@ static enum ctl_exit tell_end(const struct ctl *ctl, const json_t *v, struct err
 	}
 	if (ctl->quiet)
 		puts(id ? id : "");
-	else if (!ctl->json)
-		printf("%s %s: done in %s\n", ctl_text_of(v, "operation"), id ? id : "",
-			ctl_text_duration(
-				json_integer_value(json_object_get(v, "duration_ms")), text));
+	if (ctl->quiet || ctl->json)
+		return CTL_OK;
+	name = whose(ctl, id);
+	line = xasprintf("%s%s%s: done in %s", ctl_text_of(v, "operation"), name ? " " : "",
+		name ? name : "",
+		ctl_text_duration(json_integer_value(json_object_get(v, "duration_ms")), text));
+	err_clean(line);
+	ctl_text_wrap(stdout, line, 0, ctl_text_room(STDOUT_FILENO));
 	return CTL_OK;
 }
 

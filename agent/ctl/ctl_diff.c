@@ -240,6 +240,7 @@ enum ctl_exit ctl_diff(const struct ctl *ctl, struct err *err)
 	if (!d.too_deep)
 		return CTL_OK;
 	(void)err_set(err, -ELOOP, ERR_INTERNAL, NULL,
-		"%u directories lie too deep to be looked at (%d levels)", d.too_deep, DEPTH_MAX);
+		"%u director%s too deep to be looked at (%d levels)", d.too_deep,
+		d.too_deep == 1 ? "y lies" : "ies lie", DEPTH_MAX);
 	return CTL_FAILED;
 }

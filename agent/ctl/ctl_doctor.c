@@ -263,6 +263,7 @@ static void clock_is_right(struct doctor *d)
 static void node_key(struct doctor *d)
 {
 	_cleanup_(freep) char *path = xasprintf("%s/node.key", d->conf.node.state_directory);
+	char age[CTL_TEXT_MAX];
 	struct stat st;
 
 	if (stat(path, &st) < 0)
@@ -272,9 +273,9 @@ static void node_key(struct doctor *d)
 		say(d, BAD, "node key", "chmod 0600 it, and have the node enrolled anew",
 			"others may read %s", path);
 	else
-		say(d, GOOD, "node key", NULL, "%s, for its owner alone, %lld days old", path,
-			(long long)((clock_ms(CLOCK_REALTIME) - (int64_t)st.st_mtim.tv_sec * 1000) /
-				    DAY_MS));
+		say(d, GOOD, "node key", NULL, "%s, for its owner alone, %s old", path,
+			ctl_text_age(
+				clock_ms(CLOCK_REALTIME) - (int64_t)st.st_mtim.tv_sec * 1000, age));
 }
 
 static void trusted_keys(struct doctor *d)
@@ -283,6 +284,7 @@ static void trusted_keys(struct doctor *d)
 	struct keyset keys;
 	struct err err = {};
 	int64_t end_ms = INT64_MAX;
+	char age[CTL_TEXT_MAX];
 	size_t size;
 
 	if (!d->conf.control.api_url[0]) {
@@ -304,12 +306,12 @@ static void trusted_keys(struct doctor *d)
 			end_ms <= clock_ms(CLOCK_REALTIME) ? "has expired"
 							   : "expires within 14 days");
 	else if (end_ms == INT64_MAX)
-		say(d, GOOD, "trusted keys", NULL, "version %lld, %zu keys without an end",
-			(long long)keys.version, keys.n_keys);
+		say(d, GOOD, "trusted keys", NULL, "version %lld, %zu key%s without an end",
+			(long long)keys.version, keys.n_keys, ctl_text_s((int64_t)keys.n_keys));
 	else
-		say(d, GOOD, "trusted keys", NULL, "version %lld, %zu keys, good for %lld days",
-			(long long)keys.version, keys.n_keys,
-			(long long)((end_ms - clock_ms(CLOCK_REALTIME)) / DAY_MS));
+		say(d, GOOD, "trusted keys", NULL, "version %lld, %zu key%s, good for %s",
+			(long long)keys.version, keys.n_keys, ctl_text_s((int64_t)keys.n_keys),
+			ctl_text_age(end_ms - clock_ms(CLOCK_REALTIME), age));
 }
 
 /* --- the agent --- */
@@ -476,11 +478,22 @@ static void print(const struct doctor *d)
 		ctl_text_cell(t, v, colours[*v == 'o' ? GOOD : *v == 'w' ? DOUBTFUL : BAD]);
 		ctl_text_cell(t, ctl_text_of(f, "found"), CTL_PLAIN);
 	}
+	ctl_text_fit(t, countof(heads) - 1, CTL_FIT_WRAP);
 	ctl_text_print(t, stdout, d->ctl->colour);
 	ctl_text_free(t);
-	json_array_foreach(d->findings, i, f)
-		if (ctl_text_of(f, "mend"))
-			printf("\n%s: %s.\n", ctl_text_of(f, "check"), ctl_text_of(f, "mend"));
+	json_array_foreach(d->findings, i, f) {
+		const char *mend = ctl_text_of(f, "mend");
+		_cleanup_(freep) char *text =
+			xasprintf("%s: %s.", ctl_text_of(f, "check"), mend ? mend : "");
+
+		if (!mend)
+			continue;
+		putchar('\n');
+		ctl_text_wrap(stdout, text, 0, ctl_text_room(STDOUT_FILENO));
+	}
+	if (d->n[BAD] == 0)
+		printf("\nThis host is fit; %u warning%s.\n", d->n[DOUBTFUL],
+			ctl_text_s(d->n[DOUBTFUL]));
 }
 
 enum ctl_exit ctl_doctor(const struct ctl *ctl, struct err *err)
@@ -504,7 +517,8 @@ enum ctl_exit ctl_doctor(const struct ctl *ctl, struct err *err)
 	else
 		print(&d);
 	if (d.n[BAD] > 0) {
-		(void)err_set(err, -EINVAL, ERR_CONFIG, NULL, "%u faults found", d.n[BAD]);
+		(void)err_set(err, -EINVAL, ERR_CONFIG, NULL, "%u fault%s found", d.n[BAD],
+			ctl_text_s(d.n[BAD]));
 		e = CTL_FAILED;
 	}
 	json_decref(d.findings);

@@ -8,6 +8,7 @@
 #include "agent/ctl/ctl_find.h"
 #include "agent/ctl/ctl_http.h"
 #include "agent/ctl/ctl_keys.h"
+#include "agent/ctl/ctl_text.h"
 #include "proto/jsonx.h"
 
 static enum ctl_exit refuse(struct err *err, const char *word, const char *want)
@@ -142,8 +143,8 @@ enum ctl_exit ctl_firewall_move(const struct ctl *ctl, struct err *err)
 	to = place_of(ctl->args[3], n);
 	if (!from || !to) {
 		(void)err_set(err, -ENOENT, ERR_FIREWALL_RULE_NOT_FOUND, NULL,
-			"%s has %zu rules for %s: there is no place %.20s", ctl->args[0], n,
-			direction, from ? ctl->args[3] : ctl->args[2]);
+			"%s has %zu rule%s for %s: there is no place %.20s", ctl->args[0], n,
+			ctl_text_s((int64_t)n), direction, from ? ctl->args[3] : ctl->args[2]);
 		return CTL_FAILED;
 	}
 	body = jsonx_pack("{s:o}", direction, moved(rules, from - 1, to - 1));

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Help is made of rows: a word at the left, what it is at the right, wrapped where a terminal of
- * 80 columns ends. Whatever is told stands in the tables of commands, options and keys; only how
- * it is arranged is known here. */
+/* Help is made of rows: a word at the left, what it is at the right, wrapped where the terminal
+ * ends, at column 80 at the latest. Whatever is told stands in the tables of commands, options and
+ * keys; only how it is arranged is known here. */
 #include "agent/ctl/ctl_help.h"
 
 #include "agent/ctl/ctl_keys.h"
+#include "agent/ctl/ctl_text.h"
 
 #define COLUMNS  80
 #define LEFT_MAX 26 /* a longer word has a line of its own */
@@ -17,24 +18,11 @@ struct rows {
 	size_t left; /* columns of the words */
 };
 
-/* The words of @text from column @at on, wrapped to @indent. */
-static void print_wrapped(FILE *f, const char *text, size_t at, size_t indent)
+static size_t room(void)
 {
-	while (*text) {
-		size_t len = strcspn(text, " "), space = strspn(text + len, " ");
+	size_t n = ctl_text_room(STDOUT_FILENO);
 
-		if (at > indent && at + 1 + len > COLUMNS) {
-			fprintf(f, "\n%*s", (int)indent, "");
-			at = indent;
-		} else if (at > indent) {
-			fputc(' ', f);
-			at++;
-		}
-		fprintf(f, "%.*s", (int)len, text);
-		at += len;
-		text += len + space;
-	}
-	fputc('\n', f);
+	return n ? MIN_OF(n, (size_t)COLUMNS) : COLUMNS;
 }
 
 static void print_row(const struct rows *r, const char *word, const char *text)
@@ -48,7 +36,7 @@ static void print_row(const struct rows *r, const char *word, const char *text)
 		fprintf(r->f, "  ");
 	}
 	fprintf(r->f, "%*s", (int)(r->left - len + 2), "");
-	print_wrapped(r->f, text, indent, indent);
+	ctl_text_wrap(r->f, text, indent, room());
 }
 
 static void widen(struct rows *r, const char *word)
@@ -238,7 +226,7 @@ void ctl_help_command(FILE *f, const struct ctl_command *c, bool colour)
 		size_t len = strcspn(line, "\n");
 		_cleanup_(freep) char *text = xasprintf("%.*s", (int)len, line);
 
-		print_wrapped(f, text, 0, 0);
+		ctl_text_wrap(f, text, 0, room());
 		line += len + (line[len] != 0);
 	}
 	if (k)
@@ -247,6 +235,13 @@ void ctl_help_command(FILE *f, const struct ctl_command *c, bool colour)
 }
 
 /* --- after a failure --- */
+
+/* What is about a container suits a command that was given one. */
+static bool suits(const struct ctl_command *c, const char *words)
+{
+	return !strstr(words, "%s") ||
+	       (c && c->argument && strncmp(c->argument, "CONTAINER", strlen("CONTAINER")) == 0);
+}
 
 char *ctl_help_hint(const struct ctl *ctl, const struct ctl_command *command, const char *noun,
 	enum ctl_exit exit, enum errcode code)
@@ -263,6 +258,7 @@ char *ctl_help_hint(const struct ctl *ctl, const struct ctl_command *command, co
 		{ ERR_PROJECT_NOT_FOUND, "project list" },
 		{ ERR_OPERATION_STATE_CONFLICT, "container info %s" },
 		{ ERR_OPERATION_IN_PROGRESS, "operation list" },
+		{ ERR_INTERNAL, "container info %s" },
 	};
 	const char *name = command ? command->name : noun ? noun : "";
 	const char *first = ctl->args[0] ? ctl->args[0] : "";
@@ -272,7 +268,7 @@ char *ctl_help_hint(const struct ctl *ctl, const struct ctl_command *command, co
 	if (exit == CTL_CONFIG)
 		return xstrdup("man 5 agent.conf");
 	for (size_t i = 0; exit == CTL_FAILED && i < countof(lists); i++)
-		if (lists[i].code == code) {
+		if (lists[i].code == code && suits(command, lists[i].words)) {
 			_cleanup_(freep) char *words = xstrdup(lists[i].words);
 			char *at = strstr(words, " %s");
 

@@ -11,20 +11,44 @@
 
 #define LOG_LINES 5
 
+const struct ctl_column ctl_info_logs[CTL_INFO_LOGS] = {
+	{ "WHEN", "transition_time", CTL_AGO },
+	{ "FROM", "from_status", CTL_WORD },
+	{ "TO", "to_status", CTL_STATE },
+	{ "TOOK", "duration_ms", CTL_MS },
+	{ "BY", "triggered_by", CTL_WORD },
+	{ "COMMAND", "metadata.command", CTL_WORD },
+	{ "CAUSE", "metadata.cause", CTL_SENTENCE },
+	{ "CODE", "metadata.exit.code", CTL_COUNT, CTL_WIDE },
+	{ "SIGNAL", "metadata.exit.name", CTL_WORD, CTL_WIDE },
+	{ "ORDER", "metadata.order_id", CTL_WORD, CTL_WIDE },
+};
+
 struct info {
 	const struct ctl *ctl;
 	const char *path;
 	const json_t *container;
-	json_t *stats, *rules, *network, *incoming, *logs, *containers;
+	json_t *stats, *rules, *network, *incoming, *logs, *containers, *operations;
 };
 
-static json_t *part(const struct info *i, const char *what)
+static const char *or_dash(const char *s)
 {
-	_cleanup_(freep) char *path = xasprintf("%s%s", i->path, what);
+	return s ? s : "-";
+}
+
+static json_t *ask(const struct info *i, const char *path)
+{
 	struct err ignored = { 0 };
 	json_t *v = NULL;
 
 	return ctl_http_ask(i->ctl, "GET", path, NULL, false, &v, &ignored) == CTL_OK ? v : NULL;
+}
+
+static json_t *part(const struct info *i, const char *what)
+{
+	_cleanup_(freep) char *path = xasprintf("%s%s", i->path, what);
+
+	return ask(i, path);
 }
 
 /* --- why --- */
@@ -55,6 +79,28 @@ static char *state(const struct info *i)
 		: command ? command
 			  : "",
 		ended ? ended : "");
+}
+
+/* What was asked of it last, when that failed: its state tells nothing of it. */
+static char *failure(const struct info *i)
+{
+	json_t *v, *last = NULL;
+	size_t k;
+
+	json_array_foreach(json_object_get(i->operations, "operations"), k, v) {
+		const char *of = ctl_text_of(v, "container_id");
+
+		if (!last && of && strcmp(of, ctl_text_of(i->container, "id")) == 0)
+			last = v;
+	}
+	const char *message = json_string_value(ctl_value_at(last, "error.message")),
+		   *code = json_string_value(ctl_value_at(last, "error.code"));
+	_cleanup_(freep) char *when =
+		ctl_value_text(i->ctl, CTL_AGO, json_object_get(last, "finished_at"));
+
+	return message ? xasprintf("%s failed %s: %s (%s)", ctl_text_of(last, "operation"),
+				 or_dash(when), message, or_dash(code))
+		       : NULL;
 }
 
 /* --- use beside limits --- */
@@ -119,7 +165,7 @@ static char *firewall(const struct info *i)
 		size_t n = json_array_size(json_object_get(i->rules, keys[k]));
 		bool is_closed = ctl_words_is_closed(i->rules, keys[k]);
 
-		rules = n > 0 ? xasprintf("closed but for %zu rule%s", n, n == 1 ? "" : "s")
+		rules = n > 0 ? xasprintf("closed but for %zu rule%s", n, ctl_text_s((int64_t)n))
 			      : xstrdup(is_closed ? "closed to all" : "open");
 		all = xasprintf("%s%s%s %s", before, k ? ", " : "", keys[k], rules);
 	}
@@ -133,15 +179,10 @@ static char *environment(const struct info *i)
 		ctl_env_sync(i->ctl, json_object_get(i->container, "env_sync"));
 	size_t n = json_object_size(vars);
 
-	return n ? xasprintf("%zu variable%s, %s", n, n == 1 ? "" : "s", sync) : NULL;
+	return n ? xasprintf("%zu variable%s, %s", n, ctl_text_s((int64_t)n), sync) : NULL;
 }
 
 /* --- the screen --- */
-
-static const char *or_dash(const char *s)
-{
-	return s ? s : "-";
-}
 
 static void add_mounts(const struct info *i, struct ctl_text *t)
 {
@@ -169,7 +210,8 @@ static void print_lines(const struct info *i)
 	static const struct ctl_line first[] = { { "Container", "id" }, { "Name", "name" } },
 				     last[] = { { "Image", "container_image" },
 					     { "Comment", "comment" },
-					     { "Copy of", "source_container_id" },
+					     { "Copy of", "source_container_id", CTL_TEXT,
+						     ctl_words_container },
 					     { "Created", "created_at", CTL_TIME } };
 	const json_t *c = i->container, *s = i->stats, *limits = json_object_get(c, "limits");
 	_cleanup_(ctl_text_freep) struct ctl_text *t = ctl_text_new(NULL, 2);
@@ -177,6 +219,7 @@ static void print_lines(const struct info *i)
 
 	ctl_show_lines(i->ctl, first, countof(first), c, t);
 	ctl_show_line(t, "State", state(i), ctl_text_colour_of(ctl_text_of(c, "status")));
+	ctl_show_line(t, "Last order", failure(i), CTL_RED);
 	ctl_show_line(t, "Address",
 		ctl_value_text(i->ctl, CTL_TEXT, ctl_value_at(s, "network.0.addresses.0.address")),
 		CTL_PLAIN);
@@ -212,16 +255,8 @@ static void print_lines(const struct info *i)
 /* Oldest first, so that what was last stands at the end. */
 static enum ctl_exit print_logs(const struct info *i, struct err *err)
 {
-	static const struct ctl_column columns[] = {
-		{ "WHEN", "transition_time", CTL_AGO },
-		{ "FROM", "from_status", CTL_WORD },
-		{ "TO", "to_status", CTL_STATE },
-		{ "TOOK", "duration_ms", CTL_MS },
-		{ "BY", "triggered_by", CTL_WORD },
-		{ "COMMAND", "metadata.command", CTL_WORD },
-		{ "CAUSE", "metadata.cause" },
-	};
-	static const struct ctl_view view = { .columns = columns, .n_columns = countof(columns) };
+	static const struct ctl_view view = { .columns = ctl_info_logs,
+		.n_columns = CTL_INFO_LOGS };
 	const json_t *newest = json_object_get(i->logs, "logs");
 	_cleanup_json_ json_t *rows = json_array();
 
@@ -238,14 +273,15 @@ static void print_last_words(const struct info *i)
 {
 	const char *text = json_string_value(ctl_value_at(i->logs, "logs.0.metadata.console"));
 
-	while (text && *text) {
-		_cleanup_(freep) char *line = xasprintf("  | %.*s", (int)strcspn(text, "\n"), text);
+	_cleanup_(ctl_text_freep) struct ctl_text *t = ctl_text_new(NULL, 2);
 
-		err_clean(line);
-		puts(line);
+	while (text && *text) {
+		ctl_show_line(
+			t, " |", xasprintf("%.*s", (int)strcspn(text, "\n"), text), CTL_PLAIN);
 		text += strcspn(text, "\n");
 		text += *text == '\n';
 	}
+	ctl_text_print(t, stdout, i->ctl->colour);
 }
 
 enum ctl_exit ctl_info_show(
@@ -264,6 +300,7 @@ enum ctl_exit ctl_info_show(
 	_cleanup_(freep) char *newest =
 		xasprintf("/status-logs?sort_order=desc&limit=%d", LOG_LINES);
 	i.logs = part(&i, newest);
+	i.operations = ask(&i, "/operations?limit=100");
 	print_lines(&i);
 	e = print_logs(&i, err);
 	print_last_words(&i);
@@ -273,5 +310,6 @@ enum ctl_exit ctl_info_show(
 	json_decref(i.incoming);
 	json_decref(i.logs);
 	json_decref(i.containers);
+	json_decref(i.operations);
 	return e;
 }

@@ -86,10 +86,33 @@ static int set_option(
 	return hold_against(a, o, err);
 }
 
+/* What other programs have as an option, and is done otherwise here. */
+static const char *other_way(const char *name)
+{
+	static const char *const others[][2] = {
+		{ "ip", "the node gives an address out of Network.Subnet4, and a container keeps "
+			"it for life: container info shows it" },
+		{ "ip6", "the node gives an address out of Network.Subnet6" },
+		{ "publish", "containers are reached by their addresses: firewall allow" },
+		{ "network", "network configure, when it is made" },
+		{ "volume", "share create, when it is made" },
+		{ "restart", "update NAME autostart=true starts it with the host" },
+		{ "rm", "container delete, when it has done its work" },
+	};
+
+	for (size_t i = 0; i < countof(others); i++)
+		if (strcmp(others[i][0], name) == 0)
+			return others[i][1];
+	return NULL;
+}
+
 static int no_option(const char *word, size_t len, struct err *err)
 {
 	_cleanup_(freep) char *name = xasprintf("%.*s", (int)MIN_OF(len, 40u), word);
 	struct ctl_near near = { .word = name };
+
+	if (other_way(name))
+		return complain(err, "there is no option --%s: %s", name, other_way(name));
 
 	for (size_t i = 0; i < ctl_table.n_options; i++)
 		ctl_near_try(&near, ctl_table.options[i].name);
@@ -345,7 +368,9 @@ static enum ctl_exit fail(const struct args *a, enum ctl_exit code, struct err *
 		return code;
 	err_clean(err->message);
 	err_clean(hint);
-	fprintf(stderr, "hoodyctl: %s\ntry: %s\n", err->message, hint);
+	fputs("hoodyctl: ", stderr);
+	ctl_text_wrap(stderr, err->message, strlen("hoodyctl: "), ctl_text_room(STDERR_FILENO));
+	fprintf(stderr, "try: %s\n", hint);
 	return code;
 }
 

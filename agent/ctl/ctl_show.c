@@ -175,10 +175,11 @@ static enum ctl_fit fit_of(const struct ctl *ctl, const struct ctl_column *c)
 {
 	if (c->kind != CTL_ID && (ctl->output || ctl->columns))
 		return CTL_FIT_WHOLE;
-	return c->when == CTL_SPARE  ? CTL_FIT_SPARE
-	       : c->kind == CTL_ID   ? CTL_FIT_ID
-	       : c->kind == CTL_TEXT ? CTL_FIT_TEXT
-				     : CTL_FIT_WHOLE;
+	return c->when == CTL_SPARE                             ? CTL_FIT_SPARE
+	       : c->kind == CTL_ID                              ? CTL_FIT_ID
+	       : c->kind == CTL_TEXT || c->kind == CTL_SENTENCE ? CTL_FIT_TEXT
+	       : c->kind == CTL_WORD                            ? CTL_FIT_WORD
+								: CTL_FIT_WHOLE;
 }
 
 static void print_table(const struct ctl *ctl, const struct chosen *c, const json_t *rows)
@@ -193,6 +194,8 @@ static void print_table(const struct ctl *ctl, const struct chosen *c, const jso
 	t = ctl_text_new(heads, c->n);
 	for (i = 0; i < c->n; i++)
 		ctl_text_fit(t, i, fit_of(ctl, c->columns[i]));
+	if (c->n > 0 && c->columns[c->n - 1]->kind == CTL_SENTENCE)
+		ctl_text_fit(t, c->n - 1, CTL_FIT_WRAP);
 	json_array_foreach((json_t *)(uintptr_t)rows, i, row)
 		add_row(ctl, t, c, row);
 	ctl_text_print(t, stdout, ctl->colour);
@@ -245,8 +248,8 @@ enum ctl_exit ctl_show_rows(
 		print_json(rows);
 	else if (ctl->quiet)
 		print_ids(view, rows);
-	else if (json_array_size(rows) == 0 && view->none && !ctl->filter)
-		puts(view->none);
+	else if (json_array_size(rows) == 0 && (view->none || ctl->filter))
+		puts(ctl->filter ? "Nothing fits the filter." : view->none);
 	else
 		print_table(ctl, &chosen, rows);
 	return CTL_OK;

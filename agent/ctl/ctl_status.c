@@ -68,7 +68,7 @@ static void print_node(const struct ctl *ctl, const json_t *v)
 
 	line(t, "Node", CTL_PLAIN, "%s%s%s%s", or_dash(ctl_text_of(v, "name")),
 		id && *id ? " (" : "", id ? id : "", id && *id ? ")" : "");
-	line(t, "Agent", CTL_PLAIN, "%s, %s for %s, %s resident",
+	line(t, "Agent", CTL_PLAIN, "%s, %s for %s, %s of memory",
 		or_dash(ctl_text_of(v, "version")), or_dash(ctl_text_of(v, "state")),
 		ctl_text_duration(number_of(v, "uptime_ms"), a),
 		ctl_text_size(number_of(v, "rss_bytes"), b));
@@ -79,9 +79,10 @@ static void print_node(const struct ctl *ctl, const json_t *v)
 		number_of(orders, "accepted"), number_of(orders, "running"),
 		number_of(orders, "succeeded"), number_of(orders, "failed"),
 		number_of(orders, "rejected"));
-	line(t, "Outbox", CTL_PLAIN, "%" PRId64 " reports, %s", number_of(outbox, "reports"),
+	line(t, "Outbox", CTL_PLAIN, "%" PRId64 " report%s to deliver, %s",
+		number_of(outbox, "reports"), ctl_text_s(number_of(outbox, "reports")),
 		ctl_text_size(number_of(outbox, "bytes"), a));
-	line(t, "Commit", CTL_PLAIN, "%s last, %s at most",
+	line(t, "Saving", CTL_PLAIN, "%s for the last change, %s at most",
 		ctl_text_micro(number_of(commit, "last"), a),
 		ctl_text_micro(number_of(commit, "max"), b));
 	line(t, "Pool", CTL_PLAIN, "%s, %s free of %s", or_dash(ctl_text_of(pool, "driver")),

@@ -15,6 +15,7 @@
 #include "agent/ctl/ctl.h"
 #include "agent/ctl/ctl_packet.h"
 #include "agent/ctl/ctl_run.h"
+#include "agent/ctl/ctl_text.h"
 #include "proto/ident.h"
 #include "proto/jsonx.h"
 
@@ -274,14 +275,16 @@ void ctl_tables_look(const struct conf *conf, struct ctl_tables_finding *ret)
 	ret->doubt = l.unknown > 0;
 	if (ret->doubt)
 		ret->mend = xstrdup("install iproute2 and nftables, or look at iptables-legacy -S");
-	if (l.untried > 0)
+	if (l.n == 0)
+		(void)snprintf(ret->found, sizeof(ret->found), "nobody else has a table");
+	else if (l.untried > 0)
 		(void)snprintf(ret->found, sizeof(ret->found),
-			"of the %u tables of others, %u can't be tried by packets%s", l.n,
-			l.untried,
+			"of %u table%s of others, %u can't be tried by packets%s", l.n,
+			ctl_text_s(l.n), l.untried,
 			l.unknown ? ", nor read" : "; they read as if they dropped none");
 	else
 		(void)snprintf(ret->found, sizeof(ret->found),
-			"packets pass each of the %u tables of others, in a copy", l.n);
+			"packets pass %u table%s of others, in a copy", l.n, ctl_text_s(l.n));
 }
 
 void ctl_tables_done(struct ctl_tables_finding *f)

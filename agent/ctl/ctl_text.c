@@ -17,6 +17,8 @@
 #define ID_LEAST   12
 #define TEXT_LEAST 16
 #define TEXT_FLOOR 6
+#define WRAP_LEAST 24
+#define WRAP_FLOOR 16
 #define BAR_WIDTH  20
 
 struct cell {
@@ -34,13 +36,29 @@ struct ctl_text {
 };
 
 /* Columns on a terminal: code points, which is right for what names may hold. */
-static size_t width_of(const char *s)
+static size_t width_of_part(const char *s, size_t len)
 {
 	size_t n = 0;
 
-	for (; *s; s++)
-		n += ((unsigned char)*s & 0xc0) != 0x80;
+	for (size_t i = 0; i < len; i++)
+		n += ((unsigned char)s[i] & 0xc0) != 0x80;
 	return n;
+}
+
+static size_t width_of(const char *s)
+{
+	return width_of_part(s, strlen(s));
+}
+
+/* Bytes of the first @width characters. */
+static size_t size_of_part(const char *s, size_t width)
+{
+	size_t n = 0, i;
+
+	for (i = 0; s[i]; i++)
+		if (((unsigned char)s[i] & 0xc0) != 0x80 && n++ == width)
+			break;
+	return i;
 }
 
 /* --- colours --- */
@@ -99,6 +117,8 @@ struct ctl_text *ctl_text_new(const char *const *heads, size_t columns)
 	assert(columns > 0 && columns <= CTL_TEXT_COLUMNS_MAX);
 	t->columns = columns;
 	t->has_heads = heads;
+	if (!heads)
+		t->fit[columns - 1] = CTL_FIT_WRAP;
 	for (size_t i = 0; heads && i < columns; i++)
 		ctl_text_cell(t, heads[i], CTL_BOLD);
 	return t;
@@ -155,16 +175,49 @@ void ctl_text_fit(struct ctl_text *t, size_t column, enum ctl_fit fit)
 
 /* --- where there is no room --- */
 
-/* Columns of the terminal, or COLUMNS of the environment; 0: nobody says. */
-static size_t room_of_output(void)
+size_t ctl_text_room(int fd)
 {
 	const char *wish = getenv("COLUMNS");
 	struct winsize size;
 	unsigned long n = wish ? strtoul(wish, NULL, 10) : 0;
 
-	if (n == 0 && isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0)
+	if (n == 0 && isatty(fd) && ioctl(fd, TIOCGWINSZ, &size) == 0)
 		n = size.ws_col;
 	return n;
+}
+
+/* A word without room on any line goes on where one ends. */
+void ctl_text_wrap(FILE *f, const char *text, size_t indent, size_t room)
+{
+	size_t end = room ? MAX_OF(room, indent + WRAP_FLOOR) : SIZE_MAX;
+	size_t at = indent;
+
+	while (room && *text) {
+		size_t gap = strspn(text, " "), len = strcspn(text + gap, " "), width;
+
+		text += gap;
+		width = width_of_part(text, len);
+		if (at > indent && at + gap + width > end) {
+			fprintf(f, "\n%*s", (int)indent, "");
+			at = indent;
+		} else {
+			fprintf(f, "%*s", (int)gap, "");
+			at += gap;
+		}
+		while (width > end - at) {
+			size_t n = size_of_part(text, end - at);
+
+			fprintf(f, "%.*s\n%*s", (int)n, text, (int)indent, "");
+			text += n;
+			len -= n;
+			width -= end - at;
+			at = indent;
+		}
+		fprintf(f, "%.*s", (int)len, text);
+		at += width;
+		text += len;
+	}
+	fprintf(f, "%s\n", text);
 }
 
 static size_t total_width(const struct ctl_text *t)
@@ -194,10 +247,11 @@ static void cut(struct ctl_text *t, size_t room, enum ctl_fit fit, size_t least)
 
 static void fit_all(struct ctl_text *t)
 {
-	size_t room = room_of_output();
+	size_t room = ctl_text_room(STDOUT_FILENO);
 
 	if (room == 0)
 		return;
+	cut(t, room, CTL_FIT_WRAP, WRAP_LEAST);
 	for (size_t i = 0; i < t->columns && total_width(t) > room; i++)
 		if (t->fit[i] == CTL_FIT_ID)
 			t->widths[i] = MIN_OF(t->widths[i], (size_t)ID_LEAST);
@@ -206,24 +260,27 @@ static void fit_all(struct ctl_text *t)
 		if (t->fit[i] == CTL_FIT_SPARE)
 			t->widths[i] = 0;
 	cut(t, room, CTL_FIT_TEXT, TEXT_FLOOR);
+	cut(t, room, CTL_FIT_WORD, TEXT_FLOOR);
 }
 
 /* The cell's first @width characters; of a text that was cut the last is a mark that it was. */
 static void cut_cell(struct cell *c, size_t width, bool marked)
 {
-	char *end = c->text;
+	size_t len = size_of_part(c->text, width - marked);
+	char *text = xasprintf("%.*s%s", (int)len, c->text, marked ? "…" : "");
 
-	for (size_t n = 0; *end; end++)
-		if (((unsigned char)*end & 0xc0) != 0x80 && n++ == width - marked)
-			break;
-	if (marked) {
-		char *text = xasprintf("%.*s…", (int)(end - c->text), c->text);
+	free(c->text);
+	c->text = text;
+}
 
-		free(c->text);
-		c->text = text;
-	} else {
-		*end = '\0';
-	}
+/* Below itself, as far to the right as it began. */
+static void print_wrapped(const struct cell *c, size_t indent, size_t width, FILE *f, bool colour)
+{
+	bool paint = colour && c->colour != CTL_PLAIN;
+
+	fputs(paint ? escapes[c->colour] : "", f);
+	ctl_text_wrap(f, c->text, indent, indent + width);
+	fputs(paint ? "\033[0m" : "", f);
 }
 
 static void print_cell(
@@ -259,8 +316,14 @@ void ctl_text_print(struct ctl_text *t, FILE *f, bool colour)
 	for (size_t i = 0; i < t->n; i++) {
 		size_t column = i % t->columns, width = t->widths[column];
 
-		if (width && width_of(t->cells[i].text) > width)
-			cut_cell(&t->cells[i], width, t->fit[column] == CTL_FIT_TEXT);
+		bool is_long = width && width_of(t->cells[i].text) > width;
+
+		if (is_long && t->fit[column] == CTL_FIT_WRAP) {
+			print_wrapped(&t->cells[i], total_width(t) - width, width, f, colour);
+			continue;
+		}
+		if (is_long)
+			cut_cell(&t->cells[i], width, t->fit[column] != CTL_FIT_ID);
 		if (width || column == last)
 			print_cell(&t->cells[i], width, right[column], column == last, f, colour);
 	}
@@ -321,11 +384,16 @@ const char *ctl_text_age(int64_t ms, char ret[static CTL_TEXT_MAX])
 	return ret;
 }
 
+/* As the per cent beside it says: nothing of 0, and all of 100 alone. */
 const char *ctl_text_bar(double share, char ret[static CTL_TEXT_MAX])
 {
+	long percent = (long)(share * 100 + 0.5);
+	long full = percent >= 100 ? BAR_WIDTH
+				   : MIN_OF((percent * BAR_WIDTH + 99) / 100, BAR_WIDTH - 1L);
+
 	ret[0] = '[';
 	for (int i = 0; i < BAR_WIDTH; i++)
-		ret[i + 1] = i < share * BAR_WIDTH ? '#' : '.';
+		ret[i + 1] = i < full ? '#' : '.';
 	ret[BAR_WIDTH + 1] = ']';
 	ret[BAR_WIDTH + 2] = '\0';
 	return ret;

@@ -19,22 +19,34 @@ bool ctl_text_wants_colour(int fd, const char *wish);
 
 struct ctl_text;
 struct ctl_text *ctl_text_new(
-	const char *const *heads, size_t columns); /* @heads NULL: a list without a head line */
+	const char *const *heads, size_t columns); /* @heads NULL: none, and the last one wraps */
 /* Add the next cell; rows fill from the left. @text is copied; what is missing is "-" in a table.
  */
 void ctl_text_cell(struct ctl_text *t, const char *text, enum ctl_colour colour);
 void ctl_text_number(struct ctl_text *t, int64_t n); /* aligned to the right */
 void ctl_text_right(struct ctl_text *t, const char *text, enum ctl_colour colour);
 /* What a column gives up where the terminal, or COLUMNS of the environment, has no room for all, in
- * this order: an id its end (the first 12 characters still find it), a text its end, a spare column
- * itself. */
-enum ctl_fit { CTL_FIT_WHOLE, CTL_FIT_ID, CTL_FIT_TEXT, CTL_FIT_SPARE };
+ * this order: the last one's text goes on in the line below, an id gives its end (the first 12
+ * characters still find it), a text its end, a spare column itself, a word its end. */
+enum ctl_fit { CTL_FIT_WHOLE, CTL_FIT_WRAP, CTL_FIT_ID, CTL_FIT_TEXT, CTL_FIT_SPARE, CTL_FIT_WORD };
 void ctl_text_fit(struct ctl_text *t, size_t column, enum ctl_fit fit);
 void ctl_text_print(struct ctl_text *t, FILE *f, bool colour);
 struct ctl_text *ctl_text_free(struct ctl_text *t);
 static inline void ctl_text_freep(struct ctl_text **t)
 {
 	*t = ctl_text_free(*t);
+}
+
+/* Columns of the terminal behind @fd, or COLUMNS of the environment; 0: nobody says. */
+size_t ctl_text_room(int fd);
+/* A text and the end of its line, wrapped at blanks to @room columns (0: not at all): it begins at
+ * column @indent, and so do its other lines. */
+void ctl_text_wrap(FILE *f, const char *text, size_t indent, size_t room);
+
+/* The s of a plural. */
+static inline const char *ctl_text_s(int64_t n)
+{
+	return n == 1 ? "" : "s";
 }
 
 /* "4.2 MiB", "850 ms", "3 h 12 min". @ret holds CTL_TEXT_MAX bytes. */

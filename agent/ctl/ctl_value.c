@@ -45,6 +45,13 @@ static char *clock_text(const struct ctl *ctl, int64_t ms)
 	return xasprintf("%.*s%s", (int)n, text, ctl->utc && !ctl->iso ? " UTC" : "");
 }
 
+char *ctl_value_clock(const struct ctl *ctl, const json_t *v)
+{
+	int64_t ms;
+
+	return read_time(v, &ms) ? clock_text(ctl, ms) : NULL;
+}
+
 static char *ago(int64_t ms)
 {
 	int64_t age_ms = (int64_t)clock_ms(CLOCK_REALTIME) - ms;
@@ -145,6 +152,7 @@ char *ctl_value_text(const struct ctl *ctl, enum ctl_kind kind, const json_t *v)
 	case CTL_TIME:
 		return ctl_value_time(ctl, v);
 	case CTL_TEXT:
+	case CTL_SENTENCE:
 	case CTL_WORD:
 	case CTL_ID:
 	case CTL_STATE:

@@ -7,10 +7,11 @@
 #include "agent/ctl/ctl_text.h"
 
 enum ctl_kind {
-	CTL_TEXT,  /* or whatever it is; cut where there is no room */
-	CTL_WORD,  /* the same, never cut */
-	CTL_ID,    /* of which hoodyctl takes the beginning too */
-	CTL_STATE, /* a word with a colour */
+	CTL_TEXT,     /* or whatever it is; cut where there is no room */
+	CTL_SENTENCE, /* the same, and as a last column it goes on in the line below */
+	CTL_WORD,     /* the same, cut last of all */
+	CTL_ID,       /* of which hoodyctl takes the beginning too */
+	CTL_STATE,    /* a word with a colour */
 	CTL_COUNT,
 	CTL_SOME, /* a count of which 0 says that there is none */
 	CTL_BYTES,
@@ -33,3 +34,5 @@ bool ctl_value_is_number(enum ctl_kind kind);
 /* "2026-11-23 08:44:44 (3 min ago)"; as --utc and --iso have it. @v: a text of RFC 3339, or
  * milliseconds. */
 char *ctl_value_time(const struct ctl *ctl, const json_t *v);
+/* The first half of it. */
+char *ctl_value_clock(const struct ctl *ctl, const json_t *v);

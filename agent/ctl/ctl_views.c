@@ -5,6 +5,7 @@
 #include "agent/ctl/ctl_views.h"
 
 #include "agent/ctl/ctl_env.h"
+#include "agent/ctl/ctl_events.h"
 #include "agent/ctl/ctl_http.h"
 #include "agent/ctl/ctl_info.h"
 #include "agent/ctl/ctl_rules.h"
@@ -31,17 +32,32 @@ static enum ctl_exit add_usage(const struct ctl *ctl, json_t *rows, struct err *
 	return CTL_OK;
 }
 
-static enum ctl_exit add_container_name(const struct ctl *ctl, json_t *rows, struct err *err)
+/* "the container does not start … (INTERNAL_SERVER_ERROR)" */
+static char *error(const struct ctl *ctl, const json_t *v)
+{
+	const char *code = ctl_text_of(v, "code"), *message = ctl_text_of(v, "message");
+
+	(void)ctl;
+	return code && message   ? xasprintf("%s (%s)", message, code)
+	       : code || message ? xstrdup(code ? code : message)
+				 : NULL;
+}
+
+static enum ctl_exit add_operation_texts(const struct ctl *ctl, json_t *rows, struct err *err)
 {
 	_cleanup_json_ json_t *all = NULL;
 	enum ctl_exit e = ctl_http_list(ctl, "/containers", "containers", &all, err);
 	json_t *row;
 	size_t i;
 
-	json_array_foreach(rows, i, row)
+	json_array_foreach(rows, i, row) {
+		_cleanup_(freep) char *text = error(ctl, json_object_get(row, "error"));
+
 		jsonx_set(row, CTL_MORE,
-			jsonx_pack("{s:s?}", "container",
-				ctl_words_name(all, ctl_text_of(row, "container_id"))));
+			jsonx_pack("{s:s?, s:s?}", "container",
+				ctl_words_name(all, ctl_text_of(row, "container_id")), "error",
+				text));
+	}
 	return e;
 }
 
@@ -105,29 +121,19 @@ static const struct ctl_column operations[] = {
 	{ "TOOK", "duration_ms", CTL_MS },
 	{ "STARTED", "started_at", CTL_AGO, CTL_SPARE },
 	{ "ORIGIN", "origin", CTL_WORD, CTL_SPARE },
-	{ "ERROR", "error.code", CTL_WORD },
+	{ "ERROR", "more.error", CTL_SENTENCE },
+	{ "CODE", "error.code", CTL_WORD, CTL_WIDE },
 	{ "CONTAINER-ID", "container_id", CTL_ID, CTL_WIDE },
 };
 
 static const struct ctl_column events[] = {
 	{ "WHEN", "created_at", CTL_AGO },
 	{ "EVENT", "event_type", CTL_WORD },
-	{ "RESOURCE", "resource_id", CTL_WORD },
+	{ "CONTAINER", "more.container" },
+	{ "DETAIL", "more.detail", CTL_SENTENCE },
 	{ "KIND", "resource_type", CTL_WORD, CTL_WIDE },
-	{ "ID", "id", CTL_WORD, CTL_WIDE },
-};
-
-static const struct ctl_column logs[] = {
-	{ "WHEN", "transition_time", CTL_AGO },
-	{ "FROM", "from_status", CTL_WORD },
-	{ "TO", "to_status", CTL_STATE },
-	{ "TOOK", "duration_ms", CTL_MS },
-	{ "BY", "triggered_by", CTL_WORD },
-	{ "COMMAND", "metadata.command", CTL_WORD },
-	{ "CAUSE", "metadata.cause" },
-	{ "CODE", "metadata.exit.code", CTL_COUNT, CTL_WIDE },
-	{ "SIGNAL", "metadata.exit.name", CTL_WORD, CTL_WIDE },
-	{ "ORDER", "metadata.order_id", CTL_WORD, CTL_WIDE },
+	{ "ID", "id", CTL_ID, CTL_WIDE },
+	{ "RESOURCE", "resource_id", CTL_ID, CTL_WIDE },
 };
 
 static const struct ctl_column snapshots[] = {
@@ -174,7 +180,7 @@ static const struct ctl_column adopted[] = {
 	{ "NAME", "name" },
 	{ "STATUS", "status", CTL_STATE },
 	{ "PID", "pid", CTL_SOME },
-	{ "PROJECT", "project_id", CTL_WORD },
+	{ "PROJECT", "more.project" },
 	{ "IMAGE", "image" },
 };
 
@@ -183,13 +189,14 @@ static const struct ctl_column orders[] = {
 	{ "SEQ", "seq", CTL_COUNT },
 	{ "ORDER", "order_id", CTL_ID },
 	{ "OP", "op", CTL_WORD },
-	{ "CONTAINER", "container_id", CTL_ID },
+	{ "CONTAINER", "more.container" },
 	{ "STATE", "state", CTL_STATE },
 	{ "TRIES", "attempts", CTL_COUNT, CTL_WIDE },
 	{ "RECEIVED", "received_ms", CTL_AGO, CTL_SPARE },
 	{ "TOOK", "more.took_ms", CTL_MS, CTL_SPARE },
 	{ "ORIGIN", "origin", CTL_WORD, CTL_SPARE },
-	{ "ERROR", "more.error" },
+	{ "ERROR", "more.error", CTL_SENTENCE },
+	{ "CONTAINER-ID", "container_id", CTL_ID, CTL_WIDE },
 };
 
 /* --- objects --- */
@@ -202,7 +209,7 @@ static char *credentials(const struct ctl *ctl, const json_t *v)
 
 static const struct ctl_line network[] = {
 	{ "Mode", NULL, CTL_TEXT, ctl_words_network },
-	{ "Container", "container_id", CTL_ID },
+	{ "Container", "container_id", CTL_TEXT, ctl_words_container },
 	{ "Proxy", "proxy" },
 	{ "Credentials", "credentials_configured", CTL_TEXT, credentials },
 	{ "DNS", "dns_servers" },
@@ -243,22 +250,12 @@ static char *progress(const struct ctl *ctl, const json_t *v)
 		ctl_text_bar(json_number_value(percent) / 100, bar), json_number_value(percent));
 }
 
-static char *error(const struct ctl *ctl, const json_t *v)
-{
-	const char *code = ctl_text_of(v, "code"), *message = ctl_text_of(v, "message");
-
-	(void)ctl;
-	return code || message ? xasprintf("%s%s%s", code ? code : "", code && message ? ": " : "",
-					 message ? message : "")
-			       : NULL;
-}
-
 static const struct ctl_line operation[] = {
 	{ "What", "operation" },
 	{ "Operation", "operation_id", CTL_ID },
 	{ "Order", "order_id", CTL_ID },
-	{ "Container", "container_id", CTL_ID },
-	{ "Project", "project_id", CTL_ID },
+	{ "Container", "container_id", CTL_TEXT, ctl_words_container },
+	{ "Project", "project_id", CTL_TEXT, ctl_words_project },
 	{ "Status", "status", CTL_STATE },
 	{ "Error", "error", CTL_TEXT, error },
 	{ "Field", "error.field" },
@@ -270,22 +267,46 @@ static const struct ctl_line operation[] = {
 	{ "Result", "result", CTL_OBJECT },
 };
 
-/* Of the journal's rows: what two members say together. */
+/* Of the journal's rows: what two members say together, and names; the API that has these may be
+ * away, and the journal is shown all the same. */
 static enum ctl_exit add_order_texts(const struct ctl *ctl, json_t *rows, struct err *err)
 {
+	_cleanup_json_ json_t *all = NULL;
+	struct err ignored = {};
 	json_t *row;
 	size_t i;
 
 	(void)err;
+	(void)ctl_http_list(ctl, "/containers", "containers", &all, &ignored);
 	json_array_foreach(rows, i, row) {
 		const json_t *from = json_object_get(row, "started_ms"),
 			     *to = json_object_get(row, "finished_ms");
 		_cleanup_(freep) char *text = error(ctl, json_object_get(row, "error"));
 
-		jsonx_set(row, CTL_MORE, jsonx_pack("{s:s?}", "error", text));
+		jsonx_set(row, CTL_MORE,
+			jsonx_pack("{s:s?, s:s?}", "error", text, "container",
+				ctl_words_name(all, ctl_text_of(row, "container_id"))));
 		if (json_is_integer(from) && json_is_integer(to))
 			jsonx_set_int(json_object_get(row, CTL_MORE), "took_ms",
 				json_integer_value(to) - json_integer_value(from));
+	}
+	return CTL_OK;
+}
+
+static enum ctl_exit add_project_alias(const struct ctl *ctl, json_t *rows, struct err *err)
+{
+	_cleanup_json_ json_t *all = NULL;
+	struct err ignored = {};
+	json_t *row;
+	size_t i;
+
+	(void)err;
+	(void)ctl_http_list(ctl, "/projects", "projects", &all, &ignored);
+	json_array_foreach(rows, i, row) {
+		const char *id = ctl_text_of(row, "project_id"),
+			   *alias = ctl_text_of(ctl_words_of_id(all, id), "alias");
+
+		jsonx_set(row, CTL_MORE, jsonx_pack("{s:s?}", "project", alias ? alias : id));
 	}
 	return CTL_OK;
 }
@@ -296,10 +317,10 @@ static enum ctl_exit add_order_texts(const struct ctl *ctl, json_t *rows, struct
 #define LINES(table)   .lines = (table), .n_lines = countof(table)
 static const struct ctl_view views[] = {
 	{ "container list", COLUMNS(containers), .more = add_usage,
-		.none = "There is no container. hoodyctl container create --help" },
+		.none = "There is no container: hoodyctl container create --help" },
 	{ "container info", .show = ctl_info_show },
-	{ "container logs", COLUMNS(logs) },
-	{ "logs", COLUMNS(logs) },
+	{ "container logs", COLUMNS(ctl_info_logs) },
+	{ "logs", COLUMNS(ctl_info_logs) },
 	{ "snapshot list", COLUMNS(snapshots), .none = "There is no snapshot of it." },
 	{ "firewall list", .show = ctl_rules_show },
 	{ "network info", LINES(network) },
@@ -308,16 +329,17 @@ static const struct ctl_view views[] = {
 		.none = "It receives no share." },
 	{ "env list", .show = ctl_env_show },
 	{ "image list", COLUMNS(images),
-		.none = "No image has been pulled. hoodyctl image pull --help" },
+		.none = "No image has been pulled: hoodyctl image pull --help" },
 	{ "image info", LINES(image) },
 	{ "stats", .show = ctl_usage_show },
 	{ "node commands", COLUMNS(commands), .none = "None may be run on this host." },
 	{ "project list", COLUMNS(projects), .none = "There is no project." },
-	{ "operation list", COLUMNS(operations), .more = add_container_name,
+	{ "operation list", COLUMNS(operations), .more = add_operation_texts,
 		.none = "There was no operation." },
 	{ "operation info", LINES(operation) },
-	{ "events", COLUMNS(events), .none = "There was no event." },
-	{ "status", COLUMNS(adopted), .sort = "NAME" }, /* and node info */
+	{ "events", COLUMNS(events), .more = ctl_events_more, .none = "There was no event." },
+	{ "status", COLUMNS(adopted), .more = add_project_alias,
+		.sort = "NAME" }, /* and node info */
 	{ "orders", COLUMNS(orders), .more = add_order_texts },
 };
 

@@ -24,6 +24,7 @@ agent_hoodyctl_SOURCES = \
 	agent/ctl/ctl_pool.c agent/ctl/ctl_pool.h \
 	agent/ctl/ctl_enroll.c \
 	agent/ctl/ctl_env.c agent/ctl/ctl_env.h \
+	agent/ctl/ctl_events.c agent/ctl/ctl_events.h \
 	agent/ctl/ctl_file.c agent/ctl/ctl_file.h \
 	agent/ctl/ctl_find.c agent/ctl/ctl_find.h \
 	agent/ctl/ctl_http.c agent/ctl/ctl_http.h \

@@ -79,7 +79,9 @@ void opstate_move_one(struct agent *a, struct operation *op, struct container *c
 		ctwatch_detach(c);
 	if (c->status != to)
 		status_set(a, c, to, operation_started_ms(op), opstate_cause(op),
-			jsonx_pack("{s:s, s:s}", "command", command, "order_id", op->order.id));
+			jsonx_pack("{s:s, s:s, s:s*}", "command", command, "order_id", op->order.id,
+				"cause",
+				to == CT_FAILED && op->err.message[0] ? op->err.message : NULL));
 	ctnet_settle(a, c);
 }
 
