@@ -76,8 +76,8 @@ def day(d):
         Task("What was it told?", "env list web", r"^LANG=de_DE\.UTF-8$"),
         Task("Copy a file in.", f"cp {files}/motd web:/etc/motd"),
         Task("And one out.", f"cp web:/etc/motd {files}/back"),
-        Task("Look what goes on.", "events --follow", r"container\.stopped +data", until="container.operation.completed",
-             during=lambda: node.ctl("container", "stop", "data")),
+        Task("Look what goes on.", "events --follow", r"container\.stopped +data",
+             until="container.operation.completed", during=lambda: node.ctl("container", "stop", "data")),
         Task("What has happened?", "events", r" ago +container\.stopped +data +stop$"),
         Task("A shell in web.", "exec web", r"Hallo", typed="cat /etc/motd; exit\n"),
         Task("What went wrong today?", "operation list --filter status=failed", rf"container\.start +{LONG[:6]}"),
@@ -205,12 +205,14 @@ def cut_unseen(d, task, text):
     if not READS & set(task.line.split()) or task.until or task.code or "--json" in task.line:
         return []
     same = lambda s: re.sub(r"\d+(\.\d+)?", "N", re.sub(r"\d+(\.\d+)? (ms|s|min|h|B|[KMGT]iB)\b", "N", s))
-    whole = same(subprocess.run(d.command(task.line), stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                                env={k: v for k, v in d.environment().items() if k != "COLUMNS"}).stdout)
+    raw = subprocess.run(d.command(task.line), stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                         env={k: v for k, v in d.environment().items() if k != "COLUMNS"}).stdout
+    whole = same(raw)
     cells = {c for line in COLOUR.sub("", text).splitlines() for c in re.split(r"\s{2,}", line.strip()) if c}
     return [c for c in cells
             if not re.search(re.escape(same(c).removesuffix("…")) + ("" if c.endswith("…") else r"(?!\S)"), whole)
-            and not (ID.fullmatch(c) and same(c) in whole)]
+            and not (ID.fullmatch(c) and same(c) in whole)
+            and not re.search(re.escape(c) + r"(?!\S)", raw)] # a unit that went to the next line is in no number's way
 
 
 def live(d, transcript=None):

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Text on hoodyctl's terminal, in which a container may have had a say: no control character
- * reaches the terminal, all of it is UTF-8, and it is as wide as tables take it for: by itself, and as
- * the cells of a table that has no room for them. */
+ * reaches the terminal, all of it is UTF-8, and it is as wide as tables take it for: by itself, and
+ * as the cells of a table that has no room for them. */
 #include <jansson.h>
 
 #include "agent/ctl/ctl_text.h"
