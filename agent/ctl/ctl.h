@@ -4,7 +4,7 @@
  * Here lie its commands, a file for each (ctl_*), their tables (ctl_table), what is shown of each
  * (ctl_views, on ctl_show), how things are printed (ctl_value, ctl_text, ctl_out), and helped with
  * (ctl_help, ctl_man, ctl_complete, ctl_keys). It stands on agent/common and proto, and asks the
- * agent by its sockets; only doctor, keygen, enroll, config and snapshot diff look at the host
+ * agent by its sockets; only doctor, keygen, enroll, config, snapshot diff and cp look at the host
  * themselves.
  *
  * This header is what all its commands share. One table of commands and one of options

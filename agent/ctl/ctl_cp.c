@@ -2,6 +2,8 @@
 /* hoodyctl cp: a file into or out of a container, through a session in it, as its root: no path of
  * a container is ever resolved on the host, and no file of the host is seen in there. What a
  * container gives is bytes; where they go, and under which name, is the caller's word alone.
+ * Directories go another way, for which nothing in the container is needed
+ * (agent/ctl/ctl_inside.h).
  *
  * Both ways the file appears whole or not at all: under another name first, and then renamed. A
  * container's side counts what came, for a session that is cut off ends like one that is done. */
@@ -10,6 +12,8 @@
 #include <sys/stat.h>
 
 #include "agent/ctl/ctl.h"
+#include "agent/ctl/ctl_inside.h"
+#include "agent/ctl/ctl_tree.h"
 
 /* $1 path, $2 name where that is a directory, $3 mode, $4 size or -1 */
 #define PUT                                                                  \
@@ -19,10 +23,11 @@
 	"[ \"$(wc -c <\"$t\")\" -eq \"$4\" ]; } && chmod \"$3\" \"$t\" &&\n" \
 	"mv -f \"$t\" \"$p\" && exit 0\n"                                    \
 	"rm -f \"$t\"; exit 12\n"
-#define GET "[ -f \"$1\" ] || exit 11; exec cat \"$1\"\n"
+#define GET "[ -d \"$1\" ] && exit 13; [ -f \"$1\" ] || exit 11; exec cat \"$1\"\n"
 
-#define NO_FILE     11
-#define NOT_WRITTEN 12
+#define NO_FILE      11
+#define NOT_WRITTEN  12
+#define IS_DIRECTORY 13
 
 struct place {
 	char *container; /* NULL: of this host */
@@ -69,7 +74,7 @@ static enum ctl_exit run(const struct ctl *ctl, const struct place *p, const cha
 	session.no_terminal = true;
 	e = ctl_session_exec(&session, err);
 	(void)dup2(errors, STDERR_FILENO);
-	if (e == CTL_OK || err->message[0])
+	if (e == CTL_OK || (int)e == IS_DIRECTORY || err->message[0])
 		return e;
 	(void)err_set(err, -EREMOTEIO, ERR_INTERNAL, NULL, "%.100s in %.60s %s (%d)", p->path,
 		p->container,
@@ -95,10 +100,10 @@ static enum ctl_exit copy_in(
 
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return fail(err, errno, from);
+	if (!stream && S_ISDIR(st.st_mode))
+		return ctl_inside_copy_in(ctl, to->container, from, to->path, err);
 	if (!stream && !S_ISREG(st.st_mode))
-		return refuse(err, from,
-			"is no file (directories: tar c . | hoodyctl exec "
-			"CONTAINER tar x -C PATH)");
+		return refuse(err, from, "is neither file nor directory");
 	if (!stream) {
 		(void)snprintf(mode, sizeof(mode), "%o", st.st_mode & 0777);
 		(void)snprintf(size, sizeof(size), "%lld", (long long)st.st_size);
@@ -111,24 +116,6 @@ static enum ctl_exit copy_in(
 
 /* --- out --- */
 
-/* The directory, and the name in it: of the words that the caller has typed. */
-static enum ctl_exit open_target(
-	const char *to, const char *from, char **ret_name, int *ret_dir, struct err *err)
-{
-	_cleanup_(freep) char *first = xstrdup(to), *second = xstrdup(to), *third = xstrdup(from);
-	struct stat st;
-	bool into = stat(to, &st) == 0 && S_ISDIR(st.st_mode);
-	const char *name = into ? basename(third) : basename(second);
-
-	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strchr(name, '/'))
-		return refuse(err, into ? from : to, "has no name for a file");
-	*ret_dir = open(into ? to : dirname(first), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (*ret_dir < 0)
-		return fail(err, errno, to);
-	*ret_name = xstrdup(name);
-	return CTL_OK;
-}
-
 static enum ctl_exit copy_out(
 	const struct ctl *ctl, const struct place *from, const char *to, struct err *err)
 {
@@ -139,12 +126,15 @@ static enum ctl_exit copy_out(
 
 	if (strcmp(to, "-") == 0) {
 		fd = dup(STDOUT_FILENO);
-		return fd < 0 ? fail(err, errno, to)
-			      : run(ctl, from, words, fd, STDOUT_FILENO, err);
+		if (fd < 0)
+			return fail(err, errno, to);
+		e = run(ctl, from, words, fd, STDOUT_FILENO, err);
+		return (int)e == IS_DIRECTORY ? refuse(err, from->path, "is a directory") : e;
 	}
-	e = open_target(to, from->path, &name, &dir, err);
-	if (e != CTL_OK)
-		return e;
+	if (from->path[strlen(from->path) - 1] == '/') /* so it needn't be asked, of a shell */
+		return ctl_inside_copy_out(ctl, from->container, from->path, to, err);
+	if (ctl_tree_target(to, from->path, &dir, &name, err) < 0)
+		return CTL_USAGE;
 	made = xasprintf(".%.200s.%d.new", name, (int)getpid());
 	(void)unlinkat(dir, made, 0); /* of a predecessor with our pid */
 	fd = openat(dir, made, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
@@ -155,7 +145,9 @@ static enum ctl_exit copy_out(
 		e = fail(err, errno, to);
 	if (e != CTL_OK)
 		(void)unlinkat(dir, made, 0); /* the first failure is the one to tell */
-	return e;
+	return (int)e == IS_DIRECTORY
+		       ? ctl_inside_copy_out(ctl, from->container, from->path, to, err)
+		       : e;
 }
 
 enum ctl_exit ctl_cp(const struct ctl *ctl, struct err *err)

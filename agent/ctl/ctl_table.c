@@ -63,9 +63,10 @@ static const struct ctl_command commands[] = {
 		"CONTAINER", "COMMAND...", INSIDE_GROUP },
 	{ "console", CONSOLE, ctl_session_console, "the container's console; Ctrl-] leaves it",
 		CONTAINER, "CONTAINER", .group = INSIDE_GROUP },
-	{ "cp", INSIDE, ctl_cp, "copy a file into or out of a container that runs",
-		"One of the two is CONTAINER:PATH, the other a file of this host, a directory that "
-		"the file goes into, or - for standard input and output.\n",
+	{ "cp", INSIDE, ctl_cp, "copy a file or a directory into or out of a container that runs",
+		"One of the two is CONTAINER:PATH, the other a path of this host, a directory that "
+		"the copy goes into, or - for a file by standard input and output. A directory is "
+		"copied with all that is below it, by root alone; links stay links.\n",
 		"SOURCE TARGET", .group = INSIDE_GROUP },
 	{ "logs", LOGS, ctl_api_logs, "show what a container has been through", CONTAINER,
 		"CONTAINER", .group = INSIDE_GROUP },

@@ -29,6 +29,7 @@ agent_hoodyctl_SOURCES = \
 	agent/ctl/ctl_find.c agent/ctl/ctl_find.h \
 	agent/ctl/ctl_http.c agent/ctl/ctl_http.h \
 	agent/ctl/ctl_info.c agent/ctl/ctl_info.h \
+	agent/ctl/ctl_inside.c agent/ctl/ctl_inside.h \
 	agent/ctl/ctl_keygen.c \
 	agent/ctl/ctl_noun.c \
 	agent/ctl/ctl_order.c \
@@ -42,6 +43,7 @@ agent_hoodyctl_SOURCES = \
 	agent/ctl/ctl_table.c agent/ctl/ctl_table.h \
 	agent/ctl/ctl_text.c agent/ctl/ctl_text.h \
 	agent/ctl/ctl_top.c \
+	agent/ctl/ctl_tree.c agent/ctl/ctl_tree.h \
 	agent/ctl/ctl_usage.c agent/ctl/ctl_usage.h \
 	agent/ctl/ctl_value.c agent/ctl/ctl_value.h \
 	agent/ctl/ctl_views.c agent/ctl/ctl_views.h \

@@ -76,7 +76,9 @@ def day(d):
         Task("What was it told?", "env list web", r"^LANG=de_DE\.UTF-8$"),
         Task("Copy a file in.", f"cp {files}/motd web:/etc/motd"),
         Task("And one out.", f"cp web:/etc/motd {files}/back"),
-        Task("Look what goes on.", "events --follow", r"container\.stopped +data",
+        Task("A whole directory in.", f"cp {files}/site web:/srv/site"),
+        Task("And one out.", f"cp web:/srv/site {files}/site-{d.number}"),
+        Task("What goes on?", "events --follow", r"container\.stopped +data",
              until="container.operation.completed", during=lambda: node.ctl("container", "stop", "data")),
         Task("What has happened?", "events", r" ago +container\.stopped +data +stop$"),
         Task("A shell in web.", "exec web", r"Hallo", typed="cat /etc/motd; exit\n"),
@@ -102,6 +104,9 @@ class Day:
         self.files = node.directory / "files"
         self.files.mkdir(exist_ok=True)
         (self.files / "motd").write_text("Hallo\n")
+        (self.files / "site").mkdir(exist_ok=True)
+        (self.files / "site/index.html").write_text("Hallo\n")
+        self.number = len(list(self.files.iterdir()))
 
     def __str__(self):
         return f"{self.columns} columns, {'a terminal' if self.terminal else 'a pipe'}" + (

@@ -209,11 +209,11 @@ def files(node, cid):
     tap.eq((here / "back").read_bytes() == data, True, "out, whole")
     says(node, 0, [], "cp", "web:/root/said", str(here))
     tap.eq((here / "said").read_text(), "by standard input", "into a directory, under its name")
-    says(node, 1, ["is no file"], "cp", "web:/root", str(here / "x"))
+    says(node, 2, ["is a directory"], "cp", "web:/root", "-")
     says(node, 1, ["is no file"], "cp", "web:/dev/zero", str(here / "x"))
     says(node, 1, ["could not be written whole"], "cp", str(here / "small"), "web:/nowhere/x")
     says(node, 1, ["No such file"], "cp", str(here / "nothing"), "web:/root")
-    says(node, 2, ["is no file"], "cp", str(here), "web:/root")
+    says(node, 2, ["neither file nor directory"], "cp", "/dev/null", "web:/root")
     says(node, 2, ["begins with /"], "cp", "web:root/big", str(here))
 
     # Container root may make its paths lead where it likes: in its own root, and nowhere else.
@@ -226,6 +226,48 @@ def files(node, cid):
            (["back", "big", "said", "small"], "the host's"),
            "a container's links lead into itself; what failed has left nothing")
     tap.eq([p.name for p in (root / "root").iterdir() if "hoodyctl" in p.name], [], "nor in the container")
+
+
+def trees(node, cid):
+    """With what is below them, by root alone, without a program of the container's."""
+    here, root = node.directory / "trees", node.root(cid)
+    (here / "tree/a/b").mkdir(parents=True)
+    (here / "tree/a/b").chmod(0o711)
+    (here / "tree/file").write_bytes(data := os.urandom(300_000))
+    (here / "tree/file").chmod(0o4750)
+    os.chown(here / "tree/file", 1234, 1234)
+    (here / "tree/a/link").symlink_to("../file")
+    (here / "tree/a/away").symlink_to("/etc/shadow")
+    (here / "tree/a/na\nme").write_text("")
+    os.mkfifo(here / "tree/pipe")
+    says(node, 0, ["1 entry was left out"], "cp", str(here / "tree"), "web:/root")
+    link = lambda p: os.readlink(p) if p.is_symlink() else ""
+    picture = lambda top: sorted((str(p.relative_to(top)), p.lstat().st_mode & 0o7777, p.lstat().st_uid, link(p))
+                                 for p in top.rglob("*"))
+    inside = picture(root / "root/tree")
+    tap.eq([(n, oct(m), u, to) for n, m, u, to in inside],
+           [("a", "0o755", 0, ""), ("a/away", "0o777", 0, "/etc/shadow"), ("a/b", "0o711", 0, ""),
+            ("a/link", "0o777", 0, "../file"), ("a/na\nme", "0o644", 0, ""), ("file", "0o750", 0, "")],
+           "in: modes, links as links, and all of it is its root's")
+    tap.ok((root / "root/tree/file").read_bytes() == data, "whole")
+    says(node, 1, ["in the container: .*File exists"], "cp", str(here / "tree"), "web:/root")
+    says(node, 1, ["in the container: .*No such file"], "cp", str(here / "tree"), "web:/nowhere/x")
+    says(node, 0, [], "cp", str(here / "tree"), "web:/root/again")
+    says(node, 0, [], "cp", "web:/root/tree", str(here / "back"))
+    tap.eq(picture(here / "back"), inside, "out, as it is there")
+    says(node, 0, [], "cp", "web:/root/tree/", str(here / "back"))
+    tap.eq(picture(here / "back/tree"), inside, "into a directory, under its name")
+    says(node, 1, ["File exists"], "cp", "web:/root/tree", str(here / "back"))
+    says(node, 1, ["/nowhere"], "cp", "web:/nowhere/", str(here))
+    says(node, 0, ["entries were left out"], "cp", "web:/", str(here / "all"))
+    tap.ok((here / "all/bin").is_dir() and not (here / "all/proc").exists(), "another mount is not entered")
+    (here / "deep").mkdir()
+    says(node, 0, [], "exec", "web", "sh", "-c",
+         "mkdir /root/deep; cd /root/deep; i=0; while [ $i -lt 200 ]; do mkdir d; cd d; i=$((i+1)); done")
+    says(node, 1, ["too deep"], "cp", "web:/root/deep", str(here / "deep"))
+    says(node, 0, [], "exec", "web", "rm", "-rf", "/root/deep", "/root/tree", "/root/again")
+    left = [*(here / "deep").iterdir(), *here.glob(".*"), *(root / "root").glob(".*.new")]
+    tap.eq(left, [], "what failed has left nothing on either side")
 
 
 def hostile(node):
@@ -284,6 +326,7 @@ def main():
         says(node, 2, ["is no UTF-8"], "container", "info", "w\udcffb")
         rules(node, api, cid)
         files(node, cid)
+        trees(node, cid)
         differences(node, cid)
         hostile(node)
         says(node, 0, ["creating +stopped"], "logs", "web")
