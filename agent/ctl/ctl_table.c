@@ -232,7 +232,8 @@ static const struct ctl_option options[] = {
 	{ "iso", 0, NULL, AT(iso), SHOWN | SHOW | STATUS | VERIFY, "times as ISO 8601 has them" },
 	{ "color", 0, "WHEN", AT(color), CTL_ANY,
 		"always, never or auto (the default): on a terminal, unless NO_COLOR is set" },
-	{ "json", 'j', NULL, AT(json), CTL_ANY, "print JSON" },
+	{ "json", 'j', NULL, AT(json), CTL_ANY & ~(unsigned)(EXEC | CONSOLE | INSIDE | COMPLETION),
+		"print JSON" },
 	{ "help", 'h', NULL, AT(help), CTL_ANY, "show this help" },
 	{ "version", 'V', NULL, AT(version), CTL_ANY, "show the version" },
 #undef AT

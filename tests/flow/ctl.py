@@ -97,6 +97,41 @@ def completes(node, cid):
         tap.eq(sorted(got.split()), sorted(expected.split()), f"a shell completes: {line}")
 
 
+def completes_for_real(node):
+    """An interactive bash on a terminal, and its tabulator key: (what is typed, what then stands there)."""
+    (node.directory / "bin").mkdir()
+    program = node.directory / "bin/hoodyctl"
+    program.write_text(f'#!/bin/sh\nexec {harness.BUILD}/agent/hoodyctl --config {node.directory}/agent.conf "$@"\n')
+    program.chmod(0o755)
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.execve("/bin/bash", ["bash", "--norc", "--noprofile", "-i"],
+                  dict(os.environ, PATH=f"{program.parent}:{os.environ['PATH']}", TERM="dumb", PS1="> ", COLUMNS="200"))
+
+    def type_in(keys, until):
+        os.write(fd, keys.encode())
+        text, end = "", time.monotonic() + 30 * harness.SLOW
+        while until not in text and time.monotonic() < end:
+            if select.select([fd], [], [], 0.2)[0]:
+                text += os.read(fd, 65536).decode(errors="replace")
+        return until in text, text
+
+    type_in("bind 'set enable-bracketed-paste off'; . <(hoodyctl completion bash); echo rea''dy\n", "ready")
+    for typed, whole in (("container inf", "container info "), ("container info w", "container info web "),
+                         ("snapshot restore web b", "snapshot restore web before "),
+                         ("firewall add web egress act", "firewall add web egress action="),
+                         ("firewall add web egress action=dr", "firewall add web egress action=drop "),
+                         ("share create web target_container_id=d", "share create web target_container_id=data "),
+                         ("env unset web N", "env unset web NAME "),
+                         ("container create --me", "container create --memory ")):
+        ok, text = type_in(f"hoodyctl {typed}\t", f"hoodyctl {whole}")
+        tap.ok(ok, f"bash on a terminal completes: {typed}", text)
+        type_in("\x15\n", "> ")
+    os.write(fd, b"\x15exit\n")
+    os.close(fd)
+    os.waitpid(pid, 0)
+
+
 def main():
     if os.geteuid() != 0:
         tap.skip_all("needs root")
@@ -130,6 +165,8 @@ def main():
         gives(node, 1, ["OPERATION_STATE_CONFLICT"], "container", "stop", "web")
         operation = gives(node, 0, ["^[0-9a-f]{32}$"], "container", "start", "web", "--async")
         gives(node, 0, ["container.start .* done in"], "operation", "follow", operation)
+        end = json.loads(gives(node, 0, [], "operation", "follow", operation, "--json"))
+        tap.eq((end["operation_id"], end["status"]), (operation, "succeeded"), "and told as JSON")
         gives(node, 0, ["succeeded"], "operation", "info", operation)
         gives(node, 0, [operation, "OPERATION_STATE_CONFLICT"], "operation", "list")
         gives(node, 0, ["creating +running", "user"], "container", "logs", "web")
@@ -150,6 +187,7 @@ def main():
 
         # --- completions: the words that a shell would offer ---
         completes(node, cid)
+        completes_for_real(node)
         (node.directory / "_hoodyctl").write_text(gives(node, 0, ["^#compdef hoodyctl"], "completion", "zsh"))
         tab = (
             f"zmodload zsh/zpty; zpty z zsh -f -i; zpty -w z 'fpath=({node.directory} $fpath); autoload -U compinit; "
@@ -221,6 +259,9 @@ def main():
             path.write_text(
                 envelope["envelope"] if isinstance(envelope.get("envelope"), str) else json.dumps(envelope["envelope"]))
             gives(node, code, words, "order", "verify", str(path))
+            if code == 0:
+                good = json.loads(gives(node, 0, [], "order", "verify", str(path), "--json"))
+                tap.eq((good["op"], good["container_id"]), (wish["op"], wish["container_id"]), "as JSON, too")
         cid = node.new_id()
         tap.eq(node.do("container.create", cid, image=harness.IMAGE, start=False)["state"], "succeeded", "a container")
         picture = node.picture()
@@ -236,6 +277,8 @@ def main():
                                    "params": params})["envelope"]
             path.write_text(envelope if isinstance(envelope, str) else json.dumps(envelope))
             gives(node, 0, words, "order", "plan", str(path))
+            plan = json.loads(gives(node, 0, [], "order", "plan", str(path), "--json"))
+            tap.eq((plan["op"], plan["container_id"]), (op, cid), "as JSON, too")
         tap.eq(node.picture(), picture, "a plan does nothing")
         path.write_text("{}")
         gives(node, 1, ["malformed_envelope"], "order", "plan", str(path))

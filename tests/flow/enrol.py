@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """hoodyctl as an operator uses it: keygen, enroll at a control API, start the agent with nothing but what that wrote,
 status and orders; and what it says when something is wrong."""
+import json
 import os
 import pathlib
 import stat
@@ -59,9 +60,8 @@ def main():
                [(0, 0o755), (0, 0o644)], "the rest of it is for others to read, whatever the umask")
         tap.ok((node.directory / "node-token").read_text().strip() not in out, "and not shown")
         refused(node, 1, ["enrolled already", "--force"], "enroll", "--url", url, "--token", "unspoken", "--ca", ca)
-        tap.eq(
-            node.ctl("enroll", "--url", url, "--token", "enroll-me", "--ca", ca, "--force")[0], 0,
-            "--force enrols anew")
+        again = json.loads(node.ctl("enroll", "--json", "--url", url, "--token", "enroll-me", "--ca", ca, "--force")[1])
+        tap.eq(again["node_id"], harness.NODE_ID, "--force enrols anew, and tells it as JSON")
         tap.eq(node.ctl("config")[0], 0, "the configuration that it leaves is valid")
 
         # --- not reachable, then running ---

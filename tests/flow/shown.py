@@ -25,6 +25,7 @@ import local
 import tap
 import webserver
 
+SOURCE = pathlib.Path(__file__).resolve().parents[2] / "agent/ctl"
 GOLDEN = pathlib.Path(__file__).with_suffix(".txt")
 WIDTH = 80
 # command → the API's path and the list's member, where --json is that; None: frames, or made by hoodyctl itself
@@ -72,11 +73,14 @@ CHANGES = (
     "network start more", "network stop more",
     "network remove more", "share create web path=/tmp target_container_id={data} mount_path=/mnt/more",
     "share update web {share} mode=readonly", "share mount data {share} mount=false", "share delete {share}",
-    "container delete more --force", "doctor", "config", "config check", "keygen",
+    "container copy more other", "container stop other", "container sync other", "container delete other --force",
+    "image remove shop/1", "image pull shop/1 url={url} sha256={sha256}", "container delete more --force",
+    "doctor", "config", "config check", "keygen",
 )
-# Sessions, scripts and streams; what has a test of its own (flow/enrol, flow/ctl, flow/words); what needs an order.
-OTHERS = ("exec", "console", "completion", "enroll", "operation follow", "order plan", "order verify", "image pull",
-          "image remove", "container sync", "cp", "snapshot diff")
+# Sessions and scripts have no JSON to print, and refuse to; what others look at, and where.
+NO_JSON = ("exec", "console", "completion", "complete", "man", "cp")
+ELSEWHERE = {"enroll": "enrol.py", "order plan": "ctl.py", "order verify": "ctl.py", "operation follow": "ctl.py",
+             "snapshot diff": "words.py"}
 SIZE = r"\d+(\.\d)? (B|KiB|MiB|GiB|TiB)\b"
 ALIKE = (
     (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "TIME"),
@@ -231,7 +235,9 @@ def for_programs(node, ids):
 
 def changes(node, ids):
     """Their --json is what became of it."""
-    known = dict(ids)
+    archive = node.directory / "web/image.tar"
+    server = webserver.Server(archive.parent)
+    known = {**ids, "url": server.url("image.tar"), "sha256": hashlib.sha256(archive.read_bytes()).hexdigest()}
     for line in CHANGES:
         code, out, err = shown(node, "--json " + line.format(**known))
         try:
@@ -245,11 +251,27 @@ def changes(node, ids):
         if "operation_id" in (answer or {}):
             tap.ok(answer["status"] == "succeeded" and answer["operation"].split(".")[0] == line.split()[0],
                    "tells an operation as the API does", answer)
-    help_text = subprocess.run([harness.BUILD / "agent/hoodyctl", "--help"], capture_output=True, text=True).stdout
-    commands = re.findall(r"^  ([a-z-]+(?: [a-z-]+)?)(?: [A-Z ]+)?  ", help_text.partition("Options:")[0], re.M)
-    tried = [line + " " for line in (*READS, *CHANGES, *OTHERS)]
-    tap.ok(len(commands) > 40, "the help lists the commands", help_text)
-    tap.eq([c for c in commands if not any(line.startswith(c + " ") for line in tried)], [], "no command is forgotten")
+    server.close()
+
+
+def whole_table(node):
+    """All that hoodyctl's own tables have is looked at: a command that is added there fails here until it is."""
+    table = re.findall(r'^\t\{ "([a-z -]+)", [A-Z_]+, ctl_\w+, ', (SOURCE / "ctl_table.c").read_text(), re.M)
+    views = re.findall(r'^\t\{ "([a-z -]+)", (?:COLUMNS|LINES|\.show)', (SOURCE / "ctl_views.c").read_text(), re.M)
+    tap.ok(len(table) > 60 and len(views) > 15, "the tables are read", table, views)
+    is_in = lambda command, lines: any((line + " ").startswith(command + " ") for line in lines)
+    tap.eq([c for c in table if not is_in(c, (*READS, *CHANGES, *NO_JSON, *ELSEWHERE))], [],
+           "the JSON of every command is looked at")
+    tap.eq([v for v in views if not is_in(v, READS)], [], "every view is written down")
+    for command, file in ELSEWHERE.items():
+        words = '", "'.join(command.split())
+        text = (pathlib.Path(__file__).parent / file).read_text()
+        tap.ok(re.search(rf'"{words}"[^\n]*"--json"|hoodyctl\("{words}"', text), f"{command} --json: in {file}")
+    for command in NO_JSON:
+        done = subprocess.run([harness.BUILD / "agent/hoodyctl", "--json", *command.split(), "x", "y"],
+                              capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        tap.ok(done.returncode == 2 and f"--json is no option of {command}" in done.stderr,
+               f"hoodyctl {command} has no JSON, and says so", done)
 
 
 def options(node, ids):
@@ -352,6 +374,7 @@ def main():
         terminals(node, ids)
         watch(node)
         changes(node, ids)
+        whole_table(node)
         last_words(node, ids)
         for cid in node.ctl("container", "list", "-q")[1].split():
             node.ctl("container", "delete", cid, "--force")
