@@ -300,22 +300,22 @@ static void print_cell(
 void ctl_text_print(struct ctl_text *t, FILE *f, bool colour)
 {
 	bool right[CTL_TEXT_COLUMNS_MAX] = { false };
+	const size_t columns = t->columns;
 	size_t last = 0;
 
-	assert(t->n % t->columns == 0);
+	assert(columns > 0 && t->n % columns == 0);
 	memset(t->widths, 0, sizeof(t->widths));
 	for (size_t i = 0; i < t->n; i++) {
-		size_t *width = &t->widths[i % t->columns];
+		size_t *width = &t->widths[i % columns];
 
 		*width = MAX_OF(*width, width_of(t->cells[i].text));
-		right[i % t->columns] |= t->cells[i].right; /* heads and "-" follow the numbers */
+		right[i % columns] |= t->cells[i].right; /* heads and "-" follow the numbers */
 	}
 	fit_all(t);
-	for (size_t i = 0; i < t->columns; i++)
+	for (size_t i = 0; i < columns; i++)
 		last = t->widths[i] ? i : last;
 	for (size_t i = 0; i < t->n; i++) {
-		size_t column = i % t->columns, width = t->widths[column];
-
+		size_t column = i % columns, width = t->widths[column];
 		bool is_long = width && width_of(t->cells[i].text) > width;
 
 		if (is_long && t->fit[column] == CTL_FIT_WRAP) {
