@@ -154,6 +154,24 @@ def exposure(units):
         tap.figure(f"systemd-analyze security: hoody-{leaf}@.service {level}")
 
 
+# What systemd calls the instance of a connection at most: its number, and the peer's pid and uid.
+LONGEST = f"{2**32 - 1}-{2**22}-{2**32 - 1}"
+
+
+def users(units):
+    """A leaf's user is named by its instance, and such a name has 31 characters: with more, none would start."""
+    with tempfile.TemporaryDirectory(prefix=f"hoody-t{os.getpid()}-units-") as d:
+        for leaf in EXPOSED:
+            unit = pathlib.Path(d) / f"hoody-{leaf}@{LONGEST}.service"
+            text = next(units.glob(f"hoody-{leaf}@.service")).read_text()
+            for prefix, accepted in (("User=", True), ("User=x", False)):
+                unit.write_text(text.replace("User=", prefix))
+                said = subprocess.run(["systemd-analyze", "verify", "--man=no", unit], capture_output=True, text=True,
+                                      env=dict(os.environ, SYSTEMD_UNIT_PATH=f"{d}:")).stderr
+                tap.eq("user/group name" not in said, accepted,
+                       f"{leaf}: the longest name of its user is one" + ("" if accepted else ", and no longer one is"))
+
+
 def main():
     if os.environ.get("HOODY_SANITIZED") or "san" in os.environ.get("top_builddir", ""):
         tap.skip_all("packages are of the plain build")
@@ -163,7 +181,9 @@ def main():
             deb(d / "deb")
         if shutil.which("rpmbuild"):
             rpm(d / "rpm")
-    exposure(pathlib.Path(os.environ.get("top_builddir", TOP / "build-plain")) / "packaging/systemd")
+    units = pathlib.Path(os.environ.get("top_builddir", TOP / "build-plain")) / "packaging/systemd"
+    exposure(units)
+    users(units)
     tap.done()
 
 
