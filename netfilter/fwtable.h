@@ -58,12 +58,12 @@ enum fwmode {
 	FWMODE_PROXY, /* TCP and DNS to the forwarder's socket on this host, all else nowhere */
 };
 
-/* A packet for a forwarder has this mark, by which it is routed to this host (netns/rtpolicy). */
+/* A packet for a forwarder has this mark, by which it is routed to this host (netns/rtkeep). */
 #define FWTABLE_PROXY_MARK 0x686f6f64 /* "hood" */
 
 /* Each packet comes from a container with this mark, which its link gives it (netns/rtguard) and
  * the table takes off again, of who is closed only from answers: the routes take no packet that has
- * it (netns/rtpolicy). So one that no table has seen, since somebody has flushed it, goes
+ * it (netns/rtkeep). So one that no table has seen, since somebody has flushed it, goes
  * nowhere. */
 #define FWTABLE_UNSEEN_MARK 0x686f6f66 /* "hoof" */
 

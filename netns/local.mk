@@ -10,7 +10,6 @@ netns_libnetns_a_SOURCES = \
 	netns/rtkeep.c netns/rtkeep.h \
 	netns/rtlink.c netns/rtlink.h \
 	netns/rtname.c netns/rtname.h \
-	netns/rtpolicy.c netns/rtpolicy.h \
 	netns/rtsock.c netns/rtsock.h
 netns_libnetns_a_CFLAGS = $(AM_CFLAGS) $(NL_CFLAGS) $(MNL_CFLAGS) $(SODIUM_CFLAGS)
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What stands before the firewall on a container's link and is no part of nftables, so that "nft
  * flush ruleset" doesn't take it: every packet that comes in there gets a mark. The table takes it
- * off again, and the routes take none that still has it (netns/rtpolicy, FWTABLE_UNSEEN_MARK).
+ * off again, and the routes take none that still has it (netns/rtkeep, FWTABLE_UNSEEN_MARK).
  *
  * A program of four instructions at tc's ingress (tc-bpf(8)); it goes with its link. */
 #pragma once

@@ -9,8 +9,6 @@
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 
-#include "netns/rtpolicy.h"
-
 static void suspect(struct rtkeep_seen *seen, struct rtkeep_suspect s)
 {
 	for (size_t i = 0; i < seen->n; i++)
@@ -90,7 +88,7 @@ static void on_route(const struct nlmsghdr *h, struct rtkeep_seen *seen)
 	const bool is_new = h->nlmsg_type == RTM_NEWROUTE;
 	struct rtkeep_suspect s = { is_new ? RTKEEP_ROUTED : RTKEEP_LOST, (int)u32_of(oif), 0 };
 
-	if (u32_of(find(h, sizeof(*m), RTA_TABLE)) == RTPOLICY_TABLE) {
+	if (u32_of(find(h, sizeof(*m), RTA_TABLE)) == RTKEEP_POLICY_TABLE) {
 		seen->policy = seen->policy || !is_new;
 		return;
 	}
@@ -108,8 +106,8 @@ static void on_route(const struct nlmsghdr *h, struct rtkeep_seen *seen)
 
 static void on_rule(const struct nlmsghdr *h, struct rtkeep_seen *seen)
 {
-	if (h->nlmsg_type == RTM_DELRULE &&
-		u32_of(find(h, sizeof(struct fib_rule_hdr), FRA_PRIORITY)) == RTPOLICY_PRIORITY)
+	if (h->nlmsg_type == RTM_DELRULE && u32_of(find(h, sizeof(struct fib_rule_hdr),
+						    FRA_PRIORITY)) == RTKEEP_POLICY_PRIORITY)
 		seen->policy = true;
 }
 

@@ -23,7 +23,6 @@
 
 #include "netns/ifsysctl.h"
 #include "netns/rtheard.h"
-#include "netns/rtpolicy.h"
 
 #define RECEIVE_SIZE ((size_t)32 * 1024) /* as large as the kernel makes a part of a dump */
 #define REQUEST_SIZE 512
@@ -338,7 +337,7 @@ static int put_policy_route(struct rtkeep *k)
 	m->rtm_protocol = RTPROT_STATIC;
 	m->rtm_scope = RT_SCOPE_HOST;
 	m->rtm_type = RTN_LOCAL;
-	mnl_attr_put_u32(q.h, RTA_TABLE, RTPOLICY_TABLE);
+	mnl_attr_put_u32(q.h, RTA_TABLE, RTKEEP_POLICY_TABLE);
 	mnl_attr_put_u32(q.h, RTA_OIF, if_nametoindex("lo"));
 	return put(k, &q);
 }
@@ -350,11 +349,11 @@ static int put_policy_rule(struct rtkeep *k, uint8_t family, uint32_t mark, uint
 
 	m->family = family;
 	m->action = action;
-	mnl_attr_put_u32(q.h, FRA_PRIORITY, RTPOLICY_PRIORITY);
+	mnl_attr_put_u32(q.h, FRA_PRIORITY, RTKEEP_POLICY_PRIORITY);
 	mnl_attr_put_u32(q.h, FRA_FWMARK, mark);
 	mnl_attr_put_u32(q.h, FRA_FWMASK, UINT32_MAX);
 	if (action == FR_ACT_TO_TBL)
-		mnl_attr_put_u32(q.h, FRA_TABLE, RTPOLICY_TABLE);
+		mnl_attr_put_u32(q.h, FRA_TABLE, RTKEEP_POLICY_TABLE);
 	return put(k, &q);
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Hears of every change of links, addresses, routes, rules and forwarding (rtnetlink(7)), tells
- * what of ours it may have taken away, and puts that back. What netns/rtlink and netns/rtpolicy
- * have made is looked at, not remembered: the kernel says what is missing. The descriptor is to be
- * watched for input.
+ * what of ours it may have taken away, and puts that back. What netns/rtlink and a policy's first
+ * call have made is looked at, not remembered: the kernel says what is missing. The descriptor is
+ * to be watched for input.
  *
  * Never waits: rtnetlink answers within the system call that asks. */
 #pragma once
@@ -11,6 +11,9 @@
 #include "proto/base.h"
 
 #define RTKEEP_SUSPECTS 64 /* more at once: everything is looked at */
+
+#define RTKEEP_POLICY_TABLE    0x686f /* "ho": any that nobody else has */
+#define RTKEEP_POLICY_PRIORITY 100
 
 struct rtkeep;
 
@@ -54,7 +57,10 @@ void rtkeep_read(struct rtkeep *k, struct rtkeep_seen *seen);
 /* Make the host's end of it what it should be. Returns what was missing (RTKEEP_…), 0 also when the
  * link is gone, or a negative errno. */
 _must_check_ int rtkeep_link(struct rtkeep *k, const struct rtlink *l);
-/* The rules and the route of netns/rtpolicy: RTKEEP_POLICY, 0 or a negative errno. */
+/* Two rules and one route for all containers, which stay: packets with the forwarders' mark are for
+ * this host, whatever their destination (tproxy, ip-rule(8)); those with the mark that only the
+ * firewall takes off (netns/rtguard) are forwarded nowhere. RTKEEP_POLICY, 0 or a negative
+ * errno. */
 _must_check_ int rtkeep_policy(struct rtkeep *k, uint32_t local_mark, uint32_t no_mark);
 
 /* Let what comes in by this interface be forwarded. True: it wasn't. */

@@ -7,8 +7,8 @@
 #include "agent/worker/worker_act.h"
 #include "netfilter/ctflow.h"
 #include "netfilter/fwtable.h"
+#include "netns/rtkeep.h"
 #include "netns/rtlink.h"
-#include "netns/rtpolicy.h"
 #include "storage/netfiles.h"
 #include "storage/path.h"
 
@@ -37,6 +37,21 @@ static int cut_flows(const struct job *j)
 	return r;
 }
 
+static int make_policy(struct err *err)
+{
+	struct rtkeep *k = NULL;
+	int r = rtkeep_open(&k);
+
+	if (r >= 0)
+		r = rtkeep_policy(k, FWTABLE_PROXY_MARK, FWTABLE_UNSEEN_MARK);
+	(void)rtkeep_close(k);
+	return r < 0 ? err_set(err, r, ERR_INTERNAL, NULL,
+			       "packets can't be routed to the forwarders, nor stopped without a "
+			       "firewall: %s",
+			       strerror(-r))
+		     : 0;
+}
+
 /* Its words come from the agent alone, and none of them needs quoting. */
 int worker_net_prepare(struct job *j, struct err *err)
 {
@@ -57,7 +72,7 @@ int worker_net_prepare(struct job *j, struct err *err)
 		return err_set(err, r, ERR_FIREWALL_HOST_UNAVAILABLE, NULL,
 			"what others have left under the container's address can't be cut: %s",
 			strerror(-r));
-	return rtpolicy_make(FWTABLE_PROXY_MARK, FWTABLE_UNSEEN_MARK, err);
+	return make_policy(err);
 }
 
 int worker_net_write_files(struct job *j, bool fresh, struct err *err)
