@@ -65,6 +65,11 @@ KINDS = {
     "identity": (
         "setresuid,setresgid,setgroups,setuid,setgid,prctl,capset,sethostname,seccomp,chdir,fchdir,prlimit64,setrlimit",
         ("EPERM", ), 1),
+    "attribute": ("llistxattr,lgetxattr,lsetxattr,lremovexattr,fgetxattr", ("EIO", "ENOSPC"), 1),
+    "handle": (
+        "name_to_handle_at,open_by_handle_at,pidfd_getfd,fspick,bpf,keyctl,mlock,signalfd4,accept,close_range",
+        ("ENOMEM", ), 1),
+    "signal": ("kill,pidfd_send_signal", ("EPERM", ), 1),
     "connection": ("connect,bind,listen,setsockopt,getsockname,getsockopt,shutdown", ("ENOBUFS", ), 1),
 }
 # Faults that once were met badly, and are made each time: the first so many.
@@ -75,8 +80,8 @@ ALWAYS = {
                 ("lxc-monitor", "watch", "ENOSPC", 3)),     # it succeeded, and was stopped
     "resume": (("hoody-worker", "open", "EMFILE", 20),),    # "succeeded", still paused
 }
-PROGRAMS = ("hoody-agent", "hoody-worker", "lxc-monitor", "hoody-netup", "hoody-groups", "hoody-mounts",
-            "hoody-courier", "hoody-portal")
+PROGRAMS = ("hoody-agent", "hoody-ctcut", "hoody-worker", "hoody-unpack", "lxc-monitor", "hoody-netup", "hoody-groups",
+            "hoody-mounts", "hoody-netproxy", "hoody-courier", "hoody-portal")
 CALLS = ",".join(c for calls, _, _ in KINDS.values() for c in calls.split(","))
 # What these have ended stays ended when they fail, and the next order finishes it.
 ENDS = ("container.delete", "container.stop", "container.force-stop")
@@ -118,6 +123,7 @@ def must(node, op, cid, **params):
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl test"
 ALLOW = {"action": "allow", "protocol": "tcp", "destination_port": "80"}
 BLOCK = {"type": "block"}
+PROXIED = {"type": "socks5", "proxy": "socks5://127.0.0.1:9"} # where nobody answers
 
 
 def ops_of(node, image):
@@ -168,6 +174,8 @@ def ops_of(node, image):
                                           "rule": ALLOW}), ), after=(("firewall.reset", box, {}), )),
         Op("network.configure", "network.configure", box, BLOCK, after=(("network.remove", box, {}), )),
         Op("network.start", "network.start", box, before=(("network.configure", box, BLOCK), ),
+           after=(("network.stop", box, {}), ("network.remove", box, {}))),
+        Op("network.proxy", "network.start", box, before=(start, ("network.configure", box, PROXIED)),
            after=(("network.stop", box, {}), ("network.remove", box, {}))),
         Op("snapshot.create", "snapshot.create", box, {"alias": "s"}, before=(start, ),
            after=(("snapshot.delete", box, {"name": "s"}), )),
@@ -225,7 +233,8 @@ def picture(node, cids):
                    for what in ("firewall/rules", "network", "env", "snapshots"))):
         p[path] = without(
             known(node, path),
-            ("updated_at", "status_changed_at", "uptime", "uptime_s", "pid", "stats", "started_at", "env_sync"))
+            ("updated_at", "status_changed_at", "uptime", "uptime_s", "pid", "stats", "started_at", "env_sync",
+             "last_status_check", "last_check"))
     return p
 
 

@@ -43,7 +43,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define CALLS_MAX          128
+#define CALLS_MAX          160
 #define TALLIES_MAX        1024
 #define LINE_SIZE          4096
 #define COMM_SIZE          16 /* TASK_COMM_LEN */
