@@ -117,10 +117,8 @@ static int lock_flags(int fd_of_mount, const char *over)
 	closefd(ends[1]);
 	fd = child < 0 ? -errno : fetch(child, ends[0]);
 	closefd(ends[0]);
-	if (child > 0) {
-		(void)kill(child, SIGKILL);
+	if (child > 0 && kill(child, SIGKILL) == 0)
 		(void)waitpid(child, NULL, 0);
-	}
 	return fd;
 }
 

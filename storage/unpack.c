@@ -15,16 +15,25 @@ static int hostile(struct err *err)
 		"the process that unpacked it was ended: the image is hostile");
 }
 
+/* That it is no fault of the image's may be said, and no more than that. */
 static int last_word(struct unpack_word *w, struct err *err)
 {
-	bool full = w->err.code == ERR_DISK_FULL;
+	static const struct {
+		enum errcode code;
+		const char *field;
+	} others[] = { { ERR_DISK_FULL, "Storage.Pool" }, { ERR_INTERNAL, NULL } };
+	enum errcode code = ERR_IMAGE_INVALID;
+	const char *field = "image";
 
 	if (w->r >= 0)
 		return 0;
 	w->err.message[sizeof(w->err.message) - 1] = '\0';
-	return err_set(err, w->r < -ERRNO_MAX ? -EBADMSG : w->r,
-		full ? ERR_DISK_FULL : ERR_IMAGE_INVALID, full ? "Storage.Pool" : "image", "%s",
-		w->err.message);
+	for (size_t i = 0; i < countof(others); i++)
+		if (w->err.code == others[i].code) {
+			code = others[i].code;
+			field = others[i].field;
+		}
+	return err_set(err, w->r < -ERRNO_MAX ? -EBADMSG : w->r, code, field, "%s", w->err.message);
 }
 
 /* So it can't keep us listening without end, nor say what a sum of several would run over by. */
@@ -97,10 +106,8 @@ int unpack_archive(struct unpack *u, struct err *err)
 		    : listen_to(u, fds[0], err);
 	closefd(fds[0]);
 	/* Whatever it does now, it has said its last word. */
-	if (pid > 0)
-		(void)kill(pid, SIGKILL);
-	if (pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) &&
-		WEXITSTATUS(status) == UNPACK_NO_PROGRAM)
+	if (pid > 0 && kill(pid, SIGKILL) == 0 && waitpid(pid, &status, 0) == pid &&
+		WIFEXITED(status) && WEXITSTATUS(status) == UNPACK_NO_PROGRAM)
 		return err_set(err, -ENOENT, ERR_INTERNAL, NULL, "%s can't be run", u->program);
 	return r;
 }

@@ -77,10 +77,8 @@ static int make_users(struct cell *c)
 		   : read(ends[0], &ready, 1) != 1 ? -EPERM
 						   : take_users(holder);
 	closefd(ends[0]);
-	if (holder > 0) {
-		(void)kill(holder, SIGKILL);
+	if (holder > 0 && kill(holder, SIGKILL) == 0)
 		(void)waitpid(holder, NULL, 0);
-	}
 	return c->users < 0 ? c->users : 0;
 }
 

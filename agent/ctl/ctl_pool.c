@@ -54,10 +54,8 @@ static int user_namespace(int64_t id_base)
 	if (pid > 0 && read(ends[0], &byte, 1) == 1)
 		fd = open_mapped(pid, id_base);
 	closefd(ends[0]);
-	if (pid > 0) {
-		(void)kill(pid, SIGKILL);
+	if (pid > 0 && kill(pid, SIGKILL) == 0)
 		(void)waitpid(pid, NULL, 0);
-	}
 	return fd;
 }
 

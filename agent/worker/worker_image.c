@@ -175,10 +175,9 @@ static int attempt(struct download *d)
 		r = receive(d, out);
 	if (r >= 0 && channel_recv_sync(channel, ANSWER_WAIT_MS, &d->answer, &payload, &extra) < 0)
 		d->answer.type = FRAME_FETCH_FAILED;
-	if (pid > 0) { /* not yet waited for: the pid is its own; a unit ends with its channel */
-		(void)kill(pid, SIGKILL);
+	/* Not yet waited for: the pid is its own. A unit ends with its channel. */
+	if (pid > 0 && kill(pid, SIGKILL) == 0)
 		(void)waitpid(pid, NULL, 0);
-	}
 	return r;
 }
 

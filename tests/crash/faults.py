@@ -75,7 +75,9 @@ KINDS = {
 # Faults that once were met badly, and are made each time: the first so many.
 ALWAYS = {
     "network.start": (("hoody-agent", "receive", "ENOMEM", 8),), # failed, though it was in force
-    "image.pull": (("hoody-agent", "read", "EIO", 8),),    # failed, and the image stayed, known to nobody
+    "image.pull": (("hoody-agent", "read", "EIO", 8),       # failed, and the image stayed, known to nobody
+                   ("hoody-unpack", "process", "EAGAIN", 1), # the image was said to be invalid
+                   ("hoody-unpack", "signal", "EPERM", 1)),  # waited for a child that it had not ended
     "restart": (("hoody-netup", "mount", "ENOMEM", 1),      # it ended stopped
                 ("lxc-monitor", "watch", "ENOSPC", 3)),     # it succeeded, and was stopped
     "resume": (("hoody-worker", "open", "EMFILE", 20),),    # "succeeded", still paused
@@ -333,6 +335,8 @@ class Sweep:
             error_ = report.get("error") or {}
             if not error_.get("code") or not error_.get("message"):
                 wrong.append("an error without a code or a sentence")
+            if program == "hoody-unpack" and kind == "process" and error_.get("code") == "IMAGE_INVALID":
+                wrong.append("an image is blamed for what the host lacks")
             if op.op not in ENDS and not host.poll(lambda: picture(node, self.cids) == was, 3, 0.05):
                 wrong += differences(was, picture(node, self.cids))
         if not host.poll(lambda: all(self.says(cid) == node.state(cid) for cid in self.cids), 3, 0.05):
