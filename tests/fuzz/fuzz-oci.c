@@ -2,10 +2,11 @@
 /* Image layouts: documents that name documents by digest, and layers. Inputs are files, with a line
  * of dashes between: index.json, manifest.json ("-": there is none), then blobs; "#1" in them
  * stands for the digest of the first blob, so that a digest is never what stops the reader. Blobs
- * may name those before them. */
+ * may name those before them. The signal that such an image names is printable, and one or none. */
 #include <sodium.h>
 #include <sys/stat.h>
 
+#include "proto/signame.h"
 #include "storage/oci.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/scratch.h"
@@ -93,6 +94,19 @@ static void make_folders(void)
 		abort();
 }
 
+static void check_signal(void)
+{
+	char word[OCI_SIGNAL_SIZE];
+	int number;
+
+	oci_stop_signal(scratch_open(), word);
+	assert(strlen(word) < sizeof(word));
+	for (const char *c = word; *c; c++)
+		assert(*c >= ' ' && *c <= '~');
+	number = signame_parse(word);
+	assert(number == -EINVAL || (number > 0 && number <= 64));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	_cleanup_(freep) char *text = fuzz_text(data, size);
@@ -112,6 +126,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		assert(err.code == ERR_IMAGE_INVALID && *err.message);
 	else
 		assert(layers >= 1 && layers <= LAYERS_MAX);
+	check_signal();
 	for (size_t i = 0; i < b.n; i++) {
 		_cleanup_(freep) char *name = xasprintf("blobs/sha256/%s", b.digest[i]);
 
