@@ -396,6 +396,8 @@ static int make_ready_and_start(struct ctlife *l, struct err *err)
 		r = before = share_space(l, c, err);
 	if (r >= 0)
 		r = enter_groups(l, err);
+	if (r >= 0 && l->before_start)
+		r = l->before_start(l->userdata, err);
 	if (r >= 0)
 		r = start(l, c, err);
 	unshare_space(before);

@@ -24,6 +24,10 @@ struct ctlife {
 	struct ctconf_paths paths;
 	struct ctgroup *groups;
 	struct ctlife_bounds bounds;
+	/* NULL, or what a launch has to wait for, asked last of all before there are processes of
+	 * the container's: by then all else is ready. */
+	int (*before_start)(void *userdata, struct err *err);
+	void *userdata;
 };
 
 void ctlife_reset(void);

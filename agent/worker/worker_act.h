@@ -13,8 +13,9 @@ struct job {
 	const json_t *params, *link, *files; /* of it; NULL: it has none */
 	json_t *result;
 	int pidfd;
-	int fd;   /* that came with the job, or -1 */
-	int turn; /* agent/worker/worker_turn.h; closed last of all */
+	int fd;       /* that came with the job, or -1 */
+	pid_t cutter; /* see worker_net_prepare(); 0: none */
+	int turn;     /* agent/worker/worker_turn.h; closed last of all */
 };
 
 /* One more member of the job's result. */
@@ -35,14 +36,16 @@ int worker_net_sweep(struct job *j, struct err *err);
 /* worker_ahead.c */
 void worker_ahead_go(void);
 
-/* worker_net.c: what has to be there before a launch; the link itself is made by
- * netns/hoody-netup. */
+/* worker_net.c: what has to be there before a launch, which waits for the part of it that goes on
+ * beside; the link itself is made by netns/hoody-netup. */
 int worker_net_prepare(struct job *j, struct err *err);
-/* What its root has to say of the network. @fresh: whatever stands there. */
-int worker_net_write_files(struct job *j, bool fresh, struct err *err);
+/* What its @root has to say of the network. @fresh: whatever stands there. */
+int worker_net_write_files(struct job *j, int root, bool fresh, struct err *err);
 
-/* worker_files.c: what of the platform stands in files of its root. */
+/* worker_files.c: what of the platform stands in files of its root; and that with what they say of
+ * the network. */
 int worker_files_write(struct job *j, struct err *err);
+int worker_files_write_all(struct job *j, bool fresh, struct err *err);
 
 /* worker_mounts.c */
 int worker_mounts_prepare(struct job *j, struct err *err);

@@ -110,18 +110,20 @@ static int write_identity(struct job *j, int root, struct err *err)
 	return r < 0 ? r : set_hostname(j, root, err);
 }
 
-/* A root whose owner has made it unfit for them (a link for a directory …) starts all the same. */
-int worker_files_write(struct job *j, struct err *err)
+static int open_root(const struct job *j, int *ret, struct err *err)
 {
-	_cleanup_(closep) int root = -1;
+	int r = path_open_tree(j->rootfs, ret);
+
+	return r < 0 ? err_set(err, r, ERR_INTERNAL, "Storage.Pool",
+			       "the container's root can't be opened: %s", strerror(-r))
+		     : 0;
+}
+
+/* A root whose owner has made it unfit for them (a link for a directory …) starts all the same. */
+static int write_in(struct job *j, int root, struct err *err)
+{
 	int r;
 
-	if (!j->files)
-		return 0;
-	r = path_open_tree(j->rootfs, &root);
-	if (r < 0)
-		return err_set(err, r, ERR_INTERNAL, "Storage.Pool",
-			"the container's root can't be opened: %s", strerror(-r));
 	write_env(j, root);
 	r = write_identity(j, root, err);
 	if (r < 0 && json_is_true(json_object_get(j->files, "lenient")))
@@ -129,4 +131,23 @@ int worker_files_write(struct job *j, struct err *err)
 	if (r >= 0 && json_is_true(json_object_get(j->files, "end_sessions")))
 		r = each_process(j, end_session, NULL, err);
 	return r;
+}
+
+int worker_files_write(struct job *j, struct err *err)
+{
+	_cleanup_(closep) int root = -1;
+	int r = j->files ? open_root(j, &root, err) : 0;
+
+	return r < 0 || !j->files ? r : write_in(j, root, err);
+}
+
+/* Opened once: the kernel ends such a mount by a wait for all its readers. */
+int worker_files_write_all(struct job *j, bool fresh, struct err *err)
+{
+	_cleanup_(closep) int root = -1;
+	int r = open_root(j, &root, err);
+
+	if (r >= 0)
+		r = worker_net_write_files(j, root, fresh, err);
+	return r < 0 || !j->files ? r : write_in(j, root, err);
 }

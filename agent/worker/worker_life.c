@@ -25,12 +25,10 @@ static int prepare(struct job *j, struct err *err)
 	if (r != 0)
 		return MIN_OF(r, 0);
 	prepare_groups(j);
-	r = worker_net_write_files(j, false, err);
+	r = worker_net_prepare(j, err);
 	if (r >= 0)
-		r = worker_files_write(j, err);
-	if (r >= 0)
-		r = worker_mounts_prepare(j, err);
-	return r < 0 ? r : worker_net_prepare(j, err);
+		r = worker_files_write_all(j, false, err);
+	return r < 0 ? r : worker_mounts_prepare(j, err);
 }
 
 int worker_life_launch(struct job *j, struct err *err)

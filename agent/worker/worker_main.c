@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "agent/common/ctbounds.h"
 #include "agent/worker/worker_act.h"
@@ -156,6 +157,8 @@ static void job_done(struct job *j)
 	json_decref(j->result);
 	j->pidfd = closefd(j->pidfd);
 	j->fd = closefd(j->fd);
+	if (j->cutter > 0) /* the launch failed before it waited for it; it has the turn, too */
+		(void)waitpid(j->cutter, NULL, 0);
 	j->turn = closefd(j->turn);
 }
 

@@ -2,15 +2,18 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 
 #include "agent/common/spawn.h"
 #include "agent/worker/worker_act.h"
+#include "agent/worker/worker_job.h"
 #include "netfilter/ctflow.h"
 #include "netfilter/fwtable.h"
 #include "netns/rtkeep.h"
 #include "netns/rtlink.h"
 #include "storage/netfiles.h"
-#include "storage/path.h"
 
 static const char *text(const struct job *j, const char *key)
 {
@@ -52,6 +55,40 @@ static int make_policy(struct err *err)
 		     : 0;
 }
 
+static int set_uncut(int r, struct err *err)
+{
+	return err_set(err, r, ERR_FIREWALL_HOST_UNAVAILABLE, NULL,
+		"what others have left under the container's address can't be cut: %s",
+		strerror(-r));
+}
+
+/* A walk of conntrack is a third of what a launch has to do before liblxc's part: a child does it
+ * beside the rest. It has the job's turn with its worker, so no successor is beside it. */
+static int begin_cut(struct job *j, struct err *err)
+{
+	j->cutter = fork();
+	if (j->cutter < 0)
+		return set_uncut(-errno, err);
+	if (j->cutter > 0)
+		return 0;
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	(void)prctl(PR_SET_NAME, "hoody-ctcut");
+	(void)closefd(WORKER_JOB_FD); /* the agent goes by its end */
+	_exit(-cut_flows(j) & 0xff);
+}
+
+/* Before there is a link: a flow that is seen over it is the container's own. */
+static int end_cut(void *userdata, struct err *err)
+{
+	struct job *j = userdata;
+	int status = 0, r = waitpid(j->cutter, &status, 0) < 0 ? -errno : 0;
+
+	j->cutter = 0;
+	if (r >= 0)
+		r = WIFEXITED(status) ? -WEXITSTATUS(status) : -EPIPE;
+	return r < 0 ? set_uncut(r, err) : 0;
+}
+
 /* Its words come from the agent alone, and none of them needs quoting. */
 int worker_net_prepare(struct job *j, struct err *err)
 {
@@ -67,27 +104,20 @@ int worker_net_prepare(struct job *j, struct err *err)
 			(int64_t)json_integer_value(json_object_get(j->link, "limit_bps")),
 			FWTABLE_UNSEEN_MARK);
 	j->life.paths.netup = j->netup;
-	r = cut_flows(j);
-	if (r < 0)
-		return err_set(err, r, ERR_FIREWALL_HOST_UNAVAILABLE, NULL,
-			"what others have left under the container's address can't be cut: %s",
-			strerror(-r));
-	return make_policy(err);
+	j->life.before_start = end_cut;
+	j->life.userdata = j;
+	r = begin_cut(j, err);
+	return r < 0 ? r : make_policy(err);
 }
 
-int worker_net_write_files(struct job *j, bool fresh, struct err *err)
+int worker_net_write_files(struct job *j, int root, bool fresh, struct err *err)
 {
 	const struct ctspec *s = &j->life.spec;
 	char hostname[CTSPEC_HOSTNAME_MAX + 1];
 	const struct netfiles n = {
 		.dns = text(j, "dns"), .address = text(j, "address"), .hostname = hostname
 	};
-	_cleanup_(closep) int root = -1;
-	int r = path_open_tree(j->rootfs, &root);
 
-	if (r < 0)
-		return err_set(err, r, ERR_INTERNAL, "Storage.Pool",
-			"the container's root can't be opened: %s", strerror(-r));
 	ctspec_hostname(s, hostname);
 	return netfiles_write(root, &n, fresh, err);
 }

@@ -86,8 +86,8 @@ int worker_tree_create(struct job *j, struct err *err)
 	if (r >= 0)
 		r = pool_create_root(&pool, &root, err);
 	if (r >= 0)
-		r = worker_net_write_files(j, true, err);
-	return r < 0 ? r : worker_files_write(j, err);
+		r = worker_files_write_all(j, true, err);
+	return r;
 }
 
 int worker_tree_copy(struct job *j, struct err *err)

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The agent killed as soon as a container's init is there, while liblxc still starts it: its monitor ends such a
 container when it finds its starter dead. The order that is taken up again must not have succeeded by a container that
-then ends."""
+then ends. And what goes on beside a launch (the walk of conntrack for flows of its address) stopped, failed and killed:
+nothing of the container runs before it has ended well."""
 import contextlib
 import os
 import pathlib
@@ -14,6 +15,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 import harness
 import host
+import struck
 import tap
 
 ROUNDS = int(os.environ.get("HOODY_ROUNDS", "12"))
@@ -63,6 +65,40 @@ def halves(node, cid):
            f"a restore that fails, with the agent killed at {n - 1} commits: it runs again, with its network", *bad)
 
 
+def cutters(node, state=""):
+    """Those who walk conntrack, of workers and of the agent."""
+    return [
+        pid for parent in (node.agent_pid(), *node.worker_pids()) for pid in host.children(parent, "hoody-ctcut")
+        if host.status(pid).get("State", "").startswith(state)
+    ]
+
+
+def flows():
+    with struck.Struck("sendto") as node:
+        cid = node.new_id()
+        node.do("container.create", cid, image=harness.IMAGE, start=False)
+        node.plan("hoody-ctcut", "sendto", "1", "STOP")
+        order = node.order("container.start", cid)
+        walk = host.poll(lambda: cutters(node, "T"), 10)
+        begun = host.poll(lambda: host.pids_of(node.prefix, cid, "payload"), 0.5)
+        tap.eq((len(walk), begun), (1, []), "while flows of its address are looked for nothing of a container runs")
+        os.kill(walk[0], signal.SIGCONT)
+        tap.eq(node.wait(order)["state"], "succeeded", "and then it does")
+        for fault, what in (("EIO", "can't be had"), ("KILL", "dies")):
+            node.do("container.force-stop", cid)
+            host.poll(lambda: not cutters(node), 10) # of its end
+            node.plan("hoody-ctcut", "sendto", "1", fault)
+            report = node.do("container.start", cid)
+            tap.eq((report["state"], (report.get("error") or {}).get("code"), node.state(cid)),
+                   ("failed", "FIREWALL_HOST_UNAVAILABLE", "stopped"), f"none is started when the walk {what}")
+            host.poll(lambda: not cutters(node), 10)
+            node.plan()
+            tap.eq(node.do("container.start", cid)["state"], "succeeded", "the next start is whole")
+        node.do("container.delete", cid, force=True)
+        host.poll(lambda: not node.leaks(), 2)
+        tap.eq(node.leaks(), [], "nothing is left of it")
+
+
 def main():
     if os.geteuid() != 0:
         tap.skip_all("needs root")
@@ -107,6 +143,7 @@ def main():
         host.poll(lambda: not node.leaks(), 2)
         tap.eq((node.leaks(), node.violations(), node.sanitizer_words()), ([], [], []),
                "nothing is left, no breach, sanitizers are silent")
+    flows()
     tap.done()
 
 

@@ -23,12 +23,13 @@ import local
 import struck
 import tap
 
-CALLS = "mkdirat,clone,mount,sendmsg,setns,accept4,epoll_wait"
+CALLS = "mkdirat,clone,mount,sendmsg,sendto,setns,accept4,epoll_wait"
 DEADLINE_S, MARGIN_S = max(2, round(2 * harness.SLOW)), 2 # of the struck orders; what a worker has to say so itself
-# (program, call, which of them): in liblxc's hands, on both sides of its forks, in both hooks, and at a worker's last
-# words
-STOPS = (("hoody-worker", "mkdirat", 2), ("hoody-worker", "sendmsg", 1), ("lxc-monitor", "clone", 1),
-         ("lxc-monitor", "mount", 3), ("hoody-netup", "sendmsg", 2), ("hoody-mounts", "setns", 1))
+# (program, call, which of them): in liblxc's hands, on both sides of its forks, in both hooks, at a worker's last
+# words, and what goes on beside it
+STOPS = (("hoody-worker", "mkdirat", 2), ("hoody-worker", "sendmsg", 1), ("hoody-ctcut", "sendto", 1),
+         ("lxc-monitor", "clone", 1), ("lxc-monitor", "mount", 3), ("hoody-netup", "sendmsg", 2),
+         ("hoody-mounts", "setns", 1))
 COURIER_DUE_S = 1 + 20 + 10 # PollWaitSec, the courier's own time-out, and then it is late (agent/uplink/uplink.c)
 
 
