@@ -39,10 +39,13 @@ agent_hoodyctl_SOURCES = \
 	agent/ctl/ctl_rules.c agent/ctl/ctl_rules.h \
 	agent/ctl/ctl_session.c \
 	agent/ctl/ctl_show.c agent/ctl/ctl_show.h \
+	agent/ctl/ctl_spark.c agent/ctl/ctl_spark.h \
 	agent/ctl/ctl_status.c \
 	agent/ctl/ctl_table.c agent/ctl/ctl_table.h \
 	agent/ctl/ctl_text.c agent/ctl/ctl_text.h \
 	agent/ctl/ctl_top.c \
+	agent/ctl/ctl_toprow.c agent/ctl/ctl_toprow.h \
+	agent/ctl/ctl_topscreen.c agent/ctl/ctl_topscreen.h \
 	agent/ctl/ctl_tree.c agent/ctl/ctl_tree.h \
 	agent/ctl/ctl_usage.c agent/ctl/ctl_usage.h \
 	agent/ctl/ctl_value.c agent/ctl/ctl_value.h \
@@ -51,7 +54,12 @@ agent_hoodyctl_SOURCES = \
 agent_hoodyctl_CFLAGS = $(AM_CFLAGS) $(NCURSES_CFLAGS) $(CURL_CFLAGS) $(JANSSON_CFLAGS) $(SODIUM_CFLAGS) \
 	$(SYSTEMD_CFLAGS)
 agent_hoodyctl_LDADD = agent/common/libcommon.a proto/libchannel.a proto/libproto.a \
-	$(CURL_LIBS) $(INIH_LIBS) $(JANSSON_LIBS) $(NCURSES_LIBS) $(SODIUM_LIBS) $(SYSTEMD_LIBS)
+	$(CURL_LIBS) $(INIH_LIBS) $(JANSSON_LIBS) $(NCURSES_LIBS) $(SODIUM_LIBS) $(SYSTEMD_LIBS) -lm
+
+check_PROGRAMS += tests/unit/test-spark
+TESTS += tests/unit/test-spark
+tests_unit_test_spark_SOURCES = tests/unit/test-spark.c tests/unit/tap.h agent/ctl/ctl_spark.c agent/ctl/ctl_spark.h
+tests_unit_test_spark_LDADD = -lm
 
 # Runs the program that was built.
 check_PROGRAMS += tests/unit/test-ctl

@@ -1,19 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What operators look at: hoodyctl top (a table, JSON, and live on a real terminal), hoodyctl doctor with faults that
+"""What operators look at: hoodyctl top without a terminal (on one: seen.py), hoodyctl doctor with faults that
 it must find, and the status log: why containers ended, in pages, kept within bounds."""
-import fcntl
 import json
 import os
 import pathlib
-import pty
 import re
-import select
 import signal
 import struct
 import subprocess
 import sys
-import termios
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
@@ -21,64 +17,6 @@ import harness
 import host
 import local
 import tap
-
-
-class Top:
-    """hoodyctl top on a terminal. What it shows is judged when it has drawn all of it: curses sends what has changed
-    alone, and nobody knows whether a key or a new size is heard first. So another size is given until the picture is
-    the one that is waited for."""
-
-    def __init__(self, node, kind="xterm"):
-        self.columns, self.rows, self.shown = 120, 24, ""
-        self.pid, self.fd = pty.fork()
-        if self.pid == 0:
-            os.environ["TERM"] = kind
-            os.execv(str(harness.BUILD / "agent/hoodyctl"),
-                     ["hoodyctl", "--config", str(node.directory / "agent.conf"), "top"])
-        self.size()
-
-    def size(self):
-        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", self.rows, self.columns, 0, 0))
-
-    def read(self, seconds):
-        """False when it has hung up."""
-        while select.select([self.fd], [], [], seconds)[0]:
-            try:
-                self.shown += os.read(self.fd, 65536).decode(errors="replace")
-            except OSError:
-                return False
-        return True
-
-    def shows(self, pattern, columns=None):
-        self.columns, end = columns or self.columns, time.monotonic() + 20 * harness.SLOW
-        while time.monotonic() < end:
-            self.shown, self.rows = "", 49 - self.rows
-            self.size()
-            if not self.read(0.1) or re.search(pattern, self.shown, re.S):
-                break
-        return re.search(pattern, self.shown, re.S) is not None
-
-    def type(self, keys, *more, **options):
-        """Press them, and look."""
-        os.write(self.fd, keys.encode())
-        return self.shows(*more, **options)
-
-    def end(self, keys=""):
-        """Its exit code."""
-        os.write(self.fd, keys.encode())
-        end = time.monotonic() + 20 * harness.SLOW
-        while self.read(0.1) and time.monotonic() < end:
-            pass
-        if not os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) and time.monotonic() >= end:
-            os.kill(self.pid, signal.SIGKILL)
-        os.close(self.fd)
-        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
-
-
-HEADS = [("c", "CPU%"), ("m", "MEMORY"), ("M", "MEM%"), ("p", "PROCS"), ("r", "RX/s"), ("t", "TX/s"), ("R", "READ/s"),
-         ("W", "WRITE/s"), ("d", "DISK")]
-BOTH = r"NAME[^*]*DISK.*a-quiet.*busy" # by name
-BUSY = r"NAME.*DISK *\x1b[^a]*busy.*a-quiet" # the busy one first
 
 
 def top(node):
@@ -89,26 +27,6 @@ def top(node):
     rows = {r["name"]: r for r in node.hoodyctl("top")}
     tap.ok(rows["busy"]["cpu_percent"] > rows["a-quiet"]["cpu_percent"] and rows["busy"]["memory_bytes"] > 0,
            "rates of one second", rows)
-    t = Top(node)
-    tap.ok(t.shows("NAME.*busy") and t.type("m", r"MEMORY\*"), "on a terminal: sorted", t.shown)
-    tap.ok(t.type("/quiet", "filter: quiet_") and t.type("\n", r"1 containers.*filter: quiet[^_]"), "filtered", t.shown)
-    tap.eq(t.end("q"), 0, "and left")
-    t = Top(node)
-    tap.eq([head for key, head in HEADS[1:] + HEADS[:1] if not t.type(key,
-                                                                      re.escape(head) + r"\*")], [],
-           "each key moves the mark to its column")
-    tap.ok(t.shows(BUSY), "by processor time the busy one is first", t.shown)
-    tap.ok(t.type("n", BOTH), "by name the quiet one is, and no column is marked", t.shown)
-    tap.ok(
-        t.shows("NAME(?!.*DISK)", columns=60) and t.shows("MEM%.*TX/s(?!.*READ)", columns=80)
-        and t.shows("WRITE/s.*DISK", columns=140),
-        "a terminal that becomes narrow and wide again is drawn anew", t.shown)
-    tap.ok(t.type("/no-such\n", "0 containers.*filter: no-such"), "a filter that nothing passes", t.shown)
-    tap.ok(t.type("/", "no-such_") and t.type("\x1b", "2 containers.*busy"), "and Escape takes it off", t.shown)
-    tap.eq(t.end("q"), 0, "left again")
-    t = Top(node, kind="no-such-terminal")
-    code = t.end()
-    tap.ok(code == 1 and "can't be used" in t.shown, "a terminal that nobody knows: said", code, t.shown)
 
 
 def doctor(node):
