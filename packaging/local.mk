@@ -55,8 +55,8 @@ EXTRA_DIST += packaging/agent.conf packaging/deps.sh packaging/papers packaging/
 	packaging/systemd/hoody-portal@.service.in packaging/systemd/hoody-netproxy@.service.in \
 	packaging/systemd/leaf.conf packaging/systemd/sysusers.conf packaging/systemd/tmpfiles.conf \
 	packaging/systemd/preset.conf packaging/monitoring/README.md packaging/monitoring/alerts.yml \
-	packaging/monitoring/grafana-dashboard.json packaging/monitoring/prometheus.png packaging/pictures \
-	packaging/build-deb packaging/build-rpm packaging/debian packaging/rpm
+	packaging/monitoring/grafana-dashboard.json packaging/pictures packaging/build-deb \
+	packaging/build-rpm packaging/debian packaging/rpm
 CLEANFILES += packaging/systemd/hoody-agent.service $(LEAF_UNITS)
 
 packaging/systemd/hoody-agent.service: packaging/systemd/hoody-agent.service.in

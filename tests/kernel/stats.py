@@ -24,6 +24,7 @@ import tap
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 LOOKS = 100
+ALERTS = TOP / "packaging/monitoring/alerts.yml"
 
 
 def group_file(node, cid, *names):
@@ -215,13 +216,31 @@ def addresses():
         node.do("container.delete", cid, force=True)
 
 
+OPERATIONS = TOP / "packaging/OPERATIONS.md"
+# What a healthy node may have no family of, and why.
+WITHOUT = {
+    "hoody_container_disk_limit_bytes": "only where a container has such a limit",
+    "hoody_container_swap_usage_bytes": "the kernel may not count swap",
+    "hoody_container_oom_kills_total": "nor kills",
+    "hoody_container_io_read_bytes_total": "nor the disks' bytes",
+    "hoody_container_io_written_bytes_total": "nor those",
+    "hoody_container_memory_peak_bytes": "nor the most that was in use",
+    "hoody_container_pressure_cpu_waiting_seconds_total": "cgroup v2 alone has pressure",
+    "hoody_container_pressure_memory_waiting_seconds_total": "cgroup v2 alone has pressure",
+    "hoody_container_pressure_io_waiting_seconds_total": "cgroup v2 alone has pressure",
+}
+
+
 def documented(text):
-    """Every family of the page has its row in the manual."""
+    """Every family of the page has its row in the manual, and the other way round."""
     manual = (TOP / "packaging/monitoring/README.md").read_text()
     words = re.findall(r"`([a-z0-9_]+\*?)`", manual)
     names = re.findall(r"^# TYPE (\S+) ", text, re.M)
     missing = [n for n in names if not any(n == w or w.endswith("*") and n.startswith(w[:-1]) for w in words)]
     tap.ok(len(names) > 40 and not missing, f"all {len(names)} families of metrics are in the manual", missing)
+    absent = {n for n in re.findall(r"(?m)^\| `((?:hoody|process)_[a-z0-9_]+)` \|", OPERATIONS.read_text())
+              } - set(names)
+    tap.eq(sorted(absent - set(WITHOUT)), [], "and all that the manual has are exported")
     helps = re.findall(r"^# HELP (\S+) (.+)$", text, re.M)
     tap.eq(sorted(n for n, _ in helps), sorted(names), "and each says what it is")
 
@@ -265,6 +284,65 @@ def queries():
             yield panel["title"], target["expr"].replace("$__rate_interval", "15s").replace("$container", ".*")
 
 
+def operands(text):
+    """Both sides of a rule's comparisons: what must be known where the rule is silent because all is well."""
+    for rule in re.split(r"(?m)^ +- alert: ", text)[1:]:
+        name, expr = rule.split("\n")[0], re.search(r"(?m)^ +expr: (.*)$", rule)[1]
+        for part in re.split(r"\s+(?:and|unless|or)(?: on\(\w+\))?\s+", expr):
+            yield name, re.sub(r"\s*[=<>!]=?\s*[\d.]+( \* [\d.]+)*$", "", part)
+
+
+# What a node exports, a value a minute (promtool's a+bxn: n further ones, each b more), and what has to be alarmed
+# after 35 of them, and nothing else.
+CALM, BUSY = "1+0x40", "0+1x40"
+ALARMS = (
+    ("HoodyAgentDown", {"up": "1 0+0x40"}),
+    ("HoodyControlUnreachable", {"hoody_control_up": "1 0+0x40"}),
+    ("HoodyClockSkew", {"hoody_control_clock_skew": "0 1+0x40"}),
+    ("HoodyOutboxFills", {"hoody_outbox_bytes": "0 200000000+0x40"}),
+    ("HoodyOrdersFail", {'hoody_orders_total{result="failed"}': BUSY}),
+    ("HoodyOrdersStuck", {"hoody_orders_unfinished": CALM, 'hoody_orders_total{result="succeeded"}': CALM}),
+    ("HoodyOrdersStuck", {"hoody_orders_unfinished": CALM}), # none has ended since the agent began
+    ("HoodyPoolFull", {"hoody_pool_free_bytes": CALM, "hoody_pool_size_bytes": "100+0x40"}),
+    ("HoodyContainerFailed", {'hoody_containers{status="failed"}': "0 2+0x40"}),
+    ("HoodyContainerOutOfMemory", {'hoody_container_oom_kills_total{container_id="c"}': "0+0x30 1+0x10"}),
+    ("HoodySlowDisk", {"hoody_state_commit_last_seconds": "2+0x40"}),
+    (None, {
+        "up": CALM, "hoody_control_up": CALM, "hoody_control_clock_skew": "0+0x40", "hoody_outbox_bytes": CALM,
+        'hoody_orders_total{result="succeeded"}': BUSY, 'hoody_orders_total{result="failed"}': CALM,
+        "hoody_orders_unfinished": CALM, "hoody_pool_free_bytes": "50+0x40", "hoody_pool_size_bytes": "100+0x40",
+        'hoody_containers{status="failed"}': "0+0x40", "hoody_container_oom_kills_total": CALM,
+        "hoody_state_commit_last_seconds": "0.1+0x40"
+    }),
+)
+
+
+def labelled(series):
+    name, _, labels = series.partition("{")
+    return f'{name}{{job="hoody-agent",instance="n"{"," + labels if labels else "}"}'
+
+
+def alarms(directory):
+    """Each rule sounds where it should, and where all is well none does: promtool plays it."""
+    text = ALERTS.read_text()
+    names = re.findall(r"(?m)^ +- alert: (\w+)", text)
+    tap.eq(sorted({n for n, _ in ALARMS if n}), sorted(names), "each alert rule is tried")
+    tests = [{
+        "interval": "1m",
+        "input_series": [{"series": labelled(s), "values": v} for s, v in series.items()],
+        "promql_expr_test": [{
+            "expr": 'count by (alertname) (ALERTS{alertstate="firing"})', "eval_time": "35m",
+            "exp_samples": [{"labels": f'{{alertname="{name}"}}', "value": 1}] if name else []
+        }]
+    } for name, series in ALARMS]
+    path = directory / "alarms.yml"
+    path.write_text(json.dumps({"rule_files": [str(ALERTS)], "evaluation_interval": "1m", "tests": tests})) # is YAML
+    done = subprocess.run(["promtool", "test", "rules", path], capture_output=True, text=True)
+    tap.eq(done.returncode, 0, f"{len(tests)} series of the rules' sound the alarm they should, and no other")
+    if done.returncode:
+        tap.note(done.stdout + done.stderr)
+
+
 def prometheus(node, port, cid):
     tap.eq(
         subprocess.run(["promtool", "check", "rules", TOP / "packaging/monitoring/alerts.yml"],
@@ -299,12 +377,16 @@ def prometheus(node, port, cid):
         end = time.monotonic() + 20 * harness.SLOW
         work = threading.Thread(target=lambda: [node.do("container.restart", cid) for _ in range(3)])
         work.start()
-        missing = list(queries())
+        missing = [*queries(), *operands(ALERTS.read_text())]
+        n = len(missing)
         while missing and time.monotonic() < end:
             missing = [(t, q) for t, q in missing if not ask("query", query=q)["result"]]
             time.sleep(0.5)
         work.join()
-        tap.eq(missing, [], f"all {len(list(queries()))} queries of the dashboard return data")
+        kills = ("HoodyContainerOutOfMemory", "increase(hoody_container_oom_kills_total[10m])")
+        silent = [] if "hoody_container_oom_kills_total" in scrape(port)[1] else [kills] # not every kernel counts them
+        tap.eq([m for m in missing if m not in silent], [],
+               f"all {n} queries of the dashboard and of what the alert rules compare return data")
         rules = ask("rules")["groups"][0]["rules"]
         tap.ok(
             len(rules) >= 9 and all(r["health"] == "ok" for r in rules), "the alert rules are evaluated",
@@ -356,6 +438,7 @@ def main():
         churn(api, cid)
         sent(node)
         metrics(node, api, port, cid)
+        alarms(node.directory)
         if shutil.which("prometheus"):
             prometheus(node, port, cid)
         for c in (cid, second):
