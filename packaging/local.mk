@@ -36,6 +36,8 @@ dist_apparmor_DATA = packaging/apparmor/hoody-courier packaging/apparmor/hoody-p
 PAPERS = README.md agent/ARCHITECTURE.md proto/PROTOCOL.md packaging/OPERATIONS.md packaging/SECURITY.md \
 	packaging/STATUS.md
 dist_doc_DATA = $(PAPERS) COPYING
+picturesdir = $(docdir)/pictures
+dist_pictures_DATA = packaging/pictures/containers.svg packaging/pictures/firewall.svg packaging/pictures/top.svg
 
 # The same and the local API's description as HTML, each whole in itself; index.html is the README.
 HTML_PAGES = packaging/html/index.html packaging/html/ARCHITECTURE.html packaging/html/PROTOCOL.html \
@@ -45,7 +47,7 @@ if HTML
 doc_DATA = $(HTML_PAGES)
 endif
 CLEANFILES += $(HTML_PAGES)
-$(HTML_PAGES): $(PAPERS) agent/api/api-openapi.json tests/bench/peers.svg packaging/papers
+$(HTML_PAGES): $(PAPERS) agent/api/api-openapi.json tests/bench/peers.svg $(dist_pictures_DATA) packaging/papers
 	@$(MKDIR_P) packaging/html
 	$(AM_V_GEN)name=$@; name=$${name##*/}; $(PYTHON3) '$(srcdir)/packaging/papers' $${name%.html} >$@.new && \
 		mv $@.new $@
@@ -55,7 +57,7 @@ EXTRA_DIST += packaging/agent.conf packaging/deps.sh packaging/papers packaging/
 	packaging/systemd/hoody-portal@.service.in packaging/systemd/hoody-netproxy@.service.in \
 	packaging/systemd/leaf.conf packaging/systemd/sysusers.conf packaging/systemd/tmpfiles.conf \
 	packaging/systemd/preset.conf packaging/monitoring/README.md packaging/monitoring/alerts.yml \
-	packaging/monitoring/grafana-dashboard.json packaging/pictures packaging/build-deb \
+	packaging/monitoring/grafana-dashboard.json packaging/build-deb \
 	packaging/build-rpm packaging/debian packaging/rpm
 CLEANFILES += packaging/systemd/hoody-agent.service $(LEAF_UNITS)
 
