@@ -138,9 +138,9 @@ static const struct ctl_command commands[] = {
 	{ "stats", SHOW, ctl_noun, "show what a container uses", CONTAINER, "CONTAINER",
 		.group = INSIDE_GROUP },
 	{ "top", TOP, ctl_top, "show what all containers use, live",
-		"On a terminal each container has lines of its last seconds, of processors and of "
-		"memory; the keys\nstand at the foot, ? explains. Without a terminal one table is "
-		"printed.\n",
+		"On a terminal each container has lines of its last seconds, of processors and\n"
+		"of memory; the keys stand at the foot, ? explains. Without a terminal one table\n"
+		"is printed.\n",
 		.group = HOST_GROUP },
 	{ "doctor", DOCTOR, ctl_doctor, "is this host fit for the agent? How is it mended?",
 		"Changes nothing. Exits with 1 when a fault is found.\n", .group = HOST_GROUP },
