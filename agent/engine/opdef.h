@@ -36,6 +36,9 @@ struct opdef_step {
 	/* It clears away what nobody knows any more: when it fails, in the end, that is logged, and
 	 * the operation goes on. */
 	bool lenient;
+	/* Its job has so many seconds where the order doesn't say how many it has itself: ops that
+	 * fetch and copy first have far more than that. 0: the order's. */
+	unsigned within_s;
 	/* Its job moves processes between cgroups: worker_ahead() in agent/engine/worker.h. */
 	bool moves;
 	/* This operation doesn't need the step; NULL: it always does. */

@@ -140,14 +140,21 @@ static int act_here(struct operation *op, int (*here)(struct agent *a, struct op
 	return r;
 }
 
+static uint64_t deadline_ms_of(const struct operation *op, const struct opdef_step *step)
+{
+	unsigned s = oprules_timeout_s(op->order.op, op->order.params);
+
+	if (op->at.undoing)
+		return UNDO_TIMEOUT_MS;
+	if (step->within_s && !json_object_get(op->order.params, "timeout_s"))
+		s = MIN_OF(s, step->within_s);
+	return s * 1000ULL + DEADLINE_MARGIN_MS;
+}
+
 void opwalk_act(struct operation *op)
 {
 	const struct opdef_step *step = &op->def->steps[op->at.step];
 	_cleanup_(freep) char *text = NULL;
-	uint64_t deadline_ms =
-		op->at.undoing ? UNDO_TIMEOUT_MS
-			       : oprules_timeout_s(op->order.op, op->order.params) * 1000ULL +
-					 DEADLINE_MARGIN_MS;
 	int r = act_here(op, op->at.undoing ? step->undo_here : step->here);
 
 	if (r >= 0 && step->wait && !op->at.undoing) {
@@ -160,7 +167,8 @@ void opwalk_act(struct operation *op)
 		return;
 	}
 	text = job_text(op, step);
-	worker_run(op->worker, text, deadline_ms, on_worker_done, on_worker_progress, op);
+	worker_run(
+		op->worker, text, deadline_ms_of(op, step), on_worker_done, on_worker_progress, op);
 }
 
 static bool has_nothing_to_do(const struct operation *op)

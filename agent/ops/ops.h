@@ -15,10 +15,11 @@
 #include "agent/engine/engine.h"
 #include "agent/engine/opdef.h"
 
-/* A container's init runs, and the firewall knows it before. */
+/* A container's init runs, and the firewall knows it before. As long as container.start has: what
+ * liblxc starts may wait for a word that never comes. */
 #define OPS_LAUNCH                                                          \
 	.job = "launch", .has_undo = true, .params = opstate_launch_params, \
-	.here = ctnet_before_launch, .moves = true
+	.here = ctnet_before_launch, .moves = true, .within_s = 60
 /* It is killed, to run again: undone by a launch. */
 #define OPS_HALT                                                          \
 	.job = "halt", .has_undo = true, .params = opstate_launch_params, \
