@@ -227,9 +227,9 @@ static void draw_node(const struct screen *s)
 	if (t->n > page())
 		(void)snprintf(here, sizeof(here), "%zu-%zu of ", s->first + 1,
 			MIN_OF(s->first + page(), t->n));
-	(void)snprintf(text, sizeof(text), "%s%zu containers, load %.2f %.2f %.2f", here, t->n,
-		ctl_toprow_at(node, "load", "1"), ctl_toprow_at(node, "load", "5"),
-		ctl_toprow_at(node, "load", "15"));
+	(void)snprintf(text, sizeof(text), "%s%zu container%s, load %.2f %.2f %.2f", here, t->n,
+		ctl_text_s((int64_t)t->n), ctl_toprow_at(node, "load", "1"),
+		ctl_toprow_at(node, "load", "5"), ctl_toprow_at(node, "load", "15"));
 	(void)put(s, 0, 0, COLS, text);
 	if (isnan(busy))
 		(void)snprintf(text, sizeof(text), "cpu    -");

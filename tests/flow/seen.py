@@ -40,7 +40,7 @@ def whole(t):
     """Every line is where it belongs, to the last row and column, and nothing is left of another size."""
     lines = t.text()
     heads = t.cells[3]
-    return (len(lines) == t.rows and "containers, load" in lines[0] and lines[1].startswith("cpu ")
+    return (len(lines) == t.rows and re.search(r"\d containers?, load", lines[0]) and lines[1].startswith("cpu ")
             and lines[2].startswith("memory ") and lines[3].startswith("NAME") and "CPU%" in lines[3]
             and "MEMORY" in lines[3] and all("reverse" in style for _, style in heads)
             and all(row_of(t, n) for n in ("data", "old", "web")) and lines[-1].startswith("q quit  ? help")
@@ -132,7 +132,7 @@ def keys(node):
     tap.eq([head for key, head in HEADS if t.type(key) or not t.until(marks(head), WAIT)], [],
            "each key moves the mark to its column")
     t.type("/DAT")
-    tap.ok(t.until(lambda t: "filter: DAT_" in t.text()[-1] and "1 containers" in t.text()[0], WAIT), "a filter",
+    tap.ok(t.until(lambda t: "filter: DAT_" in t.text()[-1] and "1 container," in t.text()[0], WAIT), "a filter",
            *t.text())
     t.type("\n")
     tap.ok(
