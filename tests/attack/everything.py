@@ -4,7 +4,8 @@
 stops, freezes, enters and copies it. Its processors, memory, tasks and disk are limited, as those of a container that
 is sold are: one of the host's processors, and the node's bounds made small. Meanwhile a neighbour's orders keep their
 latency within twice of what it is, in turn, while the hostile one is frozen and its operator does the same with a twin
-that only is deaf; the agent keeps its memory, and afterwards the host has its counts."""
+that is deaf and uses the processor that it is sold, which is no attack; the agent keeps its memory, and afterwards the
+host has its counts."""
 import collections
 import os
 import pathlib
@@ -240,11 +241,11 @@ def storm(node, pool):
     neighbour = Neighbour(node, "neighbour")
     wanted = os.environ.get("HOODY_STORM_ATTACKS", "").split()
     attacks = arms.table(hostile.says("ip route").split("via ")[1].split()[0], OUTSIDE, DISK_MIB)
-    attacks = [a for a in attacks if not wanted or a.name in wanted]
     root = pool / "containers" / hostile.id / "rootfs"
     arms.install(root)
     arms.install(pool / "containers" / twin.id / "rootfs")
-    arms.arm(pool / "containers" / twin.id / "rootfs", [])
+    arms.arm(pool / "containers" / twin.id / "rootfs", [a for a in attacks if a.name == "spin"])
+    attacks = [a for a in attacks if not wanted or a.name in wanted]
     twin.do("container.restart")
     operator, twins, peak = Operator(node, hostile, attacks), Operator(node, twin, []), Peak(node)
     run_for(5, *[Repeated(f) for f in (neighbour.cycle, twins.cycle)]) # the agent has all its memory
@@ -253,12 +254,15 @@ def storm(node, pool):
     before, rss = counts(node), host.memory(node.agent_pid())["rss"]
     arms.arm(root, attacks)
     hostile.do("container.start")
+    twin.do("container.pause")
     calm, during = collections.defaultdict(list), collections.defaultdict(list)
     end = time.monotonic() + STORM_S
     while time.monotonic() < end:
         hostile.do("container.pause")
+        twin.do("container.resume")
         run_for(WINDOW_S, *[Repeated(f) for f in (neighbour.cycle, twins.cycle, peak.look)])
         neighbour.take(calm)
+        twin.do("container.pause")
         hostile.do("container.resume")
         run_for(WINDOW_S, *[Repeated(f) for f in (neighbour.cycle, operator.cycle, peak.look)])
         neighbour.take(during)
