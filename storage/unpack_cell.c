@@ -17,6 +17,7 @@
 #include "storage/unpack.h"
 
 #define LAST_CAP 63
+#define HOLD_S   10      /* it takes some milliseconds */
 #define PLACE    "/proc" /* any directory that is always there */
 
 /* What a process needs to make any file. */
@@ -29,10 +30,13 @@ struct cell {
 
 /* --- its ids --- */
 
-/* In a process of its own: a namespace's ids are written from outside of it. Never returns. */
+/* In a process of its own: a namespace's ids are written from outside of it. Never returns. Its end
+ * is its own, too, if the parent can't bring it about: one with other credentials sends none when
+ * it dies (reparent_leader() in kernel/exit.c asks for the right to). */
 static void hold_users(pid_t parent, int tell)
 {
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	(void)alarm(HOLD_S);
 	if (getppid() != parent || unshare(CLONE_NEWUSER) < 0 || write(tell, "", 1) != 1)
 		_exit(1);
 	for (;;)
