@@ -32,7 +32,7 @@ struct cell {
 
 /* In a process of its own: a namespace's ids are written from outside of it. Never returns. Its end
  * is its own, too, if the parent can't bring it about: one with other credentials sends none when
- * it dies (reparent_leader() in kernel/exit.c asks for the right to). */
+ * it dies, since the kernel asks for the right to. */
 static void hold_users(pid_t parent, int tell)
 {
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
