@@ -73,6 +73,14 @@ def cutters(node, state=""):
     ]
 
 
+def end_of_flows(node, cid):
+    """It is stopped, and the agent's own walk, which begins when it has taken notice, is over."""
+    node.plan("hoody-ctcut", "sendto", "0") # to be counted
+    node.do("container.force-stop", cid)
+    walked = host.poll(lambda: node.plan("hoody-ctcut", "sendto", "0")[2], 10)
+    tap.ok(walked and host.poll(lambda: not cutters(node), 10), "its flows are cut when it has ended")
+
+
 def flows():
     with struck.Struck("sendto") as node:
         cid = node.new_id()
@@ -85,8 +93,7 @@ def flows():
         os.kill(walk[0], signal.SIGCONT)
         tap.eq(node.wait(order)["state"], "succeeded", "and then it does")
         for fault, what in (("EIO", "can't be had"), ("KILL", "dies")):
-            node.do("container.force-stop", cid)
-            host.poll(lambda: not cutters(node), 10) # of its end
+            end_of_flows(node, cid)
             node.plan("hoody-ctcut", "sendto", "1", fault)
             report = node.do("container.start", cid)
             tap.eq((report["state"], (report.get("error") or {}).get("code"), node.state(cid)),
