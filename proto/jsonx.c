@@ -7,6 +7,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "proto/ident.h"
 
@@ -135,6 +136,19 @@ int jsonx_parse_body(const void *data, size_t size, json_t **ret, struct err *er
 }
 
 /* The member of that key; NULL when there is none or it is null. */
+json_t *jsonx_read(int fd)
+{
+	_cleanup_(freep) char *text = NULL;
+	struct stat st;
+	ssize_t n;
+
+	if (fstat(fd, &st) < 0)
+		return NULL;
+	text = xcalloc((size_t)st.st_size, 1);
+	n = read_all(fd, text, (size_t)st.st_size);
+	return n < 0 ? NULL : json_loadb(text, (size_t)n, 0, NULL);
+}
+
 static const json_t *member(const json_t *obj, const char *key)
 {
 	const json_t *v = json_object_get(obj, key);

@@ -30,6 +30,10 @@ _must_check_ int jsonx_parse(
 /* The same of a caller's body: err->field is the member that stands twice, if one does. */
 _must_check_ int jsonx_parse_body(const void *data, size_t size, json_t **ret, struct err *err);
 
+/* What a file of our own holds from here on; NULL: it can't be read, or is no JSON. json_loadfd(3)
+ * asks the kernel for each byte. */
+json_t *jsonx_read(int fd);
+
 /* Typed getters of an object's member; the message names the field. @required: absence (or null) is
  * -EINVAL, else absence leaves *ret as it was and returns 0. Strings are borrowed from @obj. */
 _must_check_ int jsonx_string(const json_t *obj, const char *key, bool required, const char **ret,

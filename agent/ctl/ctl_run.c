@@ -6,6 +6,8 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
+#include "proto/jsonx.h"
+
 extern char **environ;
 
 static void redirect(posix_spawn_file_actions_t *actions, int fd, int as, int flags)
@@ -41,7 +43,7 @@ json_t *ctl_run_json(const char *const argv[])
 
 	if (out < 0 || ctl_run(argv, -1, out) != 0 || lseek(out, 0, SEEK_SET) < 0)
 		return NULL;
-	return json_loadfd(out, 0, NULL);
+	return jsonx_read(out);
 }
 
 int ctl_run_text(const char *text)

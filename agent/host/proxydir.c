@@ -256,7 +256,7 @@ void proxydir_map_changed(struct proxydir *p)
 static json_int_t first_generation(int top, int64_t now_ms)
 {
 	_cleanup_(closep) int fd = openat(top, MAP, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	_cleanup_json_ json_t *map = fd < 0 ? NULL : json_loadfd(fd, 0, NULL);
+	_cleanup_json_ json_t *map = fd < 0 ? NULL : jsonx_read(fd);
 
 	return MAX_OF(json_integer_value(json_object_get(map, "generation")), now_ms);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The limits on JSON, and the typed getters. */
+#include <sys/mman.h>
 #include <sys/wait.h>
 
 #include "proto/jsonx.h"
@@ -202,6 +203,21 @@ static void test_numbers(void)
 	}
 }
 
+static void test_read(void)
+{
+	_cleanup_(closep) int fd = memfd_create("text", MFD_CLOEXEC);
+	_cleanup_json_ json_t *none = jsonx_read(fd), *whole = NULL, *rest = NULL;
+
+	TAP_OK(!none, "an empty file is no JSON");
+	TAP_OK(write_all(fd, "[1]{\"a\": 2}", 11) == 0 && lseek(fd, 3, SEEK_SET) == 3, "a file");
+	rest = jsonx_read(fd);
+	TAP_EQ(json_integer_value(json_object_get(rest, "a")), 2, "it is read from here on");
+	TAP_OK(lseek(fd, 0, SEEK_SET) == 0, "from the start");
+	whole = jsonx_read(fd);
+	TAP_OK(!whole, "two values are no JSON");
+	TAP_OK(!jsonx_read(-1), "and no file is none");
+}
+
 int main(void)
 {
 	_cleanup_(freep) char *one = NULL, *two = NULL, *plain = NULL;
@@ -213,6 +229,7 @@ int main(void)
 	test_getters();
 	test_made();
 	test_memory();
+	test_read();
 	one = jsonx_canonical(a);
 	two = jsonx_canonical(b);
 	plain = jsonx_dump(a);
