@@ -8,6 +8,8 @@ import pathlib
 import subprocess
 import tempfile
 
+import host
+
 MAKE = {
     "btrfs": ["mkfs.btrfs", "-q", "-f"], "xfs": ["mkfs.xfs", "-q", "-f", "-m", "reflink=1"],
     "ext4": ["mkfs.ext4", "-q", "-F"]
@@ -48,8 +50,13 @@ class FileSystem:
         return self
 
     def __exit__(self, kind, value, trace):
-        subprocess.run(["umount", self.path], check=True)
+        host.poll(self.umount, 10, 0.1) # namespaces of who has ended, and loop devices, are let go of later
+        if self.path.is_mount():
+            subprocess.run(["umount", self.path], check=True)
         self.clear()
+
+    def umount(self):
+        return subprocess.run(["umount", self.path], capture_output=True).returncode == 0
 
     def clear(self):
         self.image.unlink()
