@@ -24,7 +24,8 @@ static int write_wanted(const struct job *j, const char *id, const json_t *wante
 	_cleanup_json_ json_t *v = jsonx_pack(
 		"{s:s, s:s, s:s, s:O}", "id", id, "pool", j->pool, "run", j->run, "wanted", wanted);
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-	int r = fd < 0 ? -errno : json_dumpfd(v, fd, 0) < 0 ? -EIO : 0;
+	_cleanup_(freep) char *text = jsonx_dump(v);
+	int r = fd < 0 ? -errno : write_all(fd, text, strlen(text));
 
 	closefd(fd);
 	return r < 0 ? err_set(err, r, ERR_INTERNAL, "Node.StateDirectory", "can't write %s: %s",
