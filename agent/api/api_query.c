@@ -29,17 +29,24 @@ struct sorting {
 	int sign;
 };
 
-/* What isn't there or is null comes first. */
+/* What isn't there or is null comes first. A member may be of several types, and an order that held
+ * within each alone would be none. */
+static int rank_of(const json_t *v)
+{
+	return json_is_boolean(v) ? 1 : json_is_number(v) ? 2 : json_is_string(v) ? 3 : 0;
+}
+
 static int compare_values(const json_t *a, const json_t *b)
 {
-	if (json_is_string(a) && json_is_string(b))
+	double x, y;
+
+	if (rank_of(a) != rank_of(b))
+		return rank_of(a) - rank_of(b);
+	if (json_is_string(a))
 		return strcmp(json_string_value(a), json_string_value(b));
-	if (json_is_integer(a) && json_is_integer(b))
-		return (json_integer_value(a) > json_integer_value(b)) -
-		       (json_integer_value(a) < json_integer_value(b));
-	if (json_is_boolean(a) && json_is_boolean(b))
-		return json_is_true(a) - json_is_true(b);
-	return (a && !json_is_null(a)) - (b && !json_is_null(b));
+	x = json_is_boolean(a) ? json_is_true(a) : json_number_value(a);
+	y = json_is_boolean(b) ? json_is_true(b) : json_number_value(b);
+	return (x > y) - (x < y);
 }
 
 static int compare(const void *a, const void *b, void *arg)
