@@ -44,9 +44,9 @@ tests_bench_bare_start_LDADD = lxc/libct.a proto/libproto.a $(LXC_LIBS) $(JANSSO
 
 EXTRA_DIST += tests/run tests/suite.tsv tests/RESULTS.md tests/TESTING.md tests/unit/runner.py tests/lib \
 	tests/lint tests/kernel tests/attack tests/flow tests/crash tests/system tests/bench/firewall.py \
-	tests/bench/fleet.py tests/bench/idle.py tests/bench/local-api.py tests/bench/run \
-	tests/bench/README.md tests/bench/peers.svg tests/bench/orders.py tests/bench/start.py tests/bench/stats.py \
-	tests/bench/storage.py
+	tests/bench/fleet.py tests/bench/growth.py tests/bench/growth.svg tests/bench/idle.py \
+	tests/bench/local-api.py tests/bench/run tests/bench/README.md tests/bench/peers.svg \
+	tests/bench/orders.py tests/bench/start.py tests/bench/stats.py tests/bench/storage.py
 dist-hook:
 	find '$(distdir)/tests' -name __pycache__ -prune -exec rm -rf {} +
 

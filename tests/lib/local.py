@@ -49,6 +49,17 @@ class Local:
         assert status < 300, (method, path, status, answer)
         return answer["data"]
 
+    def page(self, path):
+        """The text of what is not below /api/v1: metrics."""
+        connection = _Connection(self.path, self.timeout_s)
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            assert answer.status == 200, (path, answer.status)
+            return answer.read().decode()
+        finally:
+            connection.close()
+
     def stream(self, path):
         return Stream(self.path, path, self.timeout_s)
 
