@@ -20,11 +20,6 @@ int history_id_parse(const char *id, int64_t *ret_row)
 
 /* --- rows as JSON --- */
 
-static void set_text(json_t *v, const char *key, const char *text)
-{
-	jsonx_set_string(v, key, text);
-}
-
 static void set_time(json_t *v, const char *key, int64_t ms)
 {
 	jsonx_set(v, key, jsonx_time(ms));
@@ -35,7 +30,7 @@ static void set_id(json_t *v, const char *key, int64_t row)
 	char id[HISTORY_ID_LEN + 1];
 
 	format_id(row, id);
-	set_text(v, key, id);
+	jsonx_set_string(v, key, id);
 }
 
 static void set_json(json_t *v, const char *key, const char *text)
@@ -83,12 +78,12 @@ static json_t *status_json(struct store_stmt *q)
 	json_t *v = json_object();
 
 	set_id(v, "id", store_int(q, 0));
-	set_text(v, "container_id", store_text(q, 1));
-	set_text(v, "from_status", store_text(q, 2));
-	set_text(v, "to_status", store_text(q, 3));
+	jsonx_set_string(v, "container_id", store_text(q, 1));
+	jsonx_set_string(v, "from_status", store_text(q, 2));
+	jsonx_set_string(v, "to_status", store_text(q, 3));
 	set_time(v, "transition_time", store_int(q, 4));
 	jsonx_set_int(v, "duration_ms", store_int(q, 5));
-	set_text(v, "triggered_by", store_text(q, 6));
+	jsonx_set_string(v, "triggered_by", store_text(q, 6));
 	set_json(v, "metadata", store_text(q, 7));
 	return v;
 }
@@ -133,10 +128,10 @@ static json_t *event_json(struct store_stmt *q)
 	json_t *v = json_object();
 
 	set_id(v, "id", store_int(q, 0));
-	set_text(v, "event_type", store_text(q, 2));
-	set_text(v, "resource_type", store_text(q, 3));
-	set_text(v, "resource_id", store_text(q, 4));
-	set_text(v, "project_id", store_text(q, 5));
+	jsonx_set_string(v, "event_type", store_text(q, 2));
+	jsonx_set_string(v, "resource_type", store_text(q, 3));
+	jsonx_set_string(v, "resource_id", store_text(q, 4));
+	jsonx_set_string(v, "project_id", store_text(q, 5));
 	set_json(v, "payload", store_text(q, 6));
 	set_time(v, "created_at", store_int(q, 1));
 	return v;
