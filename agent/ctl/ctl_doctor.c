@@ -340,7 +340,7 @@ static void control(struct doctor *d)
 			 "right one there, or hoodyctl enroll --force; then restart the agent"
 		       : "look at the API, and at what stands between it and this node";
 	say(d, BAD, "control API", mend, "it answers with HTTP %" JSON_INTEGER_FORMAT ": %s", http,
-		error ? error : "-");
+		ctl_text_or_dash(error));
 }
 
 static void agent(struct doctor *d)

@@ -31,11 +31,6 @@ struct info {
 	json_t *stats, *rules, *network, *incoming, *logs, *containers, *operations;
 };
 
-static const char *or_dash(const char *s)
-{
-	return s ? s : "-";
-}
-
 static json_t *ask(const struct info *i, const char *path)
 {
 	struct err ignored = { 0 };
@@ -68,13 +63,13 @@ static char *state(const struct info *i)
 	_cleanup_(freep) char *ended = NULL;
 
 	if (!since)
-		return xstrdup(status ? status : "-");
+		return xstrdup(ctl_text_or_dash(status));
 	if (json_is_integer(code))
 		ended = xasprintf(", code %lld", (long long)json_integer_value(code));
 	else if (signal)
 		ended = xasprintf(", SIG%s", signal);
-	return xasprintf("%s since %s, by %s%s%s%s", status, since, by ? by : "-",
-		cause || command ? ": " : "",
+	return xasprintf("%s since %s, by %s%s%s%s", ctl_text_or_dash(status), since,
+		ctl_text_or_dash(by), cause || command ? ": " : "",
 		cause     ? cause
 		: command ? command
 			  : "",
@@ -98,8 +93,9 @@ static char *failure(const struct info *i)
 	_cleanup_(freep) char *when =
 		ctl_value_text(i->ctl, CTL_AGO, json_object_get(last, "finished_at"));
 
-	return message ? xasprintf("%s failed %s: %s (%s)", ctl_text_of(last, "operation"),
-				 or_dash(when), message, or_dash(code))
+	return message ? xasprintf("%s failed %s: %s (%s)",
+				 ctl_text_or_dash(ctl_text_of(last, "operation")),
+				 ctl_text_or_dash(when), message, ctl_text_or_dash(code))
 		       : NULL;
 }
 
@@ -131,7 +127,7 @@ static char *cpu(const struct info *i)
 
 	if (!time && !cores)
 		return NULL;
-	return xasprintf("%s%s%s%s", time ? time : "-", time ? " used, " : ", ",
+	return xasprintf("%s%s%s%s", ctl_text_or_dash(time), time ? " used, " : ", ",
 		cores ? ctl_text_real(json_number_value(cores), text) : "no limit",
 		!cores                          ? ""
 		: json_number_value(cores) == 1 ? " core at most"
@@ -196,10 +192,11 @@ static void add_mounts(const struct info *i, struct ctl_text *t)
 
 		ctl_show_line(t, k ? "" : "Mounts",
 			xasprintf("%s from %s:%s, %s, %s%s%s",
-				or_dash(ctl_text_of(share, "mount_path")), or_dash(from),
-				or_dash(ctl_text_of(share, "source_path")),
-				or_dash(ctl_text_of(share, "mode")),
-				or_dash(ctl_text_of(share, "status")), why ? ": " : "",
+				ctl_text_or_dash(ctl_text_of(share, "mount_path")),
+				ctl_text_or_dash(from),
+				ctl_text_or_dash(ctl_text_of(share, "source_path")),
+				ctl_text_or_dash(ctl_text_of(share, "mode")),
+				ctl_text_or_dash(ctl_text_of(share, "status")), why ? ": " : "",
 				why ? why : ""),
 			CTL_PLAIN);
 	}

@@ -43,8 +43,8 @@ static void print_order(const struct ctl *ctl, const struct order *o)
 
 		printf("good: order %s, seq %" PRIu64 "\n\n  op          %s\n  container   %s\n  "
 		       "project     %s\n  issued      %s\n  expires     %s\n  signed by   %s\n",
-			o->id, o->seq, o->op_name, o->container_id[0] ? o->container_id : "-",
-			o->project_id[0] ? o->project_id : "-", issued, expires, o->kid);
+			o->id, o->seq, o->op_name, ctl_text_or_dash(o->container_id),
+			ctl_text_or_dash(o->project_id), issued, expires, o->kid);
 		return;
 	}
 	v = json_object();

@@ -214,7 +214,7 @@ static void print_ids(const struct ctl_view *view, const json_t *rows)
 	json_array_foreach((json_t *)(uintptr_t)rows, i, row) {
 		const char *id = json_string_value(ctl_value_at(row, c->member));
 
-		puts(id ? id : "-");
+		puts(ctl_text_or_dash(id));
 	}
 }
 

@@ -29,11 +29,6 @@ static void line(struct ctl_text *t, const char *name, enum ctl_colour colour, c
 	ctl_text_cell(t, text, colour);
 }
 
-static const char *or_dash(const char *s)
-{
-	return s && *s ? s : "-";
-}
-
 static void add_control(struct ctl_text *t, const json_t *control)
 {
 	const json_t *offset = json_object_get(json_object_get(control, "clock"), "offset_ms");
@@ -46,7 +41,7 @@ static void add_control(struct ctl_text *t, const json_t *control)
 		return;
 	}
 	line(t, "Control", ctl_text_colour_of(state), "%s: %s",
-		or_dash(ctl_text_of(control, "url")), or_dash(state));
+		ctl_text_or_dash(ctl_text_of(control, "url")), ctl_text_or_dash(state));
 	if (error && *error && http > 0)
 		line(t, "", CTL_RED, "last error: %s (HTTP %" PRId64 ")", error, http);
 	else if (error && *error)
@@ -66,10 +61,11 @@ static void print_node(const struct ctl *ctl, const json_t *v)
 	char a[CTL_TEXT_MAX], b[CTL_TEXT_MAX];
 	const char *id = ctl_text_of(v, "node_id");
 
-	line(t, "Node", CTL_PLAIN, "%s%s%s%s", or_dash(ctl_text_of(v, "name")),
+	line(t, "Node", CTL_PLAIN, "%s%s%s%s", ctl_text_or_dash(ctl_text_of(v, "name")),
 		id && *id ? " (" : "", id ? id : "", id && *id ? ")" : "");
 	line(t, "Agent", CTL_PLAIN, "%s, %s for %s, %s of memory",
-		or_dash(ctl_text_of(v, "version")), or_dash(ctl_text_of(v, "state")),
+		ctl_text_or_dash(ctl_text_of(v, "version")),
+		ctl_text_or_dash(ctl_text_of(v, "state")),
 		ctl_text_duration(number_of(v, "uptime_ms"), a),
 		ctl_text_size(number_of(v, "rss_bytes"), b));
 	add_control(t, json_object_get(v, "control"));
@@ -85,7 +81,8 @@ static void print_node(const struct ctl *ctl, const json_t *v)
 	line(t, "Saving", CTL_PLAIN, "%s for the last change, %s at most",
 		ctl_text_micro(number_of(commit, "last"), a),
 		ctl_text_micro(number_of(commit, "max"), b));
-	line(t, "Pool", CTL_PLAIN, "%s, %s free of %s", or_dash(ctl_text_of(pool, "driver")),
+	line(t, "Pool", CTL_PLAIN, "%s, %s free of %s",
+		ctl_text_or_dash(ctl_text_of(pool, "driver")),
 		ctl_text_size(number_of(pool, "free_bytes"), a),
 		ctl_text_size(number_of(pool, "total_bytes"), b));
 	ctl_text_print(t, stdout, ctl->colour);

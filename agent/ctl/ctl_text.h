@@ -43,6 +43,12 @@ size_t ctl_text_room(int fd);
  * column @indent, and so do its other lines. */
 void ctl_text_wrap(FILE *f, const char *text, size_t indent, size_t room);
 
+/* What isn't known, or is empty. */
+static inline const char *ctl_text_or_dash(const char *s)
+{
+	return s && *s ? s : "-";
+}
+
 /* The s of a plural. */
 static inline const char *ctl_text_s(int64_t n)
 {

@@ -102,7 +102,7 @@ static char *parts_text(const json_t *v)
 	json_array_foreach((json_t *)(uintptr_t)v, i, m) {
 		_cleanup_(freep) char *before = all, *text = any_text(m);
 
-		all = xasprintf("%s%s%s", before, *before ? ", " : "", text ? text : "-");
+		all = xasprintf("%s%s%s", before, *before ? ", " : "", ctl_text_or_dash(text));
 	}
 	json_object_foreach((json_t *)(uintptr_t)v, key, m) {
 		_cleanup_(freep) char *before = NULL, *text = any_text(m);

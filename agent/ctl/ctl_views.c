@@ -64,7 +64,7 @@ static enum ctl_exit add_operation_texts(const struct ctl *ctl, json_t *rows, st
 /* "web:/srv", as it is for people. */
 static json_t *place(const char *whose, const char *path)
 {
-	return json_sprintf("%s:%s", whose ? whose : "-", path ? path : "-");
+	return json_sprintf("%s:%s", ctl_text_or_dash(whose), ctl_text_or_dash(path));
 }
 
 static enum ctl_exit add_share_ends(const struct ctl *ctl, json_t *rows, struct err *err)

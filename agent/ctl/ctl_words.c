@@ -2,6 +2,7 @@
 #include "agent/ctl/ctl_words.h"
 
 #include "agent/ctl/ctl_http.h"
+#include "agent/ctl/ctl_text.h"
 #include "proto/ident.h"
 #include "proto/jsonx.h"
 
@@ -14,7 +15,7 @@ char *ctl_words_network(const struct ctl *ctl, const json_t *v)
 		return xstrdup("direct: no mode is configured");
 	if (status && strcmp(status, "configured") == 0)
 		return xasprintf("%s, configured and not in force: network start", type);
-	return xasprintf("%s, %s", type, status ? status : "-");
+	return xasprintf("%s, %s", type, ctl_text_or_dash(status));
 }
 
 /* What the agent calls it in @member of /@list/@id; NULL: nothing, or it doesn't say. */
