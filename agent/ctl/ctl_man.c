@@ -113,14 +113,18 @@ static bool is_of(const struct ctl_command *c, const char *noun)
 	return strncmp(c->name, noun, len) == 0 && c->name[len] == ' ';
 }
 
-static void put_synopsis(FILE *f, const struct ctl_table *t, const struct ctl_command *c)
+static void put_synopsis(FILE *f, const struct ctl_table *t, const char *noun)
 {
-	_cleanup_(freep) char *rest = c->rest ? xasprintf("[%s]", c->rest) : NULL;
+	for (size_t i = 0; i < t->n_commands; i++) {
+		const struct ctl_command *c = &t->commands[i];
+		_cleanup_(freep) char *rest = c->rest ? xasprintf("[%s]", c->rest) : NULL;
 
-	fprintf(f, ".Nm hoodyctl\n.Cm %s\n", c->name);
-	put_words(f, c->argument);
-	put_words(f, rest);
-	(void)t;
+		if (!is_of(c, noun))
+			continue;
+		fprintf(f, ".Nm hoodyctl\n.Cm %s\n", c->name);
+		put_words(f, c->argument);
+		put_words(f, rest);
+	}
 }
 
 static void put_key(const char *name, const char *text, void *userdata)
@@ -166,12 +170,11 @@ static void put_option(FILE *f, const struct ctl_option *o)
 	put_sentence(f, o->help);
 }
 
-static void for_commands(FILE *f, const struct ctl_table *t, const char *noun,
-	void (*each)(FILE *f, const struct ctl_table *t, const struct ctl_command *c))
+static void put_commands(FILE *f, const struct ctl_table *t, const char *noun)
 {
 	for (size_t i = 0; i < t->n_commands; i++)
 		if (is_of(&t->commands[i], noun))
-			each(f, t, &t->commands[i]);
+			put_command(f, t, &t->commands[i]);
 }
 
 static void put_options(FILE *f, const struct ctl_table *t, const char *noun)
@@ -198,11 +201,11 @@ static void put_page(FILE *f, const struct ctl_table *t, const struct noun *n)
 		".Dd " MAN_DATE "\n.Dt HOODYCTL-%s 1\n.Os hoody-agent\n"
 		".Sh NAME\n.Nm hoodyctl-%s\n.Nd %s\n.Sh SYNOPSIS\n",
 		title, n->name, n->what);
-	for_commands(f, t, n->name, put_synopsis);
+	put_synopsis(f, t, n->name);
 	fprintf(f, ".Sh DESCRIPTION\n");
 	put_lines(f, n->about);
 	fprintf(f, ".Bl -tag -width Ds\n");
-	for_commands(f, t, n->name, put_command);
+	put_commands(f, t, n->name);
 	fprintf(f, ".El\n.Ss Options\n.Bl -tag -width Ds\n");
 	put_options(f, t, n->name);
 	fprintf(f, ".El\n.Sh EXIT STATUS\nAs\n.Xr hoodyctl 1\nhas it.\n.Sh EXAMPLES\n");
