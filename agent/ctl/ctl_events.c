@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* An event has ids; names are the
- * containers', as the agent lists them, and those that events themselves tell: so one that is
- * deleted has its name as long as an event of its life is among those shown. */
+/* An event has ids; names are the containers', as the agent lists them, and those that events
+ * themselves tell: so one that is deleted has its name as long as an event of its life is among
+ * those shown. */
 #include "agent/ctl/ctl_events.h"
 
 #include "agent/ctl/ctl_http.h"
@@ -65,21 +65,53 @@ enum ctl_exit ctl_events_more(const struct ctl *ctl, json_t *rows, struct err *e
 
 /* --- as it happens --- */
 
+/* What an event says is newer than what was known. */
+static void learn_anew(json_t *names, const json_t *event)
+{
+	const json_t *c = json_object_get(json_object_get(event, "payload"), "container");
+	json_t *known = ctl_words_of_id(names, ctl_text_of(c, "id"));
+	const char *name = ctl_text_of(c, "name");
+
+	if (known && name)
+		jsonx_set_string(known, "name", name);
+	else
+		learn(names, event);
+}
+
+/* Those that the agent doesn't list any more keep their names. */
+static void fetch(const struct ctl *ctl, json_t **names)
+{
+	struct err ignored = {};
+	json_t *all = NULL, *c;
+	size_t i;
+
+	if (ctl_http_list(ctl, "/containers?include_deleting=true", "containers", &all, &ignored) !=
+		CTL_OK)
+		return;
+	json_array_foreach(*names, i, c)
+		if (!ctl_words_of_id(all, ctl_text_of(c, "id")))
+			(void)json_array_append(all, c);
+	json_decref(*names);
+	*names = all;
+}
+
+/* The agent is asked for an id that isn't known, and once for each: one that it doesn't list then
+ * is known to have no name. */
 static const char *name_of(const struct ctl *ctl, json_t **names, const json_t *event)
 {
-	const char *id = container_of(event);
-	struct err ignored = {};
+	const char *id = container_of(event), *kind = ctl_text_of(event, "resource_type");
+	bool is_container = ctl_text_of(json_object_get(event, "payload"), "container_id") ||
+			    (kind && strcmp(kind, "container") == 0);
 
-	if (*names)
-		learn(*names, event);
-	if (ctl_words_of_id(*names, id))
-		return ctl_words_name(*names, id);
-	json_decref(*names);
-	*names = NULL;
-	if (ctl_http_list(ctl, "/containers?include_deleting=true", "containers", names,
-		    &ignored) != CTL_OK)
+	if (!*names)
 		*names = json_array();
-	learn(*names, event);
+	learn_anew(*names, event);
+	if (id && is_container && !ctl_words_of_id(*names, id)) {
+		fetch(ctl, names);
+		learn_anew(*names, event);
+		if (!ctl_words_of_id(*names, id))
+			(void)json_array_append_new(*names, jsonx_pack("{s:s}", "id", id));
+	}
 	return ctl_words_name(*names, id);
 }
 
@@ -87,9 +119,9 @@ void ctl_events_print(const struct ctl *ctl, const json_t *event, json_t **names
 {
 	const char *name = name_of(ctl, names, event), *detail = detail_of(event);
 	_cleanup_(freep) char *when = ctl_value_clock(ctl, json_object_get(event, "created_at"));
-	_cleanup_(freep) char *text =
-		xasprintf("%s  %-29s  %s%s%s", when ? when : "-", ctl_text_of(event, "event_type"),
-			name ? name : "-", detail ? "  " : "", detail ? detail : "");
+	_cleanup_(freep) char *text = xasprintf("%s  %-29s  %s%s%s", ctl_text_or_dash(when),
+		ctl_text_or_dash(ctl_text_of(event, "event_type")), ctl_text_or_dash(name),
+		detail ? "  " : "", detail ? detail : "");
 
 	err_clean(text);
 	ctl_text_wrap(stdout, text, 0, ctl_text_room(STDOUT_FILENO));

@@ -12,11 +12,13 @@ import pty
 import re
 import select
 import signal
+import socket
 import string
 import struct
 import subprocess
 import sys
 import termios
+import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 import harness
@@ -350,6 +352,63 @@ def watch(node):
     p.wait(20 * harness.SLOW)
 
 
+class Relay:
+    """The agent's socket at another path, and what was asked there."""
+
+    def __init__(self, node):
+        self.agent, self.path, self.asked = local.Local(node).path, node.directory / "relay.sock", []
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(str(self.path))
+        self.listener.listen()
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            theirs, _ = self.listener.accept()
+            ours = socket.socket(socket.AF_UNIX)
+            ours.connect(str(self.agent))
+            for a, b in ((theirs, ours), (ours, theirs)):
+                threading.Thread(target=self.pass_on, args=(a, b, a is theirs), daemon=True).start()
+
+    def pass_on(self, a, b, is_asked):
+        try:
+            while data := a.recv(65536):
+                self.asked += re.findall(rb"^GET (\S+)", data) if is_asked else []
+                b.sendall(data)
+            b.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass # the other end has gone
+
+
+def followed(node, ids):
+    """As it happens, in names: the agent is asked for them once, and again for one that is new."""
+    relay = Relay(node)
+    command = [harness.BUILD / "agent/hoodyctl", "--config", node.directory / "agent.conf", "--socket", relay.path]
+    p = subprocess.Popen([str(c) for c in (*command, "events", "-f")], stdout=subprocess.PIPE)
+    text = b""
+
+    def read(word):
+        nonlocal text
+        while word not in text and select.select([p.stdout], [], [], 20 * harness.SLOW)[0]:
+            text += os.read(p.stdout.fileno(), 65536)
+        return word in text
+
+    tap.ok(host.poll(lambda: relay.asked, 20), "it has begun")
+    for i in range(4):
+        node.ctl("container", "update", "web", f"comment=said {i}")
+        node.ctl("project", "create", f"unrelated-{i}")
+    node.ctl("container", "create", harness.IMAGE, "--project", ids["project"], "--name", "another", "--no-start")
+    tap.ok(read(b"another"), "names are told", text)
+    node.ctl("container", "delete", "another", "--force")
+    tap.ok(read(b"container.deleted"), "until it is gone", text)
+    p.send_signal(signal.SIGINT)
+    p.wait(20 * harness.SLOW)
+    rows = text.decode().splitlines()
+    lists = [a for a in relay.asked if b"/containers?" in a]
+    tap.ok(len(rows) > 8 and len(lists) <= 2, f"{len(rows)} events, {len(lists)} lists of containers were asked for",
+           lists)
+
+
 def last_words(node, ids):
     """Why it isn't running, and what it said last: made printable, it is a stranger's."""
     node.ctl("exec", "web", "sh", "-c", r"printf 'bye \033[31mred\033]0;title\007\n' >/dev/console")
@@ -373,6 +432,7 @@ def main():
         options(node, ids)
         terminals(node, ids)
         watch(node)
+        followed(node, ids)
         changes(node, ids)
         whole_table(node)
         last_words(node, ids)
