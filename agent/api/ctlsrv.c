@@ -119,9 +119,10 @@ static int on_list_orders(struct channel *ch, struct channel_message *m, void *u
 	if (m->frame.b > INT64_MAX)
 		return -EBADMSG;
 	return answer(ch, m,
-		jsonx_pack("{s:o}", "orders",
-			journal_list(client->server->agent->store, (unsigned)limit,
-				(int64_t)m->frame.b)));
+		jsonx_pack("{s:o, s:I}", "orders",
+			journal_list(
+				client->server->agent->store, (unsigned)limit, (int64_t)m->frame.b),
+			"total", (json_int_t)journal_total(client->server->agent->store)));
 }
 
 static int refuse(struct channel *ch, const struct channel_message *m, int r, enum errcode code,

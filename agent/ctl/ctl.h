@@ -25,6 +25,8 @@ enum ctl_exit {
 	CTL_USAGE = 2,       /* the command line is not understood */
 	CTL_UNREACHABLE = 3, /* the agent, or at enrolment the control API, does not answer */
 	CTL_CONFIG = 4,      /* the configuration is not valid */
+	CTL_INTERRUPTED =
+		130, /* what was begun goes on, and nobody has seen its end: 128 + SIGINT */
 };
 
 #define CTL_ARGS_MAX   4

@@ -11,7 +11,8 @@
 #include "proto/ident.h"
 #include "proto/jsonx.h"
 
-#define PREFIX_MIN 4 /* of an operation's id */
+#define PREFIX_MIN 4      /* of an operation's id */
+#define NUMBER_MAX 0x1p53 /* JSON's integers, as other programs read them */
 
 /* --- lists --- */
 
@@ -29,7 +30,7 @@ enum ctl_exit ctl_api_projects(const struct ctl *ctl, struct err *err)
 enum ctl_exit ctl_api_operations(const struct ctl *ctl, struct err *err)
 {
 	return ctl_show_newest(
-		ctl, ctl_views_of(ctl->command), "/operations?limit=20", "operations", err);
+		ctl, ctl_views_of(ctl->command), "/operations", "operations", 20, err);
 }
 
 /* --- one object --- */
@@ -47,11 +48,13 @@ enum ctl_exit ctl_api_container(const struct ctl *ctl, struct err *err)
 
 /* --- what takes time --- */
 
-static bool add_number(json_t *body, const char *key, const char *text, struct err *err)
+static bool add_number(
+	json_t *body, const char *key, const char *option, const char *text, struct err *err)
 {
 	static const char units[] = "KMG";
 	const char *unit;
 	char *end;
+	bool is_real = strcmp(key, "cpu_cores") == 0;
 	double n;
 
 	if (!text)
@@ -61,13 +64,15 @@ static bool add_number(json_t *body, const char *key, const char *text, struct e
 	for (const char *u = units; unit && u <= unit; u++)
 		n *= 1024;
 	end += unit != NULL;
-	if (*text < '0' || *text > '9' || *end) {
-		(void)err_set(err, -EINVAL, ERR_INVALID_PARAMS, key,
-			"\"%s\" is no number (suffixes: K, M, G)", text);
-		return false;
-	}
-	jsonx_set(body, key,
-		strcmp(key, "cpu_cores") == 0 ? json_real(n) : json_integer((json_int_t)n));
+	if (*text < '0' || *text > '9' || *end)
+		return err_set(err, -EINVAL, ERR_INVALID_PARAMS, key,
+			       "%s: \"%.40s\" is no number (suffixes: K, M, G)", option, text),
+		       false;
+	if (n > NUMBER_MAX || (!is_real && !unit && n > (double)(json_int_t)n))
+		return err_set(err, -ERANGE, ERR_INVALID_PARAMS, key, "%s: %.40s is %s", option,
+			       text, n > NUMBER_MAX ? "too large" : "no whole number"),
+		       false;
+	jsonx_set(body, key, is_real ? json_real(n) : json_integer((json_int_t)n));
 	return true;
 }
 
@@ -78,7 +83,7 @@ enum ctl_exit ctl_api_act(const struct ctl *ctl, struct err *err)
 	bool is_delete = strcmp(ctl->verb, "delete") == 0;
 	enum ctl_exit e;
 
-	if (!add_number(body, "timeout_s", ctl->timeout, err))
+	if (!add_number(body, "timeout_s", "--timeout", ctl->timeout, err))
 		return CTL_USAGE;
 	if (ctl->force)
 		jsonx_set_bool(body, "force", true);
@@ -137,9 +142,9 @@ static enum ctl_exit add_env(const struct ctl *ctl, json_t *body, struct err *er
 static enum ctl_exit add_limits(const struct ctl *ctl, json_t *body, struct err *err)
 {
 	json_t *limits = json_object();
-	bool ok = add_number(limits, "memory_bytes", ctl->memory, err) &&
-		  add_number(limits, "pids", ctl->pids, err) &&
-		  add_number(limits, "cpu_cores", ctl->cpus, err);
+	bool ok = add_number(limits, "memory_bytes", "--memory", ctl->memory, err) &&
+		  add_number(limits, "pids", "--pids", ctl->pids, err) &&
+		  add_number(limits, "cpu_cores", "--cpus", ctl->cpus, err);
 
 	if (ok && json_object_size(limits) > 0)
 		jsonx_set(body, "limits", json_incref(limits));
@@ -165,7 +170,7 @@ static enum ctl_exit copy(const struct ctl *ctl, const char *source, const char 
 	_cleanup_json_ json_t *body = json_object();
 	enum ctl_exit e;
 
-	if (!add_number(body, "timeout_s", ctl->timeout, err))
+	if (!add_number(body, "timeout_s", "--timeout", ctl->timeout, err))
 		return CTL_USAGE;
 	add_name(ctl, name, body);
 	if (snapshot)
@@ -322,6 +327,25 @@ static bool on_event(const json_t *event, void *userdata)
 	return true;
 }
 
+/* Events that come are lines, not rows of a list, and a list is there before them only of @logs. */
+static enum ctl_exit hold_against_follow(const struct ctl *ctl, bool logs, struct err *err)
+{
+	const struct {
+		const char *name;
+		bool given, of_list;
+	} unsuited[] = { { "watch", ctl->watch }, { "quiet", ctl->quiet },
+		{ "lines", ctl->lines != NULL }, { "filter", ctl->filter != NULL, true },
+		{ "sort", ctl->sort != NULL, true }, { "columns", ctl->columns != NULL, true },
+		{ "output", ctl->output != NULL, true } };
+
+	for (size_t i = 0; ctl->follow && i < countof(unsuited); i++)
+		if (unsuited[i].given && !(logs && unsuited[i].of_list))
+			return err_set(err, -EINVAL, ERR_INVALID_PARAMS, "--follow",
+				       "--%s does nothing with --follow", unsuited[i].name),
+			       CTL_USAGE;
+	return CTL_OK;
+}
+
 static enum ctl_exit follow(const struct ctl *ctl, const char *container, struct err *err)
 {
 	struct live l = { .ctl = ctl, .container = container };
@@ -334,16 +358,22 @@ static enum ctl_exit follow(const struct ctl *ctl, const char *container, struct
 
 enum ctl_exit ctl_api_events(const struct ctl *ctl, struct err *err)
 {
+	enum ctl_exit e = hold_against_follow(ctl, /* logs= */ false, err);
+
+	if (e != CTL_OK)
+		return e;
 	if (ctl->follow)
 		return follow(ctl, NULL, err);
-	return ctl_show_newest(ctl, ctl_views_of(ctl->command), "/events?limit=50", "events", err);
+	return ctl_show_newest(ctl, ctl_views_of(ctl->command), "/events", "events", 50, err);
 }
 
 enum ctl_exit ctl_api_logs(const struct ctl *ctl, struct err *err)
 {
 	_cleanup_(freep) char *id = NULL, *path = NULL;
-	enum ctl_exit e = ctl_find(ctl, ctl->args[0], &id, err);
+	enum ctl_exit e = hold_against_follow(ctl, /* logs= */ true, err);
 
+	if (e == CTL_OK)
+		e = ctl_find(ctl, ctl->args[0], &id, err);
 	if (e != CTL_OK)
 		return e;
 	path = xasprintf("/containers/%s/status-logs?sort_order=asc", id);

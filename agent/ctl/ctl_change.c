@@ -86,12 +86,17 @@ enum ctl_exit ctl_change_follow(const struct ctl *ctl, const char *operation_id,
 
 	if (f.draws)
 		fputs("\r\033[K", stderr);
-	if (interrupted)
+	if (interrupted) {
 		fprintf(stderr,
 			"hoodyctl: it goes on; follow it with: hoodyctl operation follow %s\n",
 			operation_id);
-	else if (e == CTL_OK)
+		e = CTL_INTERRUPTED;
+	} else if (e == CTL_OK) {
 		e = tell_end(ctl, f.last, err);
+	}
+	if (e == CTL_UNREACHABLE)
+		(void)err_add(err, -ECONNREFUSED, "operation %s was begun, and nobody saw its end",
+			operation_id);
 	json_decref(f.last);
 	return e;
 }

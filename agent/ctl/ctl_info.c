@@ -21,7 +21,8 @@ const struct ctl_column ctl_info_logs[CTL_INFO_LOGS] = {
 	{ "CAUSE", "metadata.cause", CTL_SENTENCE },
 	{ "CODE", "metadata.exit.code", CTL_COUNT, CTL_WIDE },
 	{ "SIGNAL", "metadata.exit.name", CTL_WORD, CTL_WIDE },
-	{ "ORDER", "metadata.order_id", CTL_WORD, CTL_WIDE },
+	{ "ID", "id", CTL_ID, CTL_WIDE },
+	{ "ORDER", "metadata.order_id", CTL_ID, CTL_WIDE },
 };
 
 struct info {

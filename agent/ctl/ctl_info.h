@@ -7,5 +7,5 @@
 enum ctl_exit ctl_info_show(
 	const struct ctl *ctl, const char *path, const json_t *data, struct err *err);
 
-#define CTL_INFO_LOGS 10
+#define CTL_INFO_LOGS 11
 extern const struct ctl_column ctl_info_logs[CTL_INFO_LOGS];

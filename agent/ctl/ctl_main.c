@@ -4,7 +4,7 @@
  * value goes in struct ctl.
  *
  * Words are read once, from left to right. Options may stand before the command, so `given`
- * keeps which commands all of them suit, and the command is held against that when it comes. The
+ * keeps which they are, and the command is held against each when it comes. The
  * words behind a command's last argument can be its own, whatever they look like. Then the one
  * command runs; its error is made printable and told here, its exit code is ours. What commands
  * do, and how they reach the agent, isn't known here. */
@@ -17,7 +17,8 @@
 #include "agent/ctl/ctl_text.h"
 #include "proto/jsonx.h"
 
-#define CTL_NOUNS_MAX 128
+#define CTL_NOUNS_MAX   128
+#define CTL_OPTIONS_MAX 64
 
 /* --- the command line --- */
 
@@ -29,8 +30,7 @@ struct args {
 	size_t n_arguments;
 	const char **rest; /* room for all words */
 	size_t n_rest;
-	unsigned given; /* bits of the commands that every given option suits */
-	const char *unsuited;
+	bool given[CTL_OPTIONS_MAX]; /* as they stand in the table */
 };
 
 static int complain(struct err *err, const char *fmt, ...) _printf_(2, 3);
@@ -50,9 +50,8 @@ static int hold_against(struct args *a, const struct ctl_option *o, struct err *
 {
 	if (a->command && !(o->commands & a->command->bit))
 		return complain(err, "--%s is no option of %s", o->name, a->command->name);
-	a->given &= o->commands;
-	if (o->commands != CTL_ANY)
-		a->unsuited = o->name;
+	assert(ctl_table.n_options <= CTL_OPTIONS_MAX);
+	a->given[o - ctl_table.options] = true;
 	return 0;
 }
 
@@ -191,8 +190,9 @@ static int set_command(
 	a->command = c;
 	a->ctl->verb = word;
 	a->ctl->command = c->name;
-	if (!(a->given & c->bit))
-		return complain(err, "--%s is no option of %s", a->unsuited, c->name);
+	for (size_t i = 0; i < ctl_table.n_options; i++)
+		if (a->given[i] && hold_against(a, &ctl_table.options[i], err) < 0)
+			return -EINVAL;
 	return 0;
 }
 
@@ -211,6 +211,8 @@ static int take_argument(struct args *a, const char *word, struct err *err)
 	bool is_key = a->command->rest && a->n_arguments >= needed && strchr(word, '=');
 	_cleanup_(freep) char *longer = xasprintf("%s %s", a->command->name, word);
 
+	if (!*word && strcmp(a->command->name, "complete") != 0) /* of a variable that isn't set */
+		return complain(err, "%s: an argument is empty", a->command->name);
 	if (!can_be_said(a, word))
 		return complain(err, "%s: \"%.40s\" is no UTF-8", a->command->name, word);
 	if (a->n_arguments == 0 && !a->n_rest && find_command(longer)) /* config check */
@@ -326,6 +328,13 @@ static int parse_command(struct args *a, const char *word, struct err *err)
 
 static int check_whole(const struct args *a, struct err *err)
 {
+	static const char *const colours[] = { "auto", "always", "never" };
+	bool known = !a->ctl->color;
+
+	for (size_t i = 0; i < countof(colours); i++)
+		known |= a->ctl->color && strcmp(colours[i], a->ctl->color) == 0;
+	if (!known)
+		return complain(err, "--color: want always, never or auto");
 	if (a->ctl->help || a->ctl->version)
 		return 0;
 	if (!a->command && a->noun)
@@ -407,7 +416,7 @@ int main(int argc, char **argv)
 {
 	struct ctl ctl = { .table = &ctl_table };
 	_cleanup_(freep) const char **rest = xcalloc((size_t)argc + 1, sizeof(*rest));
-	struct args a = { .next = argv + (argc > 0), .ctl = &ctl, .given = CTL_ANY, .rest = rest };
+	struct args a = { .next = argv + (argc > 0), .ctl = &ctl, .rest = rest };
 	struct err err = { 0 };
 	enum ctl_exit e;
 

@@ -18,38 +18,24 @@ static enum ctl_exit print_orders(const struct ctl *ctl, const json_t *newest, s
 	return ctl_show_rows(ctl, ctl_views_of("orders"), rows, err);
 }
 
-static int parse_lines(const char *text, uint64_t *ret)
-{
-	char *end;
-	unsigned long long n;
-
-	if (!text) {
-		*ret = LINES_DEFAULT;
-		return 0;
-	}
-	n = strtoull(text, &end, 10);
-	if (*text < '0' || *text > '9' || *end || n < 1 || n > LINES_MAX)
-		return -EINVAL;
-	*ret = n;
-	return 0;
-}
-
 enum ctl_exit ctl_orders(const struct ctl *ctl, struct err *err)
 {
-	enum ctl_exit e;
 	_cleanup_json_ json_t *v = NULL;
-	uint64_t lines;
+	unsigned lines = 0;
+	enum ctl_exit e = ctl_show_count(ctl, LINES_DEFAULT, LINES_MAX, &lines, err);
+	json_t *rows;
 
-	if (parse_lines(ctl->lines, &lines) < 0) {
-		(void)err_set(err, -EINVAL, ERR_INVALID_PARAMS, "--lines",
-			"--lines: want a number from 1 to %d", LINES_MAX);
-		return CTL_USAGE;
-	}
-	e = ctl_ask(ctl, FRAME_CTL_ORDERS, lines, &v, err);
+	if (e == CTL_OK)
+		e = ctl_ask(ctl, FRAME_CTL_ORDERS, lines, &v, err);
 	if (e != CTL_OK)
 		return e;
-	if (!ctl->json)
-		return print_orders(ctl, json_object_get(v, "orders"), err);
-	ctl_out_json(v);
+	rows = json_object_get(v, "orders");
+	e = ctl->json ? ctl_show_pick(ctl, ctl_views_of("orders"), rows, err)
+		      : print_orders(ctl, rows, err);
+	if (e != CTL_OK)
+		return e;
+	if (ctl->json)
+		ctl_out_json(v);
+	ctl_show_rest(lines, LINES_MAX, json_integer_value(json_object_get(v, "total")));
 	return CTL_OK;
 }

@@ -12,7 +12,9 @@
 #include "proto/ident.h"
 #include "proto/jsonx.h"
 
-#define WATCH_MS 2000
+#define WATCH_MS   2000
+#define WORD_SHOWN 40  /* of one that is refused */
+#define NEWEST_MAX 500 /* the API gives no more at once */
 
 /* --- which columns --- */
 
@@ -27,8 +29,8 @@ static const struct ctl_column *find_column(
 	return NULL;
 }
 
-static enum ctl_exit refuse(
-	const struct ctl_view *view, const char *option, const char *word, struct err *err)
+static enum ctl_exit refuse(const struct ctl_view *view, const char *option, const char *word,
+	size_t len, struct err *err)
 {
 	_cleanup_(freep) char *heads = xstrdup("");
 
@@ -38,7 +40,8 @@ static enum ctl_exit refuse(
 		heads = xasprintf("%s%s%s", before, i ? ", " : "", view->columns[i].head);
 	}
 	(void)err_set(err, -EINVAL, ERR_INVALID_PARAMS, option,
-		"--%s: there is no column \"%.40s\"; there are %s", option, word, heads);
+		"--%s: there is no column \"%.*s\"; there are %s", option,
+		(int)MIN_OF(len, (size_t)WORD_SHOWN), word, heads);
 	return CTL_USAGE;
 }
 
@@ -60,12 +63,18 @@ static enum ctl_exit choose(
 	for (size_t i = 0; !ctl->columns && i < view->n_columns; i++)
 		if (is_wide || view->columns[i].when != CTL_WIDE)
 			ret->columns[ret->n++] = &view->columns[i];
+	if (ctl->columns && !*ctl->columns)
+		return refuse(view, "columns", "", 0, err);
 	for (const char *at = ctl->columns; at && *at;) {
 		size_t len = strcspn(at, ",");
 		const struct ctl_column *c = find_column(view, at, len);
 
-		if (!c || ret->n == CTL_TEXT_COLUMNS_MAX)
-			return refuse(view, "columns", at, err);
+		if (!c)
+			return refuse(view, "columns", at, len, err);
+		if (ret->n == CTL_TEXT_COLUMNS_MAX)
+			return err_set(err, -E2BIG, ERR_INVALID_PARAMS, "columns",
+				       "--columns: at most %d", CTL_TEXT_COLUMNS_MAX),
+			       CTL_USAGE;
 		ret->columns[ret->n++] = c;
 		at += len + (at[len] == ',');
 	}
@@ -92,8 +101,13 @@ static enum ctl_exit filter(
 		_cleanup_(freep) char *wish =
 			xasprintf("%.*s", c ? (int)(len - key - 1) : 0, c ? at + key + 1 : "");
 
+		if (key >= len)
+			return err_set(err, -EINVAL, ERR_INVALID_PARAMS, "filter",
+				       "--filter: \"%.*s\": want COLUMN=VALUE",
+				       (int)MIN_OF(len, (size_t)WORD_SHOWN), at),
+			       CTL_USAGE;
 		if (!c)
-			return refuse(view, "filter", at, err);
+			return refuse(view, "filter", at, key, err);
 		for (size_t i = json_array_size(rows); i-- > 0;)
 			if (!fits(ctl, c, json_array_get(rows, i), wish))
 				(void)json_array_remove(rows, i);
@@ -141,7 +155,7 @@ static enum ctl_exit sort(
 	word += is_reversed;
 	c = find_column(view, word, strlen(word));
 	if (!c)
-		return refuse(view, "sort", word, err);
+		return refuse(view, "sort", word, strlen(word), err);
 	_cleanup_(freep) const json_t **sorted = xcalloc(n + 1, sizeof(*sorted));
 	json_array_foreach(rows, i, row)
 		sorted[i] = json_incref(row);
@@ -170,16 +184,19 @@ static void add_row(
 	}
 }
 
-/* Columns that were asked for are not cut. */
+/* Columns that were asked for by name are not left out, and only ids of them are cut. Of the wide
+ * ones texts give up their ends, the others themselves. */
 static enum ctl_fit fit_of(const struct ctl *ctl, const struct ctl_column *c)
 {
-	if (c->kind != CTL_ID && (ctl->output || ctl->columns))
-		return CTL_FIT_WHOLE;
-	return c->when == CTL_SPARE                             ? CTL_FIT_SPARE
-	       : c->kind == CTL_ID                              ? CTL_FIT_ID
-	       : c->kind == CTL_TEXT || c->kind == CTL_SENTENCE ? CTL_FIT_TEXT
-	       : c->kind == CTL_WORD                            ? CTL_FIT_WORD
-								: CTL_FIT_WHOLE;
+	bool is_text = c->kind == CTL_TEXT || c->kind == CTL_SENTENCE;
+
+	if (ctl->columns)
+		return c->kind == CTL_ID ? CTL_FIT_ID : CTL_FIT_WHOLE;
+	return c->when == CTL_SPARE || (c->when == CTL_WIDE && !is_text) ? CTL_FIT_SPARE
+	       : c->kind == CTL_ID                                       ? CTL_FIT_ID
+	       : is_text                                                 ? CTL_FIT_TEXT
+	       : c->kind == CTL_WORD                                     ? CTL_FIT_WORD
+									 : CTL_FIT_WHOLE;
 }
 
 static void print_table(const struct ctl *ctl, const struct chosen *c, const json_t *rows)
@@ -218,23 +235,22 @@ static void print_ids(const struct ctl_view *view, const json_t *rows)
 	}
 }
 
-/* In the API's own words. */
-static void print_json(const json_t *rows)
+/* JSON is in the API's own words. */
+static void forget_more(const json_t *rows)
 {
 	json_t *row;
 	size_t i;
 
 	json_array_foreach((json_t *)(uintptr_t)rows, i, row)
 		(void)json_object_del(row, CTL_MORE);
-	ctl_out_json(rows);
 }
 
-enum ctl_exit ctl_show_rows(
+enum ctl_exit ctl_show_pick(
 	const struct ctl *ctl, const struct ctl_view *view, json_t *rows, struct err *err)
 {
 	bool for_people = !ctl->json && !ctl->quiet;
-	struct chosen chosen;
-	enum ctl_exit e = choose(ctl, view, &chosen, err);
+	struct chosen ignored;
+	enum ctl_exit e = choose(ctl, view, &ignored, err);
 
 	if (e == CTL_OK && view->more && (for_people || ctl->filter || ctl->sort))
 		e = view->more(ctl, rows, err);
@@ -242,10 +258,23 @@ enum ctl_exit ctl_show_rows(
 		e = filter(ctl, view, rows, err);
 	if (e == CTL_OK)
 		e = sort(ctl, view, rows, err);
+	if (ctl->json)
+		forget_more(rows);
+	return e;
+}
+
+enum ctl_exit ctl_show_rows(
+	const struct ctl *ctl, const struct ctl_view *view, json_t *rows, struct err *err)
+{
+	struct chosen chosen;
+	enum ctl_exit e = ctl_show_pick(ctl, view, rows, err);
+
+	if (e == CTL_OK)
+		e = choose(ctl, view, &chosen, err);
 	if (e != CTL_OK)
 		return e;
 	if (ctl->json)
-		print_json(rows);
+		ctl_out_json(rows);
 	else if (ctl->quiet)
 		print_ids(view, rows);
 	else if (json_array_size(rows) == 0 && (view->none || ctl->filter))
@@ -264,13 +293,49 @@ enum ctl_exit ctl_show_list(const struct ctl *ctl, const struct ctl_view *view, 
 	return e == CTL_OK ? ctl_show_rows(ctl, view, rows, err) : e;
 }
 
-enum ctl_exit ctl_show_newest(const struct ctl *ctl, const struct ctl_view *view, const char *path,
-	const char *name, struct err *err)
+enum ctl_exit ctl_show_count(
+	const struct ctl *ctl, unsigned preset, unsigned most, unsigned *ret, struct err *err)
 {
-	_cleanup_json_ json_t *data = NULL;
-	enum ctl_exit e = ctl_http_ask(ctl, "GET", path, NULL, false, &data, err);
+	const char *text = ctl->lines;
+	unsigned long n = preset;
+	char *end = NULL;
 
-	return e == CTL_OK ? ctl_show_rows(ctl, view, json_object_get(data, name), err) : e;
+	if (text)
+		n = strtoul(text, &end, 10);
+	if (text && (*text < '0' || *text > '9' || *end || n < 1 || n > most))
+		return err_set(err, -EINVAL, ERR_INVALID_PARAMS, "--lines",
+			       "--lines: want a number from 1 to %u", most),
+		       CTL_USAGE;
+	*ret = (unsigned)n;
+	return CTL_OK;
+}
+
+void ctl_show_rest(unsigned asked, unsigned most, int64_t total)
+{
+	(void)fflush(stdout);
+	if (total > asked)
+		fprintf(stderr, "hoodyctl: the newest %u of %lld%s\n", asked, (long long)total,
+			asked < most ? " (--lines says how many)" : "");
+}
+
+enum ctl_exit ctl_show_newest(const struct ctl *ctl, const struct ctl_view *view, const char *path,
+	const char *name, unsigned preset, struct err *err)
+{
+	_cleanup_(freep) char *url = NULL;
+	_cleanup_json_ json_t *data = NULL;
+	unsigned n = 0;
+	enum ctl_exit e = ctl_show_count(ctl, preset, NEWEST_MAX, &n, err);
+
+	if (e != CTL_OK)
+		return e;
+	url = xasprintf("%s?limit=%u", path, n);
+	e = ctl_http_ask(ctl, "GET", url, NULL, false, &data, err);
+	if (e == CTL_OK)
+		e = ctl_show_rows(ctl, view, json_object_get(data, name), err);
+	if (e == CTL_OK)
+		ctl_show_rest(
+			n, NEWEST_MAX, json_integer_value(ctl_value_at(data, "pagination.total")));
+	return e;
 }
 
 /* --- objects --- */
@@ -321,6 +386,19 @@ void ctl_show_lines(const struct ctl *ctl, const struct ctl_line *lines, size_t 
 	}
 }
 
+/* What has none of its own is told of by its container's. */
+static enum ctl_exit print_id(const json_t *data)
+{
+	static const char *const members[] = { "operation_id", "id", "container_id" };
+
+	for (size_t i = 0; i < countof(members); i++)
+		if (ctl_text_of(data, members[i])) {
+			puts(ctl_text_of(data, members[i]));
+			break;
+		}
+	return CTL_OK;
+}
+
 enum ctl_exit ctl_show_object(
 	const struct ctl *ctl, const struct ctl_view *view, const char *path, struct err *err)
 {
@@ -334,10 +412,8 @@ enum ctl_exit ctl_show_object(
 		ctl_out_json(data);
 		return CTL_OK;
 	}
-	if (ctl->quiet && ctl_text_of(data, "id")) {
-		puts(ctl_text_of(data, "id"));
-		return CTL_OK;
-	}
+	if (ctl->quiet)
+		return print_id(data);
 	if (view->show)
 		return view->show(ctl, path, data, err);
 	t = ctl_text_new(NULL, 2);

@@ -39,13 +39,21 @@ struct ctl_view {
 /* All rows of a list, page after page; @name is the list's member. */
 enum ctl_exit ctl_show_list(const struct ctl *ctl, const struct ctl_view *view, const char *path,
 	const char *name, struct err *err);
-/* Only the newest, as many as @path asks for. */
+/* Only the newest: as many as --lines says, else @preset; and how many there are besides. */
 enum ctl_exit ctl_show_newest(const struct ctl *ctl, const struct ctl_view *view, const char *path,
-	const char *name, struct err *err);
+	const char *name, unsigned preset, struct err *err);
 enum ctl_exit ctl_show_object(
 	const struct ctl *ctl, const struct ctl_view *view, const char *path, struct err *err);
 
 /* The parts of it. */
+/* --lines: a number from 1 to @most, or @preset. */
+enum ctl_exit ctl_show_count(
+	const struct ctl *ctl, unsigned preset, unsigned most, unsigned *ret, struct err *err);
+/* On standard error, since whatever stands on the other is for programs too: @asked of @total. */
+void ctl_show_rest(unsigned asked, unsigned most, int64_t total);
+/* Leaves those that fit the filter, in their order. */
+enum ctl_exit ctl_show_pick(
+	const struct ctl *ctl, const struct ctl_view *view, json_t *rows, struct err *err);
 enum ctl_exit ctl_show_rows(
 	const struct ctl *ctl, const struct ctl_view *view, json_t *rows, struct err *err);
 void ctl_show_lines(const struct ctl *ctl, const struct ctl_line *lines, size_t n, const json_t *v,

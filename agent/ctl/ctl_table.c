@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A command has one bit, which several that take the same options may share; an option has the
+ * bits of the commands that it suits. Nothing else says what goes with what: neither parsing, nor
+ * help, nor completions. A command of a local API's call is one of API's, and so has its socket. */
 #include "agent/ctl/ctl_table.h"
 
 enum command_bit {
@@ -14,7 +17,8 @@ enum command_bit {
 	DELETE = 512,
 	LOGS = 1024,
 	EVENTS = 2048,
-	MAKE = 4096, /* answered at once */
+	OPERATIONS = 8388608, /* the last of them */
+	MAKE = 4096,          /* answered at once */
 	VERIFY = 8192,
 	CHANGE = 32768,
 	EXEC = 65536,
@@ -22,7 +26,8 @@ enum command_bit {
 	TOP = 262144,
 	DOCTOR = 524288,
 	COPY = 1048576,
-	API = CHANGE | LIST | SHOW | CREATE | COPY | ACT | DELETE | LOGS | EVENTS | MAKE,
+	API = CHANGE | LIST | OPERATIONS | SHOW | CREATE | COPY | ACT | DELETE | LOGS | EVENTS |
+	      MAKE,
 	COMPLETION = 16384,
 	INSIDE = 2097152,
 	CONFIG_CHECK = 4194304,
@@ -149,7 +154,7 @@ static const struct ctl_command commands[] = {
 	{ "project list", LIST, ctl_api_projects, "list projects", "" },
 	{ "project create", MAKE, ctl_api_project_create, "make a project (standalone nodes)", "",
 		"ALIAS" },
-	{ "operation list", LIST, ctl_api_operations, "list the last operations", "" },
+	{ "operation list", OPERATIONS, ctl_api_operations, "list the last operations", "" },
 	{ "operation info", SHOW, ctl_api_operation, "show an operation", "", "OPERATION" },
 	{ "operation follow", SHOW, ctl_api_follow, "wait for an operation's end", "",
 		"OPERATION" },
@@ -183,7 +188,8 @@ static const struct ctl_command commands[] = {
 	{ "config check", CONFIG_CHECK, ctl_config, "only check it", "", .group = SETUP_GROUP },
 };
 
-#define SHOWN (LIST | LOGS | EVENTS | ORDERS)
+#define NEWEST (OPERATIONS | EVENTS | ORDERS)
+#define SHOWN  (LIST | LOGS | NEWEST)
 static const struct ctl_option options[] = {
 #define AT(member) offsetof(struct ctl, member)
 	{ "socket", 's', "PATH", AT(socket),
@@ -208,7 +214,8 @@ static const struct ctl_option options[] = {
 	{ "no-start", 0, NULL, AT(no_start), CREATE | COPY, "don't start it" },
 	{ "config", 'c', "FILE", AT(config), CTL_ANY,
 		"the configuration (default: " CONF_PATH_DEFAULT ")" },
-	{ "lines", 'n', "N", AT(lines), ORDERS, "how many, 1 to 1000 (default: 20)" },
+	{ "lines", 'n', "N", AT(lines), NEWEST,
+		"how many of the newest, 1 to 500, of orders to 1000 (default: 20, of events 50)" },
 	{ "url", 0, "URL", AT(url), ENROLL, "the control API (default: Control.ApiUrl)" },
 	{ "token", 0, "TOKEN", AT(token), ENROLL,
 		"the enrolment token; - reads it from standard input" },

@@ -102,7 +102,7 @@ static const struct ctl_column containers[] = {
 	{ "DISK", "more.disk.root.usage", CTL_BYTES, CTL_WIDE },
 	{ "PROCS", "more.processes", CTL_COUNT, CTL_WIDE },
 	{ "PID", "pid", CTL_COUNT, CTL_WIDE },
-	{ "PROJECT-ID", "project_id", CTL_WORD, CTL_WIDE },
+	{ "PROJECT-ID", "project_id", CTL_ID, CTL_WIDE },
 };
 
 static const struct ctl_column projects[] = {

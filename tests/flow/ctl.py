@@ -215,13 +215,49 @@ def main():
         os.mkfifo(policy) # the start hangs where it wants to write
         code, shown = on_terminal(node, "container", "start", "web", "--timeout", "3",
                                   interrupt_at="container.start: running")
-        tap.ok("it goes on; follow it with: hoodyctl operation follow" in shown,
+        tap.ok(code == 130 and "it goes on; follow it with: hoodyctl operation follow" in shown,
                "progress is drawn; an interrupt lets go", code, shown)
         gives(node, 1, ["CONTAINER_OPERATION_IN_PROGRESS"], "container", "stop", "web")
         api = local.Local(node)
         tap.ok(host.poll(lambda: api.do("GET", "/operations")["operations"][0]["status"] != "running", 10, 0.05),
                "the operation went on, to its own end")
         policy.unlink()
+
+        # --- an agent that goes meanwhile ---
+        policy.unlink(missing_ok=True)
+        os.mkfifo(policy)
+        left = subprocess.Popen([
+            str(c) for c in (harness.BUILD / "agent/hoodyctl", "--config", node.directory / "agent.conf", "container",
+                             "start", "web", "--timeout", "3")
+        ], stderr=subprocess.PIPE, text=True)
+        last = lambda: api.do("GET", "/operations")["operations"][0]
+        host.poll(lambda: last()["operation"] == "container.start" and last()["status"] == "running", 10)
+        begun = last()["operation_id"]
+        node.kill9("agent")
+        said = left.communicate(timeout=10 * harness.SLOW)[1]
+        tap.ok(left.returncode == 3 and f"operation {begun} was begun, and nobody saw its end" in said,
+               "an end that isn't seen is no end, and its operation has a name", left.returncode, said)
+        policy.unlink()
+        node.start_agent()
+        tap.ok(host.poll(lambda: last()["status"] not in ("running", "pending"), 20), "it ends all the same", last())
+        gives(node, 0, [], "container", "force-stop", "web") if last()["status"] == "succeeded" else None
+
+        # --- the newest of many ---
+        total = api.do("GET", "/operations")["pagination"]["total"]
+        for args in (("operation", "list"), ("orders", ), ("events", )):
+            gives(node, 0, [r"hoodyctl: the newest 3 of \d+ \(--lines says how many\)$"], *args, "-n", "3")
+            code, out, err = node.ctl(*args, "-n", "3", "--json")
+            rows = json.loads(out)
+            tap.eq((len(rows["orders"] if args == ("orders", ) else rows), "newest 3 of" in err), (3, True), "as JSON")
+        tap.eq(node.ctl("operation", "list", "-n", "500", "-q")[2], "", "nothing is said where there are no more")
+        tap.eq(node.hoodyctl("orders", "-n", "2")["total"], total, "orders has their number in JSON")
+        some = node.hoodyctl("orders", "-n", "100", "--filter", "op=container.st*", "--sort", "op")["orders"]
+        tap.eq({o["op"] for o in some}, {"container.start", "container.stop"}, "JSON of orders is filtered,")
+        tap.eq([o["op"] for o in some], sorted(o["op"] for o in some), "and sorted")
+        logged = [row["id"] for row in node.hoodyctl("logs", "web")]
+        tap.eq(gives(node, 0, [], "logs", "web", "-q").split(), logged, "ids of logs are ids")
+        operation = api.do("GET", "/operations")["operations"][0]["operation_id"]
+        tap.eq(gives(node, 0, [], "operation", "info", operation, "-q").strip(), operation, "and an operation has one")
 
         # --- follow ---
         command = [

@@ -210,8 +210,9 @@ def cut_unseen(d, task, text):
     if not READS & set(task.line.split()) or task.until or task.code or "--json" in task.line:
         return []
     same = lambda s: re.sub(r"\d+(\.\d+)?", "N", re.sub(r"\d+(\.\d+)? (ms|s|min|h|B|[KMGT]iB)\b", "N", s))
-    raw = subprocess.run(d.command(task.line), stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                         env={k: v for k, v in d.environment().items() if k != "COLUMNS"}).stdout
+    done = subprocess.run(d.command(task.line), stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          env={k: v for k, v in d.environment().items() if k != "COLUMNS"})
+    raw = done.stdout + done.stderr
     whole = same(raw)
     cells = {c for line in COLOUR.sub("", text).splitlines() for c in re.split(r"\s{2,}", line.strip()) if c}
     return [c for c in cells

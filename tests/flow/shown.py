@@ -337,6 +337,8 @@ def terminals(node, ids):
         tap.eq((name in text, name[:12] in text, "…" in text), (whole, True, not whole),
                "the long name is cut, or not")
         tap.ok(aligned(text), "columns align", text)
+        text, _ = on_terminal(node, width, "container list -o wide")
+        tap.ok(max(map(len, text.splitlines())) <= width and "IMAGE" in text, "nor of all columns", text)
     tap.ok(name in shown(node, "container list", columns=None)[1], "in a pipe nothing is cut")
     node.ctl("container", "delete", name, "--force")
 
