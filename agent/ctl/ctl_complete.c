@@ -48,14 +48,14 @@ static void offer_words(const struct line *l, const char *before, const char *wo
 static void offer_rows(const struct line *l, const char *path, const char *list, const char *before,
 	const char *end)
 {
-	_cleanup_json_ json_t *data = NULL;
+	_cleanup_json_ json_t *rows = NULL;
 	struct err err = {};
 	json_t *row;
 	size_t i;
 
-	if (ctl_http_ask(&l->ctl, "GET", path, NULL, false, &data, &err) != CTL_OK)
+	if (ctl_http_list(&l->ctl, path, list, &rows, &err) != CTL_OK)
 		return;
-	json_array_foreach(json_object_get(data, list), i, row) {
+	json_array_foreach(rows, i, row) {
 		const char *id = ctl_text_of(row, "id"), *alias = ctl_text_of(row, "alias"),
 			   *name = ctl_text_of(row, "name"),
 			   *image = ctl_text_of(row, "image_name");
@@ -69,7 +69,7 @@ static void offer_rows(const struct line *l, const char *path, const char *list,
 
 static void offer_containers(const struct line *l, const char *before, const char *end)
 {
-	offer_rows(l, "/containers?limit=100", "containers", before, end);
+	offer_rows(l, "/containers", "containers", before, end);
 }
 
 static void offer_snapshots(const struct line *l, const char *container, const char *before)
@@ -133,7 +133,7 @@ static void offer_values(const struct line *l, const struct api_form_field *f)
 	else if (strstr(f->name, "container_id"))
 		offer_containers(l, before, "");
 	else if (strstr(f->name, "project_id"))
-		offer_rows(l, "/projects?limit=100", "projects", before, "");
+		offer_rows(l, "/projects", "projects", before, "");
 	else if (strstr(f->name, "snapshot"))
 		offer_snapshots(l, l->ctl.args[0], before);
 }
@@ -192,12 +192,12 @@ static void offer_direction(const struct line *l)
 static void offer_image(const struct line *l)
 {
 	offer(l, "builtin:busybox", "", "always there");
-	offer_rows(l, "/images/public?limit=100", "images", "", "");
+	offer_rows(l, "/images/public", "images", "", "");
 }
 
 static void offer_share(const struct line *l)
 {
-	offer_rows(l, "/storage/shares?limit=100", "shares", "", "");
+	offer_rows(l, "/storage/shares", "shares", "", "");
 }
 
 static void offer_what(const struct line *l)
@@ -229,7 +229,7 @@ static void offer_variable(const struct line *l)
 
 static void offer_project(const struct line *l)
 {
-	offer_rows(l, "/projects?limit=100", "projects", "", "");
+	offer_rows(l, "/projects", "projects", "", "");
 }
 
 /* What stands for what, in arguments and in options' values. */

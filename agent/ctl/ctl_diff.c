@@ -24,7 +24,8 @@
 struct diff {
 	const struct ctl *ctl;
 	json_t *rows; /* of --json; NULL: they are printed as they are found */
-	unsigned too_deep;
+	unsigned too_deep, unread;
+	int why; /* the last of them isn't read */
 };
 
 static int open_beneath(int dir, const char *name)
@@ -112,15 +113,21 @@ static void names_done(struct names *names)
 	free(names->at);
 }
 
-static struct names names_of(int fd)
+static void skip(struct diff *d, int errnum)
+{
+	d->unread++;
+	d->why = errnum;
+}
+
+static struct names names_of(struct diff *d, int fd)
 {
 	struct names names = { NULL, 0 };
 
-	if (fd >= 0)
-		names.n = scandirat(fd, ".", &names.at, is_name, alphasort);
-	if (names.n < 0)
-		names.n = 0;
-	return names;
+	names.n = scandirat(fd, ".", &names.at, is_name, alphasort);
+	if (names.n >= 0)
+		return names;
+	skip(d, errno);
+	return (struct names){ NULL, 0 };
 }
 
 static void walk(struct diff *d, int new, int old, const char *dir, unsigned depth);
@@ -128,13 +135,19 @@ static void walk(struct diff *d, int new, int old, const char *dir, unsigned dep
 static void enter(
 	struct diff *d, int new, int old, const char *dir, const char *name, unsigned depth)
 {
-	_cleanup_(closep) int below_new = open_beneath(new, name),
-			      below_old = open_beneath(old, name);
+	_cleanup_(closep) int below_new = open_beneath(new, name), below_old = -1;
+	int errnum = below_new < 0 ? errno : 0;
 	_cleanup_(freep) char *path = xasprintf("%s/%s", dir, name);
 
-	if (below_new < 0 || below_old < 0)
-		return;
-	if (depth == DEPTH_MAX)
+	if (below_new >= 0) {
+		below_old = open_beneath(old, name);
+		errnum = below_old < 0 ? errno : 0;
+	}
+	if (errnum == EXDEV || errnum == ENOENT || errnum == ENOTDIR || errnum == ELOOP)
+		return; /* another mount, or it has gone since it was looked at */
+	if (errnum)
+		skip(d, errnum);
+	else if (depth == DEPTH_MAX)
 		d->too_deep++;
 	else
 		walk(d, below_new, below_old, path, depth + 1);
@@ -143,7 +156,7 @@ static void enter(
 /* What is new or gone is told by its topmost directory. */
 static void walk(struct diff *d, int new, int old, const char *dir, unsigned depth)
 {
-	_cleanup_(names_done) struct names here = names_of(new), before = names_of(old);
+	_cleanup_(names_done) struct names here = names_of(d, new), before = names_of(d, old);
 	struct stat a, b;
 
 	for (int i = 0; i < before.n; i++) {
@@ -237,6 +250,10 @@ enum ctl_exit ctl_diff(const struct ctl *ctl, struct err *err)
 	walk(&d, new, old, "", 0);
 	if (rows)
 		ctl_out_json(rows);
+	if (d.unread > 0)
+		return err_set(err, -d.why, ERR_INTERNAL, NULL, "%u director%s not read: %s",
+			       d.unread, d.unread == 1 ? "y was" : "ies were", strerror(d.why)),
+		       CTL_FAILED;
 	if (!d.too_deep)
 		return CTL_OK;
 	(void)err_set(err, -ELOOP, ERR_INTERNAL, NULL,

@@ -60,6 +60,7 @@ static void say(
 	va_start(ap, fmt);
 	(void)vsnprintf(found, sizeof(found), fmt, ap);
 	va_end(ap);
+	err_clean(found); /* names of others' tables and users */
 	d->n[v]++;
 	(void)json_array_append_new(
 		d->findings, jsonx_pack("{s:s, s:s, s:s, s:s?}", "check", check, "verdict",

@@ -11,6 +11,7 @@
 #define RESPONSE_MAX (16UL * 1024 * 1024)
 #define PAGE_SIZE    100
 #define EVENT_MAX    (1024UL * 1024)
+#define ANSWER_MS    30000L /* nothing that is asked here waits for an operation's end */
 
 struct text {
 	char *data;
@@ -160,6 +161,7 @@ enum ctl_exit ctl_http_ask(const struct ctl *ctl, const char *method, const char
 	if (e == CTL_OK) {
 		c = prepare(socket, url, headers);
 		(void)curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, method);
+		(void)curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, ANSWER_MS);
 		if (text)
 			(void)curl_easy_setopt(c, CURLOPT_COPYPOSTFIELDS, text);
 		(void)curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_data);

@@ -5,7 +5,8 @@
 #include "agent/ctl/ctl.h"
 
 /* Ask, and give the answer's data (the caller's). @body may be NULL. @async: don't wait for the end
- * of what is begun. A refusal of the API is CTL_FAILED with its sentence and code. */
+ * of what is begun. A refusal of the API is CTL_FAILED with its sentence and code, an agent that
+ * says nothing for half a minute CTL_UNREACHABLE. */
 enum ctl_exit ctl_http_ask(const struct ctl *ctl, const char *method, const char *path,
 	const json_t *body, bool async, json_t **ret_data, struct err *err);
 

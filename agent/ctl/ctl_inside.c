@@ -48,7 +48,7 @@ static enum ctl_exit ask_pid(const struct ctl *ctl, const char *id, pid_t *ret, 
 	*ret = (pid_t)json_integer_value(json_object_get(v, "pid"));
 	if (*ret > 0)
 		return CTL_OK;
-	(void)err_set(err, -ESRCH, ERR_OPERATION_STATE_CONFLICT, NULL, "it doesn't run");
+	(void)err_set(err, -ESRCH, ERR_OPERATION_STATE_CONFLICT, NULL, "the container doesn't run");
 	return CTL_FAILED;
 }
 
@@ -69,7 +69,8 @@ static enum ctl_exit hold(
 		return e;
 	if (*ret_pidfd >= 0 && before == after)
 		return CTL_OK;
-	(void)err_set(err, -ESRCH, ERR_OPERATION_STATE_CONFLICT, NULL, "it has just ended");
+	(void)err_set(
+		err, -ESRCH, ERR_OPERATION_STATE_CONFLICT, NULL, "the container has just ended");
 	return CTL_FAILED;
 }
 
@@ -159,10 +160,12 @@ static enum ctl_exit begin(
 		if (c->child == 0)
 			be_child(c, c->ends[1]);
 	}
+	if (c->child <= 0)
+		(void)err_set(err, -errno, ERR_INTERNAL, NULL, "no child can be made: %s",
+			strerror(errno));
 	c->ends[1] = closefd(c->ends[1]);
 	if (c->child > 0)
 		return CTL_OK;
-	(void)err_set(err, -errno, ERR_INTERNAL, NULL, "no child can be made");
 	return CTL_FAILED;
 }
 

@@ -94,7 +94,9 @@ enum ctl_exit ctl_order_verify(const struct ctl *ctl, struct err *err)
 
 static void print_plan(const struct ctl *ctl, const json_t *v)
 {
+	const char *container = ctl_text_of(v, "container_id");
 	const json_t *error = json_object_get(v, "error");
+	_cleanup_(freep) char *why = NULL;
 	json_t *step;
 	size_t i;
 
@@ -102,13 +104,15 @@ static void print_plan(const struct ctl *ctl, const json_t *v)
 		ctl_out_json(v);
 		return;
 	}
-	printf("%s of %s would %s\n", ctl_text_of(v, "op"),
-		ctl_text_of(v, "container_id") ? ctl_text_of(v, "container_id") : "the node",
-		ctl_text_of(v, "would"));
+	printf("%s of %s would %s\n", ctl_text_or_dash(ctl_text_of(v, "op")),
+		container ? container : "the node", ctl_text_or_dash(ctl_text_of(v, "would")));
+	why = xasprintf("  %s (%s)", ctl_text_or_dash(ctl_text_of(error, "message")),
+		ctl_text_or_dash(ctl_text_of(error, "code")));
+	err_clean(why); /* it may tell of what stands in the file */
 	if (error)
-		printf("  %s (%s)\n", ctl_text_of(error, "message"), ctl_text_of(error, "code"));
+		puts(why);
 	json_array_foreach(json_object_get(v, "steps"), i, step)
-		printf("  %zu. %s%s\n", i + 1, ctl_text_of(step, "name"),
+		printf("  %zu. %s%s\n", i + 1, ctl_text_or_dash(ctl_text_of(step, "name")),
 			json_is_true(json_object_get(step, "undone_on_failure"))
 				? " (undone if the order fails)"
 				: "");

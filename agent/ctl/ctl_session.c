@@ -7,6 +7,7 @@
 #include "agent/ctl/ctl_ask.h"
 #include "agent/ctl/ctl_find.h"
 #include "agent/ctl/ctl_pump.h"
+#include "agent/ctl/ctl_text.h"
 #include "proto/channel.h"
 #include "proto/jsonx.h"
 
@@ -117,7 +118,8 @@ static enum ctl_exit begin(const struct session *s, int *ret_master, struct err 
 		(void)err_set(err, -EREMOTEIO,
 			ctl_text_of(v, "code") ? err_from_wire(ctl_text_of(v, "code"))
 					       : ERR_INTERNAL,
-			NULL, "%s (%s)", ctl_text_of(v, "message"), ctl_text_of(v, "code"));
+			NULL, "%s (%s)", ctl_text_or_dash(ctl_text_of(v, "message")),
+			ctl_text_or_dash(ctl_text_of(v, "code")));
 	else
 		(void)err_set(err, -ECONNRESET, ERR_CHANNEL, NULL, "the session did not begin: %s",
 			r == -ENODATA ? "it was cut off" : strerror(-r));

@@ -337,12 +337,12 @@ const char *ctl_text_size(int64_t bytes, char ret[static CTL_TEXT_MAX])
 	double value = (double)bytes;
 	size_t unit = 0;
 
-	while (value >= 1024 && unit + 1 < countof(units)) {
+	while (value >= 1023.5 && unit + 1 < countof(units)) { /* what would read as 1024 */
 		value /= 1024;
 		unit++;
 	}
 	(void)snprintf(
-		ret, CTL_TEXT_MAX, "%.*f %s", unit && value < 100 ? 1 : 0, value, units[unit]);
+		ret, CTL_TEXT_MAX, "%.*f %s", unit && value < 99.95 ? 1 : 0, value, units[unit]);
 	return ret;
 }
 

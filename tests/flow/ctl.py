@@ -242,6 +242,10 @@ def main():
         tap.ok(host.poll(lambda: last()["status"] not in ("running", "pending"), 20), "it ends all the same", last())
         gives(node, 0, [], "container", "force-stop", "web") if last()["status"] == "succeeded" else None
 
+        os.kill(node.agent.pid, signal.SIGSTOP)
+        gives(node, 3, ["no answer from the agent.*Timeout", "try: hoodyctl doctor"], "container", "list")
+        os.kill(node.agent.pid, signal.SIGCONT)
+
         # --- the newest of many ---
         total = api.do("GET", "/operations")["pagination"]["total"]
         for args in (("operation", "list"), ("orders", ), ("events", )):

@@ -161,7 +161,9 @@ def makes(node, api):
         tap.eq(str(made[key]).lower(), defaults[key], f"{key}: the default that help tells is so")
     says(node, 1, ["^try: hoodyctl container info web$"], "exec", "web", "true")
     says(node, 0, [], "container", "start", "web")
-    says(node, 0, [], "container", "update", "web", "comment=other")
+    says(node, 0, [], "container", "update", "web", "comment=other", 'limits={"memory_bytes":1073741823}')
+    says(node, 0, [r"^Memory .* of 1\.0 GiB"], "container", "info", "web")
+    says(node, 0, [], "container", "update", "web", 'limits={"memory_bytes":null}')
     tap.eq(api.do("GET", f"/containers/{cid}")["comment"], "other", "changed")
     says(node, 0, [], "exec", "web", "sh", "-c", "echo old >/root/file")
     says(node, 0, [], "snapshot", "create", "web", "before")
@@ -333,6 +335,10 @@ def main():
     if os.geteuid() != 0:
         tap.skip_all("needs root")
     with harness.Node(start=False, conf=harness.STANDALONE) as node:
+    few = subprocess.run(["prlimit", "--nofile=8", harness.BUILD / "agent/hoodyctl", "--config",
+                          node.directory / "agent.conf", "snapshot", "diff", "web", "base"], capture_output=True,
+                         text=True, timeout=60 * harness.SLOW)
+    tap.ok(few.returncode == 1 and "not read: Too many open files" in few.stderr, "what isn't read is no equality", few)
         node.write_conf()
         helps(node)
         keys(node)
