@@ -5,8 +5,11 @@
  * Directories go another way, for which nothing in the container is needed
  * (agent/ctl/ctl_inside.h).
  *
- * Both ways the file appears whole or not at all: under another name first, and then renamed. A
- * container's side counts what came, for a session that is cut off ends like one that is done. */
+ * Both ways the file appears whole or not at all: under another name first, and then renamed, with
+ * its permission bits and, to the second, its time; where there is no touch(1) or stat(1) in there
+ * without them. A container's side counts what came, for a session that is cut off ends like one
+ * that is done. What it says of mode and time comes behind the bytes, and is believed as they
+ * are. */
 #include <fcntl.h>
 #include <libgen.h>
 #include <sys/stat.h>
@@ -15,15 +18,21 @@
 #include "agent/ctl/ctl_inside.h"
 #include "agent/ctl/ctl_tree.h"
 
-/* $1 path, $2 name where that is a directory, $3 mode, $4 size or -1 */
+/* $1 path, $2 name where that is a directory, $3 mode, $4 size or -1, $5 time or nothing */
 #define PUT                                                                  \
 	"p=$1; [ -d \"$p\" ] && p=$p/$2; t=$p.hoodyctl$$\n"                  \
 	"trap 'rm -f \"$t\"; exit 12' HUP TERM\n"                            \
 	"(umask 077; cat >\"$t\") && { [ \"$4\" -lt 0 ] ||\n"                \
 	"[ \"$(wc -c <\"$t\")\" -eq \"$4\" ]; } && chmod \"$3\" \"$t\" &&\n" \
+	"{ [ -z \"$5\" ] || touch -c -d \"@$5\" \"$t\" || true; } &&\n"      \
 	"mv -f \"$t\" \"$p\" && exit 0\n"                                    \
 	"rm -f \"$t\"; exit 12\n"
-#define GET "[ -d \"$1\" ] && exit 13; [ -f \"$1\" ] || exit 11; exec cat \"$1\"\n"
+/* $1 path, $2 how long what stands behind the bytes is: "mode time", and blanks */
+static const char get[] = "[ -d \"$1\" ] && exit 13; [ -f \"$1\" ] || exit 11\n"
+			  "cat \"$1\" && { [ \"$2\" = 0 ] ||\n"
+			  "printf \"%-$2.$2s\" \"$(stat -L -c '%a %Y' \"$1\")\"; }\n";
+#define BEHIND      32
+#define BEHIND_TEXT "32"
 
 #define NO_FILE      11
 #define NOT_WRITTEN  12
@@ -95,7 +104,7 @@ static enum ctl_exit copy_in(
 		stream ? dup(STDIN_FILENO)
 		       : open(from, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	_cleanup_(freep) char *copy = xstrdup(from);
-	char mode[8] = "644", size[24] = "-1";
+	char mode[8] = "644", size[24] = "-1", modified[24] = "";
 	struct stat st;
 
 	if (fd < 0 || fstat(fd, &st) < 0)
@@ -107,24 +116,56 @@ static enum ctl_exit copy_in(
 	if (!stream) {
 		(void)snprintf(mode, sizeof(mode), "%o", st.st_mode & 0777);
 		(void)snprintf(size, sizeof(size), "%lld", (long long)st.st_size);
+		(void)snprintf(modified, sizeof(modified), "%lld", (long long)st.st_mtim.tv_sec);
 	}
 	const char *const words[] = { "/bin/sh", "-c", PUT, "sh", to->path,
-		stream ? "stdin" : basename(copy), mode, size, NULL };
+		stream ? "stdin" : basename(copy), mode, size, modified, NULL };
 
 	return run(ctl, to, words, fd, STDIN_FILENO, err);
 }
 
 /* --- out --- */
 
+/* Take "644 1700000000" off the end of the file, and do as it says, where it says anything. */
+static int take_behind(int fd)
+{
+	char text[BEHIND + 1] = "";
+	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT } };
+	unsigned mode = 0;
+	long long modified_s = 0;
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (st.st_size < BEHIND || pread(fd, text, BEHIND, st.st_size - BEHIND) != BEHIND)
+		return -EBADMSG;
+	if (ftruncate(fd, st.st_size - BEHIND) < 0)
+		return -errno;
+	if (sscanf(text, "%4o %18lld", &mode, &modified_s) != 2)
+		return 0;
+	times[1].tv_sec = (time_t)modified_s;
+	return fchmod(fd, mode & 0777) < 0 || futimens(fd, times) < 0 ? -errno : 0;
+}
+
+static enum ctl_exit cut_off(struct err *err, const struct place *from)
+{
+	(void)err_set(err, -EBADMSG, ERR_INTERNAL, NULL, "%.100s in %.60s did not come whole",
+		from->path, from->container);
+	return CTL_FAILED;
+}
+
 static enum ctl_exit copy_out(
 	const struct ctl *ctl, const struct place *from, const char *to, struct err *err)
 {
-	const char *const words[] = { "/bin/sh", "-c", GET, "sh", from->path, NULL };
+	const bool stream = strcmp(to, "-") == 0;
+	const char *const words[] = { "/bin/sh", "-c", get, "sh", from->path,
+		stream ? "0" : BEHIND_TEXT, NULL };
 	_cleanup_(freep) char *name = NULL, *made = NULL;
 	_cleanup_(closep) int dir = -1, fd = -1;
 	enum ctl_exit e;
+	int r;
 
-	if (strcmp(to, "-") == 0) {
+	if (stream) {
 		fd = dup(STDOUT_FILENO);
 		if (fd < 0)
 			return fail(err, errno, to);
@@ -137,10 +178,15 @@ static enum ctl_exit copy_out(
 		return CTL_USAGE;
 	made = xasprintf(".%.200s.%d.new", name, (int)getpid());
 	(void)unlinkat(dir, made, 0); /* of a predecessor with our pid */
-	fd = openat(dir, made, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+	fd = openat(dir, made, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
 	if (fd < 0)
 		return fail(err, errno, to);
 	e = run(ctl, from, words, fd, STDOUT_FILENO, err);
+	r = e == CTL_OK ? take_behind(fd) : 0;
+	if (r == -EBADMSG)
+		e = cut_off(err, from);
+	else if (r < 0)
+		e = fail(err, -r, to);
 	if (e == CTL_OK && (fsync(fd) < 0 || renameat(dir, made, dir, name) < 0))
 		e = fail(err, errno, to);
 	if (e != CTL_OK)

@@ -71,7 +71,8 @@ static const struct ctl_command commands[] = {
 	{ "cp", INSIDE, ctl_cp, "copy a file or a directory into or out of a container that runs",
 		"One of the two is CONTAINER:PATH, the other a path of this host, a directory that "
 		"the copy goes into, or - for a file by standard input and output. A directory is "
-		"copied with all that is below it, by root alone; links stay links.\n",
+		"copied with all that is below it, by root alone; links stay links. Copies keep "
+		"permissions and times, not owners.\n",
 		"SOURCE TARGET", .group = INSIDE_GROUP },
 	{ "logs", LOGS, ctl_api_logs, "show what a container has been through", CONTAINER,
 		"CONTAINER", .group = INSIDE_GROUP },

@@ -3,9 +3,10 @@
  * descriptor, and each name is looked up in that alone. So whoever renames, links and replaces
  * meanwhile changes what is sent and never where from, nor where to.
  *
- * A record is a kind, a mode and so many bytes, at most CHUNK_MAX: a name, a part of a file, a
- * link's name and target. A file is sent as it comes, and as no more than it was long when it was
- * opened: one that grows for ever has an end. */
+ * A record is a kind, a mode, a time and so many bytes, at most CHUNK_MAX: a name, a part of a
+ * file, a link's name and target. What ends a directory or a file brings its mode and its time,
+ * since what comes before that changes them. A file is sent as it comes, and as no more than it
+ * was long when it was opened: one that grows for ever has an end. */
 #include "agent/ctl/ctl_tree.h"
 
 #include <dirent.h>
@@ -18,6 +19,7 @@
 #define CHUNK_MAX   65536
 #define DEPTH_MAX   128
 #define ENTRIES_MAX 1000000
+#define NS_PER_S    1000000000U
 #define NEW_NAME    ".%.200s.%d.new"
 
 enum kind { DIRECTORY = 1, UP, FILE_BEGIN, FILE_DATA, FILE_END, LINK, SKIPPED, END, TOLD };
@@ -25,6 +27,8 @@ enum kind { DIRECTORY = 1, UP, FILE_BEGIN, FILE_DATA, FILE_END, LINK, SKIPPED, E
 struct record {
 	uint32_t kind, mode;
 	uint64_t size;
+	int64_t modified_s;
+	uint64_t modified_ns;
 };
 
 static int broken(struct err *err, int r, const char *what, const char *name)
@@ -33,12 +37,22 @@ static int broken(struct err *err, int r, const char *what, const char *name)
 		strerror(-r));
 }
 
-static int put(int fd, enum kind kind, mode_t mode, const void *data, size_t size)
+static int put(int fd, enum kind kind, const void *data, size_t size)
 {
-	const struct record rec = { kind, mode & 0777, size };
+	const struct record rec = { .kind = kind, .size = size };
 	int r = write_all(fd, &rec, sizeof(rec));
 
 	return r >= 0 && size > 0 ? write_all(fd, data, size) : r;
+}
+
+static int put_end(int fd, enum kind kind, const struct stat *st)
+{
+	const struct record rec = { .kind = kind,
+		.mode = st->st_mode & 0777,
+		.modified_s = st->st_mtim.tv_sec,
+		.modified_ns = (uint64_t)st->st_mtim.tv_nsec };
+
+	return write_all(fd, &rec, sizeof(rec));
 }
 
 /* --- who sends --- */
@@ -58,7 +72,7 @@ static int send_data(int fd, uint64_t size, int out)
 
 	while (size > 0) {
 		ssize_t n = read(fd, data, MIN_OF(size, (uint64_t)CHUNK_MAX));
-		int r = n > 0 ? put(out, FILE_DATA, 0, data, (size_t)n) : n < 0 ? -errno : 0;
+		int r = n > 0 ? put(out, FILE_DATA, data, (size_t)n) : n < 0 ? -errno : 0;
 
 		if (n <= 0 || r < 0)
 			return r; /* it has become shorter: so is the copy */
@@ -75,15 +89,15 @@ static int send_file(int dir, const char *name, int out)
 	int r;
 
 	if (fd < 0)
-		return errno == ENOENT || errno == ELOOP ? put(out, SKIPPED, 0, NULL, 0) : -errno;
+		return errno == ENOENT || errno == ELOOP ? put(out, SKIPPED, NULL, 0) : -errno;
 	if (fstat(fd, &st) < 0)
 		return -errno;
 	if (!S_ISREG(st.st_mode)) /* it was one when we looked */
-		return put(out, SKIPPED, 0, NULL, 0);
-	r = put(out, FILE_BEGIN, 0, name, strlen(name));
+		return put(out, SKIPPED, NULL, 0);
+	r = put(out, FILE_BEGIN, name, strlen(name));
 	if (r >= 0)
 		r = send_data(fd, (uint64_t)st.st_size, out);
-	return r < 0 ? r : put(out, FILE_END, st.st_mode, NULL, 0);
+	return r < 0 ? r : put_end(out, FILE_END, &st);
 }
 
 static int send_link(int dir, const char *name, int out)
@@ -95,7 +109,7 @@ static int send_link(int dir, const char *name, int out)
 	assert(len <= NAME_MAX + 1);
 	memcpy(text, name, len);
 	n = readlinkat(dir, name, text + len, PATH_MAX);
-	return n < 0 ? put(out, SKIPPED, 0, NULL, 0) : put(out, LINK, 0, text, len + (size_t)n);
+	return n < 0 ? put(out, SKIPPED, NULL, 0) : put(out, LINK, text, len + (size_t)n);
 }
 
 static int send_below(int dir, int out, unsigned depth, struct err *err);
@@ -107,15 +121,15 @@ static int send_directory(int dir, const char *name, int out, unsigned depth, st
 	int r;
 
 	if (fd == -EXDEV || fd == -ENOENT || fd == -ENOTDIR || fd == -ELOOP)
-		return put(out, SKIPPED, 0, NULL, 0);
+		return put(out, SKIPPED, NULL, 0);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return broken(err, fd < 0 ? fd : -errno, "can't be opened", name);
 	if (depth == DEPTH_MAX)
 		return broken(err, -ELOOP, "lies too deep", name);
-	r = put(out, DIRECTORY, 0, name, strlen(name));
+	r = put(out, DIRECTORY, name, strlen(name));
 	if (r >= 0)
 		r = send_below(fd, out, depth + 1, err);
-	return r < 0 ? r : put(out, UP, st.st_mode, NULL, 0);
+	return r < 0 ? r : put_end(out, UP, &st);
 }
 
 static int send_entry(int dir, const char *name, int out, unsigned depth, struct err *err)
@@ -129,7 +143,7 @@ static int send_entry(int dir, const char *name, int out, unsigned depth, struct
 		return send_directory(dir, name, out, depth, err);
 	r = S_ISREG(st.st_mode)   ? send_file(dir, name, out)
 	    : S_ISLNK(st.st_mode) ? send_link(dir, name, out)
-				  : put(out, SKIPPED, 0, NULL, 0);
+				  : put(out, SKIPPED, NULL, 0);
 	return r < 0 ? broken(err, r, "can't be read or sent", name) : 0;
 }
 
@@ -159,7 +173,7 @@ int ctl_tree_send(int dir, int out, struct err *err)
 	if (fstat(dir, &st) < 0)
 		return broken(err, -errno, "", "the directory");
 	r = send_below(dir, out, 0, err);
-	return r < 0 ? r : put(out, END, st.st_mode, NULL, 0);
+	return r < 0 ? r : put_end(out, END, &st);
 }
 
 /* --- who receives --- */
@@ -192,13 +206,24 @@ static int begin_directory(struct builder *b, const char *name, size_t size)
 	return 0;
 }
 
-static int end_directory(struct builder *b, mode_t mode)
+/* Its mode and time; the times that utimensat(2) takes for words are none. */
+static int end_as(int fd, const struct record *rec)
+{
+	const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT },
+		{ .tv_sec = rec->modified_s, .tv_nsec = (long)rec->modified_ns } };
+
+	if (rec->modified_ns >= NS_PER_S)
+		return -EBADMSG;
+	return fchmod(fd, rec->mode & 0777) < 0 || futimens(fd, times) < 0 ? -errno : 0;
+}
+
+static int end_directory(struct builder *b, const struct record *rec)
 {
 	int r;
 
 	if (b->depth == 0 || b->file >= 0)
 		return -EBADMSG;
-	r = fchmod(b->dirs[b->depth], mode & 0777) < 0 ? -errno : 0;
+	r = end_as(b->dirs[b->depth], rec);
 	closefd(b->dirs[b->depth--]);
 	return r;
 }
@@ -212,13 +237,13 @@ static int begin_file(struct builder *b, const char *name, size_t size)
 	return b->file < 0 ? -errno : 0;
 }
 
-static int end_file(struct builder *b, mode_t mode)
+static int end_file(struct builder *b, const struct record *rec)
 {
 	int r;
 
 	if (b->file < 0)
 		return -EBADMSG;
-	r = fchmod(b->file, mode & 0777) < 0 ? -errno : 0;
+	r = end_as(b->file, rec);
 	b->file = closefd(b->file);
 	return r;
 }
@@ -239,13 +264,13 @@ static int take(struct builder *b, const struct record *rec, const char *data)
 	case DIRECTORY:
 		return begin_directory(b, data, rec->size);
 	case UP:
-		return end_directory(b, rec->mode);
+		return end_directory(b, rec);
 	case FILE_BEGIN:
 		return begin_file(b, data, rec->size);
 	case FILE_DATA:
 		return b->file < 0 ? -EBADMSG : write_all(b->file, data, rec->size);
 	case FILE_END:
-		return end_file(b, rec->mode);
+		return end_file(b, rec);
 	case LINK:
 		return make_link(b, data, rec->size);
 	case SKIPPED:
@@ -283,7 +308,7 @@ static int read_told(const char *data, size_t size, struct ctl_tree_told *ret, s
 				  : 0;
 }
 
-static int build(int in, struct builder *b, mode_t *ret_mode, struct err *err)
+static int build(int in, struct builder *b, struct err *err)
 {
 	_cleanup_(freep) char *data = xcalloc(1, CHUNK_MAX + 1);
 	struct record rec;
@@ -292,10 +317,8 @@ static int build(int in, struct builder *b, mode_t *ret_mode, struct err *err)
 	while ((r = get(in, &rec, data)) >= 0) {
 		if (rec.kind == TOLD) /* in the place of an end: it failed */
 			return read_told(data, rec.size, &b->told, err) < 0 ? -EREMOTEIO : -EBADMSG;
-		if (rec.kind == END) {
-			*ret_mode = rec.mode;
-			return b->depth == 0 && b->file < 0 ? 0 : -EBADMSG;
-		}
+		if (rec.kind == END)
+			return b->depth == 0 && b->file < 0 ? end_as(b->dirs[0], &rec) : -EBADMSG;
 		b->entries += rec.kind != FILE_DATA;
 		r = b->entries > ENTRIES_MAX ? -E2BIG : take(b, &rec, data);
 		if (r < 0)
@@ -328,16 +351,13 @@ int ctl_tree_receive(int in, int dir, const char *name, struct ctl_tree_told *re
 {
 	_cleanup_(freep) char *made = xasprintf(NEW_NAME, name, (int)getpid());
 	struct builder b = { .file = -1 };
-	mode_t mode = 0700;
 	int r;
 
 	remove_tree(dir, made, 0); /* of a predecessor with our pid */
 	if (mkdirat(dir, made, 0700) < 0)
 		return broken(err, -errno, "can't be made", name);
 	b.dirs[0] = openat(dir, made, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	r = b.dirs[0] < 0 ? -errno : build(in, &b, &mode, err);
-	if (r >= 0 && fchmod(b.dirs[0], mode & 0777) < 0)
-		r = -errno;
+	r = b.dirs[0] < 0 ? -errno : build(in, &b, err);
 	if (r >= 0 && renameat2(dir, made, dir, name, RENAME_NOREPLACE) < 0)
 		r = -errno;
 	closefd(b.file);
@@ -360,7 +380,7 @@ int ctl_tree_tell(int fd, const struct ctl_tree_told *told, const struct err *er
 
 	memcpy(text, told, sizeof(*told));
 	(void)snprintf(text + sizeof(*told), CTL_TREE_TEXT_MAX, "%s", err->message);
-	return put(fd, TOLD, 0, text, sizeof(text));
+	return put(fd, TOLD, text, sizeof(text));
 }
 
 int ctl_tree_hear(int fd, struct ctl_tree_told *ret, struct err *err)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A directory and what is below it, as records through a descriptor: what hoodyctl cp sends from
- * one side to the other. Directories, files and links, with their names and the permission bits of
- * their modes; who receives owns them. */
+ * one side to the other. Directories, files and links, with their names; of directories and files
+ * the permission bits of their modes and when they were modified, too. Who receives owns them;
+ * extended attributes, and so ACLs and capabilities, stay behind. */
 #pragma once
 
 #include "proto/base.h"

@@ -210,6 +210,13 @@ def rules(node, api, cid):
 
 # --- files ---
 
+LONG_AGO = 1_000_000_000
+
+
+def says_bytes(node, *args):
+    return subprocess.run([harness.BUILD / "agent/hoodyctl", "--config", node.directory / "agent.conf", *args],
+                          capture_output=True, check=True, timeout=60 * harness.SLOW).stdout
+
 
 def files(node, cid):
     here, root = node.directory / "files", node.root(cid)
@@ -217,9 +224,11 @@ def files(node, cid):
     data = os.urandom(3_000_000)
     (here / "big").write_bytes(data)
     (here / "big").chmod(0o750)
+    os.utime(here / "big", (LONG_AGO, LONG_AGO))
     says(node, 0, [], "cp", str(here / "big"), "web:/root")
     inside = root / "root/big"
-    tap.eq((inside.read_bytes() == data, inside.stat().st_mode & 0o7777), (True, 0o750), "in, whole, with its mode")
+    tap.eq((inside.read_bytes() == data, inside.stat().st_mode & 0o7777, int(inside.stat().st_mtime)),
+           (True, 0o750, LONG_AGO), "in, whole, with its mode and its time")
     (here / "small").write_text("other")
     says(node, 0, [], "cp", str(here / "small"), "web:/root/big")
     tap.eq(inside.read_text(), "other", "over what is there")
@@ -228,7 +237,16 @@ def files(node, cid):
     tap.eq(says(node, 0, [], "cp", "web:/root/said", "-"), "by standard input", "to a pipe")
     says(node, 0, [], "cp", str(here / "big"), "web:/root/big")
     says(node, 0, [], "cp", "web:/root/big", str(here / "back"))
-    tap.eq((here / "back").read_bytes() == data, True, "out, whole")
+    back = (here / "back").stat()
+    tap.eq(((here / "back").read_bytes() == data, back.st_mode & 0o7777, int(back.st_mtime)), (True, 0o750, LONG_AGO),
+           "out, whole, with its mode and its time")
+    says(node, 0, [], "exec", "web", "sh", "-c", ": >/root/empty; chmod 4604 /root/empty; touch -d @-5 /root/empty")
+    says(node, 0, [], "cp", "web:/root/empty", str(here / "empty"))
+    tap.eq(((here / "empty").read_bytes(), (here / "empty").stat().st_mode & 0o7777), (b"", 0o604),
+           "an empty one; what its mode may say of the host is its permissions alone")
+    (here / "empty").unlink()
+    tap.eq(subprocess.run(["cmp", "-", here / "big"], input=says_bytes(node, "cp", "web:/root/big", "-")).returncode, 0,
+           "to a pipe its bytes and no more")
     says(node, 0, [], "cp", "web:/root/said", str(here))
     tap.eq((here / "said").read_text(), "by standard input", "into a directory, under its name")
     says(node, 2, ["is a directory"], "cp", "web:/root", "-")
@@ -262,6 +280,8 @@ def trees(node, cid):
     (here / "tree/a/away").symlink_to("/etc/shadow")
     (here / "tree/a/na\nme").write_text("")
     os.mkfifo(here / "tree/pipe")
+    for at in ("tree/file", "tree/a/b", "tree/a", "tree"):
+        os.utime(here / at, ns=(0, LONG_AGO * 10**9 + 123456789))
     says(node, 0, ["1 entry was left out"], "cp", str(here / "tree"), "web:/root")
     link = lambda p: os.readlink(p) if p.is_symlink() else ""
     picture = lambda top: sorted((str(p.relative_to(top)), p.lstat().st_mode & 0o7777, p.lstat().st_uid, link(p))
@@ -272,11 +292,14 @@ def trees(node, cid):
             ("a/link", "0o777", 0, "../file"), ("a/na\nme", "0o644", 0, ""), ("file", "0o750", 0, "")],
            "in: modes, links as links, and all of it is its root's")
     tap.ok((root / "root/tree/file").read_bytes() == data, "whole")
+    times = lambda top: {at: (top / at).stat().st_mtime_ns for at in ("", "a", "a/b", "file")}
+    tap.eq(times(root / "root/tree"), times(here / "tree"), "files and directories were modified when they were")
     says(node, 1, ["in the container: .*File exists"], "cp", str(here / "tree"), "web:/root")
     says(node, 1, ["in the container: .*No such file"], "cp", str(here / "tree"), "web:/nowhere/x")
     says(node, 0, [], "cp", str(here / "tree"), "web:/root/again")
     says(node, 0, [], "cp", "web:/root/tree", str(here / "back"))
     tap.eq(picture(here / "back"), inside, "out, as it is there")
+    tap.eq(times(here / "back"), times(here / "tree"), "and when")
     says(node, 0, [], "cp", "web:/root/tree/", str(here / "back"))
     tap.eq(picture(here / "back/tree"), inside, "into a directory, under its name")
     says(node, 1, ["File exists"], "cp", "web:/root/tree", str(here / "back"))
@@ -292,19 +315,30 @@ def trees(node, cid):
     tap.eq(left, [], "what failed has left nothing on either side")
 
 
-def hostile(node):
+def hostile(node, root):
     """Its shell is another program now."""
     target = node.directory / "files/said"
     says(node, 0, [], "exec", "web", "sh", "-c",
-         r"""printf '#!/bin/busybox sh\nprintf "\\033[2J" >&2; echo hostile\n' >/bin/evil; chmod 755 /bin/evil
-         mv /bin/evil /bin/sh""")
+         r"""printf '#!/bin/busybox sh\nprintf "\\033[2J" >&2; echo hostile; cat /root/behind\n' >/bin/evil
+         printf %-32s '6751 -99999999999 x' >/root/behind; chmod 755 /bin/evil; mv /bin/evil /bin/sh""")
     _, out, err = node.ctl("cp", "web:/root/file", str(target))
-    tap.eq(target.read_text(), "hostile\n", "a hostile container gives what it likes")
+    tap.eq((target.read_text(), target.stat().st_mode & 0o7777), ("hostile\n", 0o751),
+           "a hostile container gives what it likes")
     tap.eq((out, err), ("", ""), "and what it says besides never reaches the terminal")
+    for behind in ("", "short", "9" * 32, "\0" * 32, "%" * 4096):
+        (root / "root/behind").write_text(behind)
+        code, out, err = node.ctl("cp", "web:/root/file", str(target))
+        tap.ok((code, err) == (0, "") or (code == 1 and "did not come whole" in err), f"with {behind[:9]!r} behind it",
+               code, err)
 
 
 def differences(node, cid):
+    says(node, 0, [], "exec", "web", "mkdir", "-p", "/root/a/b/c")
     says(node, 0, [], "snapshot", "create", "web", "base")
+    few = subprocess.run(["prlimit", "--nofile=8", harness.BUILD / "agent/hoodyctl", "--config",
+                          node.directory / "agent.conf", "snapshot", "diff", "web", "base"], capture_output=True,
+                         text=True, timeout=60 * harness.SLOW)
+    tap.ok(few.returncode == 1 and "not read: Too many open files" in few.stderr, "what isn't read is no equality", few)
     tap.eq(node.hoodyctl("snapshot", "diff", "web", "base"), [], "nothing has changed since")
     says(
         node, 0, [], "exec", "web", "sh", "-c",
@@ -335,10 +369,6 @@ def main():
     if os.geteuid() != 0:
         tap.skip_all("needs root")
     with harness.Node(start=False, conf=harness.STANDALONE) as node:
-    few = subprocess.run(["prlimit", "--nofile=8", harness.BUILD / "agent/hoodyctl", "--config",
-                          node.directory / "agent.conf", "snapshot", "diff", "web", "base"], capture_output=True,
-                         text=True, timeout=60 * harness.SLOW)
-    tap.ok(few.returncode == 1 and "not read: Too many open files" in few.stderr, "what isn't read is no equality", few)
         node.write_conf()
         helps(node)
         keys(node)
@@ -354,7 +384,7 @@ def main():
         files(node, cid)
         trees(node, cid)
         differences(node, cid)
-        hostile(node)
+        hostile(node, node.root(cid))
         says(node, 0, ["creating +stopped"], "logs", "web")
         says(node, 0, [], "container", "delete", "web", "--force")
         host.poll(lambda: not node.leaks(), 3)
