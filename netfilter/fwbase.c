@@ -23,6 +23,7 @@
 #include <netinet/udp.h>
 
 #include "netfilter/fwsets.h"
+#include "netfilter/fwstray.h"
 #include "netfilter/nfexpr.h"
 
 /* Beside what others use: before the filters at 0, after conntrack (-200) and its defragmentation
@@ -463,10 +464,12 @@ static void build_to(struct nfbatch *b, const struct fwtable_conf *conf)
 	end(b, TO, nfexpr_rule(), NF_DROP);
 }
 
-static void build_forward(struct nfbatch *b, const char *prefix)
+static void build_forward(struct nfbatch *b, const struct fwtable_conf *conf)
 {
 	static const char chain[] = "forward";
+	const char *prefix = conf->prefix;
 
+	fwstray_build(b, chain, conf);
 	end_at(b, chain, of_ours(NFT_META_IIFNAME, prefix, true), NFT_GOTO, LEAVE);
 	add_known_flows(b, chain);
 	add_no_middles(b, chain, NFT_META_OIFNAME, prefix);
@@ -589,7 +592,7 @@ void fwbase_build(struct nfbatch *b, const struct fwtable_conf *conf)
 	build_answers(b);
 	build_from(b, conf->metadata);
 	build_to(b, conf);
-	build_forward(b, conf->prefix);
+	build_forward(b, conf);
 	build_known(b, conf->prefix);
 	build_leave(b, conf->prefix);
 	build_host(b);

@@ -8,10 +8,11 @@
  *                proxy mode, TCP and DNS go to its forwarder's socket (tproxy)
  *   reopen       from a closed one, that mark comes off answers
  *   answers      from a forwarder's socket for DNS: from port 53, as it was asked
- *   forward      to a container; `leave`: from one, unless it is closed (block or proxy mode): drop
- *                all but answers (`shut`). Of a known flow: pass; neighbour discovery: drop. A TCP
- *                flow that does not begin with a SYN: reject, so that a flow that was cut is not
- *                taken up again in its middle. Then `from` and `to`
+ *   forward      to an address of the containers' that none has: host unreachable (`stray`,
+ *                netfilter/fwstray). To a container; `leave`: from one, unless it is closed (block
+ *                or proxy mode): drop all but answers (`shut`). Of a known flow: pass; neighbour
+ *                discovery: drop. A TCP flow that does not begin with a SYN: reject, so that a flow
+ *                that was cut is not taken up again in its middle. Then `from` and `to`
  *   from         clouds' metadata services: reject, but DNS. The container's egress rules, by the
  *                verdict map `egress`; unknown interface: drop
  *   to           the proxies' addresses pass, but to port 22; the container's ingress rules, by the
@@ -47,6 +48,8 @@ struct fwtable_conf {
 	bool masquerade, metadata; /* whether clouds' metadata services may be reached */
 	uint32_t flows_max;        /* of a container at once; 0: as many as it likes */
 	struct fwrange subnet;     /* of all containers; host byte order */
+	uint8_t subnet6[16];       /* network byte order */
+	unsigned prefix6;          /* its length in bits; 0: there is none */
 	struct fwranges proxies;   /* exempt from ingress rules, but for TCP port 22; copied */
 };
 

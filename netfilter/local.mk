@@ -7,6 +7,7 @@ netfilter_libnetfilter_a_SOURCES = \
 	netfilter/ctflow.c netfilter/ctflow.h \
 	netfilter/fwbase.c netfilter/fwbase.h \
 	netfilter/fwsets.c netfilter/fwsets.h \
+	netfilter/fwstray.c netfilter/fwstray.h \
 	netfilter/fwjson.c netfilter/fwjson.h \
 	netfilter/fwplan.c netfilter/fwplan.h \
 	netfilter/fwport.c netfilter/fwport.h \

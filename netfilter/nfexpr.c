@@ -44,6 +44,14 @@ void nfexpr_set_meta(struct nftnl_rule *r, uint32_t key, unsigned from)
 	nftnl_expr_set_u32(e, NFTNL_EXPR_META_SREG, REG(from));
 }
 
+void nfexpr_next_hop(struct nftnl_rule *r, uint32_t key, unsigned to)
+{
+	struct nftnl_expr *e = add(r, "rt");
+
+	nftnl_expr_set_u32(e, NFTNL_EXPR_RT_KEY, key);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_RT_DREG, REG(to));
+}
+
 void nfexpr_payload(
 	struct nftnl_rule *r, uint32_t base, uint32_t offset, uint32_t size, unsigned to)
 {

@@ -9,7 +9,8 @@
 
 struct nftnl_rule *nfexpr_rule(void);
 
-void nfexpr_meta(struct nftnl_rule *r, uint32_t key, unsigned to); /* NFT_META_… */
+void nfexpr_meta(struct nftnl_rule *r, uint32_t key, unsigned to);     /* NFT_META_… */
+void nfexpr_next_hop(struct nftnl_rule *r, uint32_t key, unsigned to); /* NFT_RT_NEXTHOP… */
 void nfexpr_set_meta(struct nftnl_rule *r, uint32_t key, unsigned from);
 void nfexpr_ct_state(struct nftnl_rule *r, uint32_t any_of);       /* go on if one of them */
 void nfexpr_ct_state_is_not(struct nftnl_rule *r, uint32_t state); /* exactly one */

@@ -90,6 +90,7 @@ static int open_table(struct ctnet *n, struct err *err)
 	int r = ctlink_range(conf->network.subnet4, strlen(conf->network.subnet4), &c.subnet);
 
 	assert(r == 0); /* the configuration has been judged */
+	c.prefix6 = ctlink_subnet6(conf, c.subnet6);
 	r = fwtable_open(&c, &n->table, err);
 	free(c.proxies.at);
 	if (r >= 0)

@@ -19,24 +19,33 @@ int ctlink_range(const char *cidr, size_t len, struct fwrange *ret)
 	return 0;
 }
 
+unsigned ctlink_subnet6(const struct conf *conf, uint8_t ret[static 16])
+{
+	const char *text = conf->network.subnet6;
+	char base[INET6_ADDRSTRLEN] = "";
+	unsigned prefix;
+
+	memset(ret, 0, 16);
+	(void)snprintf(base, sizeof(base), "%.*s", (int)strcspn(text, "/"), text);
+	if (!*text || inet_pton(AF_INET6, base, ret) != 1)
+		return 0;
+	prefix = (unsigned)strtoul(strchr(text, '/') + 1, NULL, 10);
+	for (unsigned bit = prefix; bit < 128; bit++)
+		ret[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
+	return prefix;
+}
+
 /* The subnet's beginning, and the place that the IPv4 address has in its own; zero: there is
  * none. */
 void ctlink_address6_bytes(
 	const struct conf *conf, const struct ctspec *spec, uint8_t ret[static 16])
 {
-	const char *text = conf->network.subnet6;
 	struct fwrange four;
-	char base[INET6_ADDRSTRLEN] = "";
 	uint32_t place;
 
-	memset(ret, 0, 16);
-	if (!*text || ctlink_range(conf->network.subnet4, strlen(conf->network.subnet4), &four) < 0)
+	if (ctlink_subnet6(conf, ret) == 0 ||
+		ctlink_range(conf->network.subnet4, strlen(conf->network.subnet4), &four) < 0)
 		return;
-	(void)snprintf(base, sizeof(base), "%.*s", (int)strcspn(text, "/"), text);
-	if (inet_pton(AF_INET6, base, ret) != 1)
-		return;
-	for (unsigned bit = (unsigned)strtoul(strchr(text, '/') + 1, NULL, 10); bit < 128; bit++)
-		ret[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
 	place = spec->ipv4 - four.low;
 	for (int i = 15; place > 0; i--, place >>= 8)
 		ret[i] |= (uint8_t)place;

@@ -13,6 +13,9 @@
 /* The addresses of "a.b.c.d/prefix". -EINVAL. */
 _must_check_ int ctlink_range(const char *cidr, size_t len, struct fwrange *ret);
 
+/* Network.Subnet6 without the bits beyond its length; zero, and a length of 0: there is none. */
+unsigned ctlink_subnet6(const struct conf *conf, uint8_t ret[static 16]);
+
 /* Its IPv6 address, the place in Subnet6 that its IPv4 address has in Subnet4; false (or zero): it
  * has none. */
 bool ctlink_address6(
