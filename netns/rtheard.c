@@ -13,6 +13,7 @@ static void suspect(struct rtkeep_seen *seen, struct rtkeep_suspect s)
 {
 	for (size_t i = 0; i < seen->n; i++)
 		if (seen->at[i].ifindex == s.ifindex && seen->at[i].address == s.address &&
+			memcmp(seen->at[i].address6, s.address6, sizeof(s.address6)) == 0 &&
 			seen->at[i].kind == s.kind)
 			return;
 	if (seen->n < countof(seen->at))
@@ -54,7 +55,7 @@ static void on_link(const struct nlmsghdr *h, struct rtkeep_seen *seen)
 		seen->policy = true; /* its routes go when it is down */
 	else if (h->nlmsg_type == RTM_NEWLINK && m->ifi_family == AF_UNSPEC &&
 		 !(m->ifi_flags & IFF_UP))
-		suspect(seen, (struct rtkeep_suspect){ RTKEEP_LOST, m->ifi_index, 0 });
+		suspect(seen, (struct rtkeep_suspect){ RTKEEP_LOST, m->ifi_index, 0, {} });
 }
 
 static void on_address(const struct nlmsghdr *h, struct rtkeep_seen *seen)
@@ -62,7 +63,7 @@ static void on_address(const struct nlmsghdr *h, struct rtkeep_seen *seen)
 	const struct ifaddrmsg *m = mnl_nlmsg_get_payload(h);
 
 	if (h->nlmsg_type == RTM_DELADDR)
-		suspect(seen, (struct rtkeep_suspect){ RTKEEP_LOST, (int)m->ifa_index, 0 });
+		suspect(seen, (struct rtkeep_suspect){ RTKEEP_LOST, (int)m->ifa_index, 0, {} });
 }
 
 /* Of several next hops, which are told as an array of struct rtnexthop. RTNH_OK looks at one that
@@ -86,7 +87,7 @@ static void on_route(const struct nlmsghdr *h, struct rtkeep_seen *seen)
 			    *hops = find(h, sizeof(*m), RTA_MULTIPATH),
 			    *to = find(h, sizeof(*m), RTA_DST);
 	const bool is_new = h->nlmsg_type == RTM_NEWROUTE;
-	struct rtkeep_suspect s = { is_new ? RTKEEP_ROUTED : RTKEEP_LOST, (int)u32_of(oif), 0 };
+	struct rtkeep_suspect s = { is_new ? RTKEEP_ROUTED : RTKEEP_LOST, (int)u32_of(oif), 0, {} };
 
 	if (u32_of(find(h, sizeof(*m), RTA_TABLE)) == RTKEEP_POLICY_TABLE) {
 		seen->policy = seen->policy || !is_new;
@@ -96,6 +97,9 @@ static void on_route(const struct nlmsghdr *h, struct rtkeep_seen *seen)
 		return;
 	if (m->rtm_family == AF_INET && m->rtm_dst_len == 32)
 		s.address = ntohl(u32_of(to));
+	else if (m->rtm_family == AF_INET6 && m->rtm_dst_len == 128 && to &&
+		 mnl_attr_get_payload_len(to) == sizeof(s.address6))
+		memcpy(s.address6, mnl_attr_get_payload(to), sizeof(s.address6));
 	else if (is_new && (m->rtm_family != AF_INET || m->rtm_type != RTN_UNICAST))
 		return;
 	if (hops)
@@ -120,7 +124,7 @@ static void on_netconf(const struct nlmsghdr *h, struct rtkeep_seen *seen)
 	if (h->nlmsg_type != RTM_NEWNETCONF || !on || u32_of(on) != 0)
 		return;
 	if (ifindex > 0)
-		suspect(seen, (struct rtkeep_suspect){ RTKEEP_MUTED, ifindex, 0 });
+		suspect(seen, (struct rtkeep_suspect){ RTKEEP_MUTED, ifindex, 0, {} });
 	else if (m->ncm_family == AF_INET6 && ifindex == NETCONFA_IFINDEX_ALL)
 		seen->six_off = true;
 }
@@ -145,12 +149,13 @@ void rtheard_look(const struct nlmsghdr *h, struct rtkeep_seen *seen)
 			kinds[i].look(h, seen);
 }
 
-void rtheard_read(const void *data, size_t size, struct rtkeep_seen *seen)
+void rtheard_read(const void *data, size_t size, uint32_t port, struct rtkeep_seen *seen)
 {
 	int left = (int)size;
 
 	for (const struct nlmsghdr *h = data; is_whole(h, left); h = mnl_nlmsg_next(h, &left))
-		rtheard_look(h, seen);
+		if (port == 0 || h->nlmsg_pid != port)
+			rtheard_look(h, seen);
 }
 
 uint32_t rtheard_u32(const struct nlmsghdr *h, size_t offset, int type)

@@ -7,8 +7,8 @@
 
 struct nlmsghdr;
 
-/* A datagram's messages; adds to @seen. */
-void rtheard_read(const void *data, size_t size, struct rtkeep_seen *seen);
+/* A datagram's messages; adds to @seen. What has been done by @port isn't told: it was ours. */
+void rtheard_read(const void *data, size_t size, uint32_t port, struct rtkeep_seen *seen);
 /* One message, which is whole. */
 void rtheard_look(const struct nlmsghdr *h, struct rtkeep_seen *seen);
 

@@ -121,7 +121,7 @@ void rtkeep_read(struct rtkeep *k, struct rtkeep_seen *seen)
 		else if (n < 0 && errno != EINTR)
 			return;
 		if (n > 0)
-			rtheard_read(k->buffer, (size_t)n, seen);
+			rtheard_read(k->buffer, (size_t)n, mnl_socket_get_portid(k->ask), seen);
 	}
 }
 
@@ -250,6 +250,8 @@ static int put_route(struct rtkeep *k, int ifindex, const struct place *p)
 		return r;
 	fill_route(&q, NLM_F_CREATE | NLM_F_REPLACE, ifindex, p);
 	r = ask(k, &q);
+	if (r == 0 && leads_elsewhere(k, ifindex, p))
+		r = -EEXIST; /* by a better metric, or a rule */
 	return r < 0 ? r : 1;
 }
 

@@ -26,7 +26,8 @@ enum rtkeep_kind {
 struct rtkeep_suspect {
 	enum rtkeep_kind kind;
 	int ifindex;      /* 0: of no interface, it leads nowhere */
-	uint32_t address; /* whose route it is, host byte order; 0: of more than one */
+	uint32_t address; /* whose route it is, host byte order; 0: of more than one, or of IPv6 */
+	uint8_t address6[16]; /* the same of IPv6, network byte order; zero: none */
 };
 
 struct rtkeep_seen {

@@ -132,10 +132,30 @@ static const struct container *find_link(const struct agent *a, const char *name
 	return NULL;
 }
 
-static const struct container *find_address(const struct agent *a, uint32_t address)
+static bool is_six(const struct rtkeep_suspect *s)
 {
-	for (size_t i = 0; address && i < desired_count(a->desired); i++)
-		if (desired_at(a->desired, i)->spec.ipv4 == address)
+	static const uint8_t none[sizeof(s->address6)];
+
+	return memcmp(s->address6, none, sizeof(none)) != 0;
+}
+
+static bool has_address(
+	const struct agent *a, const struct container *c, const struct rtkeep_suspect *s)
+{
+	uint8_t six[sizeof(s->address6)];
+
+	if (s->address)
+		return c->spec.ipv4 == s->address;
+	ctlink_address6_bytes(&a->conf, &c->spec, six);
+	return memcmp(six, s->address6, sizeof(six)) == 0;
+}
+
+static const struct container *find_address(const struct agent *a, const struct rtkeep_suspect *s)
+{
+	bool any = s->address || (is_six(s) && *a->conf.network.subnet6);
+
+	for (size_t i = 0; any && i < desired_count(a->desired); i++)
+		if (has_address(a, desired_at(a->desired, i), s))
 			return desired_at(a->desired, i);
 	return NULL;
 }
@@ -144,7 +164,7 @@ static const struct container *find_address(const struct agent *a, uint32_t addr
 static bool mend_one(struct drift *d, const struct rtkeep_suspect *s)
 {
 	const char *prefix = d->agent->conf.network.interface_prefix;
-	const struct container *c = find_address(d->agent, s->address);
+	const struct container *c = find_address(d->agent, s);
 	char name[IF_NAMESIZE] = "";
 
 	if (c) {
@@ -159,7 +179,7 @@ static bool mend_one(struct drift *d, const struct rtkeep_suspect *s)
 			mend_container(d, c);
 		return false;
 	}
-	if (s->kind == RTKEEP_ROUTED && strcmp(name, "lo") != 0)
+	if (s->kind == RTKEEP_ROUTED && !is_six(s) && strcmp(name, "lo") != 0)
 		(void)rtkeep_uplink(name);
 	return s->kind == RTKEEP_MUTED;
 }

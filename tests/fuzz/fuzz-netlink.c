@@ -76,7 +76,7 @@ static void read_changes(const void *data, size_t size)
 {
 	struct rtkeep_seen seen = {};
 
-	rtheard_read(data, size, &seen);
+	rtheard_read(data, size, 0, &seen);
 	assert(seen.n <= countof(seen.at));
 	assert(!seen.all || seen.n == countof(seen.at));
 	for (size_t i = 0; i < seen.n; i++)

@@ -126,6 +126,21 @@ def taken_away(node, a, two):
            "a link that went down and up has its route again")
 
 
+def version_six(node, a):
+    six = a.ns.ip("-6 -o addr show dev eth0 scope global").stdout.split()[3].split("/")[0]
+    route = lambda: f"dev {a.link}" in ip(f"-6 route get {six}", check=False).stdout
+    for what, command in (("ip -6 route del", f"del {six}"), ("ip -6 route replace", f"replace {six}/128 dev up1"),
+                          ("ip -6 route replace by an unreachable one", f"replace unreachable {six}/128 metric 1024")):
+        heals(node, what, lambda c=command: ip(f"-6 route {c}"), route, a.id, "route")
+    ip(f"-6 route add unreachable {six}/128 metric 1")
+    failed = lambda: "can't be put back: File exists" in node.log.read_text()
+    tap.ok(host.poll(failed, 5), "one of a better metric is left, which is said")
+    after = node.last_seq()
+    tap.ok(not host.poll(lambda: node.last_seq() > after, 1), "once")
+    ip(f"-6 route del unreachable {six}/128 metric 1")
+    tap.ok(host.poll(route, 3), "and its end is the end of it")
+
+
 def forwarding(node, a, two):
     on = lambda name: lambda: sysctl(f"ipv4/conf/{name}/forwarding") == "1"
     sysctl("ipv4/ip_forward", "1")
@@ -187,11 +202,12 @@ def main():
     sysctl("ipv4/ip_forward", "0")
     one, two = Beyond(1), Beyond(2)
     sysctl("ipv4/conf/all/rp_filter", "0")
-    with harness.Node() as node:
+    with harness.Node(conf={"Network": {"Subnet6": "2001:db8:88::/64"}}) as node:
         a = Box(node, "alpha")
         inside(a)
         uplinks(node, a, one, two)
         taken_away(node, a, two)
+        version_six(node, a)
         forwarding(node, a, two)
         policy(node)
         doctor(node, two)
