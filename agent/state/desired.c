@@ -154,8 +154,9 @@ static void go_on_with_addresses(struct desired *d)
 	uint32_t address;
 	size_t size;
 
-	if (store_meta_get(d->store, NEXT_ADDRESS, &value, &size) <= 0 || size != sizeof(address))
-		return;
+	store_must(store_meta_get(d->store, NEXT_ADDRESS, &value, &size));
+	if (size != sizeof(address))
+		return; /* none yet */
 	memcpy(&address, value, sizeof(address));
 	if (address >= d->ranges.first_address && address <= d->ranges.last_address)
 		d->next_address = address;
