@@ -221,6 +221,7 @@ json_t *sharelist_override(struct store *s, const char *share_id, const char *co
 {
 	struct store_stmt *q;
 	json_t *v;
+	int r;
 
 	store_must(store_exec(s,
 		"INSERT INTO share_overrides(share_id, container_id, id, mount, created_ms, "
@@ -231,8 +232,9 @@ json_t *sharelist_override(struct store *s, const char *share_id, const char *co
 		"SELECT id, mount, created_ms, changed_ms FROM share_overrides WHERE share_id=?1 "
 		"AND container_id=?2",
 		"tt", share_id, container_id);
-	if (store_step(q) <= 0)
-		abort(); /* it was written a moment ago */
+	r = store_step(q);
+	store_must(MIN_OF(r, 0));
+	assert(r > 0); /* it was written a moment ago */
 	v = json_object();
 	jsonx_set(v, "id", text_at(q, 0));
 	jsonx_set_string(v, "share_id", share_id);

@@ -159,11 +159,14 @@ json_t *statjson_project_name(const struct agent *a, const char *project_id)
 {
 	struct store_stmt *q;
 	json_t *v = json_null();
+	int r;
 
 	if (a->conf.control.api_url[0])
 		return v; /* the control API names projects, and doesn't tell */
 	q = store_query(a->store, "SELECT alias FROM projects WHERE id=?1", "t", project_id);
-	if (store_step(q) > 0)
+	r = store_step(q);
+	store_must(MIN_OF(r, 0));
+	if (r > 0)
 		v = json_string(store_text(q, 0));
 	store_reset(q);
 	return v;
