@@ -135,11 +135,24 @@ static int migrate(sqlite3 *db, long version)
 	return r;
 }
 
+/* A page that can't be read at the moment is no damage, but SQLite's check has words only. */
+static int judge(const char *what)
+{
+	static const char code[] = "unable to get the page. error code=";
+	const char *at = strstr(what, code);
+
+	if (strcmp(what, "ok") == 0)
+		return 0;
+	if (at)
+		return store_file_errno((int)strtol(at + strlen(code), NULL, 10));
+	return strstr(what, "failed to get page ") ? -EIO : -EUCLEAN;
+}
+
 static int check(sqlite3 *db, char *ret_what, size_t size)
 {
 	int r = plain_text(db, "PRAGMA quick_check(1)", ret_what, size);
 
-	return r == 0 && strcmp(ret_what, "ok") != 0 ? -EUCLEAN : r;
+	return r == 0 ? judge(ret_what) : r;
 }
 
 static int sync_directory_of(const char *path)
