@@ -6,6 +6,7 @@
 #include <lxc/lxccontainer.h>
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 
 #include "lxc/ctconf.h"
@@ -19,8 +20,8 @@ static char home_variable[] = "HOME=/root", user_variable[] = "USER=root";
 /* What the child has of this. */
 struct entry {
 	const struct ctattach *command;
-	int go[2]; /* a pipe: a byte in it says that the child has filter and groups of the
-		      container's */
+	int go[2]; /* a socket pair: a byte from the child says that liblxc has come to its end,
+		      one to it that it has filter and groups of the container's */
 };
 
 /* In the container, between fork and exec: only what signal-safety(7) allows, but for execvpe,
@@ -32,7 +33,7 @@ static int become_command(void *payload)
 	char go;
 
 	(void)close(e->go[1]); /* so that our parent's end is one */
-	if (read(e->go[0], &go, 1) != 1)
+	if (write(e->go[0], "", 1) != 1 || read(e->go[0], &go, 1) != 1)
 		return CTATTACH_NOT_RUN;
 	(void)setsid(); /* liblxc may have done it */
 	if (c->terminal && ioctl(STDIN_FILENO, TIOCSCTTY, 0) < 0)
@@ -137,7 +138,7 @@ static int move_in(const struct ctlife *l, pid_t pid, int go, struct err *err)
 		return r;
 	r = ctgroup_move_in(g, l->spec.id, pid);
 	(void)ctgroup_close(g);
-	if (r >= 0 && write(go, "", 1) != 1)
+	if (r >= 0 && send(go, "", 1, MSG_NOSIGNAL) != 1)
 		r = -errno;
 	return r < 0 ? err_set(err, r, ERR_INTERNAL, NULL,
 			       "a command can't be moved into the container's cgroups: %s",
@@ -156,6 +157,16 @@ static int verify_filter(pid_t pid, struct err *err)
 	return ctfilter_await(pid, pidfd, "the command", err);
 }
 
+/* Who ends before was liblxc's, and its status is not the command's. */
+static int await_child(int go, struct err *err)
+{
+	char here;
+
+	return read(go, &here, 1) == 1 ? 0
+				       : err_set(err, -ESRCH, ERR_INTERNAL, NULL,
+						 "liblxc can't bring a command into the container");
+}
+
 static int attach(struct lxc_container *c, const struct ctlife *l, struct entry *e,
 	lxc_attach_options_t *options, pid_t *ret_pid, struct err *err)
 {
@@ -165,8 +176,11 @@ static int attach(struct lxc_container *c, const struct ctlife *l, struct entry 
 	if (c->attach(c, become_command, e, options, ret_pid) < 0)
 		r = err_set(err, -EIO, ERR_INTERNAL, NULL,
 			"liblxc can't run a command in the container");
+	closep(&e->go[0]); /* the child has its own */
 	if (r >= 0)
 		r = verify_filter(*ret_pid, err);
+	if (r >= 0)
+		r = await_child(e->go[1], err);
 	if (r >= 0)
 		r = move_in(l, *ret_pid, e->go[1], err);
 	closep(&e->go[1]); /* without the byte: it ends */
@@ -186,8 +200,8 @@ int ctattach_run(struct ctlife *l, const struct ctattach *command, pid_t *ret_pi
 
 	if (command->terminal)
 		r = make_terminal(l, command, &master, &slave, err);
-	if (r >= 0 && pipe2(entry.go, O_CLOEXEC) < 0)
-		r = err_set(err, -errno, ERR_INTERNAL, NULL, "no pipe: %s", strerror(errno));
+	if (r >= 0 && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, entry.go) < 0)
+		r = err_set(err, -errno, ERR_INTERNAL, NULL, "no socket pair: %s", strerror(errno));
 	c = r < 0 ? NULL : container_of(l, err);
 	if (!c)
 		return r < 0 ? r : -ENOMEM;
@@ -200,7 +214,6 @@ int ctattach_run(struct ctlife *l, const struct ctattach *command, pid_t *ret_pi
 	options.stdout_fd = command->terminal ? slave : command->stdio[1];
 	options.stderr_fd = command->terminal ? slave : command->stdio[2];
 	r = attach(c, l, &entry, &options, ret_pid, err);
-	closep(&entry.go[0]);
 	lxc_container_put(c);
 	free_variables(variables, term);
 	if (r >= 0)
