@@ -353,13 +353,16 @@ static int start(struct ctlife *l, struct lxc_container *c, struct err *err)
 {
 	bool ok;
 
+	/* Without the one it would never return, without the other the monitor would keep what
+	 * this process has open. */
+	if (!c->want_daemonize(c, true) || !c->want_close_all_fds(c, true))
+		return err_set(err, -EIO, ERR_INTERNAL, NULL,
+			"liblxc refuses to start a container in the background");
 	/* The monitor keeps what this process has touched, for each container: what the filter's
 	 * making takes goes back at once (128 KiB). */
 	(void)mallopt(M_TRIM_THRESHOLD, MONITOR_SPARE);
 	(void)mallopt(M_TOP_PAD, 0);
 	(void)malloc_trim(0);
-	c->want_daemonize(c, true);
-	c->want_close_all_fds(c, true);
 	/* What is forked now stays: in ps and in the kernel's messages it goes by its own name. */
 	(void)prctl(PR_SET_NAME, "lxc-monitor");
 	ok = c->start(c, 0, NULL);
