@@ -10,6 +10,13 @@ tests_tools_failnth_SOURCES = tests/tools/failnth.c
 tests_tools_failnth_CFLAGS = $(AM_CFLAGS) $(SECCOMP_CFLAGS)
 tests_tools_failnth_LDADD = $(SECCOMP_LIBS)
 
+# A library that is preloaded, and links none of those that it stands before.
+noinst_PROGRAMS += tests/tools/failcall.so
+tests_tools_failcall_so_SOURCES = tests/tools/failcall.c
+tests_tools_failcall_so_CFLAGS = $(AM_CFLAGS) -fPIC $(LXC_CFLAGS) $(SQLITE_CFLAGS)
+tests_tools_failcall_so_LDFLAGS = -shared $(SAN_CFLAGS) $(COV_CFLAGS)
+tests_tools_failcall_so_LDADD =
+
 noinst_PROGRAMS += tests/tools/fwdrive tests/tools/flood tests/tools/mountdrive
 noinst_PROGRAMS += tests/tools/opends
 tests_tools_opends_SOURCES = tests/tools/opends.c

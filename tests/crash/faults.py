@@ -13,6 +13,9 @@ descriptor, process or file is left.
 An allocation fails where malloc(3) asks the kernel. In a second round it asks for each (glibc.malloc.mmap_threshold),
 so that every allocation of the agent is reached.
 
+Calls into liblxc and SQLite fail by tests/tools/failcall.so, in a third round: they are refused, or done and said to
+have failed, or never return, or are half done. There an agent that starts is struck too, and a session.
+
 A sample by default, a seed for it is printed (HOODY_SEED repeats it; HOODY_FAULTS says how many for each op, "all"
 makes all); HOODY_PARTS, HOODY_OPS, HOODY_PROGRAMS and HOODY_KINDS name fewer."""
 import collections
@@ -72,6 +75,21 @@ KINDS = {
     "signal": ("kill,pidfd_send_signal", ("EPERM", ), 1),
     "connection": ("connect,bind,listen,setsockopt,getsockname,getsockopt,shutdown", ("ENOBUFS", ), 1),
 }
+# The same of calls into liblxc and SQLite (tests/tools/failcall.c), which are the worker's and the agent's alone.
+LIBRARIES = {
+    "liblxc": ("lxc_new,lxc_load,lxc_set", ("REFUSED", "LATE"), 1),
+    "liblxc-start": ("lxc_daemonize,lxc_close_fds,lxc_start,lxc_state", ("REFUSED", "LATE"), 1),
+    "liblxc-lie": ("lxc_start", ("LIE",), 1),
+    "liblxc-hang": ("lxc_new,lxc_load,lxc_daemonize,lxc_start,lxc_state", ("HANG", "HANG-LATE"), 1),
+    "sql-call": ("sql_step,sql_exec", ("IOERR", "FULL", "BUSY", "CORRUPT", "LATE"), 1),
+    "sql-write": ("sql_write", ("IOERR", "FULL", "HALF", "LATE"), 1),
+    "sql-read": ("sql_read", ("IOERR", "CORRUPT", "HALF"), 1),
+    "sql-file": ("sql_sync,sql_truncate,sql_size,sql_delete,sql_access,sql_lock", ("IOERR", "LATE"), 1),
+    "sql-lock": ("sql_lock", ("BUSY",), 1),
+    "sql-open": ("sql_open", ("CANTOPEN",), 1),
+}
+SESSION = ("lxc_new", "lxc_set", "lxc_attach")
+PARTS = ("calls", "allocations", "libraries")
 # Faults that once were met badly, and are made each time: the first so many.
 ALWAYS = {
     "network.start": (("hoody-agent", "receive", "ENOMEM", 8),), # failed, though it was in force
@@ -80,6 +98,7 @@ ALWAYS = {
                    ("hoody-unpack", "signal", "EPERM", 1)),  # waited for a child that it had not ended
     "restart": (("hoody-netup", "mount", "ENOMEM", 1),      # it ended stopped
                 ("lxc-monitor", "watch", "ENOSPC", 3)),     # it succeeded, and was stopped
+    "start-soon": (("hoody-worker", "liblxc-start", "REFUSED", 2),), # started whatever liblxc refused
     "resume": (("hoody-worker", "open", "EMFILE", 20),),    # "succeeded", still paused
 }
 PROGRAMS = ("hoody-agent", "hoody-ctcut", "hoody-worker", "hoody-unpack", "lxc-monitor", "hoody-netup", "hoody-groups",
@@ -155,6 +174,7 @@ def ops_of(node, image):
         Op("delete-running", "container.delete", new, {"force": True},
            before=(("container.create", new, {"image": harness.IMAGE}), ), after=(off, ), state="absent"),
         Op("start", "container.start", box, before=(stop, ), after=(stop, ), state="running"),
+        Op("start-soon", "container.start", box, {"timeout_s": 2}, before=(stop, ), after=(stop, ), state="running"),
         Op("stop", "container.stop", box, {"timeout_s": 5}, before=(start, ), state="stopped"),
         Op("force-stop", "container.force-stop", box, before=(start, ), state="stopped"),
         Op("restart", "container.restart", box, before=(start, ), state="running"),
@@ -260,6 +280,7 @@ class Sweep:
     def __init__(self, node, cids):
         self.node, self.cids = node, cids
         self.figures = collections.defaultdict(collections.Counter)
+        self.kinds = KINDS
         self.idle = None # descriptors of this agent when it has nothing to do
 
     def quiet(self):
@@ -287,19 +308,24 @@ class Sweep:
 
     def points(self, op):
         """{(program, kind, error): how many calls}"""
-        counts, found = self.census(op), {}
+        return self.points_of(self.census(op), "timeout_s" in op.params)
+
+    def points_of(self, counts, soon):
+        found = {}
         for program in ("hoody-agent",) if self.node.each else wanted("HOODY_PROGRAMS", PROGRAMS):
-            for kind in ("memory",) if self.node.each else wanted("HOODY_KINDS", KINDS):
+            for kind in ("memory",) if self.node.each else wanted("HOODY_KINDS", self.kinds):
                 if kind in ("memory", "identity") and harness.SANITIZED:
                     continue # it would be the sanitizer's own: its memory, its limits
-                calls, errors, _ = KINDS[kind]
+                if kind == "liblxc-hang" and not soon:
+                    continue # its end is a minute away
+                calls, errors, _ = self.kinds[kind]
                 came = sum(counts.get((program, c), 0) for c in calls.split(","))
                 found.update({(program, kind, error): came for error in errors if came})
         return found
 
     def strike(self, op, program, kind, error, n):
         """One fault; what is wrong after it."""
-        node, (calls, _, times) = self.node, KINDS[kind]
+        node, (calls, _, times) = self.node, self.kinds[kind]
         self.do(op.before)
         was, log_at, agent = picture(node, self.cids), node.log.stat().st_size, node.agent
         node.plan(program, calls, f"{n}*{times}", error)
@@ -315,9 +341,9 @@ class Sweep:
             self.idle = None
             # What it chooses: memory that it doesn't get, a state that it can't write, a kernel that it can't ask, a
             # start that fails.
-            chosen = death == 128 + signal.SIGABRT and (kind in ("memory", "watch") or "the state can't be" in words
-                                                        or "the kernel can't be asked"
-                                                        in words) or death == 1 and "can't go on" in words
+            said = any(w in words for w in ("store: ", "the state can't be", "the kernel can't be asked"))
+            chosen = death == 128 + signal.SIGABRT and (kind in ("memory", "watch")
+                                                        or said) or death == 1 and "can't go on" in words
             wrong += [] if chosen else [f"the agent ended by itself ({death})"]
         if any(w in words for w in ("Assertion ", "runtime error:", "ERROR: AddressSanitizer", "ERROR: LeakSanitizer")):
             wrong.append("an assertion or a sanitizer spoke")
@@ -331,10 +357,14 @@ class Sweep:
         elif report["state"] == "succeeded":
             if op.state and not host.poll(lambda: node.state(op.subject) == op.state, 2):
                 wrong.append(f"it succeeded, and the container is {node.state(op.subject)}")
+            if kind in LIBRARIES and error == "REFUSED" and hits and call != "lxc_state": # asked to wait, not to know
+                wrong.append("it succeeded without what was refused")
         else:
             error_ = report.get("error") or {}
             if not error_.get("code") or not error_.get("message"):
                 wrong.append("an error without a code or a sentence")
+            if kind in LIBRARIES and kind != "liblxc-hang" and error_.get("code") == "TIMEOUT":
+                wrong.append("it waited for the end of its time")
             if program == "hoody-unpack" and kind == "process" and error_.get("code") == "IMAGE_INVALID":
                 wrong.append("an image is blamed for what the host lacks")
             if op.op not in ENDS and not host.poll(lambda: picture(node, self.cids) == was, 3, 0.05):
@@ -393,6 +423,98 @@ class Sweep:
             f"faults{' of an allocation' if self.node.each else ''}, in {time.monotonic() - began:.0f} s",
             *wrongs[:20])
 
+    # --- who enters a container ---
+
+    def strike_session(self, cid, error, n):
+        """hoodyctl with one call of liblxc's failing ends with a sentence, and leaves nobody inside."""
+        node, wrong = self.node, []
+        node.preloaded.plan(SESSION, str(n), error)
+        code, _, err = node.ctl("exec", cid, "true")
+        hits, call, _ = node.preloaded.plan()
+        outcome = "not hit" if not hits else "succeeded" if code == 0 else "failed"
+        self.figures[("session", call)][outcome] += 1
+        self.figures["all"][outcome] += 1
+        if code and not err.strip():
+            wrong.append(f"it ended with {code} and no word")
+        if not host.poll(lambda: host.pids_of(node.prefix, cid) == self.inside, 5, 0.05):
+            wrong.append(f"processes {self.inside} became {host.pids_of(node.prefix, cid)}")
+        if node.ctl("exec", cid, "true")[0] != 0:
+            wrong.append("the next one fails")
+        return wrong
+
+    def sessions(self, cid, rng):
+        self.do((("container.start", cid, {}),))
+        self.node.preloaded.plan()
+        self.node.ctl("exec", cid, "true")
+        came = sum(n for (_, call), n in self.node.preloaded.plan()[2].items() if call in SESSION)
+        host.poll(lambda: len(self.node.worker_pids()) <= 1, 5)
+        self.inside, wrongs, began = host.pids_of(self.node.prefix, cid), [], time.monotonic()
+        faults = [(error, n) for error in ("REFUSED", "LATE") for n in range(1, came + 1)]
+        if FAULTS.isdigit(): # a child of liblxc's that failed once passed for the command
+            faults = [*rng.sample(faults, min(int(FAULTS), len(faults))), ("LATE", 5)]
+        else: # the worker ends itself, in half a minute
+            faults += [(error, n) for error in ("HANG", "HANG-LATE") for n in range(1, came + 1)]
+        for fault in faults:
+            wrongs += [f"{fault}: {w}" for w in self.strike_session(cid, *fault)]
+        self.do((("container.force-stop", cid, {}),))
+        tap.ok(not wrongs, f"a session: {len(faults)} faults, in {time.monotonic() - began:.0f} s", *wrongs[:20])
+
+    # --- an agent that starts ---
+
+    def begins(self, kind="", error="REFUSED", n=0):
+        """Start it with one fault: does it become ready?"""
+        node = self.node
+        node.stop_agent()
+        node.preloaded.plan(self.kinds[kind][0].split(",") if kind else (), str(n), error)
+        return node.try_to_begin() and not host.poll(lambda: not node.is_up(), 0.1, 0.02)
+
+    def strike_start(self, kind, error, n):
+        """It starts, or says why not and starts the next time; what is wrong then."""
+        node, was, log_at, wrong = self.node, picture(self.node, self.cids), self.node.log.stat().st_size, []
+        ready = self.begins(kind, error, n)
+        hits = node.preloaded.plan()[0]
+        with open(node.log, errors="replace") as f:
+            f.seek(log_at)
+            words = f.read()
+        status = None if ready else node.agent.wait(struck.END_S)
+        outcome = "not hit" if not hits else "started" if ready else "refused to start"
+        self.figures[("start", kind)][outcome] += 1
+        self.figures["all"][outcome] += 1
+        if not ready and (status not in (1, 128 + signal.SIGABRT) or not words.strip()):
+            wrong.append(f"the agent ended by itself ({status})")
+        for aside in (node.directory / "state").glob("state.db.corrupt-*"): # as who runs the node does
+            if not error in ("CORRUPT", "HALF"):
+                wrong.append(f"{aside.name}, though it is whole")
+            aside.rename(aside.with_name(re.sub(r"\.corrupt-[^-]*", "", aside.name)))
+        if not ready:
+            self.begins()
+        if not node.is_up():
+            wrong.append("it does not start without a fault")
+        elif not host.poll(lambda: picture(node, self.cids) == was, 5, 0.05):
+            wrong += differences(was, picture(node, self.cids))
+        return [*wrong, outcome, *words.splitlines()[-12:]] if wrong else []
+
+    def starts(self, rng):
+        self.begins()
+        points = {k: n for k, n in self.points_of(self.node.plan()[2], False).items() if k[0] == "hoody-agent"}
+        wrongs, began = [], time.monotonic()
+        # One page that couldn't be read was once taken for damage.
+        chosen = {*choose(points, rng), *((*k, n // 2) for k, n in points.items() if k[1:] == ("sql-read", "IOERR"))}
+        for _, kind, error, n in sorted(chosen):
+            try:
+                wrong = self.strike_start(kind, error, n)
+            except (harness.Failure, OSError, subprocess.TimeoutExpired) as e:
+                wrong = [f"can't go on: {e}"]
+                self.begins()
+            if wrong:
+                wrongs.append(f"{kind} {error} {n}: {wrong[0]}")
+                for line in (f"WRONG start of the agent: {kind} {error} {n}", *wrong):
+                    tap.note(line)
+        tap.ok(
+            not wrongs, f"an agent that starts: {len(chosen)} of {sum(points.values())} faults, "
+            f"in {time.monotonic() - began:.0f} s", *wrongs[:20])
+        self.idle = None
+
 
 def main():
     if os.geteuid() != 0:
@@ -400,7 +522,9 @@ def main():
     seed = int(os.environ.get("HOODY_SEED", time.time_ns() % 1_000_000))
     rng = random.Random(seed)
     tap.note(f"seed {seed}")
-    with struck.Struck(CALLS) as node:
+    parts = wanted("HOODY_PARTS", ("calls",) if harness.SANITIZED else PARTS)
+    preloaded = struck.Preloaded() if "libraries" in parts else None
+    with struck.Struck(CALLS, preloaded) as node:
         server = webserver.Server(node.directory)
         archive = node.directory / "image.tar"
         image = {"image": "a/1", "url": server.url("image.tar"), "sha256": ""}
@@ -408,8 +532,10 @@ def main():
         subprocess.run(["tar", "-C", node.root(cids[2]), "-cf", archive, "."], check=True)
         image["sha256"] = hashlib.sha256(archive.read_bytes()).hexdigest()
         sweep = Sweep(node, cids)
-        for part in wanted("HOODY_PARTS", ("calls",) if harness.SANITIZED else ("calls", "allocations")):
+        for part in parts:
             node.each = part == "allocations"
+            sweep.kinds = LIBRARIES if part == "libraries" else KINDS
+            node.calls = "acct" if part == "libraries" else CALLS # nobody's: no other call has to wait
             node.stop_agent()
             node.begin()
             sweep.idle = None
@@ -419,6 +545,10 @@ def main():
             for op in ops:
                 if op.name in names:
                     sweep.round(op, rng)
+            if part == "libraries" and "session" in wanted("HOODY_OPS", ("session",)):
+                sweep.sessions(cids[0], rng)
+            if part == "libraries" and "agent" in wanted("HOODY_OPS", ("agent",)):
+                sweep.starts(rng)
         node.restart()
         for cid in reversed(cids):
             must(node, "container.delete", cid, force=True)
@@ -432,6 +562,8 @@ def main():
             tap.note(f"{' '.join(key)}: {dict(sweep.figures[key])}")
         tap.figure("faults: " + ", ".join(f"{n} {outcome}" for outcome, n in sorted(sweep.figures["all"].items())))
         server.close()
+    if preloaded:
+        preloaded.close()
     tap.done()
 
 
