@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <lxc/attach_options.h>
 #include <lxc/lxccontainer.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -13,6 +14,8 @@
 #include "lxc/ctfilter.h"
 #include "lxc/ctprobe.h"
 #include "lxc/ctpty.h"
+
+#define COME_MS 5000
 
 static char path_variable[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 static char home_variable[] = "HOME=/root", user_variable[] = "USER=root";
@@ -157,14 +160,17 @@ static int verify_filter(pid_t pid, struct err *err)
 	return ctfilter_await(pid, pidfd, "the command", err);
 }
 
-/* Who ends before was liblxc's, and its status is not the command's. */
+/* Who ends before was liblxc's, and its status is not the command's. The container's root may have
+ * stopped it. */
 static int await_child(int go, struct err *err)
 {
+	struct pollfd come = { .fd = go, .events = POLLIN };
 	char here;
 
-	return read(go, &here, 1) == 1 ? 0
-				       : err_set(err, -ESRCH, ERR_INTERNAL, NULL,
-						 "liblxc can't bring a command into the container");
+	if (poll(&come, 1, COME_MS) > 0 && read(go, &here, 1) == 1)
+		return 0;
+	return err_set(
+		err, -ESRCH, ERR_INTERNAL, NULL, "liblxc can't bring a command into the container");
 }
 
 static int attach(struct lxc_container *c, const struct ctlife *l, struct entry *e,
