@@ -45,7 +45,7 @@ static _Noreturn void be_child(const struct ctflows *f)
 	int r;
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	(void)prctl(PR_SET_NAME, "hoody-ctcut");
+	(void)prctl(PR_SET_NAME, "hoody-ctflows");
 	r = nfsock_open(&s);
 	for (size_t i = 0; r >= 0 && i < f->n; i++)
 		r = cut(s, &f->ended[i]);
