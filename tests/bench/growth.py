@@ -72,7 +72,7 @@ class Growing:
             add("a rule added by the API", ms(self.act, "firewall/ingress", {
                 "action": "allow", "source": f"203.0.113.{i}", "protocol": "tcp", "destination_port": "80"
             }))
-            add("list", ms(self.local.do, "GET", "/containers"))
+            add("list, its first page", ms(self.local.do, "GET", "/containers"))
             add("stop by force", ms(self.act, "force-stop"))
             add("scrape", ms(self.local.page, "/metrics"))
         self.act("firewall/reset")
