@@ -19,18 +19,13 @@ import host
 import local
 import loop
 import tap
+from bench_table import clock
 
 SIZES = [int(n) for n in os.environ.get("HOODY_GROWTH", "1 10 100 1000").split()]
 ROUNDS = int(os.environ.get("HOODY_ROUNDS", "11"))
 FEW_ROUNDS = 3
 MIB = 1 << 20
 HERE = pathlib.Path(__file__).resolve().parent
-
-
-def ms(call, *args):
-    begin = time.monotonic()
-    call(*args)
-    return (time.monotonic() - begin) * 1000
 
 
 class Growing:
@@ -65,22 +60,22 @@ class Growing:
         self.local.do("POST", f"/containers/{self.ids[0]}/{what}", body)
 
     def measure(self, n):
-        add = lambda operation, took, unit="ms": self.growth.add(operation, n, took, unit)
+        add = lambda operation, timed: self.growth.add(operation, n, timed[0])
         self.act("force-stop")
         for i in range(ROUNDS):
-            add("start", ms(self.act, "start"))
-            add("a rule added by the API", ms(self.act, "firewall/ingress", {
+            add("start", clock(self.act, "start"))
+            add("a rule added by the API", clock(self.act, "firewall/ingress", {
                 "action": "allow", "source": f"203.0.113.{i}", "protocol": "tcp", "destination_port": "80"
             }))
-            add("list, its first page", ms(self.local.do, "GET", "/containers"))
-            add("stop by force", ms(self.act, "force-stop"))
-            add("scrape", ms(self.local.page, "/metrics"))
+            add("list, its first page", clock(self.local.do, "GET", "/containers"))
+            add("stop by force", clock(self.act, "force-stop"))
+            add("scrape", clock(self.local.page, "/metrics"))
         self.act("firewall/reset")
         self.act("start")
         for _ in range(FEW_ROUNDS):
             self.node.stop_agent(signal.SIGKILL)
-            add("start of the agent after SIGKILL, until ready", ms(self.node.start_agent))
-        add("the agent's memory", host.memory(self.node.agent_pid())["rss"] / MIB, "MiB")
+            add("start of the agent after SIGKILL, until ready", clock(self.node.start_agent))
+        self.growth.add("the agent's memory", n, host.memory(self.node.agent_pid())["rss"] / MIB, "MiB")
 
 
 def main():
@@ -93,8 +88,7 @@ def main():
         for n in SIZES:
             g.grow(n)
             g.measure(n)
-            running = [c for c in g.ids if node.state(c) == "running"] if n <= 100 else g.ids
-            tap.eq(len(running), n, f"{n:,} run")
+            tap.eq(sum(node.state(c) == "running" for c in g.ids), n, f"{n:,} run")
         g.shrink()
         tap.ok(host.poll(lambda: not node.leaks(), 60), "nothing is left of them", node.leaks()[:5])
     for line in growth.text():

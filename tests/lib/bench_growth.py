@@ -8,10 +8,9 @@ import pathlib
 import statistics
 import time
 
-from bench_table import number
+from bench_table import number, put_between
 
 COLORS = ("#1f6feb", "#d1242f", "#1a7f37", "#9a6700", "#8250df", "#bf3989", "#57606a", "#0a7ea4")
-BEGIN, END = "<!-- growth: begin -->", "<!-- growth: end -->"
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 900, 460, 60, 600, 30, 420
 
 
@@ -48,10 +47,7 @@ class Growth:
         return "\n".join(head + [f"| {name} | {' | '.join(values)} | {times} |" for name, values, times in self.rows()])
 
     def into(self, path):
-        """Between the marks that the file has for it."""
-        text = path.read_text(encoding="utf-8")
-        before, after = text[:text.index(BEGIN)], text[text.index(END):]
-        path.write_text(f"{before}{BEGIN}\n{self.markdown()}\n{after}", encoding="utf-8")
+        put_between(path, "growth", self.markdown())
 
     def plot(self, path):
         """Milliseconds over containers, both logarithmic: flat is flat, and linear has the grid's slope."""

@@ -6,6 +6,7 @@ import math
 import pathlib
 import statistics
 import textwrap
+import time
 
 COLUMNS = ("part", "operation", "unit", "who", "median", "q1", "q3", "min", "max", "n", "ours_is", "more_is_better")
 OURS = "ours"
@@ -14,6 +15,21 @@ FEW = ("start", "snapshot, running, btrfs", "a rule added by the API, 50 running
        "with 50 running: per container (monitor, and the daemon's growth), proportional",
        "signed orders through the whole path")
 COLORS = {OURS: "#1f6feb", "LXD": "#d1242f"}
+
+
+def clock(call, *args):
+    """Its milliseconds and its result."""
+    begin = time.monotonic()
+    result = call(*args)
+    return (time.monotonic() - begin) * 1000, result
+
+
+def put_between(path, mark, markdown):
+    """Between the marks that the file has for it."""
+    begin, end = f"<!-- {mark}: begin -->", f"<!-- {mark}: end -->"
+    text = path.read_text(encoding="utf-8")
+    before, after = text[:text.index(begin)], text[text.index(end):]
+    path.write_text(f"{before}{begin}\n{markdown}\n{after}", encoding="utf-8")
 
 
 class Value:
@@ -144,11 +160,7 @@ class Table:
         return "\n".join(lines)
 
     def into(self, path, only=None):
-        """Between the marks that the file has for it."""
-        begin, end = "<!-- bench: begin -->", "<!-- bench: end -->"
-        text = path.read_text(encoding="utf-8")
-        before, after = text[:text.index(begin)], text[text.index(end):]
-        path.write_text(f"{before}{begin}\n{self.markdown(only)}\n{after}", encoding="utf-8")
+        put_between(path, "bench", self.markdown(only))
 
     # --- the plot ---
 
