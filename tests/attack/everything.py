@@ -216,12 +216,12 @@ def spread(took):
 
 
 def compare(calm, storm):
-    """Latency is the median and the mean; what the worst tenth takes is told beside."""
+    measures = ("median", "mean", "worst decile")
     for op, row in storm.items():
         said = (f"{what} {1000 * was:.1f} ms without it, {1000 * now:.1f} ms meanwhile ({now / was:.2f} times)"
-                for what, was, now in zip(("median", "mean", "worst decile"), calm[op], row))
+                for what, was, now in zip(measures, calm[op], row))
         tap.figure(f"{op} of a neighbour's: {'; '.join(said)}; {calm[op][-1]} and {row[-1]} orders")
-    for i, what in ((0, "median"), (1, "mean")):
+    for i, what in enumerate(measures):
         tap.eq({op: storm[op][i] / calm[op][i] for op in storm if storm[op][i] > TIMES_MAX * calm[op][i]}, {},
                f"no {what} of the neighbours' orders is more than {TIMES_MAX} times what it was")
 
