@@ -29,6 +29,7 @@
 #define QUEUE_MAX    (4 * 1024 * 1024)
 #define READ_MAX     64 /* datagrams in one turn */
 #define DUMPS_MAX    3
+#define HANDED_OVER  (1 << 20) /* more than one process asks */
 #define MAC_SIZE     6
 #define PUT          (NLM_F_CREATE | NLM_F_EXCL)
 
@@ -107,6 +108,12 @@ struct rtkeep *rtkeep_close(struct rtkeep *k)
 int rtkeep_fd(const struct rtkeep *k)
 {
 	return mnl_socket_get_fd(k->watch);
+}
+
+/* What is left of the answers to who was killed has other numbers. */
+void rtkeep_hand_over(struct rtkeep *k)
+{
+	k->sequence += HANDED_OVER;
 }
 
 /* --- what has happened --- */
@@ -384,13 +391,18 @@ int rtkeep_policy(struct rtkeep *k, uint32_t local_mark, uint32_t no_mark)
 
 /* --- the ways out --- */
 
-bool rtkeep_uplink(const char *name)
+bool rtkeep_forwards(const char *name)
 {
 	_cleanup_(freep) char *path = xasprintf("/proc/sys/net/ipv4/conf/%s/forwarding", name);
 	_cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	char now = '1';
 
-	if (fd < 0 || read(fd, &now, 1) != 1 || now != '0')
+	return fd < 0 || read(fd, &now, 1) != 1 || now != '0';
+}
+
+bool rtkeep_uplink(const char *name)
+{
+	if (rtkeep_forwards(name))
 		return false;
 	ifsysctl_write("ipv4", name, "forwarding", "1");
 	return true;

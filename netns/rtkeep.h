@@ -4,7 +4,9 @@
  * call have made is looked at, not remembered: the kernel says what is missing. The descriptor is
  * to be watched for input.
  *
- * Never waits: rtnetlink answers within the system call that asks. */
+ * rtkeep_read and rtkeep_forwards never wait. The others answer within the system call that asks,
+ * which waits for the kernel's lock of all links (rtnl): whoever makes or unmakes links, in a
+ * container too, has it meanwhile (seen: 0.27 s). They are for a fork of who reads. */
 #pragma once
 
 #include "netns/rtname.h"
@@ -55,6 +57,9 @@ int rtkeep_fd(const struct rtkeep *k);
 /* Adds what has come to @seen; a bounded part of it, the descriptor stays readable. */
 void rtkeep_read(struct rtkeep *k, struct rtkeep_seen *seen);
 
+/* Before a fork that is to ask: one at a time. What it changes rtkeep_read doesn't hear of. */
+void rtkeep_hand_over(struct rtkeep *k);
+
 /* Make the host's end of it what it should be. Returns what was missing (RTKEEP_…), 0 also when the
  * link is gone, or a negative errno. */
 _must_check_ int rtkeep_link(struct rtkeep *k, const struct rtlink *l);
@@ -64,6 +69,8 @@ _must_check_ int rtkeep_link(struct rtkeep *k, const struct rtlink *l);
  * errno. */
 _must_check_ int rtkeep_policy(struct rtkeep *k, uint32_t local_mark, uint32_t no_mark);
 
+/* False: what comes in by this interface is not forwarded. */
+bool rtkeep_forwards(const char *name);
 /* Let what comes in by this interface be forwarded. True: it wasn't. */
 bool rtkeep_uplink(const char *name);
 /* Every interface that a unicast route leaves by, but loopback and those that begin with @prefix.

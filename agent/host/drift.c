@@ -4,13 +4,22 @@
  * or MEND_AGAIN_US after the last time. When some were lost everything is looked at.
  *
  * What should be there follows from containers and their status; mending is rtkeep's, which also
- * says what was missing. That is logged and reported, unless an operation is at work on the
- * container: then it may be of its making. Networks of the host matter only as ways out, which
- * must forward. The firewall's table has a watch of its own (agent/host/ctnet.c). */
+ * says what was missing. A child does it, one at a time: whoever changes links waits for the
+ * kernel's one lock of them all (rtnl), which a container that makes and unmakes links has for a
+ * tenth of a second, and the loop waits for nobody. It is a fork, so it knows all that the agent
+ * knew; it says what was missing through a pipe, a record for each. That is logged and reported,
+ * unless an operation was at work on the container, before or since: then it may be of its making.
+ *
+ * Networks of the host matter only as ways out, which must forward. The firewall's table has a
+ * watch of its own (agent/host/ctnet.c). */
 #include "agent/host/drift.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <unistd.h>
 
 #include "agent/common/journald.h"
 #include "agent/report/tell.h"
@@ -24,14 +33,24 @@
 #include "proto/jsonx.h"
 
 #define MEND_AGAIN_US 50000 /* for one who makes a habit of it */
+#define RETRY_US      1000000
 #define WORDS_MAX     64
 
 struct drift {
 	struct agent *agent;
 	struct rtkeep *keep;
 	sd_event_source *input, *mend;
+	sd_event_source *child, *said; /* while one mends; what it says */
 	uint64_t mended_us;
+	int64_t mended_ms; /* the same on the clock of the containers' changes */
+	bool looked;       /* at everything, once: what was missing before is nobody's doing */
 	struct rtkeep_seen seen; /* not looked at yet */
+};
+
+/* What the child says of a container, or (no id) of the host. */
+struct record {
+	char id[IDENT_ID_LEN + 1];
+	int missing; /* RTKEEP_…, or a negative errno */
 };
 
 static bool has_link(const struct container *c)
@@ -81,43 +100,41 @@ static void fail(const struct container *c, int r)
 		"what somebody has changed in the network can't be put back: %s", strerror(-r));
 }
 
-/* --- put right --- */
+/* --- put right, by the child --- */
+
+static void say(int fd, const struct container *c, int missing)
+{
+	struct record r = { .missing = missing };
+
+	if (c)
+		strcpy(r.id, c->spec.id);
+	if (missing != 0 && write(fd, &r, sizeof(r)) != sizeof(r))
+		_exit(EXIT_FAILURE);
+}
 
 /* What an operation is about to make or to take away isn't anybody's fault. */
-static void mend_container(struct drift *d, const struct container *c)
+static void mend_container(struct drift *d, const struct container *c, int fd)
 {
 	const struct rtlink l = link_of(d->agent, c);
-	int r;
+	int missing;
 
 	if (!has_link(c))
 		return;
-	r = rtkeep_link(d->keep, &l);
-	if (unfinished_is_busy(d->agent->engine, c->spec.id))
-		return;
-	if (r < 0)
-		fail(c, r);
-	else if (r > 0)
-		tell(d, c, r);
+	missing = rtkeep_link(d->keep, &l);
+	if (!unfinished_is_busy(d->agent->engine, c->spec.id))
+		say(fd, c, missing);
 }
 
-static void mend_policy(struct drift *d)
+static void mend_policy(struct drift *d, int fd)
 {
-	int r = rtkeep_policy(d->keep, FWTABLE_PROXY_MARK, FWTABLE_UNSEEN_MARK);
-
-	if (r < 0)
-		fail(NULL, r);
-	else if (r > 0)
-		tell(d, NULL, r);
+	say(fd, NULL, rtkeep_policy(d->keep, FWTABLE_PROXY_MARK, FWTABLE_UNSEEN_MARK));
 }
 
-static void mend_uplinks(struct drift *d, bool is_drift)
+static void mend_uplinks(struct drift *d, int fd)
 {
 	int r = rtkeep_uplinks(d->keep, d->agent->conf.network.interface_prefix);
 
-	if (r < 0)
-		fail(NULL, r);
-	else if (r > 0 && is_drift)
-		tell(d, NULL, RTKEEP_FORWARDING);
+	say(fd, NULL, r < 0 ? r : r > 0 && d->looked ? RTKEEP_FORWARDING : 0);
 }
 
 static const struct container *find_link(const struct agent *a, const char *name)
@@ -160,31 +177,55 @@ static const struct container *find_address(const struct agent *a, const struct 
 	return NULL;
 }
 
-/* True: a way out forwards no longer. */
-static bool mend_one(struct drift *d, const struct rtkeep_suspect *s)
-{
-	const char *prefix = d->agent->conf.network.interface_prefix;
-	const struct container *c = find_address(d->agent, s);
-	char name[IF_NAMESIZE] = "";
+/* Where it is; the name is empty when the interface is gone, with all that it had. */
+struct place {
+	const struct container *container;
+	char name[IF_NAMESIZE];
+	bool is_ours; /* a container's, by its name */
+};
 
-	if (c) {
-		mend_container(d, c);
-		return false;
-	}
-	if (s->ifindex == 0 || !if_indextoname((unsigned)s->ifindex, name))
-		return false; /* gone, with all that it had */
-	if (strncmp(name, prefix, strlen(prefix)) == 0) {
-		c = s->kind == RTKEEP_ROUTED ? NULL : find_link(d->agent, name);
-		if (c)
-			mend_container(d, c);
-		return false;
-	}
-	if (s->kind == RTKEEP_ROUTED && !is_six(s) && strcmp(name, "lo") != 0)
-		(void)rtkeep_uplink(name);
-	return s->kind == RTKEEP_MUTED;
+static struct place locate(const struct agent *a, const struct rtkeep_suspect *s)
+{
+	const char *prefix = a->conf.network.interface_prefix;
+	struct place p = { .container = find_address(a, s) };
+
+	if (s->ifindex == 0 || !if_indextoname((unsigned)s->ifindex, p.name))
+		return p;
+	p.is_ours = strncmp(p.name, prefix, strlen(prefix)) == 0;
+	if (!p.container && p.is_ours && s->kind != RTKEEP_ROUTED)
+		p.container = find_link(a, p.name);
+	return p;
 }
 
-static void mend_all(struct drift *d, bool is_drift)
+/* Is there something to put right? A route to a container by its own link is as it should be. */
+static bool matters(const struct agent *a, const struct rtkeep_suspect *s)
+{
+	const struct place p = locate(a, s);
+
+	if (p.container && s->kind == RTKEEP_ROUTED &&
+		strcmp(p.name, link_of(a, p.container).name) == 0)
+		return false;
+	if (p.container)
+		return has_link(p.container);
+	if (!*p.name || p.is_ours || s->kind == RTKEEP_LOST)
+		return false;
+	return s->kind == RTKEEP_MUTED ||
+	       (!is_six(s) && strcmp(p.name, "lo") != 0 && !rtkeep_forwards(p.name));
+}
+
+/* True: a way out forwards no longer. */
+static bool mend_one(struct drift *d, const struct rtkeep_suspect *s, int fd)
+{
+	const struct place p = locate(d->agent, s);
+
+	if (p.container)
+		mend_container(d, p.container, fd);
+	else if (s->kind == RTKEEP_ROUTED)
+		(void)rtkeep_uplink(p.name);
+	return !p.container && s->kind == RTKEEP_MUTED;
+}
+
+static void mend_all(struct drift *d, int fd)
 {
 	bool any = false;
 
@@ -192,41 +233,171 @@ static void mend_all(struct drift *d, bool is_drift)
 		const struct container *c = desired_at(d->agent->desired, i);
 
 		any = any || has_link(c);
-		mend_container(d, c);
+		mend_container(d, c, fd);
 	}
 	if (any)
-		mend_policy(d);
-	mend_uplinks(d, is_drift);
+		mend_policy(d, fd);
+	mend_uplinks(d, fd);
 	if (*d->agent->conf.network.subnet6)
 		ifsysctl_forward_six(d->agent->conf.network.interface_prefix);
 }
 
-static void mend(struct drift *d)
+static void mend(struct drift *d, int fd)
 {
-	struct rtkeep_seen seen = d->seen;
 	bool muted = false;
 
-	d->seen = (struct rtkeep_seen){};
-	d->mended_us = clock_us(CLOCK_MONOTONIC);
-	if (seen.all) {
-		mend_all(d, true);
+	if (d->seen.all) {
+		mend_all(d, fd);
 		return;
 	}
-	for (size_t i = 0; i < seen.n; i++)
-		muted = mend_one(d, &seen.at[i]) || muted;
+	for (size_t i = 0; i < d->seen.n; i++)
+		muted = mend_one(d, &d->seen.at[i], fd) || muted;
 	if (muted)
-		mend_uplinks(d, true);
-	if (seen.policy)
-		mend_policy(d);
-	if (seen.six_off && *d->agent->conf.network.subnet6) {
+		mend_uplinks(d, fd);
+	if (d->seen.policy)
+		mend_policy(d, fd);
+	if (d->seen.six_off && *d->agent->conf.network.subnet6) {
 		ifsysctl_forward_six(d->agent->conf.network.interface_prefix);
-		tell(d, NULL, RTKEEP_FORWARDING);
+		say(fd, NULL, RTKEEP_FORWARDING);
 	}
+}
+
+static _Noreturn void be_child(struct drift *d, int fd)
+{
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	(void)prctl(PR_SET_NAME, "hoody-drift");
+	mend(d, fd);
+	_exit(EXIT_SUCCESS);
+}
+
+/* --- the agent's side of it --- */
+
+static void later(struct drift *d, uint64_t us)
+{
+	(void)sd_event_source_set_time(d->mend, us);
+	(void)sd_event_source_set_enabled(d->mend, SD_EVENT_ONESHOT);
+}
+
+static void hear(struct drift *d, const struct record *r)
+{
+	const struct container *c = *r->id ? desired_find(d->agent->desired, r->id) : NULL;
+
+	if (*r->id && (!c || !has_link(c) || c->changed_ms >= d->mended_ms ||
+			      unfinished_is_busy(d->agent->engine, r->id)))
+		return;
+	if (r->missing < 0)
+		fail(c, r->missing);
+	else
+		tell(d, c, r->missing);
+}
+
+static int on_said(sd_event_source *s, int fd, uint32_t revents, void *userdata)
+{
+	struct record r;
+	ssize_t n;
+
+	/* Each is written whole (pipe(7), PIPE_BUF). */
+	while ((n = read(fd, &r, sizeof(r))) == sizeof(r))
+		hear(userdata, &r);
+	if (n == 0)
+		(void)sd_event_source_set_enabled(s, SD_EVENT_OFF);
+	return 0;
+}
+
+static void look(struct drift *d);
+
+static int on_child(sd_event_source *s, const siginfo_t *si, void *userdata)
+{
+	struct drift *d = userdata;
+
+	(void)on_said(d->said, sd_event_source_get_io_fd(d->said), 0, d);
+	d->said = sd_event_source_disable_unref(d->said);
+	d->child = sd_event_source_disable_unref(d->child);
+	if (si->si_code != CLD_EXITED || si->si_status != EXIT_SUCCESS) {
+		LOG(LOG_ERR, NETWORK_HEALED, NO_FIELDS,
+			"who puts back what others take away of the network has died; all is "
+			"looked at again");
+		d->seen.all = true;
+		later(d, d->mended_us + RETRY_US);
+		return 0;
+	}
+	d->looked = true;
+	look(d);
+	return 0;
+}
+
+static int begin(struct drift *d)
+{
+	_cleanup_(closep) int to = -1;
+	int fds[2], r;
+	pid_t pid;
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return -errno;
+	to = fds[1];
+	r = fcntl(fds[0], F_SETFL, O_NONBLOCK) < 0
+		    ? -errno
+		    : sd_event_add_io(d->agent->event, &d->said, fds[0], EPOLLIN, on_said, d);
+	if (r < 0) {
+		(void)close(fds[0]);
+		return r;
+	}
+	(void)sd_event_source_set_io_fd_own(d->said, true);
+	rtkeep_hand_over(d->keep);
+	pid = fork();
+	if (pid == 0)
+		be_child(d, to);
+	r = pid < 0 ? -errno
+		    : sd_event_add_child(d->agent->event, &d->child, pid, WEXITED, on_child, d);
+	if (r < 0)
+		d->said = sd_event_source_disable_unref(d->said);
+	return r;
+}
+
+static void start(struct drift *d)
+{
+	int r;
+
+	d->mended_us = clock_us(CLOCK_MONOTONIC);
+	d->mended_ms = clock_ms(CLOCK_REALTIME);
+	r = begin(d);
+	if (r >= 0) {
+		d->seen = (struct rtkeep_seen){};
+		return;
+	}
+	LOG(LOG_ERR, NETWORK_HEALED, FIELDS(.errnum = -r),
+		"what somebody has changed in the network can't be looked at: %s", strerror(-r));
+	later(d, d->mended_us + RETRY_US);
+}
+
+static bool is_due(struct drift *d)
+{
+	struct rtkeep_seen *seen = &d->seen;
+	size_t n = 0;
+
+	for (size_t i = 0; i < seen->n; i++)
+		if (seen->all || matters(d->agent, &seen->at[i]))
+			seen->at[n++] = seen->at[i];
+	seen->n = n;
+	return n > 0 || seen->all || seen->policy || seen->six_off;
+}
+
+static void look(struct drift *d)
+{
+	if (d->child || (!d->seen.n && !d->seen.all && !d->seen.policy && !d->seen.six_off))
+		return;
+	if (clock_us(CLOCK_MONOTONIC) - d->mended_us <= MEND_AGAIN_US)
+		later(d, d->mended_us + MEND_AGAIN_US);
+	else if (is_due(d))
+		start(d);
 }
 
 static int on_mend(sd_event_source *s, uint64_t usec, void *userdata)
 {
-	mend(userdata);
+	struct drift *d = userdata;
+
+	if (!d->child && is_due(d))
+		start(d);
 	return 0;
 }
 
@@ -235,14 +406,7 @@ static int on_change(sd_event_source *s, int fd, uint32_t revents, void *userdat
 	struct drift *d = userdata;
 
 	rtkeep_read(d->keep, &d->seen);
-	if (!d->seen.n && !d->seen.all && !d->seen.policy && !d->seen.six_off)
-		return 0;
-	if (clock_us(CLOCK_MONOTONIC) - d->mended_us > MEND_AGAIN_US) {
-		mend(d);
-		return 0;
-	}
-	(void)sd_event_source_set_time(d->mend, d->mended_us + MEND_AGAIN_US);
-	(void)sd_event_source_set_enabled(d->mend, SD_EVENT_ONESHOT);
+	look(d);
 	return 0;
 }
 
@@ -277,8 +441,10 @@ void drift_start(struct agent *a)
 	if (r < 0)
 		LOG(LOG_ERR, NETWORK_HEALED, FIELDS(.errnum = -r),
 			"routes and links can't be watched: %s", strerror(-r));
-	if (d->keep)
-		mend_all(d, false);
+	if (r >= 0) {
+		d->seen.all = true;
+		start(d);
+	}
 }
 
 struct drift *drift_free(struct drift *d)
@@ -286,6 +452,8 @@ struct drift *drift_free(struct drift *d)
 	if (d) {
 		d->input = sd_event_source_disable_unref(d->input);
 		d->mend = sd_event_source_disable_unref(d->mend);
+		d->said = sd_event_source_disable_unref(d->said);
+		d->child = sd_event_source_disable_unref(d->child);
 		d->keep = rtkeep_close(d->keep);
 		free(d);
 	}

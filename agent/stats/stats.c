@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What containers and the node use. A scrape goes through all containers once: values of cgroup
- * files, whose descriptors are kept as long as the same init runs (a meter); links, by one dump
- * of all of the host's; disk, from the file system's quotas or else from
+ * files, whose descriptors are kept as long as the same init runs (a meter); links, by one look
+ * at all of the host's; disk, from the file system's quotas or else from
  * agent/stats/diskcount.c, which is owned here. The same samples serve the local API, the
  * metrics and the control API, in the form that is published.
  *
@@ -26,8 +26,7 @@
 #include "proto/ident.h"
 #include "proto/jsonx.h"
 
-#define PART      200 /* containers of one report */
-#define DUMPS_MAX 3
+#define PART 200 /* containers of one report */
 
 /* A container's kept descriptors, for as long as this init runs. */
 struct meter {
@@ -46,7 +45,7 @@ struct stats {
 	struct {
 		char name[16];
 		struct stats_net net;
-	} * links; /* of the last dump, sorted */
+	} * links; /* of the last look, sorted */
 	size_t n_links;
 	struct nodestats *node;
 	uint64_t taken_us; /* for the API, the last time; at first: when we began */
@@ -114,7 +113,7 @@ static void forget_unseen(struct stats *s)
 /* --- links --- */
 
 /* What the host's end receives its container has sent. */
-static void on_link(const char *name, bool up, const struct rtnl_link_stats64 *l, void *userdata)
+static void on_link(const char *name, const struct rtnl_link_stats64 *l, void *userdata)
 {
 	struct stats *s = userdata;
 	const char *prefix = s->agent->conf.network.interface_prefix;
@@ -124,7 +123,6 @@ static void on_link(const char *name, bool up, const struct rtnl_link_stats64 *l
 	s->links = xrealloc(s->links, s->n_links + 1, sizeof(*s->links));
 	strcpy(s->links[s->n_links].name, name);
 	s->links[s->n_links++].net = (struct stats_net){ .known = true,
-		.up = up,
 		.received_bytes = l->tx_bytes,
 		.sent_bytes = l->rx_bytes,
 		.received_packets = l->tx_packets,
@@ -135,16 +133,10 @@ static void on_link(const char *name, bool up, const struct rtnl_link_stats64 *l
 		.sent_dropped = l->rx_dropped };
 }
 
-/* Where links come and go all the time, one that no look has found is told as not known. */
 static void look_at_links(struct stats *s)
 {
-	int r = -EINTR;
-
-	for (int i = 0; i < DUMPS_MAX && r == -EINTR; i++) {
-		s->n_links = 0;
-		r = ifstats_dump(on_link, s);
-	}
-	if (r < 0 && r != -EINTR)
+	s->n_links = 0;
+	if (ifstats_read(on_link, s) < 0)
 		s->n_links = 0;
 	if (s->n_links > 0)
 		qsort(s->links, s->n_links, sizeof(*s->links), sorted_by_text);

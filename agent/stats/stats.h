@@ -29,7 +29,7 @@ void stats_wake(struct stats *s);
 
 /* What a container's link has moved, as the container sees it. */
 struct stats_net {
-	bool known, up;
+	bool known;
 	uint64_t received_bytes, sent_bytes, received_packets, sent_packets;
 	uint64_t received_errors, sent_errors, received_dropped, sent_dropped;
 };

@@ -56,7 +56,7 @@ static size_t raw_files(int *ret, size_t max)
 	return n;
 }
 
-static void on_link(const char *name, bool up, const struct rtnl_link_stats64 *s, void *userdata)
+static void on_link(const char *name, const struct rtnl_link_stats64 *s, void *userdata)
 {
 	*(size_t *)userdata += name[0] == 'h';
 }
@@ -68,7 +68,7 @@ int main(int argc, char **argv)
 	struct ctmeter **meters = xcalloc(n + 1, sizeof(struct ctmeter *));
 	double *scrape = xcalloc(rounds + 1, sizeof(double)),
 	       *raw = xcalloc(rounds + 1, sizeof(double)),
-	       *dump = xcalloc(rounds + 1, sizeof(double)),
+	       *looked = xcalloc(rounds + 1, sizeof(double)),
 	       *opened = xcalloc(rounds + 1, sizeof(double));
 	int *files = xcalloc(n * FILES_MAX + 1, sizeof(int));
 	int64_t value[CTMETER_VALUES];
@@ -97,8 +97,8 @@ int main(int argc, char **argv)
 			bad |= (int)MIN_OF(pread(files[i], text, sizeof(text), 0), 0);
 		raw[r] = now_us() - begin;
 		begin = now_us();
-		bad |= ifstats_dump(on_link, &links);
-		dump[r] = now_us() - begin;
+		bad |= ifstats_read(on_link, &links);
+		looked[r] = now_us() - begin;
 		begin = now_us();
 		for (size_t i = 0; i < n; i++) {
 			struct ctmeter *m = NULL;
@@ -112,9 +112,9 @@ int main(int argc, char **argv)
 		opened[r] = now_us() - begin;
 	}
 	(void)printf(
-		"{\"files\":%zu,\"links\":%zu,\"scrape_us\":%.0f,\"raw_us\":%.0f,\"dump_us\":%.0f,"
+		"{\"files\":%zu,\"links\":%zu,\"scrape_us\":%.0f,\"raw_us\":%.0f,\"links_us\":%.0f,"
 		"\"opened_us\":%.0f,\"bad\":%d}\n",
 		n_raw, links / rounds, median(scrape, rounds), median(raw, rounds),
-		median(dump, rounds), median(opened, rounds), bad);
+		median(looked, rounds), median(opened, rounds), bad);
 	return 0;
 }

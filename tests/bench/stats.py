@@ -55,11 +55,11 @@ def main():
         tap.skip_all("needs root")
     v = scrape(N)
     tap.eq((v["bad"], v["links"]), (0, N), "every file and every link was read")
-    ratio, whole = v["scrape_us"] / v["raw_us"], (v["scrape_us"] + v["dump_us"]) / v["raw_us"]
+    ratio, whole = v["scrape_us"] / v["raw_us"], (v["scrape_us"] + v["links_us"]) / v["raw_us"]
     tap.figure(
         f"{N} containers, {v['files']} files: {v['scrape_us'] / 1000:.1f} ms, beside {v['raw_us'] / 1000:.1f} ms for "
-        f"reading alone ({ratio:.2f}x); with one dump of {v['links']} links "
-        f"({v['dump_us'] / 1000:.1f} ms) {whole:.2f}x; opened anew each time {v['opened_us'] / 1000:.1f} ms")
+        f"reading alone ({ratio:.2f}x); with one look at {v['links']} links "
+        f"({v['links_us'] / 1000:.1f} ms) {whole:.2f}x; opened anew each time {v['opened_us'] / 1000:.1f} ms")
     tap.ok(whole <= 4, "not many times the cost of reading alone", v) # the goal is 2
     tap.done()
 

@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The network converges as the firewall does: an uplink that comes late or moves, what others take away of links,
-routes and forwarding, and what restarts find."""
+routes and forwarding, what restarts find, and that the agent waits for nobody meanwhile."""
 import os
 import pathlib
+import select
+import signal
 import socket
 import subprocess
 import sys
@@ -153,6 +155,83 @@ def forwarding(node, a, two):
     tap.ok(a.reaches(two.server_address), "packets pass")
 
 
+class Lock:
+    """The kernel's lock of all links, by tests/tools/rtnl-hold: who changes one waits meanwhile."""
+    def __init__(self):
+        self.process = subprocess.Popen([harness.BUILD / "tests/tools/rtnl-hold"], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, text=True)
+        self.says("ready")
+
+    def says(self, word):
+        said = self.process.stdout.readline().strip()
+        if said != word:
+            raise harness.Failure(f"rtnl-hold says {said!r}, not {word!r}")
+
+    def asks(self):
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+
+    def is_held(self):
+        return not select.select([self.process.stdout], [], [], 0)[0]
+
+    def frees(self):
+        self.asks()
+        self.says("free") # and ends, for which it needs the lock once more
+
+
+def waits(pid):
+    """Does one of its threads wait in the kernel for what nobody can interrupt?"""
+    return any(" D " in (t / "stat").read_text() for t in pathlib.Path(f"/proc/{pid}/task").iterdir())
+
+
+def steal(address, lock):
+    """Take a route away, and have @lock right afterwards: each is in the queue for it when another lets go."""
+    first = Lock()
+    first.asks()
+    first.says("held")
+    thief = subprocess.Popen(["ip", "route", "del", address])
+    host.poll(lambda: waits(thief.pid), 1, 0.002)
+    lock.asks()
+    host.poll(lambda: waits(lock.process.pid), 1, 0.002)
+    first.frees()
+    lock.says("held")
+    return thief
+
+
+def waiting(node, a):
+    """Who puts a route back waits for the lock that is returned. Whoever is quick is not asked to queue (mutex_lock
+    steals), so it may have been put back before, or not be gone yet: then once more."""
+    mender = lambda: host.children(node.agent_pid(), "hoody-drift")
+    for _ in range(30):
+        lock = Lock()
+        thief = steal(a.address, lock)
+        if host.poll(lambda: thief.poll() is not None and mender(), 0.3):
+            return lock, mender()
+        lock.frees()
+        thief.wait()
+        host.poll(a.is_reached, 3)
+    raise harness.Failure("nobody waits to put a route back")
+
+
+def loop_waits_for_nobody(node, a, two):
+    lock, _ = waiting(node, a)
+    for op, params in (("env.set", {"key": "A", "value": "1"}), ("container.pause", {}), ("container.resume", {})):
+        tap.eq(node.do(op, a.id, **params)["state"], "succeeded", f"{op} while a route can't be put back")
+    page = subprocess.run(["curl", "-s", "--unix-socket", node.directory / "run/debug.sock", "http://node/metrics"],
+                          capture_output=True, text=True, check=True).stdout
+    tap.ok("hoody_container_network_receive_bytes_total" in page, "and a scrape with the links' counters", page[-500:])
+    tap.ok(lock.is_held(), "wait for nobody who has the kernel's lock of all links")
+    lock.frees()
+    tap.ok(host.poll(lambda: a.is_reached() and a.reaches(two.server_address), 3), "then packets pass again")
+    lock, menders = waiting(node, a)
+    for pid in menders:
+        os.kill(pid, signal.SIGKILL)
+    lock.frees()
+    tap.ok(host.poll(lambda: a.is_reached() and a.reaches(two.server_address), 5),
+           "and when who waits is killed, another does it")
+    tap.ok("who puts back what others take away" in node.log.read_text(), "which is said")
+
+
 def policy(node):
     rule = lambda: "0x686f6f64" in ip("rule show").stdout
     table = lambda: "local default dev lo" in ip("route show table 26735", check=False).stdout
@@ -210,6 +289,7 @@ def main():
         version_six(node, a)
         forwarding(node, a, two)
         policy(node)
+        loop_waits_for_nobody(node, a, two)
         doctor(node, two)
         ip(f"route add default via {two.gateway}")
         restarts(node, a, two)
