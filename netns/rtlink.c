@@ -6,6 +6,9 @@
  * container's network namespace, for good, and sets up the end inside. That is why a program of
  * its own does it (netns/netup_main.c). A host's end that can't be set up is removed again.
  *
+ * Each change waits for the kernel's lock of all links (rtnl), which a container that makes and
+ * unmakes links has most of the time: what one message can say is one message.
+ *
  * Every host's end has the same MAC and the same gateway address. There is no subnet and no
  * bridge, and the host never asks who is where: its neighbours are fixed entries. */
 #include "netns/rtlink.h"
@@ -13,10 +16,12 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <linux/if_ether.h>
+#include <linux/ip.h>
 #include <linux/rtnetlink.h>
 #include <netlink/netlink.h>
 #include <netlink/route/addr.h>
 #include <netlink/route/link.h>
+#include <netlink/route/link/inet.h>
 #include <netlink/route/link/veth.h>
 #include <netlink/route/neighbour.h>
 #include <netlink/route/qdisc.h>
@@ -63,18 +68,7 @@ static void set_sysctls(const char *name, bool six)
 {
 	static const struct {
 		const char *key, *value;
-	} v4[] = {
-		{ "forwarding", "1" },
-		{ "rp_filter", "1" }, /* RFC 3704, strict */
-		{ "accept_redirects", "0" },
-		{ "secure_redirects", "0" },
-		{ "send_redirects", "0" },
-		{ "accept_source_route", "0" },
-		{ "proxy_arp", "0" },
-		{ "arp_ignore", "1" }, /* answer for the gateway's address alone */
-		{ "arp_announce", "2" },
-		{ "arp_accept", "0" },
-	}, v6[] = {
+	} v6[] = {
 		{ "forwarding", "1" },
 		{ "accept_ra", "0" },
 		{ "accept_redirects", "0" },
@@ -83,8 +77,6 @@ static void set_sysctls(const char *name, bool six)
 		{ "proxy_ndp", "0" },
 	};
 
-	for (size_t i = 0; i < countof(v4); i++)
-		ifsysctl_write("ipv4", name, v4[i].key, v4[i].value);
 	for (size_t i = 0; six && i < countof(v6); i++)
 		ifsysctl_write("ipv6", name, v6[i].key, v6[i].value);
 	ifsysctl_write("ipv6", name, "disable_ipv6", six ? "0" : "1");
@@ -115,8 +107,10 @@ static int add_route(struct nl_sock *s, int ifindex, const char *to, const char 
 	int r;
 
 	rtnl_route_nh_set_ifindex(hop, ifindex);
-	if (gateway)
+	if (gateway) {
 		rtnl_route_nh_set_gateway(hop, gateway);
+		rtnl_route_nh_set_flags(hop, RTNH_F_ONLINK); /* no route leads to it */
+	}
 	rtnl_route_add_nexthop(route, hop);
 	(void)rtnl_route_set_dst(route, a);
 	rtnl_route_set_scope(route, gateway ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK);
@@ -166,10 +160,9 @@ static int add_limit(struct nl_sock *s, int ifindex, uint64_t bps)
 	return r;
 }
 
-static int raise_link(struct nl_sock *s, int ifindex)
+static int change_link(struct nl_sock *s, int ifindex, struct rtnl_link *change)
 {
-	struct rtnl_link *link = rtsock_must(rtnl_link_alloc()),
-			 *change = rtsock_must(rtnl_link_alloc());
+	struct rtnl_link *link = rtsock_must(rtnl_link_alloc());
 	int r;
 
 	rtnl_link_set_ifindex(link, ifindex);
@@ -178,6 +171,36 @@ static int raise_link(struct nl_sock *s, int ifindex)
 	rtnl_link_put(link);
 	rtnl_link_put(change);
 	return r;
+}
+
+static int raise_link(struct nl_sock *s, int ifindex)
+{
+	return change_link(s, ifindex, rtsock_must(rtnl_link_alloc()));
+}
+
+/* Its sysctls of IPv4 go with it, in the one message: nobody is in the container yet. */
+static int raise_host_end(struct nl_sock *s, int ifindex)
+{
+	static const struct {
+		unsigned key;
+		uint32_t value;
+	} v4[] = {
+		{ IPV4_DEVCONF_FORWARDING, 1 },
+		{ IPV4_DEVCONF_RP_FILTER, 1 }, /* RFC 3704, strict */
+		{ IPV4_DEVCONF_ACCEPT_REDIRECTS, 0 },
+		{ IPV4_DEVCONF_SECURE_REDIRECTS, 0 },
+		{ IPV4_DEVCONF_SEND_REDIRECTS, 0 },
+		{ IPV4_DEVCONF_ACCEPT_SOURCE_ROUTE, 0 },
+		{ IPV4_DEVCONF_PROXY_ARP, 0 },
+		{ IPV4_DEVCONF_ARP_IGNORE, 1 }, /* answer for the gateway's address alone */
+		{ IPV4_DEVCONF_ARP_ANNOUNCE, 2 },
+		{ IPV4_DEVCONF_ARP_ACCEPT, 0 },
+	};
+	struct rtnl_link *change = rtsock_must(rtnl_link_alloc());
+
+	for (size_t i = 0; i < countof(v4); i++)
+		(void)rtnl_link_inet_set_conf(change, v4[i].key, v4[i].value);
+	return change_link(s, ifindex, change);
 }
 
 struct words {
@@ -216,7 +239,7 @@ static int dress(struct nl_sock *s, const struct rtlink *l, struct err *err)
 		(void)fprintf(stderr,
 			"%s: a flush of nftables would open it, this kernel has no tc-bpf: %s\n",
 			l->name, strerror(-r));
-	r = raise_link(s, ifindex);
+	r = raise_host_end(s, ifindex);
 	if (r == 0)
 		r = dress_family(s, ifindex, l, RTLINK_GATEWAY, w.v4);
 	if (r == 0 && l->has_address6)
@@ -251,7 +274,7 @@ static int enter(pid_t pid, struct err *err)
 	return 0;
 }
 
-/* The one address has no subnet, so the gateway is on the link by a route of its own. */
+/* The one address has no subnet: the gateway is on the link all the same. */
 static int dress_inside(const struct rtlink *l, struct err *err)
 {
 	_cleanup_sock_ struct nl_sock *s = NULL;
@@ -265,8 +288,6 @@ static int dress_inside(const struct rtlink *l, struct err *err)
 		r = raise_link(s, ifindex);
 	if (r == 0)
 		r = add_address(s, ifindex, w.v4, RT_SCOPE_UNIVERSE);
-	if (r == 0)
-		r = add_route(s, ifindex, RTLINK_GATEWAY, NULL);
 	if (r == 0)
 		r = add_route(s, ifindex, "0.0.0.0/0", RTLINK_GATEWAY);
 	if (r == 0 && l->has_address6)

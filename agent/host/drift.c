@@ -53,7 +53,7 @@ struct record {
 	int missing; /* RTKEEP_…, or a negative errno */
 };
 
-static bool has_link(const struct container *c)
+bool drift_has_link(const struct container *c)
 {
 	return c->spec.ipv4 && (c->status == CT_RUNNING || c->status == CT_PAUSED);
 }
@@ -118,7 +118,7 @@ static void mend_container(struct drift *d, const struct container *c, int fd)
 	const struct rtlink l = link_of(d->agent, c);
 	int missing;
 
-	if (!has_link(c))
+	if (!drift_has_link(c))
 		return;
 	missing = rtkeep_link(d->keep, &l);
 	if (!unfinished_is_busy(d->agent->engine, c->spec.id))
@@ -206,7 +206,7 @@ static bool matters(const struct agent *a, const struct rtkeep_suspect *s)
 		strcmp(p.name, link_of(a, p.container).name) == 0)
 		return false;
 	if (p.container)
-		return has_link(p.container);
+		return drift_has_link(p.container);
 	if (!*p.name || p.is_ours || s->kind == RTKEEP_LOST)
 		return false;
 	return s->kind == RTKEEP_MUTED ||
@@ -232,7 +232,7 @@ static void mend_all(struct drift *d, int fd)
 	for (size_t i = 0; i < desired_count(d->agent->desired); i++) {
 		const struct container *c = desired_at(d->agent->desired, i);
 
-		any = any || has_link(c);
+		any = any || drift_has_link(c);
 		mend_container(d, c, fd);
 	}
 	if (any)
@@ -282,7 +282,7 @@ static void hear(struct drift *d, const struct record *r)
 {
 	const struct container *c = *r->id ? desired_find(d->agent->desired, r->id) : NULL;
 
-	if (*r->id && (!c || !has_link(c) || c->changed_ms >= d->mended_ms ||
+	if (*r->id && (!c || !drift_has_link(c) || c->changed_ms >= d->mended_ms ||
 			      unfinished_is_busy(d->agent->engine, r->id)))
 		return;
 	if (r->missing < 0)

@@ -7,6 +7,7 @@
 #include "agent/host/ctnet.h"
 #include "agent/host/ctstop.h"
 #include "agent/host/ctwatch.h"
+#include "agent/host/drift.h"
 #include "agent/host/proxydir.h"
 #include "agent/report/status.h"
 #include "agent/state/aliaslist.h"
@@ -152,12 +153,21 @@ void opstate_forget(struct agent *a, struct container *c)
 	proxydir_map_changed(a->proxydir);
 }
 
+/* Does one run? Then what all links share has been made, and agent/host/drift keeps it. */
+static bool is_routed(const struct agent *a)
+{
+	for (size_t i = 0; i < desired_count(a->desired); i++)
+		if (drift_has_link(desired_at(a->desired, i)))
+			return true;
+	return false;
+}
+
 json_t *opstate_launch_params(struct agent *a, const struct operation *op)
 {
 	const struct container *c = opstate_container(a, op);
 
-	return jsonx_pack(
-		"{s:o, s:o}", "files", ctfiles_json(a, c), "mounts", ctmounts_wanted(a, c));
+	return jsonx_pack("{s:o, s:o, s:b}", "files", ctfiles_json(a, c), "mounts",
+		ctmounts_wanted(a, c), "routed", is_routed(a));
 }
 
 void opstate_as_observed(struct agent *a, struct operation *op)

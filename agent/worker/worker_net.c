@@ -107,7 +107,9 @@ int worker_net_prepare(struct job *j, struct err *err)
 	j->life.before_start = end_cut;
 	j->life.userdata = j;
 	r = begin_cut(j, err);
-	return r < 0 ? r : make_policy(err);
+	if (r == 0 && !json_is_true(json_object_get(j->params, "routed")))
+		r = make_policy(err);
+	return r;
 }
 
 int worker_net_write_files(struct job *j, int root, bool fresh, struct err *err)
