@@ -101,8 +101,8 @@ ALWAYS = {
     "start-soon": (("hoody-worker", "liblxc-start", "REFUSED", 2),), # started whatever liblxc refused
     "resume": (("hoody-worker", "open", "EMFILE", 20),),    # "succeeded", still paused
 }
-PROGRAMS = ("hoody-agent", "hoody-ctflows", "hoody-ctcut", "hoody-worker", "hoody-unpack", "lxc-monitor", "hoody-netup",
-            "hoody-groups", "hoody-mounts", "hoody-netproxy", "hoody-courier", "hoody-portal")
+PROGRAMS = ("hoody-agent", "hoody-ctflows", "hoody-drift", "hoody-ctcut", "hoody-worker", "hoody-unpack", "lxc-monitor",
+            "hoody-netup", "hoody-groups", "hoody-mounts", "hoody-netproxy", "hoody-courier", "hoody-portal")
 CALLS = ",".join(c for calls, _, _ in KINDS.values() for c in calls.split(","))
 # What these have ended stays ended when they fail, and the next order finishes it.
 ENDS = ("container.delete", "container.stop", "container.force-stop")
