@@ -11,7 +11,7 @@ netns_libnetns_a_SOURCES = \
 	netns/rtlink.c netns/rtlink.h \
 	netns/rtname.c netns/rtname.h \
 	netns/rtsock.c netns/rtsock.h
-netns_libnetns_a_CFLAGS = $(AM_CFLAGS) $(NL_CFLAGS) $(MNL_CFLAGS) $(SODIUM_CFLAGS)
+netns_libnetns_a_CFLAGS = $(AM_CFLAGS) -pthread $(NL_CFLAGS) $(MNL_CFLAGS) $(SODIUM_CFLAGS)
 
 check_PROGRAMS += tests/unit/test-ifstats tests/unit/test-rtkeep
 TESTS += tests/unit/test-ifstats tests/unit/test-rtkeep
@@ -25,7 +25,7 @@ tests_unit_test_rtkeep_LDADD = netns/libnetns.a proto/libproto.a $(MNL_LIBS)
 # hoody-netup: makes a container's link; small, since every start waits for it.
 pkglibexec_PROGRAMS += netns/hoody-netup
 netns_hoody_netup_SOURCES = netns/netup_main.c
-netns_hoody_netup_CFLAGS = $(AM_CFLAGS) $(NL_CFLAGS)
+netns_hoody_netup_CFLAGS = $(AM_CFLAGS) -pthread $(NL_CFLAGS)
 netns_hoody_netup_LDADD = netns/libnetns.a proto/libproto.a $(NL_LIBS)
 
 # hoody-netproxy: one per container whose traffic goes through an upstream proxy.

@@ -2,12 +2,13 @@
 /* A container's link is a veth pair whose inner end is born in its namespace. Order: make the
  * pair (in place of a predecessor's of that name, which the kernel still clears away); the
  * host's end: settings, then the guard, so that it is closed before it is up, then up, with the
- * gateway's address, a route and a neighbour for the container's; then this process enters the
- * container's network namespace, for good, and sets up the end inside. That is why a program of
- * its own does it (netns/netup_main.c). A host's end that can't be set up is removed again.
+ * gateway's address, a route and a neighbour for the container's. Meanwhile a thread enters the
+ * container's network namespace, for good (setns(2) is of a thread), and sets up the end inside.
+ * A host's end that can't be set up, or whose other end can't, is removed again.
  *
- * Each change waits for the kernel's lock of all links (rtnl), which a container that makes and
- * unmakes links has most of the time: what one message can say is one message.
+ * Each change waits in turn for the kernel's lock of all links (rtnl), which a container that
+ * makes and unmakes links has a third of the time: what one message can say is one message, and
+ * two who wait wait once.
  *
  * Every host's end has the same MAC and the same gateway address. There is no subnet and no
  * bridge, and the host never asks who is where: its neighbours are fixed entries. */
@@ -27,6 +28,7 @@
 #include <netlink/route/qdisc.h>
 #include <netlink/route/qdisc/tbf.h>
 #include <netlink/route/route.h>
+#include <pthread.h>
 #include <sched.h>
 #include <sys/socket.h>
 
@@ -249,7 +251,6 @@ static int dress(struct nl_sock *s, const struct rtlink *l, struct err *err)
 	return r < 0 ? rtsock_fail(err, r, "set up", l->name) : 0;
 }
 
-/* In the namespace of @s, which is not this process's any more when the inner end has failed. */
 static int remove_one(struct nl_sock *s, const char *name)
 {
 	struct rtnl_link *link = rtsock_must(rtnl_link_alloc());
@@ -299,7 +300,41 @@ static int dress_inside(const struct rtlink *l, struct err *err)
 	return r < 0 ? rtsock_fail(err, r, "set up", RTLINK_INSIDE) : 0;
 }
 
+struct inside {
+	const struct rtlink *link;
+	pid_t pid;
+	int r;
+	struct err err;
+};
+
+static void *be_inside(void *userdata)
+{
+	struct inside *i = userdata;
+
+	i->r = enter(i->pid, &i->err);
+	if (i->r == 0)
+		i->r = dress_inside(i->link, &i->err);
+	return NULL;
+}
+
 /* --- */
+
+static int dress_both(struct nl_sock *s, const struct rtlink *l, pid_t pid, struct err *err)
+{
+	struct inside inside = { .link = l, .pid = pid };
+	pthread_t thread;
+	int r = -pthread_create(&thread, NULL, be_inside, &inside);
+
+	if (r < 0)
+		return rtsock_fail(err, -NLE_NOMEM, "set up", RTLINK_INSIDE);
+	r = dress(s, l, err);
+	(void)pthread_join(thread, NULL);
+	if (r == 0 && inside.r < 0) {
+		r = inside.r;
+		*err = inside.err;
+	}
+	return r;
+}
 
 int rtlink_make(const struct rtlink *l, pid_t pid, struct err *err)
 {
@@ -316,11 +351,7 @@ int rtlink_make(const struct rtlink *l, pid_t pid, struct err *err)
 	}
 	if (r < 0)
 		return rtsock_fail(err, r, "make", l->name);
-	r = dress(s, l, err);
-	if (r == 0)
-		r = enter(pid, err);
-	if (r == 0)
-		r = dress_inside(l, err);
+	r = dress_both(s, l, pid, err);
 	if (r < 0)
 		(void)remove_one(s, l->name);
 	return r;

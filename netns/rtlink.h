@@ -18,8 +18,7 @@
 #include "proto/err.h"
 
 /* For the network namespace of @pid, which has no RTLINK_INSIDE yet; in place of a link of the same
- * name that is there. The caller is in that namespace afterwards, also on failure: for a process
- * that ends with it (netns/hoody-netup). About 1 ms. */
+ * name that is there. A thread of its own enters that namespace. About 1 ms. */
 _must_check_ int rtlink_make(const struct rtlink *l, pid_t pid, struct err *err);
 
 /* What goes to the container from now on, in bits per second; 0: as much as it can. */
