@@ -34,3 +34,11 @@ void ifsysctl_forward_six(const char *prefix)
 		if_freenameindex(all);
 	ifsysctl_write("ipv6", "all", "forwarding", "1");
 }
+
+unsigned ifsysctl_index(const char *name)
+{
+	char path[128];
+
+	(void)snprintf(path, sizeof(path), "/proc/sys/net/ipv4/conf/%s", name);
+	return access(path, F_OK) == 0 ? if_nametoindex(name) : 0;
+}

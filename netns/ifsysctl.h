@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The switches of single interfaces below /proc/sys/net/<family>/conf. */
+/* The switches of single interfaces below /proc/sys/net/<family>/conf, and whether there is one. */
 #pragma once
 
 #include "proto/base.h"
@@ -11,3 +11,7 @@ void ifsysctl_write(const char *family, const char *name, const char *key, const
 /* IPv6 is forwarded by all interfaces or none (ip-sysctl.rst); those that learn routes from router
  * advertisements go on doing so. Interfaces that begin with @prefix are containers'. */
 void ifsysctl_forward_six(const char *prefix);
+
+/* The index of an interface that may be gone; 0: it is. if_nametoindex(3) asks for a module of such
+ * a name (dev_load, net/core/dev_ioctl.c): the kernel runs modprobe(8) twice, and waits for it. */
+unsigned ifsysctl_index(const char *name);

@@ -330,9 +330,9 @@ static int keep_link(struct rtkeep *k, const struct rtlink *l, int ifindex)
 
 int rtkeep_link(struct rtkeep *k, const struct rtlink *l)
 {
-	int ifindex = (int)if_nametoindex(l->name), r = ifindex ? keep_link(k, l, ifindex) : 0;
+	int ifindex = (int)ifsysctl_index(l->name), r = ifindex ? keep_link(k, l, ifindex) : 0;
 
-	return r < 0 && if_nametoindex(l->name) == 0 ? 0 : r;
+	return r < 0 && ifsysctl_index(l->name) == 0 ? 0 : r;
 }
 
 /* --- the way to the forwarders --- */

@@ -372,9 +372,9 @@ static int remove_limit(struct nl_sock *s, int ifindex)
 int rtlink_set_limit(const char *name, uint64_t bps, struct err *err)
 {
 	_cleanup_sock_ struct nl_sock *s = NULL;
-	int ifindex = (int)if_nametoindex(name), r;
+	int ifindex = (int)ifsysctl_index(name), r;
 
-	if (ifindex == 0 && errno == ENODEV)
+	if (ifindex == 0)
 		return 0;
 	r = rtsock_open(&s, err);
 	if (r < 0)

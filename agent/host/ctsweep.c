@@ -8,6 +8,7 @@
 #include "agent/engine/unfinished.h"
 #include "agent/engine/worker.h"
 #include "agent/state/desired.h"
+#include "netns/ifsysctl.h"
 #include "netns/rtname.h"
 #include "proto/clock.h"
 #include "proto/ident.h"
@@ -57,7 +58,7 @@ static void add_ended(struct ctsweep *s, json_t *list)
 		struct rtlink link = {};
 		unsigned index = is_needed(s->agent, desired_find(s->agent->desired, s->ended[i]))
 					 ? 0
-					 : if_nametoindex(name_of(s->agent, s->ended[i], &link));
+					 : ifsysctl_index(name_of(s->agent, s->ended[i], &link));
 
 		if (index != 0)
 			(void)json_array_append_new(list, json_integer(index));

@@ -198,6 +198,20 @@ def rebooted(n, how_many):
     quiet(n, "after the reboot")
 
 
+ASKS = """printf '%s\\n' '#!/bin/sh' 'echo "$@" >>/run/asked' 'exec /sbin/modprobe "$@"' >/run/asks
+chmod 755 /run/asks
+mount -o remount,exec /run
+sysctl -qw kernel.modprobe=/run/asks
+perl -e 'socket(S, 2, 2, 0); $q = pack("a16x24", "nobody"); ioctl(S, 0x8933, $q)'""" # SIOCGIFINDEX
+
+
+def hear_of_modules(n):
+    """Who asks for a link by the name of one that has gone (if_nametoindex(3)) has the kernel run modprobe(8) for a
+    module of such a name, and waits for it."""
+    n.m.must(ASKS)
+    tap.ok("netdev-nobody" in n.m.must("cat /run/asked"), "the kernel can be heard asking for modules")
+
+
 def debian12(package):
     with node_in_vm.NodeInVm("debian12", package) as n:
         first = first_order(n, "Debian 12")
@@ -237,10 +251,13 @@ def debian12(package):
             tap.eq(len(n.pids("netproxy")), 2, "and the forwarders")
             leaves(n, 2)
             stage(n, "rebooted")
+            hear_of_modules(n)
             gone = [
                 n.node.wait(n.node.order("container.delete", cid, force=True), 300)["state"] for cid in (first, *ids)
             ]
             tap.eq(gone, ["succeeded"] * CONTAINERS, "all are deleted")
+            asked = n.m.must("grep -o 'netdev-.*' /run/asked").split()
+            tap.eq(asked, ["netdev-nobody"], "and for none by the name of a container's link")
             n.cut_in_storm(random.Random(1), "a power cut")
             stage(n, "cut")
             tap.eq(n.node.violations(), [], "the control API has seen no breach of the protocol")
