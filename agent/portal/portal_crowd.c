@@ -42,6 +42,11 @@ static void send_away(struct portal_crowd *c, struct portal_crowd_member *m)
 	(void)shutdown(m->fd, SHUT_RDWR);
 }
 
+bool portal_crowd_has_room(const struct portal_crowd *c)
+{
+	return c->n < c->max || c->first;
+}
+
 struct portal_crowd_member *portal_crowd_enter(struct portal_crowd *c, int fd)
 {
 	struct portal_crowd_member *m = xcalloc(1, sizeof(*m));

@@ -26,7 +26,8 @@
 
 #define SETUP_TIMEOUT_MS   10000
 #define CONNECTIONS_MAX    200
-#define CONNECTIONS_SPARE  20 /* that leave, or were accepted in the same turn */
+#define CONNECTIONS_SPARE  20 /* that leave */
+#define ACCEPTED_IN_A_TURN 10
 #define IDLE_TIMEOUT_S     60
 #define HEADERS_MAX        (32 * 1024)
 #define BODY_MAX           (1024 * 1024)
@@ -54,10 +55,11 @@ struct portal {
 	sd_event *event;
 	struct channel *channel;
 	struct MHD_Daemon *daemon;
-	sd_event_source *timer, *keepalive;
+	sd_event_source *listening, *timer, *keepalive;
 	struct request *requests;
 	struct portal_crowd crowd;
 	struct portal_wire *accepted; /* and given to the library right now */
+	unsigned connections;         /* that the library has */
 	uint64_t next_id;
 };
 
@@ -397,10 +399,13 @@ static void on_connection(void *cls, struct MHD_Connection *connection, void **c
 {
 	struct portal *p = cls;
 
-	if (what == MHD_CONNECTION_NOTIFY_CLOSED)
+	if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
+		p->connections--;
 		portal_wire_release(*context);
-	else
+	} else {
+		p->connections++;
 		*context = TAKE(p->accepted);
+	}
 }
 
 /* The agent gets the path in segments, each unescaped by itself. */
@@ -438,6 +443,12 @@ static int run_daemon(struct portal *p)
 	return sd_event_source_set_enabled(p->timer, SD_EVENT_ONESHOT);
 }
 
+/* Who finds none waits in the backlog until there is: the library would send it away. */
+static bool has_room(const struct portal *p)
+{
+	return p->connections < CONNECTIONS_MAX && portal_crowd_has_room(&p->crowd);
+}
+
 static bool accept_one(struct portal *p, int listening)
 {
 	const struct sockaddr inner = { .sa_family = AF_UNIX };
@@ -456,7 +467,8 @@ static bool accept_one(struct portal *p, int listening)
 
 static int on_accept(sd_event_source *s, int fd, uint32_t revents, void *userdata)
 {
-	for (unsigned i = 0; i < CONNECTIONS_SPARE / 2 && accept_one(userdata, fd); i++)
+	for (unsigned i = 0;
+		i < ACCEPTED_IN_A_TURN && has_room(userdata) && accept_one(userdata, fd); i++)
 		;
 	return 0;
 }
@@ -485,7 +497,7 @@ static int start_daemon(struct portal *p, int fd)
 	if (!info)
 		return -EIO;
 	r = sd_event_add_io(p->event, NULL, info->epoll_fd, EPOLLIN, on_sockets, p);
-	return r < 0 ? r : sd_event_add_io(p->event, NULL, fd, EPOLLIN, on_accept, p);
+	return r < 0 ? r : sd_event_add_io(p->event, &p->listening, fd, EPOLLIN, on_accept, p);
 }
 
 /* --- its life --- */
@@ -497,10 +509,15 @@ static void on_gone(struct channel *ch, int r, const char *why, void *userdata)
 	(void)sd_event_exit(p->event, r < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
 }
 
-/* After every turn: what was resumed goes on. */
+/* After every turn: what was resumed goes on, and room may have been made or taken. */
 static int on_turn(sd_event_source *s, void *userdata)
 {
-	return run_daemon(userdata);
+	struct portal *p = userdata;
+	int r = run_daemon(p);
+
+	return r < 0 ? r
+		     : sd_event_source_set_enabled(
+			       p->listening, has_room(p) ? SD_EVENT_ON : SD_EVENT_OFF);
 }
 
 static int receive_socket(void)
