@@ -5,6 +5,7 @@
  * which may be a secret: we keep their code and place alone. */
 #include "proto/jsonx.h"
 
+#include <float.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -107,12 +108,31 @@ static const char *doubled_key(
 	return key;
 }
 
+/* To the digits that it is written with. Returns -ERANGE for one that isn't finite then. */
+static int round_reals(json_t *v)
+{
+	char text[DBL_DIG + 16];
+	const char *key;
+	json_t *below;
+	size_t i;
+	int r = 0;
+
+	json_object_foreach(v, key, below)
+		r = r < 0 ? r : round_reals(below);
+	json_array_foreach(v, i, below)
+		r = r < 0 ? r : round_reals(below);
+	if (!json_is_real(v))
+		return r;
+	(void)snprintf(text, sizeof(text), "%.*g", DBL_DIG, json_real_value(v));
+	return json_real_set(v, strtod(text, NULL)) < 0 ? -ERANGE : 0;
+}
+
 static int parse(
 	const void *data, size_t size, bool names, enum errcode code, json_t **ret, struct err *err)
 {
+	_cleanup_json_ json_t *v = NULL;
 	json_error_t e;
 	char key[DOUBLED_MAX];
-	json_t *v;
 
 	if (!jsonx_is_within(data, size, JSONX_DEPTH_MAX, SIZE_MAX))
 		return err_set(err, -EBADMSG, code, NULL,
@@ -121,7 +141,9 @@ static int parse(
 	if (!v)
 		return err_set(err, -EBADMSG, code, names ? doubled_key(&e, data, size, key) : NULL,
 			"%s (line %d, column %d)", parse_fault(&e), e.line, e.column);
-	*ret = v;
+	if (round_reals(v) < 0)
+		return err_set(err, -EBADMSG, code, NULL, "a number is out of range");
+	*ret = TAKE(v);
 	return 0;
 }
 
@@ -135,7 +157,6 @@ int jsonx_parse_body(const void *data, size_t size, json_t **ret, struct err *er
 	return parse(data, size, /* names= */ true, ERR_INVALID_PARAMS, ret, err);
 }
 
-/* The member of that key; NULL when there is none or it is null. */
 json_t *jsonx_read(int fd)
 {
 	_cleanup_(freep) char *text = NULL;
@@ -149,6 +170,7 @@ json_t *jsonx_read(int fd)
 	return n < 0 ? NULL : json_loadb(text, (size_t)n, 0, NULL);
 }
 
+/* The member of that key; NULL when there is none or it is null. */
 static const json_t *member(const json_t *obj, const char *key)
 {
 	const json_t *v = json_object_get(obj, key);

@@ -24,7 +24,7 @@ void jsonx_init(void);
 bool jsonx_is_within(const void *data, size_t size, unsigned depth, size_t values);
 
 /* Parse exactly one JSON value. Returns 0 or -EBADMSG (@err: @code, with line and column, never the
- * text itself). */
+ * text itself). Reals are rounded to what JSONX_REALS writes: what is read again is the same. */
 _must_check_ int jsonx_parse(
 	const void *data, size_t size, enum errcode code, json_t **ret, struct err *err);
 /* The same of a caller's body: err->field is the member that stands twice, if one does. */
@@ -68,7 +68,7 @@ json_t *jsonx_time(int64_t ms);
 
 /* A flag for json_dumps(3): 0.2 is written as 0.2, not 0.20000000000000001. 15 digits are what
  * every decimal number survives. */
-#define JSONX_REALS JSON_REAL_PRECISION(15)
+#define JSONX_REALS JSON_REAL_PRECISION(15) /* DBL_DIG */
 
 /* 2 where the value is whole, as people write it, else 0.5. */
 json_t *jsonx_number(double value);

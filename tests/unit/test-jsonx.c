@@ -64,6 +64,7 @@ static void test_parse(void)
 	TAP_OK(refuses(S("\"\\ud800\""), "line"), "half an escaped pair");
 	TAP_OK(refuses(S("99999999999999999999"), "range"), "an integer too big");
 	TAP_OK(refuses(S("1e999"), "range"), "a number too big");
+	TAP_OK(refuses(S("[{\"a\":[1.7976931348623157e308]}]"), "range"), "one, when written");
 	TAP_OK(refuses(S(""), "early"), "nothing");
 	TAP_OK(refuses(S("{\"secret\": tru"), "line") && !refuses(S("{\"secret\": tru"), "tru"),
 		"the text is not quoted");
@@ -185,6 +186,20 @@ static void test_memory(void)
 	TAP_OK(WIFSIGNALED(status) || WEXITSTATUS(status) == 1, "which doesn't outlive it");
 }
 
+/* What is written says what was read. */
+static void test_round_trip(void)
+{
+	_cleanup_json_ json_t *v = NULL, *again = NULL;
+	_cleanup_(freep) char *text = NULL;
+	struct err err = { 0 };
+	const char said[] = "[{\"a\":2.5888888888888888888},0.1,5e-324,1.79769313486231e308,1e22]";
+
+	TAP_OK(jsonx_parse(S(said), ERR_CONFIG, &v, &err) == 0, "more digits than are kept");
+	text = jsonx_dump(v);
+	TAP_OK(jsonx_parse(text, strlen(text), ERR_CONFIG, &again, &err) == 0, "%s", text);
+	TAP_OK(json_equal(v, again), "what is written is read as the same");
+}
+
 /* As people write them. */
 static void test_numbers(void)
 {
@@ -236,6 +251,7 @@ int main(void)
 	TAP_STREQ(one, "{\"a\":2,\"b\":1}", "canonical");
 	TAP_STREQ(two, one, "whatever the order was");
 	TAP_STREQ(plain, "{\"b\":1,\"a\":2}", "plain keeps the order");
+	test_round_trip();
 	test_numbers();
 	return tap_done();
 }
