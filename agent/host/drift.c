@@ -386,7 +386,7 @@ static void look(struct drift *d)
 {
 	if (d->child || (!d->seen.n && !d->seen.all && !d->seen.policy && !d->seen.six_off))
 		return;
-	if (clock_us(CLOCK_MONOTONIC) - d->mended_us <= MEND_AGAIN_US)
+	if (clock_us(CLOCK_MONOTONIC) - d->mended_us < MEND_AGAIN_US)
 		later(d, d->mended_us + MEND_AGAIN_US);
 	else if (is_due(d))
 		start(d);
@@ -394,10 +394,7 @@ static void look(struct drift *d)
 
 static int on_mend(sd_event_source *s, uint64_t usec, void *userdata)
 {
-	struct drift *d = userdata;
-
-	if (!d->child && is_due(d))
-		start(d);
+	look(userdata);
 	return 0;
 }
 

@@ -244,7 +244,8 @@ def crowded():
             tap.eq([habit for habit, good in served if not good], [],
                    f"{door}: whoever asks is answered, though {CROWD} others hold connections")
         followed(node, by_path)
-        tap.figure(f"{asked} of {len(doors) * (len(habits) + 1)} were answered beside {CROWD} connections that are held")
+        of = len(doors) * (len(habits) + 1)
+        tap.figure(f"{asked} of {of} were answered beside {CROWD} connections that are held")
         tap.eq(node.sanitizer_words(), [], "sanitizers are silent")
 
 
