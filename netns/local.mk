@@ -5,6 +5,7 @@ noinst_LIBRARIES += netns/libnetns.a
 netns_libnetns_a_SOURCES = \
 	netns/ifstats.c netns/ifstats.h \
 	netns/ifsysctl.c netns/ifsysctl.h \
+	netns/rtbatch.c netns/rtbatch.h \
 	netns/rtguard.c netns/rtguard.h \
 	netns/rtheard.c netns/rtheard.h \
 	netns/rtkeep.c netns/rtkeep.h \

@@ -7,7 +7,6 @@
 #include <linux/pkt_cls.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
-#include <netlink/msg.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -15,7 +14,7 @@
 
 #define NAME "hoody"
 
-static int load_program(uint32_t mark)
+int rtguard_load(uint32_t mark)
 {
 	const struct bpf_insn program[] = {
 		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_2, .imm = (int32_t)mark },
@@ -49,16 +48,16 @@ static struct nl_msg *message(int type, const struct tcmsg *t, const char *kind)
 	return m;
 }
 
-static int add_hook(struct nl_sock *s, int ifindex)
+static void add_hook(struct rtbatch *b, int ifindex)
 {
 	const struct tcmsg t = { .tcm_ifindex = ifindex,
 		.tcm_parent = TC_H_CLSACT,
 		.tcm_handle = TC_H_MAKE(TC_H_CLSACT, 0) };
 
-	return nl_send_sync(s, message(RTM_NEWQDISC, &t, "clsact"));
+	rtbatch_add(b, message(RTM_NEWQDISC, &t, "clsact"));
 }
 
-static int add_program(struct nl_sock *s, int ifindex, int fd)
+static void add_program(struct rtbatch *b, int ifindex, int fd)
 {
 	const struct tcmsg t = { .tcm_ifindex = ifindex,
 		.tcm_parent = TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS),
@@ -71,17 +70,11 @@ static int add_program(struct nl_sock *s, int ifindex, int fd)
 		nla_put_u32(m, TCA_BPF_FLAGS, TCA_BPF_FLAG_ACT_DIRECT) < 0)
 		abort(); /* out of memory */
 	(void)nla_nest_end(m, options);
-	return nl_send_sync(s, m);
+	rtbatch_add(b, m);
 }
 
-int rtguard_make(struct nl_sock *s, int ifindex, uint32_t mark)
+void rtguard_add(struct rtbatch *b, int ifindex, int fd)
 {
-	_cleanup_(closep) int fd = load_program(mark);
-	int r = fd < 0 ? fd : 0;
-
-	if (r == 0)
-		r = add_hook(s, ifindex) < 0 ? -EOPNOTSUPP : 0;
-	if (r == 0)
-		r = add_program(s, ifindex, fd) < 0 ? -EOPNOTSUPP : 0;
-	return r;
+	add_hook(b, ifindex);
+	add_program(b, ifindex, fd);
 }

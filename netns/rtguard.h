@@ -6,10 +6,11 @@
  * A program of four instructions at tc's ingress (tc-bpf(8)); it goes with its link. */
 #pragma once
 
-#include <netlink/netlink.h>
+#include "netns/rtbatch.h"
 
-#include "proto/base.h"
-
-/* Before the link is up. 0, or a negative errno: a kernel without CONFIG_NET_CLS_BPF has no such
- * thing. */
-_must_check_ int rtguard_make(struct nl_sock *s, int ifindex, uint32_t mark);
+/* The program, of which a link's filter keeps a reference of its own: the caller's descriptor, or a
+ * negative errno. */
+_must_check_ int rtguard_load(uint32_t mark);
+/* The requests that put it on a link, before the one that raises that; @fd is needed until they are
+ * sent. A kernel without CONFIG_NET_CLS_BPF refuses them. */
+void rtguard_add(struct rtbatch *b, int ifindex, int fd);

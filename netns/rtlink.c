@@ -7,8 +7,8 @@
  * A host's end that can't be set up, or whose other end can't, is removed again.
  *
  * Each change waits in turn for the kernel's lock of all links (rtnl), which a container that
- * makes and unmakes links has a third of the time: what one message can say is one message, and
- * two who wait wait once.
+ * makes and unmakes links has a third of the time: what one message can say is one message, what
+ * one call can say is one call (netns/rtbatch.h), and two who wait wait once.
  *
  * Every host's end has the same MAC and the same gateway address. There is no subnet and no
  * bridge, and the host never asks who is where: its neighbours are fixed entries. */
@@ -33,6 +33,7 @@
 #include <sys/socket.h>
 
 #include "netns/ifsysctl.h"
+#include "netns/rtbatch.h"
 #include "netns/rtguard.h"
 #include "netns/rtsock.h"
 
@@ -84,29 +85,28 @@ static void set_sysctls(const char *name, bool six)
 	ifsysctl_write("ipv6", name, "disable_ipv6", six ? "0" : "1");
 }
 
-static int add_address(struct nl_sock *s, int ifindex, const char *of, int scope)
+static void add_address(struct rtbatch *b, int ifindex, const char *of, int scope)
 {
 	_cleanup_addr_ struct nl_addr *a = rtsock_address(of);
 	struct rtnl_addr *address = rtsock_must(rtnl_addr_alloc());
-	int r;
+	struct nl_msg *m = NULL;
 
 	rtnl_addr_set_ifindex(address, ifindex);
 	rtnl_addr_set_scope(address, scope);
 	rtnl_addr_set_flags(address, IFA_F_NODAD); /* nobody else is on the link */
-	r = rtnl_addr_set_local(address, a);
-	if (r == 0)
-		r = rtnl_addr_add(s, address, NLM_F_REPLACE);
+	(void)rtnl_addr_set_local(address, a);
+	(void)rtnl_addr_build_add_request(address, NLM_F_REPLACE, &m);
+	rtbatch_add(b, m);
 	rtnl_addr_put(address);
-	return r;
 }
 
 /* @by NULL: it is on the link. */
-static int add_route(struct nl_sock *s, int ifindex, const char *to, const char *by)
+static void add_route(struct rtbatch *b, int ifindex, const char *to, const char *by)
 {
 	_cleanup_addr_ struct nl_addr *a = rtsock_address(to), *gateway = rtsock_address(by);
 	struct rtnl_route *route = rtsock_must(rtnl_route_alloc());
 	struct rtnl_nexthop *hop = rtsock_must(rtnl_route_nh_alloc());
-	int r;
+	struct nl_msg *m = NULL;
 
 	rtnl_route_nh_set_ifindex(hop, ifindex);
 	if (gateway) {
@@ -118,70 +118,68 @@ static int add_route(struct nl_sock *s, int ifindex, const char *to, const char 
 	rtnl_route_set_scope(route, gateway ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK);
 	rtnl_route_set_table(route, RT_TABLE_MAIN);
 	rtnl_route_set_protocol(route, RTPROT_STATIC);
-	r = rtnl_route_add(s, route, NLM_F_REPLACE);
+	(void)rtnl_route_build_add_request(route, NLM_F_REPLACE, &m);
+	rtbatch_add(b, m);
 	rtnl_route_put(route);
-	return r;
 }
 
-static int add_neighbour(
-	struct nl_sock *s, int ifindex, const char *of, const uint8_t is_at[static ETH_ALEN])
+static void add_neighbour(
+	struct rtbatch *b, int ifindex, const char *of, const uint8_t is_at[static ETH_ALEN])
 {
 	_cleanup_addr_ struct nl_addr *a = rtsock_address(of);
 	_cleanup_addr_ struct nl_addr *mac = rtsock_must(nl_addr_build(AF_LLC, is_at, ETH_ALEN));
 	struct rtnl_neigh *neighbour = rtsock_must(rtnl_neigh_alloc());
-	int r;
+	struct nl_msg *m = NULL;
 
 	rtnl_neigh_set_ifindex(neighbour, ifindex);
 	rtnl_neigh_set_state(neighbour, NUD_PERMANENT);
 	(void)rtnl_neigh_set_dst(neighbour, a);
 	rtnl_neigh_set_lladdr(neighbour, mac);
-	r = rtnl_neigh_add(s, neighbour, NLM_F_CREATE | NLM_F_REPLACE);
+	(void)rtnl_neigh_build_add_request(neighbour, NLM_F_CREATE | NLM_F_REPLACE, &m);
+	rtbatch_add(b, m);
 	rtnl_neigh_put(neighbour);
-	return r;
 }
 
 /* A token bucket: what it lets through at once must not be less than one packet, nor its rate than
  * a byte. */
-static int add_limit(struct nl_sock *s, int ifindex, uint64_t bps)
+static void add_limit(struct rtbatch *b, int ifindex, uint64_t bps)
 {
 	struct rtnl_qdisc *q = rtsock_must(rtnl_qdisc_alloc());
 	uint64_t bytes = MAX_OF(MIN_OF(bps / 8, (uint64_t)INT32_MAX), (uint64_t)1);
-	int r;
+	struct nl_msg *m = NULL;
 
 	rtnl_tc_set_ifindex(TC_CAST(q), ifindex);
 	rtnl_tc_set_parent(TC_CAST(q), TC_H_ROOT);
-	r = rtnl_tc_set_kind(TC_CAST(q), "tbf");
-	if (r == 0) {
+	if (rtnl_tc_set_kind(TC_CAST(q), "tbf") == 0) {
 		rtnl_qdisc_tbf_set_rate(q, (int)bytes,
 			(int)MAX_OF(bytes * BURST_MS / 1000, (uint64_t)BURST_MIN), 0);
-		r = rtnl_qdisc_tbf_set_limit_by_latency(q, LATENCY_US);
+		(void)rtnl_qdisc_tbf_set_limit_by_latency(q, LATENCY_US);
+		(void)rtnl_qdisc_build_add_request(q, NLM_F_CREATE | NLM_F_REPLACE, &m);
 	}
-	if (r == 0)
-		r = rtnl_qdisc_add(s, q, NLM_F_CREATE | NLM_F_REPLACE);
+	rtbatch_add(b, m);
 	rtnl_qdisc_put(q);
-	return r;
 }
 
-static int change_link(struct nl_sock *s, int ifindex, struct rtnl_link *change)
+static void change_link(struct rtbatch *b, int ifindex, struct rtnl_link *change)
 {
 	struct rtnl_link *link = rtsock_must(rtnl_link_alloc());
-	int r;
+	struct nl_msg *m = NULL;
 
 	rtnl_link_set_ifindex(link, ifindex);
 	rtnl_link_set_flags(change, IFF_UP);
-	r = rtnl_link_change(s, link, change, 0);
+	(void)rtnl_link_build_change_request(link, change, 0, &m);
+	rtbatch_add(b, m);
 	rtnl_link_put(link);
 	rtnl_link_put(change);
-	return r;
 }
 
-static int raise_link(struct nl_sock *s, int ifindex)
+static void raise_link(struct rtbatch *b, int ifindex)
 {
-	return change_link(s, ifindex, rtsock_must(rtnl_link_alloc()));
+	change_link(b, ifindex, rtsock_must(rtnl_link_alloc()));
 }
 
 /* Its sysctls of IPv4 go with it, in the one message: nobody is in the container yet. */
-static int raise_host_end(struct nl_sock *s, int ifindex)
+static void raise_host_end(struct rtbatch *b, int ifindex)
 {
 	static const struct {
 		unsigned key;
@@ -202,7 +200,7 @@ static int raise_host_end(struct nl_sock *s, int ifindex)
 
 	for (size_t i = 0; i < countof(v4); i++)
 		(void)rtnl_link_inet_set_conf(change, v4[i].key, v4[i].value);
-	return change_link(s, ifindex, change);
+	change_link(b, ifindex, change);
 }
 
 struct words {
@@ -220,34 +218,39 @@ static struct words words_of(const struct rtlink *l)
 }
 
 /* The gateway, and where the container is. */
-static int dress_family(struct nl_sock *s, int ifindex, const struct rtlink *l, const char *gateway,
-	const char *address)
+static void dress_family(struct rtbatch *b, int ifindex, const struct rtlink *l,
+	const char *gateway, const char *address)
 {
-	int r = add_address(s, ifindex, gateway, RT_SCOPE_LINK);
-
-	if (r == 0)
-		r = add_route(s, ifindex, address, NULL);
-	return r < 0 ? r : add_neighbour(s, ifindex, address, l->mac);
+	add_address(b, ifindex, gateway, RT_SCOPE_LINK);
+	add_route(b, ifindex, address, NULL);
+	add_neighbour(b, ifindex, address, l->mac);
 }
 
 static int dress(struct nl_sock *s, const struct rtlink *l, struct err *err)
 {
+	_cleanup_rtbatch_ struct rtbatch b = {};
+	_cleanup_(closep) int guard = l->unseen_mark ? rtguard_load(l->unseen_mark) : -1;
 	const struct words w = words_of(l);
 	int ifindex = (int)if_nametoindex(l->name), r;
+	size_t guarded;
 
 	set_sysctls(l->name, l->has_address6);
-	r = l->unseen_mark ? rtguard_make(s, ifindex, l->unseen_mark) : 0;
-	if (r < 0) /* the firewall itself holds without it */
-		(void)fprintf(stderr,
-			"%s: a flush of nftables would open it, this kernel has no tc-bpf: %s\n",
-			l->name, strerror(-r));
-	r = raise_host_end(s, ifindex);
+	if (guard >= 0)
+		rtguard_add(&b, ifindex, guard);
+	guarded = b.n;
+	raise_host_end(&b, ifindex);
+	dress_family(&b, ifindex, l, RTLINK_GATEWAY, w.v4);
+	if (l->has_address6)
+		dress_family(&b, ifindex, l, RTLINK_GATEWAY6, w.v6);
+	if (l->limit_bps > 0)
+		add_limit(&b, ifindex, l->limit_bps);
+	r = rtbatch_send(&b, s);
+	if (l->unseen_mark && (guard < 0 || rtbatch_failure(&b, 0, guarded) < 0))
+		(void)fprintf(stderr, /* the firewall itself holds without it */
+			"%s: a flush of nftables would open it, this kernel has no tc-bpf\n",
+			l->name);
 	if (r == 0)
-		r = dress_family(s, ifindex, l, RTLINK_GATEWAY, w.v4);
-	if (r == 0 && l->has_address6)
-		r = dress_family(s, ifindex, l, RTLINK_GATEWAY6, w.v6);
-	if (r == 0 && l->limit_bps > 0)
-		r = add_limit(s, ifindex, l->limit_bps);
+		r = rtbatch_failure(&b, guarded, b.n);
 	return r < 0 ? rtsock_fail(err, r, "set up", l->name) : 0;
 }
 
@@ -279,24 +282,25 @@ static int enter(pid_t pid, struct err *err)
 static int dress_inside(const struct rtlink *l, struct err *err)
 {
 	_cleanup_sock_ struct nl_sock *s = NULL;
+	_cleanup_rtbatch_ struct rtbatch b = {};
 	const struct words w = words_of(l);
 	int r = rtsock_open(&s, err), ifindex = (int)if_nametoindex(RTLINK_INSIDE);
 
 	if (r < 0)
 		return r;
-	r = raise_link(s, (int)if_nametoindex("lo")); /* not every init does it */
+	raise_link(&b, (int)if_nametoindex("lo")); /* not every init does it */
+	raise_link(&b, ifindex);
+	add_address(&b, ifindex, w.v4, RT_SCOPE_UNIVERSE);
+	add_route(&b, ifindex, "0.0.0.0/0", RTLINK_GATEWAY);
+	if (l->has_address6) {
+		add_address(&b, ifindex, w.v6, RT_SCOPE_UNIVERSE);
+		/* neighbour discovery doesn't leave a container */
+		add_neighbour(&b, ifindex, RTLINK_GATEWAY6, gateway_mac);
+		add_route(&b, ifindex, "::/0", RTLINK_GATEWAY6);
+	}
+	r = rtbatch_send(&b, s);
 	if (r == 0)
-		r = raise_link(s, ifindex);
-	if (r == 0)
-		r = add_address(s, ifindex, w.v4, RT_SCOPE_UNIVERSE);
-	if (r == 0)
-		r = add_route(s, ifindex, "0.0.0.0/0", RTLINK_GATEWAY);
-	if (r == 0 && l->has_address6)
-		r = add_address(s, ifindex, w.v6, RT_SCOPE_UNIVERSE);
-	if (r == 0 && l->has_address6) /* neighbour discovery doesn't leave a container */
-		r = add_neighbour(s, ifindex, RTLINK_GATEWAY6, gateway_mac);
-	if (r == 0 && l->has_address6)
-		r = add_route(s, ifindex, "::/0", RTLINK_GATEWAY6);
+		r = rtbatch_failure(&b, 0, b.n);
 	return r < 0 ? rtsock_fail(err, r, "set up", RTLINK_INSIDE) : 0;
 }
 
@@ -369,6 +373,16 @@ static int remove_limit(struct nl_sock *s, int ifindex)
 	return r == -NLE_OBJ_NOTFOUND || r == -NLE_INVAL ? 0 : r; /* the kernel's own stays */
 }
 
+static int put_limit(struct nl_sock *s, int ifindex, uint64_t bps)
+{
+	_cleanup_rtbatch_ struct rtbatch b = {};
+	int r;
+
+	add_limit(&b, ifindex, bps);
+	r = rtbatch_send(&b, s);
+	return r < 0 ? r : rtbatch_failure(&b, 0, b.n);
+}
+
 int rtlink_set_limit(const char *name, uint64_t bps, struct err *err)
 {
 	_cleanup_sock_ struct nl_sock *s = NULL;
@@ -379,7 +393,7 @@ int rtlink_set_limit(const char *name, uint64_t bps, struct err *err)
 	r = rtsock_open(&s, err);
 	if (r < 0)
 		return r;
-	r = bps > 0 ? add_limit(s, ifindex, bps) : remove_limit(s, ifindex);
+	r = bps > 0 ? put_limit(s, ifindex, bps) : remove_limit(s, ifindex);
 	return r < 0 ? rtsock_fail(err, r, "limit", name) : 0;
 }
 
