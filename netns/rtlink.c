@@ -3,12 +3,13 @@
  * pair (in place of a predecessor's of that name, which the kernel still clears away); the
  * host's end: settings, then the guard, so that it is closed before it is up, then up, with the
  * gateway's address, a route and a neighbour for the container's. Meanwhile a thread enters the
- * container's network namespace, for good (setns(2) is of a thread), and sets up the end inside.
- * A host's end that can't be set up, or whose other end can't, is removed again.
+ * container's network namespace, for good (setns(2) is of a thread), and sets up the end inside,
+ * and another closes the host's end to IPv6 if it isn't wanted: nobody is in the container yet. A
+ * host's end that can't be set up, or whose other end can't, is removed again.
  *
  * Each change waits in turn for the kernel's lock of all links (rtnl), which a container that
  * makes and unmakes links has a third of the time: what one message can say is one message, what
- * one call can say is one call (netns/rtbatch.h), and two who wait wait once.
+ * one call can say is one call (netns/rtbatch.h), and three who wait wait once.
  *
  * Every host's end has the same MAC and the same gateway address. There is no subnet and no
  * bridge, and the host never asks who is where: its neighbours are fixed entries. */
@@ -23,6 +24,7 @@
 #include <netlink/route/addr.h>
 #include <netlink/route/link.h>
 #include <netlink/route/link/inet.h>
+#include <netlink/route/link/inet6.h>
 #include <netlink/route/link/veth.h>
 #include <netlink/route/neighbour.h>
 #include <netlink/route/qdisc.h>
@@ -67,7 +69,8 @@ static int add_pair(struct nl_sock *s, const struct rtlink *l, pid_t pid)
 	return r;
 }
 
-static void set_sysctls(const char *name, bool six)
+/* Before there is an address of it. */
+static void begin_six(const char *name)
 {
 	static const struct {
 		const char *key, *value;
@@ -76,13 +79,12 @@ static void set_sysctls(const char *name, bool six)
 		{ "accept_ra", "0" },
 		{ "accept_redirects", "0" },
 		{ "accept_source_route", "-1" },
-		{ "addr_gen_mode", "1" }, /* no address but the gateway's */
 		{ "proxy_ndp", "0" },
+		{ "disable_ipv6", "0" },
 	};
 
-	for (size_t i = 0; six && i < countof(v6); i++)
+	for (size_t i = 0; i < countof(v6); i++)
 		ifsysctl_write("ipv6", name, v6[i].key, v6[i].value);
-	ifsysctl_write("ipv6", name, "disable_ipv6", six ? "0" : "1");
 }
 
 static void add_address(struct rtbatch *b, int ifindex, const char *of, int scope)
@@ -166,7 +168,6 @@ static void change_link(struct rtbatch *b, int ifindex, struct rtnl_link *change
 	struct nl_msg *m = NULL;
 
 	rtnl_link_set_ifindex(link, ifindex);
-	rtnl_link_set_flags(change, IFF_UP);
 	(void)rtnl_link_build_change_request(link, change, 0, &m);
 	rtbatch_add(b, m);
 	rtnl_link_put(link);
@@ -175,10 +176,22 @@ static void change_link(struct rtbatch *b, int ifindex, struct rtnl_link *change
 
 static void raise_link(struct rtbatch *b, int ifindex)
 {
-	change_link(b, ifindex, rtsock_must(rtnl_link_alloc()));
+	struct rtnl_link *change = rtsock_must(rtnl_link_alloc());
+
+	rtnl_link_set_flags(change, IFF_UP);
+	change_link(b, ifindex, change);
 }
 
-/* Its sysctls of IPv4 go with it, in the one message: nobody is in the container yet. */
+/* Before it is up: no address of IPv6 but the gateway's. */
+static void want_no_address6(struct rtbatch *b, int ifindex)
+{
+	struct rtnl_link *change = rtsock_must(rtnl_link_alloc());
+
+	(void)rtnl_link_inet6_set_addr_gen_mode(change, IN6_ADDR_GEN_MODE_NONE);
+	change_link(b, ifindex, change);
+}
+
+/* Its sysctls of IPv4 go with it, in the one message. */
 static void raise_host_end(struct rtbatch *b, int ifindex)
 {
 	static const struct {
@@ -200,6 +213,7 @@ static void raise_host_end(struct rtbatch *b, int ifindex)
 
 	for (size_t i = 0; i < countof(v4); i++)
 		(void)rtnl_link_inet_set_conf(change, v4[i].key, v4[i].value);
+	rtnl_link_set_flags(change, IFF_UP);
 	change_link(b, ifindex, change);
 }
 
@@ -234,7 +248,9 @@ static int dress(struct nl_sock *s, const struct rtlink *l, struct err *err)
 	int ifindex = (int)if_nametoindex(l->name), r;
 	size_t guarded;
 
-	set_sysctls(l->name, l->has_address6);
+	if (l->has_address6)
+		begin_six(l->name);
+	want_no_address6(&b, ifindex);
 	if (guard >= 0)
 		rtguard_add(&b, ifindex, guard);
 	guarded = b.n;
@@ -245,10 +261,12 @@ static int dress(struct nl_sock *s, const struct rtlink *l, struct err *err)
 	if (l->limit_bps > 0)
 		add_limit(&b, ifindex, l->limit_bps);
 	r = rtbatch_send(&b, s);
-	if (l->unseen_mark && (guard < 0 || rtbatch_failure(&b, 0, guarded) < 0))
+	if (l->unseen_mark && (guard < 0 || rtbatch_failure(&b, 1, guarded) < 0))
 		(void)fprintf(stderr, /* the firewall itself holds without it */
 			"%s: a flush of nftables would open it, this kernel has no tc-bpf\n",
 			l->name);
+	if (r == 0 && l->has_address6) /* else this kernel may have no IPv6 */
+		r = rtbatch_failure(&b, 0, 1);
 	if (r == 0)
 		r = rtbatch_failure(&b, guarded, b.n);
 	return r < 0 ? rtsock_fail(err, r, "set up", l->name) : 0;
@@ -304,7 +322,9 @@ static int dress_inside(const struct rtlink *l, struct err *err)
 	return r < 0 ? rtsock_fail(err, r, "set up", RTLINK_INSIDE) : 0;
 }
 
-struct inside {
+/* --- both at once --- */
+
+struct part {
 	const struct rtlink *link;
 	pid_t pid;
 	int r;
@@ -313,29 +333,42 @@ struct inside {
 
 static void *be_inside(void *userdata)
 {
-	struct inside *i = userdata;
+	struct part *p = userdata;
 
-	i->r = enter(i->pid, &i->err);
-	if (i->r == 0)
-		i->r = dress_inside(i->link, &i->err);
+	p->r = enter(p->pid, &p->err);
+	if (p->r == 0)
+		p->r = dress_inside(p->link, &p->err);
 	return NULL;
 }
 
-/* --- */
+/* No message says it. */
+static void *close_six(void *userdata)
+{
+	const struct part *p = userdata;
+
+	if (!p->link->has_address6)
+		ifsysctl_write("ipv6", p->link->name, "disable_ipv6", "1");
+	return NULL;
+}
 
 static int dress_both(struct nl_sock *s, const struct rtlink *l, pid_t pid, struct err *err)
 {
-	struct inside inside = { .link = l, .pid = pid };
-	pthread_t thread;
-	int r = -pthread_create(&thread, NULL, be_inside, &inside);
+	struct part part = { .link = l, .pid = pid };
+	pthread_t inside, closing;
+	int r = -pthread_create(&inside, NULL, be_inside, &part), begun;
 
 	if (r < 0)
 		return rtsock_fail(err, -NLE_NOMEM, "set up", RTLINK_INSIDE);
+	begun = -pthread_create(&closing, NULL, close_six, &part);
 	r = dress(s, l, err);
-	(void)pthread_join(thread, NULL);
-	if (r == 0 && inside.r < 0) {
-		r = inside.r;
-		*err = inside.err;
+	if (begun == 0)
+		(void)pthread_join(closing, NULL);
+	else
+		(void)close_six(&part);
+	(void)pthread_join(inside, NULL);
+	if (r == 0 && part.r < 0) {
+		r = part.r;
+		*err = part.err;
 	}
 	return r;
 }
