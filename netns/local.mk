@@ -14,11 +14,14 @@ netns_libnetns_a_SOURCES = \
 	netns/rtsock.c netns/rtsock.h
 netns_libnetns_a_CFLAGS = $(AM_CFLAGS) -pthread $(NL_CFLAGS) $(MNL_CFLAGS) $(SODIUM_CFLAGS)
 
-check_PROGRAMS += tests/unit/test-ifstats tests/unit/test-rtkeep
-TESTS += tests/unit/test-ifstats tests/unit/test-rtkeep
+check_PROGRAMS += tests/unit/test-ifstats tests/unit/test-rtbatch tests/unit/test-rtkeep
+TESTS += tests/unit/test-ifstats tests/unit/test-rtbatch tests/unit/test-rtkeep
 tests_unit_test_ifstats_SOURCES = tests/unit/test-ifstats.c tests/unit/tap.h
 tests_unit_test_ifstats_CFLAGS = $(AM_CFLAGS) $(MNL_CFLAGS)
 tests_unit_test_ifstats_LDADD = netns/libnetns.a proto/libproto.a $(MNL_LIBS)
+tests_unit_test_rtbatch_SOURCES = tests/unit/test-rtbatch.c tests/unit/tap.h
+tests_unit_test_rtbatch_CFLAGS = $(AM_CFLAGS) $(NL_CFLAGS)
+tests_unit_test_rtbatch_LDADD = netns/libnetns.a proto/libproto.a $(NL_LIBS)
 tests_unit_test_rtkeep_SOURCES = tests/unit/test-rtkeep.c tests/unit/tap.h
 tests_unit_test_rtkeep_CFLAGS = $(AM_CFLAGS) $(MNL_CFLAGS)
 tests_unit_test_rtkeep_LDADD = netns/libnetns.a proto/libproto.a $(MNL_LIBS)

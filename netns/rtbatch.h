@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Requests to rtnetlink that go to the kernel in one call. It takes its lock of all links (rtnl)
- * for each, but not the time to let another have it: who has waited for the first has waited for
- * all, mostly, however many wait. It does one after the other, also after one that fails. */
+/* Requests to rtnetlink that go to the kernel in one call, which does one after the other, also
+ * after one that fails. It has its lock of all links (rtnl) for each of them alone, but whoever
+ * else waits for that is mostly not awake yet when the next takes it: they wait about once. */
 #pragma once
 
 #include <netlink/msg.h>
