@@ -515,11 +515,16 @@ pid_t channel_peer(const struct channel *ch)
 	return ch->peer;
 }
 
+unsigned channel_room(const struct channel *ch)
+{
+	return QUEUE_MAX - (unsigned)ch->n_queued;
+}
+
 static int enqueue(struct channel *ch, const struct queued *q)
 {
 	struct queued *copy;
 
-	if (ch->n_queued >= QUEUE_MAX)
+	if (channel_room(ch) == 0)
 		return -ENOBUFS;
 	copy = xcalloc(1, sizeof(*copy));
 	*copy = *q;

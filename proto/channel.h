@@ -67,6 +67,9 @@ pid_t channel_peer(const struct channel *ch);
 _must_check_ int channel_send(
 	struct channel *ch, const struct frame *f, const void *payload, size_t size, int extra_fd);
 
+/* How many more fit into the queue. More may after a turn of the loop. */
+unsigned channel_room(const struct channel *ch);
+
 /* Blocking one-frame helpers for programs without a loop (worker, hoodyctl, tests). A received
  * payload is malloc'ed, the caller's. channel_recv_sync returns 0, -ENODATA at hang-up, -ETIMEDOUT,
  * -EBADMSG. timeout_ms < 0 waits for ever. */

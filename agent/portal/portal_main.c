@@ -42,12 +42,13 @@ struct request {
 	char *body;
 	size_t size;
 	bool too_large;
+	bool held;      /* the agent has too many to read */
 	bool asked;     /* the agent has it */
 	bool suspended; /* and libmicrohttpd waits */
 	struct MHD_Response *response;
 	int status;
-	bool streaming, ended;
-	char *buffer; /* of a stream, not sent yet */
+	bool streaming, ended; /* ended: the agent has no more to say of it */
+	char *buffer;          /* of a stream, not sent yet */
 	size_t buffered;
 };
 
@@ -116,6 +117,22 @@ static struct portal_wire *wire_of(struct MHD_Connection *connection)
 		->socket_context;
 }
 
+static bool has_left(struct MHD_Connection *connection)
+{
+	return portal_wire_client(wire_of(connection)) < 0;
+}
+
+/* The library looks at nothing that is suspended: what nobody waits for any more would have its
+ * place for as long as the agent works on it. */
+static void on_left(const struct portal_wire *wire, void *userdata)
+{
+	struct portal *p = userdata;
+
+	for (struct request *r = p->requests; r; r = r->next)
+		if (wire_of(r->connection) == wire)
+			resume(r);
+}
+
 static void wait_for_client(struct portal *p, struct MHD_Connection *connection)
 {
 	struct portal_crowd_member *member = portal_wire_member(wire_of(connection));
@@ -179,6 +196,7 @@ static void set_answer(struct request *r, int status, const json_t *v)
 	_cleanup_(freep) char *text =
 		json_is_string(body) ? xstrdup(json_string_value(body)) : jsonx_dump(body);
 
+	r->ended = true;
 	r->status = status;
 	r->response = response_of(text, strlen(text), type ? type : "application/json");
 	if (!r->response)
@@ -193,6 +211,8 @@ static ssize_t on_stream_read(void *cls, uint64_t pos, char *buf, size_t max)
 	struct request *r = cls;
 	size_t n = MIN_OF(max, r->buffered);
 
+	if (has_left(r->connection))
+		return MHD_CONTENT_READER_END_WITH_ERROR;
 	if (n == 0 && r->ended)
 		return MHD_CONTENT_READER_END_OF_STREAM;
 	if (n == 0) {
@@ -241,7 +261,7 @@ static void say_gone(struct portal *p, uint64_t id)
 
 static int keep_alive(struct portal *p);
 
-/* A suspended stream doesn't notice that its client has left: a comment now and then does. */
+/* Of a client that has left without a word (tcp(7)) a comment now and then tells. */
 static int on_keepalive(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct portal *p = userdata;
@@ -333,12 +353,12 @@ static enum MHD_Result ask(struct portal *p, struct request *r, const char *meth
 	if (!v)
 		return refuse(r, 400, "VALIDATION_ERROR", "the URL is not well-formed");
 	text = jsonx_dump(v);
-	if (portal_wire_client(wire) < 0)
-		return MHD_NO; /* nobody asks any more */
-	if (channel_send(p->channel, &(struct frame){ .type = FRAME_PORTAL_REQUEST, .id = r->id },
-		    text, strlen(text), portal_wire_client(wire)) < 0)
+	r->held = channel_room(p->channel) == 0;
+	if (!r->held && channel_send(p->channel,
+				&(struct frame){ .type = FRAME_PORTAL_REQUEST, .id = r->id }, text,
+				strlen(text), portal_wire_client(wire)) < 0)
 		return refuse(r, 503, "BUSY", "the agent is busy: try again");
-	r->asked = true;
+	r->asked = !r->held;
 	r->suspended = true;
 	portal_crowd_work(&p->crowd, portal_wire_member(wire));
 	MHD_suspend_connection(r->connection);
@@ -368,6 +388,8 @@ static enum MHD_Result on_access(void *cls, struct MHD_Connection *connection, c
 		*state = request_new(p, connection);
 		return MHD_YES;
 	}
+	if (has_left(connection))
+		return MHD_NO; /* nobody asks any more */
 	if (*size > 0) {
 		take_upload(r, data, *size);
 		*size = 0;
@@ -386,7 +408,7 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **st
 
 	if (!r)
 		return;
-	if (r->streaming && !r->ended)
+	if (r->asked && !r->ended)
 		say_gone(p, r->id);
 	wait_for_client(p, connection);
 	portal_wire_end(wire_of(connection));
@@ -457,7 +479,7 @@ static bool accept_one(struct portal *p, int listening)
 	if (client < 0)
 		return false;
 	(void)setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
-	p->accepted = portal_wire_new(p->event, &p->crowd, client, &fd);
+	p->accepted = portal_wire_new(p->event, &p->crowd, client, on_left, p, &fd);
 	if (!p->accepted)
 		return false;
 	if (MHD_add_connection(p->daemon, fd, &inner, sizeof(inner)) != MHD_YES && p->accepted)
@@ -509,15 +531,36 @@ static void on_gone(struct channel *ch, int r, const char *why, void *userdata)
 	(void)sd_event_exit(p->event, r < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
 }
 
+/* The longest held first. */
+static void ask_held(struct portal *p)
+{
+	unsigned room = channel_room(p->channel);
+	struct request *r = p->requests;
+
+	while (r && r->next)
+		r = r->next;
+	for (; r && room > 0; r = r->prev) {
+		if (!r->held)
+			continue;
+		r->held = false;
+		resume(r);
+		room--;
+	}
+}
+
 /* After every turn: what was resumed goes on, and room may have been made or taken. */
 static int on_turn(sd_event_source *s, void *userdata)
 {
 	struct portal *p = userdata;
-	int r = run_daemon(p);
+	int r;
 
-	return r < 0 ? r
-		     : sd_event_source_set_enabled(
-			       p->listening, has_room(p) ? SD_EVENT_ON : SD_EVENT_OFF);
+	ask_held(p);
+	r = run_daemon(p);
+
+	if (r >= 0)
+		r = sd_event_source_set_enabled(
+			p->listening, has_room(p) ? SD_EVENT_ON : SD_EVENT_OFF);
+	return r < 0 ? sd_event_exit(p->event, EXIT_FAILURE) : 0;
 }
 
 static int receive_socket(void)

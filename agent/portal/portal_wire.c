@@ -33,6 +33,8 @@ struct portal_wire {
 	bool ours;     /* what the library says is */
 	bool refused;  /* the rest of what it says is nothing */
 	bool released; /* the library has no connection for it */
+	void (*left)(const struct portal_wire *w, void *userdata);
+	void *userdata;
 };
 
 /* --- what the library says of its own accord --- */
@@ -174,6 +176,7 @@ static void finish(struct portal_wire *w)
 	w->n_up = w->n_down = 0;
 	portal_crowd_leave(w->crowd, w->member);
 	w->member = NULL;
+	w->left(w, w->userdata);
 	free_if_done(w);
 }
 
@@ -227,8 +230,8 @@ static int on_inner(sd_event_source *s, int fd, uint32_t revents, void *userdata
 	return 0;
 }
 
-struct portal_wire *portal_wire_new(
-	sd_event *event, struct portal_crowd *crowd, int client, int *ret_fd)
+struct portal_wire *portal_wire_new(sd_event *event, struct portal_crowd *crowd, int client,
+	void (*left)(const struct portal_wire *w, void *userdata), void *userdata, int *ret_fd)
 {
 	struct portal_wire *w;
 	int pair[2];
@@ -240,6 +243,8 @@ struct portal_wire *portal_wire_new(
 	(void)setsockopt(pair[1], SOL_SOCKET, SO_SNDBUF, &(int){ PAIR_MAX }, sizeof(int));
 	w = xcalloc(1, sizeof(*w));
 	w->crowd = crowd;
+	w->left = left;
+	w->userdata = userdata;
 	w->member = portal_crowd_enter(crowd, client);
 	w->client = client;
 	w->inner = pair[0];

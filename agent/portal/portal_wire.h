@@ -17,9 +17,9 @@
 struct portal_wire;
 
 /* For a connection that was accepted on @client (taken). @ret_fd is for the library, the caller's.
- * NULL: there can't be one. */
-struct portal_wire *portal_wire_new(
-	sd_event *event, struct portal_crowd *crowd, int client, int *ret_fd);
+ * @left is called when the client has left. NULL: there can't be one. */
+struct portal_wire *portal_wire_new(sd_event *event, struct portal_crowd *crowd, int client,
+	void (*left)(const struct portal_wire *w, void *userdata), void *userdata, int *ret_fd);
 /* The library has no connection for it any more, or has never had one. */
 void portal_wire_release(struct portal_wire *w);
 

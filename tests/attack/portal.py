@@ -12,6 +12,8 @@ import pathlib
 import signal
 import socket
 import sys
+import time
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 import frames
@@ -19,7 +21,9 @@ import frames
 TRIES = 20
 IDS = 200 # as many as are ever open
 SETUP_FRAME_MAX = 64
-CROWD = 450
+CROWD = 450 # libmicrohttpd is given 200
+LEAVERS = 60 # as many streams as there are, nearly
+ROUNDS = 3
 READY, ANSWER, REQUEST, GONE = 0x0481, 0x0402, 0x0482, 0x0483
 
 
@@ -243,6 +247,7 @@ def crowded():
             asked += sum(good for _, good in served)
             tap.eq([habit for habit, good in served if not good], [],
                    f"{door}: whoever asks is answered, though {CROWD} others hold connections")
+        after_leavers(by_path, scrape)
         followed(node, by_path)
         of = len(doors) * (len(habits) + 1)
         tap.figure(f"{asked} of {of} were answered beside {CROWD} connections that are held")
@@ -275,6 +280,25 @@ def followed(node, connect):
     tap.ok(next(iter(stream), None), "an event stream goes on meanwhile")
     crowd.close()
     stream.close()
+
+
+def after_leavers(connect, request):
+    """None of what somebody has asked for and left keeps a place of the portal's until a keep-alive, each 15 s."""
+    good, begin = 0, time.monotonic()
+    for _ in range(ROUNDS):
+        for _ in range(LEAVERS):
+            with connect() as s:
+                s.settimeout(15 * harness.SLOW)
+                s.sendall(b"GET /api/v1/events HTTP/1.1\r\nHost: node\r\n"
+                          b"Accept: text/event-stream\r\n\r\n")
+                s.recv(1)
+        crowd = Crowd(connect, b"")
+        good += answered(connect, request)
+        crowd.close()
+    took = time.monotonic() - begin
+    tap.ok(good == ROUNDS and took < 8 * harness.SLOW,
+           f"whoever asks is answered at once after {LEAVERS} who left what they had asked for", good, took)
+    tap.figure(f"{ROUNDS} rounds of {LEAVERS} who ask and leave took {took:.1f} s")
 
 
 def answered(connect, request):
