@@ -40,5 +40,5 @@ unsigned ifsysctl_index(const char *name)
 	char path[128];
 
 	(void)snprintf(path, sizeof(path), "/proc/sys/net/ipv4/conf/%s", name);
-	return access(path, F_OK) == 0 ? if_nametoindex(name) : 0;
+	return access(path, F_OK) < 0 && errno == ENOENT ? 0 : if_nametoindex(name);
 }

@@ -245,7 +245,7 @@ static int dress(struct nl_sock *s, const struct rtlink *l, struct err *err)
 	_cleanup_rtbatch_ struct rtbatch b = {};
 	_cleanup_(closep) int guard = l->unseen_mark ? rtguard_load(l->unseen_mark) : -1;
 	const struct words w = words_of(l);
-	int ifindex = (int)if_nametoindex(l->name), r;
+	int ifindex = (int)if_nametoindex(l->name), r, unguarded;
 	size_t guarded;
 
 	if (l->has_address6)
@@ -261,10 +261,11 @@ static int dress(struct nl_sock *s, const struct rtlink *l, struct err *err)
 	if (l->limit_bps > 0)
 		add_limit(&b, ifindex, l->limit_bps);
 	r = rtbatch_send(&b, s);
-	if (l->unseen_mark && (guard < 0 || rtbatch_failure(&b, 1, guarded) < 0))
+	unguarded = rtbatch_failure(&b, 1, guarded);
+	if (l->unseen_mark && (guard < 0 || unguarded < 0))
 		(void)fprintf(stderr, /* the firewall itself holds without it */
-			"%s: a flush of nftables would open it, this kernel has no tc-bpf\n",
-			l->name);
+			"%s: a flush of nftables would open it, it has no tc-bpf: %s\n", l->name,
+			guard < 0 ? strerror(-guard) : nl_geterror(unguarded));
 	if (r == 0 && l->has_address6) /* else this kernel may have no IPv6 */
 		r = rtbatch_failure(&b, 0, 1);
 	if (r == 0)
