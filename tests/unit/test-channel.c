@@ -356,6 +356,7 @@ static void queueing(void)
 		sent < 100000)
 		sent++;
 	TAP_EQ(r, -ENOBUFS, "the queue is bounded: full after %u frames", sent);
+	TAP_EQ(channel_room(w.ch), 0, "and says so");
 	for (;;) {
 		void *payload = NULL;
 
@@ -369,6 +370,7 @@ static void queueing(void)
 		got++;
 	}
 	TAP_EQ(got, sent, "and all of it arrives, in order");
+	TAP_OK(channel_room(w.ch) > 1, "there is room again");
 	end(&w);
 }
 
