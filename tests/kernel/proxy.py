@@ -371,7 +371,7 @@ def named(node, box, world, proxy, dns):
         box.do("network.stop")
         box.do("network.start")
         tap.eq(box.says(), b"hello", f"a proxy's name, {name}: it works")
-        tap.eq(state(), ("running", None, None), f"{name}: its status")
+        tap.ok(host.poll(lambda: state() == ("running", None, None), 5), f"{name}: its status", state())
     tap.ok("of-dns.hoody.test" in dns.asked and "of-hosts.hoody.test" not in dns.asked,
            "the configured name server was asked for what hosts doesn't have", dns.asked)
     for name, why in (("later.hoody.test", "isn't known"), ("mute.hoody.test", "is answered by nobody")):
