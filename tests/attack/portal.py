@@ -13,7 +13,6 @@ import signal
 import socket
 import sys
 import time
-import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 import frames

@@ -364,7 +364,7 @@ def named(node, box, world, proxy, dns):
     state = lambda: tuple(box.network()[k] for k in ("status", "last_error_code", "last_error"))
     names.write_hosts({"of-hosts.hoody.test": PROXY})
     leaves = node.directory / "run/names/hosts" # a copy that follows, in its time
-    tap.ok(host.poll(lambda: "of-hosts" in leaves.read_text(), 10 * SLOW), "leaves have hosts as it is now")
+    tap.ok(host.poll(lambda: "of-hosts" in leaves.read_text(), 10), "leaves have hosts as it is now")
     dns.records.update({"of-dns.hoody.test": PROXY, "mute.hoody.test": None})
     for name in ("of-hosts", "of-dns"):
         configured(box, url(f"{name}.hoody.test"))
