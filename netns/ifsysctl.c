@@ -40,5 +40,9 @@ unsigned ifsysctl_index(const char *name)
 	char path[128];
 
 	(void)snprintf(path, sizeof(path), "/proc/sys/net/ipv4/conf/%s", name);
-	return access(path, F_OK) < 0 && errno == ENOENT ? 0 : if_nametoindex(name);
+	if (access(path, F_OK) < 0 && errno == ENOENT) {
+		errno = ENODEV;
+		return 0;
+	}
+	return if_nametoindex(name);
 }

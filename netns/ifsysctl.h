@@ -12,6 +12,7 @@ void ifsysctl_write(const char *family, const char *name, const char *key, const
  * advertisements go on doing so. Interfaces that begin with @prefix are containers'. */
 void ifsysctl_forward_six(const char *prefix);
 
-/* The index of an interface that may be gone; 0: it is. if_nametoindex(3) asks for a module of such
- * a name (dev_load, net/core/dev_ioctl.c): the kernel runs modprobe(8) twice, and waits for it. */
+/* The index of an interface that may be gone; 0: see errno, ENODEV when it is. if_nametoindex(3)
+ * asks for a module of such a name (dev_load, net/core/dev_ioctl.c): the kernel runs modprobe(8)
+ * twice, and waits for it. */
 unsigned ifsysctl_index(const char *name);

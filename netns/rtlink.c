@@ -422,7 +422,7 @@ int rtlink_set_limit(const char *name, uint64_t bps, struct err *err)
 	_cleanup_sock_ struct nl_sock *s = NULL;
 	int ifindex = (int)ifsysctl_index(name), r;
 
-	if (ifindex == 0)
+	if (ifindex == 0 && errno == ENODEV)
 		return 0;
 	r = rtsock_open(&s, err);
 	if (r < 0)

@@ -60,7 +60,6 @@ struct portal {
 	struct request *requests;
 	struct portal_crowd crowd;
 	struct portal_wire *accepted; /* and given to the library right now */
-	unsigned connections;         /* that the library has */
 	uint64_t next_id;
 };
 
@@ -340,29 +339,35 @@ static const struct channel_permit permits[] = {
 
 /* --- libmicrohttpd --- */
 
+/* Until it is answered, or its turn comes. */
+static enum MHD_Result suspend(struct portal *p, struct request *r)
+{
+	r->suspended = true;
+	portal_crowd_work(&p->crowd, portal_wire_member(wire_of(r->connection)));
+	MHD_suspend_connection(r->connection);
+	return MHD_YES;
+}
+
 /* What the agent can't be asked: everything else is its to answer. */
 static enum MHD_Result ask(struct portal *p, struct request *r, const char *method, const char *url)
 {
-	const struct portal_wire *wire = wire_of(r->connection);
 	_cleanup_json_ json_t *v = NULL;
 	_cleanup_(freep) char *text = NULL;
 
 	if (r->too_large)
 		return refuse(r, 413, "PAYLOAD_TOO_LARGE", "the body is larger than 1 MiB");
+	r->held = channel_room(p->channel) == 0;
+	if (r->held)
+		return suspend(p, r);
 	v = portal_ask(r->connection, method, url, r->body, r->size);
 	if (!v)
 		return refuse(r, 400, "VALIDATION_ERROR", "the URL is not well-formed");
 	text = jsonx_dump(v);
-	r->held = channel_room(p->channel) == 0;
-	if (!r->held && channel_send(p->channel,
-				&(struct frame){ .type = FRAME_PORTAL_REQUEST, .id = r->id }, text,
-				strlen(text), portal_wire_client(wire)) < 0)
+	if (channel_send(p->channel, &(struct frame){ .type = FRAME_PORTAL_REQUEST, .id = r->id },
+		    text, strlen(text), portal_wire_client(wire_of(r->connection))) < 0)
 		return refuse(r, 503, "BUSY", "the agent is busy: try again");
-	r->asked = !r->held;
-	r->suspended = true;
-	portal_crowd_work(&p->crowd, portal_wire_member(wire));
-	MHD_suspend_connection(r->connection);
-	return MHD_YES;
+	r->asked = true;
+	return suspend(p, r);
 }
 
 static void take_upload(struct request *r, const char *data, size_t size)
@@ -421,13 +426,10 @@ static void on_connection(void *cls, struct MHD_Connection *connection, void **c
 {
 	struct portal *p = cls;
 
-	if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
-		p->connections--;
+	if (what == MHD_CONNECTION_NOTIFY_CLOSED)
 		portal_wire_release(*context);
-	} else {
-		p->connections++;
+	else
 		*context = TAKE(p->accepted);
-	}
 }
 
 /* The agent gets the path in segments, each unescaped by itself. */
@@ -468,7 +470,10 @@ static int run_daemon(struct portal *p)
 /* Who finds none waits in the backlog until there is: the library would send it away. */
 static bool has_room(const struct portal *p)
 {
-	return p->connections < CONNECTIONS_MAX && portal_crowd_has_room(&p->crowd);
+	const union MHD_DaemonInfo *info =
+		MHD_get_daemon_info(p->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+
+	return info && info->num_connections < CONNECTIONS_MAX && portal_crowd_has_room(&p->crowd);
 }
 
 static bool accept_one(struct portal *p, int listening)
@@ -556,7 +561,6 @@ static int on_turn(sd_event_source *s, void *userdata)
 
 	ask_held(p);
 	r = run_daemon(p);
-
 	if (r >= 0)
 		r = sd_event_source_set_enabled(
 			p->listening, has_room(p) ? SD_EVENT_ON : SD_EVENT_OFF);
