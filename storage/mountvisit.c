@@ -13,6 +13,7 @@
 #include "storage/path.h"
 
 #define COVERS_MAX 4096 /* that are taken off one mount */
+#define LOOKS_MAX 64    /* for what was renamed away between a list and the walk to it */
 
 /* --- children --- */
 
@@ -119,8 +120,9 @@ static void make_readonly(const char *name)
 /* One that is in use is detached: whoever is in it keeps what he has open, and nobody comes in.
  * What the container has mounted over it, or over a directory above it, goes first: else it would
  * only have to take that off again. By its directory, and not by a path that can be made to lead
- * elsewhere: what is a mount point can't be renamed. */
-static void take_away(const struct mountvisit *v, const struct mountinfo *list, size_t which)
+ * elsewhere: what is a mount point can't be renamed. The directories above it can: whether it is
+ * worth another look, at a newer list. */
+static bool take_away(const struct mountvisit *v, const struct mountinfo *list, size_t which)
 {
 	const struct mountinfo_entry *e = &list->at[which];
 
@@ -130,19 +132,20 @@ static void take_away(const struct mountvisit *v, const struct mountinfo *list, 
 
 		if (find_spot(e->point, &spot) < 0 || is_above(list, e, spot.id) ||
 			fchdir(spot.dir) < 0)
-			return;
+			return true;
 		if (spot.id == e->id)
 			used = umount2(spot.name, UMOUNT_NOFOLLOW) < 0;
 		if (spot.id == e->id && used)
 			make_readonly(spot.name);
 		if (used && umount2(spot.name, MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
-			return;
+			return false;
 		if (spot.id == e->id) {
 			v->out->gone++;
 			v->out->lazy += used;
-			return;
+			return false;
 		}
 	}
+	return false;
 }
 
 bool mountvisit_must_go(const struct mountvisit *v, const struct mountinfo_entry *e)
@@ -150,19 +153,28 @@ bool mountvisit_must_go(const struct mountvisit *v, const struct mountinfo_entry
 	return mountinfo_is_ours(e, v->rule) && !mountinfo_may_stay(e, v->rule);
 }
 
-static void sweep(const struct mountvisit *v)
+/* Whether some were not where the list had them. */
+static bool sweep_once(const struct mountvisit *v)
 {
-	_cleanup_mountinfo_ struct mountinfo list = {}, after = {};
+	_cleanup_mountinfo_ struct mountinfo list = {};
+	bool again = false;
 
-	if (mountinfo_read(v->proc, "self", &list) < 0) {
-		v->out->busy++; /* nobody knows, so nobody may say that it is gone */
-		return;
-	}
+	if (mountinfo_read(v->proc, "self", &list) < 0)
+		return false;
 	for (size_t i = list.n; i-- > 0;) /* the last made is the first to go */
 		if (mountvisit_must_go(v, &list.at[i]))
-			take_away(v, &list, i);
+			again = take_away(v, &list, i) || again;
+	return again;
+}
+
+static void sweep(const struct mountvisit *v)
+{
+	_cleanup_mountinfo_ struct mountinfo after = {};
+
+	for (unsigned i = 0; i < LOOKS_MAX && sweep_once(v); i++)
+		;
 	if (mountinfo_read(v->proc, "self", &after) < 0) {
-		v->out->busy++;
+		v->out->busy++; /* nobody knows, so nobody may say that it is gone */
 		return;
 	}
 	for (size_t i = 0; i < after.n; i++) {
