@@ -33,6 +33,6 @@ _must_check_ int ctflow_cut_end(struct nfsock *s, const struct ctflow_end *end,
 	ctflow_wanted *is_wanted, const void *userdata, size_t *n);
 
 /* All entries with this address at any end, masqueraded ones too: who has it next begins with none.
- * One walk of the kernel's table where that has few entries, and a message for each of them; else
- * three, and a message for each that is found. */
+ * No walk where the table's few entries fit on a page, and none has it; one walk where it has few,
+ * and a message for each of them; else three, and a message for each that is found. */
 _must_check_ int ctflow_cut(struct nfsock *s, uint8_t family, const void *address, size_t *ret_cut);

@@ -13,7 +13,7 @@
 #include "storage/path.h"
 
 #define COVERS_MAX 4096 /* that are taken off one mount */
-#define LOOKS_MAX 64    /* for what was renamed away between a list and the walk to it */
+#define LOOKS_MAX  64   /* for what was renamed away between a list and the walk to it */
 
 /* --- children --- */
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Many nodes' long polls in one process: of each the courier as it is (agent/courier/courier on
- * libcurl, its channel), and what the agent does with the answer: the next poll, or a wait that
- * agent/common/backoff decides. Nodes begin spread over one wait, and go on until SIGTERM; what
- * comes of it is seen at the API. They are numbered from FIRST. At the end it prints by how many
- * milliseconds a timer was late.
+ * libcurl, its channel), and what the agent does with the answer: it judges the signature, and
+ * polls again, or waits as agent/common/backoff decides. Nodes begin spread over one wait, and go
+ * on until SIGTERM; what comes of it is seen at the API. They are numbered from FIRST. At the end
+ * it prints by how many milliseconds a timer was late.
  *
  *   fleet URL TOKEN TRUSTED-KEYS FIRST NODES WAIT_S [CA] */
 #include <fcntl.h>
@@ -14,6 +14,9 @@
 #include "agent/common/backoff.h"
 #include "agent/courier/courier.h"
 #include "agent/courier/http_rules.h"
+#include "proto/clock.h"
+#include "proto/nodecall.h"
+#include "proto/respsig.h"
 
 #define NODES_MAX    1000
 #define FDS_PER_NODE 6 /* the channel's two, libcurl's own, the connection's */
@@ -68,11 +71,27 @@ static int on_ready(struct channel *ch, struct channel_message *m, void *userdat
 	return 0;
 }
 
-static int on_orders(struct channel *ch, struct channel_message *m, void *userdata)
+static bool is_signed(const struct node *n, const struct channel_message *m)
+{
+	_cleanup_(freep) char *call = nodecall_orders_path(n->setup.node_id, 0, wait_s, POLL_LIMIT);
+	_cleanup_(freep) char *path = xasprintf("%s%s", nodecall_base_path(n->setup.api_url), call);
+	_cleanup_(freep) char *signature = xcalloc(1, m->frame.a + 1);
+	struct respsig_response r = { .method = "GET", .status = (int)m->frame.b, .path = path };
+	int64_t signed_ms;
+	struct err err;
+
+	memcpy(signature, m->payload, m->frame.a);
+	r.body = (const uint8_t *)m->payload + m->frame.a;
+	r.body_size = m->size - m->frame.a;
+	return respsig_verify(signature, &r, &n->setup.keyset, clock_ms(CLOCK_REALTIME), &signed_ms,
+		       &err) >= 0;
+}
+
+static int on_signed(struct channel *ch, struct channel_message *m, void *userdata)
 {
 	struct node *n = userdata;
 
-	if (m->frame.id != n->id)
+	if (m->frame.id != n->id || m->frame.a > m->size || !is_signed(n, m))
 		return -EBADMSG;
 	backoff_succeeded(&n->backoff);
 	poll_now(n);
@@ -91,8 +110,7 @@ static int on_failed(struct channel *ch, struct channel_message *m, void *userda
 
 static const struct channel_permit permits[] = {
 	{ FRAME_COURIER_READY, 1, .handler = on_ready },
-	{ FRAME_COURIER_ORDERS, 1, .payload = true, .payload_optional = true,
-		.handler = on_orders },
+	{ FRAME_COURIER_SIGNED, 1, .payload = true, .handler = on_signed },
 	{ FRAME_COURIER_FAILED, 1, .handler = on_failed },
 };
 

@@ -38,10 +38,11 @@ class Fleet:
         self.node, self.nodes = harness.Node(https=https, api_options=["--fleet"], start=False), nodes
         self.api = self.node.api
         self.node.start_api()
+        url = self.api.ready["url"].replace(harness.API_NAME, "127.0.0.1")
         ca = [self.node.directory / "ca.pem"] if https else []
         self.processes = [
             subprocess.Popen([
-                harness.BUILD / "tests/bench/fleet", self.api.ready["url"], "the-node-token",
+                harness.BUILD / "tests/bench/fleet", url, "the-node-token",
                 self.api.ready["trusted_keys"],
                 str(first),
                 str(min(PER_PROCESS, nodes - first)),

@@ -525,6 +525,7 @@ def main():
     parts = wanted("HOODY_PARTS", ("calls",) if harness.SANITIZED else PARTS)
     preloaded = struck.Preloaded() if "libraries" in parts else None
     with struck.Struck(CALLS, preloaded) as node:
+        struck.more_flows()
         server = webserver.Server(node.directory)
         archive = node.directory / "image.tar"
         image = {"image": "a/1", "url": server.url("image.tar"), "sha256": ""}

@@ -75,6 +75,7 @@ def cutters(node, state=""):
 
 def flows():
     with struck.Struck("sendto") as node:
+        struck.more_flows()
         cid = node.new_id()
         node.do("container.create", cid, image=harness.IMAGE, start=False)
         node.plan("hoody-ctcut", "sendto", "1", "STOP")

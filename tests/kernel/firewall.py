@@ -324,28 +324,30 @@ def version_six(world, driver):
 
 
 def cut(world, driver):
-    """All flows of an address go, at whatever end it stands, and no other's: among few entries, and among so many
-    that each end is a walk of its own."""
-    mine, other = "10.88.0.2", "203.0.113.9"
-    ends = [(mine, other, other, mine), (other, mine, mine, other), (other, "198.51.100.9", mine, other),
-            (mine, other, other, "198.51.100.1")]
-    foreign = [(other, "198.51.100.7", "198.51.100.7", other), ("10.88.0.20", other, other, "10.88.0.20")]
-
+    """All flows of an address go, at whatever end it stands, and no other's: among so few entries that they are read
+    at once, among few, and among so many that each end is a walk of its own. Of IPv6 as well."""
     def begin(n, source, target, answers, to):
         return (f"-I -p udp -s {source} -d {target} -r {answers} -q {to} --sport {n} --dport 9 --reply-port-src 9 "
                 f"--reply-port-dst {n} -t 300\n")
 
-    for many in (0, 12000):
-        lines = [begin(n + 1, *e) for n, e in enumerate(ends + foreign)]
-        lines += [begin(1000 + n, other, "198.51.100.8", "198.51.100.8", other) for n in range(many)]
-        world.router.run("conntrack", "-F")
-        world.router.run("conntrack", "-R", "/dev/stdin", input="".join(lines))
-        answer = driver.do(cut_all=mine)
-        left = world.router.run("conntrack", "-L", "-p", "udp").stdout.splitlines()
-        tap.eq((answer["cut"], len(left)), (len(ends), len(foreign) + many),
-               f"of {len(lines)} flows those of one address are cut")
-        tap.eq([x for x in left if f"={mine} " in x], [], "and none of them is left")
-        tap.figure(f"flows of an address cut among {len(lines)}: {answer['us']} µs")
+    for four, mine, near, other, third, family in ((True, "10.88.0.2", "10.88.0.20", "203.0.113.9", "198.51.100.9", ()),
+                                                   (False, "fd00:88::2", "fd00:88::20", "2001:db8::9", "2001:db8:1::9",
+                                                    ("-f", "ipv6"))):
+        ends = [(mine, other, other, mine), (other, mine, mine, other), (other, third, mine, other),
+                (mine, other, other, third)]
+        foreign = [(other, third, third, other), (near, other, other, near)]
+        for many in (0, 60, 12000) if four else (0, 60):
+            others = [begin(n + 1, *e) for n, e in enumerate(foreign)]
+            others += [begin(1000 + n, other, third, third, other) for n in range(many)]
+            for lines in (others + [begin(500 + n, *e) for n, e in enumerate(ends)], others):
+                world.router.run("conntrack", "-F")
+                world.router.run("conntrack", "-R", "/dev/stdin", input="".join(lines))
+                answer = driver.do(cut_all=mine)
+                left = world.router.run("conntrack", "-L", *family, "-p", "udp").stdout.splitlines()
+                tap.eq((answer["cut"], len(left)), (len(lines) - len(others), len(others)),
+                       f"of {len(lines)} flows those of {mine} are cut, {len(lines) - len(others)}")
+                tap.eq([x for x in left if f"={mine} " in x], [], "and none of them is left")
+                tap.figure(f"flows of an address cut among {len(lines)}: {answer['us']} µs")
     world.router.run("conntrack", "-F")
 
 

@@ -7,6 +7,7 @@ import pathlib
 import shutil
 import socket
 import struct
+import subprocess
 import tempfile
 import time
 
@@ -28,6 +29,12 @@ HOW = {
     "IOERR": (1, 10), "FULL": (1, 13), "BUSY": (1, 5), "CORRUPT": (1, 11), "CANTOPEN": (1, 14)
 }
 END_S = 120 # an order that has no end after that will have none, however busy the machine
+
+
+def more_flows(n=60):
+    """Too many entries of conntrack to be read at once: who looks for an address's has to walk the table."""
+    lines = (f"-I -p udp -s 203.0.113.9 -d 198.51.100.9 --sport {1000 + i} --dport 9 -t 3000\n" for i in range(n))
+    subprocess.run(["conntrack", "-R", "/dev/stdin"], input="".join(lines), text=True, check=True, capture_output=True)
 
 
 class Preloaded:

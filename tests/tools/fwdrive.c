@@ -114,7 +114,7 @@ static int load(struct err *err)
 
 static int obey(const char *verb, const json_t *v, json_t *answer, struct err *err)
 {
-	uint8_t address[4];
+	uint8_t address[16];
 	size_t n = 0;
 	int r = -EINVAL;
 
@@ -131,9 +131,11 @@ static int obey(const char *verb, const json_t *v, json_t *answer, struct err *e
 	if (strcmp(verb, "cut") == 0) {
 		r = ctcut_run(table, conntrack, (uint32_t)json_integer_value(v), &n);
 		(void)json_object_set_new(answer, "cut", json_integer((json_int_t)n));
-	} else if (strcmp(verb, "cut_all") == 0 &&
-		   inet_pton(AF_INET, json_string_value(v), address) == 1) {
-		r = ctflow_cut(conntrack, AF_INET, address, &n);
+	} else if (strcmp(verb, "cut_all") == 0) {
+		int family = strchr(json_string_value(v), ':') ? AF_INET6 : AF_INET;
+
+		if (inet_pton(family, json_string_value(v), address) == 1)
+			r = ctflow_cut(conntrack, (uint8_t)family, address, &n);
 		(void)json_object_set_new(answer, "cut", json_integer((json_int_t)n));
 	} else if (strcmp(verb, "foreign") == 0) {
 		(void)json_object_set_new(answer, "foreign",

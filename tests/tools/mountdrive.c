@@ -7,8 +7,8 @@
  *       mount it once, without mapped ids, and leave it
  *
  * After each mount the directory must have a file INSIDE and none of the name OUTSIDE. Prints
- * {"mounted":n,"refused":n,"outside":n,"left":n}: "left" counts times that it stayed mounted, seen by
- * its path or told by the sweep. */
+ * {"mounted":n,"refused":n,"outside":n,"left":n}: "left" counts times that it stayed mounted, seen
+ * by its path or told by the sweep. */
 #include <fcntl.h>
 #include <sys/stat.h>
 
@@ -69,7 +69,8 @@ int main(int argc, char **argv)
 		} else {
 			refused++;
 		}
-		left += is_left(&t) || has(root, argv[7], "OUTSIDE") || has(root, argv[7], "INSIDE");
+		left += is_left(&t) || has(root, argv[7], "OUTSIDE") ||
+			has(root, argv[7], "INSIDE");
 	}
 	return printf("{\"mounted\":%ld,\"refused\":%ld,\"outside\":%ld,\"left\":%ld}\n", mounted,
 		       refused, outside, left) < 0;
