@@ -80,8 +80,42 @@ static int add_mount(struct ctgroup *g, const struct mntent *m)
 	return 0;
 }
 
+/* Of a line of /proc/self/cgroup (cgroups(7)): of v1 the first of its controllers or "name=…",
+ * nothing of cgroup2. */
+static bool has_hierarchy(const struct ctgroup *g, const char *line)
+{
+	const char *colon = strchr(line, ':');
+	char name[64] = "";
+
+	if (!colon || strcspn(colon + 1, ",:") >= sizeof(name))
+		return false;
+	memcpy(name, colon + 1, strcspn(colon + 1, ",:"));
+	for (size_t i = 0; i < g->n; i++)
+		if (*name ? has_option(g->at[i].options, name) : g->at[i].unified)
+			return true;
+	return false;
+}
+
+/* Every one that this kernel has. */
+static bool has_all(const struct ctgroup *g)
+{
+	FILE *f = fopen("/proc/self/cgroup", "re");
+	char *line = NULL;
+	size_t size = 0;
+	bool all = f;
+
+	while (all && getline(&line, &size, f) > 0)
+		all = has_hierarchy(g, line);
+	all = all && !ferror(f);
+	free(line);
+	if (f)
+		(void)fclose(f);
+	return all;
+}
+
 /* All of them: one that is missing for want of a descriptor would be taken for one that this host
- * lacks, and its controllers with it. */
+ * lacks, and its controllers with it. The list grows with the containers, each of which has a
+ * mount, and is read no further than it must: hierarchies were there before. */
 static int find_mounts(struct ctgroup *g)
 {
 	char buffer[4096];
@@ -89,8 +123,13 @@ static int find_mounts(struct ctgroup *g)
 	FILE *f = setmntent("/proc/self/mounts", "re");
 	int r = f ? 0 : -errno;
 
-	while (r >= 0 && getmntent_r(f, &m, buffer, sizeof(buffer)))
+	while (r >= 0 && getmntent_r(f, &m, buffer, sizeof(buffer))) {
+		size_t before = g->n;
+
 		r = add_mount(g, &m);
+		if (r >= 0 && g->n > before && has_all(g))
+			break;
+	}
 	if (f && r >= 0 && ferror(f))
 		r = -EIO;
 	if (f)

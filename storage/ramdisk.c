@@ -75,8 +75,9 @@ static bool is_there(int folder, int own, uint32_t owner, mode_t mode)
 	       (fstat(own, &st) == 0 && st.st_uid == owner && (st.st_mode & 07777) == mode);
 }
 
-static int make_one(
-	int top, const char *folder, const char *name, uint32_t owner, mode_t mode, int *ret)
+/* @made: set when it was not there. */
+static int make_one(int top, const char *folder, const char *name, uint32_t owner, mode_t mode,
+	int *ret, bool *made)
 {
 	_cleanup_(closep) int all = -1;
 	int r = make_dir(top, folder, 0711, &all);
@@ -88,6 +89,7 @@ static int make_one(
 	r = ramlimit_mount(all, name, owner, mode);
 	if (r < 0)
 		return r;
+	*made = true;
 	closefd(*ret);
 	*ret = openat(all, name, OPEN_DIR);
 	return *ret < 0 ? -errno : 0;
@@ -97,6 +99,7 @@ int ramdisk_prepare(
 	const char *run, const char *id, uint32_t id_base, const char *project_id, struct err *err)
 {
 	_cleanup_(closep) int run_fd = lock(run), top = -1, own = -1, shared = -1, point = -1;
+	bool made = false;
 	int r = run_fd;
 
 	if (r >= 0)
@@ -104,10 +107,10 @@ int ramdisk_prepare(
 	if (r >= 0 && ramlimit_is_mounted(run_fd, top))
 		ramlimit_renew(top, true); /* for its directories there */
 	if (r >= 0)
-		r = make_one(top, "c", id, id_base, 0700, &own);
+		r = make_one(top, "c", id, id_base, 0700, &own, &made);
 	if (r >= 0 && project_id)
-		r = make_one(top, "p", project_id, 0, 01777, &shared);
-	if (r >= 0)
+		r = make_one(top, "p", project_id, 0, 01777, &shared, &made);
+	if (r >= 0 && made) /* a look at all of them: not for one that was stopped */
 		ramlimit_renew(top, ramlimit_is_mounted(run_fd, top));
 	if (r >= 0 && project_id) /* where its project's is mounted */
 		r = make_dir(own, "project", 0755, &point);

@@ -5,10 +5,8 @@ healing, restarts, what root inside can try, and that nothing is left."""
 import os
 import pathlib
 import select
-import shutil
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import threading
@@ -283,18 +281,7 @@ def reboot(node, a, b, c):
     b.do("network.start")
     before = b.ip
     c.do("container.update", autostart=False)
-    node.stop_agent(signal.SIGKILL)
-    host.clear(node.prefix)
-    subprocess.run(["nft", "delete", "table", "inet", node.table], check=True)
-    for n in host.links():
-        if n.startswith(node.interfaces):
-            subprocess.run(["ip", "link", "del", n], capture_output=True)
-    for m in host.mounts_below(node.directory / "run"):
-        subprocess.run(["umount", "-l", m], check=True)
-    shutil.rmtree(node.directory / "run")
-    with sqlite3.connect(node.directory / "state" / "state.db") as db:
-        db.execute("UPDATE meta SET value = ? WHERE key = 'boot_id'", (b"f" * 32,))
-    db.close()
+    node.shut_down()
     node.start_agent()
     is_up = lambda box: box.sh("true")[0] == 0 # an init alone may have no network yet
     tap.ok(host.poll(lambda: is_up(a) and is_up(b), 10), "after a reboot containers are started again")

@@ -16,6 +16,7 @@ import select
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -275,6 +276,22 @@ class Node:
         # On a busy machine one lives on for a while, as a warm worker that the next order would be given.
         host.poll(lambda: not any(pid and host.is_alive(pid) for pid in pids), 5)
         return None
+
+    def shut_down(self):
+        """The host loses its power: what it would have left is the state file and the pool. What comes next is a
+        start_agent()."""
+        self.stop_agent(signal.SIGKILL)
+        host.clear(self.prefix)
+        subprocess.run(["nft", "delete", "table", "inet", self.table], check=True)
+        for n in host.links():
+            if n.startswith(self.interfaces):
+                subprocess.run(["ip", "link", "del", n], capture_output=True)
+        for m in host.mounts_below(self.directory / "run"):
+            subprocess.run(["umount", "-l", m], check=True)
+        shutil.rmtree(self.directory / "run")
+        with sqlite3.connect(self.directory / "state" / "state.db") as db:
+            db.execute("UPDATE meta SET value = ? WHERE key = 'boot_id'", (b"f" * 32, ))
+        db.close()
 
     def restart(self, sig=signal.SIGTERM):
         self.stop_agent(sig)
