@@ -23,7 +23,8 @@
 
 #define WORKERS_MAX    256
 #define RESULT_WAIT_US 200000
-#define ERRNO_MAX      4096 /* of the kernel's: include/linux/err.h */
+#define WARM_AFTER_US  30000 /* longer than most jobs take */
+#define ERRNO_MAX      4096  /* of the kernel's: include/linux/err.h */
 
 /* Channel states of a worker. */
 enum { IDLE, BUSY };
@@ -45,6 +46,7 @@ struct worker_pool {
 	unsigned max, busy, n_alone;
 	struct worker *alone[WORKER_ALONE_MAX];
 	struct worker *warm;
+	sd_event_source *warming;
 	void (*freed)(void *userdata);
 	void *freed_userdata;
 };
@@ -335,6 +337,7 @@ struct worker_pool *worker_pool_free(struct worker_pool *p)
 		while (p->n_alone > 0)
 			(void)forget_alone(p->alone[0]); /* they outlive us */
 		worker_free(p->warm);
+		p->warming = sd_event_source_disable_unref(p->warming);
 		sd_event_unref(p->event);
 		free(p->program);
 		free(p);
@@ -371,12 +374,29 @@ static bool is_alive(const struct worker *w)
 	       waitid(P_PID, (id_t)w->pid, &si, WEXITED | WNOHANG | WNOWAIT) == 0 && si.si_pid == 0;
 }
 
-void worker_pool_warm(struct worker_pool *p)
+static int on_warming(sd_event_source *s, uint64_t usec, void *userdata)
 {
-	if (p->warm && !is_alive(p->warm))
-		p->warm = worker_free(p->warm);
+	struct worker_pool *p = userdata;
+
+	p->warming = sd_event_source_disable_unref(p->warming);
 	if (!p->warm)
 		(void)worker_new(p, &p->warm); /* cold starts will try again and say why */
+	return 0;
+}
+
+/* Its exec takes 2 ms of a processor, which a job that has just been sent off needs more. */
+void worker_pool_warm(struct worker_pool *p)
+{
+	const uint64_t wait_us = p->busy > 0 ? WARM_AFTER_US : 0;
+
+	if (p->warm && !is_alive(p->warm))
+		p->warm = worker_free(p->warm);
+	if (p->warm || (p->warming && wait_us > 0))
+		return;
+	p->warming = sd_event_source_disable_unref(p->warming);
+	if (wait_us == 0 || sd_event_add_time_relative(p->event, &p->warming, CLOCK_MONOTONIC,
+				    wait_us, 1000, on_warming, p) < 0)
+		(void)on_warming(NULL, 0, p);
 }
 
 struct worker *worker_take(struct worker_pool *p)

@@ -66,7 +66,8 @@ void worker_ahead(struct worker *w);
 #define WORKER_ALONE_MAX 64
 _must_check_ int worker_send_alone(struct worker_pool *p, const char *text, int fd);
 
-/* Have a warm worker ready. Call when nothing urgent is to be done. */
+/* Have a warm worker ready: now, or a little later when one is at work, which then has the
+ * processor to itself. Call when nothing urgent is to be done. */
 void worker_pool_warm(struct worker_pool *p);
 /* Node.MaxWorkers is another now. Workers that are taken beyond it end in their own time. */
 void worker_pool_resize(struct worker_pool *p, unsigned max);
