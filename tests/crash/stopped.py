@@ -238,6 +238,7 @@ def main():
     if os.geteuid() != 0:
         tap.skip_all("needs root")
     with struck.Struck(CALLS, conf={"Control": {"PollWaitSec": 1}}) as node:
+        struck.more_flows()
         cid, neighbour, source = (node.new_id() for _ in range(3))
         must(node, "container.create", cid, image=harness.IMAGE, start=False)
         for other in (neighbour, source):
