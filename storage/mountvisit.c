@@ -10,10 +10,12 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "proto/clock.h"
 #include "storage/path.h"
 
 #define COVERS_MAX 4096 /* that are taken off one mount */
-#define LOOKS_MAX  64   /* for what was renamed away between a list and the walk to it */
+#define LOOKS_MAX  64   /* for one that isn't where the list has it */
+#define LOOKS_US   (500 * 1000)
 
 /* --- children --- */
 
@@ -110,42 +112,53 @@ static bool is_above(const struct mountinfo *list, const struct mountinfo_entry 
 /* A mount in no namespace can't be changed by anybody any more: so whoever keeps a directory of it
  * can write there no longer. Not while somebody has a file open to write (EBUSY), who is found
  * later (holders.h). */
-static void make_readonly(const char *name)
+static void make_readonly(int mount)
 {
 	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
 
-	(void)mount_setattr(AT_FDCWD, name, AT_SYMLINK_NOFOLLOW, &attr, sizeof(attr));
+	(void)mount_setattr(mount, "", AT_EMPTY_PATH, &attr, sizeof(attr));
 }
 
-/* One that is in use is detached: whoever is in it keeps what he has open, and nobody comes in.
- * What the container has mounted over it, or over a directory above it, goes first: else it would
- * only have to take that off again. By its directory, and not by a path that can be made to lead
- * elsewhere: what is a mount point can't be renamed. The directories above it can: whether it is
- * worth another look, at a newer list. */
-static bool take_away(const struct mountvisit *v, const struct mountinfo *list, size_t which)
+/* Whoever is in it keeps what he has open, and nobody comes in. By a descriptor of its root, since
+ * its name can be another one by now: what is a mount point here can be renamed from a namespace
+ * where it is none (rename(2), EBUSY). */
+static bool detach(const struct mountvisit *v, const struct spot *s, bool readonly)
+{
+	_cleanup_(closep) int fd = openat(s->dir, s->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	char path[32];
+
+	if (fd < 0 || mount_at(fd, "") != s->id || fchdir(v->proc) < 0)
+		return false;
+	if (readonly)
+		make_readonly(fd);
+	(void)snprintf(path, sizeof(path), "self/fd/%d", fd);
+	return umount2(path, MNT_DETACH) == 0;
+}
+
+/* One that is in use is detached. What the container has mounted over it, or over a directory above
+ * it, goes first: else it would only have to take that off again. Whether it is gone shows the next
+ * list. */
+static void take_away(const struct mountvisit *v, const struct mountinfo *list, size_t which)
 {
 	const struct mountinfo_entry *e = &list->at[which];
 
 	for (unsigned i = 0; i < COVERS_MAX; i++) {
 		_cleanup_spot_ struct spot spot = { .dir = -1 };
-		bool used = true;
+		bool is_it, used;
 
 		if (find_spot(e->point, &spot) < 0 || is_above(list, e, spot.id) ||
 			fchdir(spot.dir) < 0)
-			return true;
-		if (spot.id == e->id)
-			used = umount2(spot.name, UMOUNT_NOFOLLOW) < 0;
-		if (spot.id == e->id && used)
-			make_readonly(spot.name);
-		if (used && umount2(spot.name, MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
-			return false;
-		if (spot.id == e->id) {
+			return;
+		is_it = spot.id == e->id;
+		used = !is_it || umount2(spot.name, UMOUNT_NOFOLLOW) < 0;
+		if (used && !detach(v, &spot, is_it))
+			return;
+		if (is_it) {
 			v->out->gone++;
 			v->out->lazy += used;
-			return false;
+			return;
 		}
 	}
-	return false;
 }
 
 bool mountvisit_must_go(const struct mountvisit *v, const struct mountinfo_entry *e)
@@ -153,33 +166,40 @@ bool mountvisit_must_go(const struct mountvisit *v, const struct mountinfo_entry
 	return mountinfo_is_ours(e, v->rule) && !mountinfo_may_stay(e, v->rule);
 }
 
-/* Whether some were not where the list had them. */
-static bool sweep_once(const struct mountvisit *v)
+static unsigned count_left(const struct mountvisit *v, const struct mountinfo *list)
 {
-	_cleanup_mountinfo_ struct mountinfo list = {};
-	bool again = false;
+	unsigned n = 0;
 
-	if (mountinfo_read(v->proc, "self", &list) < 0)
-		return false;
-	for (size_t i = list.n; i-- > 0;) /* the last made is the first to go */
-		if (mountvisit_must_go(v, &list.at[i]))
-			again = take_away(v, &list, i) || again;
-	return again;
+	for (size_t i = 0; i < list->n; i++)
+		n += mountvisit_must_go(v, &list->at[i]);
+	return n;
 }
 
+/* Until none is left, or for as long as is worth it: somebody may rename what is on the way to one,
+ * and some can't be taken away (MNT_LOCKED, mount_namespaces(7)). */
 static void sweep(const struct mountvisit *v)
 {
-	_cleanup_mountinfo_ struct mountinfo after = {};
+	const uint64_t end_us = clock_us(CLOCK_MONOTONIC) + LOOKS_US;
 
-	for (unsigned i = 0; i < LOOKS_MAX && sweep_once(v); i++)
-		;
-	if (mountinfo_read(v->proc, "self", &after) < 0) {
-		v->out->busy++; /* nobody knows, so nobody may say that it is gone */
-		return;
-	}
-	for (size_t i = 0; i < after.n; i++) {
-		v->out->busy += mountvisit_must_go(v, &after.at[i]);
-		v->out->overlays += after.at[i].overlay;
+	for (unsigned looks = 0;; looks++) {
+		_cleanup_mountinfo_ struct mountinfo list = {};
+		unsigned left;
+
+		if (mountinfo_read(v->proc, "self", &list) < 0) {
+			v->out->busy++; /* nobody knows, so nobody may say that it is gone */
+			return;
+		}
+		left = count_left(v, &list);
+		if (left == 0 || looks == LOOKS_MAX ||
+			(looks > 0 && clock_us(CLOCK_MONOTONIC) > end_us)) {
+			v->out->busy += left;
+			for (size_t i = 0; i < list.n; i++)
+				v->out->overlays += list.at[i].overlay;
+			return;
+		}
+		for (size_t i = list.n; i-- > 0;) /* the last made is the first to go */
+			if (mountvisit_must_go(v, &list.at[i]))
+				take_away(v, &list, i);
 	}
 }
 

@@ -540,36 +540,43 @@ def attacked(node, a, b):
 
 
 def raced_points(node, a, b, outside):
-    """The target swaps the directories above its mount point while it is made and mounted on."""
-    top, swaps, stop, left, tries = b.root() / "race", [0], threading.Event(), 0, 0
+    """The target swaps the directories above its mount point while it is made and mounted on, and the mount point
+    itself, from a namespace in which it is none (rename(2)): as this process is."""
+    top = b.root() / "race"
     a.sh("mkdir -p /ok; touch /ok/INSIDE")
-    b.sh("mkdir -p /race/x/y /race/other/y; ln -s / /race/up")
+    b.sh("mkdir -p /race/x/y /race/other/y /race/own/z /race/own/w; ln -s / /race/up")
     os.symlink("/../../../../../../../../.." + str(outside), top / "link")
-    def swap():
-        fd = os.open(top, os.O_RDONLY)
-        while not stop.is_set():
-            for other in (b"link", b"other", b"up"):
-                libc.renameat2(fd, b"x", fd, other, 2)
-                libc.renameat2(fd, b"x", fd, other, 2)
-                swaps[0] += 2
-        os.close(fd)
+    for at, where, name, others, what in (("/race/x/y/z", top, b"x", (b"link", b"other", b"up"),
+                                           "directories above a mount point"),
+                                          ("/race/own/z", top / "own", b"z", (b"w", ), "a mount point and another")):
+        swaps, stop, total = [0], threading.Event(), {"mounted": 0, "refused": 0, "outside": 0, "left": 0}
 
-    thread = threading.Thread(target=swap)
-    thread.start()
-    try:
-        while swaps[0] < 20000:
-            done = subprocess.run([
-                harness.BUILD / "tests/tools/mountdrive", node.directory / "pool", node.directory / "run", b.id,
-                str(b.pid()), a.id, "/ok", "/race/x/y/z", "20"
-            ], check=True, capture_output=True, text=True, timeout=120 * harness.SLOW)
-            tries, left = tries + 20, left + json.loads(done.stdout)["left"]
-    finally:
-        stop.set()
-        thread.join()
-    tap.eq((sorted(p.name for p in outside.iterdir()), left, mounts_of(b, f"/{a.id}/rootfs/ok"),
-            host.mounts_below(outside)), (["OUTSIDE"], 0, [], []),
-           "directories above a mount point are swapped: nothing is made or mounted outside, nothing stays")
-    tap.figure(f"{swaps[0]} swaps above the mount point during {tries} mounts")
+        def swap():
+            fd = os.open(where, os.O_RDONLY)
+            while not stop.is_set():
+                for other in others:
+                    libc.renameat2(fd, name, fd, other, 2)
+                    libc.renameat2(fd, name, fd, other, 2)
+                    swaps[0] += 2
+            os.close(fd)
+
+        thread = threading.Thread(target=swap)
+        thread.start()
+        try:
+            while swaps[0] < 20000 or total["mounted"] + total["refused"] < 60 or not total["mounted"]:
+                done = subprocess.run([
+                    harness.BUILD / "tests/tools/mountdrive", node.directory / "pool", node.directory / "run", b.id,
+                    str(b.pid()), a.id, "/ok", at, "20"
+                ], check=True, capture_output=True, text=True, timeout=120 * harness.SLOW)
+                for k, v in json.loads(done.stdout).items():
+                    total[k] += v
+        finally:
+            stop.set()
+            thread.join()
+        tap.eq((sorted(p.name for p in outside.iterdir()), total["left"], mounts_of(b, f"/{a.id}/rootfs/ok"),
+                host.mounts_below(outside)), (["OUTSIDE"], 0, [], []),
+               f"{what} are swapped: nothing is made or mounted outside, nothing stays")
+        tap.figure(f"{swaps[0]} swaps of {what} during {total['mounted']} mounts and {total['refused']} refusals")
     b.sh("rm -rf /race")
 
 

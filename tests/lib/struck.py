@@ -33,7 +33,7 @@ END_S = 120 # an order that has no end after that will have none, however busy t
 
 def more_flows(n=60):
     """Too many entries of conntrack to be read at once: who looks for an address's has to walk the table."""
-    lines = (f"-I -p udp -s 203.0.113.9 -d 198.51.100.9 --sport {1000 + i} --dport 9 -t 3000\n" for i in range(n))
+    lines = (f"-I -p udp -s 203.0.113.9 -d 198.51.100.9 --sport {1000 + i} --dport 9 -t 100000\n" for i in range(n))
     subprocess.run(["conntrack", "-R", "/dev/stdin"], input="".join(lines), text=True, check=True, capture_output=True)
 
 
