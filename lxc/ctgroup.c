@@ -49,6 +49,54 @@ struct ctgroup {
 	int unified; /* index of the cgroup2 tree, our register of processes */
 };
 
+/* --- small files --- */
+
+static int open_dir(const struct ctgroup *g, size_t i, const char *id, const char *leaf)
+{
+	char path[256];
+
+	(void)snprintf(path, sizeof(path), "%s%s%s%s%s", g->prefix, id ? "/" : "", id ? id : "",
+		leaf ? "/" : "", leaf ? leaf : "");
+	return openat(g->at[i].fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+}
+
+static int read_file(int dir, const char *name, char *ret, size_t size)
+{
+	_cleanup_(closep) int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	ssize_t n = fd < 0 ? -1 : read(fd, ret, size - 1);
+
+	if (n < 0)
+		return -errno;
+	ret[n] = '\0';
+	return 0;
+}
+
+static int write_file(int dir, const char *name, const char *text)
+{
+	_cleanup_(closep) int fd = openat(dir, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	if (fd < 0)
+		return -errno;
+	return write(fd, text, strlen(text)) < 0 ? -errno : 0;
+}
+
+/* "key N" lines, as in memory.events, cgroup.events and memory.oom_control. */
+static int64_t keyed(const char *text, const char *key)
+{
+	size_t n = strlen(key);
+
+	for (const char *p = text; (p = strstr(p, key)); p += n)
+		if ((p == text || p[-1] == '\n') && p[n] == ' ')
+			return strtoll(p + n + 1, NULL, 10);
+	return -ENODATA;
+}
+
+/* A group that is not there, or goes while it is read, is empty. */
+static int unless_gone(int r)
+{
+	return r == -ENOENT || r == -ENODEV ? 0 : r;
+}
+
 /* --- finding the hierarchies --- */
 
 static bool has_option(const char *options, const char *name)
@@ -96,21 +144,16 @@ static bool has_hierarchy(const struct ctgroup *g, const char *line)
 	return false;
 }
 
-/* Every one that this kernel has. */
-static bool has_all(const struct ctgroup *g)
+/* Every one of @lines, of which there must be some. */
+static bool has_all(const struct ctgroup *g, const char *lines)
 {
-	FILE *f = fopen("/proc/self/cgroup", "re");
-	char *line = NULL;
-	size_t size = 0;
-	bool all = f;
+	const char *line = lines;
 
-	while (all && getline(&line, &size, f) > 0)
-		all = has_hierarchy(g, line);
-	all = all && !ferror(f);
-	free(line);
-	if (f)
-		(void)fclose(f);
-	return all;
+	while (*line && has_hierarchy(g, line)) {
+		line += strcspn(line, "\n");
+		line += *line == '\n';
+	}
+	return line > lines && !*line;
 }
 
 /* All of them: one that is missing for want of a descriptor would be taken for one that this host
@@ -118,16 +161,19 @@ static bool has_all(const struct ctgroup *g)
  * mount, and is read no further than it must: hierarchies were there before. */
 static int find_mounts(struct ctgroup *g)
 {
-	char buffer[4096];
+	char buffer[4096], hierarchies[FILE_MAX] = "";
 	struct mntent m;
 	FILE *f = setmntent("/proc/self/mounts", "re");
 	int r = f ? 0 : -errno;
 
+	if (read_file(AT_FDCWD, "/proc/self/cgroup", hierarchies, sizeof(hierarchies)) < 0 ||
+		strlen(hierarchies) == sizeof(hierarchies) - 1)
+		*hierarchies = '\0'; /* which there are, or all of them, isn't known */
 	while (r >= 0 && getmntent_r(f, &m, buffer, sizeof(buffer))) {
 		size_t before = g->n;
 
 		r = add_mount(g, &m);
-		if (r >= 0 && g->n > before && has_all(g))
+		if (r >= 0 && g->n > before && has_all(g, hierarchies))
 			break;
 	}
 	if (f && r >= 0 && ferror(f))
@@ -176,53 +222,7 @@ void ctgroup_forget(struct ctgroup *g)
 			AT_REMOVEDIR); /* not empty: a container's, which goes on */
 }
 
-/* --- small files --- */
-
-static int open_dir(const struct ctgroup *g, size_t i, const char *id, const char *leaf)
-{
-	char path[256];
-
-	(void)snprintf(path, sizeof(path), "%s%s%s%s%s", g->prefix, id ? "/" : "", id ? id : "",
-		leaf ? "/" : "", leaf ? leaf : "");
-	return openat(g->at[i].fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-}
-
-static int read_file(int dir, const char *name, char *ret, size_t size)
-{
-	_cleanup_(closep) int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	ssize_t n = fd < 0 ? -1 : read(fd, ret, size - 1);
-
-	if (n < 0)
-		return -errno;
-	ret[n] = '\0';
-	return 0;
-}
-
-static int write_file(int dir, const char *name, const char *text)
-{
-	_cleanup_(closep) int fd = openat(dir, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
-
-	if (fd < 0)
-		return -errno;
-	return write(fd, text, strlen(text)) < 0 ? -errno : 0;
-}
-
-/* "key N" lines, as in memory.events, cgroup.events and memory.oom_control. */
-static int64_t keyed(const char *text, const char *key)
-{
-	size_t n = strlen(key);
-
-	for (const char *p = text; (p = strstr(p, key)); p += n)
-		if ((p == text || p[-1] == '\n') && p[n] == ' ')
-			return strtoll(p + n + 1, NULL, 10);
-	return -ENODATA;
-}
-
-/* A group that is not there, or goes while it is read, is empty. */
-static int unless_gone(int r)
-{
-	return r == -ENOENT || r == -ENODEV ? 0 : r;
-}
+/* --- what is written in a container's --- */
 
 static int write_note(struct ctgroup *g, const char *id, const char *name, const char *text)
 {
