@@ -499,44 +499,47 @@ def attacked(node, a, b):
     tap.eq(sorted(p.name for p in outside.iterdir()), ["OUTSIDE"], "a link for a mount point: nothing was made outside")
     node.do("share.delete", None, share_id=sid)
     b.sh("rm -f /hoody/shares; mkdir -p /hoody/shares")
-    # Raced.
-    a.sh("rm -rf /att; mkdir -p /att/p/deep /att/alt; touch /att/p/deep/INSIDE")
-    swaps, stop = [0], threading.Event()
+    # Raced: the path is now the directory, now a link, now a directory with a link in it.
+    a.sh("rm -rf /att; mkdir -p /att/p/deep /att/alt /att/evil; touch /att/p/deep/INSIDE")
+    for link in ("link", "evil/deep"):
+        os.symlink("/../../../../../../../../.." + str(outside), root / "att" / link)
+    swaps, total = raced(node, a, "/att/p/deep", b, "/mnt/raced", root / "att", b"p", (b"link", b"evil"), 100000, 300)
+    tap.ok(total["outside"] == 0 and total["left"] == 0 and total["mounted"] > 0 and total["refused"] > 0,
+           "raced with swaps: never a mount outside of the source's root, never one that stays", total)
+    tap.figure(f"{swaps} swaps during {total['mounted']} mounts and {total['refused']} refusals")
+    raced_points(node, a, b, outside)
+    # Nothing was written there either.
+    tap.eq(sorted(p.name for p in outside.iterdir()), ["OUTSIDE"], "and nothing written outside")
+
+
+def raced(node, a, path, b, at, where, name, others, swaps_min, tries_min):
+    """Share it again and again while `name` in the directory `where` is swapped for each of the others in turn
+    (RENAME_EXCHANGE). How many swaps, and what tests/tools/mountdrive counted."""
+    swaps, stop, total = [0], threading.Event(), {"mounted": 0, "refused": 0, "outside": 0, "left": 0}
 
     def swap():
-        top = root / "att"
-        os.symlink("/../../../../../../../../.." + str(outside), top / "link")
-        (top / "evil").mkdir()
-        os.symlink("/../../../../../../../../.." + str(outside), top / "evil" / "deep")
-        fd = os.open(top, os.O_RDONLY)
-        names = (b"p", b"link", b"evil")
-        # RENAME_EXCHANGE: the path is now the directory, now a link, now a directory with a link in it
+        fd = os.open(where, os.O_RDONLY)
         while not stop.is_set():
-            for other in names[1:]:
-                libc.renameat2(fd, b"p", fd, other, 2)
-                libc.renameat2(fd, b"p", fd, other, 2)
+            for other in others:
+                libc.renameat2(fd, name, fd, other, 2)
+                libc.renameat2(fd, name, fd, other, 2)
                 swaps[0] += 2
+        os.close(fd)
 
     thread = threading.Thread(target=swap)
     thread.start()
-    total = {"mounted": 0, "refused": 0, "outside": 0, "left": 0}
     try:
-        while swaps[0] < 100000 or total["mounted"] + total["refused"] < 300:
+        while swaps[0] < swaps_min or total["mounted"] + total["refused"] < tries_min or not total["mounted"]:
             done = subprocess.run([
                 harness.BUILD / "tests/tools/mountdrive", node.directory / "pool", node.directory / "run", b.id,
-                str(b.pid()), a.id, "/att/p/deep", "/mnt/raced", "50"
-            ], capture_output=True, text=True, timeout=120 * harness.SLOW)
+                str(b.pid()), a.id, path, at, "20"
+            ], check=True, capture_output=True, text=True, timeout=120 * harness.SLOW)
             for k, v in json.loads(done.stdout).items():
                 total[k] += v
     finally:
         stop.set()
         thread.join()
-    tap.ok(total["outside"] == 0 and total["left"] == 0 and total["mounted"] > 0 and total["refused"] > 0,
-           "raced with swaps: never a mount outside of the source's root, never one that stays", total)
-    tap.figure(f"{swaps[0]} swaps during {total['mounted']} mounts and {total['refused']} refusals")
-    raced_points(node, a, b, outside)
-    # Nothing was written there either.
-    tap.eq(sorted(p.name for p in outside.iterdir()), ["OUTSIDE"], "and nothing written outside")
+    return swaps[0], total
 
 
 def raced_points(node, a, b, outside):
@@ -549,34 +552,11 @@ def raced_points(node, a, b, outside):
     for at, where, name, others, what in (("/race/x/y/z", top, b"x", (b"link", b"other", b"up"),
                                            "directories above a mount point"),
                                           ("/race/own/z", top / "own", b"z", (b"w", ), "a mount point and another")):
-        swaps, stop, total = [0], threading.Event(), {"mounted": 0, "refused": 0, "outside": 0, "left": 0}
-
-        def swap():
-            fd = os.open(where, os.O_RDONLY)
-            while not stop.is_set():
-                for other in others:
-                    libc.renameat2(fd, name, fd, other, 2)
-                    libc.renameat2(fd, name, fd, other, 2)
-                    swaps[0] += 2
-            os.close(fd)
-
-        thread = threading.Thread(target=swap)
-        thread.start()
-        try:
-            while swaps[0] < 20000 or total["mounted"] + total["refused"] < 60 or not total["mounted"]:
-                done = subprocess.run([
-                    harness.BUILD / "tests/tools/mountdrive", node.directory / "pool", node.directory / "run", b.id,
-                    str(b.pid()), a.id, "/ok", at, "20"
-                ], check=True, capture_output=True, text=True, timeout=120 * harness.SLOW)
-                for k, v in json.loads(done.stdout).items():
-                    total[k] += v
-        finally:
-            stop.set()
-            thread.join()
+        swaps, total = raced(node, a, "/ok", b, at, where, name, others, 20000, 60)
         tap.eq((sorted(p.name for p in outside.iterdir()), total["left"], mounts_of(b, f"/{a.id}/rootfs/ok"),
                 host.mounts_below(outside)), (["OUTSIDE"], 0, [], []),
                f"{what} are swapped: nothing is made or mounted outside, nothing stays")
-        tap.figure(f"{swaps[0]} swaps of {what} during {total['mounted']} mounts and {total['refused']} refusals")
+        tap.figure(f"{swaps} swaps of {what} during {total['mounted']} mounts and {total['refused']} refusals")
     b.sh("rm -rf /race")
 
 
