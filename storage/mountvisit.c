@@ -13,9 +13,9 @@
 #include "proto/clock.h"
 #include "storage/path.h"
 
-#define COVERS_MAX 4096 /* that are taken off one mount */
-#define LOOKS_MAX  64   /* for one that isn't where the list has it */
-#define LOOKS_US   (500 * 1000)
+#define COVERS_MAX 4096              /* that are taken off one mount */
+#define LOOKS_MAX  64                /* for one that isn't where the list has it */
+#define LOOKS_US   (5 * 1000 * 1000) /* a renamer keeps each walk waiting for a lock */
 
 /* --- children --- */
 
