@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A command comes into a container in three steps: a terminal, if one is asked for, is made in the
+ * container's devpts by way of its init's root; liblxc brings a child into the namespaces, with the
+ * container's filter; we move that into the container's cgroups and let it go on by a byte, when
+ * both have been verified. */
 #include "lxc/ctattach.h"
 
 #include <fcntl.h>
@@ -62,19 +66,24 @@ static struct lxc_container *container_of(const struct ctlife *l, struct err *er
 	return c;
 }
 
-/* Opened by pid and then checked by pidfd: what a recycled pid would lead to is not used. */
-static int open_root(struct ctlife *l, struct err *err)
+/* One that has restarted itself and isn't ready yet is refused at once: liblxc would wait. */
+static int find_init(struct ctlife *l, pid_t *ret_pid, int *ret_pidfd, struct err *err)
 {
-	_cleanup_(closep) int pidfd = -1, root = -1;
-	char path[64];
-	pid_t pid;
-	int r = ctprobe_find(l->groups, l->spec.id, &pid, &pidfd, err);
+	int r = ctprobe_find(l->groups, l->spec.id, ret_pid, ret_pidfd, err);
 
-	if (r < 0)
-		return r;
-	if (r != CTPROBE_RUNNING)
-		return err_set(err, -ESRCH, ERR_OPERATION_STATE_CONFLICT, NULL,
-			"the container does not run");
+	if (r < 0 || r == CTPROBE_RUNNING)
+		return MIN_OF(r, 0);
+	*ret_pidfd = closefd(*ret_pidfd);
+	return err_set(
+		err, -ESRCH, ERR_OPERATION_STATE_CONFLICT, NULL, "the container does not run");
+}
+
+/* Opened by pid and then checked by pidfd: what a recycled pid would lead to is not used. */
+static int open_root(pid_t pid, int pidfd, struct err *err)
+{
+	_cleanup_(closep) int root = -1;
+	char path[64];
+
 	(void)snprintf(path, sizeof(path), "/proc/%d/root", (int)pid);
 	root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root < 0 || syscall(SYS_pidfd_send_signal, pidfd, 0, NULL, 0) < 0)
@@ -83,10 +92,10 @@ static int open_root(struct ctlife *l, struct err *err)
 	return take_fd(&root);
 }
 
-static int make_terminal(struct ctlife *l, const struct ctattach *command, int *ret_master,
-	int *ret_slave, struct err *err)
+static int make_terminal(const struct ctlife *l, pid_t init, int init_pidfd,
+	const struct ctattach *command, int *ret_master, int *ret_slave, struct err *err)
 {
-	_cleanup_(closep) int root = open_root(l, err);
+	_cleanup_(closep) int root = open_root(init, init_pidfd, err);
 	const struct winsize size = { .ws_row = command->rows, .ws_col = command->columns };
 	int r;
 
@@ -199,13 +208,15 @@ int ctattach_run(struct ctlife *l, const struct ctattach *command, pid_t *ret_pi
 	_cleanup_(freep) char *term = xasprintf("TERM=%s", command->term ? command->term : "dumb");
 	char **variables, home[] = "/root";
 	lxc_attach_options_t options = LXC_ATTACH_OPTIONS_DEFAULT;
-	_cleanup_(closep) int master = -1, slave = -1;
+	_cleanup_(closep) int master = -1, slave = -1, init_pidfd = -1;
 	struct entry entry = { command, { -1, -1 } };
 	struct lxc_container *c;
-	int r = 0;
+	pid_t init;
+	int r = find_init(l, &init, &init_pidfd, err);
 
-	if (command->terminal)
-		r = make_terminal(l, command, &master, &slave, err);
+	if (r >= 0 && command->terminal)
+		r = make_terminal(l, init, init_pidfd, command, &master, &slave, err);
+	init_pidfd = closefd(init_pidfd);
 	if (r >= 0 && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, entry.go) < 0)
 		r = err_set(err, -errno, ERR_INTERNAL, NULL, "no socket pair: %s", strerror(errno));
 	c = r < 0 ? NULL : container_of(l, err);

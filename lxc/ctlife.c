@@ -33,6 +33,7 @@
 #define MONITOR_SPARE   (32 * 1024)
 #define KILL_WAIT_MS    5000
 #define MONITOR_WAIT_MS 3000 /* the monitor clears away namespaces and groups: some 30 ms */
+#define EXEC_WAIT_MS    5000
 #define POLL_MS         2
 #define HEARS_NOTHING   1
 #define LOG_TAIL        4096
@@ -456,9 +457,22 @@ int ctlife_look_after(struct ctlife *l, bool over, struct err *err)
 	_cleanup_(closep) int lock = lock_groups(l, err);
 	int r = lock < 0 ? lock : ctprobe_find(l->groups, l->spec.id, NULL, NULL, err);
 
-	if (r < 0 || r >= CTPROBE_RUNNING || (r == CTPROBE_PARTIAL && !over))
+	if (r < 0 || r >= CTPROBE_RUNNING || (r != CTPROBE_ABSENT && !over))
 		return MIN_OF(r, 0);
 	return clear_leftovers(l, err);
+}
+
+/* liblxc says that it runs right before its init becomes the container's program. */
+static int await_init(struct ctlife *l, pid_t *ret_pid, int *ret_pidfd, struct err *err)
+{
+	int64_t end_ms = clock_ms(CLOCK_MONOTONIC) + EXEC_WAIT_MS;
+	int r = ctprobe_find(l->groups, l->spec.id, ret_pid, ret_pidfd, err);
+
+	while (r == CTPROBE_STARTING && clock_ms(CLOCK_MONOTONIC) < end_ms) {
+		(void)poll(NULL, 0, 1);
+		r = ctprobe_find(l->groups, l->spec.id, ret_pid, ret_pidfd, err);
+	}
+	return r;
 }
 
 int ctlife_launch(struct ctlife *l, pid_t *ret_pid, int *ret_pidfd, struct err *err)
@@ -477,7 +491,7 @@ int ctlife_launch(struct ctlife *l, pid_t *ret_pid, int *ret_pidfd, struct err *
 		r = make_ready_and_start(l, err);
 	if (r < 0)
 		return r;
-	r = ctprobe_find(l->groups, l->spec.id, ret_pid, ret_pidfd, err);
+	r = await_init(l, ret_pid, ret_pidfd, err);
 	if (r < CTPROBE_RUNNING)
 		return r < 0 ? r : ended_at_once(l, err);
 	r = ctfilter_await(*ret_pid, *ret_pidfd, "the container's init", err);
@@ -566,6 +580,7 @@ int ctlife_shutdown(struct ctlife *l, bool asked, int64_t timeout_ms, struct err
 	switch ((enum ctprobe_state)r) {
 	case CTPROBE_ABSENT:
 	case CTPROBE_PARTIAL:
+	case CTPROBE_STARTING:
 		return clear_leftovers(l, err);
 	case CTPROBE_PAUSED:
 		return err_set(err, -EPERM, ERR_OPERATION_STATE_CONFLICT, NULL,

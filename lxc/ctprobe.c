@@ -31,6 +31,7 @@ static bool is_over(int pidfd)
 struct search {
 	pid_t pid;
 	int pidfd;
+	bool execed;
 };
 
 /* The pidfd first, the facts after: a pid that was recycled in between shows itself. */
@@ -49,6 +50,7 @@ static int look_at(pid_t pid, void *userdata)
 	if (r <= 0)
 		return r;
 	s->pid = pid;
+	s->execed = ctproc_has_execed(pid);
 	s->pidfd = take_fd(&pidfd);
 	return 1;
 }
@@ -84,16 +86,28 @@ static int look_everywhere(struct ctgroup *g, const char *id, struct search *s)
 	return r < 0 ? r : 1;
 }
 
+static int state_of(struct ctgroup *g, const char *id, int found, const struct search *s)
+{
+	int r;
+
+	if (found < 0)
+		return found;
+	if (found && !s->execed)
+		return CTPROBE_STARTING;
+	r = found ? ctgroup_is_frozen(g, id) : ctgroup_is_populated(g, id);
+	if (r < 0)
+		return r;
+	if (found)
+		return r ? CTPROBE_PAUSED : CTPROBE_RUNNING;
+	return r ? CTPROBE_PARTIAL : CTPROBE_ABSENT;
+}
+
 static int conclude(struct ctgroup *g, const char *id, int found, struct search *s, pid_t *ret_pid,
 	int *ret_pidfd, struct err *err)
 {
-	int r = found;
+	int state = state_of(g, id, found, s);
 
-	if (found > 0)
-		r = ctgroup_is_frozen(g, id);
-	else if (found == 0)
-		r = ctgroup_is_populated(g, id);
-	if (r < 0) {
+	if (state < CTPROBE_RUNNING) {
 		closefd(s->pidfd);
 		*s = (struct search){ .pidfd = -1 };
 	}
@@ -102,13 +116,10 @@ static int conclude(struct ctgroup *g, const char *id, int found, struct search 
 	if (ret_pidfd)
 		*ret_pidfd = take_fd(&s->pidfd);
 	closefd(s->pidfd);
-	if (r < 0)
-		return err_set(err, r, ERR_INTERNAL, NULL,
-			"the kernel can't be asked about the container's processes: %s",
-			strerror(-r));
-	if (found)
-		return r ? CTPROBE_PAUSED : CTPROBE_RUNNING;
-	return r ? CTPROBE_PARTIAL : CTPROBE_ABSENT;
+	return state < 0 ? err_set(err, state, ERR_INTERNAL, NULL,
+				   "the kernel can't be asked about the container's processes: %s",
+				   strerror(-state))
+			 : state;
 }
 
 int ctprobe_look(struct ctgroup *g, const char *id, pid_t *ret_pid, int *ret_pidfd, struct err *err)

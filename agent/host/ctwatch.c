@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Of each container that runs the pidfd of its init is watched. When that ends, and no operation
+ * has the container, look() asks the kernel until it is clear what has come of it: a new init
+ * (CTPROBE_RUNNING), nothing (ABSENT), or what stays undecided for too long (PARTIAL, STARTING),
+ * which counts as nothing. Meanwhile the watch is kept, marked as ended, and looks again by a
+ * timer; the container's status is as before. An operation that has it at that moment settles it
+ * when it leaves. */
 #include "agent/host/ctwatch.h"
 
 #include <signal.h>
@@ -18,7 +24,10 @@
  * The monitor does either within some 50 ms; we look ten times before we believe that it is
  * stuck, and stay below the promised second. */
 #define LOOK_AGAIN_US (80 * 1000)
-#define LOOKS_MAX     10
+
+/* How often. One that has begun to start takes as long as a start may take on a host that is
+ * loaded. */
+static const unsigned looks_max[] = { [CTPROBE_PARTIAL] = 10, [CTPROBE_STARTING] = 750 };
 
 struct ctwatch {
 	struct agent *agent;
@@ -26,7 +35,7 @@ struct ctwatch {
 	pid_t pid;
 	int pidfd;
 	bool ended;
-	unsigned looks;
+	unsigned looks[countof(looks_max)];
 	int64_t ended_ms;
 	int64_t oom_kills; /* when init ended: the monitor removes the group soon after */
 	sd_event_source *source, *again;
@@ -109,6 +118,14 @@ void ctwatch_look_after(struct agent *a, const struct container *c, bool over)
 
 static int on_look_again(sd_event_source *s, uint64_t usec, void *userdata);
 
+static void look_again(struct ctwatch *w)
+{
+	w->again = sd_event_source_disable_unref(w->again);
+	if (sd_event_add_time_relative(w->agent->event, &w->again, CLOCK_BOOTTIME, LOOK_AGAIN_US,
+		    1000, on_look_again, w) < 0)
+		abort(); /* only for want of memory */
+}
+
 typedef int (*ctprobe_how)(
 	struct ctgroup *g, const char *id, pid_t *ret_pid, int *ret_pidfd, struct err *err);
 
@@ -133,12 +150,12 @@ static void look(struct agent *a, struct container *c)
 {
 	struct ctwatch *w = c->watch;
 	int64_t ended_ms = w->ended_ms;
-	unsigned looks = w->looks + 1;
 	pid_t pid = 0;
 	int pidfd = -1;
+	enum ctprobe_state state = ask(a, c->spec.id, &pid, &pidfd, ctprobe_look);
 	json_t *cause;
 
-	switch (ask(a, c->spec.id, &pid, &pidfd, ctprobe_look)) {
+	switch (state) {
 	case CTPROBE_RUNNING:
 	case CTPROBE_PAUSED:
 		LOG(LOG_NOTICE, CONTAINER_REBOOTED, FIELDS(.container_id = c->spec.id),
@@ -147,13 +164,12 @@ static void look(struct agent *a, struct container *c)
 		a->ctwatch_owner->rebooted(a, c);
 		return;
 	case CTPROBE_PARTIAL:
-		if (looks <= LOOKS_MAX) {
-			ctwatch_look_after(a, c, false); /* its new init may not be there yet */
-			w->looks = looks;
-			w->again = sd_event_source_disable_unref(w->again);
-			if (sd_event_add_time_relative(a->event, &w->again, CLOCK_BOOTTIME,
-				    LOOK_AGAIN_US, 1000, on_look_again, w) >= 0)
-				return;
+	case CTPROBE_STARTING:
+		if (w->looks[state]++ < looks_max[state]) {
+			if (state == CTPROBE_PARTIAL)
+				ctwatch_look_after(a, c, false); /* its new init may be there */
+			look_again(w);
+			return;
 		}
 		break;
 	case CTPROBE_ABSENT:
@@ -199,7 +215,7 @@ static int on_init_end(sd_event_source *s, int fd, uint32_t revents, void *userd
 	return 0;
 }
 
-void ctwatch_attach(struct agent *a, struct container *c, pid_t pid, int pidfd)
+static struct ctwatch *make(struct agent *a, struct container *c, pid_t pid, int pidfd)
 {
 	struct ctwatch *w = xcalloc(1, sizeof(*w));
 
@@ -209,8 +225,26 @@ void ctwatch_attach(struct agent *a, struct container *c, pid_t pid, int pidfd)
 	w->pid = pid;
 	w->pidfd = pidfd;
 	c->watch = w;
+	return w;
+}
+
+void ctwatch_attach(struct agent *a, struct container *c, pid_t pid, int pidfd)
+{
+	struct ctwatch *w = make(a, c, pid, pidfd);
+
 	if (sd_event_add_io(a->event, &w->source, pidfd, EPOLLIN, on_init_end, w) < 0)
 		abort(); /* only for want of memory or a descriptor that is none */
+}
+
+/* Found on its way to a new init: as if the old one had ended now. */
+static void await_init(struct agent *a, struct container *c)
+{
+	if (c->watch && c->watch->ended)
+		return;
+	make(a, c, 0, -1);
+	c->watch->ended = true;
+	c->watch->ended_ms = agent_now_ms();
+	look_again(c->watch);
 }
 
 static enum ct_status observe(struct agent *a, struct container *c, ctprobe_how how)
@@ -219,7 +253,11 @@ static enum ct_status observe(struct agent *a, struct container *c, ctprobe_how 
 	int pidfd = -1;
 	enum ctprobe_state state = ask(a, c->spec.id, &pid, &pidfd, how);
 
-	if (state != CTPROBE_RUNNING && state != CTPROBE_PAUSED) {
+	if (state == CTPROBE_STARTING) {
+		await_init(a, c);
+		return CT_RUNNING;
+	}
+	if (state < CTPROBE_STARTING) {
 		ctwatch_detach(c);
 		return CT_STOPPED;
 	}

@@ -24,6 +24,7 @@
 #include "agent/common/journald.h"
 #include "agent/report/tell.h"
 #include "agent/engine/unfinished.h"
+#include "agent/host/ctwatch.h"
 #include "agent/state/ctlink.h"
 #include "agent/state/desired.h"
 #include "netfilter/fwtable.h"
@@ -55,7 +56,7 @@ struct record {
 
 bool drift_has_link(const struct container *c)
 {
-	return c->spec.ipv4 && (c->status == CT_RUNNING || c->status == CT_PAUSED);
+	return c->spec.ipv4 && ctwatch_pid(c) > 0;
 }
 
 static struct rtlink link_of(const struct agent *a, const struct container *c)
