@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A child enters the namespace, and does there the one thing: puts the mount in its place, or
+ * sweeps. A sweep reads the list of mounts and walks to each that must go by the name that the list
+ * gives it, opens its root, and detaches by that descriptor; and again, until the list has none.
+ * Between the list, the walk and the descriptor others may rename what is on the way: a mount's id
+ * (statx(2)) tells whether it is the one. */
 #include "storage/mountvisit.h"
 
 #include <fcntl.h>
@@ -14,7 +19,8 @@
 #include "storage/path.h"
 
 #define COVERS_MAX 4096              /* that are taken off one mount */
-#define LOOKS_MAX  64                /* for one that isn't where the list has it */
+#define TRIES_MAX  8                 /* for one that isn't where the list has it */
+#define LOOKS_MAX  64                /* at another list, which takes ten times as long */
 #define LOOKS_US   (5 * 1000 * 1000) /* a renamer keeps each walk waiting for a lock */
 
 /* --- children --- */
@@ -45,26 +51,25 @@ void mountvisit_become_child(pid_t parent, int a, int b, int c, int d)
 
 /* --- what is there goes --- */
 
-static uint64_t mount_at(int dir, const char *name)
+static uint64_t mount_of(int fd)
 {
 	struct statx x;
 
-	return statx(dir, name, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_MNT_ID,
-		       &x) < 0
-		       ? 0
-		       : x.stx_mnt_id;
+	return statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &x) < 0 ? 0 : x.stx_mnt_id;
 }
 
 /* A name in a directory, on which a mount lies. */
 struct spot {
 	int dir;
 	char name[NAME_MAX + 1];
-	uint64_t id; /* what is seen there, which may not be what was looked for */
+	int root;    /* of the mount that is seen there, */
+	uint64_t id; /* which may not be the one that was looked for */
 };
 
 static void spot_done(struct spot *s)
 {
 	s->dir = closefd(s->dir);
+	s->root = closefd(s->root);
 }
 #define _cleanup_spot_ _cleanup_(spot_done)
 
@@ -74,29 +79,29 @@ static void spot_done(struct spot *s)
 static int find_spot(const char *point, struct spot *ret)
 {
 	_cleanup_(closep) int dir = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	uint64_t id = dir < 0 ? 0 : mount_at(dir, ""), there;
+	uint64_t id = dir < 0 ? 0 : mount_of(dir), there;
 
+	spot_done(ret);
 	while (dir >= 0 && *(point += strspn(point, "/"))) {
 		char name[NAME_MAX + 1];
 		size_t len = strcspn(point, "/");
 		int next;
 
 		(void)snprintf(name, sizeof(name), "%.*s", (int)len, point);
-		there = len < sizeof(name) ? mount_at(dir, name) : 0;
-		if (there == 0)
-			break; /* a cover has no such directory */
-		if (there != id) {
+		next = len < sizeof(name) ? openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC) : -1;
+		there = next < 0 ? 0 : mount_of(next);
+		if (there != 0 && there != id) {
 			spot_done(ret);
 			ret->dir = fcntl(dir, F_DUPFD_CLOEXEC, 3);
+			ret->root = fcntl(next, F_DUPFD_CLOEXEC, 3);
 			ret->id = id = there;
 			strcpy(ret->name, name);
 		}
-		next = openat(dir, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		closefd(dir);
-		dir = next;
+		dir = next; /* -1: a cover has no such directory */
 		point += len;
 	}
-	return ret->dir < 0 ? -ENOENT : 0;
+	return ret->dir < 0 || ret->root < 0 ? -ENOENT : 0;
 }
 
 static bool is_above(const struct mountinfo *list, const struct mountinfo_entry *e, uint64_t id)
@@ -124,41 +129,62 @@ static void make_readonly(int mount)
  * where it is none (rename(2), EBUSY). */
 static bool detach(const struct mountvisit *v, const struct spot *s, bool readonly)
 {
-	_cleanup_(closep) int fd = openat(s->dir, s->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	char path[32];
 
-	if (fd < 0 || mount_at(fd, "") != s->id || fchdir(v->proc) < 0)
+	if (fchdir(v->proc) < 0)
 		return false;
 	if (readonly)
-		make_readonly(fd);
-	(void)snprintf(path, sizeof(path), "self/fd/%d", fd);
+		make_readonly(s->root);
+	(void)snprintf(path, sizeof(path), "self/fd/%d", s->root);
 	return umount2(path, MNT_DETACH) == 0;
 }
 
-/* One that is in use is detached. What the container has mounted over it, or over a directory above
- * it, goes first: else it would only have to take that off again. Whether it is gone shows the next
- * list. */
-static void take_away(const struct mountvisit *v, const struct mountinfo *list, size_t which)
+/* One that nobody uses. Our own descriptor of its root would be a use. */
+static bool unmount(struct spot *s)
 {
-	const struct mountinfo_entry *e = &list->at[which];
+	s->root = closefd(s->root);
+	return fchdir(s->dir) == 0 && umount2(s->name, UMOUNT_NOFOLLOW) == 0;
+}
 
-	for (unsigned i = 0; i < COVERS_MAX; i++) {
-		_cleanup_spot_ struct spot spot = { .dir = -1 };
-		bool is_it, used;
+enum taken { TAKEN_NOTHING, TAKEN_COVER, TAKEN_IT };
 
-		if (find_spot(e->point, &spot) < 0 || is_above(list, e, spot.id) ||
-			fchdir(spot.dir) < 0)
-			return;
-		is_it = spot.id == e->id;
-		used = !is_it || umount2(spot.name, UMOUNT_NOFOLLOW) < 0;
-		if (used && !detach(v, &spot, is_it))
-			return;
-		if (is_it) {
-			v->out->gone++;
-			v->out->lazy += used;
+/* One that is in use is detached. What the container has mounted over it, or over a directory above
+ * it, goes first: else it would only have to take that off again. */
+static enum taken take_top(
+	const struct mountvisit *v, const struct mountinfo *list, const struct mountinfo_entry *e)
+{
+	_cleanup_spot_ struct spot spot = { .dir = -1, .root = -1 };
+	bool used;
+
+	if (find_spot(e->point, &spot) < 0 || is_above(list, e, spot.id))
+		return TAKEN_NOTHING;
+	if (spot.id != e->id)
+		return detach(v, &spot, false) ? TAKEN_COVER : TAKEN_NOTHING;
+	used = !unmount(&spot);
+	if (used && (find_spot(e->point, &spot) < 0 || spot.id != e->id || !detach(v, &spot, true)))
+		return TAKEN_NOTHING;
+	v->out->gone++;
+	v->out->lazy += used;
+	return TAKEN_IT;
+}
+
+/* Whether it is gone shows the next list. */
+static void take_away(
+	const struct mountvisit *v, const struct mountinfo *list, const struct mountinfo_entry *e)
+{
+	unsigned tries = 0, covers = 0;
+
+	while (tries < TRIES_MAX && covers < COVERS_MAX)
+		switch (take_top(v, list, e)) {
+		case TAKEN_NOTHING:
+			tries++;
+			break;
+		case TAKEN_COVER:
+			covers++;
+			break;
+		case TAKEN_IT:
 			return;
 		}
-	}
 }
 
 bool mountvisit_must_go(const struct mountvisit *v, const struct mountinfo_entry *e)
@@ -199,7 +225,7 @@ static void sweep(const struct mountvisit *v)
 		}
 		for (size_t i = list.n; i-- > 0;) /* the last made is the first to go */
 			if (mountvisit_must_go(v, &list.at[i]))
-				take_away(v, &list, i);
+				take_away(v, &list, &list.at[i]);
 	}
 }
 
