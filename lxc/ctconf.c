@@ -3,6 +3,8 @@
 
 #include <stdarg.h>
 
+#include "lxc/ctlimits.h"
+
 #define CFS_PERIOD_US 100000
 #define CONSOLE_SIZE  65536 /* of what is kept: liblxc begins a new file then */
 #define HOOK          "lxc.hook.start-host"
@@ -190,12 +192,14 @@ static void memory_mounts(struct walk *w, const struct ctspec *s, const struct c
 }
 
 /* Each takes liblxc a shell: so one becomes the other (lxc/groups_main.c). */
-static void hooks(struct walk *w, const struct ctconf_paths *p, const struct ctconf_host *h)
+static void hooks(
+	struct walk *w, const char *id, const struct ctconf_paths *p, const struct ctconf_host *h)
 {
-	if (p->groups && p->netup)
-		item(w, HOOK, "%s -- %s", p->groups, p->netup);
-	else if (p->groups || p->netup)
-		item(w, HOOK, "%s", p->groups ? p->groups : p->netup);
+	if (p->groups)
+		item(w, HOOK, "%s --limits %s/%s/" CTLIMITS_FILE "%s%s", p->groups, p->lxc, id,
+			p->netup ? " -- " : "", p->netup ? p->netup : "");
+	else if (p->netup)
+		item(w, HOOK, "%s", p->netup);
 	if (p->mounts)
 		item(w, HOOK, "%s", p->mounts);
 	if (p->groups && h->v1_memory)
@@ -213,7 +217,7 @@ int ctconf_each(const struct ctspec *s, const struct ctconf_paths *p, const stru
 		item(&w, fixed[i].key, "%s", fixed[i].value);
 	item(&w, "lxc.uts.name", "%s", hostname);
 	item(&w, "lxc.net.0.type", "empty"); /* of its own */
-	hooks(&w, p, h);
+	hooks(&w, s->id, p, h);
 	item(&w, "lxc.rootfs.path", "dir:%s", p->rootfs);
 	item(&w, "lxc.idmap", "u 0 %u %u", s->id_base, (unsigned)CTSPEC_ID_RANGE);
 	item(&w, "lxc.idmap", "g 0 %u %u", s->id_base, (unsigned)CTSPEC_ID_RANGE);

@@ -24,7 +24,7 @@ struct ctconf_paths {
 	const char *cgroup_prefix;
 	const char
 		*netup; /* the command that makes its link, or NULL: no network but the loopback */
-	const char *groups;        /* the command that takes v1 cgroups from it, or NULL */
+	const char *groups;        /* lxc/groups_main.c, its prefix and id, or NULL */
 	const char *mounts;        /* the command that mounts what is shared with it, or NULL */
 	const json_t *environment; /* {name: text} of init; what no item can carry is left out */
 };

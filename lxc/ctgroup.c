@@ -520,11 +520,6 @@ int ctgroup_bound(struct ctgroup *g, const char *id, int64_t groups, int64_t dep
 	return r < 0 ? r : write_file(dir, "cgroup.max.depth", text);
 }
 
-bool ctgroup_is_hybrid(const struct ctgroup *g)
-{
-	return g->n > 1;
-}
-
 /* @name "": the directory itself. */
 static int withdraw(int dir, const char *name)
 {

@@ -67,8 +67,6 @@ _must_check_ int ctgroup_bound(struct ctgroup *g, const char *id, int64_t groups
  * can make no groups there. LXC's words for them are "tasks" and "cgroup.procs" (chown_cgroup in
  * liblxc's cgfsng.c). */
 _must_check_ int ctgroup_withdraw(struct ctgroup *g, const char *id, struct err *err);
-/* Is any hierarchy v1? */
-bool ctgroup_is_hybrid(const struct ctgroup *g);
 
 /* Calls @each for every process of @leaf ("payload", "monitor"; NULL: all) until it returns
  * something else than 0, which is then returned. Negative: not all could be looked at. Walks all

@@ -26,6 +26,7 @@
 
 #include "lxc/ctexit.h"
 #include "lxc/ctfilter.h"
+#include "lxc/ctlimits.h"
 #include "lxc/ctprobe.h"
 #include "lxc/ctsignal.h"
 #include "proto/clock.h"
@@ -188,6 +189,7 @@ static int prepare_directory(struct ctlife *l, struct err *err)
 	_cleanup_(freep) char *dir = xasprintf("%s/%s", l->paths.lxc, l->spec.id);
 	_cleanup_(freep) char *log = xasprintf("%s/lxc.log", dir);
 	_cleanup_(freep) char *console = xasprintf("%s/console.log", dir);
+	_cleanup_(freep) char *limits = xasprintf("%s/" CTLIMITS_FILE, dir);
 	_cleanup_(freep) char *mark = mark_of(l);
 	int r = mkdir(dir, 0700) < 0 && errno != EEXIST ? -errno : write_policy(dir);
 
@@ -196,6 +198,7 @@ static int prepare_directory(struct ctlife *l, struct err *err)
 			strerror(-r));
 	(void)unlink(log); /* the last start's: its words must not explain this one */
 	(void)unlink(console);
+	(void)unlink(limits);
 	(void)unlink(mark);
 	return 0;
 }

@@ -11,8 +11,6 @@ static void prepare_groups(struct job *j)
 {
 	_cleanup_(freep) char *program = spawn_find("hoody-groups");
 
-	if (!ctgroup_is_hybrid(j->life.groups))
-		return;
 	free(j->groups);
 	j->groups = xasprintf("%s %s %s", program, j->prefix, j->life.spec.id);
 	j->life.paths.groups = j->groups;
@@ -41,7 +39,7 @@ int worker_life_launch(struct job *j, struct err *err)
 	if (r >= 0)
 		r = ctlimits_bound_monitor(j->life.groups, j->life.spec.id, err);
 	if (r >= 0 && (j->life.spec.limits.io_read_bps || j->life.spec.limits.io_write_bps))
-		r = ctlimits_apply_io(j->life.groups, &j->life.spec, ctlimits_disk(j->pool), err);
+		r = worker_limits_begin_io(j, err);
 	if (r >= 0 && j->mounts)
 		r = worker_mounts_own(j, err);
 	if (r >= 0)
