@@ -229,7 +229,7 @@ def loop_waits_for_nobody(node, a, two):
     lock.frees()
     tap.ok(host.poll(lambda: a.is_reached() and a.reaches(two.server_address), 5),
            "and when who waits is killed, another does it")
-    tap.ok("who puts back what others take away" in node.log.read_text(), "which is said")
+    tap.ok(host.poll(lambda: "who puts back what others take away" in node.log.read_text(), 5), "which is said")
 
 
 def policy(node):
