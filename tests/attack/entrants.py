@@ -85,11 +85,25 @@ def descriptors(pid):
     return {kind(os.readlink(f"/proc/{pid}/fd/{fd}")) for fd in os.listdir(f"/proc/{pid}/fd")}
 
 
+def ask(agent, pid):
+    """Its words; or where both wait in the kernel, when there are none."""
+    with subprocess.Popen([agent.ask, str(pid)], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            return process.communicate(timeout=60)[0].split()
+        except subprocess.TimeoutExpired:
+            where = {
+                p: [pathlib.Path(f"/proc/{p}/{f}").read_text() for f in ("status", "syscall", "stack", "cgroup")]
+                for p in (pid, process.pid)
+            }
+            process.kill()
+            raise harness.Failure(f"who is held isn't asked in 60 s: {where}") from None
+
+
 def look(pid, container, agent):
     """What it is, and which of the container's namespaces it is in; it goes on."""
     st, own, kinds = host.status(pid), spaces_of(pid), descriptors(pid)
     sealed = os.readlink(f"/proc/{pid}/exe").startswith("/memfd:")
-    said = subprocess.run([agent.ask, str(pid)], capture_output=True, text=True, timeout=60).stdout.split()
+    said = ask(agent, pid)
     dumpable, keyring = map(int, said) if len(said) == 2 else (None, None)
     return {
         "name": st["Name"], "uid": st["Uid"].split()[0], "pids": len(st["NSpid"].split()),
