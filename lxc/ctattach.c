@@ -66,7 +66,7 @@ static struct lxc_container *container_of(const struct ctlife *l, struct err *er
 	return c;
 }
 
-/* One that has restarted itself and isn't ready yet is refused at once: liblxc would wait. */
+/* One that doesn't run, or is paused, is refused at once: liblxc would wait. */
 static int find_init(struct ctlife *l, pid_t *ret_pid, int *ret_pidfd, struct err *err)
 {
 	int r = ctprobe_find(l->groups, l->spec.id, ret_pid, ret_pidfd, err);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A container's configuration in liblxc's words (lxc.container.conf(5)), item by item: what all
+ * have, from tables; what follows from this one's limits, mounts and environment; and the hooks, by
+ * which programs of ours come in at moments of its life. */
 #include "lxc/ctconf.h"
 
 #include <stdarg.h>
-
-#include "lxc/ctlimits.h"
 
 #define CFS_PERIOD_US 100000
 #define CONSOLE_SIZE  65536 /* of what is kept: liblxc begins a new file then */
@@ -191,19 +192,25 @@ static void memory_mounts(struct walk *w, const struct ctspec *s, const struct c
 		"c 10:232 rwm");
 }
 
-/* Each takes liblxc a shell: so one becomes the other (lxc/groups_main.c). */
-static void hooks(
-	struct walk *w, const char *id, const struct ctconf_paths *p, const struct ctconf_host *h)
+/* Each takes liblxc a shell: so one becomes the other (lxc/groups_main.c).
+ *
+ * A container that restarts itself (reboot(2)) is not started again by liblxc, which has forgotten
+ * by then how to map its root's ids (put_lxc_mount_options in liblxc's conf.h, called by lxc_end),
+ * and would start it as it was launched, whatever has changed since. A hook that fails behind the
+ * end keeps liblxc from it (lxc_end, start.c); the agent launches it (agent/host/ctwatch.h). */
+static void hooks(struct walk *w, const struct ctconf_paths *p, const struct ctconf_host *h)
 {
-	if (p->groups)
-		item(w, HOOK, "%s --limits %s/%s/" CTLIMITS_FILE "%s%s", p->groups, p->lxc, id,
-			p->netup ? " -- " : "", p->netup ? p->netup : "");
-	else if (p->netup)
-		item(w, HOOK, "%s", p->netup);
+	bool v1 = p->groups && h->hybrid;
+
+	if (v1 && p->netup)
+		item(w, HOOK, "%s -- %s", p->groups, p->netup);
+	else if (v1 || p->netup)
+		item(w, HOOK, "%s", v1 ? p->groups : p->netup);
 	if (p->mounts)
 		item(w, HOOK, "%s", p->mounts);
-	if (p->groups && h->v1_memory)
+	if (p->groups)
 		item(w, "lxc.hook.stop", "%s --ended", p->groups);
+	item(w, "lxc.hook.post-stop", "%s", "sh -c 'test \"$LXC_TARGET\" != reboot'");
 }
 
 int ctconf_each(const struct ctspec *s, const struct ctconf_paths *p, const struct ctconf_host *h,
@@ -217,7 +224,7 @@ int ctconf_each(const struct ctspec *s, const struct ctconf_paths *p, const stru
 		item(&w, fixed[i].key, "%s", fixed[i].value);
 	item(&w, "lxc.uts.name", "%s", hostname);
 	item(&w, "lxc.net.0.type", "empty"); /* of its own */
-	hooks(&w, s->id, p, h);
+	hooks(&w, p, h);
 	item(&w, "lxc.rootfs.path", "dir:%s", p->rootfs);
 	item(&w, "lxc.idmap", "u 0 %u %u", s->id_base, (unsigned)CTSPEC_ID_RANGE);
 	item(&w, "lxc.idmap", "g 0 %u %u", s->id_base, (unsigned)CTSPEC_ID_RANGE);

@@ -24,7 +24,7 @@ struct ctconf_paths {
 	const char *cgroup_prefix;
 	const char
 		*netup; /* the command that makes its link, or NULL: no network but the loopback */
-	const char *groups;        /* lxc/groups_main.c, its prefix and id, or NULL */
+	const char *groups;        /* the command that looks after its cgroups, or NULL */
 	const char *mounts;        /* the command that mounts what is shared with it, or NULL */
 	const json_t *environment; /* {name: text} of init; what no item can carry is left out */
 };
@@ -32,7 +32,7 @@ struct ctconf_paths {
 /* What this host has: a key for a hierarchy that is not there is either refused by liblxc or,
  * worse, accepted without effect. */
 struct ctconf_host {
-	bool v1_memory, v1_cpu, v1_pids, v1_devices;
+	bool hybrid, v1_memory, v1_cpu, v1_pids, v1_devices;
 	bool apparmor;
 };
 

@@ -34,6 +34,7 @@
 #define OWN_GROUPS      3 /* monitor, payload, worker */
 /* xattrs of a container's group, which cgroup2 has */
 #define NOTE  "trusted.hoody.init"
+#define AGAIN "trusted.hoody.reboot"
 #define KILLS "trusted.hoody.oom-kills"
 
 struct hierarchy {
@@ -384,6 +385,18 @@ int ctgroup_noted(struct ctgroup *g, const char *id, char *ret, size_t size)
 	return read_note(g, id, NOTE, ret, size);
 }
 
+int ctgroup_note_reboot(struct ctgroup *g, const char *id)
+{
+	return write_note(g, id, AGAIN, "1");
+}
+
+int ctgroup_is_rebooting(struct ctgroup *g, const char *id)
+{
+	char text[8];
+
+	return read_note(g, id, AGAIN, text, sizeof(text));
+}
+
 int ctgroup_is_populated(struct ctgroup *g, const char *id)
 {
 	char text[FILE_MAX];
@@ -518,6 +531,11 @@ int ctgroup_bound(struct ctgroup *g, const char *id, int64_t groups, int64_t dep
 	r = write_file(dir, "cgroup.max.descendants", text);
 	(void)snprintf(text, sizeof(text), "%lld", (long long)depth + 1);
 	return r < 0 ? r : write_file(dir, "cgroup.max.depth", text);
+}
+
+bool ctgroup_is_hybrid(const struct ctgroup *g)
+{
+	return g->n > 1;
 }
 
 /* @name "": the directory itself. */

@@ -59,6 +59,10 @@ _must_check_ int ctgroup_is_populated(struct ctgroup *g, const char *id);
 _must_check_ int ctgroup_note(struct ctgroup *g, const char *id, const char *text);
 _must_check_ int ctgroup_noted(struct ctgroup *g, const char *id, char *ret, size_t size);
 
+/* Its init has ended by reboot(2), and the group has not been cleared away since. Likewise. */
+_must_check_ int ctgroup_note_reboot(struct ctgroup *g, const char *id);
+_must_check_ int ctgroup_is_rebooting(struct ctgroup *g, const char *id);
+
 /* How many cgroups2 the container may make, and how many in one another (cgroup.max.*): counted by
  * the kernel in the container's own group, whose files are not the container's. */
 _must_check_ int ctgroup_bound(struct ctgroup *g, const char *id, int64_t groups, int64_t depth);
@@ -67,6 +71,8 @@ _must_check_ int ctgroup_bound(struct ctgroup *g, const char *id, int64_t groups
  * can make no groups there. LXC's words for them are "tasks" and "cgroup.procs" (chown_cgroup in
  * liblxc's cgfsng.c). */
 _must_check_ int ctgroup_withdraw(struct ctgroup *g, const char *id, struct err *err);
+/* Is any hierarchy v1? */
+bool ctgroup_is_hybrid(const struct ctgroup *g);
 
 /* Calls @each for every process of @leaf ("payload", "monitor"; NULL: all) until it returns
  * something else than 0, which is then returned. Negative: not all could be looked at. Walks all

@@ -26,7 +26,6 @@
 
 #include "lxc/ctexit.h"
 #include "lxc/ctfilter.h"
-#include "lxc/ctlimits.h"
 #include "lxc/ctprobe.h"
 #include "lxc/ctsignal.h"
 #include "proto/clock.h"
@@ -34,7 +33,6 @@
 #define MONITOR_SPARE   (32 * 1024)
 #define KILL_WAIT_MS    5000
 #define MONITOR_WAIT_MS 3000 /* the monitor clears away namespaces and groups: some 30 ms */
-#define EXEC_WAIT_MS    5000
 #define POLL_MS         2
 #define HEARS_NOTHING   1
 #define LOG_TAIL        4096
@@ -137,6 +135,7 @@ static int set_item(const char *key, const char *value, void *userdata)
 static struct ctconf_host look_at_host(const struct ctgroup *g)
 {
 	return (struct ctconf_host){
+		.hybrid = ctgroup_is_hybrid(g),
 		.v1_memory = ctgroup_has_v1(g, "memory"),
 		.v1_cpu = ctgroup_has_v1(g, "cpu"),
 		.v1_pids = ctgroup_has_v1(g, "pids"),
@@ -189,7 +188,6 @@ static int prepare_directory(struct ctlife *l, struct err *err)
 	_cleanup_(freep) char *dir = xasprintf("%s/%s", l->paths.lxc, l->spec.id);
 	_cleanup_(freep) char *log = xasprintf("%s/lxc.log", dir);
 	_cleanup_(freep) char *console = xasprintf("%s/console.log", dir);
-	_cleanup_(freep) char *limits = xasprintf("%s/" CTLIMITS_FILE, dir);
 	_cleanup_(freep) char *mark = mark_of(l);
 	int r = mkdir(dir, 0700) < 0 && errno != EEXIST ? -errno : write_policy(dir);
 
@@ -198,7 +196,6 @@ static int prepare_directory(struct ctlife *l, struct err *err)
 			strerror(-r));
 	(void)unlink(log); /* the last start's: its words must not explain this one */
 	(void)unlink(console);
-	(void)unlink(limits);
 	(void)unlink(mark);
 	return 0;
 }
@@ -460,22 +457,9 @@ int ctlife_look_after(struct ctlife *l, bool over, struct err *err)
 	_cleanup_(closep) int lock = lock_groups(l, err);
 	int r = lock < 0 ? lock : ctprobe_find(l->groups, l->spec.id, NULL, NULL, err);
 
-	if (r < 0 || r >= CTPROBE_RUNNING || (r != CTPROBE_ABSENT && !over))
+	if (r < 0 || r >= CTPROBE_RUNNING || !over)
 		return MIN_OF(r, 0);
 	return clear_leftovers(l, err);
-}
-
-/* liblxc says that it runs right before its init becomes the container's program. */
-static int await_init(struct ctlife *l, pid_t *ret_pid, int *ret_pidfd, struct err *err)
-{
-	int64_t end_ms = clock_ms(CLOCK_MONOTONIC) + EXEC_WAIT_MS;
-	int r = ctprobe_find(l->groups, l->spec.id, ret_pid, ret_pidfd, err);
-
-	while (r == CTPROBE_STARTING && clock_ms(CLOCK_MONOTONIC) < end_ms) {
-		(void)poll(NULL, 0, 1);
-		r = ctprobe_find(l->groups, l->spec.id, ret_pid, ret_pidfd, err);
-	}
-	return r;
 }
 
 int ctlife_launch(struct ctlife *l, pid_t *ret_pid, int *ret_pidfd, struct err *err)
@@ -494,7 +478,7 @@ int ctlife_launch(struct ctlife *l, pid_t *ret_pid, int *ret_pidfd, struct err *
 		r = make_ready_and_start(l, err);
 	if (r < 0)
 		return r;
-	r = await_init(l, ret_pid, ret_pidfd, err);
+	r = ctprobe_find(l->groups, l->spec.id, ret_pid, ret_pidfd, err);
 	if (r < CTPROBE_RUNNING)
 		return r < 0 ? r : ended_at_once(l, err);
 	r = ctfilter_await(*ret_pid, *ret_pidfd, "the container's init", err);
@@ -583,7 +567,6 @@ int ctlife_shutdown(struct ctlife *l, bool asked, int64_t timeout_ms, struct err
 	switch ((enum ctprobe_state)r) {
 	case CTPROBE_ABSENT:
 	case CTPROBE_PARTIAL:
-	case CTPROBE_STARTING:
 		return clear_leftovers(l, err);
 	case CTPROBE_PAUSED:
 		return err_set(err, -EPERM, ERR_OPERATION_STATE_CONFLICT, NULL,

@@ -58,9 +58,9 @@ _must_check_ int ctlife_ended(struct ctlife *l, struct err *err);
 /* Ask init to end, and don't wait. Returns whether it hears; nothing runs: nothing is done. */
 bool ctlife_ask(const struct ctlife *l);
 
-/* After an end that nobody ordered: remember the init that has taken the place of the old one, or
- * clear the groups away when nothing runs, and what is there without an init too when it is @over.
- * Never beside a launch. */
+/* After an end that nobody ordered: remember the init that has taken the place of the old one, or,
+ * when it is @over, clear away what is there without an init. Before, what the groups remember is
+ * still to be read. Never beside a launch. */
 _must_check_ int ctlife_look_after(struct ctlife *l, bool over, struct err *err);
 
 /* End everything of it, whatever state it or its monitor is in. Needs nobody's help. */

@@ -17,17 +17,6 @@ _must_check_ int ctlimits_apply(struct ctgroup *g, const struct ctspec *s,
 _must_check_ int ctlimits_apply_io(
 	struct ctgroup *g, const struct ctspec *s, dev_t disk, struct err *err);
 
-/* A container that restarts itself gets its payload group anew, and from liblxc what it was
- * launched with. What has been set since (all that ctlimits_apply() would) is kept in this file of
- * its directory, replaced as a whole, until its next launch; */
-#define CTLIMITS_FILE "limits"
-_must_check_ int ctlimits_keep(struct ctgroup *g, const struct ctspec *s,
-	const struct ctspec_limits *bounds, dev_t disk, const char *path, struct err *err);
-/* and is set again by the start's hook, but for the link's, which is told (-1: none is kept). 0
- * also without a file. */
-_must_check_ int ctlimits_apply_kept(
-	struct ctgroup *g, const char *id, const char *path, int64_t *ret_net_bps, struct err *err);
-
 /* Its monitor copies what the container writes to its console, as fast as it can: outside of the
  * container's limits, so it has one of its own. After a start, which it must not slow down. */
 _must_check_ int ctlimits_bound_monitor(struct ctgroup *g, const char *id, struct err *err);

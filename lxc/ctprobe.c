@@ -31,7 +31,6 @@ static bool is_over(int pidfd)
 struct search {
 	pid_t pid;
 	int pidfd;
-	bool execed;
 };
 
 /* The pidfd first, the facts after: a pid that was recycled in between shows itself. */
@@ -50,7 +49,6 @@ static int look_at(pid_t pid, void *userdata)
 	if (r <= 0)
 		return r;
 	s->pid = pid;
-	s->execed = ctproc_has_execed(pid);
 	s->pidfd = take_fd(&pidfd);
 	return 1;
 }
@@ -86,28 +84,16 @@ static int look_everywhere(struct ctgroup *g, const char *id, struct search *s)
 	return r < 0 ? r : 1;
 }
 
-static int state_of(struct ctgroup *g, const char *id, int found, const struct search *s)
-{
-	int r;
-
-	if (found < 0)
-		return found;
-	if (found && !s->execed)
-		return CTPROBE_STARTING;
-	r = found ? ctgroup_is_frozen(g, id) : ctgroup_is_populated(g, id);
-	if (r < 0)
-		return r;
-	if (found)
-		return r ? CTPROBE_PAUSED : CTPROBE_RUNNING;
-	return r ? CTPROBE_PARTIAL : CTPROBE_ABSENT;
-}
-
 static int conclude(struct ctgroup *g, const char *id, int found, struct search *s, pid_t *ret_pid,
 	int *ret_pidfd, struct err *err)
 {
-	int state = state_of(g, id, found, s);
+	int r = found;
 
-	if (state < CTPROBE_RUNNING) {
+	if (found > 0)
+		r = ctgroup_is_frozen(g, id);
+	else if (found == 0)
+		r = ctgroup_is_populated(g, id);
+	if (r < 0) {
 		closefd(s->pidfd);
 		*s = (struct search){ .pidfd = -1 };
 	}
@@ -116,10 +102,13 @@ static int conclude(struct ctgroup *g, const char *id, int found, struct search 
 	if (ret_pidfd)
 		*ret_pidfd = take_fd(&s->pidfd);
 	closefd(s->pidfd);
-	return state < 0 ? err_set(err, state, ERR_INTERNAL, NULL,
-				   "the kernel can't be asked about the container's processes: %s",
-				   strerror(-state))
-			 : state;
+	if (r < 0)
+		return err_set(err, r, ERR_INTERNAL, NULL,
+			"the kernel can't be asked about the container's processes: %s",
+			strerror(-r));
+	if (found)
+		return r ? CTPROBE_PAUSED : CTPROBE_RUNNING;
+	return r ? CTPROBE_PARTIAL : CTPROBE_ABSENT;
 }
 
 int ctprobe_look(struct ctgroup *g, const char *id, pid_t *ret_pid, int *ret_pidfd, struct err *err)

@@ -6,10 +6,6 @@
  * (last two fields of NSpid in /proc/PID/status; proc_pid_status(5)). The pidfd is opened first and
  * the facts checked after, so a recycled pid can't be believed.
  *
- * Nor does it run before that process has begun the container's own program (execve(2)). Until then
- * it is liblxc's, on its way: at first its root is the host's, its links and mounts are being made
- * and it has neither filter nor profile, so nobody but liblxc may enter its namespaces.
- *
  * Which process that is was found by a worker once, and the container's group remembers it: the
  * agent's loop asks about that one and about cgroup.events, and never walks a tree that the
  * container made. */
@@ -26,7 +22,6 @@ enum ctprobe_state {
 	/* something (a monitor, a straggler), but no init that is known: clear it away before a
 	 * start */
 	CTPROBE_PARTIAL,
-	CTPROBE_STARTING, /* its init is known, and is liblxc's still */
 	CTPROBE_RUNNING,
 	CTPROBE_PAUSED,
 };

@@ -5,9 +5,7 @@
 #include <stdio.h>
 
 #define STAT_MAX       1024
-#define STAT_FLAGS     9
 #define STAT_STARTTIME 22
-#define PF_FORKNOEXEC  0x40 /* the kernel's sched.h; ps(1) shows it as F 1 */
 
 int ctproc_read(pid_t pid, const char *name, char *ret, size_t size)
 {
@@ -58,26 +56,13 @@ int ctproc_line(pid_t pid, const char *key, char *ret, size_t size)
 }
 
 /* Counted from the end of the name, which may hold anything. */
-static bool stat_field(pid_t pid, int number, unsigned long long *ret)
+uint64_t ctproc_started(pid_t pid)
 {
 	char text[STAT_MAX];
 	char *at = ctproc_read(pid, "stat", text, sizeof(text)) < 0 ? NULL : strrchr(text, ')');
-
-	for (int field = 2; at && field < number; field++)
-		at = strchr(at + 1, ' ');
-	return at && sscanf(at, " %llu", ret) == 1;
-}
-
-uint64_t ctproc_started(pid_t pid)
-{
 	unsigned long long ticks;
 
-	return stat_field(pid, STAT_STARTTIME, &ticks) ? ticks : 0;
-}
-
-bool ctproc_has_execed(pid_t pid)
-{
-	unsigned long long flags;
-
-	return stat_field(pid, STAT_FLAGS, &flags) && !(flags & PF_FORKNOEXEC);
+	for (int field = 2; at && field < STAT_STARTTIME; field++)
+		at = strchr(at + 1, ' ');
+	return at && sscanf(at, " %llu", &ticks) == 1 ? ticks : 0;
 }

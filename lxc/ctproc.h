@@ -18,7 +18,3 @@ _must_check_ int ctproc_line(pid_t pid, const char *key, char *ret, size_t size)
 
 /* When it began, in clock ticks since the boot: field 22 of proc_pid_stat(5). 0: it is gone. */
 uint64_t ctproc_started(pid_t pid);
-
-/* Does it run a program that it has begun itself (execve(2)), or that of who forked it still? False
- * also when it is gone. Field 9 of proc_pid_stat(5), PF_FORKNOEXEC. */
-bool ctproc_has_execed(pid_t pid);

@@ -16,7 +16,7 @@ lxc_libct_a_SOURCES = \
 	lxc/cttree.c lxc/cttree.h
 lxc_libct_a_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 
-# hoody-groups: what a container's cgroups have to be, before its init runs.
+# hoody-groups: takes a container's cgroup v1 directories away from it, before its init runs.
 pkglibexec_PROGRAMS += lxc/hoody-groups
 lxc_hoody_groups_SOURCES = lxc/groups_main.c
 lxc_hoody_groups_LDADD = lxc/libct.a proto/libproto.a

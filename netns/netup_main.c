@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* hoody-netup NAME MAC ADDRESS IPV6-ADDRESS|- LIMIT_BPS MARK: a container's link. liblxc's monitor
  * runs it when the container's namespaces are there and its init is not (lxc.hook.start-host,
- * lxc.container.conf(5); it says whose by LXC_PID, and adds arguments of its own). A limit that has
- * changed since the launch comes by HOODY_LIMIT_BPS (lxc/groups_main.c). A small program, for the
- * time that an exec takes. What it fails of is its exit status, an errno, and a line on the
+ * lxc.container.conf(5); it says whose by LXC_PID, and adds arguments of its own). A small program,
+ * for the time that an exec takes. What it fails of is its exit status, an errno, and a line on the
  * standard error. */
 #include <arpa/inet.h>
 #include <linux/if_ether.h>
@@ -27,7 +26,7 @@ static bool read_mac(const char *s, uint8_t ret[static ETH_ALEN])
 
 int main(int argc, char **argv)
 {
-	const char *pid = getenv("LXC_PID"), *limit = getenv("HOODY_LIMIT_BPS");
+	const char *pid = getenv("LXC_PID");
 	struct rtlink l = {};
 	struct in_addr address;
 	struct err err = {};
@@ -41,7 +40,7 @@ int main(int argc, char **argv)
 	strcpy(l.name, argv[NAME]);
 	l.address = ntohl(address.s_addr);
 	l.has_address6 = inet_pton(AF_INET6, argv[ADDRESS6], l.address6) == 1;
-	l.limit_bps = strtoull(limit ? limit : argv[LIMIT], NULL, 10);
+	l.limit_bps = strtoull(argv[LIMIT], NULL, 10);
 	l.unseen_mark = (uint32_t)strtoul(argv[MARK], NULL, 10);
 	r = rtlink_make(&l, atoi(pid), &err);
 	if (r < 0)

@@ -212,10 +212,6 @@ static bool pool_can(struct doctor *d, const char *path)
 		say(d, BAD, "pool",
 			"put Storage.Pool on ext4, xfs or btrfs: not on overlay, NFS or FUSE",
 			"%s can't be mounted with a container's ids (%s)", path, strerror(-r));
-	else if (geteuid() == 0 && ctl_pool_try_pass(path, d->conf.containers.id_base) == -EACCES)
-		say(d, BAD, "pool", "chmod o+x the directories above it",
-			"a directory above %s is closed to others: no container can restart itself",
-			path);
 	else if (ctl_pool_try_exec(path) == -EACCES)
 		say(d, BAD, "pool", "mount its file system without noexec",
 			"%s lets no program be executed, and no container's init either", path);

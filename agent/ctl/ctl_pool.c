@@ -2,7 +2,6 @@
 #include "agent/ctl/ctl_pool.h"
 
 #include <fcntl.h>
-#include <grp.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
@@ -71,21 +70,6 @@ int ctl_pool_try_ids(const char *path, int64_t id_base)
 	if (tree < 0 || mount_setattr(tree, "", AT_EMPTY_PATH, &mapped, sizeof(mapped)) < 0)
 		return -errno;
 	return 0;
-}
-
-int ctl_pool_try_pass(const char *path, int64_t id_base)
-{
-	const uid_t id = (uid_t)id_base;
-	int status = 0;
-	pid_t pid = fork();
-
-	if (pid == 0)
-		_exit(setgroups(0, NULL) == 0 && setresgid(id, id, id) == 0 &&
-			setresuid(id, id, id) == 0 && open(path, O_PATH | O_CLOEXEC) < 0 &&
-			errno == EACCES);
-	if (pid < 0 || waitpid(pid, &status, 0) < 0)
-		return -EOPNOTSUPP;
-	return status == 0 ? 0 : -EACCES;
 }
 
 /* Without a first line that names an interpreter, which would need to find it by a name: what is no

@@ -10,10 +10,6 @@
  * attaching it anywhere (mount_setattr(2), MOUNT_ATTR_IDMAP): -EINVAL from a file system that
  * can't. Needs root. */
 _must_check_ int ctl_pool_try_ids(const char *path, int64_t id_base);
-/* Come to @path as a container's root does, who is @id_base there: -EACCES where a directory above
- * it is closed to others. A launch gets by; a start that liblxc makes by itself, when the container
- * restarts from inside, does not. Needs root. */
-_must_check_ int ctl_pool_try_pass(const char *path, int64_t id_base);
 /* Execute a file there that has no name: -EACCES where nothing may be executed; -EOPNOTSUPP where
  * no such file can be made. */
 _must_check_ int ctl_pool_try_exec(const char *path);

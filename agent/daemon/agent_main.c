@@ -285,20 +285,21 @@ static void adopt_containers(struct agent *a, bool rebooted)
 {
 	for (size_t i = 0; i < desired_count(a->desired); i++) {
 		struct container *c = desired_at(a->desired, i);
-		enum ct_status observed = ctwatch_adopt(a, c);
+		bool busy = unfinished_is_busy(a->engine, c->spec.id);
 		bool settled = c->status == CT_RUNNING || c->status == CT_PAUSED ||
 			       c->status == CT_STOPPED;
+		enum ct_status observed = ctwatch_adopt(a, c);
 
-		if (observed != CT_STOPPED)
+		if (busy && observed == CT_STOPPED)
+			ctwatch_miss(a, c, rebooted);
+		if (ctwatch_pid(c) > 0)
 			LOG(LOG_INFO, CONTAINER_ADOPTED, FIELDS(.container_id = c->spec.id),
 				"container %s is %s and goes on", c->spec.id,
 				desired_status_name(observed));
-		if (unfinished_is_busy(a->engine, c->spec.id) || !settled || observed == c->status)
+		if (busy || !settled || observed == c->status)
 			continue;
 		status_set(a, c, observed, 0, rebooted ? "system" : "crash",
-			jsonx_pack("{s:s}", "cause",
-				rebooted ? "the host was rebooted"
-					 : "found so when the agent started"));
+			jsonx_pack("{s:s}", "cause", ctwatch_unseen(rebooted)));
 	}
 }
 

@@ -62,11 +62,11 @@ static void end(struct engine *e, struct operation *op, enum journal_state state
 	unfinished_leave_lanes(e, op);
 	c = op->order.container_id[0] ? desired_find(e->agent->desired, op->order.container_id)
 				      : NULL;
-	many = !op->order.container_id[0] && op->def && op->def->lanes;
+	many = op->def && op->def->lanes; /* a copy's source, too */
 	unfinished_remove(e, op);
 	e->listener->left(e->agent);
 	e->ended++;
-	if (c)
+	if (c && !many)
 		e->listener->lane_left(e->agent, c);
 	for (size_t i = 0; many && i < desired_count(e->agent->desired); i++)
 		e->listener->lane_left(e->agent, desired_at(e->agent->desired, i));

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Of each container that runs the pidfd of its init is watched. When that ends, and no operation
- * has the container, look() asks the kernel until it is clear what has come of it: a new init
- * (CTPROBE_RUNNING), nothing (ABSENT), or what stays undecided for too long (PARTIAL, STARTING),
- * which counts as nothing. Meanwhile the watch is kept, marked as ended, and looks again by a
- * timer; the container's status is as before. An operation that has it at that moment settles it
- * when it leaves. */
+ * has the container, look() asks the kernel until it is clear what has come of it: nothing
+ * (ABSENT), or what stays undecided for too long (PARTIAL), which counts as nothing. Meanwhile the
+ * watch is kept, marked as ended, and looks again by a timer; the container's status is as before.
+ * An operation that has it at that moment settles it when it leaves. */
 #include "agent/host/ctwatch.h"
 
 #include <signal.h>
@@ -20,22 +19,23 @@
 #include "lxc/ctprobe.h"
 #include "proto/jsonx.h"
 
-/* After init's end liblxc's monitor either goes, or starts a new init (reboot asked from inside).
- * The monitor does either within some 50 ms; we look ten times before we believe that it is
- * stuck, and stay below the promised second. */
-#define LOOK_AGAIN_US (80 * 1000)
-
-/* How often. One that has begun to start takes as long as a start may take on a host that is
- * loaded. */
-static const unsigned looks_max[] = { [CTPROBE_PARTIAL] = 10, [CTPROBE_STARTING] = 750 };
+/* After init's end liblxc's monitor goes, within some 50 ms. We look ten times before we believe
+ * that it is stuck, and stay below the promised second; longer where only the monitor knows whether
+ * init was killed or has asked for a restart. */
+#define LOOK_AGAIN_US    (80 * 1000)
+#define LOOKS_MAX        10
+#define LOOKS_KILLED_MAX 60
+/* One whose init does nothing else is not launched more often than once in this time. */
+#define REBOOT_MIN_MS 1000
 
 struct ctwatch {
 	struct agent *agent;
 	char id[IDENT_ID_LEN + 1];
 	pid_t pid;
 	int pidfd;
-	bool ended;
-	unsigned looks[countof(looks_max)];
+	bool ended, booted;
+	unsigned looks;
+	int64_t since_ms; /* agent_elapsed_ms() */
 	int64_t ended_ms;
 	int64_t oom_kills; /* when init ended: the monitor removes the group soon after */
 	sd_event_source *source, *again;
@@ -60,6 +60,11 @@ void ctwatch_detach(struct container *c)
 pid_t ctwatch_pid(const struct container *c)
 {
 	return c->watch && !c->watch->ended ? c->watch->pid : 0;
+}
+
+const char *ctwatch_unseen(bool booted)
+{
+	return booted ? "the host was rebooted" : "found so when the agent started";
 }
 
 static void add_exit(json_t *metadata, int pidfd)
@@ -97,6 +102,10 @@ static json_t *cause_of(const struct agent *a, const struct container *c, const 
 {
 	json_t *metadata = json_object();
 
+	if (w->pidfd < 0) {
+		jsonx_set_string(metadata, "cause", ctwatch_unseen(w->booted));
+		return metadata;
+	}
 	add_exit(metadata, w->pidfd);
 	if (w->oom_kills > 0) {
 		jsonx_set_string(metadata, "cause", "oom");
@@ -118,14 +127,6 @@ void ctwatch_look_after(struct agent *a, const struct container *c, bool over)
 
 static int on_look_again(sd_event_source *s, uint64_t usec, void *userdata);
 
-static void look_again(struct ctwatch *w)
-{
-	w->again = sd_event_source_disable_unref(w->again);
-	if (sd_event_add_time_relative(w->agent->event, &w->again, CLOCK_BOOTTIME, LOOK_AGAIN_US,
-		    1000, on_look_again, w) < 0)
-		abort(); /* only for want of memory */
-}
-
 typedef int (*ctprobe_how)(
 	struct ctgroup *g, const char *id, pid_t *ret_pid, int *ret_pidfd, struct err *err);
 
@@ -144,30 +145,80 @@ static enum ctprobe_state ask(
 	return (enum ctprobe_state)r;
 }
 
-/* Init has ended, and no operation has the container: has it rebooted itself, or is this its
- * end? */
+static void look_again(struct ctwatch *w)
+{
+	w->again = sd_event_source_disable_unref(w->again);
+	if (sd_event_add_time_relative(w->agent->event, &w->again, CLOCK_BOOTTIME, LOOK_AGAIN_US,
+		    1000, on_look_again, w) < 0)
+		abort(); /* only for want of memory */
+}
+
+static bool ran(const struct container *c)
+{
+	return c->status == CT_RUNNING || c->status == CT_PAUSED;
+}
+
+/* reboot(2) kills the namespace's init (reboot_pid_ns in the kernel's pid_namespace.c): how
+ * it differs from a kill is in the status that its parent alone gets. */
+static unsigned looks_max(const struct ctwatch *w)
+{
+	int status;
+	bool known = ctexit_status(w->pidfd, &status) >= 0;
+
+	return known && !(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) ? LOOKS_MAX
+									      : LOOKS_KILLED_MAX;
+}
+
+/* True: it will be, which the watch sees to. */
+static bool reboots(struct agent *a, struct container *c)
+{
+	struct ctwatch *w = c->watch;
+
+	if (!ran(c) || ctgroup_is_rebooting(a->groups, c->spec.id) <= 0)
+		return false;
+	if (agent_elapsed_ms() - w->since_ms < REBOOT_MIN_MS) {
+		look_again(w);
+		return true;
+	}
+	LOG(LOG_NOTICE, CONTAINER_REBOOTED, FIELDS(.container_id = c->spec.id),
+		"container %s restarts itself", c->spec.id);
+	ctwatch_detach(c);
+	a->ctwatch_owner->rebooted(a, c);
+	return true;
+}
+
+static void end(struct agent *a, struct container *c)
+{
+	struct ctwatch *w = c->watch;
+	json_t *cause = ran(c) ? cause_of(a, c, w) : NULL;
+	int64_t ended_ms = w->ended_ms;
+	bool booted = w->booted;
+
+	ctwatch_detach(c);
+	if (cause) {
+		LOG(LOG_WARNING, CONTAINER_ENDED, FIELDS(.container_id = c->spec.id),
+			"container %s ended, which nobody ordered: %s", c->spec.id,
+			json_string_value(json_object_get(cause, "cause")));
+		a->ctwatch_owner->ended(a, c, ended_ms, booted, cause);
+	}
+}
+
+/* Init has ended, and no operation has the container: what has come of it? */
 static void look(struct agent *a, struct container *c)
 {
 	struct ctwatch *w = c->watch;
-	int64_t ended_ms = w->ended_ms;
 	pid_t pid = 0;
 	int pidfd = -1;
-	enum ctprobe_state state = ask(a, c->spec.id, &pid, &pidfd, ctprobe_look);
-	json_t *cause;
 
-	switch (state) {
+	switch (ask(a, c->spec.id, &pid, &pidfd, ctprobe_look)) {
 	case CTPROBE_RUNNING:
 	case CTPROBE_PAUSED:
-		LOG(LOG_NOTICE, CONTAINER_REBOOTED, FIELDS(.container_id = c->spec.id),
-			"container %s restarted itself", c->spec.id);
 		ctwatch_attach(a, c, pid, pidfd);
 		a->ctwatch_owner->rebooted(a, c);
 		return;
 	case CTPROBE_PARTIAL:
-	case CTPROBE_STARTING:
-		if (w->looks[state]++ < looks_max[state]) {
-			if (state == CTPROBE_PARTIAL)
-				ctwatch_look_after(a, c, false); /* its new init may be there */
+		if (w->looks++ < looks_max(w)) {
+			ctwatch_look_after(a, c, false); /* an older agent's may have a new init */
 			look_again(w);
 			return;
 		}
@@ -175,14 +226,8 @@ static void look(struct agent *a, struct container *c)
 	case CTPROBE_ABSENT:
 		break;
 	}
-	cause = c->status == CT_RUNNING || c->status == CT_PAUSED ? cause_of(a, c, w) : NULL;
-	ctwatch_detach(c);
-	if (cause) {
-		LOG(LOG_WARNING, CONTAINER_ENDED, FIELDS(.container_id = c->spec.id),
-			"container %s ended, which nobody ordered: %s", c->spec.id,
-			json_string_value(json_object_get(cause, "cause")));
-		a->ctwatch_owner->ended(a, c, ended_ms, cause);
-	}
+	if (!reboots(a, c))
+		end(a, c);
 }
 
 void ctwatch_settle(struct agent *a, struct container *c)
@@ -224,6 +269,7 @@ static struct ctwatch *make(struct agent *a, struct container *c, pid_t pid, int
 	strcpy(w->id, c->spec.id);
 	w->pid = pid;
 	w->pidfd = pidfd;
+	w->since_ms = agent_elapsed_ms();
 	c->watch = w;
 	return w;
 }
@@ -236,14 +282,17 @@ void ctwatch_attach(struct agent *a, struct container *c, pid_t pid, int pidfd)
 		abort(); /* only for want of memory or a descriptor that is none */
 }
 
-/* Found on its way to a new init: as if the old one had ended now. */
-static void await_init(struct agent *a, struct container *c)
+/* Nobody has seen its end: as if it were now. */
+void ctwatch_miss(struct agent *a, struct container *c, bool booted)
 {
-	if (c->watch && c->watch->ended)
+	if (!ran(c))
 		return;
-	make(a, c, 0, -1);
-	c->watch->ended = true;
-	c->watch->ended_ms = agent_now_ms();
+	if (!c->watch || !c->watch->ended) {
+		make(a, c, 0, -1);
+		c->watch->ended = true;
+		c->watch->ended_ms = agent_now_ms();
+		c->watch->booted = booted;
+	}
 	look_again(c->watch);
 }
 
@@ -253,19 +302,20 @@ static enum ct_status observe(struct agent *a, struct container *c, ctprobe_how 
 	int pidfd = -1;
 	enum ctprobe_state state = ask(a, c->spec.id, &pid, &pidfd, how);
 
-	if (state == CTPROBE_STARTING) {
-		await_init(a, c);
-		return CT_RUNNING;
+	if (state == CTPROBE_RUNNING || state == CTPROBE_PAUSED) {
+		if (ctwatch_pid(c) == pid)
+			closefd(pidfd);
+		else
+			ctwatch_attach(a, c, pid, pidfd);
+		return state == CTPROBE_PAUSED ? CT_PAUSED : CT_RUNNING;
 	}
-	if (state < CTPROBE_STARTING) {
-		ctwatch_detach(c);
-		return CT_STOPPED;
+	if (ran(c) &&
+		(state == CTPROBE_PARTIAL || ctgroup_is_rebooting(a->groups, c->spec.id) > 0)) {
+		ctwatch_miss(a, c, false);
+		return c->status;
 	}
-	if (ctwatch_pid(c) == pid)
-		closefd(pidfd);
-	else
-		ctwatch_attach(a, c, pid, pidfd);
-	return state == CTPROBE_PAUSED ? CT_PAUSED : CT_RUNNING;
+	ctwatch_detach(c);
+	return CT_STOPPED;
 }
 
 enum ct_status ctwatch_observe(struct agent *a, struct container *c)

@@ -13,7 +13,7 @@ struct drift;
 /* When the containers' states are known: all is looked at once, then watched. What can't be watched
  * is said in the log, and the agent goes on. */
 void drift_start(struct agent *a);
-/* It runs: what its link needs, and all links share, is kept. Not between its own restart's two
- * inits: then its start makes what is missing (netns/netup_main.c). */
+/* It runs: what its link needs, and all links share, is kept. Not when its init has ended, whatever
+ * its status still is. */
 bool drift_has_link(const struct container *c);
 struct drift *drift_free(struct drift *d);

@@ -33,15 +33,9 @@ static void for_all_of(struct agent *a, enum op op, const char *source_id)
 		ownorder_share(a, op, json_string_value(json_object_get(share, "id")));
 }
 
-/* An update of what is so already looks after its host name, its limits and all its mounts: liblxc
- * has started it as it was launched. */
-void ownorder_rebooted(struct agent *a, const struct container *c)
+void ownorder_restart(struct agent *a, const struct container *c)
 {
-	json_t *params = jsonx_pack("{s:{}, s:b}", "limits", "ramdisk", c->spec.ramdisk);
-
-	if (*c->spec.name)
-		jsonx_set_string(params, "name", c->spec.name);
-	ownorder_make(a, OP_CONTAINER_UPDATE, c->spec.id, c->spec.project_id, params);
+	ownorder_make(a, OP_CONTAINER_RESTART, c->spec.id, c->spec.project_id, NULL);
 }
 
 void ownorder_source_changed(struct agent *a, const struct container *c)

@@ -17,9 +17,8 @@ void ownorder_make(struct agent *a, enum op op, const char *container_id, const 
 
 /* For one share, by its id. */
 void ownorder_share(struct agent *a, enum op op, const char *share_id);
-/* A container has restarted itself, with the mounts that it had been started with: it is looked
- * after. */
-void ownorder_rebooted(struct agent *a, const struct container *c);
+/* A container has asked to be started again (agent/host/ctwatch.h). */
+void ownorder_restart(struct agent *a, const struct container *c);
 /* A container's root is another one now, or its state: whoever has directories of it looks
  * again. */
 void ownorder_source_changed(struct agent *a, const struct container *c);

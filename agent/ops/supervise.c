@@ -31,11 +31,16 @@ void supervise_acted(struct operation *op, struct container *c, struct worker_re
 			take_fd(&res->fd));
 }
 
-static void on_ended(struct agent *a, struct container *c, int64_t ended_ms, json_t *cause_steals)
+/* One that ended with the host, while an operation was under way, missed the start of all others
+ * (agent/ops/bootstart.h). */
+static void on_ended(
+	struct agent *a, struct container *c, int64_t ended_ms, bool booted, json_t *cause_steals)
 {
-	status_set(a, c, CT_STOPPED, ended_ms, "crash", cause_steals);
+	status_set(a, c, CT_STOPPED, ended_ms, booted ? "system" : "crash", cause_steals);
 	ctnet_settle(a, c);
 	ctwatch_look_after(a, c, true);
+	if (booted && c->spec.autostart)
+		ownorder_make(a, OP_CONTAINER_START, c->spec.id, c->spec.project_id, NULL);
 }
 
-const struct ctwatch_owner supervise_watch = { .ended = on_ended, .rebooted = ownorder_rebooted };
+const struct ctwatch_owner supervise_watch = { .ended = on_ended, .rebooted = ownorder_restart };

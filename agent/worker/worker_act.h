@@ -60,8 +60,6 @@ int worker_mounts_renew(struct job *j, struct err *err);
 /* worker_limits.c */
 int worker_limits_set(struct job *j, struct err *err);
 int worker_limits_reset(struct job *j, struct err *err);
-/* Those that liblxc doesn't set: part of a launch. */
-int worker_limits_begin_io(struct job *j, struct err *err);
 
 /* worker_host.c */
 int worker_host_shutdown_all(struct job *j, struct err *err);

@@ -34,8 +34,8 @@
  *   ended    its init has ended when asked: the rest goes too, and what    as launch
  *            has begun again
  *   kill     nothing of it runs, wedged or not, and no cgroup is left   -
- *   groups   its group remembers its init, or is gone when nothing of it   -
- *            runs, and what has no init with it: params {over}
+ *   groups   its group remembers its init; or, when it is over, is gone     -
+ *            with all that has no init: params {over}
  *   freeze   all its processes are frozen                               thawed
  *   thaw     and the reverse                                            frozen
  *   image-resolve  result {"url","sha256","size"} of params {server, name,  -

@@ -39,7 +39,7 @@ int worker_life_launch(struct job *j, struct err *err)
 	if (r >= 0)
 		r = ctlimits_bound_monitor(j->life.groups, j->life.spec.id, err);
 	if (r >= 0 && (j->life.spec.limits.io_read_bps || j->life.spec.limits.io_write_bps))
-		r = worker_limits_begin_io(j, err);
+		r = ctlimits_apply_io(j->life.groups, &j->life.spec, ctlimits_disk(j->pool), err);
 	if (r >= 0 && j->mounts)
 		r = worker_mounts_own(j, err);
 	if (r >= 0)

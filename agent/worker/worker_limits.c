@@ -1,37 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The job on limits: of a container that runs, the kernel's, also for when it restarts itself; of
- * its root, the file system's. */
+/* The job on limits: of a container that runs, the kernel's; of its root, the file system's. */
 #include "agent/worker/worker_act.h"
 #include "lxc/ctlimits.h"
 #include "lxc/ctprobe.h"
 #include "netns/rtlink.h"
 #include "storage/pool.h"
 
-static int keep(struct job *j, const struct ctspec *s, dev_t disk, struct err *err)
-{
-	struct ctspec_limits bounds = ctlife_limits(&j->life, &(struct ctspec_limits){});
-	_cleanup_(freep) char *path = xasprintf("%s/%s/" CTLIMITS_FILE, j->lxc, s->id);
-
-	return ctlimits_keep(j->life.groups, s, &bounds, disk, path, err);
-}
-
-int worker_limits_begin_io(struct job *j, struct err *err)
-{
-	dev_t disk = ctlimits_disk(j->pool);
-	int r = ctlimits_apply_io(j->life.groups, &j->life.spec, disk, err);
-
-	return r < 0 ? r : keep(j, &j->life.spec, disk, err);
-}
-
-/* One that restarts itself in the middle of this has them by its hook, or is looked after again
- * (agent/ops/ownorder.h). */
 static int apply(struct job *j, const struct ctspec *s, struct err *err)
 {
 	_cleanup_pool_ struct pool pool = { .fd = -1, .containers = -1, .images = -1 };
 	struct ctspec_limits bounds = ctlife_limits(&j->life, &(struct ctspec_limits){});
 	const char *link = json_string_value(json_object_get(j->link, "name"));
-	dev_t disk = ctlimits_disk(j->pool);
-	bool running;
 	int r = worker_tree_open_pool(j, &pool, err);
 
 	if (r < 0)
@@ -40,13 +19,9 @@ static int apply(struct job *j, const struct ctspec *s, struct err *err)
 	r = pool_limit_root(&pool, s->id, err);
 	if (r >= 0)
 		r = ctprobe_find(j->life.groups, s->id, NULL, NULL, err);
-	if (r <= CTPROBE_ABSENT)
-		return r;
-	running = r >= CTPROBE_RUNNING;
-	r = keep(j, s, disk, err);
-	if (r < 0 || !running)
-		return r;
-	r = ctlimits_apply(j->life.groups, s, &bounds, disk, err);
+	if (r < CTPROBE_RUNNING)
+		return MIN_OF(r, 0);
+	r = ctlimits_apply(j->life.groups, s, &bounds, ctlimits_disk(j->pool), err);
 	return r < 0 || !link ? r : rtlink_set_limit(link, (uint64_t)s->limits.net_bps, err);
 }
 

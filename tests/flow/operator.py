@@ -131,9 +131,6 @@ def faults(node):
             f"mount -t tmpfs t {full}; mkdir {full}/l {full}/u {full}/w {full}/m; mount -t overlay -o "
             f"lowerdir={full}/l,upperdir={full}/u,workdir={full}/w o {full}/m; mount --move {full}/m {full}"
         ))
-    full.parent.chmod(0o700)
-    is_said("a pool below a directory that is closed", "fault", "is closed to others", at_pool("true"))
-    full.parent.chmod(0o755)
     is_said("and one on the disk that can do both", "ok", " free", at_pool("true"))
     is_said("a pool that is not there", "warning", "/nowhere", finding("pool", change=(r"^Pool=.*", "Pool=/nowhere")))
     is_said("an agent that does not answer", "fault", "does not answer",

@@ -460,57 +460,6 @@ def group_file(node, cid, *names):
     return None
 
 
-def has_execed(pid):
-    """Is it the container's own program, or liblxc's still (PF_FORKNOEXEC, field 9 of proc_pid_stat(5))?"""
-    try:
-        return not int(pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[6]) & 0x40
-    except OSError:
-        return False
-
-
-def restart_itself(node, cid):
-    """As its root does, by reboot(2), which needs no agent. Until its new init begins."""
-    before = host.init_of(node.prefix, cid)
-    subprocess.run(["nsenter", "-t", str(before), "-U", "-m", "-p", "-S", "0", "-G", "0", "reboot", "-f"], timeout=60,
-                   check=False)
-    host.poll(lambda: host.init_of(node.prefix, cid) not in (None, before), 10)
-    tap.ok(host.poll(lambda: has_execed(host.init_of(node.prefix, cid)), 10, 0.001), "it restarts itself")
-
-
-def numbers(node, cid):
-    return {
-        "memory": group_file(node, cid, "memory.max", "memory.limit_in_bytes"),
-        "pids": group_file(node, cid, "pids.max"),
-        "cpu": (group_file(node, cid, "cpu.max") or group_file(node, cid, "cpu.cfs_quota_us"))[:1]
-    }
-
-
-def shaper(node):
-    link = next(n for n in host.links() if n.startswith(node.interfaces))
-    shown = subprocess.run(["tc", "qdisc", "show", "dev", link], capture_output=True, text=True, check=True).stdout
-    lines = [line.split() for line in shown.splitlines() if "tbf" in line]
-    return lines[0][lines[0].index("rate") + 1] if lines else None
-
-
-def kept(node, cid):
-    """What is changed while it runs, a container that restarts itself has no hole in: its payload's group is another,
-    and liblxc has what it was launched with."""
-    want = numbers(node, cid)
-    node.kill9("agent")
-    restart_itself(node, cid)
-    tap.eq((numbers(node, cid), shaper(node)), (want, "8Mbit"),
-           "it has them before its init begins, and without an agent")
-    node.start_agent()
-    tap.ok(host.poll(lambda: node.state(cid) == "running", 10), "a new agent finds it")
-    tap.eq((numbers(node, cid), shaper(node)), (want, "8Mbit"), "and leaves them")
-    restart_itself(node, cid)
-    tap.eq((numbers(node, cid), shaper(node)), (want, "8Mbit"), "it has them with an agent")
-    node.do("container.update", cid, limits={"memory_bytes": None, "cpu_cores": None})
-    want = numbers(node, cid)
-    restart_itself(node, cid)
-    tap.eq(numbers(node, cid), want, "nor has it again what was lifted")
-
-
 def limits(node):
     cid = node.new_id()
     node.do("container.create", cid, image=harness.IMAGE, name="limited", limits={"pids": 100})
@@ -520,8 +469,9 @@ def limits(node):
     tap.eq(group_file(node, cid, "memory.max", "memory.limit_in_bytes"), [str(64 << 20)], "memory")
     tap.eq(group_file(node, cid, "pids.max"), ["50"], "pids")
     tap.eq((group_file(node, cid, "cpu.max") or group_file(node, cid, "cpu.cfs_quota_us"))[0], "150000", "cpu")
-    tap.eq(shaper(node), "8Mbit", "network")
-    kept(node, cid)
+    link = next(n for n in host.links() if n.startswith(node.interfaces))
+    tap.ok("tbf" in subprocess.run(["tc", "qdisc", "show", "dev", link], capture_output=True, text=True).stdout,
+           "network")
     node.do("container.restart", cid)
     tap.eq(group_file(node, cid, "pids.max"), ["50"], "they hold after a restart")
     report = node.do("container.update", cid, limits={"pids": 60, "disk_bytes": 1 << 20})
@@ -546,10 +496,6 @@ def io_limits():
         text = group_file(node, cid, "io.max", "blkio.throttle.read_bps_device")
         tap.ok(report["state"] == "succeeded" and str(2 << 20) in " ".join(text or []), "and of reads, while it runs",
                text, report.get("error"))
-        restart_itself(node, cid)
-        for name, n in (("write", 1), ("read", 2)):
-            text = group_file(node, cid, "io.max", f"blkio.throttle.{name}_bps_device")
-            tap.ok(str(n << 20) in " ".join(text or []), f"and of {name}s after it has restarted itself", text)
         node.do("container.delete", cid, force=True)
 
 

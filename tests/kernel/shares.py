@@ -7,7 +7,6 @@ import errno
 import json
 import os
 import pathlib
-import signal
 import socket
 import stat
 import subprocess
@@ -449,50 +448,7 @@ def rebooted(node, a, b):
     tap.ok(host.poll(lambda: b.has_mount("/mnt/r2"), 5), "what is shared is mounted again")
     tap.ok(not b.has_mount("/mnt/r1"), "what is no longer shared is not")
     hardened(b, "/mnt/r2", "after a restart of its own")
-    unready(node, b)
     node.do("share.delete", None, share_id=second)
-
-
-def hold_new_init(b):
-    """Restart it from inside, and stop what is to be its init as long as its root is the host's."""
-    before, new, deadline = b.pid(), None, time.time() + 10 * harness.SLOW
-    b.sh("reboot -f")
-    while new in (None, before) and time.time() < deadline:
-        new = b.pid()
-    os.kill(new, signal.SIGSTOP)
-    if os.path.samefile(f"/proc/{new}/root", "/"):
-        return new
-    os.kill(new, signal.SIGCONT) # too late
-    host.poll(lambda: b.has_mount("/mnt/r2"), 10)
-    return None
-
-
-def unready(node, b):
-    """liblxc has made the new init, which has not come to the container's root yet: nobody else goes in."""
-    before = len(node.log.read_text())
-    held = next(filter(None, (hold_new_init(b) for _ in range(20))), None)
-    said = lambda: node.log.read_text()[before:]
-    tap.ok(held, "what is to be its init is held where its root is the host's")
-    host.poll(lambda: "restarted itself" in said(), 0.5)
-    listed = [c for c in json.loads(node.ctl("status", "--json")[1])["containers"] if c["id"] == b.id]
-    master, slave = os.openpty()
-    for what, stdio in (("by pipes", subprocess.DEVNULL), ("in a terminal", slave)):
-        command = [harness.BUILD / "agent/hoodyctl", "--config", node.directory / "agent.conf", "exec", b.id, "true"]
-        done = subprocess.run(command, stdin=stdio, stdout=stdio, stderr=subprocess.PIPE, text=True, timeout=60,
-                              check=False)
-        tap.ok(done.returncode != 0 and "does not run" in done.stderr, f"a session {what} is refused", done)
-    os.close(master)
-    os.close(slave)
-    os.kill(held, signal.SIGCONT)
-    tap.eq([(c["status"], c["pid"]) for c in listed], [("running", 0)], "it has no init yet, and nobody says it ended")
-    tap.ok(host.poll(lambda: b.has_mount("/mnt/r2") and b.has_mount("/ramdisk") and "restarted itself" in said(), 5),
-           "then it has its mounts")
-    tap.ok(host.poll(lambda: node.ctl("exec", "-T", b.id, "--", "true")[0] == 0, 5), "and can be entered")
-    own = lambda: [o for o in json.loads(node.ctl("orders", "--json")[1])["orders"] if o["origin"] == "agent"][:1]
-    tap.ok(host.poll(lambda: own() and own()[0]["state"] == "succeeded", 5), "the agent's own order for it succeeds",
-           own())
-    tap.ok(b.has_mount("/mnt/r2") and b.has_mount("/ramdisk"), "which takes none of them away")
-    tap.ok("taken away" not in said() and "ended" not in said(), "and there is nothing to put back", said())
 
 
 def attacked(node, a, b):

@@ -31,7 +31,6 @@ class FileSystem:
 
     def __enter__(self):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix=f"hoody-t{os.getpid()}-{self.kind}-"))
-        self.directory.chmod(0o711) # containers pass through it to their roots
         self.image, self.path = self.directory / "image", self.directory / "mnt"
         self.path.mkdir()
         with open(self.image, "wb") as f:

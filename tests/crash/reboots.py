@@ -1,0 +1,203 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A container's init ends, or asks for a restart by reboot(2), while the agent is there, is away, or is busy with it:
+the container is launched again with all that holds now, or said to have ended, and never forgotten."""
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+import boxes
+import harness
+import host
+import tap
+
+LIMITS = {"memory_bytes": 64 << 20, "pids": 77, "cpu_cores": 1.5, "net_bps": 8000000}
+LOOP_S = 6
+
+
+def listed(node, box):
+    """How the agent has it: its status, and its init."""
+    return next((c["status"], c["pid"]) for c in json.loads(node.ctl("status", "--json")[1])["containers"]
+                if c["id"] == box.id)
+
+
+def reboots(box):
+    """As its root does; there need be no agent."""
+    before = box.pid()
+    subprocess.run(["nsenter", "-t", str(before), "-U", "-m", "-p", "-S", "0", "-G", "0", "reboot", "-f"], timeout=60,
+                   check=False)
+    return before
+
+
+def is_back(node, box, before, timeout_s=10):
+    """Launched again, and the agent knows it."""
+    host.poll(lambda: box.pid() not in (None, before) and listed(node, box) == ("running", box.pid()), timeout_s)
+    return box.pid() not in (None, before) and listed(node, box) == ("running", box.pid())
+
+
+def group_file(node, box, *names):
+    paths = [
+        mount / node.prefix / box.id / "payload" / name for mount, _ in host.cgroup_mounts() for name in names
+    ]
+    return next((p.read_text().split()[0] for p in paths if p.exists()), None)
+
+
+def shaper(node, box):
+    links = [line for line in subprocess.run(["tc", "qdisc", "show"], capture_output=True, text=True,
+                                             check=True).stdout.splitlines() if f" dev {node.interfaces}" in line]
+    return next((line.split()[line.split().index("rate") + 1] for line in links if "tbf" in line), None)
+
+
+def state(node, box):
+    """What was changed since its launch, and whose its root is."""
+    return {
+        "memory": group_file(node, box, "memory.max", "memory.limit_in_bytes"),
+        "pids": group_file(node, box, "pids.max"),
+        "cpu": group_file(node, box, "cpu.max", "cpu.cfs_quota_us"),
+        "link": shaper(node, box),
+        "monitor": next(
+            ((mount / node.prefix / box.id / "monitor" / name).read_text().split()[0]
+             for mount, _ in host.cgroup_mounts() for name in ("cpu.max", "cpu.cfs_quota_us")
+             if (mount / node.prefix / box.id / "monitor" / name).exists()), None),
+        "variable": [
+            v for v in pathlib.Path(f"/proc/{box.pid()}/environ").read_text().split("\0") if v.startswith("SINCE=")
+        ],
+        "owners": box.says("touch /root/mine && stat -c %u:%g / /root /root/mine /home/other"),
+        "mounted": box.says("cat /shared/file")
+    }
+
+
+WANT = {
+    "memory": str(64 << 20), "pids": "77", "cpu": "150000", "link": "8Mbit", "monitor": "25000",
+    "variable": ["SINCE=then"], "owners": "0:0\n0:0\n0:0\n1000:1000", "mounted": "shared"
+}
+
+
+def kept(node, box, source):
+    """liblxc would start it as it was launched, and without its root's ids."""
+    box.sh("mkdir -p /home/other; chown 1000:1000 /home/other")
+    source.sh("mkdir -p /of; echo shared >/of/file")
+    node.do("container.update", box.id, limits=LIMITS)
+    node.do("env.set", box.id, key="SINCE", value="then")
+    node.do("share.create", None, share_id=node.new_id(), source_container_id=source.id, source_path="/of",
+            target_container_id=box.id, mode="readonly", mount_path="/shared")
+    tap.ok(is_back(node, box, reboots(box)), "it restarts itself")
+    tap.eq(state(node, box), WANT, "what was changed since its launch holds, and its root is its own")
+    node.kill9("agent")
+    before = reboots(box)
+    tap.ok(host.poll(lambda: not host.pids_of(node.prefix, box.id), 10), "without an agent it ends")
+    node.start_agent()
+    tap.ok(is_back(node, box, before), "the next one launches it")
+    tap.eq(state(node, box), WANT, "as before")
+    rows = [o for o in json.loads(node.ctl("orders", "--json")[1])["orders"] if o["origin"] == "agent"]
+    tap.eq([(o["op"], o["state"]) for o in rows[:2]], [("container.restart", "succeeded")] * 2, "by orders of its own")
+    tap.eq([r for r in node.reports() if r.get("triggered_by") == "crash"], [], "and nobody says that it crashed")
+
+
+def again_and_again(node):
+    """An init that does nothing else is launched once a second, and can be ended."""
+    box = boxes.Box(node, "again")
+    (node.root(box.id) / "etc/inittab").write_text("::sysinit:/bin/sh -c 'sleep 0.3; reboot -f'\n")
+    node.do("container.restart", box.id)
+    launches = lambda: node.log.read_text().count(f"container {box.id} restarts itself")
+    host.poll(lambda: launches() >= 2, 20)
+    first, begin = launches(), time.monotonic()
+    host.poll(lambda: time.monotonic() > begin + LOOP_S, LOOP_S + 1)
+    n = launches() - first
+    tap.ok(1 <= n <= LOOP_S + 1, f"an init that does nothing but reboot: {n} launches in {LOOP_S} s")
+    tap.eq(node.do("container.delete", box.id, force=True)["state"], "succeeded", "and it is deleted all the same")
+
+
+def paused(node, box):
+    """A pause that comes while nobody has looked at init's end."""
+    monitor = host.monitor_of(node.prefix, box.id)
+    os.kill(monitor, signal.SIGSTOP)
+    before = reboots(box)
+    report = node.do("container.pause", box.id)
+    os.kill(monitor, signal.SIGCONT)
+    tap.eq(report["state"], "failed", "a pause between its end and its launch fails")
+    tap.ok(is_back(node, box, before), "and then it is launched", listed(node, box), node.log_tail(12))
+
+
+class Held:
+    """An order in the middle of its work: its workers are stopped."""
+    def __init__(self, node, op, cid, **params):
+        self.node, self.order = node, node.order(op, cid, **params)
+        rows = lambda: json.loads(node.ctl("orders", "--json")[1])["orders"]
+        self.is_running = lambda: any(o["order_id"] == self.order and o["state"] == "running" for o in rows())
+        self.held = []
+        host.poll(self.is_running, 5, 0.001)
+        for pid in node.worker_pids():
+            try:
+                os.kill(pid, signal.SIGSTOP)
+                self.held.append(pid)
+            except ProcessLookupError:
+                pass
+        tap.ok(self.is_running(), f"{op} is under way")
+
+    def goes_on(self, sig=signal.SIGCONT):
+        for pid in self.held:
+            try:
+                os.kill(pid, sig)
+            except ProcessLookupError:
+                pass
+
+
+def ends(node, box):
+    os.kill(box.pid(), signal.SIGKILL)
+    host.poll(lambda: not host.pids_of(node.prefix, box.id), 10)
+
+
+def is_told(node, box, what):
+    tap.ok(host.poll(lambda: listed(node, box) == ("stopped", 0), 10), what, listed(node, box))
+    tap.eq(node.do("container.start", box.id)["state"], "succeeded", "and it can be started")
+
+
+def busy(node, box):
+    """It ends while an order has it that doesn't move its status."""
+    box.sh("dd if=/dev/zero of=/big bs=1M count=150 2>/dev/null")
+    held = Held(node, "container.copy", node.new_id(), source_container_id=box.id, name="copy", start=False)
+    ends(node, box)
+    held.goes_on()
+    node.wait(held.order)
+    is_told(node, box, "the source of a copy that ends meanwhile is said to have ended")
+    held = Held(node, "snapshot.create", box.id, alias="one")
+    node.kill9("agent")
+    ends(node, box)
+    held.goes_on() # one that had not been told to end with the agent yet
+    node.start_agent()
+    node.wait(held.order)
+    is_told(node, box, "so is one that ends while its snapshot is without an agent")
+    held = Held(node, "snapshot.create", box.id, alias="two")
+    held.goes_on(signal.SIGKILL)
+    node.shut_down()
+    node.start_agent()
+    node.wait(held.order)
+    tap.ok(host.poll(lambda: listed(node, box)[0] == "running" and box.pid(), 20),
+           "and one whose host goes down in the middle of a snapshot is started with the host", listed(node, box))
+
+
+def main():
+    if os.geteuid() != 0:
+        tap.skip_all("needs root")
+    with harness.Node() as node:
+        box, source = boxes.Box(node, "web"), boxes.Box(node, "source")
+        kept(node, box, source)
+        paused(node, box)
+        again_and_again(node)
+        busy(node, box)
+        for b in (box, source):
+            b.do("container.delete", force=True)
+        for c in json.loads(node.ctl("status", "--json")[1])["containers"]:
+            node.do("container.delete", c["id"], force=True)
+        host.poll(lambda: not node.leaks(), 3)
+        tap.eq((node.leaks(), node.sanitizer_words()), ([], []), "nothing is left, sanitizers are silent")
+    tap.done()
+
+
+main()
