@@ -158,8 +158,8 @@ static bool ran(const struct container *c)
 	return c->status == CT_RUNNING || c->status == CT_PAUSED;
 }
 
-/* reboot(2) kills the namespace's init (reboot_pid_ns in the kernel's pid_namespace.c): how
- * it differs from a kill is in the status that its parent alone gets. */
+/* reboot(2) kills the namespace's init, and how that differs from any other kill is in the status
+ * that init's parent alone gets (pid_namespaces(7)). */
 static unsigned looks_max(const struct ctwatch *w)
 {
 	int status;

@@ -27,6 +27,14 @@ def at_most(n, envelope):
     return envelope
 
 
+def at_rest(node, cid):
+    """A picture of it, when its init has done what it does at its beginning, and who launched it has left."""
+    harness.host.poll(
+        lambda: not harness.host.children(harness.host.init_of(node.prefix, cid)) and not harness.host.pids_of(
+            node.prefix, cid, "worker"), 10)
+    return node.picture()
+
+
 def main():
     if os.geteuid() != 0:
         tap.skip_all("needs root")
@@ -35,9 +43,7 @@ def main():
     with harness.Node() as node:
         cid = node.new_id()
         tap.eq(node.do("container.create", cid, image=harness.IMAGE)["state"], "succeeded", "a container runs")
-        # What its init does when it begins, it has done.
-        harness.host.poll(lambda: not harness.host.children(harness.host.init_of(node.prefix, cid)), 10)
-        before = node.picture()
+        before = at_rest(node, cid)
         delete = {
             "op": "container.delete", "container_id": cid, "project_id": harness.PROJECT, "params": {"force": True}
         }
@@ -114,7 +120,7 @@ def main():
         untouched("replayed")
 
         done = node.do("container.restart", cid)
-        before = node.picture()
+        before = at_rest(node, cid)
         answer = node.api.ask(
             "envelope", order={
                 "op": "container.delete", "container_id": cid, "project_id": harness.PROJECT, "params": {"force": True},
