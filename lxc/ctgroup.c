@@ -385,9 +385,14 @@ int ctgroup_noted(struct ctgroup *g, const char *id, char *ret, size_t size)
 	return read_note(g, id, NOTE, ret, size);
 }
 
-int ctgroup_note_reboot(struct ctgroup *g, const char *id)
+int ctgroup_note_reboot(struct ctgroup *g, const char *id, bool reboots)
 {
-	return write_note(g, id, AGAIN, "1");
+	_cleanup_(closep) int dir = -1;
+
+	if (reboots)
+		return write_note(g, id, AGAIN, "1");
+	dir = open_dir(g, (size_t)g->unified, id, NULL);
+	return dir >= 0 && (fremovexattr(dir, AGAIN) == 0 || errno == ENODATA) ? 0 : -errno;
 }
 
 int ctgroup_is_rebooting(struct ctgroup *g, const char *id)

@@ -60,7 +60,7 @@ _must_check_ int ctgroup_note(struct ctgroup *g, const char *id, const char *tex
 _must_check_ int ctgroup_noted(struct ctgroup *g, const char *id, char *ret, size_t size);
 
 /* Its init has ended by reboot(2), and the group has not been cleared away since. Likewise. */
-_must_check_ int ctgroup_note_reboot(struct ctgroup *g, const char *id);
+_must_check_ int ctgroup_note_reboot(struct ctgroup *g, const char *id, bool reboots);
 _must_check_ int ctgroup_is_rebooting(struct ctgroup *g, const char *id);
 
 /* How many cgroups2 the container may make, and how many in one another (cgroup.max.*): counted by

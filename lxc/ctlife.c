@@ -317,9 +317,9 @@ static void unshare_space(int before)
 	closefd(before);
 }
 
-/* Give the container a user namespace of our making. Its monitor opens that at each start, also at
- * one that init asks for by reboot(2), when nothing of it may be left but what the monitor holds:
- * descriptors up to LISTEN_FDS, of all that it inherits (lxc_check_inherited in liblxc's start.c).
+/* Give the container a user namespace of our making. Its monitor opens that at the start, when it
+ * has closed all that it inherits but descriptors up to LISTEN_FDS (lxc_check_inherited in liblxc's
+ * start.c).
  * What has been KEPT_FD before, which unshare_space() puts back; or negative. */
 static int share_space(struct ctlife *l, struct lxc_container *c, struct err *err)
 {

@@ -32,7 +32,7 @@ enum ctprobe_state {
 _must_check_ int ctprobe_look(
 	struct ctgroup *g, const char *id, pid_t *ret_pid, int *ret_pidfd, struct err *err);
 
-/* The same, but an init that its group doesn't remember (it has restarted itself) is searched in
- * the whole tree and remembered: a worker's. */
+/* The same, but an init that its group doesn't remember (an older agent's monitor has restarted it)
+ * is searched in the whole tree and remembered: a worker's. */
 _must_check_ int ctprobe_find(
 	struct ctgroup *g, const char *id, pid_t *ret_pid, int *ret_pidfd, struct err *err);

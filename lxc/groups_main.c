@@ -18,7 +18,7 @@ static int note_end(struct ctgroup *g, const char *id)
 {
 	const char *target = getenv("LXC_TARGET");
 	int r = ctgroup_keep_oom_kills(g, id),
-	    again = target && strcmp(target, "reboot") == 0 ? ctgroup_note_reboot(g, id) : 0;
+	    again = ctgroup_note_reboot(g, id, target && strcmp(target, "reboot") == 0);
 
 	return r < 0 ? r : again;
 }

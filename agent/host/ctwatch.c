@@ -25,8 +25,11 @@
 #define LOOK_AGAIN_US    (80 * 1000)
 #define LOOKS_MAX        10
 #define LOOKS_KILLED_MAX 60
-/* One whose init does nothing else is not launched more often than once in this time. */
-#define REBOOT_MIN_MS 1000
+/* One whose init does little else is launched after a second at the soonest, then after two, four,
+ * up to a minute; from the beginning again when it has run for longer than that. */
+#define REBOOT_MIN_MS  1000
+#define REBOOT_DOUBLES 6
+#define REBOOT_CALM_MS (REBOOT_MIN_MS << REBOOT_DOUBLES)
 
 struct ctwatch {
 	struct agent *agent;
@@ -35,7 +38,7 @@ struct ctwatch {
 	int pidfd;
 	bool ended, booted;
 	unsigned looks;
-	int64_t since_ms; /* agent_elapsed_ms() */
+	int64_t since_ms, until_ms; /* agent_elapsed_ms() */
 	int64_t ended_ms;
 	int64_t oom_kills; /* when init ended: the monitor removes the group soon after */
 	sd_event_source *source, *again;
@@ -145,11 +148,11 @@ static enum ctprobe_state ask(
 	return (enum ctprobe_state)r;
 }
 
-static void look_again(struct ctwatch *w)
+static void look_again(struct ctwatch *w, uint64_t us)
 {
 	w->again = sd_event_source_disable_unref(w->again);
-	if (sd_event_add_time_relative(w->agent->event, &w->again, CLOCK_BOOTTIME, LOOK_AGAIN_US,
-		    1000, on_look_again, w) < 0)
+	if (sd_event_add_time_relative(
+		    w->agent->event, &w->again, CLOCK_BOOTTIME, us, 1000, on_look_again, w) < 0)
 		abort(); /* only for want of memory */
 }
 
@@ -158,32 +161,43 @@ static bool ran(const struct container *c)
 	return c->status == CT_RUNNING || c->status == CT_PAUSED;
 }
 
-/* reboot(2) kills the namespace's init, and how that differs from any other kill is in the status
- * that init's parent alone gets (pid_namespaces(7)). */
+/* Of who has called reboot(2) the kernel says that it was killed, or that it ended with 0: the
+ * status that tells is its parent's alone (pid_namespaces(7)). */
 static unsigned looks_max(const struct ctwatch *w)
 {
 	int status;
-	bool known = ctexit_status(w->pidfd, &status) >= 0;
 
-	return known && !(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) ? LOOKS_MAX
-									      : LOOKS_KILLED_MAX;
+	if (ctexit_status(w->pidfd, &status) < 0 || status == 0 ||
+		(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL))
+		return LOOKS_KILLED_MAX;
+	return LOOKS_MAX;
 }
 
-/* True: it will be, which the watch sees to. */
+static void reboot(struct agent *a, const struct container *c)
+{
+	LOG(LOG_NOTICE, CONTAINER_REBOOTED, FIELDS(.container_id = c->spec.id),
+		"container %s restarts itself", c->spec.id);
+	a->ctwatch_owner->rebooted(a, c);
+}
+
+/* True: it is launched again, or will be, which the watch sees to. */
 static bool reboots(struct agent *a, struct container *c)
 {
 	struct ctwatch *w = c->watch;
+	int64_t left_ms;
 
 	if (!ran(c) || ctgroup_is_rebooting(a->groups, c->spec.id) <= 0)
 		return false;
-	if (agent_elapsed_ms() - w->since_ms < REBOOT_MIN_MS) {
-		look_again(w);
+	if (w->until_ms - w->since_ms >= REBOOT_CALM_MS)
+		c->reboots = 0;
+	left_ms = w->since_ms + ((int64_t)REBOOT_MIN_MS << c->reboots) - agent_elapsed_ms();
+	if (left_ms > 0) {
+		look_again(w, (uint64_t)left_ms * 1000);
 		return true;
 	}
-	LOG(LOG_NOTICE, CONTAINER_REBOOTED, FIELDS(.container_id = c->spec.id),
-		"container %s restarts itself", c->spec.id);
+	c->reboots = MIN_OF(c->reboots + 1, (unsigned)REBOOT_DOUBLES);
 	ctwatch_detach(c);
-	a->ctwatch_owner->rebooted(a, c);
+	reboot(a, c);
 	return true;
 }
 
@@ -196,7 +210,8 @@ static void end(struct agent *a, struct container *c)
 
 	ctwatch_detach(c);
 	if (cause) {
-		LOG(LOG_WARNING, CONTAINER_ENDED, FIELDS(.container_id = c->spec.id),
+		LOG(booted ? LOG_INFO : LOG_WARNING, CONTAINER_ENDED,
+			FIELDS(.container_id = c->spec.id),
 			"container %s ended, which nobody ordered: %s", c->spec.id,
 			json_string_value(json_object_get(cause, "cause")));
 		a->ctwatch_owner->ended(a, c, ended_ms, booted, cause);
@@ -214,12 +229,13 @@ static void look(struct agent *a, struct container *c)
 	case CTPROBE_RUNNING:
 	case CTPROBE_PAUSED:
 		ctwatch_attach(a, c, pid, pidfd);
-		a->ctwatch_owner->rebooted(a, c);
+		reboot(a, c);
 		return;
 	case CTPROBE_PARTIAL:
 		if (w->looks++ < looks_max(w)) {
-			ctwatch_look_after(a, c, false); /* an older agent's may have a new init */
-			look_again(w);
+			if (w->looks % LOOKS_MAX == 1) /* an older agent's may have a new init */
+				ctwatch_look_after(a, c, false);
+			look_again(w, LOOK_AGAIN_US);
 			return;
 		}
 		break;
@@ -230,10 +246,23 @@ static void look(struct agent *a, struct container *c)
 		end(a, c);
 }
 
+/* Statuses of those that end with the host stay as they are. */
 void ctwatch_settle(struct agent *a, struct container *c)
 {
-	if (c->watch && c->watch->ended && !unfinished_is_busy(a->engine, c->spec.id))
+	if (c->watch && c->watch->ended && !a->stopper &&
+		!unfinished_is_busy(a->engine, c->spec.id))
 		look(a, c);
+}
+
+static void remember_end(struct ctwatch *w)
+{
+	if (w->ended)
+		return;
+	w->ended = true;
+	w->ended_ms = agent_now_ms();
+	w->until_ms = agent_elapsed_ms();
+	w->oom_kills = ctgroup_oom_kills(w->agent->groups, w->id);
+	w->source = sd_event_source_disable_unref(w->source);
 }
 
 static int on_look_again(sd_event_source *s, uint64_t usec, void *userdata)
@@ -252,10 +281,7 @@ static int on_init_end(sd_event_source *s, int fd, uint32_t revents, void *userd
 	struct container *c = desired_find(w->agent->desired, w->id);
 
 	assert(c && c->watch == w);
-	w->ended = true;
-	w->ended_ms = agent_now_ms();
-	w->oom_kills = ctgroup_oom_kills(w->agent->groups, w->id);
-	w->source = sd_event_source_disable_unref(w->source);
+	remember_end(w);
 	ctwatch_settle(w->agent, c);
 	return 0;
 }
@@ -282,18 +308,15 @@ void ctwatch_attach(struct agent *a, struct container *c, pid_t pid, int pidfd)
 		abort(); /* only for want of memory or a descriptor that is none */
 }
 
-/* Nobody has seen its end: as if it were now. */
+/* Where nobody has seen its end it is as if it were now. */
 void ctwatch_miss(struct agent *a, struct container *c, bool booted)
 {
 	if (!ran(c))
 		return;
-	if (!c->watch || !c->watch->ended) {
-		make(a, c, 0, -1);
-		c->watch->ended = true;
-		c->watch->ended_ms = agent_now_ms();
-		c->watch->booted = booted;
-	}
-	look_again(c->watch);
+	if (!c->watch)
+		make(a, c, 0, -1)->booted = booted;
+	remember_end(c->watch);
+	look_again(c->watch, LOOK_AGAIN_US);
 }
 
 static enum ct_status observe(struct agent *a, struct container *c, ctprobe_how how)
@@ -309,8 +332,8 @@ static enum ct_status observe(struct agent *a, struct container *c, ctprobe_how 
 			ctwatch_attach(a, c, pid, pidfd);
 		return state == CTPROBE_PAUSED ? CT_PAUSED : CT_RUNNING;
 	}
-	if (ran(c) &&
-		(state == CTPROBE_PARTIAL || ctgroup_is_rebooting(a->groups, c->spec.id) > 0)) {
+	if (ran(c) && (c->watch || state == CTPROBE_PARTIAL ||
+			      ctgroup_is_rebooting(a->groups, c->spec.id) > 0)) {
 		ctwatch_miss(a, c, false);
 		return c->status;
 	}
@@ -325,5 +348,9 @@ enum ct_status ctwatch_observe(struct agent *a, struct container *c)
 
 enum ct_status ctwatch_adopt(struct agent *a, struct container *c)
 {
-	return observe(a, c, ctprobe_find);
+	enum ct_status status = observe(a, c, ctprobe_find);
+
+	if (ran(c) && ctwatch_pid(c) > 0 && ctgroup_is_rebooting(a->groups, c->spec.id) > 0)
+		reboot(a, c); /* by liblxc, which an older agent let */
+	return status;
 }

@@ -146,8 +146,12 @@ static void abandon(struct agent *a, struct operation *op)
 	for (size_t i = 0; i < desired_count(a->desired); i++) {
 		struct container *c = desired_at(a->desired, i);
 
-		if (c->status != CT_RUNNING || ctwatch_observe(a, c) == CT_RUNNING)
+		if (c->status != CT_RUNNING)
 			continue;
+		(void)ctwatch_observe(a, c);
+		if (ctwatch_pid(c) > 0)
+			continue;
+		ctwatch_detach(c);
 		status_set(a, c, CT_STOPPED, operation_started_ms(op), "system",
 			jsonx_pack("{s:s}", "order_id", op->order.id));
 		ownorder_make(a, OP_CONTAINER_START, c->spec.id, c->spec.project_id, NULL);

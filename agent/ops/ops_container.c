@@ -438,9 +438,12 @@ static const struct opdef_step force_stop_steps[] = {
 	{ "kill" },
 };
 
+/* One that is said to be paused, and has restarted itself, is not (agent/host/ctwatch.h). */
 static enum opdef_verdict restart_check(struct agent *a, struct operation *op)
 {
-	return opstate_check(a, op, OPSTATE(RUNNING) | OPSTATE(STOPPED) | OPSTATE(FAILED));
+	unsigned own = strcmp(op->origin, "agent") == 0 ? OPSTATE(PAUSED) : 0;
+
+	return opstate_check(a, op, OPSTATE(RUNNING) | OPSTATE(STOPPED) | OPSTATE(FAILED) | own);
 }
 
 static bool was_not_running(const struct operation *op)

@@ -17,7 +17,7 @@ void ownorder_make(struct agent *a, enum op op, const char *container_id, const 
 
 /* For one share, by its id. */
 void ownorder_share(struct agent *a, enum op op, const char *share_id);
-/* A container has asked to be started again (agent/host/ctwatch.h). */
+/* A container is to be launched again (agent/host/ctwatch.h, rebooted). */
 void ownorder_restart(struct agent *a, const struct container *c);
 /* A container's root is another one now, or its state: whoever has directories of it looks
  * again. */

@@ -33,6 +33,7 @@ struct container {
 	uint32_t project; /* a number that its project's containers share; of this run alone */
 	int64_t created_ms, changed_ms;
 	struct ctwatch *watch; /* ctwatch.c's; NULL while nothing runs */
+	unsigned reboots;      /* likewise: its own restarts in a row, each soon after a launch */
 };
 
 struct desired;

@@ -17,7 +17,7 @@
 
 /* --- before a launch --- */
 
-/* What hoody-mounts reads, also when the container restarts itself: so it has what holds now. */
+/* What hoody-mounts reads. */
 static int write_wanted(const struct job *j, const char *id, const json_t *wanted, struct err *err)
 {
 	_cleanup_(freep) char *path = xasprintf("%s/%s/mounts", j->lxc, id);

@@ -42,8 +42,10 @@ static int add_veth(struct lxc_container *c)
 static int start(
 	const struct ctspec *s, const struct ctconf_paths *p, const struct ctgroup *g, bool veth)
 {
-	struct ctconf_host host = { ctgroup_has_v1(g, "memory"), ctgroup_has_v1(g, "cpu"),
-		ctgroup_has_v1(g, "pids"), ctgroup_has_v1(g, "devices"), false };
+	struct ctconf_host host = { .v1_memory = ctgroup_has_v1(g, "memory"),
+		.v1_cpu = ctgroup_has_v1(g, "cpu"),
+		.v1_pids = ctgroup_has_v1(g, "pids"),
+		.v1_devices = ctgroup_has_v1(g, "devices") };
 	struct lxc_container *c = lxc_container_new(s->id, p->lxc);
 
 	c->clear_config(c);

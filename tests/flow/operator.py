@@ -229,6 +229,7 @@ def causes(node, api):
     else:
         tap.skip("killed: by which signal", "this kernel has no PIDFD_GET_INFO with exit codes (Linux 6.15)")
     tap.ok("last words" in m["console"], "and what the console said", m)
+    tap.ok("log" not in m, "liblxc has no error to tell of", m)
 
     def hungry(cid):
         group = next(p for mount, unified in host.cgroup_mounts() for p in [mount / node.prefix / cid / "payload"]
