@@ -210,7 +210,8 @@ static void hooks(struct walk *w, const struct ctconf_paths *p, const struct ctc
 		item(w, HOOK, "%s", p->mounts);
 	if (p->groups)
 		item(w, "lxc.hook.stop", "%s --ended", p->groups);
-	item(w, "lxc.hook.post-stop", "%s", "/bin/sh -c 'test \"$LXC_TARGET\" != reboot'");
+	/* liblxc's shell is told to exec it, and behind it come words of liblxc's. */
+	item(w, "lxc.hook.post-stop", "%s", "2>&1; test \"$LXC_TARGET\" != reboot #");
 }
 
 int ctconf_each(const struct ctspec *s, const struct ctconf_paths *p, const struct ctconf_host *h,
