@@ -225,11 +225,15 @@ void ctgroup_forget(struct ctgroup *g)
 
 /* --- what is written in a container's --- */
 
+/* @text NULL: none is there any more. */
 static int write_note(struct ctgroup *g, const char *id, const char *name, const char *text)
 {
 	_cleanup_(closep) int dir = open_dir(g, (size_t)g->unified, id, NULL);
+	int r = dir < 0 ? -1
+		: text  ? fsetxattr(dir, name, text, strlen(text), 0)
+			: fremovexattr(dir, name);
 
-	return dir < 0 || fsetxattr(dir, name, text, strlen(text), 0) < 0 ? -errno : 0;
+	return r < 0 && (text || errno != ENODATA) ? -errno : 0;
 }
 
 /* 1; 0 without a word or a group. */
@@ -387,12 +391,7 @@ int ctgroup_noted(struct ctgroup *g, const char *id, char *ret, size_t size)
 
 int ctgroup_note_reboot(struct ctgroup *g, const char *id, bool reboots)
 {
-	_cleanup_(closep) int dir = -1;
-
-	if (reboots)
-		return write_note(g, id, AGAIN, "1");
-	dir = open_dir(g, (size_t)g->unified, id, NULL);
-	return dir >= 0 && (fremovexattr(dir, AGAIN) == 0 || errno == ENODATA) ? 0 : -errno;
+	return write_note(g, id, AGAIN, reboots ? "1" : NULL);
 }
 
 int ctgroup_is_rebooting(struct ctgroup *g, const char *id)

@@ -319,8 +319,7 @@ static void unshare_space(int before)
 
 /* Give the container a user namespace of our making. Its monitor opens that at the start, when it
  * has closed all that it inherits but descriptors up to LISTEN_FDS (lxc_check_inherited in liblxc's
- * start.c).
- * What has been KEPT_FD before, which unshare_space() puts back; or negative. */
+ * start.c). What has been KEPT_FD before, which unshare_space() puts back; or negative. */
 static int share_space(struct ctlife *l, struct lxc_container *c, struct err *err)
 {
 	_cleanup_(closep) int space = ctuserns_make(l->spec.id_base, &l->bounds.user, err);

@@ -15,15 +15,17 @@
 
 #define STOP_MS 45000 /* the job itself takes 30 s at most */
 
+void bootstart_order_one(struct agent *a, const struct container *c)
+{
+	if (c->spec.autostart && c->status == CT_STOPPED &&
+		!unfinished_is_busy(a->engine, c->spec.id))
+		ownorder_make(a, OP_CONTAINER_START, c->spec.id, c->spec.project_id, NULL);
+}
+
 void bootstart_order(struct agent *a)
 {
-	for (size_t i = 0; i < desired_count(a->desired); i++) {
-		const struct container *c = desired_at(a->desired, i);
-
-		if (c->spec.autostart && c->status == CT_STOPPED &&
-			!unfinished_is_busy(a->engine, c->spec.id))
-			ownorder_make(a, OP_CONTAINER_START, c->spec.id, c->spec.project_id, NULL);
-	}
+	for (size_t i = 0; i < desired_count(a->desired); i++)
+		bootstart_order_one(a, desired_at(a->desired, i));
 }
 
 bool bootstart_is_host_stopping(void)

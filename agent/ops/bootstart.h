@@ -3,10 +3,13 @@
 #pragma once
 
 #include "agent/common/agent.h"
+#include "agent/state/desired.h"
 
 /* The host has been booted: order every container that is to start with it to start, by orders of
  * the agent's own. At most Node.MaxWorkers start at once. */
 void bootstart_order(struct agent *a);
+/* The same for one. */
+void bootstart_order_one(struct agent *a, const struct container *c);
 
 /* Is systemd bringing the host down? Asks it; false without it. */
 bool bootstart_is_host_stopping(void);

@@ -5,6 +5,7 @@
 #include "agent/host/ctfiles.h"
 #include "agent/host/ctmounts.h"
 #include "agent/host/ctnet.h"
+#include "agent/ops/bootstart.h"
 #include "agent/ops/ownorder.h"
 #include "agent/ops/reaper.h"
 #include "agent/report/status.h"
@@ -31,16 +32,15 @@ void supervise_acted(struct operation *op, struct container *c, struct worker_re
 			take_fd(&res->fd));
 }
 
-/* One that ended with the host, while an operation was under way, missed the start of all others
- * (agent/ops/bootstart.h). */
+/* One that ended with the host, while an operation had it, has missed the start of all others. */
 static void on_ended(
 	struct agent *a, struct container *c, int64_t ended_ms, bool booted, json_t *cause_steals)
 {
 	status_set(a, c, CT_STOPPED, ended_ms, booted ? "system" : "crash", cause_steals);
 	ctnet_settle(a, c);
 	ctwatch_look_after(a, c, true);
-	if (booted && c->spec.autostart)
-		ownorder_make(a, OP_CONTAINER_START, c->spec.id, c->spec.project_id, NULL);
+	if (booted)
+		bootstart_order_one(a, c);
 }
 
 const struct ctwatch_owner supervise_watch = { .ended = on_ended, .rebooted = ownorder_restart };

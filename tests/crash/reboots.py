@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A container's init ends, or asks for a restart by reboot(2), while the agent is there, is away, or is busy with it:
 the container is launched again with all that holds now, or said to have ended, and never forgotten."""
-import json
 import os
 import pathlib
 import signal
@@ -22,8 +21,7 @@ LOOP_S = 6
 
 def listed(node, box):
     """How the agent has it: its status, and its init."""
-    return next((c["status"], c["pid"]) for c in json.loads(node.ctl("status", "--json")[1])["containers"]
-                if c["id"] == box.id)
+    return next((c["status"], c["pid"]) for c in node.hoodyctl("status")["containers"] if c["id"] == box.id)
 
 
 def reboots(box):
@@ -36,18 +34,14 @@ def reboots(box):
 
 def is_back(node, box, before, timeout_s=10):
     """Launched again, and the agent knows it."""
-    host.poll(lambda: box.pid() not in (None, before) and listed(node, box) == ("running", box.pid()), timeout_s)
-    return box.pid() not in (None, before) and listed(node, box) == ("running", box.pid())
+    return host.poll(lambda: box.pid() not in (None, before) and listed(node, box) == ("running", box.pid()), timeout_s)
 
 
-def group_file(node, box, *names):
-    paths = [
-        mount / node.prefix / box.id / "payload" / name for mount, _ in host.cgroup_mounts() for name in names
-    ]
-    return next((p.read_text().split()[0] for p in paths if p.exists()), None)
+def number(node, box, *names, leaf="payload"):
+    return host.group_file(node.prefix, box.id, *names, leaf=leaf).split()[0]
 
 
-def shaper(node, box):
+def shaper(node):
     links = [line for line in subprocess.run(["tc", "qdisc", "show"], capture_output=True, text=True,
                                              check=True).stdout.splitlines() if f" dev {node.interfaces}" in line]
     return next((line.split()[line.split().index("rate") + 1] for line in links if "tbf" in line), None)
@@ -56,14 +50,11 @@ def shaper(node, box):
 def state(node, box):
     """What was changed since its launch, and whose its root is."""
     return {
-        "memory": group_file(node, box, "memory.max", "memory.limit_in_bytes"),
-        "pids": group_file(node, box, "pids.max"),
-        "cpu": group_file(node, box, "cpu.max", "cpu.cfs_quota_us"),
-        "link": shaper(node, box),
-        "monitor": next(
-            ((mount / node.prefix / box.id / "monitor" / name).read_text().split()[0]
-             for mount, _ in host.cgroup_mounts() for name in ("cpu.max", "cpu.cfs_quota_us")
-             if (mount / node.prefix / box.id / "monitor" / name).exists()), None),
+        "memory": number(node, box, "memory.max", "memory.limit_in_bytes"),
+        "pids": number(node, box, "pids.max"),
+        "cpu": number(node, box, "cpu.max", "cpu.cfs_quota_us"),
+        "link": shaper(node),
+        "monitor": number(node, box, "cpu.max", "cpu.cfs_quota_us", leaf="monitor"),
         "variable": [
             v for v in pathlib.Path(f"/proc/{box.pid()}/environ").read_text().split("\0") if v.startswith("SINCE=")
         ],
@@ -94,7 +85,7 @@ def kept(node, box, source):
     node.start_agent()
     tap.ok(is_back(node, box, before), "the next one launches it")
     tap.eq(state(node, box), WANT, "as before")
-    rows = [o for o in json.loads(node.ctl("orders", "--json")[1])["orders"] if o["origin"] == "agent"]
+    rows = [o for o in node.hoodyctl("orders")["orders"] if o["origin"] == "agent"]
     tap.eq([(o["op"], o["state"]) for o in rows[:2]], [("container.restart", "succeeded")] * 2, "by orders of its own")
     tap.eq([r for r in node.reports() if r.get("triggered_by") == "crash"], [], "and nobody says that it crashed")
 
@@ -151,8 +142,8 @@ class Held:
     """An order in the middle of its work: its workers are stopped."""
     def __init__(self, node, op, cid, **params):
         self.node, self.order = node, node.order(op, cid, **params)
-        rows = lambda: json.loads(node.ctl("orders", "--json")[1])["orders"]
-        self.is_running = lambda: any(o["order_id"] == self.order and o["state"] == "running" for o in rows())
+        self.is_running = lambda: any(o["order_id"] == self.order and o["state"] == "running"
+                                      for o in node.hoodyctl("orders")["orders"])
         self.held = []
         host.poll(self.is_running, 5, 0.001)
         for pid in node.worker_pids():
@@ -216,7 +207,7 @@ def main():
         busy(node, box)
         for b in (box, source):
             b.do("container.delete", force=True)
-        for c in json.loads(node.ctl("status", "--json")[1])["containers"]:
+        for c in node.hoodyctl("status")["containers"]:
             node.do("container.delete", c["id"], force=True)
         host.poll(lambda: not node.leaks(), 3)
         tap.eq((node.leaks(), node.sanitizer_words()), ([], []), "nothing is left, sanitizers are silent")

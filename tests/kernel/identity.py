@@ -452,12 +452,8 @@ def no_room():
 
 
 def group_file(node, cid, *names):
-    for mount, unified in host.cgroup_mounts():
-        for name in names:
-            path = mount / node.prefix / cid / "payload" / name
-            if path.exists():
-                return path.read_text().split()
-    return None
+    text = host.group_file(node.prefix, cid, *names)
+    return text and text.split()
 
 
 def limits(node):

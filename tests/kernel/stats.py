@@ -28,12 +28,7 @@ ALERTS = TOP / "packaging/monitoring/alerts.yml"
 
 
 def group_file(node, cid, *names):
-    for mount, _ in host.cgroup_mounts():
-        for name in names:
-            path = mount / node.prefix / cid / "payload" / name
-            if path.exists():
-                return path.read_text()
-    return ""
+    return host.group_file(node.prefix, cid, *names) or ""
 
 
 def near(a, b, slack=0.1, least=0):

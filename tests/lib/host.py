@@ -99,6 +99,12 @@ def monitor_of(prefix, cid):
         (p for p in pids_of(prefix, cid, "monitor") if not status(p).get("Name", "hoody-").startswith("hoody-")), None)
 
 
+def group_file(prefix, cid, *names, leaf="payload"):
+    """The text of the first of these files that a hierarchy has in the container's group; None: none has."""
+    paths = (mount / prefix / cid / leaf / name for mount, _ in cgroup_mounts() for name in names)
+    return next((p.read_text() for p in paths if p.exists()), None)
+
+
 def is_frozen(prefix, cid):
     for mount, unified in cgroup_mounts():
         path = mount / prefix / cid / "payload"
