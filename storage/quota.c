@@ -2,7 +2,9 @@
 #include "storage/quota.h"
 
 #include <btrfsutil.h>
+#include <endian.h>
 #include <linux/btrfs.h>
+#include <linux/btrfs_tree.h>
 #include <linux/fs.h>
 #include <linux/quota.h>
 #include <sys/ioctl.h>
@@ -91,4 +93,42 @@ int quota_limit_subvolume(int subvolume, const struct quota *q)
 			r = limit(subvolume, id, q->bytes);
 	}
 	return is_off(r) ? -ENOTSUP : r;
+}
+
+/* The quota tree's own item, of which there is one: (0, BTRFS_QGROUP_STATUS_KEY, 0). */
+static int status_flags(int fd, uint64_t *ret)
+{
+	struct btrfs_ioctl_search_args args = { .key = { .tree_id = BTRFS_QUOTA_TREE_OBJECTID,
+							.min_type = BTRFS_QGROUP_STATUS_KEY,
+							.max_type = BTRFS_QGROUP_STATUS_KEY,
+							.max_offset = UINT64_MAX,
+							.max_transid = UINT64_MAX,
+							.nr_items = 1 } };
+	struct btrfs_ioctl_search_header h;
+	struct btrfs_qgroup_status_item item;
+
+	if (ioctl(fd, BTRFS_IOC_TREE_SEARCH, &args) < 0)
+		return -errno;
+	memcpy(&h, args.buf, sizeof(h));
+	if (args.key.nr_items == 0 || h.len < offsetof(struct btrfs_qgroup_status_item, rescan))
+		return -ENOENT;
+	memcpy(&item, args.buf + sizeof(h), MIN_OF(sizeof(item), (size_t)h.len));
+	*ret = le64toh(item.flags);
+	return 0;
+}
+
+int quota_recount(int fd)
+{
+	struct btrfs_ioctl_quota_rescan_args args = {};
+	uint64_t flags;
+	int r = status_flags(fd, &flags);
+
+	if (r < 0)
+		return r == -ENOENT || is_off(r) ? 0 : r; /* quotas are off, or it isn't btrfs */
+	if (!(flags & BTRFS_QGROUP_STATUS_FLAG_INCONSISTENT) ||
+		(flags & BTRFS_QGROUP_STATUS_FLAG_RESCAN))
+		return 0;
+	if (ioctl(fd, BTRFS_IOC_QUOTA_RESCAN, &args) < 0)
+		return errno == EINPROGRESS ? 0 : -errno;
+	return 1;
 }

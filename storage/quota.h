@@ -19,3 +19,10 @@ _must_check_ int quota_change_project(int dir, const struct quota *q);
 /* A limit on what the subvolume refers to, shared or not. Quotas are turned on where they are
  * off. */
 _must_check_ int quota_limit_subvolume(int subvolume, const struct quota *q);
+
+/* Limits of subvolumes hold as long as btrfs knows what each refers to. It gives that up for what
+ * would take it long (a large tree's removal) or what failed, and doesn't begin anew by itself
+ * (qgroup_mark_inconsistent in the kernel's fs/btrfs). Has it count again, which takes its time,
+ * and needn't be waited for. @fd: anything on the pool's file system. Returns 1 when that was
+ * begun; 0 when there is no need, or no btrfs. */
+_must_check_ int quota_recount(int fd);

@@ -191,7 +191,8 @@ static const struct conf_key table[] = {
 		86400, .reload = true,
 		.help = "How often the roots are walked for which no file system counts, at most; "
 			"a twentieth of the time goes into it at most. 0: for whoever asks, "
-			"once. As often ramdisks get what others have given back." },
+			"once. As often ramdisks get what others have given back, and disk limits "
+			"are seen to." },
 
 	{ "Proxy", "Directory", &conf_kind_path, AT(proxy.directory), "<StateDirectory>/proxy",
 		.help = "Where the node's reverse proxy finds permission documents, aliases and "

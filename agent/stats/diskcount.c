@@ -9,9 +9,11 @@
  * is put off like one that was counted; one that is being made or deleted is passed over. A walk
  * that failed leaves the last count, and waits its turn again.
  *
- * The same clock has a worker share out the ramdisks anew (storage/ramdisk.h), before it walks. */
+ * The same clock has a worker share out the ramdisks anew (storage/ramdisk.h) and look whether disk
+ * limits hold (storage/quota.h), before it walks. */
 #include "agent/stats/diskcount.h"
 
+#include "agent/common/journald.h"
 #include "agent/engine/worker.h"
 #include "agent/host/diskuse.h"
 #include "proto/clock.h"
@@ -21,7 +23,7 @@
 #define LEAST_MS    200
 #define SHARE       20
 #define DEADLINE_MS 600000
-#define EARLY_MS    1000 /* ramdisks needn't have it wake once more for them */
+#define EARLY_MS    1000 /* a renewal needn't have it wake once more */
 
 struct count {
 	char id[IDENT_ID_LEN + 1];
@@ -38,7 +40,7 @@ struct diskcount {
 	struct worker *worker;
 	char walked[IDENT_ID_LEN + 1]; /* by it */
 	int64_t began_ms;
-	int64_t renewed_ms; /* the ramdisks */
+	int64_t renewed_ms; /* what this clock does beside */
 };
 
 /* --- counts --- */
@@ -135,7 +137,7 @@ static bool is_whole(const struct container *c)
 struct due {
 	const struct container *first; /* the one that has waited longest; NULL: none is due */
 	int64_t in_ms;                 /* the next one then; INT64_MAX: there is none */
-	bool ramdisks;                 /* to be renewed now */
+	bool renew;                    /* ramdisks or limits, now */
 	struct diskuse *kernel;        /* looked at by the first who needs it */
 };
 
@@ -173,7 +175,8 @@ static struct due look(struct diskcount *d)
 			found->seen = true;
 		if (!is_whole(c))
 			continue;
-		due.ramdisks = due.ramdisks || (renew && c->spec.ramdisk);
+		due.renew =
+			due.renew || (renew && (c->spec.ramdisk || c->spec.limits.disk_bytes > 0));
 		if (in_ms <= 0 && kernel_counts(d, &due, c))
 			in_ms = interval_ms(d);
 		if (in_ms > 0) {
@@ -215,6 +218,10 @@ static void on_renewed(struct worker_result *res, void *userdata)
 {
 	struct diskcount *d = userdata;
 
+	if (res->r < 0 || json_is_true(json_object_get(res->data, "recount")))
+		LOG(LOG_WARNING, QUOTA_RECOUNT, FIELDS(.err = res->r < 0 ? res->err : NULL), "%s",
+			res->r < 0 ? res->err->message
+				   : "disk limits did not hold: btrfs counts anew");
 	d->worker = worker_release(d->worker);
 	if (interval_ms(d) > 0)
 		proceed(d);
@@ -223,7 +230,7 @@ static void on_renewed(struct worker_result *res, void *userdata)
 static void renew(struct diskcount *d)
 {
 	_cleanup_(freep) char *job =
-		worker_job_text(&d->agent->conf, NULL, "ramdisk-renew", "act", json_object());
+		worker_job_text(&d->agent->conf, NULL, "renew", "act", json_object());
 
 	d->renewed_ms = clock_ms(CLOCK_MONOTONIC);
 	worker_run(d->worker, job, DEADLINE_MS, on_renewed, NULL, d);
@@ -235,13 +242,13 @@ static void proceed(struct diskcount *d)
 	bool free = worker_pool_busy(d->agent->workers) + 1 < (unsigned)conf->node.max_workers;
 	struct due due = look(d);
 
-	if ((due.first || due.ramdisks) && free)
+	if ((due.first || due.renew) && free)
 		d->worker = worker_take(d->agent->workers);
-	if (d->worker && due.ramdisks)
+	if (d->worker && due.renew)
 		renew(d);
 	else if (d->worker)
 		count(d, due.first);
-	else if (due.first || due.ramdisks)
+	else if (due.first || due.renew)
 		wake_in(d, BUSY_MS);
 	else if (due.in_ms < INT64_MAX)
 		wake_in(d, due.in_ms);

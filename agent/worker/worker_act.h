@@ -55,7 +55,6 @@ int worker_mounts_change_back(struct job *j, struct err *err);
 int worker_mounts_set(struct job *j, struct err *err);
 int worker_mounts_remove(struct job *j, struct err *err);
 int worker_mounts_measure(struct job *j, struct err *err);
-int worker_mounts_renew(struct job *j, struct err *err);
 
 /* worker_limits.c */
 int worker_limits_set(struct job *j, struct err *err);
@@ -84,6 +83,7 @@ int worker_tree_create(struct job *j, struct err *err);
 int worker_tree_copy(struct job *j, struct err *err);
 int worker_tree_remove(struct job *j, struct err *err);
 int worker_tree_measure(struct job *j, struct err *err);
+int worker_tree_renew(struct job *j, struct err *err);
 int worker_tree_snapshot(struct job *j, struct err *err);
 int worker_tree_snapshot_remove(struct job *j, struct err *err);
 int worker_tree_restore(struct job *j, struct err *err);

@@ -62,7 +62,8 @@
  *   mounts-own   the container itself, with the ramdisk of params.spec, has      the same, with
  *            params.mounts                                                       those of before
  *   ramdisk-measure  result {private, secrets, project}: bytes or null         -
- *   ramdisk-renew   each may grow as far as there is room (storage/ramlimit.h)   -
+ *   renew    ramdisks may grow as far as there is room (storage/ramlimit.h), and   -
+ *            disks' limits hold; result {"recount":bool}: they did not (storage/quota.h)
  *   root-measure  result {root}: bytes, or null where there is none; idle: when nobody    -
  *            else wants the disk or the processor
  *   limits   they are those of params.spec, also while it runs                  the container's

@@ -44,7 +44,7 @@ static const struct job_kind {
 	{ "mounts", worker_mounts_set, NULL, OF_NOBODY },
 	{ "mounts-own", worker_mounts_change, worker_mounts_change_back, OF_CONTAINER },
 	{ "ramdisk-measure", worker_mounts_measure, NULL, OF_NOBODY },
-	{ "ramdisk-renew", worker_mounts_renew, NULL, OF_NOBODY },
+	{ "renew", worker_tree_renew, NULL, OF_NOBODY },
 	{ "root-measure", worker_tree_measure, NULL, OF_NOBODY },
 	{ "limits", worker_limits_set, worker_limits_reset, OF_CONTAINER },
 	{ "files", worker_files_write, worker_files_write, OF_CONTAINER },

@@ -213,9 +213,3 @@ int worker_mounts_measure(struct job *j, struct err *err)
 	worker_job_set_result(j, "project", u.project < 0 ? json_null() : json_integer(u.project));
 	return 0;
 }
-
-int worker_mounts_renew(struct job *j, struct err *err)
-{
-	ramdisk_renew(j->run);
-	return 0;
-}

@@ -12,6 +12,8 @@
 #include "proto/jsonx.h"
 #include "storage/path.h"
 #include "storage/pool.h"
+#include "storage/quota.h"
+#include "storage/ramdisk.h"
 #include "storage/treesize.h"
 
 #define ROOT_FILES_MAX 10000000
@@ -152,6 +154,20 @@ int worker_tree_measure(struct job *j, struct err *err)
 		ROOT_FILES_MAX, &bytes);
 	worker_job_set_result(j, "root", r < 0 && r != -E2BIG ? json_null() : json_integer(bytes));
 	return 0;
+}
+
+int worker_tree_renew(struct job *j, struct err *err)
+{
+	_cleanup_(closep) int pool = open(j->pool, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r = pool < 0 ? -errno : quota_recount(pool);
+
+	ramdisk_renew(j->run);
+	if (r > 0)
+		worker_job_set_result(j, "recount", json_true());
+	return r < 0 ? err_set(err, r, ERR_INTERNAL, "Storage.Pool",
+			       "what the pool's subvolumes take can't be counted anew: %s",
+			       strerror(-r))
+		     : 0;
 }
 
 /* --- snapshots --- */

@@ -5,6 +5,7 @@ where the file system can't; and the snapshots' expiry, limit and reaper."""
 import os
 import pathlib
 import sqlite3
+import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
@@ -59,6 +60,34 @@ def walk(kind, options=""):
         tap.eq((node.leaks(), node.sanitizer_words()), ([], []), f"{what}: nothing is left")
 
 
+def recounted():
+    """btrfs stops to count, and so to limit, when a large tree goes; here one of any size is large."""
+    with loop.FileSystem("btrfs", 512) as fs, harness.Node(
+            conf={"Storage": {"Pool": fs.pool, "Driver": "auto", "CountIntervalSec": 1}}) as node:
+        cid, source, copy = node.new_id(), node.new_id(), node.new_id()
+        node.do("container.create", cid, image=harness.IMAGE, name="web", ramdisk=False,
+                limits={"disk_bytes": LIMIT})
+        node.do("container.create", source, image=harness.IMAGE, start=False)
+        for n in range(1000): # of more than one leaf
+            (fs.pool / "containers" / source / "rootfs" / f"f{n}").write_text("x" * 1000)
+        done(node, "btrfs: a copy that shares all", "container.copy", copy, source_container_id=source, start=False)
+        uuid = subprocess.run(["findmnt", "-no", "UUID", fs.path], check=True, capture_output=True, text=True).stdout
+        qgroups = pathlib.Path("/sys/fs/btrfs", uuid.strip(), "qgroups")
+        threshold = qgroups / "drop_subtree_threshold"
+        if not threshold.exists():
+            tap.skip("what btrfs doesn't count is counted anew", "this kernel always counts")
+            return
+        threshold.write_text("0")
+        inconsistent = lambda: (qgroups / "inconsistent").read_text().strip() == "1"
+        node.do("container.delete", copy)
+        tap.ok(host.poll(lambda: "disk limits did not hold" in node.log.read_text(), 60, 0.1),
+               "btrfs, when it has stopped to count: it is told")
+        tap.ok(host.poll(lambda: not inconsistent(), 30, 0.1), "and it counts again")
+        is_limited(node, "web", "btrfs, counted anew")
+        for c in (cid, source):
+            done(node, "btrfs: deleted", "container.delete", c, force=True)
+
+
 def refused():
     with loop.FileSystem("ext4",
                          128) as fs, harness.Node(conf={"Storage": {"Pool": fs.pool, "Driver": "auto"}}) as node:
@@ -105,6 +134,7 @@ def main():
     if os.geteuid() != 0:
         tap.skip_all("needs root")
     walk("btrfs")
+    recounted()
     for kind in ("xfs", "ext4"):
         if loop.can_mount(kind, "prjquota"):
             walk(kind, "prjquota")
