@@ -202,12 +202,10 @@ static void hooks(struct walk *w, const struct ctconf_paths *p, const struct ctc
 {
 	bool v1 = p->groups && h->hybrid;
 
-	if (v1 && p->netup)
-		item(w, HOOK, "%s -- %s", p->groups, p->netup);
-	else if (v1 || p->netup)
-		item(w, HOOK, "%s", v1 ? p->groups : p->netup);
-	if (p->mounts)
-		item(w, HOOK, "%s", p->mounts);
+	if (v1 && p->mounts)
+		item(w, HOOK, "%s -- %s", p->groups, p->mounts);
+	else if (v1 || p->mounts)
+		item(w, HOOK, "%s", v1 ? p->groups : p->mounts);
 	if (p->groups)
 		item(w, "lxc.hook.stop", "%s --ended", p->groups);
 	/* liblxc's shell is told to exec it, and behind it come words of liblxc's. */

@@ -2,8 +2,8 @@
 /* The liblxc configuration of a container: generated whole, never parsed back
  * (lxc.container.conf(5)). Pure.
  *
- * No includes (distributions' bring hooks that cost as much as the start), no hooks but the one
- * that makes the link, no environment, no value with a control byte. */
+ * No includes (distributions' bring hooks that cost as much as the start), no hooks but ours, no
+ * value with a control byte. */
 #pragma once
 
 #include "lxc/ctspec.h"
@@ -22,8 +22,6 @@ struct ctconf_paths {
 	const char *rootfs; /* <Pool>/containers/<id>/rootfs */
 	const char *run;    /* <RuntimeDirectory> */
 	const char *cgroup_prefix;
-	const char
-		*netup; /* the command that makes its link, or NULL: no network but the loopback */
 	const char *groups;        /* the command that looks after its cgroups, or NULL */
 	const char *mounts;        /* the command that mounts what is shared with it, or NULL */
 	const json_t *environment; /* {name: text} of init; what no item can carry is left out */

@@ -4,10 +4,10 @@
  * believes.
  *
  * A launch: lock the groups, clear what is left of the last run, write the directory anew, make
- * the user namespace, enter the group as its worker, let liblxc start it (its monitor is forked
- * from here and stays: hence ctlife_reset() and the care for what this process has), look for
- * init, hold its filter and the limits against what the kernel gives back, write the mark. No
- * mark: the launch died half-way, and the next one clears it away.
+ * its user and network namespaces, enter the group as its worker, let liblxc start it (its
+ * monitor is forked from here and stays: hence ctlife_reset() and the care for what this process
+ * has), look for init, hold its filter and the limits against what the kernel gives back, write
+ * the mark. No mark: the launch died half-way, and the next one clears it away.
  *
  * A stop asks init in the ways of lxc/ctsignal.h and waits. One that hears and doesn't end in time
  * goes on running, and that is the answer; one that can't hear is cleared away by force, as
@@ -36,10 +36,6 @@
 #define POLL_MS         2
 #define HEARS_NOTHING   1
 #define LOG_TAIL        4096
-/* The descriptor that the monitor keeps, beside the standard ones: see share_space(). */
-#define KEPT_FD      3
-#define KEPT_FD_TEXT "3"
-#define ELSEWHERE_FD 64
 
 /* --- a clean slate --- */
 
@@ -307,35 +303,17 @@ static int killed_for_memory(struct ctlife *l, struct err *err)
 		limit);
 }
 
-static void unshare_space(int before)
+/* Its monitor opens both when it begins (lxc_inherit_namespaces in liblxc's start.c). */
+static int share_spaces(const struct ctuserns *u, struct lxc_container *c, struct err *err)
 {
-	if (before < 0)
-		return;
-	(void)unsetenv("LISTEN_FDS");
-	if (dup3(before, KEPT_FD, O_CLOEXEC) < 0)
-		abort(); /* the agent's job: without it nothing can be told */
-	closefd(before);
-}
+	_cleanup_(freep) char *user = xasprintf("/proc/%d/ns/user", (int)u->holder),
+			      *net = xasprintf("/proc/%d/ns/net", (int)u->holder);
 
-/* Give the container a user namespace of our making. Its monitor opens that at the start, when it
- * has closed all that it inherits but descriptors up to LISTEN_FDS (lxc_check_inherited in liblxc's
- * start.c). What has been KEPT_FD before, which unshare_space() puts back; or negative. */
-static int share_space(struct ctlife *l, struct lxc_container *c, struct err *err)
-{
-	_cleanup_(closep) int space = ctuserns_make(l->spec.id_base, &l->bounds.user, err);
-	int before;
-
-	if (space < 0)
-		return space;
-	before = fcntl(KEPT_FD, F_DUPFD_CLOEXEC, ELSEWHERE_FD);
-	if (before < 0 || dup3(space, KEPT_FD, O_CLOEXEC) < 0 ||
-		setenv("LISTEN_FDS", KEPT_FD_TEXT, 1) < 0 ||
-		!c->set_config_item(c, "lxc.namespace.share.user", "/proc/self/fd/" KEPT_FD_TEXT)) {
-		unshare_space(before);
-		return err_set(err, -EIO, ERR_INTERNAL, NULL,
-			"the container's user namespace can't be handed to liblxc");
-	}
-	return before;
+	return c->set_config_item(c, "lxc.namespace.share.user", user) &&
+			       c->set_config_item(c, "lxc.namespace.share.net", net)
+		       ? 0
+		       : err_set(err, -EIO, ERR_INTERNAL, NULL,
+				 "the container's namespaces can't be handed to liblxc");
 }
 
 static int enter_groups(struct ctlife *l, struct err *err)
@@ -389,22 +367,26 @@ static int start(struct ctlife *l, struct lxc_container *c, struct err *err)
  * then. */
 static int make_ready_and_start(struct ctlife *l, struct err *err)
 {
+	const struct ctuserns_bounds *b = l->bounds.wanted ? &l->bounds.user : NULL;
 	struct lxc_container *c = NULL;
-	int before = -1, r = make_container(l, &c, err);
+	struct ctuserns u = { .leave = -1 };
+	int r = ctuserns_make(l->spec.id_base, b, &u, err);
 
-	if (r < 0)
-		return r;
-	assert(c);
-	if (l->bounds.wanted)
-		r = before = share_space(l, c, err);
+	if (r >= 0 && l->begin_link)
+		r = l->begin_link(l->userdata, u.holder, err);
+	if (r >= 0)
+		r = make_container(l, &c, err);
+	if (r >= 0)
+		r = share_spaces(&u, c, err);
 	if (r >= 0)
 		r = enter_groups(l, err);
-	if (r >= 0 && l->before_start)
-		r = l->before_start(l->userdata, err);
+	if (r >= 0 && l->end_link)
+		r = l->end_link(l->userdata, err);
 	if (r >= 0)
 		r = start(l, c, err);
-	unshare_space(before);
-	lxc_container_put(c);
+	ctuserns_let_go(&u);
+	if (c)
+		lxc_container_put(c);
 	return r;
 }
 

@@ -89,21 +89,25 @@ static int become(uint32_t id)
 }
 
 /* Tells @r, and waits for leave to go on. */
-static void tell(int fd, int r)
+static void tell(int r)
 {
 	char leave;
 
-	if (write(fd, &r, sizeof(r)) != sizeof(r) || r < 0 || read(fd, &leave, 1) != 1)
+	if (write(KEPT_FD, &r, sizeof(r)) != sizeof(r) || r < 0 || read(KEPT_FD, &leave, 1) != 1)
 		_exit(EXIT_FAILURE);
 }
 
 _Noreturn static void inside(int fd, uint32_t id_base, const struct ctuserns_bounds *b)
 {
-	int proc = own_proc(), r = proc < 0 ? proc : become(id_base);
+	int proc, r;
 
-	tell(fd, r < 0 || unshare(CLONE_NEWUSER) == 0 ? r : -errno);
-	r = write_bounds(proc, b);
-	tell(fd, r < 0 || unshare(CLONE_NEWUSER) == 0 ? r : -errno);
+	keep_fd(fd);
+	proc = own_proc();
+	r = proc < 0 ? proc : become(id_base);
+	tell(r < 0 || unshare(CLONE_NEWUSER) == 0 ? r : -errno);
+	r = b ? write_bounds(proc, b) : 0;
+	(void)closefd(proc);
+	tell(r < 0 || unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0 ? r : -errno);
 	_exit(EXIT_SUCCESS);
 }
 
@@ -161,7 +165,7 @@ static int go_on(int fd)
 
 static int make(pid_t pid, int fd, uint32_t id_base)
 {
-	_cleanup_(closep) int lid = -1, own = -1;
+	_cleanup_(closep) int lid = -1;
 	int r = hear(fd);
 
 	if (r >= 0)
@@ -172,32 +176,36 @@ static int make(pid_t pid, int fd, uint32_t id_base)
 		r = go_on(fd);
 	if (r >= 0)
 		r = hear(fd);
-	if (r >= 0)
-		r = write_maps_below(lid, pid, id_base);
-	if (r >= 0)
-		r = own = open_space(pid);
-	return r < 0 ? r : take_fd(&own);
+	return r < 0 ? r : write_maps_below(lid, pid, id_base);
 }
 
-int ctuserns_make(uint32_t id_base, const struct ctuserns_bounds *b, struct err *err)
+void ctuserns_let_go(struct ctuserns *u)
+{
+	u->leave = closefd(u->leave);
+	if (u->holder > 0)
+		(void)waitpid(u->holder, NULL, 0);
+	u->holder = 0;
+}
+
+int ctuserns_make(
+	uint32_t id_base, const struct ctuserns_bounds *b, struct ctuserns *ret, struct err *err)
 {
 	int ends[2], r = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0 ? -errno : 0;
-	pid_t pid = r < 0 ? -1 : fork();
+	struct ctuserns u = { .holder = r < 0 ? -1 : fork(), .leave = r < 0 ? -1 : ends[0] };
 
-	if (pid == 0) {
-		closefd(ends[0]);
+	if (u.holder == 0)
 		inside(ends[1], id_base, b);
-	}
 	if (r >= 0) {
-		r = pid < 0 ? -errno : 0;
+		r = u.holder < 0 ? -errno : 0;
 		closefd(ends[1]);
 		if (r >= 0)
-			r = make(pid, ends[0], id_base);
-		closefd(ends[0]);
-		if (pid > 0)
-			(void)waitpid(pid, NULL, 0);
+			r = make(u.holder, u.leave, id_base);
 	}
-	return r < 0 ? err_set(err, r, ERR_INTERNAL, NULL,
-			       "the container's user namespace can't be made: %s", strerror(-r))
-		     : r;
+	if (r >= 0) {
+		*ret = u;
+		return 0;
+	}
+	ctuserns_let_go(&u);
+	return err_set(err, r, ERR_INTERNAL, NULL, "the container's namespaces can't be made: %s",
+		strerror(-r));
 }

@@ -10,8 +10,13 @@
  * container's root instead of the host's, whom else all containers would be counted for: with one
  * that has used up a kind, none would start.
  *
- * Both go with the last process and descriptor of the container's. */
+ * With it comes the network namespace that it owns (an owner is for good, and /sys asks for it), in
+ * which nobody is yet: what a link takes is made there while a launch does all else.
+ *
+ * All go with the last process and descriptor of the container's. */
 #pragma once
+
+#include <sys/types.h>
 
 #include "proto/base.h"
 #include "proto/err.h"
@@ -23,6 +28,15 @@ struct ctuserns_bounds {
 	int64_t watches; /* of inotify; fanotify's marks, too */
 };
 
-/* A namespace in which 0 is @id_base of the host, and so on for CTSPEC_ID_RANGE ids. Two forks: a
- * worker's, which has one thread. Its descriptor, or negative. */
-_must_check_ int ctuserns_make(uint32_t id_base, const struct ctuserns_bounds *b, struct err *err);
+/* Both of them, held by a process of the host's that does nothing: /proc/<holder>/ns/user, net. */
+struct ctuserns {
+	pid_t holder;
+	int leave; /* it ends with this descriptor, and with its maker */
+};
+
+/* In the user namespace 0 is @id_base of the host, and so on for CTSPEC_ID_RANGE ids; @b NULL:
+ * nothing is bounded. Two forks: a worker's, which has one thread. */
+_must_check_ int ctuserns_make(
+	uint32_t id_base, const struct ctuserns_bounds *b, struct ctuserns *ret, struct err *err);
+/* Whatever has been entered or opened by now stays. */
+void ctuserns_let_go(struct ctuserns *u);

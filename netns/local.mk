@@ -26,12 +26,6 @@ tests_unit_test_rtkeep_SOURCES = tests/unit/test-rtkeep.c tests/unit/tap.h
 tests_unit_test_rtkeep_CFLAGS = $(AM_CFLAGS) $(MNL_CFLAGS)
 tests_unit_test_rtkeep_LDADD = netns/libnetns.a proto/libproto.a $(MNL_LIBS)
 
-# hoody-netup: makes a container's link; small, since every start waits for it.
-pkglibexec_PROGRAMS += netns/hoody-netup
-netns_hoody_netup_SOURCES = netns/netup_main.c
-netns_hoody_netup_CFLAGS = $(AM_CFLAGS) -pthread $(NL_CFLAGS)
-netns_hoody_netup_LDADD = netns/libnetns.a proto/libproto.a $(NL_LIBS)
-
 # hoody-netproxy: one per container whose traffic goes through an upstream proxy.
 noinst_LIBRARIES += netns/libforward.a
 netns_libforward_a_SOURCES = \

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define _cleanup_(f)   __attribute__((cleanup(f)))
@@ -50,6 +51,16 @@ static inline int closefd(int fd)
 static inline void closep(int *fd)
 {
 	*fd = closefd(*fd);
+}
+
+/* Who was forked for one purpose has of what is open no more than the standard ones, and @fd as
+ * KEPT_FD; or it ends. */
+#define KEPT_FD 3
+static inline void keep_fd(int fd)
+{
+	if ((fd != KEPT_FD && dup2(fd, KEPT_FD) < 0) ||
+		syscall(SYS_close_range, KEPT_FD + 1, ~0u, 0) < 0)
+		_exit(EXIT_FAILURE);
 }
 
 static inline int take_fd(int *fd)

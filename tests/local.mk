@@ -18,6 +18,10 @@ tests_tools_failcall_so_LDFLAGS = -shared $(SAN_CFLAGS) $(COV_CFLAGS)
 tests_tools_failcall_so_LDADD =
 
 noinst_PROGRAMS += tests/tools/fwdrive tests/tools/flood tests/tools/mountdrive
+noinst_PROGRAMS += tests/tools/linkdrive
+tests_tools_linkdrive_SOURCES = tests/tools/linkdrive.c
+tests_tools_linkdrive_CFLAGS = $(AM_CFLAGS) -pthread $(NL_CFLAGS)
+tests_tools_linkdrive_LDADD = netns/libnetns.a proto/libproto.a $(NL_LIBS)
 noinst_PROGRAMS += tests/tools/rtnl-hold
 tests_tools_rtnl_hold_SOURCES = tests/tools/rtnl-hold.c
 tests_tools_rtnl_hold_CFLAGS = $(AM_CFLAGS) -pthread

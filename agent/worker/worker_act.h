@@ -8,13 +8,14 @@
 
 struct job {
 	struct ctlife life;
-	char *lxc, *pool, *run, *rootfs, *driver, *prefix, *netup, *mounts, *groups;
+	char *lxc, *pool, *run, *rootfs, *driver, *prefix, *mounts, *groups;
 	const json_t *whole;                 /* the job as it came, borrowed */
 	const json_t *params, *link, *files; /* of it; NULL: it has none */
 	json_t *result;
 	int pidfd;
 	int fd;       /* that came with the job, or -1 */
-	pid_t cutter; /* see worker_net_prepare(); 0: none */
+	pid_t linker; /* see worker_net_prepare(); 0: none */
+	int linked;   /* what it says */
 	int turn;     /* agent/worker/worker_turn.h; closed last of all */
 };
 
@@ -36,8 +37,8 @@ int worker_net_sweep(struct job *j, struct err *err);
 /* worker_ahead.c */
 void worker_ahead_go(void);
 
-/* worker_net.c: what has to be there before a launch, which waits for the part of it that goes on
- * beside; the link itself is made by netns/hoody-netup. */
+/* worker_net.c: what has to be there before a launch, and its link, which a child makes beside the
+ * rest of it. */
 int worker_net_prepare(struct job *j, struct err *err);
 /* What its @root has to say of the network. @fresh: whatever stands there. */
 int worker_net_write_files(struct job *j, int root, bool fresh, struct err *err);

@@ -148,8 +148,8 @@ static int job_read(const json_t *v, struct job *j, struct err *err)
 
 static void job_done(struct job *j)
 {
-	char *texts[] = { j->lxc, j->pool, j->run, j->rootfs, j->driver, j->prefix, j->netup,
-		j->mounts, j->groups };
+	char *texts[] = { j->lxc, j->pool, j->run, j->rootfs, j->driver, j->prefix, j->mounts,
+		j->groups };
 
 	for (size_t i = 0; i < countof(texts); i++)
 		free(texts[i]);
@@ -157,8 +157,9 @@ static void job_done(struct job *j)
 	json_decref(j->result);
 	j->pidfd = closefd(j->pidfd);
 	j->fd = closefd(j->fd);
-	if (j->cutter > 0) /* the launch failed before it waited for it; it has the turn, too */
-		(void)waitpid(j->cutter, NULL, 0);
+	if (j->linker > 0) /* the launch failed before it waited for it */
+		(void)waitpid(j->linker, NULL, 0);
+	j->linked = closefd(j->linked);
 	j->turn = closefd(j->turn);
 }
 
@@ -235,7 +236,7 @@ static int answer(const struct job *j, int r, const struct err *err)
 
 static int serve(const void *payload, size_t size, int fd)
 {
-	_cleanup_(job_done) struct job j = { .pidfd = -1, .fd = fd, .turn = -1 };
+	_cleanup_(job_done) struct job j = { .pidfd = -1, .fd = fd, .turn = -1, .linked = -1 };
 	_cleanup_json_ json_t *v = NULL;
 	struct err err = {};
 	int r = jsonx_parse(payload, size, ERR_CHANNEL, &v, &err);
@@ -263,7 +264,9 @@ static int read_text(json_t **ret, struct err *err)
 
 static int session(void)
 {
-	_cleanup_(job_done) struct job j = { .pidfd = -1, .fd = CTENTER_FD, .turn = -1 };
+	_cleanup_(job_done) struct job j = {
+		.pidfd = -1, .fd = CTENTER_FD, .turn = -1, .linked = -1
+	};
 	_cleanup_json_ json_t *v = NULL;
 	struct err err = {};
 	int r = ctenter_begin();

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <arpa/inet.h>
 #include <fcntl.h>
-#include <inttypes.h>
+#include <linux/if_ether.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
-#include "agent/common/spawn.h"
 #include "agent/worker/worker_act.h"
 #include "agent/worker/worker_job.h"
 #include "netfilter/ctflow.h"
@@ -24,20 +23,22 @@ static const char *text(const struct job *j, const char *key)
 
 /* Of who had its addresses before, of its own before rules that came while it was stopped, and of
  * who spoke to them meanwhile. */
-static int cut_flows(const struct job *j)
+static int cut_flows(const struct job *j, struct err *err)
 {
 	struct nfsock *s = NULL;
 	uint8_t address[16];
 	int r = nfsock_open(&s);
 
-	if (r < 0)
-		return r;
-	if (inet_pton(AF_INET, text(j, "address"), address) == 1)
+	if (r >= 0 && inet_pton(AF_INET, text(j, "address"), address) == 1)
 		r = ctflow_cut(s, AF_INET, address, NULL);
 	if (r >= 0 && inet_pton(AF_INET6, text(j, "address6"), address) == 1)
 		r = ctflow_cut(s, AF_INET6, address, NULL);
 	nfsock_close(s);
-	return r;
+	return r < 0 ? err_set(err, r, ERR_FIREWALL_HOST_UNAVAILABLE, NULL,
+			       "what others have left under the container's address can't be cut: "
+			       "%s",
+			       strerror(-r))
+		     : 0;
 }
 
 static int make_policy(struct err *err)
@@ -55,61 +56,105 @@ static int make_policy(struct err *err)
 		     : 0;
 }
 
-static int set_uncut(int r, struct err *err)
+static bool read_mac(const char *s, uint8_t ret[static ETH_ALEN])
 {
-	return err_set(err, r, ERR_FIREWALL_HOST_UNAVAILABLE, NULL,
-		"what others have left under the container's address can't be cut: %s",
-		strerror(-r));
+	unsigned b[ETH_ALEN];
+	char end;
+
+	if (sscanf(s, "%2x:%2x:%2x:%2x:%2x:%2x%c", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5],
+		    &end) != ETH_ALEN)
+		return false;
+	for (int i = 0; i < ETH_ALEN; i++)
+		ret[i] = (uint8_t)b[i];
+	return true;
 }
 
-/* A walk of conntrack is a third of what a launch has to do before liblxc's part: a child does it
- * beside the rest. It has the job's turn with its worker, so no successor is beside it. */
-static int begin_cut(struct job *j, struct err *err)
+static int read_link(const struct job *j, struct rtlink *ret, struct err *err)
 {
-	j->cutter = fork();
-	if (j->cutter < 0)
-		return set_uncut(-errno, err);
-	if (j->cutter > 0)
-		return 0;
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	(void)prctl(PR_SET_NAME, "hoody-ctcut");
-	(void)closefd(WORKER_JOB_FD); /* the agent goes by its end */
-	_exit(-cut_flows(j) & 0xff);
+	struct in_addr address;
+
+	if (strlen(text(j, "name")) >= sizeof(ret->name) || !read_mac(text(j, "mac"), ret->mac) ||
+		inet_pton(AF_INET, text(j, "address"), &address) != 1)
+		return err_set(err, -EINVAL, ERR_CHANNEL, "link", "the job's link can't be read");
+	strcpy(ret->name, text(j, "name"));
+	ret->address = ntohl(address.s_addr);
+	ret->has_address6 = inet_pton(AF_INET6, text(j, "address6"), ret->address6) == 1;
+	ret->limit_bps = (uint64_t)json_integer_value(json_object_get(j->link, "limit_bps"));
+	ret->unseen_mark = FWTABLE_UNSEEN_MARK;
+	return 0;
 }
 
-/* Before there is a link: a flow that is seen over it is the container's own. */
-static int end_cut(void *userdata, struct err *err)
+/* Flows are cut before there is a link: one that is seen over it is the container's own. It has
+ * the job's turn with its worker, so no successor is beside it. */
+_Noreturn static void make_link(const struct job *j, pid_t holder, int says)
 {
-	struct job *j = userdata;
-	int status = 0, r = waitpid(j->cutter, &status, 0) < 0 ? -errno : 0;
-
-	j->cutter = 0;
-	if (r >= 0)
-		r = WIFEXITED(status) ? -WEXITSTATUS(status) : -EPIPE;
-	return r < 0 ? set_uncut(r, err) : 0;
-}
-
-/* Its words come from the agent alone, and none of them needs quoting. */
-int worker_net_prepare(struct job *j, struct err *err)
-{
-	_cleanup_(freep) char *program = spawn_find("hoody-netup");
+	struct rtlink link = {};
+	struct err err = {};
 	int r;
 
+	if (j->turn >= 0 && dup2(j->turn, STDIN_FILENO) < 0)
+		_exit(EXIT_FAILURE);
+	keep_fd(says);
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	(void)prctl(PR_SET_NAME, "hoody-netup");
+	r = cut_flows(j, &err);
+	if (r >= 0)
+		r = read_link(j, &link, &err);
+	if (r >= 0)
+		r = rtlink_make(&link, holder, &err);
+	if (r < 0)
+		_exit(write_all(KEPT_FD, &err, sizeof(err)) < 0 ? EPIPE : EXIT_FAILURE);
+	_exit(EXIT_SUCCESS);
+}
+
+/* Beside the rest of a launch, most of whose time is the kernel's waiting; so is a link's. */
+static int begin_link(void *userdata, pid_t holder, struct err *err)
+{
+	struct job *j = userdata;
+	_cleanup_(closep) int says = -1;
+	int ends[2], r = pipe2(ends, O_CLOEXEC) < 0 ? -errno : 0;
+
+	if (r >= 0) {
+		j->linked = ends[0];
+		says = ends[1];
+		j->linker = fork();
+		r = j->linker < 0 ? -errno : 0;
+	}
+	if (r < 0)
+		return err_set(err, r, ERR_INTERNAL, NULL,
+			"who makes the container's link can't be started: %s", strerror(-r));
+	if (j->linker == 0)
+		make_link(j, holder, says);
+	return 0;
+}
+
+static int end_link(void *userdata, struct err *err)
+{
+	struct job *j = userdata;
+	struct err said = {};
+	ssize_t n = read_all(j->linked, &said, sizeof(said));
+	int status = 0, r = waitpid(j->linker, &status, 0) < 0 ? -errno : 0;
+
+	j->linker = 0;
+	if (n == sizeof(said)) {
+		*err = said;
+		return -MAX_OF(said.errnum, 1);
+	}
+	if (r >= 0 && (!WIFEXITED(status) || WEXITSTATUS(status) != EXIT_SUCCESS))
+		r = -EPIPE;
+	return r < 0 ? err_set(err, r, ERR_INTERNAL, NULL,
+			       "who makes the container's link has ended without a word")
+		     : 0;
+}
+
+int worker_net_prepare(struct job *j, struct err *err)
+{
 	if (!j->link)
 		return 0;
-	free(j->netup);
-	j->netup =
-		xasprintf("%s %s %s %s %s %" PRId64 " %u", program, text(j, "name"), text(j, "mac"),
-			text(j, "address"), *text(j, "address6") ? text(j, "address6") : "-",
-			(int64_t)json_integer_value(json_object_get(j->link, "limit_bps")),
-			FWTABLE_UNSEEN_MARK);
-	j->life.paths.netup = j->netup;
-	j->life.before_start = end_cut;
+	j->life.begin_link = begin_link;
+	j->life.end_link = end_link;
 	j->life.userdata = j;
-	r = begin_cut(j, err);
-	if (r == 0 && !json_is_true(json_object_get(j->params, "routed")))
-		r = make_policy(err);
-	return r;
+	return json_is_true(json_object_get(j->params, "routed")) ? 0 : make_policy(err);
 }
 
 int worker_net_write_files(struct job *j, int root, bool fresh, struct err *err)

@@ -30,8 +30,8 @@ KINDS = ((r"/dev/null", "null"), (r"pipe:", "pipe"), (r"socket:", "socket"), (r"
 # What those that enter may be and have. Whoever is in the host's pid namespace has its rights, and no more open than
 # its work needs: nobody inside can name it …
 MAY = {
-    # (of hoody-netup, one thread enters a network, and no more than that; the others set up the host's end)
-    "hoody-netup": {"uid": "0", "pids": 1, "open": "a-setting anonymous namespace null pipe socket"},
+    # (of hoody-netup, one thread enters a network that nobody is in yet; the others set up the host's end)
+    "hoody-netup": {"uid": "0", "pids": 1, "open": "a-setting anonymous lock log namespace null pipe socket"},
     "hoody-mounts": {"uid": "0", "pids": 1, "open": "/ /proc namespace null pipe"},
     "hoody-worker": {"uid": "0", "pids": 1, "open": "/ /proc cgroups lock log namespace null socket"},
     "lxc-monitor": {"uid": "0", "pids": 1,

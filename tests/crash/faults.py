@@ -101,7 +101,7 @@ ALWAYS = {
     "start-soon": (("hoody-worker", "liblxc-start", "REFUSED", 2),), # started whatever liblxc refused
     "resume": (("hoody-worker", "open", "EMFILE", 20),),    # "succeeded", still paused
 }
-PROGRAMS = ("hoody-agent", "hoody-ctflows", "hoody-drift", "hoody-ctcut", "hoody-worker", "hoody-unpack", "lxc-monitor",
+PROGRAMS = ("hoody-agent", "hoody-ctflows", "hoody-drift", "hoody-worker", "hoody-unpack", "lxc-monitor",
             "hoody-netup", "hoody-groups", "hoody-mounts", "hoody-netproxy", "hoody-courier", "hoody-portal")
 CALLS = ",".join(c for calls, _, _ in KINDS.values() for c in calls.split(","))
 # What these have ended stays ended when they fail, and the next order finishes it.

@@ -66,9 +66,9 @@ def halves(node, cid):
 
 
 def cutters(node, state=""):
-    """Who walks conntrack for a launch; the agent's own walks have another name."""
+    """Who walks conntrack for a launch, before it makes the link; the agent's own walks have another name."""
     return [
-        pid for parent in node.worker_pids() for pid in host.children(parent, "hoody-ctcut")
+        pid for parent in node.worker_pids() for pid in host.children(parent, "hoody-netup")
         if host.status(pid).get("State", "").startswith(state)
     ]
 
@@ -80,22 +80,23 @@ def flows():
         node.plan()
         node.do("container.create", cid, image=harness.IMAGE)
         node.do("container.force-stop", cid)
-        walks = {key: n for key, n in node.plan()[2].items() if key[0] in ("hoody-ctcut", "hoody-ctflows")}
+        walks = {key: n for key, n in node.plan()[2].items() if key[0] in ("hoody-netup", "hoody-ctflows")}
         tap.eq(walks, {}, "on a quiet host nobody walks conntrack for a launch, nor for its end")
         struck.more_flows()
-        node.plan("hoody-ctcut", "sendto", "1", "STOP")
+        node.plan("hoody-netup", "sendto", "1", "STOP")
         order = node.order("container.start", cid)
         walk = host.poll(lambda: cutters(node, "T"), 10)
         begun = host.poll(lambda: host.pids_of(node.prefix, cid, "payload"), 0.5)
         tap.eq((len(walk), begun), (1, []), "while flows of its address are looked for nothing of a container runs")
         os.kill(walk[0], signal.SIGCONT)
         tap.eq(node.wait(order)["state"], "succeeded", "and then it does")
-        for fault, what in (("EIO", "can't be had"), ("KILL", "dies")):
+        for fault, code, what in (("EIO", "FIREWALL_HOST_UNAVAILABLE", "can't be had"),
+                                  ("KILL", "INTERNAL_SERVER_ERROR", "dies")):
             node.do("container.force-stop", cid)
-            node.plan("hoody-ctcut", "sendto", "1", fault)
+            node.plan("hoody-netup", "sendto", "1", fault)
             report = node.do("container.start", cid)
             tap.eq((report["state"], (report.get("error") or {}).get("code"), node.state(cid)),
-                   ("failed", "FIREWALL_HOST_UNAVAILABLE", "stopped"), f"none is started when the walk {what}")
+                   ("failed", code, "stopped"), f"none is started when the walk {what}")
             node.plan()
             tap.eq(node.do("container.start", cid)["state"], "succeeded", "the next start is whole")
         node.do("container.delete", cid, force=True)

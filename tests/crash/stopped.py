@@ -26,9 +26,9 @@ import tap
 CALLS = "mkdirat,clone,mount,sendmsg,sendto,setns,accept4,epoll_wait"
 # Of the struck orders: the next one if a busy machine has not come to the call at half of it.
 DEADLINES_S, MARGIN_S = (2, 8, 32), 2 # and what a worker has to say so itself
-# (program, call, which of them): in liblxc's hands, on both sides of its forks, in both hooks, at a worker's last
-# words, and what goes on beside it
-STOPS = (("hoody-worker", "mkdirat", 2), ("hoody-worker", "sendmsg", 1), ("hoody-ctcut", "sendto", 1),
+# (program, call, which of them): in liblxc's hands, on both sides of its forks, in a hook, at a worker's last words,
+# and what goes on beside it
+STOPS = (("hoody-worker", "mkdirat", 2), ("hoody-worker", "sendmsg", 1), ("hoody-netup", "sendto", 1),
          ("lxc-monitor", "clone", 1), ("lxc-monitor", "mount", 3), ("hoody-netup", "sendmsg", 2),
          ("hoody-mounts", "setns", 1))
 COURIER_DUE_S = 1 + 20 + 10 # PollWaitSec, the courier's own time-out, and then it is late (agent/uplink/uplink.c)

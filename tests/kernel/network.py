@@ -463,15 +463,14 @@ def version_six(outside):
 
 def half_made():
     """A link whose inner end can't be set up: said in a sentence, and no outer end stays."""
-    failnth, netup = harness.BUILD / "tests/tools/failnth", harness.BUILD / "netns/hoody-netup"
+    failnth, make_one = harness.BUILD / "tests/tools/failnth", harness.BUILD / "tests/tools/linkdrive"
     own, space, name = netns.Namespace(), netns.Namespace(), "half0"
     holder = space.popen("sleep", "infinity")
     links = lambda: [line.split()[1].split("@")[0] for line in own.ip("-o link show").stdout.splitlines()]
 
     def make(*wrap):
-        r = own.run(*wrap, netup, name, "02:00:00:00:00:01", "10.9.8.7", "fd00::7", 0, 0, check=False,
-                    env=dict(os.environ, LXC_PID=str(holder.pid)))
-        said = [line.removeprefix("hoody-netup: ") for line in r.stderr.splitlines() if line.startswith("hoody-netup:")]
+        r = own.run(*wrap, make_one, name, "10.9.8.7", "fd00::7", holder.pid, check=False)
+        said = r.stderr.splitlines()
         return r.returncode != 0, len(said) == 1 and len(said[0]) > 10, name in links()
 
     try:

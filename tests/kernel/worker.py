@@ -8,6 +8,7 @@ import errno
 import fcntl
 import os
 import pathlib
+import re
 import resource
 import shutil
 import signal
@@ -322,16 +323,21 @@ def stopped_monitor(p):
 INHERITED = ("SigBlk", "SigIgn", "SigCgt", "CapBnd", "NoNewPrivs", "Seccomp", "Umask", "Cpus_allowed")
 
 
+def limits_of(pid):
+    """{name: (soft, hard)}, as /proc has them: who is in a namespace of another's can't be asked by prlimit(2)."""
+    rows = [re.split(r"\s{2,}", line) for line in pathlib.Path(f"/proc/{pid}/limits").read_text().splitlines()[1:]]
+    return {
+        row[0]: tuple(resource.RLIM_INFINITY if n == "unlimited" else int(n) for n in row[1:3]) for row in rows
+    }
+
+
 def portrait(monitor, init):
     """What the two processes carry that came from whoever started them."""
     found = {}
     for name, pid in (("monitor", monitor), ("init", init)):
         status = host.status(pid)
         found[name] = {k: status.get(k) for k in INHERITED}
-        found[name]["limits"] = {
-            r: resource.prlimit(pid, getattr(resource, "RLIMIT_" + r))
-            for r in ("NOFILE", "CORE", "STACK", "AS", "DATA", "CPU", "FSIZE", "NPROC")
-        }
+        found[name]["limits"] = limits_of(pid)
         found[name]["oom"] = pathlib.Path(f"/proc/{pid}/oom_score_adj").read_text()
         found[name]["nice"] = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[16]
         found[name]["cwd"] = os.readlink(f"/proc/{pid}/cwd")
@@ -420,7 +426,7 @@ def inherits_nothing(p):
     for name in ("monitor", "init"):
         tap.eq((ours[name]["oom"].strip(), ours[name]["nice"], ours[name]["Umask"]), ("0", "0", "0022"),
                f"{name}: oom score, priority and umask are a fresh process's")
-        soft, hard = ours[name]["limits"]["NOFILE"]
+        soft, hard = ours[name]["limits"]["Max open files"]
         may_raise = int(host.status("self")["CapEff"], 16) >> 24 & 1 # CAP_SYS_RESOURCE
         tap.eq((soft, hard), (1024, 524288 if may_raise else 4096), f"{name}: so are its limits")
     p.do("kill")

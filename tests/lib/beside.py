@@ -7,7 +7,7 @@ import shutil
 import harness
 
 PROGRAMS = ("agent/hoody-courier", "agent/hoody-portal", "agent/hoody-worker", "netns/hoody-netproxy",
-            "netns/hoody-netup", "lxc/hoody-groups", "storage/hoody-mounts")
+            "lxc/hoody-groups", "storage/hoody-mounts")
 
 
 def make(node, leaf):

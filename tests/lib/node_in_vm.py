@@ -128,7 +128,7 @@ class NodeInVm:
             ip -o link | grep -vE ': (lo|eth0)[:@]'
             grep -E '/(containers|ramdisk|shares)/' /proc/mounts
             systemctl list-units --plain --no-legend 'hoody-netproxy@*'
-            pgrep -af 'lxc monitor|hoody-mounts|hoody-netup'; true""")
+            pgrep -af 'lxc monitor|hoody-mounts'; true""")
         return out.splitlines()
 
     def state(self, cid):

@@ -18,7 +18,7 @@ TOP = pathlib.Path(__file__).resolve().parents[2]
 PROGRAMS = {
     "/usr/sbin/hoody-agent", "/usr/bin/hoodyctl",
     *(f"/usr/lib/hoody-agent/hoody-{p}"
-      for p in ("courier", "groups", "mounts", "netproxy", "netup", "portal", "unpack", "worker"))
+      for p in ("courier", "groups", "mounts", "netproxy", "portal", "unpack", "worker"))
 }
 # Everything else, with units where each distribution has them.
 FILES = {
