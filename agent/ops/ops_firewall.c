@@ -6,8 +6,8 @@
  * finish), so it is the same however often it is made; only finish() writes the lists, and the
  * lane sees to it that nothing comes between. The one step is the agent's own and puts the new
  * lists into the kernel; its undo puts the old ones there. Then flows are judged that the new
- * rules may forbid. Bounds hold for what a change adds: one that only removes is never refused
- * for size. */
+ * rules may forbid. Bounds hold for what a change adds: one that only removes, or toggles, is
+ * never refused for size. */
 #include "agent/host/ctnet.h"
 #include "agent/ops/ops.h"
 #include "agent/ops/opstate.h"
@@ -166,24 +166,31 @@ static int make_change(struct agent *a, struct operation *op, struct change *ret
 
 /* --- limits --- */
 
+static size_t bytes_of(json_t *const lists[FW_DIRECTIONS])
+{
+	size_t bytes = 0;
+
+	for (int d = 0; d < FW_DIRECTIONS; d++) {
+		_cleanup_(freep) char *text = lists[d] ? jsonx_dump(lists[d]) : NULL;
+
+		bytes += text ? strlen(text) : 0;
+	}
+	return bytes;
+}
+
 static int judge_size(struct operation *op, const struct change *c)
 {
 	size_t n = json_array_size(c->is[FW_INGRESS]) + json_array_size(c->is[FW_EGRESS]),
 	       was = json_array_size(c->was[FW_INGRESS]) + json_array_size(c->was[FW_EGRESS]),
-	       bytes = 0;
+	       bytes = bytes_of(c->is);
 
-	for (int d = 0; d < FW_DIRECTIONS; d++) {
-		_cleanup_(freep) char *text = c->is[d] ? jsonx_dump(c->is[d]) : NULL;
-
-		bytes += text ? strlen(text) : 0;
-	}
-	if (n <= was)
-		return 0; /* fewer is never too many */
-	if (n > FWLIST_RULES_MAX)
+	if (op->order.op == OP_FIREWALL_TOGGLE)
+		return 0; /* "disabled" is longer than "enabled" */
+	if (n > was && n > FWLIST_RULES_MAX)
 		return err_set(&op->err, -E2BIG, ERR_CONTAINER_FIREWALL_RULE_LIMIT, "rule",
 			"the container has %zu firewall rules, and may have %d", was,
 			FWLIST_RULES_MAX);
-	if (bytes > FWLIST_BYTES_MAX)
+	if (bytes > FWLIST_BYTES_MAX && bytes > bytes_of(c->was))
 		return err_set(&op->err, -E2BIG, ERR_CONTAINER_FIREWALL_BYTES_LIMIT, "rule",
 			"the container's firewall rules would be %zu bytes, and may be %d", bytes,
 			FWLIST_BYTES_MAX);

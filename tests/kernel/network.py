@@ -121,6 +121,10 @@ def orders(node, a, b, c, outside):
     got = api.do("GET", f"/containers/{copy}/firewall/rules")
     tap.eq([r["destination_port"] for r in got["egress"]], ["8000"], "has them")
     node.do("container.delete", copy, force=True)
+    long = {"description": "d" * 255, "source": ",".join(["10.0.0.1"] * 50)}
+    b.do("firewall.replace", ingress=many[:499])
+    report = node.do("firewall.replace", b.id, ingress=[{**rule, **long} for rule in many[:499]])
+    tap.eq(report.get("error", {}).get("code"), "CONTAINER_FIREWALL_BYTES_LIMIT", "as many, of more bytes than may be")
     b.do("firewall.reset")
 
 
