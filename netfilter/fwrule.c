@@ -18,8 +18,8 @@ static int by_low(const void *a, const void *b)
 	return (x->low > y->low) - (x->low < y->low);
 }
 
-/* Sorted, and what touches is one: a list says nothing by its order. */
-static void unite(struct fwranges *r)
+/* What touches is one, too. */
+void fwrule_unite(struct fwranges *r)
 {
 	size_t n = 0;
 
@@ -71,7 +71,7 @@ static int parse_list(const char *s, int (*parse)(const char *s, size_t len, str
 		ret->n++;
 		s += len + (s[len] == ',');
 	}
-	unite(ret);
+	fwrule_unite(ret);
 	if (ret->n == 1 && ret->at[0].low == all.low && ret->at[0].high == all.high)
 		ret->n = 0; /* whatever the packet has */
 	return 0;

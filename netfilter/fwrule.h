@@ -46,3 +46,6 @@ struct fwrule_text {
 /* -EINVAL (INVALID_PARAMS, with the field) for what no rule may say. Then *@ret is empty. */
 _must_check_ int fwrule_parse(const struct fwrule_text *t, struct fwrule *ret, struct err *err);
 void fwrule_done(struct fwrule *r);
+
+/* A list says nothing by its order, nor by saying it twice: sorted, and none overlaps another. */
+void fwrule_unite(struct fwranges *r);

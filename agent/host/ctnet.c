@@ -61,6 +61,7 @@ static struct fwranges proxies_of(const struct conf *conf)
 			r.n++;
 		s += len + strspn(s + len, " ");
 	}
+	fwrule_unite(&r); /* a set of the kernel's takes no overlapping ones */
 	return r;
 }
 

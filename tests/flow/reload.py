@@ -199,6 +199,8 @@ def proxies(w, change):
     tap.ok("192.0.2.99" in listed() and "198.51.100.0" in listed(), "the table has both", listed())
     change("192.0.2.98")
     tap.ok("192.0.2.98" in listed() and "192.0.2.99" not in listed(), "and the next instead", listed())
+    change("192.0.2.97 192.0.2.97 192.0.2.96/30 192.0.2.0/24")
+    tap.ok("192.0.2.0/24" in listed() and "192.0.2.9" not in listed(), "what is said twice is there once", listed())
 
 
 def default_proxy(w, change):
