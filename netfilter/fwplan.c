@@ -67,14 +67,14 @@ static int add(struct build *b, unsigned shape, const struct fwelement *e, struc
 	for (size_t i = 0; i < FWPLAN_FIELDS; i++)
 		if (e->field[i].low != e->field[i].high)
 			shape |= FWSHAPE_RANGES;
-	set = place(b, shape, e);
-	if (!set)
-		return 0;
 	if (b->elements++ == FWPLAN_ELEMENTS_MAX)
 		return err_set(err, -E2BIG, ERR_CONTAINER_FIREWALL_RULE_LIMIT, "destination_port",
 			"the rules of one direction come to more than %d combinations of ports and "
 			"addresses",
 			FWPLAN_ELEMENTS_MAX);
+	set = place(b, shape, e);
+	if (!set)
+		return 0;
 	if (set->n == set->allocated) {
 		set->allocated = set->allocated ? 2 * set->allocated : 4;
 		set->at = xrealloc(set->at, set->allocated, sizeof(*set->at));

@@ -44,7 +44,8 @@ struct fwplan {
 };
 
 /* -E2BIG (CONTAINER_FIREWALL_RULE_LIMIT) for more elements than FWPLAN_ELEMENTS_MAX: lists of ports
- * times lists of addresses. Disabled rules count as positions only. */
+ * times lists of addresses. What is covered already counts too, since each is held against all.
+ * Disabled rules count as positions only. */
 _must_check_ int fwplan_make(
 	const struct fwrule *rules, size_t n, struct fwplan *ret, struct err *err);
 void fwplan_done(struct fwplan *p);

@@ -222,6 +222,15 @@ def refused(world, driver):
     driver.do(put=world.b.port(ingress=rules))
     driver.do(remove=world.b.ifname)
     tap.ok(True, "and can be tried again")
+    ranges = {"destination_port": ",".join(f"{n}-{n + 1}" for n in range(1, 90, 3)), "source": ",".join(
+        f"10.0.{n}.0/31" for n in range(30))}
+    covered = [{"action": "allow", "protocol": "tcp", **ranges}] * 5
+    try:
+        said = driver.do(put=world.b.port(ingress=covered))["ok"]
+    except RuntimeError as e:
+        said = str(e)
+    tap.ok("combinations" in str(said), "what other rules cover is counted, too: each is held against all", said)
+    driver.do(remove=world.b.ifname)
 
 
 def received(world):
