@@ -44,6 +44,7 @@
 #define ADMIT_FROM "admit-from"
 #define ADMIT_TO   "admit-to"
 #define DIVERT     "divert"
+#define REOPEN     "reopen"
 #define KNOWN      "known"
 #define LEAVE      "leave"
 #define FROM       "from"
@@ -350,43 +351,53 @@ static void set_mark(struct nftnl_rule *r, uint32_t mark)
 	nfexpr_set_meta(r, NFT_META_MARK, 2);
 }
 
-/* What a closed one answers, as soon as it is known for an answer. */
-static void build_reopen(struct nfbatch *b)
+static void add_open(struct nfbatch *b, const char *chain)
 {
-	const uint32_t mark = FWTABLE_UNSEEN_MARK;
-	struct nftnl_rule *r = nfexpr_rule();
-
-	nfexpr_meta(r, NFT_META_MARK, 0);
-	nfexpr_is(r, 0, &mark, sizeof(mark));
-	nfexpr_ct_answer(r);
-	set_mark(r, 0);
-	nfbatch_add_rule(b, "reopen", r);
-}
-
-/* Where no forwarder listens the rule ends without a verdict, and what follows drops. */
-static void build_divert(struct nfbatch *b)
-{
-	static const uint8_t protocols[] = { IPPROTO_TCP, IPPROTO_UDP };
-	const uint32_t unseen = FWTABLE_UNSEEN_MARK, local = htonl(INADDR_LOOPBACK);
-
+	const uint32_t unseen = FWTABLE_UNSEEN_MARK;
 	struct nftnl_rule *r = nfexpr_rule();
 
 	nfexpr_meta(r, NFT_META_MARK, 0);
 	nfexpr_is_not(r, 0, &unseen, sizeof(unseen));
-	end(b, DIVERT, r, NF_ACCEPT); /* it is open */
-	for (size_t i = 0; i < countof(protocols); i++) {
-		r = nfexpr_rule();
-		is_family(r, NFPROTO_IPV4);
-		is_protocol(r, protocols[i]);
-		if (protocols[i] == IPPROTO_UDP)
-			is_port(r, 53, true);
-		nfexpr_meta(r, NFT_META_IIFNAME, 4);
-		nfexpr_map(r, 4, FWBASE_PROXIED, 1);
-		nfexpr_immediate(r, 0, &local, sizeof(local));
-		nfexpr_tproxy(r, 0, 1);
-		set_mark(r, FWTABLE_PROXY_MARK);
-		end(b, DIVERT, r, NF_ACCEPT);
-	}
+	end(b, chain, r, NF_ACCEPT);
+}
+
+/* Where no forwarder listens the rule ends without a verdict, and what follows drops. */
+static void add_diverted(struct nfbatch *b, const char *chain, uint8_t protocol)
+{
+	const uint32_t local = htonl(INADDR_LOOPBACK);
+	struct nftnl_rule *r = nfexpr_rule();
+
+	is_family(r, NFPROTO_IPV4);
+	is_protocol(r, protocol);
+	if (protocol == IPPROTO_UDP)
+		is_port(r, 53, true);
+	nfexpr_meta(r, NFT_META_IIFNAME, 4);
+	nfexpr_map(r, 4, FWBASE_PROXIED, 1);
+	nfexpr_immediate(r, 0, &local, sizeof(local));
+	nfexpr_tproxy(r, 0, 1);
+	set_mark(r, FWTABLE_PROXY_MARK);
+	end(b, chain, r, NF_ACCEPT);
+}
+
+/* What a closed one answers, as soon as it is known for an answer: before its other TCP goes to its
+ * forwarder, whose listener would refuse it. */
+static void build_reopen(struct nfbatch *b)
+{
+	struct nftnl_rule *r = nfexpr_rule();
+
+	add_open(b, REOPEN);
+	nfexpr_ct_answer(r);
+	set_mark(r, 0);
+	end(b, REOPEN, r, NF_ACCEPT);
+	add_diverted(b, REOPEN, IPPROTO_TCP);
+}
+
+/* A query is never taken for an answer, though conntrack does when it knows no more than what a
+ * forwarder has answered late. TCP has no such middles (build_output). */
+static void build_divert(struct nfbatch *b)
+{
+	add_open(b, DIVERT);
+	add_diverted(b, DIVERT, IPPROTO_UDP);
 }
 
 /* Unbound sockets could answer from port 53 themselves, but need a privilege for it that forwarders
@@ -529,6 +540,7 @@ static void build_output(struct nfbatch *b, const char *prefix)
 
 	end(b, chain, of_ours(NFT_META_OIFNAME, prefix, false), NF_ACCEPT);
 	add_known_flows(b, chain);
+	add_no_middles(b, chain, NFT_META_OIFNAME, prefix);
 	end_at(b, chain, nfexpr_rule(), NFT_JUMP, TO);
 	end_at(b, chain, nfexpr_rule(), NFT_JUMP, ADMIT_TO);
 }
@@ -567,7 +579,7 @@ void fwbase_build(struct nfbatch *b, const struct fwtable_conf *conf)
 		int priority;
 	} bases[] = {
 		{ "prerouting", NF_INET_PRE_ROUTING, PRIORITY_SOURCE },
-		{ "reopen", NF_INET_PRE_ROUTING, PRIORITY_REOPEN },
+		{ REOPEN, NF_INET_PRE_ROUTING, PRIORITY_REOPEN },
 		{ "answers", NF_INET_LOCAL_OUT, PRIORITY_ANSWERS },
 		{ "forward", NF_INET_FORWARD, PRIORITY_FILTER },
 		{ "input", NF_INET_LOCAL_IN, PRIORITY_FILTER },

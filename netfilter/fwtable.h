@@ -5,8 +5,9 @@
  *
  *   prerouting   from a container's interface: only with its own address and MAC (addresses);
  *                if it isn't closed, the mark of what no table has seen comes off. `divert`: in
- *                proxy mode, TCP and DNS go to its forwarder's socket (tproxy)
- *   reopen       from a closed one, that mark comes off answers
+ *                proxy mode, DNS goes to its forwarder's socket (tproxy)
+ *   reopen       from a closed one, that mark comes off answers; in proxy mode, its other TCP goes
+ *                to its forwarder's socket
  *   answers      from a forwarder's socket for DNS: from port 53, as it was asked
  *   forward      to an address of the containers' that none has: host unreachable (`stray`,
  *                netfilter/fwstray). To a container; `leave`: from one, unless it is closed (block
@@ -19,7 +20,8 @@
  *                verdict map `ingress`; from another project's container: drop
  *   input        from a container to the host: `from`; to its forwarder; then only DNS and echo
  *                requests (`host`), but none of them in block or proxy mode
- *   output       from the host to a container: `to`
+ *   output       from the host, forwarders too, to a container: the same of known flows and TCP's
+ *                middles, then `to`
  *   admit-from, admit-to
  *                in the end, of what may pass from, or to, a container: its new flows are counted
  *                in a chain of its own, <interface>-f, whichever way they begin (verdict map

@@ -323,6 +323,57 @@ def confined(node):
     )
 
 
+def address_of(box):
+    return box.ns().ip("-4 -o addr show eth0").stdout.split()[3].split("/")[0]
+
+
+def comes_in(box, other, world, mode):
+    """Who comes from elsewhere is answered, and not by the forwarder."""
+    address = address_of(box)
+    with box.ns():
+        server = socket.create_server(("0.0.0.0", 8080))
+    server.settimeout(2 * SLOW)
+    world.ns.ip(f"route add {address}/32 via {UPLINK}")
+    with world.ns:
+        beyond = socket.socket()
+    for who, s in (("another container", other.socket()), ("the world", beyond), ("the host", socket.socket())):
+        s.settimeout(2 * SLOW)
+        try:
+            s.connect((address, 8080))
+            with server.accept()[0] as peer:
+                peer.sendall(b"in")
+                said = s.recv(2)
+        except OSError as e:
+            said = type(e).__name__
+        tap.eq(said, b"in", f"{mode}: {who} comes in and is answered")
+        s.close()
+    server.close()
+    world.ns.ip(f"route del {address}/32")
+
+
+def forbidden(box, world):
+    """Egress rules cut what the forwarder has as well, though it is the forwarder that goes on."""
+    with world.ns:
+        server = socket.create_server((FAR, 82))
+    with server, box.socket(timeout_s=0.5) as s:
+        s.connect((FAR, 82))
+        with server.accept()[0] as far:
+            far.sendall(b"1")
+            tap.eq(s.recv(1), b"1", "a proxied connection whose server speaks")
+            box.do("firewall.replace", egress=[{"action": "drop", "protocol": "tcp", "destination_port": "82"},
+                                               {"action": "allow", "protocol": "tcp"}])
+
+            def is_cut():
+                try:
+                    far.sendall(b"2")
+                    return s.recv(1) != b"2"
+                except OSError:
+                    return True
+
+            tap.ok(host.poll(is_cut, 3), "is cut when a rule forbids it")
+    box.do("firewall.reset")
+
+
 def dead(node, box, world, proxy):
     """The upstream ends, and comes back."""
     live = box.socket()
@@ -481,19 +532,7 @@ def block(node, box, other, world):
     tries(box)
     tap.eq(world.leaks(), [], "nothing goes out")
     tap.eq(node.forwarders(), [], "no forwarder is needed")
-    with box.ns():
-        server = socket.create_server(("0.0.0.0", 8080))
-    server.settimeout(5 * SLOW)
-    address = subprocess.run(
-        ["nsenter", "-t", str(box.pid()), "-n", "ip", "-4", "-o", "addr", "show", "eth0"], check=True,
-        capture_output=True, text=True).stdout.split()[3].split("/")[0]
-    s = other.socket()
-    s.connect((address, 8080))
-    peer = server.accept()[0]
-    peer.sendall(b"in")
-    tap.eq(s.recv(2), b"in", "but who comes in is answered")
-    for x in (s, peer, server):
-        x.close()
+    comes_in(box, other, world, "block")
 
 
 def lifecycle(node, box, world, proxy):
@@ -554,6 +593,8 @@ def play(node, world, ca, dns):
         confined(node)
         world.seen.clear()
         tap.eq((other.says(port=DIRECT_PORT), world.seen), (b"hello", [UPLINK]), "another container is direct")
+        comes_in(box, other, world, "proxied")
+        forbidden(box, world)
         dead(node, box, world, socks)
         stopped_upstream(box, world, socks)
         named(node, box, world, socks, dns)
