@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include "netfilter/ctflow.h"
@@ -57,45 +58,68 @@ static int read_tuple(const struct nlattr *a, void *userdata)
 	return MNL_CB_OK;
 }
 
-static int read_flow(const struct nlattr *a, void *userdata)
+/* As it began, and as its answers come. */
+struct tuples {
+	struct fwflow begun, answered;
+};
+
+static int read_tuples(const struct nlattr *a, void *userdata)
 {
+	struct tuples *t = userdata;
+
 	if (mnl_attr_get_type(a) == CTA_TUPLE_ORIG)
-		(void)mnl_attr_parse_nested(a, read_tuple, userdata);
+		(void)mnl_attr_parse_nested(a, read_tuple, &t->begun);
+	else if (mnl_attr_get_type(a) == CTA_TUPLE_REPLY)
+		(void)mnl_attr_parse_nested(a, read_tuple, &t->answered);
 	return MNL_CB_OK;
 }
 
 void ctcut_read_flow(const struct nlmsghdr *m, struct fwflow *ret)
 {
-	*ret = (struct fwflow){};
-	(void)mnl_attr_parse(m, sizeof(struct nfgenmsg), read_flow, ret);
+	struct tuples t = {};
+
+	(void)mnl_attr_parse(m, sizeof(struct nfgenmsg), read_tuples, &t);
+	*ret = t.begun;
+	ret->destination = t.answered.source;
+	ret->is_masqueraded = t.answered.destination != t.begun.source;
+	if (t.begun.protocol != IPPROTO_ICMP)
+		ret->port = t.answered.source_port;
 }
+
+struct judge {
+	const struct fwtable *table;
+	bool diverted;
+};
 
 static bool is_forbidden(const struct nlmsghdr *m, const void *userdata)
 {
+	const struct judge *j = userdata;
 	struct fwflow f;
 
 	ctcut_read_flow(m, &f);
-	return !fwtable_allows(userdata, &f);
+	return !fwtable_allows(j->table, &f) || (j->diverted && fwtable_was_diverted(j->table, &f));
 }
 
-/* One end of the flow as it began. */
+/* One end of the flow: who began it, or who answers. */
 static int cut_side(
-	const struct fwtable *t, struct nfsock *s, uint32_t address, bool source, size_t *n)
+	const struct judge *j, struct nfsock *s, uint32_t address, bool answers, size_t *n)
 {
 	const uint32_t wire = htonl(address);
 
 	return ctflow_cut_end(s,
-		&(struct ctflow_end){ AF_INET, address != 0 ? &wire : NULL, false, source },
-		is_forbidden, t, n);
+		&(struct ctflow_end){ AF_INET, address != 0 ? &wire : NULL, answers, true },
+		is_forbidden, j, n);
 }
 
-int ctcut_run(const struct fwtable *t, struct nfsock *s, uint32_t address, size_t *ret_cut)
+int ctcut_run(
+	const struct fwtable *t, struct nfsock *s, uint32_t address, bool diverted, size_t *ret_cut)
 {
+	const struct judge j = { t, diverted };
 	size_t n = 0;
-	int r = cut_side(t, s, address, true, &n);
+	int r = cut_side(&j, s, address, false, &n);
 
 	if (r >= 0 && address != 0)
-		r = cut_side(t, s, address, false, &n);
+		r = cut_side(&j, s, address, true, &n);
 	if (r >= 0 && ret_cut)
 		*ret_cut = n;
 	return r;

@@ -352,7 +352,9 @@ uint64_t fwtable_refused(const struct fwtable *t, const char *ifname)
 /* Ports are few against packets of a table walk; but thousands of both are not. */
 static const struct fwport_state *by_address(const struct fwtable *t, uint32_t address)
 {
-	for (size_t i = 0; i < t->n; i++)
+	bool is_ours = address >= t->conf.subnet.low && address <= t->conf.subnet.high;
+
+	for (size_t i = 0; is_ours && i < t->n; i++)
 		if (t->at[i]->port.address == address)
 			return t->at[i];
 	return NULL;
@@ -388,15 +390,19 @@ static bool is_metadata(const struct fwflow *f)
 	return false;
 }
 
+bool fwtable_was_diverted(const struct fwtable *t, const struct fwflow *f)
+{
+	const struct fwport_state *from = by_address(t, f->source);
+
+	return from && from->port.mode == FWMODE_DIRECT && t->conf.masquerade &&
+	       !f->is_masqueraded && !by_address(t, f->destination);
+}
+
 bool fwtable_allows(const struct fwtable *t, const struct fwflow *f)
 {
-	const struct fwrange *ours = &t->conf.subnet;
-	const struct fwport_state *from = NULL, *to = NULL;
+	const struct fwport_state *from = by_address(t, f->source),
+				  *to = by_address(t, f->destination);
 
-	if (f->source >= ours->low && f->source <= ours->high)
-		from = by_address(t, f->source);
-	if (f->destination >= ours->low && f->destination <= ours->high)
-		to = by_address(t, f->destination);
 	if (from && from->side[FW_EGRESS].is_attached &&
 		!side_allows(&from->side[FW_EGRESS], f, f->destination))
 		return false;

@@ -127,8 +127,13 @@ struct fwflow {
 	uint32_t source, destination;
 	uint8_t protocol, icmp_type, icmp_code;
 	uint16_t source_port, port;
+	bool is_masqueraded;
 };
 bool fwtable_allows(const struct fwtable *t, const struct fwflow *flow);
+/* Is it one that a direct container has begun while it had a forwarder? Conntrack masquerades a
+ * flow from its first packet on or never: it would leave with the container's own address. One to
+ * the host itself is taken for such a one. */
+bool fwtable_was_diverted(const struct fwtable *t, const struct fwflow *flow);
 
 /* Our own netlink address: changes by any other are foreign. */
 uint32_t fwtable_netlink_port(const struct fwtable *t);

@@ -20,7 +20,7 @@ struct ctflows {
 	sd_event_source *child;
 	const struct fwtable *table;
 	/* What the next child has to do. */
-	bool judge;
+	bool judge, diverted;
 	uint32_t judged;
 	struct address *ended;
 	size_t n, allocated;
@@ -50,7 +50,7 @@ static _Noreturn void be_child(const struct ctflows *f)
 	for (size_t i = 0; r >= 0 && i < f->n; i++)
 		r = cut(s, &f->ended[i]);
 	if (r >= 0 && f->judge)
-		r = ctcut_run(f->table, s, f->judged, NULL);
+		r = ctcut_run(f->table, s, f->judged, f->diverted, NULL);
 	_exit(r < 0);
 }
 
@@ -81,7 +81,7 @@ static void run(struct ctflows *f)
 		LOG(LOG_ERR, FIREWALL_FAILED, NO_FIELDS,
 			"flows that the rules no longer allow could not be cut: %s",
 			strerror(errno));
-	f->judge = false;
+	f->judge = f->diverted = false;
 	f->n = 0;
 }
 
@@ -110,6 +110,12 @@ void ctflows_judge(struct ctflows *f, uint32_t address)
 	f->judged = f->judge && f->judged != address ? CTFLOWS_ALL : address;
 	f->judge = true;
 	run(f);
+}
+
+void ctflows_judge_diverted(struct ctflows *f, uint32_t address)
+{
+	f->diverted = true;
+	ctflows_judge(f, address);
 }
 
 void ctflows_end(struct ctflows *f, const struct fwport *port)

@@ -114,17 +114,19 @@ static struct fwport port_of(struct agent *a, const struct container *c)
 	return port;
 }
 
+static bool is_proxied(const json_t *mode)
+{
+	const char *type = json_string_value(json_object_get(mode, "type"));
+
+	return type && strcmp(type, "block") != 0;
+}
+
 /* What it needs beside the table is started; @mode NULL: direct. */
 static int add_mode(struct agent *a, const struct container *c, const json_t *mode,
 	struct fwport *port, struct err *err)
 {
-	const char *type = json_string_value(json_object_get(mode, "type"));
-
-	port->mode = FWMODE_DIRECT;
-	if (!type)
-		return 0;
-	port->mode = FWMODE_BLOCK;
-	if (strcmp(type, "block") == 0)
+	port->mode = mode ? FWMODE_BLOCK : FWMODE_DIRECT;
+	if (!is_proxied(mode))
 		return 0;
 	port->mode = FWMODE_PROXY;
 	return forwarder_run(a, c->spec.id, mode, &port->proxy_port, err);
@@ -248,11 +250,10 @@ static int refresh(struct agent *a, const char *container_id, struct err *err)
 json_t *ctnet_show(struct agent *a, const struct container *c)
 {
 	_cleanup_json_ json_t *active = netlist_active(a->store, c->spec.id);
-	const char *type = json_string_value(json_object_get(active, "type"));
 	struct forwarder_state f = { .is_running =
 					     c->status == CT_RUNNING || c->status == CT_PAUSED };
 
-	if (type && strcmp(type, "block") != 0)
+	if (is_proxied(active))
 		f = forwarder_look(a, c->spec.id);
 	return netlist_show(
 		a->store, c->spec.id, active && f.is_running, f.code, f.fault, agent_now_ms());
@@ -325,10 +326,21 @@ void ctnet_settle(struct agent *a, const struct container *c)
 
 /* --- flows under way --- */
 
+static bool has_flows(struct agent *a, const struct container *c)
+{
+	return a->net->table && (c->status == CT_RUNNING || c->status == CT_PAUSED);
+}
+
 void ctnet_cut(struct agent *a, const struct container *c)
 {
-	if (a->net->table && (c->status == CT_RUNNING || c->status == CT_PAUSED))
+	if (has_flows(a, c))
 		ctflows_judge(a->net->flows, c->spec.ipv4);
+}
+
+void ctnet_cut_diverted(struct agent *a, const struct container *c)
+{
+	if (has_flows(a, c))
+		ctflows_judge_diverted(a->net->flows, c->spec.ipv4);
 }
 
 static void judge_all(void *userdata)

@@ -51,6 +51,8 @@ json_t *ctnet_show(struct agent *a, const struct container *c);
 
 /* Flows of this container that are no longer allowed: cut them, soon. */
 void ctnet_cut(struct agent *a, const struct container *c);
+/* The same, with those that it has begun while they went to its forwarder: it is direct now. */
+void ctnet_cut_diverted(struct agent *a, const struct container *c);
 
 /* How often each rule has decided since it came into force. */
 void ctnet_count(struct agent *a, const struct container *c, enum fwdirection direction,

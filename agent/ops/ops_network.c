@@ -100,12 +100,14 @@ static void start_finish(struct agent *a, struct operation *op)
 static void stop_finish(struct agent *a, struct operation *op)
 {
 	netlist_activate(a->store, op->order.container_id, NULL, agent_now_ms());
+	ctnet_cut_diverted(a, opstate_container(a, op));
 	finish(a, op, "stopped");
 }
 
 static void remove_finish(struct agent *a, struct operation *op)
 {
 	netlist_remove(a->store, op->order.container_id);
+	ctnet_cut_diverted(a, opstate_container(a, op));
 	finish(a, op, "deleted");
 }
 

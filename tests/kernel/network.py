@@ -181,6 +181,37 @@ def flows(node, a, b, outside):
     a.do("firewall.reset")
 
 
+def led_on(a, outside):
+    """A flow that somebody else's table leads to a container is judged as the rules see it."""
+    nft("add", "table", "ip", "foreign")
+    nft("add", "chain", "ip", "foreign", "led", "{ type nat hook prerouting priority dstnat; }")
+    nft("add", "rule", "ip", "foreign", "led", "ip", "daddr", "198.51.100.1", "tcp", "dport", "{ 2200, 2201 }", "dnat",
+        "to", f"{a.ip}:9000")
+    with a.serves(9000) as server:
+        server.settimeout(5 * harness.SLOW)
+        with outside.ns:
+            one = socket.create_connection(("198.51.100.1", 2200), 5)
+        peer = server.accept()[0]
+        peer.settimeout(0.5 * harness.SLOW)
+
+        def passes():
+            try:
+                one.sendall(b"x")
+                return peer.recv(1) == b"x"
+            except OSError:
+                return False
+
+        a.do("firewall.replace", ingress=[{"action": "allow", "protocol": "tcp", "destination_port": "9000"}])
+        time.sleep(0.2)
+        tap.ok(passes(), "a flow that is led to a container goes on when its rules allow it")
+        a.do("firewall.replace", ingress=[{"action": "allow", "protocol": "tcp", "destination_port": "2200"}])
+        tap.ok(host.poll(lambda: not passes(), 3), "and is cut when they don't")
+        for x in (one, peer):
+            x.close()
+    nft("delete", "table", "ip", "foreign")
+    a.do("firewall.reset")
+
+
 def healing(node, a, b, table):
     b.do(
         "firewall.replace", ingress=[{"action": "drop", "protocol": "tcp", "destination_port": "81"},
@@ -501,6 +532,7 @@ def main():
         addresses(node, a, b, c, outside)
         orders(node, a, b, c, outside)
         flows(node, a, b, outside)
+        led_on(a, outside)
         healing(node, a, b, node.table)
         restart(node, a, b)
         reboot(node, a, b, c)

@@ -560,6 +560,29 @@ def lifecycle(node, box, world, proxy):
     tap.eq(box.says(), b"hello", "direct networking")
 
 
+def direct_again(box, world, proxy):
+    """Of a flow that its forwarder had, conntrack knows that it is not masqueraded."""
+    with world.ns:
+        server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        server.bind((DNS, 53))
+    server.settimeout(1 * SLOW)
+    for op in ("network.stop", "network.remove"):
+        configured(box, proxy.url())
+        box.do("network.start")
+        with box.socket(socket.SOCK_DGRAM) as s:
+            s.connect((DNS, 53))
+            s.send(dns_query("before.example"))
+            tap.ok(s.recv(4096), "a query by the forwarder")
+            box.do(op)
+
+            def goes_out_as():
+                s.send(dns_query("after.example"))
+                return server.recvfrom(4096)[1][0]
+
+            tap.ok(host.poll(lambda: goes_out_as() == UPLINK, 3), f"{op}: its next one has the host's address")
+    server.close()
+
+
 def main():
     if os.geteuid() != 0:
         tap.skip_all("needs root")
@@ -617,6 +640,7 @@ def play(node, world, ca, dns):
         tap.ok("pa55" not in str(box.network()) and "wrong" not in str(box.network()), "without them")
         block(node, box, other, world)
         lifecycle(node, box, world, socks)
+        direct_again(box, world, socks)
         for b in (box, other):
             b.do("container.delete", force=True)
     finally:

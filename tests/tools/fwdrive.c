@@ -129,7 +129,7 @@ static int obey(const char *verb, const json_t *v, json_t *answer, struct err *e
 	if (strcmp(verb, "count") == 0)
 		return count(v, answer);
 	if (strcmp(verb, "cut") == 0) {
-		r = ctcut_run(table, conntrack, (uint32_t)json_integer_value(v), &n);
+		r = ctcut_run(table, conntrack, (uint32_t)json_integer_value(v), false, &n);
 		(void)json_object_set_new(answer, "cut", json_integer((json_int_t)n));
 	} else if (strcmp(verb, "cut_all") == 0) {
 		int family = strchr(json_string_value(v), ':') ? AF_INET6 : AF_INET;
