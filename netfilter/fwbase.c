@@ -547,14 +547,11 @@ static void build_output(struct nfbatch *b, const char *prefix)
 
 static void build_postrouting(struct nfbatch *b, const struct fwtable_conf *conf)
 {
-	const uint32_t mask = htonl(~(conf->subnet.high - conf->subnet.low)),
-		       net = htonl(conf->subnet.low);
 	struct nftnl_rule *r = of_ours(NFT_META_OIFNAME, conf->prefix, false);
 
 	is_family(r, NFPROTO_IPV4);
 	nfexpr_payload(r, NFT_PAYLOAD_NETWORK_HEADER, 12, 4, 0);
-	nfexpr_mask(r, 0, &mask, sizeof(mask));
-	nfexpr_is(r, 0, &net, sizeof(net));
+	nfexpr_in(r, 0, FWBASE_SOURCES, false);
 	nfexpr_masquerade(r);
 	nfbatch_add_rule(b, "postrouting", r);
 }

@@ -11,6 +11,7 @@
 /* interface, MAC, IPv4 address: who may speak as whom → with which mark */
 #define FWBASE_ADDRESSES  "addresses"
 #define FWBASE_ADDRESSES6 "addresses6" /* the same with its IPv6 address, when it has one */
+#define FWBASE_SOURCES    "sources"    /* IPv4 addresses of containers: to masquerade */
 #define FWBASE_PROJECTS   "projects"   /* interface → project */
 #define FWBASE_MEMBERS    "members"    /* project, interface */
 #define FWBASE_CLOSED     "closed"     /* interfaces in block or proxy mode */

@@ -359,6 +359,8 @@ static void add_or_remove(struct nfbatch *b, const struct fwport *p, bool delete
 		.size = sizeof(address),
 		.value = &mark,
 		.value_size = sizeof(mark) },
+				     at_source = { .key = &address.address,
+					     .size = sizeof(address.address) },
 				     at_member = { .key = &member, .size = sizeof(member) },
 				     at_project = { .key = member.ifname,
 					     .size = sizeof(member.ifname),
@@ -374,6 +376,7 @@ static void add_or_remove(struct nfbatch *b, const struct fwport *p, bool delete
 
 	nfbatch_about(b, "interface %s", p->ifname);
 	nfbatch_elements(b, FWBASE_ADDRESSES, false, delete, &at_address, 1);
+	nfbatch_elements(b, FWBASE_SOURCES, false, delete, &at_source, 1);
 	if (memcmp(p->address6, no_address, sizeof(no_address)) != 0)
 		nfbatch_elements(b, FWBASE_ADDRESSES6, false, delete, &at_address6, 1);
 	nfbatch_elements(b, FWBASE_MEMBERS, false, delete, &at_member, 1);

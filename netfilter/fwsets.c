@@ -28,7 +28,8 @@ static void add_sets(struct nfbatch *b)
 {
 	static const uint8_t of_address[] = { 16, 6, 4, 0 }, of_address6[] = { 16, 6, 16, 0 },
 			     of_member[] = { 4, 16, 0 }, of_interface[] = { 16, 0 },
-			     of_family[] = { 1, 16, 0 }, of_proxy[] = { 1, 4, 0 };
+			     of_family[] = { 1, 16, 0 }, of_proxy[] = { 1, 4, 0 },
+			     of_source[] = { 4, 0 };
 	const struct nfbatch_set sets[] = {
 		{ FWBASE_ADDRESSES, NFT_SET_MAP,
 			(TYPE_IFNAME << TYPE_BITS | TYPE_ETHERADDR) << TYPE_BITS | TYPE_IPADDR,
@@ -36,6 +37,7 @@ static void add_sets(struct nfbatch *b)
 		{ FWBASE_ADDRESSES6, NFT_SET_MAP,
 			(TYPE_IFNAME << TYPE_BITS | TYPE_ETHERADDR) << TYPE_BITS | TYPE_IP6ADDR,
 			TYPE_MARK, 4, of_address6, false },
+		{ FWBASE_SOURCES, 0, TYPE_IPADDR, 0, 0, of_source, false },
 		{ FWBASE_MEMBERS, 0, TYPE_MARK << TYPE_BITS | TYPE_IFNAME, 0, 0, of_member, false },
 		{ FWBASE_PROJECTS, NFT_SET_MAP, TYPE_IFNAME, TYPE_MARK, 4, of_interface, false },
 		{ FWBASE_CLOSED, 0, TYPE_IFNAME, 0, 0, of_interface, false },

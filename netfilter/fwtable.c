@@ -31,6 +31,7 @@ struct fwtable {
 	struct fwtable_conf conf;
 	struct fwport_state **at;
 	size_t n, allocated;
+	struct fwrange addresses; /* none has one outside */
 };
 
 static struct fwranges copy_ranges(const struct fwranges *r)
@@ -58,6 +59,7 @@ int fwtable_open(const struct fwtable_conf *conf, struct fwtable **ret, struct e
 	t->conf.table = t->table;
 	t->conf.prefix = t->prefix;
 	t->conf.proxies = copy_ranges(&conf->proxies);
+	t->addresses = conf->subnet;
 	*ret = t;
 	return 0;
 }
@@ -127,6 +129,8 @@ static void insert(struct fwtable *t, struct fwport_state *p)
 	memmove(t->at + i + 1, t->at + i, (t->n - i) * sizeof(*t->at));
 	t->at[i] = p;
 	t->n++;
+	t->addresses.low = MIN_OF(t->addresses.low, p->port.address);
+	t->addresses.high = MAX_OF(t->addresses.high, p->port.address);
 }
 
 static void forget(struct fwtable *t, struct fwport_state *p)
@@ -352,7 +356,7 @@ uint64_t fwtable_refused(const struct fwtable *t, const char *ifname)
 /* Ports are few against packets of a table walk; but thousands of both are not. */
 static const struct fwport_state *by_address(const struct fwtable *t, uint32_t address)
 {
-	bool is_ours = address >= t->conf.subnet.low && address <= t->conf.subnet.high;
+	bool is_ours = address >= t->addresses.low && address <= t->addresses.high;
 
 	for (size_t i = 0; is_ours && i < t->n; i++)
 		if (t->at[i]->port.address == address)

@@ -49,7 +49,7 @@ struct fwtable_conf {
 	const char *table, *prefix;
 	bool masquerade, metadata; /* whether clouds' metadata services may be reached */
 	uint32_t flows_max;        /* of a container at once; 0: as many as it likes */
-	struct fwrange subnet;     /* of all containers; host byte order */
+	struct fwrange subnet;     /* of new containers; host byte order */
 	uint8_t subnet6[16];       /* network byte order */
 	unsigned prefix6;          /* its length in bits; 0: there is none */
 	struct fwranges proxies;   /* exempt from ingress rules, but for TCP port 22; copied */

@@ -133,16 +133,16 @@ static const struct conf_key table[] = {
 		.help = "How the host ends of the containers' interfaces begin; 12 hex digits "
 			"follow." },
 	{ "Network", "Subnet4", &conf_kind_subnet4, AT(network.subnet4), "10.88.0.0/16",
-		.help = "Containers have their IPv4 addresses from here. The network is this "
-			"host's alone: what is forwarded to an address of it that no container has "
-			"is answered \"host unreachable\", unless a network that an Ethernet "
-			"interface of the host is in has it, too." },
+		.help = "Containers have their IPv4 addresses from here; who has one keeps it. The "
+			"network is this host's alone: what is forwarded to an address of it that "
+			"no container has is answered \"host unreachable\", unless a network that "
+			"an Ethernet interface of the host is in has it, too." },
 	{ "Network", "Subnet6", &conf_kind_subnet6, AT(network.subnet6), "",
 		.help = "Containers have their IPv6 addresses from here, each at the place that "
-			"its IPv4 "
-			"address has in Subnet4. The network must be routed to this host, and as "
-			"rules speak of IPv4 alone, a container with rules has no IPv6. It is "
-			"this host's alone, as Subnet4 is. Unset: no IPv6." },
+			"its IPv4 address has in Subnet4, if it is from there. The network must be "
+			"routed to this host, and as rules speak of IPv4 alone, a container with "
+			"rules has no IPv6. It is this host's alone, as Subnet4 is. Unset: no "
+			"IPv6." },
 	{ "Network", "Masquerade", &conf_kind_boolean, AT(network.masquerade), "yes",
 		.help = "Whether containers go out with the host's address." },
 	{ "Network", "MaxFlows", &conf_kind_number, AT(network.flows_max), "0", 0, 16777216,

@@ -35,8 +35,8 @@ unsigned ctlink_subnet6(const struct conf *conf, uint8_t ret[static 16])
 	return prefix;
 }
 
-/* The subnet's beginning, and the place that the IPv4 address has in its own; zero: there is
- * none. */
+/* The subnet's beginning, and the place that the IPv4 address has in its own; zero: there is none,
+ * as for who has its address since Subnet4 was another. */
 void ctlink_address6_bytes(
 	const struct conf *conf, const struct ctspec *spec, uint8_t ret[static 16])
 {
@@ -46,6 +46,10 @@ void ctlink_address6_bytes(
 	if (ctlink_subnet6(conf, ret) == 0 ||
 		ctlink_range(conf->network.subnet4, strlen(conf->network.subnet4), &four) < 0)
 		return;
+	if (spec->ipv4 < four.low || spec->ipv4 > four.high) {
+		memset(ret, 0, 16);
+		return;
+	}
 	place = spec->ipv4 - four.low;
 	for (int i = 15; place > 0; i--, place >>= 8)
 		ret[i] |= (uint8_t)place;
@@ -54,10 +58,11 @@ void ctlink_address6_bytes(
 bool ctlink_address6(
 	const struct conf *conf, const struct ctspec *spec, char ret[static INET6_ADDRSTRLEN])
 {
-	uint8_t six[16];
+	static const uint8_t none[16];
+	uint8_t six[sizeof(none)];
 
 	ctlink_address6_bytes(conf, spec, six);
-	return *conf->network.subnet6 && spec->ipv4 &&
+	return memcmp(six, none, sizeof(none)) != 0 &&
 	       inet_ntop(AF_INET6, six, ret, INET6_ADDRSTRLEN);
 }
 

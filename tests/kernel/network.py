@@ -496,6 +496,45 @@ def version_six(outside):
         tap.eq((node.leaks(), node.sanitizer_words()), ([], []), "nothing is left of it")
 
 
+def another_subnet(outside):
+    """Containers from before Subnet4 was another keep their addresses, and the network."""
+    with harness.Node(conf={"Network": {"Subnet6": "2001:db8:88::/64"}}) as node, outside.listen(8000) as server:
+        old = Box(node, "before")
+        address = old.ip
+        node.conf["Network"]["Subnet4"] = "10.250.0.0/16"
+        node.write_conf()
+        node.restart()
+        for when in ("while it runs", "after a restart"):
+            tap.eq(old.connects(OUTSIDE, 8000), "open", f"another Subnet4: one from before reaches the world {when}")
+            tap.eq(server.accept()[1][0], "198.51.100.1", "with the host's address")
+            old.do("container.restart", timeout_s=60)
+        new = Box(node, "after")
+        of = lambda box, how: box.says(f"ip {how} -o addr show dev eth0 scope global")
+        tap.ok(address in of(old, "-4") and "10.250." in of(new, "-4"), "its own, as before; a new one's is of the new")
+        tap.eq((of(old, "-6"), "2001:db8:88::1/" in of(new, "-6")), ("", True),
+               "an address of IPv6 has who has a place in Subnet4")
+        with old.ns():
+            live = socket.create_connection((OUTSIDE, 8000), 5)
+        far = server.accept()[0]
+        far.settimeout(0.5 * harness.SLOW)
+        old.do("firewall.replace", egress=[{"action": "allow", "protocol": "udp"}])
+
+        def passes():
+            try:
+                live.sendall(b"x")
+                return far.recv(1) == b"x"
+            except OSError:
+                return False
+
+        tap.ok(host.poll(lambda: not passes(), 3), "its flows are cut when its rules forbid them")
+        for x in (live, far):
+            x.close()
+        for box in (old, new):
+            box.do("container.delete", force=True)
+        host.poll(lambda: not node.leaks(), 3)
+        tap.eq((node.leaks(), node.sanitizer_words()), ([], []), "nothing is left of them")
+
+
 def half_made():
     """A link whose inner end can't be set up: said in a sentence, and no outer end stays."""
     failnth, make_one = harness.BUILD / "tests/tools/failnth", harness.BUILD / "tests/tools/linkdrive"
@@ -542,6 +581,7 @@ def main():
         host.poll(lambda: not node.leaks(), 3)
         tap.eq((node.leaks(), node.sanitizer_words()), ([], []), "nothing is left")
     version_six(outside)
+    another_subnet(outside)
     tap.done()
 
 
