@@ -384,9 +384,9 @@ void ctnet_reload(struct agent *a)
 		reload_proxies(a->net);
 	for (size_t i = 0; i < desired_count(a->desired); i++) {
 		const struct container *c = desired_at(a->desired, i);
-		const struct forwarder_state f = forwarder_look(a, c->spec.id);
+		_cleanup_json_ json_t *mode = netlist_active(a->store, c->spec.id);
 
-		if (f.is_running || f.fault)
+		if (is_proxied(mode)) /* also one whose forwarder could not be started */
 			reload_forwarder(a, c);
 	}
 }

@@ -521,6 +521,20 @@ def survives(node, box, world):
     tap.ok(host.poll(lambda: box.says() == b"hello", 10), "it goes on")
 
 
+def without_certificates(node, box, world, ca):
+    """The agent starts while ProxyCaFile is away: the container is closed, until a SIGHUP finds it again."""
+    text = ca.read_text()
+    node.stop_agent()
+    ca.unlink()
+    node.start_agent()
+    tap.ok(box.says(timeout_s=0.3) != b"hello" and world.leaks() == [], "ProxyCaFile is away: nothing goes out")
+    ca.write_text(text)
+    node.agent.send_signal(signal.SIGHUP)
+    tap.ok(host.poll(lambda: box.says(timeout_s=1) == b"hello", 10), "it is back, and said so: proxied again",
+           node.log_tail())
+    tap.eq(world.leaks(), [], "and nothing went around")
+
+
 def block(node, box, other, world):
     box.do("network.configure", type="block")
     box.do("network.start")
@@ -624,6 +638,7 @@ def play(node, world, ca, dns):
         configured(box, socks.url())
         box.do("network.start")
         survives(node, box, world)
+        without_certificates(node, box, world, ca)
         senseless(box, world)
         for kind, port in ((proxies.Dante, 1081), (proxies.Tinyproxy, 1082)):
             upstream.append(kind(world.ns, node.directory, PROXY, port))
