@@ -232,6 +232,11 @@ static void pool(struct doctor *d)
 			"%s: %s", path, strerror(errno));
 		return;
 	}
+	if (fs.f_flag & ST_RDONLY) {
+		say(d, BAD, "pool", "look in the kernel's log for why, and repair or remount it",
+			"%s can't be written: its file system is read-only", path);
+		return;
+	}
 	if (!pool_can(d, path))
 		return;
 	(void)ctl_text_size((int64_t)(fs.f_bavail * fs.f_frsize), free_text);

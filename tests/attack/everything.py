@@ -9,6 +9,7 @@ host has its counts."""
 import collections
 import os
 import pathlib
+import signal
 import statistics
 import subprocess
 import sys
@@ -34,6 +35,25 @@ MIB = 1 << 20
 # What a neighbour's owner does, again and again.
 CYCLE = (("container.pause", {}), ("container.resume", {}), ("env.set", {"key": "A", "value": "1"}),
          ("container.stop", {}), ("container.start", {}))
+
+
+class KernelWords:
+    """What the kernel says of btrfs from now on; its own memory is full of who was killed for want of it."""
+
+    def __init__(self, path):
+        self.path = path
+        self.process = subprocess.Popen(["sh", "-c", f"dmesg --follow-new | grep -a --line-buffered BTRFS >{path}"],
+                                        start_new_session=True, stderr=subprocess.DEVNULL)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, trace):
+        os.killpg(self.process.pid, signal.SIGTERM)
+        self.process.wait()
+
+    def all(self):
+        return self.path.read_text(errors="replace").splitlines()[-20:]
 
 
 class Repeated(threading.Thread):
@@ -235,7 +255,7 @@ def tell(operator):
     tap.eq(operator.total.get("copies", [0, 0, 0])[2], 0, "what is refused is")
 
 
-def storm(node, pool):
+def storm(node, pool, words):
     hostile, twin = (Box(node, name, limits=LIMITS) for name in ("hostile", "twin"))
     neighbour = Neighbour(node, "neighbour")
     wanted = os.environ.get("HOODY_STORM_ATTACKS", "").split()
@@ -266,6 +286,7 @@ def storm(node, pool):
         run_for(WINDOW_S, *[Repeated(f) for f in (neighbour.cycle, operator.cycle, peak.look)])
         neighbour.take(during)
     operator.count()
+    tap.ok(os.access(pool, os.W_OK), "the pool's file system has kept its head", *words.all())
     tell(operator)
     compare(spread(calm), spread(during))
     tap.eq(neighbour.failed, [], "and none has failed")
@@ -306,7 +327,8 @@ def main():
             conf={**conf, "Storage": {"Pool": fs.pool, "Driver": "btrfs"}}, start=False) as node:
         start(node)
         server.listen(4096)
-        storm(node, fs.pool)
+        with KernelWords(node.directory / "kernel.log") as words:
+            storm(node, fs.pool, words)
         tap.ok(host.poll(lambda: not node.leaks(), 20), "nothing is left", node.leaks())
         tap.eq((node.violations(), node.sanitizer_words()), ([], []), "nothing is broken")
     tap.done()
