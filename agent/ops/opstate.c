@@ -53,7 +53,10 @@ enum opdef_verdict opstate_check(struct agent *a, struct operation *op, unsigned
 
 const char *opstate_cause(const struct operation *op)
 {
-	return strcmp(op->origin, "agent") == 0 ? "autostart" : "user";
+	if (strcmp(op->origin, "agent") != 0)
+		return "user";
+	/* Of its own the agent starts what the host's boot is to start (agent/ops/bootstart.c). */
+	return op->order.op == OP_CONTAINER_START ? "autostart" : "system";
 }
 
 json_t *opstate_brief(struct agent *a, const char *project_id)

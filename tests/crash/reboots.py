@@ -88,6 +88,8 @@ def kept(node, box, source):
     rows = [o for o in node.hoodyctl("orders")["orders"] if o["origin"] == "agent"]
     tap.eq([(o["op"], o["state"]) for o in rows[:2]], [("container.restart", "succeeded")] * 2, "by orders of its own")
     tap.eq([r for r in node.reports() if r.get("triggered_by") == "crash"], [], "and nobody says that it crashed")
+    tap.eq({r["triggered_by"] for r in node.reports(kind="container.status")
+            if (r["metadata"] or {}).get("command") == "restart"}, {"system"}, "nor that the host was booted")
 
 
 def restarts(node, box):
