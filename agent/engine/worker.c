@@ -24,6 +24,7 @@
 #define WORKERS_MAX    256
 #define RESULT_WAIT_US 200000
 #define WARM_AFTER_US  30000 /* longer than most jobs take */
+#define WARM_DOUBLES   10    /* half a minute, when so many could not be made */
 #define ERRNO_MAX      4096  /* of the kernel's: include/linux/err.h */
 
 /* Channel states of a worker. */
@@ -46,6 +47,7 @@ struct worker_pool {
 	unsigned max, busy, n_alone;
 	struct worker *alone[WORKER_ALONE_MAX];
 	struct worker *warm;
+	unsigned n_failed; /* warm ones, since one could be made */
 	sd_event_source *warming;
 	void (*freed)(void *userdata);
 	void *freed_userdata;
@@ -308,6 +310,7 @@ static int worker_new(struct worker_pool *p, struct worker **ret)
 		worker_free(w);
 		return r;
 	}
+	p->n_failed = 0;
 	*ret = w;
 	return 0;
 }
@@ -379,15 +382,16 @@ static int on_warming(sd_event_source *s, uint64_t usec, void *userdata)
 	struct worker_pool *p = userdata;
 
 	p->warming = sd_event_source_disable_unref(p->warming);
-	if (!p->warm)
-		(void)worker_new(p, &p->warm); /* cold starts will try again and say why */
+	if (!p->warm && worker_new(p, &p->warm) < 0) /* cold starts will try again and say why */
+		p->n_failed = MIN_OF(p->n_failed + 1, (unsigned)WARM_DOUBLES);
 	return 0;
 }
 
 /* Its exec takes 2 ms of a processor, which a job that has just been sent off needs more. */
 void worker_pool_warm(struct worker_pool *p)
 {
-	const uint64_t wait_us = p->busy > 0 ? WARM_AFTER_US : 0;
+	const uint64_t wait_us =
+		p->busy > 0 || p->n_failed > 0 ? (uint64_t)WARM_AFTER_US << p->n_failed : 0;
 
 	if (p->warm && !is_alive(p->warm))
 		p->warm = worker_free(p->warm);

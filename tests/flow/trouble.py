@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What goes wrong without a crash of ours: an init that dies unasked, a monitor that is stopped, a worker that hangs.
-Found in time, no other container delayed, repaired by the next order."""
+Found in time, no other container delayed, repaired by the next order. And what can't be had: workers."""
 import os
 import pathlib
+import shutil
 import signal
 import sys
 import threading
@@ -23,9 +24,50 @@ def neighbours(node, cid, stop, worst):
             worst.append(report["duration_ms"] if report["state"] == "succeeded" else 10_000)
 
 
+def hang(node, cid, timeout_s):
+    """The worker of its start hangs at a FIFO."""
+    policy = node.directory / "state" / "lxc" / cid / "seccomp"
+    policy.unlink()
+    os.mkfifo(policy)
+    order = node.order("container.start", cid, timeout_s=timeout_s)
+    host.poll(lambda: any(r.get("order_id") == order and r["state"] == "running" for r in node.reports(kind="order")),
+              5, 0.05)
+    return order, policy
+
+
+def no_workers():
+    """Where none can be made it is tried less and less often."""
+    with harness.Node(start=False) as node:
+        place = node.directory / "programs"
+        place.mkdir()
+        shutil.copy(harness.BUILD / "agent/hoody-agent", place)
+        for name in ("hoody-courier", "hoody-portal", "hoody-worker"):
+            (place / name).symlink_to(harness.BUILD / "agent" / name)
+        node.program = place / "hoody-agent"
+        node.start()
+        cid = node.new_id()
+        node.do("container.create", cid, image=harness.IMAGE)
+        node.do("container.force-stop", cid)
+        tap.ok(host.poll(lambda: len(node.worker_pids()) == 1, 10), "one is warm")
+        (place / "hoody-worker").rename(place / "away")
+        order, policy = hang(node, cid, 8)
+        turns = lambda: int(host.status(node.agent_pid())["voluntary_ctxt_switches"])
+        before, begin = turns(), time.monotonic()
+        host.poll(lambda: time.monotonic() > begin + 3, 4)
+        n = turns() - before
+        tap.ok(n < 50, f"workers can't be made: the agent woke {n} times in 3 s")
+        (place / "away").rename(place / "hoody-worker")
+        tap.eq(node.wait(order)["error"]["code"], "TIMEOUT", "and when they can again")
+        policy.unlink()
+        tap.eq(node.do("container.start", cid)["state"], "succeeded", "orders are obeyed")
+        node.do("container.delete", cid, force=True)
+        tap.eq(node.sanitizer_words(), [], "sanitizers are silent")
+
+
 def main():
     if os.geteuid() != 0:
         tap.skip_all("needs root")
+    no_workers()
     with harness.Node() as node:
         cid, other = node.new_id(), node.new_id()
         for c in (cid, other):
