@@ -130,6 +130,7 @@ struct engine *engine_free(struct engine *e)
 {
 	if (!e)
 		return NULL;
+	worker_pool_on_free(e->agent->workers, NULL, NULL); /* others let theirs go after us */
 	forgive_attempts(e);
 	/* Unfinished operations stay in the journal; the next agent takes them up. Lanes die with
 	 * their table, so they are emptied in any order. */

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What goes wrong without a crash of ours: an init that dies unasked, a monitor that is stopped, a worker that hangs.
-Found in time, no other container delayed, repaired by the next order. And what can't be had: workers."""
+Found in time, no other container delayed, repaired by the next order. And what can't be had: workers, and a
+host that stays up."""
 import os
 import pathlib
 import shutil
@@ -11,6 +12,7 @@ import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+import bus
 import harness
 import host
 import tap
@@ -64,10 +66,33 @@ def no_workers():
         tap.eq(node.sanitizer_words(), [], "sanitizers are silent")
 
 
+def host_goes_down(workers):
+    """While one of so many workers is at work."""
+    with harness.Node(start=False, conf={"Node": {"MaxWorkers": workers}}) as node, bus.SystemBus(
+            node.directory / "bus", "stopping") as system:
+        os.environ["DBUS_SYSTEM_BUS_ADDRESS"] = system.address
+        node.start()
+        cid, other = node.new_id(), node.new_id()
+        for c in (cid, other):
+            node.do("container.create", c, image=harness.IMAGE)
+        node.do("container.force-stop", other)
+        _, policy = hang(node, other, 60)
+        tap.eq((node.stop_agent(timeout_s=60), node.state(cid)), (0, "stopped"),
+               f"the host goes down while one of {workers} workers is at work: containers are asked to end")
+        tap.ok("every container is asked to end" in node.log.read_text(), "and it is logged", node.log_tail())
+        del os.environ["DBUS_SYSTEM_BUS_ADDRESS"]
+        policy.unlink()
+        node.start_agent()
+        for c in (cid, other):
+            node.do("container.delete", c, force=True)
+        tap.eq(node.sanitizer_words(), [], "sanitizers are silent")
+
+
 def main():
     if os.geteuid() != 0:
         tap.skip_all("needs root")
     no_workers()
+    host_goes_down(2)
     with harness.Node() as node:
         cid, other = node.new_id(), node.new_id()
         for c in (cid, other):
