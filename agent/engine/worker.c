@@ -405,10 +405,13 @@ void worker_pool_warm(struct worker_pool *p)
 
 struct worker *worker_take(struct worker_pool *p)
 {
+	return p->busy < p->max ? worker_take_last(p) : NULL;
+}
+
+struct worker *worker_take_last(struct worker_pool *p)
+{
 	struct worker *w = NULL;
 
-	if (p->busy >= p->max)
-		return NULL;
 	if (p->warm && is_alive(p->warm))
 		w = TAKE(p->warm);
 	else if (worker_new(p, &w) < 0)

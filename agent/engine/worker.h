@@ -43,6 +43,8 @@ struct worker_pool *worker_pool_free(struct worker_pool *p); /* kills what runs 
 /* A worker for an operation, or NULL while MaxWorkers are taken: then @freed is called once when
  * one is free. */
 struct worker *worker_take(struct worker_pool *p);
+/* However many are taken: for the job that ends them all. */
+struct worker *worker_take_last(struct worker_pool *p);
 void worker_pool_on_free(struct worker_pool *p, void (*freed)(void *userdata), void *userdata);
 struct worker *worker_release(struct worker *w); /* returns NULL; ends the process */
 

@@ -63,18 +63,16 @@ static void on_stopped(struct worker_result *res, void *userdata)
 bool bootstart_stop_all(struct agent *a)
 {
 	_cleanup_(freep) char *text = NULL;
-	struct worker *w;
 	bool any = false;
 
 	for (size_t i = 0; i < desired_count(a->desired); i++)
 		any = any || ctwatch_pid(desired_at(a->desired, i)) > 0;
-	w = any ? worker_take(a->workers) : NULL;
-	if (!w)
+	if (!any)
 		return false;
 	LOG(LOG_NOTICE, STOPPING, NO_FIELDS, "the host goes down: every container is asked to end");
 	text = worker_job_text(&a->conf, NULL, "shutdown-all", "act",
 		jsonx_pack("{s:o}", "containers", opstate_brief(a, NULL)));
-	worker_run(w, text, STOP_MS, on_stopped, NULL, a);
-	a->stopper = w;
+	a->stopper = worker_take_last(a->workers);
+	worker_run(a->stopper, text, STOP_MS, on_stopped, NULL, a);
 	return true;
 }

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What goes wrong without a crash of ours: an init that dies unasked, a monitor that is stopped, a worker that hangs.
-Found in time, no other container delayed, repaired by the next order. And what can't be had: workers, and a
-host that stays up."""
+Found in time, no other container delayed, repaired by the next order. And what can't be had: workers, a free
+one when the host goes down."""
 import os
 import pathlib
 import shutil
@@ -93,6 +93,7 @@ def main():
         tap.skip_all("needs root")
     no_workers()
     host_goes_down(2)
+    host_goes_down(1)
     with harness.Node() as node:
         cid, other = node.new_id(), node.new_id()
         for c in (cid, other):
