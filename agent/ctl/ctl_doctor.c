@@ -327,12 +327,15 @@ static void control(struct doctor *d)
 {
 	const json_t *c = json_object_get(d->status, "control");
 	const char *state = ctl_text_of(c, "state"), *error = ctl_text_of(c, "last_error");
-	const char *mend = "look at network, DNS, proxy and certificates";
+	const char *code = ctl_text_of(c, "last_error_code"), *mend;
 	json_int_t http = json_integer_value(json_object_get(c, "last_http_status"));
 
 	if (!state)
 		return;
 	if (strcmp(state, "backing-off") != 0) {
+		mend = code && strcmp(code, "courier") == 0
+			       ? "put right what it names: it is tried again by itself"
+			       : "look at network, DNS, proxy and certificates";
 		say(d, GOOD, "control API", NULL, "%s", state);
 		return;
 	}

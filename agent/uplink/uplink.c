@@ -68,6 +68,7 @@ struct uplink {
 	bool stats_known;    /* whether it takes them */
 	bool takes_no_stats; /* an API that knows only the reports of them */
 	struct couriersetup told;
+	struct err untold; /* why no courier can be told what it needs, or nothing */
 };
 
 static const struct {
@@ -456,8 +457,10 @@ static void on_down(void *userdata)
 static int send_setup(struct channel *ch, void *userdata, struct err *err)
 {
 	struct uplink *u = userdata;
+	int r = couriersetup_send(u->agent, ch, &u->told, err);
 
-	return couriersetup_send(u->agent, ch, &u->told, err);
+	u->untold = r < 0 ? *err : (struct err){};
+	return r;
 }
 
 static const struct leaf_kind courier = {
@@ -511,11 +514,16 @@ void uplink_stage(struct uplink *u)
 		(void)outbox_stage(u->agent->outbox, agent_now_ms(), u->agent->boot_id);
 }
 
-static bool may_send(const struct uplink *u, const struct errand *e)
+static bool serves(const struct uplink *u)
 {
 	const struct channel *ch = leaf_channel(u->leaf);
 
-	return ch && channel_state(ch) != SETUP && !e->out && !e->waiting;
+	return ch && channel_state(ch) != SETUP;
+}
+
+static bool may_send(const struct uplink *u, const struct errand *e)
+{
+	return serves(u) && !e->out && !e->waiting;
 }
 
 static void send_errand(
@@ -646,8 +654,11 @@ json_t *uplink_status(const struct uplink *u)
 		return v;
 	}
 	jsonx_set_string(v, "url", u->agent->conf.control.api_url);
-	jsonx_set_string(v, "state", u->connected ? "connected" : "backing-off");
-	if (u->last_fail != FRAME_FAIL_NONE) {
+	jsonx_set_string(v, "state", u->connected && serves(u) ? "connected" : "backing-off");
+	if (u->untold.message[0]) {
+		jsonx_set_string(v, "last_error", u->untold.message);
+		jsonx_set_string(v, "last_error_code", "courier");
+	} else if (u->last_fail != FRAME_FAIL_NONE) {
 		jsonx_set_string(v, "last_error", words_of(u, u->last_fail, buffer));
 		jsonx_set_string(v, "last_error_code", fails[u->last_fail].code);
 		if (u->last_status)

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What goes wrong without a crash of ours: an init that dies unasked, a monitor that is stopped, a worker that hangs.
-Found in time, no other container delayed, repaired by the next order. And what can't be had: workers, a free
+Found in time, no other container delayed, repaired by the next order. And what can't be had: a courier, workers, a free
 one when the host goes down."""
+import json
 import os
 import pathlib
 import shutil
@@ -15,6 +16,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 import bus
 import harness
 import host
+import local
 import tap
 
 
@@ -24,6 +26,23 @@ def neighbours(node, cid, stop, worst):
         for op in ("container.pause", "container.resume"):
             report = node.do(op, cid)
             worst.append(report["duration_ms"] if report["state"] == "succeeded" else 10_000)
+
+
+def no_courier(node):
+    """The token can't be read any more, and then the courier ends."""
+    token, control = node.directory / "token", lambda: node.hoodyctl("status")["control"]
+    host.poll(lambda: control()["state"] == "connected", 10)
+    token.chmod(0o644)
+    node.kill9("courier")
+    is_told = lambda: control()["state"] == "backing-off" and "mode 0644" in control().get("last_error", "")
+    tap.ok(host.poll(is_told, 10), "who can't have a courier isn't connected, and says why", control())
+    up = next(line for line in local.Local(node).page("/metrics").splitlines()
+              if line.startswith("hoody_control_up "))
+    tap.eq(up.split()[1], "0", "and the alarm for that has its metric")
+    found = next(f for f in json.loads(node.ctl("doctor", "--json")[1]) if f["check"] == "control API")
+    tap.ok("mode 0644" in found["found"] and "what it names" in found["mend"], "so does doctor", found)
+    token.chmod(0o600)
+    tap.ok(host.poll(lambda: control()["state"] == "connected", 60), "until it can have one", control())
 
 
 def hang(node, cid, timeout_s):
@@ -95,6 +114,7 @@ def main():
     host_goes_down(2)
     host_goes_down(1)
     with harness.Node() as node:
+        no_courier(node)
         cid, other = node.new_id(), node.new_id()
         for c in (cid, other):
             tap.eq(node.do("container.create", c, image=harness.IMAGE)["state"], "succeeded", "a container runs")
