@@ -84,6 +84,14 @@ static json_t *containers_json(struct agent *a)
 	return list;
 }
 
+/* Public keys, and in force: the file of Control.TrustedKeys may have older ones. */
+static json_t *keyset_json(const struct agent *a)
+{
+	_cleanup_(freep) char *text = a->has_keyset ? keyset_format(&a->keyset) : NULL;
+
+	return text ? json_loads(text, 0, NULL) : NULL;
+}
+
 static int on_status(struct channel *ch, struct channel_message *m, void *userdata)
 {
 	struct client *client = userdata;
@@ -97,6 +105,8 @@ static int on_status(struct channel *ch, struct channel_message *m, void *userda
 	jsonx_set_string(v, "state", "running");
 	jsonx_set_int(v, "uptime_ms", (agent_elapsed_ms() - a->started_elapsed_ms));
 	jsonx_set(v, "control", uplink_status(a->uplink));
+	if (a->has_keyset)
+		jsonx_set(v, "keyset", keyset_json(a));
 	jsonx_set(v, "orders", journal_counts(a->store));
 	jsonx_set(v, "outbox",
 		jsonx_pack("{s:I, s:I}", "reports", (json_int_t)outbox_reports(a->outbox), "bytes",

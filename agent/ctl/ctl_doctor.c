@@ -21,12 +21,12 @@
 #include "agent/ctl/ctl_ask.h"
 #include "agent/ctl/ctl_bounds.h"
 #include "agent/ctl/ctl_conf.h"
-#include "agent/ctl/ctl_file.h"
 #include "agent/ctl/ctl_out.h"
 #include "agent/ctl/ctl_pool.h"
 #include "agent/ctl/ctl_route.h"
 #include "agent/ctl/ctl_tables.h"
 #include "agent/ctl/ctl_text.h"
+#include "agent/ctl/ctl_trust.h"
 #include "proto/clock.h"
 #include "proto/ident.h"
 #include "proto/jsonx.h"
@@ -35,7 +35,6 @@
 #define FREE_PERCENT_MIN 10
 #define KEY_DAYS_MIN     14
 #define DAY_MS           86400000LL
-#define KEYS_MAX         65536
 #define FLOWS_SHARE_MIN  8 /* so many containers must not take all flows */
 
 enum verdict { GOOD, DOUBTFUL, BAD };
@@ -286,19 +285,16 @@ static void node_key(struct doctor *d)
 
 static void trusted_keys(struct doctor *d)
 {
-	_cleanup_(freep) char *text = NULL;
 	struct keyset keys;
 	struct err err = {};
 	int64_t end_ms = INT64_MAX;
 	char age[CTL_TEXT_MAX];
-	size_t size;
 
 	if (!d->conf.control.api_url[0]) {
 		say(d, GOOD, "trusted keys", NULL, "standalone: none are needed");
 		return;
 	}
-	if (ctl_file_read(d->conf.control.trusted_keys, KEYS_MAX, &text, &size, &err) < 0 ||
-		keyset_parse(text, size, &keys, &err) < 0) {
+	if (ctl_trust_read(&d->conf, d->status, &keys, &err) < 0) {
 		say(d, BAD, "trusted keys", "enroll the node, or copy the keyset there", "%s",
 			err.message);
 		return;
@@ -333,13 +329,13 @@ static void control(struct doctor *d)
 	if (!state)
 		return;
 	if (strcmp(state, "backing-off") != 0) {
-		mend = code && strcmp(code, "courier") == 0
-			       ? "put right what it names: it is tried again by itself"
-			       : "look at network, DNS, proxy and certificates";
 		say(d, GOOD, "control API", NULL, "%s", state);
 		return;
 	}
 	if (http == 0) {
+		mend = code && strcmp(code, "courier") == 0
+			       ? "put right what it names: it is tried again by itself"
+			       : "look at network, DNS, proxy and certificates";
 		say(d, BAD, "control API", mend, "%s is not reached%s%s", d->conf.control.api_url,
 			error ? ": " : "", error ? error : "");
 		return;

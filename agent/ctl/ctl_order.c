@@ -3,12 +3,13 @@
  * journal knows (was the id used, is seq above?). */
 #include <inttypes.h>
 
-#include "agent/ctl/ctl.h"
+#include "agent/ctl/ctl_ask.h"
 #include "agent/ctl/ctl_conf.h"
 #include "agent/ctl/ctl_file.h"
 #include "agent/ctl/ctl_http.h"
 #include "agent/ctl/ctl_out.h"
 #include "agent/ctl/ctl_text.h"
+#include "agent/ctl/ctl_trust.h"
 #include "agent/ctl/ctl_value.h"
 #include "proto/clock.h"
 #include "proto/dsse.h"
@@ -22,13 +23,15 @@ static int read_whole(const char *path, size_t max, char **ret, size_t *ret_size
 	return r == -ENOENT ? err_set(err, r, ERR_CONFIG, path, "there is no %s", path) : r;
 }
 
-static int read_keys(const struct conf *c, struct keyset *ret, struct err *err)
+static int read_keys(
+	const struct ctl *ctl, const struct conf *c, struct keyset *ret, struct err *err)
 {
-	_cleanup_(freep) char *text = NULL;
-	size_t size;
-	int r = read_whole(c->control.trusted_keys, KEYSET_FILE_MAX, &text, &size, err);
+	_cleanup_json_ json_t *status = NULL;
+	struct err ignored = {};
 
-	return r < 0 ? r : keyset_parse(text, size, ret, err);
+	if (ctl_ask(ctl, FRAME_CTL_STATUS, 0, &status, &ignored) != CTL_OK)
+		status = NULL; /* what the file has then */
+	return ctl_trust_read(c, status, ret, err);
 }
 
 static void print_order(const struct ctl *ctl, const struct order *o)
@@ -73,7 +76,7 @@ enum ctl_exit ctl_order_verify(const struct ctl *ctl, struct err *err)
 
 	if (ctl_conf_read(ctl, &c, err) != CTL_OK)
 		return CTL_CONFIG;
-	r = read_keys(&c, &keys, err);
+	r = read_keys(ctl, &c, &keys, err);
 	if (r >= 0)
 		r = read_whole(ctl->args[0], DSSE_ENVELOPE_MAX, &text, &size, err);
 	if (r < 0)

@@ -48,6 +48,7 @@ agent_hoodyctl_SOURCES = \
 	agent/ctl/ctl_topscreen.c agent/ctl/ctl_topscreen.h \
 	agent/ctl/ctl_tree.c agent/ctl/ctl_tree.h \
 	agent/ctl/ctl_usage.c agent/ctl/ctl_usage.h \
+	agent/ctl/ctl_trust.c agent/ctl/ctl_trust.h \
 	agent/ctl/ctl_value.c agent/ctl/ctl_value.h \
 	agent/ctl/ctl_views.c agent/ctl/ctl_views.h \
 	agent/ctl/ctl_words.c agent/ctl/ctl_words.h

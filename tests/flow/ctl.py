@@ -313,6 +313,10 @@ def main():
                                   ("proxy.document", {"scope": "container", "file_version": 1,
                                                       "document": {}}, ["1. document"])):
             envelope = node.api.ask(
+        node.wait(node.api.ask("rotate", kid="v2")["id"])
+        envelope = node.api.ask("envelope", order=wish)["envelope"]
+        path.write_text(envelope if isinstance(envelope, str) else json.dumps(envelope))
+        gives(node, 0, ["good: order", "signed by +v2"], "order", "verify", str(path))
                 "envelope", order={"op": op, "container_id": cid, "project_id": harness.PROJECT,
                                    "params": params})["envelope"]
             path.write_text(envelope if isinstance(envelope, str) else json.dumps(envelope))

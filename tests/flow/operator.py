@@ -146,12 +146,20 @@ def faults(node):
            node.hoodyctl("status")["control"])
     keys = node.directory / "trusted-keys.json"
     good = keys.read_text()
-    for days, want in ((-1, "fault"), (3, "warning"), (60, "ok")):
+    for days, want in ((3, "warning"), (60, "ok"), (-1, "fault")):
         v = json.loads(good)
         for k in v["keys"]:
             k["not_after"] = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(time.time() + days * 86400 + 60))
         keys.write_text(json.dumps(v))
         tap.eq(finding("trusted keys")[0], want, f"a trusted key with {days} days to go")
+    node.wait(node.api.ask("rotate", kid="v2")["id"])
+    tap.ok(finding("trusted keys")[1].startswith("version 2,"), "keys that came by an order are those that count",
+           finding("trusted keys"))
+    keys.write_text(good)
+    tap.ok(finding("trusted keys")[1].startswith("version 2,"), "whatever the file has", finding("trusted keys"))
+    keys.unlink()
+    is_said("no keys, and nobody who knows others", "fault", "there is no ",
+            finding("trusted keys", change=(r"^RuntimeDirectory=.*", f"RuntimeDirectory={full}")))
     keys.write_text(good)
     forward = pathlib.Path("/proc/sys/net/ipv4/ip_forward")
     forward.write_text("0")
@@ -162,7 +170,7 @@ def faults(node):
     tap.eq(finding("node key")[0], "warning", "a node key that is not there")
     key.with_suffix(".away").rename(key)
     for check, seen in ((c, finding(c)) for c in ("node key", "trusted keys")):
-        tap.ok(re.search(r"\d+ (s|min|h|d) old$|1 key without an end$", seen[1]), f"{check}: its age is told", seen)
+        tap.ok(re.search(r"\d+ (s|min|h|d) old$|\d keys? without an end$", seen[1]), f"{check}: its age is told", seen)
     synchronised = subprocess.run([
         sys.executable, "-c",
         "import ctypes; b = (ctypes.c_char * 512)(); ctypes.CDLL(None).adjtimex(b); import struct; "
