@@ -12,10 +12,12 @@
  * are. */
 #include <fcntl.h>
 #include <libgen.h>
+#include <signal.h>
 #include <sys/stat.h>
 
 #include "agent/ctl/ctl.h"
 #include "agent/ctl/ctl_inside.h"
+#include "agent/ctl/ctl_signal.h"
 #include "agent/ctl/ctl_tree.h"
 
 /* $1 path, $2 name where that is a directory, $3 mode, $4 size or -1, $5 time or nothing */
@@ -126,6 +128,18 @@ static enum ctl_exit copy_in(
 
 /* --- out --- */
 
+/* What has come so far: it goes with us, whatever we wait for. */
+static struct {
+	int dir;
+	const char *name, *to;
+} half;
+
+static void on_end(int sig)
+{
+	(void)unlinkat(half.dir, half.name, 0);
+	(void)raise(sig); /* which ends us, as it would have */
+}
+
 /* Take "644 1700000000" off the end of the file, and do as it says, where it says anything. */
 static int take_behind(int fd)
 {
@@ -154,31 +168,17 @@ static enum ctl_exit cut_off(struct err *err, const struct place *from)
 	return CTL_FAILED;
 }
 
-static enum ctl_exit copy_out(
+/* The file, whole or not at all. */
+static enum ctl_exit fetch(
 	const struct ctl *ctl, const struct place *from, const char *to, struct err *err)
 {
-	const bool stream = strcmp(to, "-") == 0;
-	const char *const words[] = { "/bin/sh", "-c", get, "sh", from->path,
-		stream ? "0" : BEHIND_TEXT, NULL };
-	_cleanup_(freep) char *name = NULL, *made = NULL;
-	_cleanup_(closep) int dir = -1, fd = -1;
+	const char *const words[] = { "/bin/sh", "-c", get, "sh", from->path, BEHIND_TEXT, NULL };
+	_cleanup_(closep) int fd = -1;
 	enum ctl_exit e;
 	int r;
 
-	if (stream) {
-		fd = dup(STDOUT_FILENO);
-		if (fd < 0)
-			return fail(err, errno, to);
-		e = run(ctl, from, words, fd, STDOUT_FILENO, err);
-		return (int)e == IS_DIRECTORY ? refuse(err, from->path, "is a directory") : e;
-	}
-	if (from->path[strlen(from->path) - 1] == '/') /* so it needn't be asked, of a shell */
-		return ctl_inside_copy_out(ctl, from->container, from->path, to, err);
-	if (ctl_tree_target(to, from->path, &dir, &name, err) < 0)
-		return CTL_USAGE;
-	made = xasprintf(".%.200s.%d.new", name, (int)getpid());
-	(void)unlinkat(dir, made, 0); /* of a predecessor with our pid */
-	fd = openat(dir, made, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+	(void)unlinkat(half.dir, half.name, 0); /* of a predecessor with our pid */
+	fd = openat(half.dir, half.name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
 	if (fd < 0)
 		return fail(err, errno, to);
 	e = run(ctl, from, words, fd, STDOUT_FILENO, err);
@@ -187,10 +187,45 @@ static enum ctl_exit copy_out(
 		e = cut_off(err, from);
 	else if (r < 0)
 		e = fail(err, -r, to);
-	if (e == CTL_OK && (fsync(fd) < 0 || renameat(dir, made, dir, name) < 0))
+	if (e == CTL_OK && (fsync(fd) < 0 || renameat(half.dir, half.name, half.dir, half.to) < 0))
 		e = fail(err, errno, to);
 	if (e != CTL_OK)
-		(void)unlinkat(dir, made, 0); /* the first failure is the one to tell */
+		(void)unlinkat(half.dir, half.name, 0); /* the first failure is the one to tell */
+	return e;
+}
+
+static enum ctl_exit pass_on(const struct ctl *ctl, const struct place *from, struct err *err)
+{
+	const char *const words[] = { "/bin/sh", "-c", get, "sh", from->path, "0", NULL };
+	_cleanup_(closep) int fd = dup(STDOUT_FILENO);
+	enum ctl_exit e;
+
+	if (fd < 0)
+		return fail(err, errno, "-");
+	e = run(ctl, from, words, fd, STDOUT_FILENO, err);
+	return (int)e == IS_DIRECTORY ? refuse(err, from->path, "is a directory") : e;
+}
+
+static enum ctl_exit copy_out(
+	const struct ctl *ctl, const struct place *from, const char *to, struct err *err)
+{
+	_cleanup_(freep) char *name = NULL, *made = NULL;
+	_cleanup_(closep) int dir = -1;
+	enum ctl_exit e;
+
+	if (strcmp(to, "-") == 0)
+		return pass_on(ctl, from, err);
+	if (from->path[strlen(from->path) - 1] == '/') /* so it needn't be asked, of a shell */
+		return ctl_inside_copy_out(ctl, from->container, from->path, to, err);
+	if (ctl_tree_target(to, from->path, &dir, &name, err) < 0)
+		return CTL_USAGE;
+	made = xasprintf(".%.200s.%d.new", name, (int)getpid());
+	half.dir = dir;
+	half.name = made;
+	half.to = name;
+	ctl_signal_hear(on_end);
+	e = fetch(ctl, from, to, err);
+	ctl_signal_hear(NULL);
 	return (int)e == IS_DIRECTORY
 		       ? ctl_inside_copy_out(ctl, from->container, from->path, to, err)
 		       : e;

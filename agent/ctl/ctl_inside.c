@@ -23,6 +23,7 @@
 
 #include "agent/ctl/ctl_find.h"
 #include "agent/ctl/ctl_http.h"
+#include "agent/ctl/ctl_signal.h"
 #include "agent/ctl/ctl_tree.h"
 #include "proto/jsonx.h"
 
@@ -210,6 +211,15 @@ enum ctl_exit ctl_inside_copy_in(const struct ctl *ctl, const char *container, c
 	return end(&c, MIN_OF(r, heard), &told);
 }
 
+/* Cut off, it clears away what has come so far. */
+static volatile sig_atomic_t coming, ended_by;
+
+static void on_end(int sig)
+{
+	ended_by = sig;
+	(void)shutdown(coming, SHUT_RDWR);
+}
+
 enum ctl_exit ctl_inside_copy_out(const struct ctl *ctl, const char *container, const char *from,
 	const char *to, struct err *err)
 {
@@ -225,6 +235,11 @@ enum ctl_exit ctl_inside_copy_out(const struct ctl *ctl, const char *container, 
 	e = begin(ctl, container, &c, err);
 	if (e != CTL_OK)
 		return end(&c, 0, &told), e;
+	coming = c.ends[0];
+	ctl_signal_hear(on_end);
 	r = ctl_tree_receive(c.ends[0], dir, name, &told, err);
+	ctl_signal_hear(NULL);
+	if (ended_by && r < 0)
+		(void)raise(ended_by);
 	return end(&c, r, &told);
 }

@@ -38,6 +38,7 @@ agent_hoodyctl_SOURCES = \
 	agent/ctl/ctl_pump.c agent/ctl/ctl_pump.h \
 	agent/ctl/ctl_rules.c agent/ctl/ctl_rules.h \
 	agent/ctl/ctl_session.c \
+	agent/ctl/ctl_signal.c agent/ctl/ctl_signal.h \
 	agent/ctl/ctl_show.c agent/ctl/ctl_show.h \
 	agent/ctl/ctl_spark.c agent/ctl/ctl_spark.h \
 	agent/ctl/ctl_status.c \
@@ -47,8 +48,8 @@ agent_hoodyctl_SOURCES = \
 	agent/ctl/ctl_toprow.c agent/ctl/ctl_toprow.h \
 	agent/ctl/ctl_topscreen.c agent/ctl/ctl_topscreen.h \
 	agent/ctl/ctl_tree.c agent/ctl/ctl_tree.h \
-	agent/ctl/ctl_usage.c agent/ctl/ctl_usage.h \
 	agent/ctl/ctl_trust.c agent/ctl/ctl_trust.h \
+	agent/ctl/ctl_usage.c agent/ctl/ctl_usage.h \
 	agent/ctl/ctl_value.c agent/ctl/ctl_value.h \
 	agent/ctl/ctl_views.c agent/ctl/ctl_views.h \
 	agent/ctl/ctl_words.c agent/ctl/ctl_words.h

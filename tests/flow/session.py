@@ -87,6 +87,26 @@ def pipes(node):
            "no such container, no container: refused")
 
 
+def copies(node):
+    """A copy out that is ended before it is done leaves nothing behind."""
+    run(node, "exec", "web", "sh", "-c", "mkdir -p /much/of; truncate -s 2G /much/of/it")
+    place = node.directory / "copies"
+    place.mkdir()
+    for what in ("/much/of/it", "/much/"):
+        for sig in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            copy = subprocess.Popen([harness.BUILD / "agent/hoodyctl", "--config", node.directory / "agent.conf", "cp",
+                                     f"web:{what}", place / "copy"], stderr=subprocess.DEVNULL,
+                                    preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+            begun = host.poll(lambda: list(place.iterdir()), 10, 0.01)
+            copy.send_signal(sig)
+            code = copy.wait(20 * harness.SLOW)
+            tap.eq((bool(begun), code in (1, -sig), list(place.iterdir())), (True, True, []),
+                   f"cp of {what} that is ended by {sig.name} leaves nothing")
+            for left in place.iterdir():
+                subprocess.run(["rm", "-rf", left], check=True)
+    run(node, "exec", "web", "rm", "-r", "/much")
+
+
 def confinement(node, cid):
     look = "grep -E 'Seccomp:|CapBnd' /proc/{}/status"
     script = f"cat /proc/self/uid_map; echo; ls /proc/self/fd; echo; env; echo; {look.format('self')}; {look.format(1)}"
@@ -186,6 +206,7 @@ def main():
         tap.eq(
             node.do("container.create", cid, image=harness.IMAGE, name="web")["state"], "succeeded", "a container runs")
         pipes(node)
+        copies(node)
         confinement(node, cid)
         terminal(node)
         ends(node, cid)
