@@ -83,6 +83,16 @@ json_t *event_operation(const json_t *order)
 	return v;
 }
 
+/* That of now: it may be the operation's. */
+static void add_name(struct agent *a, const char *container_id, json_t *payload)
+{
+	const struct container *c = desired_find(a->desired, container_id);
+
+	if (c)
+		jsonx_set(payload, "container",
+			jsonx_pack("{s:s, s:s}", "id", container_id, "name", c->spec.name));
+}
+
 static void operation(struct agent *a, const json_t *r)
 {
 	const char *state = text_of(r, "state"), *container_id = text_of(r, "container_id"),
@@ -95,9 +105,12 @@ static void operation(struct agent *a, const json_t *r)
 		a->listener->publish(a, operation_id, "operation", v, completed || failed);
 		json_decref(v);
 	}
-	if (container_id && (completed || failed))
-		add(a, completed ? "container.operation.completed" : "container.operation.failed",
-			container_id, NULL, event_operation(r));
+	if (!container_id || !(completed || failed))
+		return;
+	v = event_operation(r);
+	add_name(a, container_id, v);
+	add(a, completed ? "container.operation.completed" : "container.operation.failed",
+		container_id, NULL, v);
 }
 
 static void snapshot(struct agent *a, const json_t *r)

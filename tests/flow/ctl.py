@@ -280,7 +280,18 @@ def main():
         live.send_signal(signal.SIGINT)
         tap.eq(live.wait(10 * harness.SLOW), 0, "and ends when interrupted")
         gives(node, 1, ["OPERATION_STATE_CONFLICT"], "container", "delete", "data")
-        for name in ("web", "data"):
+        live = subprocess.Popen([str(c) for c in command[:-1]], stdout=subprocess.PIPE, text=True)
+        tap.ok(
+            host.poll(
+                lambda: api.do("PATCH", f"/containers/{second}/env/N", {"value": str(next(changes))}) and select.select(
+                    [live.stdout], [], [], 0.2)[0], 20), "for people, too")
+        gives(node, 0, [], "container", "update", "data", "name=more")
+        while "container.update" not in (line := live.stdout.readline()) and line:
+            pass
+        tap.ok(re.search(r"container\.operation\.completed +more +container\.update", line), "by the name of now", line)
+        live.send_signal(signal.SIGINT)
+        live.wait(10 * harness.SLOW)
+        for name in ("web", "more"):
             gives(node, 0, ["done"], "container", "delete", name, "--force")
         host.poll(lambda: not node.leaks(), 3)
         tap.eq((node.leaks(), node.sanitizer_words()), ([], []), "nothing is left, sanitizers are silent")
@@ -302,6 +313,10 @@ def main():
             if code == 0:
                 good = json.loads(gives(node, 0, [], "order", "verify", str(path), "--json"))
                 tap.eq((good["op"], good["container_id"]), (wish["op"], wish["container_id"]), "as JSON, too")
+        node.wait(node.api.ask("rotate", kid="v2")["id"])
+        envelope = node.api.ask("envelope", order=wish)["envelope"]
+        path.write_text(envelope if isinstance(envelope, str) else json.dumps(envelope))
+        gives(node, 0, ["good: order", "signed by +v2"], "order", "verify", str(path))
         cid = node.new_id()
         tap.eq(node.do("container.create", cid, image=harness.IMAGE, start=False)["state"], "succeeded", "a container")
         picture = node.picture()
@@ -313,10 +328,6 @@ def main():
                                   ("proxy.document", {"scope": "container", "file_version": 1,
                                                       "document": {}}, ["1. document"])):
             envelope = node.api.ask(
-        node.wait(node.api.ask("rotate", kid="v2")["id"])
-        envelope = node.api.ask("envelope", order=wish)["envelope"]
-        path.write_text(envelope if isinstance(envelope, str) else json.dumps(envelope))
-        gives(node, 0, ["good: order", "signed by +v2"], "order", "verify", str(path))
                 "envelope", order={"op": op, "container_id": cid, "project_id": harness.PROJECT,
                                    "params": params})["envelope"]
             path.write_text(envelope if isinstance(envelope, str) else json.dumps(envelope))
