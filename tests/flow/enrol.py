@@ -56,6 +56,8 @@ def main():
         os.umask(umask)
         tap.ok(code == 0 and harness.NODE_ID in out, "with the right token the host becomes a node", out, err)
         tap.eq(mode(node.directory / "node-token"), (0, 0o600), "the node's token is root's alone")
+        tap.ok("`/etc/hoody-agent/node-token`" in (harness.TOP / "packaging/OPERATIONS.md").read_text(),
+               "and has the name that the manual gives it")
         tap.eq([mode(p) for p in (node.directory / "agent.conf.d", *node.directory.glob("agent.conf.d/*"))],
                [(0, 0o755), (0, 0o644)], "the rest of it is for others to read, whatever the umask")
         tap.ok((node.directory / "node-token").read_text().strip() not in out, "and not shown")
