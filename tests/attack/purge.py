@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The package is removed and purged where containers are left: in the default pool, in one that the configuration or a
-drop-in names, in none. What the agent knows goes with the last of them alone. In a mount namespace with folders of its
-own."""
+drop-in names, in none. What the agent knows goes with the last of them alone, what enrolment has written in any case.
+In a mount namespace with folders of its own."""
 import pathlib
 import subprocess
 import sys
@@ -25,7 +25,7 @@ PLAY = """
 set -e
 for d in /var/lib /etc /srv; do mount -t tmpfs -o size=1m none $d; done
 mkdir -p /var/lib/hoody-agent /etc/hoody-agent/agent.conf.d
-touch /var/lib/hoody-agent/state.db
+touch /var/lib/hoody-agent/state.db /etc/hoody-agent/node-token /etc/hoody-agent/trusted-keys.json
 printf '%s' "$2" >/etc/hoody-agent/agent.conf
 printf '%s' "$3" >/etc/hoody-agent/agent.conf.d/10.conf
 [ -z "$4" ] || mkdir -p "$4/containers/0123"
@@ -33,6 +33,7 @@ sh "$1" remove
 rm -rf /etc/hoody-agent/agent.conf # as dpkg does
 sh "$1" purge
 [ -z "$4" ] || [ -d "$4/containers/0123" ]
+[ ! -e /etc/hoody-agent ] || ls /etc/hoody-agent
 if [ -e /var/lib/hoody-agent/state.db ]; then echo stays; else echo gone; fi
 """
 
