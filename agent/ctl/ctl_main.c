@@ -8,6 +8,7 @@
  * words behind a command's last argument can be its own, whatever they look like. Then the one
  * command runs; its error is made printable and told here, its exit code is ours. What commands
  * do, and how they reach the agent, isn't known here. */
+#include <fcntl.h>
 #include <stdarg.h>
 
 #include "agent/ctl/ctl_help.h"
@@ -412,6 +413,18 @@ static enum ctl_exit run(const struct args *a, struct err *err)
 	return e;
 }
 
+/* In the place of one that our caller has closed there must be no file or socket of ours. What is
+ * done with it fails as it would. */
+static bool keep_places(void)
+{
+	static const int flags[] = { O_WRONLY, O_RDONLY, O_RDONLY };
+
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", flags[fd]) != fd)
+			return false;
+	return true;
+}
+
 int main(int argc, char **argv)
 {
 	struct ctl ctl = { .table = &ctl_table };
@@ -420,6 +433,8 @@ int main(int argc, char **argv)
 	struct err err = { 0 };
 	enum ctl_exit e;
 
+	if (!keep_places())
+		return CTL_FAILED;
 	jsonx_init();
 	if (parse(&a, &err) < 0)
 		return fail(&a, CTL_USAGE, &err);

@@ -87,6 +87,22 @@ def pipes(node):
            "no such container, no container: refused")
 
 
+def closed(node):
+    """Whoever starts hoodyctl has closed what it should read or write."""
+    place = node.directory / "closed"
+    place.mkdir()
+    command = f"{harness.BUILD / 'agent/hoodyctl'} --config {node.directory / 'agent.conf'}"
+    for words, code, out in (("exec web cat <&-", 0, ""), ("exec web echo hi <&-", 0, "hi\n"),
+                             ("exec web sh -c 'exit 5' >&-", 5, ""), ("exec web sh -c 'exit 6' <&- >&- 2>&-", 6, ""),
+                             ("cp web:/etc/passwd one >&-", 0, ""), ("cp web:/etc/passwd two <&- >&- 2>&-", 0, ""),
+                             ("container list >&-", 1, "")):
+        done = subprocess.run(["timeout", str(20 * harness.SLOW), "bash", "-c", f"exec {command} {words}"], cwd=place,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        tap.eq((done.returncode, done.stdout), (code, out), f"hoodyctl {words}")
+    passwd = run(node, "exec", "web", "cat", "/etc/passwd")[1]
+    tap.eq({p.name: p.read_bytes() for p in place.iterdir()}, {"one": passwd, "two": passwd}, "and copies are whole")
+
+
 def copies(node):
     """A copy out that is ended before it is done leaves nothing behind."""
     run(node, "exec", "web", "sh", "-c", "mkdir -p /much/of; truncate -s 2G /much/of/it")
@@ -206,6 +222,7 @@ def main():
         tap.eq(
             node.do("container.create", cid, image=harness.IMAGE, name="web")["state"], "succeeded", "a container runs")
         pipes(node)
+        closed(node)
         copies(node)
         confinement(node, cid)
         terminal(node)
