@@ -9,6 +9,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 import harness
+import loop
 import tap
 
 SCRIPT = harness.TOP / "packaging/debian/hoody-agent.postrm"
@@ -36,6 +37,13 @@ sh "$1" purge
 [ ! -e /etc/hoody-agent ] || ls /etc/hoody-agent
 if [ -e /var/lib/hoody-agent/state.db ]; then echo stays; else echo gone; fi
 """
+# What rm(1) can't remove: how it is made, and whether the pool stays.
+STUBBORN = (
+    ("an image, which on btrfs is read-only",
+     "mount --bind $5 /var/lib; mkdir -p $pool/images/one; btrfs -q subvolume create $pool/images/one/rootfs; "
+     "touch $pool/images/one/rootfs/file; btrfs property set $pool/images/one/rootfs ro true", False),
+    ("a pool that is mounted there", "mkdir -p $pool; mount -t tmpfs -o size=1m none $pool", True),
+)
 
 wrong = 0
 for name, conf, drop_in, pool, stays in CASES:
@@ -43,5 +51,12 @@ for name, conf, drop_in, pool, stays in CASES:
                            str(SCRIPT), conf, drop_in, pool or ""], capture_output=True, text=True, timeout=30)
     wrong += not tap.ok(done.returncode == 0 and done.stdout.strip() == ("stays" if stays else "gone"),
                         f"{name}: the state {'stays' if stays else 'goes'}", done.stdout, done.stderr)
-tap.figure(f"purge: {wrong} of {len(CASES)} ended with the wrong state")
+for name, made, stays in STUBBORN:
+    with loop.FileSystem("btrfs", 128) as fs:
+        play = PLAY.replace("mkdir", f"pool=/var/lib/hoody-agent/pool; {made}\nmkdir", 1)
+        done = subprocess.run(["unshare", "-m", "sh", "-c", play, "sh", str(SCRIPT), "", "", "", str(fs.path)],
+                              capture_output=True, text=True, timeout=30)
+        wrong += not tap.ok((done.returncode, done.stdout, "by hand" in done.stderr) == (0, "gone\n", stays),
+                            f"{name}: the rest goes", done.stdout, done.stderr)
+tap.figure(f"purge: {wrong} of {len(CASES) + len(STUBBORN)} ended with the wrong state")
 tap.done()
