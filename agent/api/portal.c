@@ -100,6 +100,7 @@ static bool is_local_connection(const struct portal *p, int fd)
 
 static bool may_ask(const struct portal *p, int fd, uid_t *ret_uid)
 {
+	const gid_t group = p->agent->local_group;
 	struct ucred peer;
 	socklen_t size = sizeof(peer);
 
@@ -107,8 +108,8 @@ static bool may_ask(const struct portal *p, int fd, uid_t *ret_uid)
 		getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
 		return false;
 	*ret_uid = peer.uid;
-	return peer.uid == 0 || peer.gid == p->agent->local_group ||
-	       is_member(fd, p->agent->local_group);
+	return peer.uid == 0 ||
+	       (group != UNIXSOCK_NO_GROUP && (peer.gid == group || is_member(fd, group)));
 }
 
 /* --- what the portal says --- */

@@ -71,7 +71,7 @@ struct agent {
 	struct counters *counters;
 	struct portal *metrics_portal; /* NULL without Metrics.Listen */
 	struct forwarder_set *forwarders;
-	gid_t local_group; /* who may use the local sockets; 0 (root's) without Local.Group */
+	gid_t local_group; /* who may use the local sockets, or UNIXSOCK_NO_GROUP */
 	struct ctgroup *groups;
 	const struct agent_listener *listener;
 	const struct ctwatch_owner *ctwatch_owner;

@@ -10,7 +10,7 @@ static int give_to_group(const char *path, gid_t group, struct err *err)
 	if (lchown(path, 0, group) < 0 && geteuid() == 0)
 		return err_set(err, -errno, ERR_CONFIG, "Local.Group",
 			"can't give %s to group %d: %s", path, (int)group, strerror(errno));
-	if (chmod(path, 0660) < 0)
+	if (chmod(path, group == UNIXSOCK_NO_GROUP ? 0600 : 0660) < 0)
 		return err_set(err, -errno, ERR_INTERNAL, NULL, "can't set the mode of %s: %s",
 			path, strerror(errno));
 	return 0;

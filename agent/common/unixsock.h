@@ -7,9 +7,11 @@
 #include "proto/base.h"
 #include "proto/err.h"
 
+#define UNIXSOCK_NO_GROUP ((gid_t)-1)
+
 /* Listen at @path in place of what lies there: a predecessor's, as the state file's lock says that
- * it is gone. Nobody can connect before the socket has its group and mode (0660). @type: of
- * socket(2). @setting: what names the path, for the error. *ret is the caller's, also when the call
- * failed: -1, or a socket that lies at @path. */
+ * it is gone. Nobody can connect before the socket has its group and mode (0660; 0600 where it has
+ * none). @type: of socket(2). @setting: what names the path, for the error. *ret is the caller's,
+ * also when the call failed: -1, or a socket that lies at @path. */
 _must_check_ int unixsock_listen(const char *path, int type, int backlog, gid_t group,
 	const char *setting, int *ret, struct err *err);

@@ -29,6 +29,7 @@
 #include "agent/common/journald.h"
 #include "agent/common/nodekey.h"
 #include "agent/common/spawn.h"
+#include "agent/common/unixsock.h"
 #include "agent/engine/engine.h"
 #include "agent/engine/unfinished.h"
 #include "agent/host/ctnet.h"
@@ -228,7 +229,7 @@ static void find_local_group(struct agent *a)
 	if (name[0] && !g)
 		LOG(LOG_NOTICE, NO_GROUP, NO_FIELDS,
 			"there is no group %s: only root can use the local sockets", name);
-	a->local_group = g ? g->gr_gid : 0;
+	a->local_group = g ? g->gr_gid : UNIXSOCK_NO_GROUP;
 }
 
 static int start_parts(struct agent *a, struct err *err)

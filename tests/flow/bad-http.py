@@ -192,13 +192,14 @@ def refusals(path, port):
            "and behind a \"go on\"", early)
 
 
-def as_user(uid, gids, path):
+def as_user(uid, gids, path, kind=socket.SOCK_STREAM):
     """What another user of this host gets: the status, or the error's number."""
     code = (
-        "import os,socket,sys\nos.setgroups([%s]); os.setgid(65534); os.setuid(%d)\ns=socket.socket(socket.AF_UNIX)\n"
-        "try:\n s.connect(%r); s.sendall(%r); print(s.recv(4096).split()[1].decode())\nexcept OSError as e: "
-        "print(-e.errno)"
-    ) % (",".join(map(str, gids)), uid, str(path), GET)
+        "import os,socket,sys\nos.setgroups([%s]); os.setgid(65534); os.setuid(%d)\n"
+        "s=socket.socket(socket.AF_UNIX, %d)\n"
+        "try:\n s.connect(%r); s.sendall(%r); print(s.recv(4096).split()[1].decode())\n"
+        "except OSError as e: print(-e.errno)"
+    ) % (",".join(map(str, gids)), uid, kind, str(path), GET)
     return int(
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20 * harness.SLOW).stdout
         or 0)
@@ -309,6 +310,13 @@ def main():
         host.poll(lambda: not node.leaks(), 3)
         tap.eq((node.leaks(), node.sanitizer_words(), node.stop_agent()), ([], [], 0),
                "nothing is left, sanitizers are silent, the agent ends when asked")
+        for group in ("", "nobody-has-it"):
+            node.conf["Local"]["Group"] = group
+            node.start_agent()
+            frames = as_user(65534, [0], path.with_name("agent.sock"), socket.SOCK_SEQPACKET)
+            tap.eq((as_user(0, [], path), as_user(65534, [0], path), frames), (200, -13, -13),
+                   f"Local.Group={group}: root alone can, and nobody of root's group")
+            node.stop_agent()
     tap.done()
 
 
