@@ -187,7 +187,7 @@ static int turn(
 int ctl_pump(struct ctl_pump *p, int *ret_status)
 {
 	static const int heard[] = { SIGWINCH, SIGTERM, SIGHUP };
-	struct sigaction action = { .sa_handler = on_signal };
+	struct sigaction action = { .sa_handler = on_signal }, was;
 	sigset_t mask, before_mask;
 	struct frame end = {};
 	struct termios before;
@@ -199,7 +199,8 @@ int ctl_pump(struct ctl_pump *p, int *ret_status)
 	(void)sigemptyset(&mask);
 	for (size_t i = 0; i < countof(heard); i++) {
 		(void)sigaddset(&mask, heard[i]);
-		(void)sigaction(heard[i], &action, NULL);
+		if (sigaction(heard[i], NULL, &was) == 0 && was.sa_handler != SIG_IGN)
+			(void)sigaction(heard[i], &action, NULL);
 	}
 	(void)sigprocmask(SIG_BLOCK, &mask, &before_mask);
 	(void)signal(SIGPIPE, SIG_IGN);

@@ -83,6 +83,12 @@ def pipes(node):
     tap.eq(piped.stdout.split(), ["y", str(128 + signal.SIGPIPE)],
            "a reader that has had enough ends the command by SIGPIPE")
     tap.eq(run(node, "exec", "web", input=b"echo $((6*7))\n")[:2], (0, b"42\n"), "without a command: a shell")
+    left = subprocess.Popen(["nohup", harness.BUILD / "agent/hoodyctl", "--config", node.directory / "agent.conf", "exec",
+                             "web", "sh", "-c", "echo on; sleep 1; echo done"], stdin=subprocess.DEVNULL,
+                            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    first = left.stdout.readline()
+    left.send_signal(signal.SIGHUP)
+    tap.eq((first, left.communicate()[0], left.returncode), ("on\n", "done\n", 0), "nohup(1) keeps one from a hang-up")
     tap.eq((run(node, "exec", "nobody", "id")[0], run(node, "exec")[0]), (1, 2),
            "no such container, no container: refused")
 
