@@ -22,7 +22,7 @@
 
 /* $1 path, $2 name where that is a directory, $3 mode, $4 size or -1, $5 time or nothing */
 #define PUT                                                                  \
-	"p=$1; [ -d \"$p\" ] && p=$p/$2; t=$p.hoodyctl$$\n"                  \
+	"p=$1; [ -d \"$p\" ] && p=$p/$2; t=${p%/*}/.hoodyctl$$\n"            \
 	"trap 'rm -f \"$t\"; exit 12' HUP TERM\n"                            \
 	"(umask 077; cat >\"$t\") && { [ \"$4\" -lt 0 ] ||\n"                \
 	"[ \"$(wc -c <\"$t\")\" -eq \"$4\" ]; } && chmod \"$3\" \"$t\" &&\n" \

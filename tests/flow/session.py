@@ -83,8 +83,8 @@ def pipes(node):
     tap.eq(piped.stdout.split(), ["y", str(128 + signal.SIGPIPE)],
            "a reader that has had enough ends the command by SIGPIPE")
     tap.eq(run(node, "exec", "web", input=b"echo $((6*7))\n")[:2], (0, b"42\n"), "without a command: a shell")
-    left = subprocess.Popen(["nohup", harness.BUILD / "agent/hoodyctl", "--config", node.directory / "agent.conf", "exec",
-                             "web", "sh", "-c", "echo on; sleep 1; echo done"], stdin=subprocess.DEVNULL,
+    left = subprocess.Popen(["nohup", harness.BUILD / "agent/hoodyctl", "--config", node.directory / "agent.conf",
+                             "exec", "web", "sh", "-c", "echo on; sleep 1; echo done"], stdin=subprocess.DEVNULL,
                             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     first = left.stdout.readline()
     left.send_signal(signal.SIGHUP)
@@ -105,6 +105,12 @@ def closed(node):
         done = subprocess.run(["timeout", str(20 * harness.SLOW), "bash", "-c", f"exec {command} {words}"], cwd=place,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         tap.eq((done.returncode, done.stdout), (code, out), f"hoodyctl {words}")
+    long = "n" * 250
+    (place / long).write_text("long")
+    code = run(node, "cp", place / long, "web:/tmp/")[0]
+    tap.eq((code, run(node, "exec", "web", "cat", f"/tmp/{long}")[1]), (0, b"long"),
+           "a name may be as long as names can be")
+    (place / long).unlink()
     passwd = run(node, "exec", "web", "cat", "/etc/passwd")[1]
     tap.eq({p.name: p.read_bytes() for p in place.iterdir()}, {"one": passwd, "two": passwd}, "and copies are whole")
 
