@@ -25,6 +25,7 @@
 #include "agent/state/journal.h"
 #include "agent/state/outbox.h"
 #include "agent/state/store.h"
+#include "agent/state/trust.h"
 #include "agent/stats/nodestats.h"
 #include "agent/uplink/uplink.h"
 #include "proto/channel.h"
@@ -107,6 +108,7 @@ static int on_status(struct channel *ch, struct channel_message *m, void *userda
 	jsonx_set(v, "control", uplink_status(a->uplink));
 	if (a->has_keyset)
 		jsonx_set(v, "keyset", keyset_json(a));
+	jsonx_set_int(v, "keyset_by_orders", trust_version_by_orders(a));
 	jsonx_set(v, "orders", journal_counts(a->store));
 	jsonx_set(v, "outbox",
 		jsonx_pack("{s:I, s:I}", "reports", (json_int_t)outbox_reports(a->outbox), "bytes",

@@ -9,7 +9,7 @@
  * already trust, so TLS (or the loopback) vouches for the keyset. A node that has a keyset
  * already therefore keeps it unless --force is given. */
 #include "agent/common/nodekey.h"
-#include "agent/ctl/ctl.h"
+#include "agent/ctl/ctl_ask.h"
 #include "agent/ctl/ctl_conf.h"
 #include "agent/ctl/ctl_file.h"
 #include "agent/ctl/ctl_out.h"
@@ -34,6 +34,7 @@ struct enrolment {
 	json_t *answer; /* owns the strings below */
 	const char *node_id, *node_token;
 	char *keyset; /* as it will be written */
+	int64_t version;
 };
 
 static void enrolment_done(struct enrolment *e)
@@ -197,6 +198,7 @@ static int judge(struct enrolment *e, struct err *err)
 	if (r < 0)
 		return err_add(err, r, "keyset");
 	free(TAKE(keyset_text));
+	e->version = keyset.version;
 	keyset_text = keyset_format(&keyset);
 	e->keyset = xasprintf("%s\n", keyset_text);
 	return 0;
@@ -227,6 +229,17 @@ static int compare_keyset(const struct enrolment *e, struct err *err)
 		path);
 }
 
+/* Of the keyset that a running agent has in its state; else 0. */
+static int64_t version_by_orders(const struct ctl *ctl)
+{
+	_cleanup_json_ json_t *status = NULL;
+	struct err ignored = {};
+
+	return ctl_ask(ctl, FRAME_CTL_STATUS, 0, &status, &ignored) == CTL_OK
+		       ? json_integer_value(json_object_get(status, "keyset_by_orders"))
+		       : 0;
+}
+
 static char *format_dropin(const struct enrolment *e)
 {
 	_cleanup_(freep) char *ca = *e->ca ? xasprintf("CaFile=%s\n", e->ca) : xstrdup("");
@@ -253,9 +266,11 @@ static int keep_all(const struct enrolment *e, struct err *err)
 	return r;
 }
 
-/* What was written must be what the agent will read: a later drop-in could say otherwise. */
+/* What was written must be what the agent will go by: a later drop-in could say otherwise, and so
+ * does a newer keyset in its state. */
 static int verify(const struct enrolment *e, struct err *err)
 {
+	const int64_t by_orders = version_by_orders(e->ctl);
 	_cleanup_conf_ struct conf c = { 0 };
 	int r = conf_load(e->config_path, &c, err);
 
@@ -265,6 +280,11 @@ static int verify(const struct enrolment *e, struct err *err)
 		strcmp(c.control.token_file, e->token_path) != 0)
 		return err_set(err, -EEXIST, ERR_CONFIG, e->dropin_path,
 			"enrolled, but a file that is read after %s overrides it", e->dropin_path);
+	if (by_orders > e->version)
+		return err_set(err, -EEXIST, ERR_CONFIG, "Control.TrustedKeys",
+			"enrolled, but the agent has had version %lld of its keys by orders, and "
+			"passes over version %lld, which the control API has sent",
+			(long long)by_orders, (long long)e->version);
 	return 0;
 }
 

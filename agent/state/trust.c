@@ -60,6 +60,18 @@ int trust_load(struct agent *a, struct err *err)
 	return 0;
 }
 
+int64_t trust_version_by_orders(const struct agent *a)
+{
+	_cleanup_(freep) char *stored = NULL;
+	struct keyset ks;
+	size_t size = 0;
+
+	if (store_meta_get(a->store, META_KEYSET, &stored, &size) < 0 || !stored ||
+		keyset_parse(stored, size, &ks, NULL) < 0)
+		return 0;
+	return ks.version;
+}
+
 static void adopt(struct agent *a, const struct keyset *next)
 {
 	_cleanup_(freep) char *text = keyset_format(next);

@@ -5,6 +5,7 @@ status and orders; and what it says when something is wrong."""
 import json
 import os
 import pathlib
+import shutil
 import stat
 import sys
 
@@ -92,6 +93,16 @@ def main():
         code, out, err = node.ctl("status")
         tap.ok(code == 0 and cid in out and "connected" in out, "status likewise", out, err)
         tap.eq(node.do("container.delete", cid, force=True)["state"], "succeeded", "deleted")
+
+        # --- an API that has another history ---
+        node.wait(node.api.ask("rotate", kid="v2")["id"])
+        code, _, err = node.ctl("enroll", "--token", "enroll-me", "--force")
+        tap.ok(code == 0, "a keyset that came by an order may come again", err)
+        node.api.stop()
+        shutil.rmtree(node.directory / "api")
+        (node.directory / "api").mkdir(mode=0o700)
+        node.api.start()
+        refused(node, 1, ["enrolled, but", "version 2", "version 1"], "enroll", "--token", "enroll-me", "--force")
         tap.eq(node.stop_agent(), 0, "the agent ends when asked")
 
         # --- a configuration with a mistake ---
