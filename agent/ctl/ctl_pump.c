@@ -16,6 +16,7 @@
 struct flow {
 	int from, to;
 	bool owns_from, owns_to;
+	int failed; /* errno of a write, but for EPIPE: who has had enough */
 	size_t start, end;
 	char data[FLOW_SIZE];
 };
@@ -85,7 +86,10 @@ static bool drain(struct flow *f)
 		f->start += (size_t)n;
 	if (f->start == f->end)
 		f->start = f->end = 0;
-	return n >= 0 || errno == EAGAIN || errno == EINTR;
+	if (n >= 0 || errno == EAGAIN || errno == EINTR)
+		return true;
+	f->failed = errno == EPIPE ? 0 : errno;
+	return false;
 }
 
 /* What has been written already must not be lost with the command's end. */
@@ -216,6 +220,7 @@ int ctl_pump(struct ctl_pump *p, int *ret_status)
 	drain_all(&flows[ERR]);
 	if (raw)
 		(void)tcsetattr(STDIN_FILENO, TCSADRAIN, &before);
+	p->unwritten = flows[OUT].failed;
 	*ret_status = end.b ? 128 + (int)end.b : (int)end.a;
 	free(flows);
 	return r;

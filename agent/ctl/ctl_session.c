@@ -142,6 +142,11 @@ static enum ctl_exit see_through(struct session *s, int escape, struct err *err)
 		(void)err_set(err, -ECONNRESET, ERR_CHANNEL, NULL, "the session was cut off");
 		return CTL_FAILED;
 	}
+	if (pump.unwritten) {
+		(void)err_set(err, -pump.unwritten, ERR_INTERNAL, NULL,
+			"can't write the output: %s", strerror(pump.unwritten));
+		return CTL_FAILED;
+	}
 	return (enum ctl_exit)status; /* the command's own */
 }
 

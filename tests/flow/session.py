@@ -115,6 +115,23 @@ def closed(node):
     tap.eq({p.name: p.read_bytes() for p in place.iterdir()}, {"one": passwd, "two": passwd}, "and copies are whole")
 
 
+def full(node):
+    """There is no room on this side for what comes."""
+    run(node, "exec", "web", "sh", "-c", "dd if=/dev/zero of=/much bs=1M count=4 2>/dev/null")
+    with open("/dev/full", "wb") as out:
+        done = subprocess.run([harness.BUILD / "agent/hoodyctl", "--config", node.directory / "agent.conf", "exec",
+                               "web", "cat", "/much"], stdout=out, stderr=subprocess.PIPE, text=True,
+                              timeout=60 * harness.SLOW)
+    tap.ok(done.returncode == 1 and "No space left" in done.stderr, "a full disk is said of an output", done)
+    place = node.directory / "full"
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", place], check=True)
+    code, _, err = run(node, "cp", "web:/much", place / "copy")
+    tap.ok(code == 1 and b"No space left" in err and not list(place.iterdir()), "and of a copy", code, err)
+    subprocess.run(["umount", place], check=True)
+    run(node, "exec", "web", "rm", "/much")
+
+
 def copies(node):
     """A copy out that is ended before it is done leaves nothing behind."""
     run(node, "exec", "web", "sh", "-c", "mkdir -p /much/of; truncate -s 2G /much/of/it")
@@ -235,6 +252,7 @@ def main():
             node.do("container.create", cid, image=harness.IMAGE, name="web")["state"], "succeeded", "a container runs")
         pipes(node)
         closed(node)
+        full(node)
         copies(node)
         confinement(node, cid)
         terminal(node)
