@@ -26,8 +26,10 @@ bool envlist_wish(struct store *s, const char *container_id, const json_t *vars)
 	_cleanup_json_ json_t *old = envlist_vars(s, container_id);
 	_cleanup_(freep) char *text = jsonx_canonical(vars), *before = jsonx_canonical(old);
 
-	if (strcmp(text, before) == 0)
+	if (strcmp(text, before) == 0) {
+		envlist_settle(s, container_id); /* or an older wish would come back for this one */
 		return false;
+	}
 	store_must(store_exec(s,
 		"INSERT INTO env(container_id, vars, before, revision) VALUES(?1, ?2, ?3, 1) ON "
 		"CONFLICT(container_id) DO UPDATE SET vars=?2, before=?3, revision=revision+1",

@@ -78,6 +78,13 @@ def environment(node, api):
     tap.eq(
         node.ctl("exec", "envy", "sh", "-c", 'printf %s "$QUOTE|$HOODY_CONTAINER_ID"')[1], f'say "hi"|{cid}',
         "a session has them")
+    # A change that names them as they are, and fails.
+    ssh = node.root(cid) / "root/.ssh"
+    ssh.symlink_to("/nowhere")
+    report = node.do("container.update", cid, environment_vars=values, ssh_public_key=KEY)
+    ssh.unlink()
+    tap.eq((report["state"], api.do("GET", f"/containers/{cid}/env")["environment_vars"]), ("failed", values),
+           "a change that fails leaves them")
     # Other lines stay.
     path = node.root(cid) / "etc/environment"
     path.write_text("LANG=C.UTF-8\n# mine\n" + path.read_text() + "LAST=1")
