@@ -308,10 +308,11 @@ void ctwatch_attach(struct agent *a, struct container *c, pid_t pid, int pidfd)
 		abort(); /* only for want of memory or a descriptor that is none */
 }
 
-/* Where nobody has seen its end it is as if it were now. */
+/* Where nobody has seen its end it is as if it were now. One that is synced may have run: what it
+ * was before is the operation's to say, if that fails. */
 void ctwatch_miss(struct agent *a, struct container *c, bool booted)
 {
-	if (!ran(c))
+	if (!ran(c) && c->status != CT_COPYING)
 		return;
 	if (!c->watch)
 		make(a, c, 0, -1)->booted = booted;

@@ -270,6 +270,15 @@ static void sync_finish(struct agent *a, struct operation *op)
 	ownorder_source_changed(a, opstate_container(a, op));
 }
 
+/* What it was holds again, and then what is seen: so one that has ended meanwhile, or asked for a
+ * restart, is treated as any other. */
+static void sync_abandon(struct agent *a, struct operation *op)
+{
+	if (!was_at_rest(op))
+		opstate_move_one(a, op, opstate_container(a, op), op->prev_status);
+	opstate_as_observed(a, op);
+}
+
 /* It is down only between halt and launch: what takes long is done before. */
 static const struct opdef_step sync_steps[] = {
 	{ "sync-build", .has_undo = true, .params = sync_params },
@@ -286,7 +295,7 @@ static const struct opdef_step sync_steps[] = {
 const struct opdef ops_copy[] = {
 	{ OP_CONTAINER_COPY, OPDEF_RESUME, copy_check, copy_begin, copy_finish, copy_abandon,
 		STEPS(copy_steps), unfinished_follow_project },
-	{ OP_CONTAINER_SYNC, OPDEF_RESUME, sync_check, sync_begin, sync_finish, opstate_as_observed,
+	{ OP_CONTAINER_SYNC, OPDEF_RESUME, sync_check, sync_begin, sync_finish, sync_abandon,
 		STEPS(sync_steps), .lanes = sync_lanes },
 };
 const size_t ops_copy_count = countof(ops_copy);

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A container's init ends, or asks for a restart by reboot(2), while the agent is there, is away, or is busy with it:
 the container is launched again with all that holds now, or said to have ended, and never forgotten."""
+import copy
 import os
 import pathlib
 import signal
@@ -198,6 +199,33 @@ def busy(node, box):
            "and one whose host goes down in the middle of a snapshot is started with the host", listed(node, box))
 
 
+def synced(node, box):
+    """It ends, restarts itself or loses its host while it is brought up to date, which fails."""
+    twin = copy.copy(box)
+    twin.id, twin.name = node.new_id(), "twin"
+    node.do("container.copy", twin.id, source_container_id=box.id, name=twin.name)
+    held = Held(node, "container.sync", twin.id)
+    before = reboots(twin)
+    held.goes_on(signal.SIGKILL)
+    tap.eq(node.wait(held.order)["state"], "failed", "which fails")
+    tap.ok(is_back(node, twin, before), "one that restarts itself meanwhile is launched", listed(node, twin))
+    held = Held(node, "container.sync", twin.id)
+    ends(node, twin)
+    held.goes_on(signal.SIGKILL)
+    tap.eq(node.wait(held.order)["state"], "failed", "which fails")
+    is_told(node, twin, "one that ends meanwhile is said to have ended")
+    held = Held(node, "container.sync", twin.id)
+    held.goes_on(signal.SIGKILL)
+    node.shut_down()
+    root = node.root(box.id)
+    root.rename(root.parent / "away")
+    node.start_agent()
+    tap.eq(node.wait(held.order)["state"], "failed", "which fails")
+    (root.parent / "away").rename(root)
+    tap.ok(host.poll(lambda: listed(node, twin)[0] == "running" and twin.pid(), 20),
+           "one whose host goes down meanwhile is started with the host", listed(node, twin))
+
+
 def main():
     if os.geteuid() != 0:
         tap.skip_all("needs root")
@@ -207,6 +235,7 @@ def main():
         paused(node, box)
         inits(node)
         busy(node, box)
+        synced(node, box)
         for b in (box, source):
             b.do("container.delete", force=True)
         for c in node.hoodyctl("status")["containers"]:
