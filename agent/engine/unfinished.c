@@ -154,6 +154,14 @@ const struct order *unfinished_find(const struct engine *e, enum op op, const ch
 	return NULL;
 }
 
+bool unfinished_is_asked(const struct engine *e, enum op op, const json_t *params)
+{
+	for (const struct operation *o = e->all; o; o = o->next)
+		if (o->order.op == op && json_equal(o->order.params, params))
+			return true;
+	return false;
+}
+
 const struct operation *unfinished_next_begun(const struct engine *e, const struct operation *after)
 {
 	const struct operation *o = after ? after->next : e->all;

@@ -28,6 +28,8 @@ void unfinished_add_lanes(const struct engine *e, const char *project_id, struct
 void unfinished_follow_project(struct agent *a, const struct order *o, struct oprules_lanes *l);
 /* The unfinished order that is to make this share, or NULL. */
 const struct order *unfinished_find_share(const struct engine *e, const char *share_id);
+/* Is just this asked already, by whomever? */
+bool unfinished_is_asked(const struct engine *e, enum op op, const json_t *params);
 /* The newest unfinished order of @op for the container, or NULL. */
 const struct order *unfinished_find(const struct engine *e, enum op op, const char *container_id);
 

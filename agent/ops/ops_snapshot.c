@@ -173,7 +173,10 @@ static void delete_finish(struct agent *a, struct operation *op)
 	op->result = jsonx_pack("{s:s}", "snapshot_name", param(op, "name"));
 	tell_snapshot(a, opstate_container(a, op), expired ? "expired" : "deleted",
 		jsonx_pack("{s:s}", "name", param(op, "name")));
-	reaper_look(a->reaper);
+	if (expired)
+		reaper_go_on(a->reaper);
+	else
+		reaper_look(a->reaper);
 }
 
 static const struct opdef_step delete_steps[] = {

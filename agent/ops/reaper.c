@@ -2,8 +2,8 @@
 /* What has an end (snapshots, shares, aliases, environments to be tried again) goes by an order
  * of the agent's own, so that it is journaled, waits in its lanes and is reported like any
  * other: nothing is removed here. `kinds` has a row for each; one timer waits for the next end
- * of them all. At most AT_ONCE of a kind are ordered in one look; what is still there after
- * `tried_ms` is ordered again, now and then.
+ * of them all. At most AT_ONCE of a kind are ordered in one look, whatever waits already for a busy
+ * container passed over; what is still there after `tried_ms` is ordered again, now and then.
  *
  * Whether something has ended is a matter of the wall clock, which may be wrong.
  * agent/ops/heldtime.h says up to which time it is believed: until it has held for long enough,
@@ -28,6 +28,7 @@
 #include "proto/jsonx.h"
 
 #define AT_ONCE     32
+#define DUE_MAX     4096  /* that a look sees */
 #define MORE_MS     1000  /* and the next of them after this */
 #define AGAIN_MS    60000 /* an order that failed is made again after this */
 #define LOOK_MS_MAX 3600000
@@ -50,14 +51,18 @@ struct reaper {
 	bool said;                /* that something does */
 };
 
-/* One order at a time of its kind for a container: the next look finds the rest. */
-static void order(struct agent *a, enum op op, const char *container_id, const char *project_id,
+/* One order at a time of its kind for a container, and of what is no container's for each: the next
+ * look finds the rest. False: it is asked already. */
+static bool order(struct agent *a, enum op op, const char *container_id, const char *project_id,
 	json_t *params_steals)
 {
-	if (container_id && unfinished_find(a->engine, op, container_id))
+	if (container_id ? unfinished_find(a->engine, op, container_id) != NULL
+			 : unfinished_is_asked(a->engine, op, params_steals)) {
 		json_decref(params_steals);
-	else
-		ownorder_make(a, op, container_id, project_id, params_steals);
+		return false;
+	}
+	ownorder_make(a, op, container_id, project_id, params_steals);
+	return true;
 }
 
 static const struct container *container_of(struct agent *a, const json_t *row)
@@ -65,51 +70,51 @@ static const struct container *container_of(struct agent *a, const json_t *row)
 	return desired_find(a->desired, json_string_value(json_object_get(row, "container_id")));
 }
 
-static void delete_snapshot(struct agent *a, const json_t *row)
+static bool delete_snapshot(struct agent *a, const json_t *row)
 {
 	const struct container *c = container_of(a, row);
 
-	if (c)
-		order(a, OP_SNAPSHOT_DELETE, c->spec.id, c->spec.project_id,
-			jsonx_pack("{s:O}", "name", json_object_get(row, "name")));
+	return c && order(a, OP_SNAPSHOT_DELETE, c->spec.id, c->spec.project_id,
+			    jsonx_pack("{s:O}", "name", json_object_get(row, "name")));
 }
 
 /* To unset what is not set changes nothing, and applies all there is. */
-static void apply_env(struct agent *a, const json_t *row)
+static bool apply_env(struct agent *a, const json_t *row)
 {
 	const struct container *c = container_of(a, row);
 	_cleanup_json_ json_t *vars = NULL;
 	char absent[8] = "_";
 
 	if (!c)
-		return;
+		return false;
 	vars = envlist_vars(a->store, c->spec.id);
 	while (json_object_get(vars, absent) && strlen(absent) + 1 < sizeof(absent))
 		strcat(absent, "_");
-	order(a, OP_ENV_UNSET, c->spec.id, c->spec.project_id, jsonx_pack("{s:s}", "key", absent));
+	return order(a, OP_ENV_UNSET, c->spec.id, c->spec.project_id,
+		jsonx_pack("{s:s}", "key", absent));
 }
 
-static void delete_share(struct agent *a, const json_t *row)
+static bool delete_share(struct agent *a, const json_t *row)
 {
-	order(a, OP_SHARE_DELETE, NULL, NULL,
+	return order(a, OP_SHARE_DELETE, NULL, NULL,
 		jsonx_pack("{s:O}", "share_id", json_object_get(row, "id")));
 }
 
-static void disable_alias(struct agent *a, const json_t *row)
+static bool disable_alias(struct agent *a, const json_t *row)
 {
-	order(a, OP_PROXY_ALIAS, NULL, NULL,
+	return order(a, OP_PROXY_ALIAS, NULL, NULL,
 		jsonx_pack("{s:O, s:O, s:b, s:O, s:O}", "alias_id", json_object_get(row, "id"),
 			"alias", json_object_get(row, "alias"), "enabled", 0, "target",
 			json_object_get(row, "target"), "expires_at",
 			json_object_get(row, "expires_at")));
 }
 
-/* What comes due: when the next after a time is, which have by now, what is ordered for one, and by
- * which time (NULL: by the clock as it is, for it ends nothing). */
+/* What comes due: when the next after a time is, which have by now, what is ordered for one (false:
+ * nothing), and by which time (NULL: by the clock as it is, for it ends nothing). */
 static const struct kind {
 	int64_t (*next)(struct store *s, int64_t after_ms);
 	json_t *(*due)(struct store *s, int64_t after_ms, int64_t until_ms, int64_t limit);
-	void (*act)(struct agent *a, const json_t *row);
+	bool (*act)(struct agent *a, const json_t *row);
 	const struct heldtime_rule *rule;
 } kinds[] = {
 	{ snaplist_next_expiry, snaplist_expired, delete_snapshot, &data_ends },
@@ -166,6 +171,19 @@ static void say_waiting(struct reaper *r)
 	r->said = r->holds_at_ms > 0;
 }
 
+static void look_at(struct reaper *r, const struct kind *k)
+{
+	const struct heldtime_span ended = ended_of(r, k);
+	_cleanup_json_ json_t *due =
+		k->due(r->agent->store, ended.after_ms, ended.until_ms, DUE_MAX);
+	unsigned n = 0;
+
+	for (size_t i = 0; n < AT_ONCE && i < json_array_size(due); i++)
+		n += k->act(r->agent, json_array_get(due, i));
+	r->more = r->more || json_array_size(due) >= AT_ONCE;
+	note_waiting(r, k, &ended);
+}
+
 static int on_time(sd_event_source *s, uint64_t usec, void *userdata)
 {
 	struct reaper *r = userdata;
@@ -176,18 +194,8 @@ static int on_time(sd_event_source *s, uint64_t usec, void *userdata)
 		r->said = false;
 	r->more = false;
 	r->holds_at_ms = 0;
-	for (const struct kind *k = kinds; k < kinds + countof(kinds); k++) {
-		const struct heldtime_span ended = ended_of(r, k);
-		_cleanup_json_ json_t *due =
-			k->due(r->agent->store, ended.after_ms, ended.until_ms, AT_ONCE);
-		json_t *row;
-		size_t i;
-
-		json_array_foreach(due, i, row)
-			k->act(r->agent, row);
-		r->more = r->more || json_array_size(due) == AT_ONCE;
-		note_waiting(r, k, &ended);
-	}
+	for (const struct kind *k = kinds; k < kinds + countof(kinds); k++)
+		look_at(r, k);
 	say_waiting(r);
 	r->tried_ms = MAX_OF(r->wall_ms, journal_latest_time(r->agent->store));
 	reaper_look(r);
@@ -215,6 +223,12 @@ void reaper_look(struct reaper *r)
 	(void)sd_event_source_set_time(
 		r->timer, (uint64_t)(agent_elapsed_ms() + wait_ms) * USEC_PER_MS);
 	(void)sd_event_source_set_enabled(r->timer, SD_EVENT_ONESHOT);
+}
+
+void reaper_go_on(struct reaper *r)
+{
+	r->more = true;
+	reaper_look(r);
 }
 
 void reaper_time_confirmed(struct reaper *r, int64_t wall_ms)

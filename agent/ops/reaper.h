@@ -12,6 +12,9 @@ struct reaper *reaper_free(struct reaper *r);
 /* Something with an end was made, or changed it. */
 void reaper_look(struct reaper *r);
 
+/* An order of its making has done what it should: the next one of its container can be made. */
+void reaper_go_on(struct reaper *r);
+
 /* What ends does so by a clock that is believed (agent/ops/heldtime): an answer of the control API
  * was signed well by a clock that showed @wall_ms; or not. */
 void reaper_time_confirmed(struct reaper *r, int64_t wall_ms);

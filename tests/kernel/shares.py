@@ -4,6 +4,7 @@
 restores; what container root can try against a read-only one, and against the paths."""
 import ctypes
 import errno
+import fcntl
 import json
 import os
 import pathlib
@@ -434,6 +435,38 @@ def many_end(node, a):
     c.do("container.delete", force=True)
 
 
+def waits(node, a):
+    """Ends of shares whose source is busy for long: each is asked for once, and no other's end waits for them."""
+    n, (c, d, e) = 33, (Box(node, name, start=False) for name in ("waits", "free", "freed"))
+    a.sh(f"for i in $(seq {n}); do mkdir -p /waits/$i; done")
+    end, sid = int(time.time() + 5 * harness.SLOW), node.new_id()
+    wishes = [{
+        "op": "share.create", "params": {
+            "share_id": node.new_id(), "source_container_id": a.id, "source_path": f"/waits/{i}",
+            "target_container_id": c.id, "mode": "readonly", "expires_at": end
+        }
+    } for i in range(1, n + 1)]
+    states = {node.wait(i)["state"] for i in node.api.ask("orders", orders=wishes)["ids"]}
+    node.do("share.create", None, share_id=sid, source_container_id=d.id, source_path="/etc",
+            target_container_id=e.id, mode="readonly", expires_at=end + 1)
+    asked = lambda: {r["order_id"] for r in node.reports(kind="order") if r["op"] == "share.delete"}
+    ended = lambda: {r["data"]["id"] for r in node.reports(kind="share") if r["event"] == "expired"} & ids
+    ids, before = {sid, *(w["params"]["share_id"] for w in wishes)}, len(asked())
+    tap.eq((states, ended()), ({"succeeded"}, set()), f"{n} shares with one end, and one of another source")
+    with open(node.directory / "run/turns", "r+b") as turns: # whoever wants to change a container waits for it
+        host.poll(lambda: time.time() > end - 3, 8, 0.1)
+        fcntl.lockf(turns, fcntl.LOCK_EX)
+        order = node.order("snapshot.create", a.id, alias="long", timeout_s=600)
+        host.poll(lambda: ended() or time.time() > end + 15, 20, 0.1)
+        tap.eq(ended(), {sid}, "that one ends in time")
+        host.poll(lambda: time.time() > end + 5, 5, 0.1)
+        tap.eq((ended(), len(asked()) - before), ({sid}, n + 1), "the others wait, and each is asked for once")
+    tap.eq(node.wait(order)["state"], "succeeded", "when the source is free")
+    tap.ok(host.poll(lambda: ended() == ids, 20, 0.1), "they end", len(ended()))
+    for box in (c, d, e):
+        box.do("container.delete", force=True)
+
+
 def rebooted(node, a, b):
     """A container that restarts itself: nobody has ordered it, and what is mounted is what is wished now."""
     a.sh("mkdir -p /r1 /r2; echo 1 >/r1/f; echo 2 >/r2/f")
@@ -745,6 +778,7 @@ def main():
         pointed(node, a, b)
         some_fail(node, a, b)
         many_end(node, a)
+        waits(node, a)
         rebooted(node, a, b)
         attacked(node, a, b)
         for box in (a, b):
