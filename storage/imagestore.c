@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* <Pool>/images has a directory for each image, named by its archive's digest: rootfs, beside it
- * the digest of that tree and, when the image says one, its stop signal. Half-made things begin
- * with a dot: .fetch-… is the spool that an archive is downloaded into, .new-… an image in the
- * making, .trash-… one on its way out.
+ * the digest of that tree, its size and, when the image says one, its stop signal. Half-made
+ * things begin with a dot: .fetch-… is the spool that an archive is downloaded into, .new-… an
+ * image in the making, .trash-… one on its way out.
  *
  * Unpacking begins anew in an empty .new-…, whatever a killed predecessor left there: the
  * archive is unpacked, an OCI layout's layers are applied, the root is lifted out of a unified
@@ -14,6 +14,7 @@
 #include "storage/imagestore.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 
@@ -27,6 +28,7 @@
 #define ROOTFS    "rootfs"
 #define CONTENT   "content"     /* the archive as it was */
 #define DIGEST    "tree-digest" /* of rootfs, by storage/treedigest */
+#define SIZE      "size"        /* of what was unpacked, in bytes */
 #define SIGNAL    "stop-signal" /* as the image writes it; none: it says nothing */
 #define UNIFIED   ".hoody-rootfs"
 #define NAME_SIZE 96
@@ -286,11 +288,21 @@ static int note_digest(int dir, struct err *err)
 	return r < 0 ? diskerr_set(err, r, "the image's digest can't be kept") : 0;
 }
 
+static int note_size(const struct pool *p, int dir, struct err *err)
+{
+	_cleanup_(freep) char *text = xasprintf("%" PRIu64, p->bytes);
+	int r = note(dir, SIZE, text);
+
+	return r < 0 ? diskerr_set(err, r, "the image's size can't be kept") : 0;
+}
+
 static int publish(
 	struct pool *p, int dir, const char *staging, const char *digest, struct err *err)
 {
 	int r = note_digest(dir, err);
 
+	if (r >= 0)
+		r = note_size(p, dir, err);
 	if (r < 0)
 		return r;
 	r = syncfs(dir) < 0 ? -errno : p->driver->seal(dir, ROOTFS);
@@ -375,15 +387,29 @@ int imagestore_verify(struct pool *p, const char *digest, bool *ret, struct err 
 	return r == -EIO ? 0 : r;
 }
 
-void imagestore_stop_signal(
-	struct pool *p, const char *digest, char ret[static IMAGESTORE_SIGNAL_SIZE])
+static void read_note(struct pool *p, const char *digest, const char *name,
+	char ret[static IMAGESTORE_SIGNAL_SIZE])
 {
 	_cleanup_(closep) int dir = open_dir(p->images, digest), fd = -1;
 	ssize_t n;
 
-	fd = dir < 0 ? -1 : openat(dir, SIGNAL, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	fd = dir < 0 ? -1 : openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	n = fd < 0 ? -1 : read(fd, ret, IMAGESTORE_SIGNAL_SIZE - 1);
 	ret[MAX_OF(n, (ssize_t)0)] = '\0';
+}
+
+void imagestore_stop_signal(
+	struct pool *p, const char *digest, char ret[static IMAGESTORE_SIGNAL_SIZE])
+{
+	read_note(p, digest, SIGNAL, ret);
+}
+
+int64_t imagestore_size(struct pool *p, const char *digest)
+{
+	char text[IMAGESTORE_SIGNAL_SIZE];
+
+	read_note(p, digest, SIZE, text);
+	return strtoll(text, NULL, 10);
 }
 
 int imagestore_remove(struct pool *p, const char *digest, struct err *err)

@@ -41,5 +41,8 @@ _must_check_ int imagestore_verify(struct pool *p, const char *digest, bool *ret
 void imagestore_stop_signal(
 	struct pool *p, const char *digest, char ret[static IMAGESTORE_SIGNAL_SIZE]);
 
+/* Of what was unpacked; 0: by an agent that kept no such note. */
+int64_t imagestore_size(struct pool *p, const char *digest);
+
 /* Containers made of it are untouched. Gone already: success. Waits for those that clone it. */
 _must_check_ int imagestore_remove(struct pool *p, const char *digest, struct err *err);

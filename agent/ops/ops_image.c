@@ -109,11 +109,14 @@ static bool has_no_old(const struct operation *op)
 	return !old_digest(op, digest);
 }
 
+/* What the new one's unpacking has said is lost with an agent: then it is asked again. */
 static json_t *old_params(struct agent *a, const struct operation *op)
 {
+	bool lost = !op->step_data && !is_known(op);
 	char digest[IMAGELIST_DIGEST_LEN + 1];
 
-	return jsonx_pack("{s:s}", "digest", old_digest(op, digest) ? digest : "none");
+	return jsonx_pack("{s:s, s:s*}", "digest", old_digest(op, digest) ? digest : "none", "of",
+		lost ? param(op, "sha256") : NULL);
 }
 
 /* In the report; what can't be followed is said there, too. */

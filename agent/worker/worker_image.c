@@ -326,21 +326,28 @@ int worker_image_drop(struct job *j, struct err *err)
 
 /* --- unpacking, removing --- */
 
+/* What the image holds. */
+static void say(struct job *j, struct pool *p, const char *digest)
+{
+	char signal[IMAGESTORE_SIGNAL_SIZE];
+
+	imagestore_stop_signal(p, digest, signal);
+	j->result = jsonx_pack("{s:I, s:s}", "size", (json_int_t)imagestore_size(p, digest),
+		"stop_signal", signal);
+}
+
 int worker_image_unpack(struct job *j, struct err *err)
 {
 	_cleanup_pool_ struct pool pool = { .fd = -1, .containers = -1, .images = -1 };
 	_cleanup_(freep) char *program = spawn_find("hoody-unpack");
 	const struct imagestore_limits limits = { number(j, "max_bytes"), number(j, "max_files"),
 		program, json_is_true(json_object_get(j->params, "replace")) };
-	char signal[IMAGESTORE_SIGNAL_SIZE];
 	int r = worker_tree_open_pool(j, &pool, err);
 
 	if (r >= 0)
 		r = imagestore_unpack(&pool, text(j, "digest"), &limits, err);
-	if (r < 0)
-		return r;
-	imagestore_stop_signal(&pool, text(j, "digest"), signal);
-	j->result = jsonx_pack("{s:I, s:s}", "size", (json_int_t)pool.bytes, "stop_signal", signal);
+	if (r >= 0)
+		say(j, &pool, text(j, "digest"));
 	return r;
 }
 
@@ -375,5 +382,9 @@ int worker_image_remove(struct job *j, struct err *err)
 	_cleanup_pool_ struct pool pool = { .fd = -1, .containers = -1, .images = -1 };
 	int r = worker_tree_open_pool(j, &pool, err);
 
-	return r < 0 ? r : imagestore_remove(&pool, text(j, "digest"), err);
+	if (r >= 0)
+		r = imagestore_remove(&pool, text(j, "digest"), err);
+	if (r >= 0 && text(j, "of"))
+		say(j, &pool, text(j, "of"));
+	return r;
 }

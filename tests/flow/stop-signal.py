@@ -3,6 +3,7 @@
 """By which signal an init is asked to end: by the node's setting, else by what its OCI image says (StopSignal), where
 the init hears that one; else by what it does hear. What the image says stays with its containers, their copies and what
 is restored."""
+import fcntl
 import hashlib
 import json
 import os
@@ -55,8 +56,8 @@ class World:
     def __init__(self, node, server, work):
         self.node, self.server, self.work = node, server, work
 
-    def pull(self, name, word, script, make=ocilayout.layout):
-        """The report of the pull, and of a second one under another name."""
+    def pack(self, name, word, script, make=ocilayout.layout):
+        """An image at the server, as a pull names it."""
         said = {} if word is None else {"StopSignal": None if word is json else word}
         busybox = pathlib.Path("/bin/busybox").read_bytes()
         folders = [(f"{f}/",) for f in ("bin", "dev", "etc", "proc", "run", "sbin", "sys", "tmp")]
@@ -69,11 +70,12 @@ class World:
         ], said)
         tar = self.server.directory / f"{name}.tar"
         subprocess.run(["tar", "-C", self.work / name, "-cf", tar, "."], check=True)
-        digest = hashlib.sha256(tar.read_bytes()).hexdigest()
-        return [
-            self.node.do("image.pull", None, 60, image=image, url=self.server.url(tar.name), sha256=digest)
-            for image in (name, f"{name}-again")
-        ]
+        return {"url": self.server.url(tar.name), "sha256": hashlib.sha256(tar.read_bytes()).hexdigest()}
+
+    def pull(self, name, *of):
+        """The report of the pull, and of a second one under another name."""
+        packed = self.pack(name, *of)
+        return [self.node.do("image.pull", None, 60, image=image, **packed) for image in (name, f"{name}-again")]
 
     def create(self, image, **more):
         cid = self.node.new_id()
@@ -132,6 +134,28 @@ def goes_with_it(world):
     return cid
 
 
+def lost(world):
+    """The agent ends when the new image is there, and the old one of its name is not gone yet."""
+    node = world.node
+    old, new = world.pack("old", None, TERM), world.pack("new", "SIGQUIT", QUIT_AND_TERM)
+    node.do("image.pull", None, 60, image="renewed", **old)
+    images = node.directory / "pool" / "images"
+    root = os.open(images / old["sha256"] / "rootfs", os.O_RDONLY)
+    fcntl.flock(root, fcntl.LOCK_SH) # as a container that is made of it: its removal waits
+    order = node.order("image.pull", image="renewed", **new)
+    tap.ok(host.poll(lambda: (images / new["sha256"]).exists() and not list(images.glob(".fetch-*")), 30), "unpacked")
+    host.poll(lambda: "image-remove" in node.ctl("orders")[1], 1)
+    node.kill9("agent")
+    os.close(root)
+    node.start_agent()
+    result = node.wait(order, 60).get("result") or {}
+    tap.ok(result.get("stop_signal") == "SIGQUIT" and result.get("size", 0) > 0,
+           "what it holds is known all the same", result)
+    cid = world.create("renewed")
+    world.ends_by(cid, "QUIT", "renewed")
+    node.do("container.delete", cid, force=True)
+
+
 def setting(world, cid):
     def change(value):
         node.conf.setdefault("Containers", {})["StopSignal"] = value
@@ -162,6 +186,7 @@ def main():
             words(world)
             cid = goes_with_it(world)
             setting(world, cid)
+            lost(world)
             node.do("container.delete", cid, force=True)
             tap.eq((node.violations(), node.sanitizer_words()), ([], []),
                    "no breach of the protocol, and sanitizers are silent")
