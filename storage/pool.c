@@ -23,10 +23,12 @@
 #include "storage/imagestore.h"
 #include "storage/path.h"
 #include "storage/swap.h"
+#include "storage/treesize.h"
 
 #define ROOTFS    "rootfs"
 #define SNAPSHOTS "snapshots"
 #define BASE      ".base"
+#define FILES_MAX 10000000
 #define NAME_SIZE 128 /* of a snapshot or container, and a prefix */
 
 static int open_dir(int at, const char *name)
@@ -380,10 +382,20 @@ static int put_snapshot(struct pool *p, int from, int snapshots, const char *nam
 	return r < 0 ? diskerr_set(err, r, "the snapshot can't be made durable") : 0;
 }
 
+/* One that was made by a predecessor, who has told nobody what it takes. */
+static void measure(struct pool *p, int dir, const char *name)
+{
+	int64_t bytes;
+
+	if (!p->driver->instant && treesize_run(open_dir(dir, name), FILES_MAX, &bytes) >= 0)
+		p->bytes = (uint64_t)bytes;
+}
+
 int pool_snapshot(struct pool *p, const char *id, const char *name, const struct pool_hold *hold,
 	struct err *err)
 {
 	_cleanup_(closep) int dir = open_container(p, id, err), snapshots = -1, tree = -1;
+	bool was_there;
 	int r;
 
 	if (dir < 0)
@@ -391,8 +403,12 @@ int pool_snapshot(struct pool *p, const char *id, const char *name, const struct
 	r = make_dir(dir, SNAPSHOTS, 0700, &snapshots);
 	if (r < 0)
 		return diskerr_set(err, r, "can't make the snapshots' directory");
+	was_there = is_there(snapshots, name);
 	tree = open_tree(dir, ROOTFS, err);
-	return tree < 0 ? tree : put_snapshot(p, tree, snapshots, name, hold, err);
+	r = tree < 0 ? tree : put_snapshot(p, tree, snapshots, name, hold, err);
+	if (r >= 0 && was_there)
+		measure(p, snapshots, name);
+	return r;
 }
 
 int pool_remove_snapshot(struct pool *p, const char *id, const char *name, struct err *err)
