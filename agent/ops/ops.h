@@ -25,6 +25,9 @@
 	.job = "halt", .has_undo = true, .params = opstate_launch_params, \
 	.undo_here = ctnet_before_launch
 
+/* Before that: nothing but its undo. One that was paused and was halted in vain is paused again. */
+#define OPS_UNPAUSED .job = "thaw", .has_undo = true, .skip = opstate_stays_unpaused
+
 /* NULL: this op is valid but ends failed with NOT_IMPLEMENTED. */
 const struct opdef *ops_find(enum op op);
 

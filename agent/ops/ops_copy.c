@@ -282,6 +282,7 @@ static void sync_abandon(struct agent *a, struct operation *op)
 /* It is down only between halt and launch: what takes long is done before. */
 static const struct opdef_step sync_steps[] = {
 	{ "sync-build", .has_undo = true, .params = sync_params },
+	{ OPS_UNPAUSED },
 	{ OPS_HALT, .skip = was_at_rest },
 	{ "sync", .has_undo = true },
 	{ "files", .skip = is_launched, .params = own_files },

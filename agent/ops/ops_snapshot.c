@@ -149,6 +149,7 @@ static void restore_finish(struct agent *a, struct operation *op)
 
 /* It is killed, not asked: what it would still write is thrown away with its root. */
 static const struct opdef_step restore_steps[] = {
+	{ OPS_UNPAUSED },
 	{ OPS_HALT, .skip = was_at_rest },
 	{ "restore", .has_undo = true, .params = named },
 	{ OPS_LAUNCH },

@@ -173,6 +173,11 @@ json_t *opstate_launch_params(struct agent *a, const struct operation *op)
 		ctmounts_wanted(a, c), "routed", is_routed(a));
 }
 
+bool opstate_stays_unpaused(const struct operation *op)
+{
+	return !op->at.undoing || op->prev_status != CT_PAUSED;
+}
+
 void opstate_as_observed(struct agent *a, struct operation *op)
 {
 	struct container *c = opstate_container(a, op);

@@ -37,5 +37,7 @@ void opstate_forget(struct agent *a, struct container *c);
 json_t *opstate_launch_params(struct agent *a, const struct operation *op);
 /* params of the removal of its root: what goes with it. */
 json_t *opstate_remove_params(struct agent *a, const struct operation *op);
+/* OPS_UNPAUSED is skipped, but where it is undone and the container was paused. */
+bool opstate_stays_unpaused(const struct operation *op);
 /* It failed: the status is what the kernel says. */
 void opstate_as_observed(struct agent *a, struct operation *op);

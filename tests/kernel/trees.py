@@ -182,7 +182,25 @@ def instant(kind):
             held_and_killed(fs, node, cid, kind)
         counter.kill()
         counter.wait()
+        in_vain(fs, node, cid, kind)
         node.do("container.delete", cid, force=True)
+
+
+def in_vain(fs, node, cid, kind):
+    """One that was paused, and is halted for a restore and a sync that fail."""
+    copy = node.new_id()
+    node.do("container.copy", copy, source_container_id=cid, name="copy")
+    snapshot, name = fs.pool / "containers" / cid / "snapshots/s0", root_of(fs, cid) / "etc/hostname"
+    snapshot.rename(snapshot.parent / "away")
+    name.unlink()
+    name.mkdir() # where the copy's own is to be
+    for op, of, params in (("snapshot.restore", cid, {"name": "s0"}), ("container.sync", copy, {})):
+        node.do("container.pause", of)
+        report = node.do(op, of, **params)
+        status = next(c["status"] for c in node.hoodyctl("status")["containers"] if c["id"] == of)
+        tap.eq((report["state"], status, host.is_frozen(node.prefix, of)), ("failed", "paused", True),
+               f"{kind}: {op} of a paused one fails, and it is paused")
+    node.do("container.delete", copy, force=True)
 
 
 def held_and_killed(fs, node, cid, kind):
