@@ -516,7 +516,7 @@ static void delete_finish(struct agent *a, struct operation *op)
 
 static void delete_abandon(struct agent *a, struct operation *op)
 {
-	opstate_move(a, op, CT_FAILED);
+	opstate_not_deleted(a, op, opstate_container(a, op));
 }
 
 static const struct opdef_step delete_steps[] = {

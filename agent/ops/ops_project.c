@@ -55,7 +55,7 @@ static void finish(struct agent *a, struct operation *op)
 		n++;
 	}
 	aliases -= store_scalar(a->store, "SELECT count(*) FROM aliases", 0);
-	doclist_forget(a->store, "project", op->order.project_id);
+	doclist_forget(a->store, "ramdisk_project", op->order.project_id);
 	sharelist_forget_project(a->store, op->order.project_id);
 	(void)!proxydir_put(a->proxydir, PROXYDIR_PROJECT, op->order.project_id, NULL, &err);
 	store_must(store_exec(
@@ -68,7 +68,7 @@ static void abandon(struct agent *a, struct operation *op)
 {
 	for (size_t i = 0; i < desired_count(a->desired); i++)
 		if (is_of(desired_at(a->desired, i), op))
-			move(a, op, desired_at(a->desired, i), CT_FAILED);
+			opstate_not_deleted(a, op, desired_at(a->desired, i));
 }
 
 static void lanes(struct agent *a, const struct order *o, struct oprules_lanes *l)

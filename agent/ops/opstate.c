@@ -178,6 +178,13 @@ bool opstate_stays_unpaused(const struct operation *op)
 	return !op->at.undoing || op->prev_status != CT_PAUSED;
 }
 
+void opstate_not_deleted(struct agent *a, struct operation *op, struct container *c)
+{
+	enum ct_status observed = ctwatch_observe(a, c);
+
+	opstate_move_one(a, op, c, observed == CT_STOPPED ? CT_FAILED : observed);
+}
+
 void opstate_as_observed(struct agent *a, struct operation *op)
 {
 	struct container *c = opstate_container(a, op);

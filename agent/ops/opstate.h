@@ -39,5 +39,7 @@ json_t *opstate_launch_params(struct agent *a, const struct operation *op);
 json_t *opstate_remove_params(struct agent *a, const struct operation *op);
 /* OPS_UNPAUSED is skipped, but where it is undone and the container was paused. */
 bool opstate_stays_unpaused(const struct operation *op);
+/* Its removal failed. What runs has not been touched; of any other the root is in doubt. */
+void opstate_not_deleted(struct agent *a, struct operation *op, struct container *c);
 /* It failed: the status is what the kernel says. */
 void opstate_as_observed(struct agent *a, struct operation *op);

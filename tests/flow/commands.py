@@ -4,6 +4,7 @@
 dies."""
 import os
 import pathlib
+import subprocess
 import sys
 import time
 
@@ -80,6 +81,25 @@ def project(node, api):
     node.do("container.delete", other, force=True)
 
 
+def stuck(node):
+    """Of a project whose deletion fails at its first container's root."""
+    cids = sorted(node.new_id() for _ in range(3)) # as they are gone through
+    for i, cid in enumerate(cids):
+        node.do("container.create", cid, image=harness.IMAGE, name=f"s{i}x")
+    node.do("container.pause", cids[2])
+    file = node.root(cids[0]) / "stuck"
+    file.write_text("")
+    subprocess.run(["chattr", "+i", file], check=True)
+    state = node.do("project.delete", None)["state"]
+    status = {c["id"]: (c["status"], c["pid"] > 0) for c in node.hoodyctl("status")["containers"]}
+    tap.eq((state, [status[c] for c in cids]), ("failed", [("failed", False), ("running", True), ("paused", True)]),
+           "what it could not remove has failed, and what it did not reach is as before")
+    for left in node.root(cids[0]).parents[1].glob("*/rootfs/stuck"):
+        subprocess.run(["chattr", "-i", left], check=True)
+    tap.eq((node.do("project.delete", None)["state"], [node.state(c) for c in cids]), ("succeeded", ["absent"] * 3),
+           "and goes with the next order")
+
+
 def crashes(node):
     for delay in (0.005, 0.02, 0.04, 0.08):
         cids = [node.new_id() for _ in range(3)]
@@ -102,6 +122,7 @@ def main():
         api = local.Local(node)
         commands(node, api)
         project(node, api)
+        stuck(node)
         crashes(node)
         host.poll(lambda: not node.leaks(), 3)
         tap.eq((node.leaks(), node.sanitizer_words()), ([], []), "nothing is left, sanitizers are silent")
