@@ -37,7 +37,7 @@ static int begin(struct agent *a, struct operation *op)
 static json_t *params(struct agent *a, const struct operation *op)
 {
 	return jsonx_pack("{s:o, s:s}", "containers", opstate_brief(a, op->order.project_id),
-		"ramdisk_project", op->order.project_id);
+		"project", op->order.project_id);
 }
 
 static void finish(struct agent *a, struct operation *op)
@@ -55,7 +55,7 @@ static void finish(struct agent *a, struct operation *op)
 		n++;
 	}
 	aliases -= store_scalar(a->store, "SELECT count(*) FROM aliases", 0);
-	doclist_forget(a->store, "ramdisk_project", op->order.project_id);
+	doclist_forget(a->store, "project", op->order.project_id);
 	sharelist_forget_project(a->store, op->order.project_id);
 	(void)!proxydir_put(a->proxydir, PROXYDIR_PROJECT, op->order.project_id, NULL, &err);
 	store_must(store_exec(

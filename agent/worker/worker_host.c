@@ -9,6 +9,7 @@
 #include "agent/worker/worker_act.h"
 #include "proto/clock.h"
 #include "proto/jsonx.h"
+#include "storage/ramdisk.h"
 
 #define SHUTDOWN_MS 30000
 #define LEFT_MIN_MS 10
@@ -59,9 +60,11 @@ int worker_host_shutdown_all(struct job *j, struct err *err)
 	return 0;
 }
 
+/* The project's ramdisk is in use for as long as one of them is left. */
 int worker_host_remove_all(struct job *j, struct err *err)
 {
 	const json_t *all = json_object_get(j->params, "containers"), *brief;
+	const char *project = json_string_value(json_object_get(j->params, "project"));
 	size_t i;
 	int r;
 
@@ -73,7 +76,7 @@ int worker_host_remove_all(struct job *j, struct err *err)
 		if (r < 0)
 			return err_add(err, r, "container %s", j->life.spec.id);
 	}
-	return 0;
+	return json_array_size(all) > 0 ? ramdisk_remove(j->run, j->life.spec.id, project, err) : 0;
 }
 
 /* --- the host --- */

@@ -85,7 +85,8 @@ def stuck(node):
     """Of a project whose deletion fails at its first container's root."""
     cids = sorted(node.new_id() for _ in range(3)) # as they are gone through
     for i, cid in enumerate(cids):
-        node.do("container.create", cid, image=harness.IMAGE, name=f"s{i}x")
+        node.do("container.create", cid, image=harness.IMAGE, name=f"s{i}x", ramdisk_scope="project")
+    node.ctl("exec", "s1x", "sh", "-c", "echo kept >/ramdisk/project/file")
     node.do("container.pause", cids[2])
     file = node.root(cids[0]) / "stuck"
     file.write_text("")
@@ -94,6 +95,8 @@ def stuck(node):
     status = {c["id"]: (c["status"], c["pid"] > 0) for c in node.hoodyctl("status")["containers"]}
     tap.eq((state, [status[c] for c in cids]), ("failed", [("failed", False), ("running", True), ("paused", True)]),
            "what it could not remove has failed, and what it did not reach is as before")
+    node.do("container.restart", cids[1])
+    tap.eq(node.ctl("exec", "s1x", "cat", "/ramdisk/project/file")[1], "kept\n", "with the ramdisk of its project")
     for left in node.root(cids[0]).parents[1].glob("*/rootfs/stuck"):
         subprocess.run(["chattr", "-i", left], check=True)
     tap.eq((node.do("project.delete", None)["state"], [node.state(c) for c in cids]), ("succeeded", ["absent"] * 3),
