@@ -174,18 +174,18 @@ static const struct opdef_step copy_steps[] = {
 
 /* --- sync --- */
 
-/* The order does not name its source: the node knows it, or the order that is to make the copy
- * does. */
+/* The order does not name its source: the order that is to make the copy (anew, if there is one)
+ * does, or the node knows it. */
 static void sync_lanes(struct agent *a, const struct order *o, struct oprules_lanes *l)
 {
 	const struct container *c = desired_find(a->desired, o->container_id);
-	const struct order *copy =
-		c ? NULL : unfinished_find(a->engine, OP_CONTAINER_COPY, o->container_id);
+	const struct order *copy = unfinished_find(a->engine, OP_CONTAINER_COPY, o->container_id);
 
-	oprules_add_lane(l, "container",
-		c      ? c->spec.source_id
-		: copy ? json_string_value(json_object_get(copy->params, "source_container_id"))
-		       : "");
+	if (copy)
+		oprules_add_lane(l, "container",
+			json_string_value(json_object_get(copy->params, "source_container_id")));
+	if (c || !copy)
+		oprules_add_lane(l, "container", c ? c->spec.source_id : "");
 }
 
 static enum opdef_verdict sync_check(struct agent *a, struct operation *op)

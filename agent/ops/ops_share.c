@@ -67,17 +67,21 @@ static void add_targets(struct agent *a, const json_t *share, struct oprules_lan
 	unfinished_add_lanes(a->engine, project, l);
 }
 
-/* Of a share that an order before it is yet to make, that order knows. */
+/* Of a share that an order before it is yet to make (anew, and then of another source or target),
+ * that order knows. */
 static void lanes(struct agent *a, const struct order *o, struct oprules_lanes *l)
 {
 	_cleanup_json_ json_t *share = sharelist_get(a->store, text(o->params, "share_id"));
-	const struct order *making =
-		share ? NULL : unfinished_find_share(a->engine, text(o->params, "share_id"));
+	const struct order *making = unfinished_find_share(a->engine, text(o->params, "share_id"));
 
-	if (o->op == OP_SHARE_CREATE)
+	if (o->op == OP_SHARE_CREATE) {
 		add_targets(a, o->params, l);
-	else if (share || making)
-		add_targets(a, share ? share : making->params, l);
+		return;
+	}
+	if (share)
+		add_targets(a, share, l);
+	if (making)
+		add_targets(a, making->params, l);
 }
 
 /* --- the mounts --- */

@@ -467,6 +467,31 @@ def waits(node, a):
         box.do("container.delete", force=True)
 
 
+def anew(node, a):
+    """A share of the same id is made again for another target: what deletes that waits for the target's launch."""
+    first, second, sid = Box(node, "first", start=False), Box(node, "second", start=False), node.new_id()
+    a.sh("mkdir -p /anew")
+    wish = lambda to: {
+        "share_id": sid, "source_container_id": a.id, "source_path": "/anew", "target_container_id": to.id,
+        "mode": "readonly", "mount_path": "/mnt/anew"
+    }
+    node.do("share.create", None, **wish(first))
+    with open(node.directory / "run/turns", "r+b") as turns:
+        fcntl.lockf(turns, fcntl.LOCK_EX)
+        orders = [
+            node.order("snapshot.create", second.id, alias="long"),
+            node.order("share.delete", None, share_id=sid),
+            node.order("share.create", None, **wish(second)),
+            node.order("container.start", second.id),
+            node.order("share.delete", None, share_id=sid)
+        ]
+        host.poll(lambda: any(o["order_id"] == orders[-1] for o in node.hoodyctl("orders")["orders"]), 10, 0.1)
+    tap.eq([node.wait(o)["state"] for o in orders], ["succeeded"] * 5, "a share that is made anew, and deleted")
+    tap.ok(not second.has_mount("/mnt/anew"), "is in no container that was launched meanwhile")
+    for box in (first, second):
+        box.do("container.delete", force=True)
+
+
 def rebooted(node, a, b):
     """A container that restarts itself: nobody has ordered it, and what is mounted is what is wished now."""
     a.sh("mkdir -p /r1 /r2; echo 1 >/r1/f; echo 2 >/r2/f")
@@ -779,6 +804,7 @@ def main():
         some_fail(node, a, b)
         many_end(node, a)
         waits(node, a)
+        anew(node, a)
         rebooted(node, a, b)
         attacked(node, a, b)
         for box in (a, b):

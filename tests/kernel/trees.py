@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Fidelity: everything that is hard to copy, through container → snapshot → restore → copy → sync, on btrfs, on xfs
 with reflink and on ext4; compared by a tool that is not the code under test."""
+import fcntl
 import os
 import pathlib
 import subprocess
@@ -203,6 +204,30 @@ def in_vain(fs, node, cid, kind):
     node.do("container.delete", copy, force=True)
 
 
+def copied_anew(kind):
+    """A copy that is made again of another source: its sync has the lane of that one."""
+    with loop.FileSystem(kind, 512) as fs, harness.Node(conf={"Storage": {"Pool": fs.pool, "Driver": "auto"}}) as node:
+        first, second, copy = (node.new_id() for _ in range(3))
+        for cid in (first, second):
+            node.do("container.create", cid, image=harness.IMAGE, start=False)
+        node.do("container.copy", copy, source_container_id=first, start=False)
+        before = sorted(os.listdir(root_of(fs, second)))
+        with open(node.directory / "run/turns", "r+b") as turns: # the first of them waits until all are there
+            fcntl.lockf(turns, fcntl.LOCK_EX)
+            orders = [
+                node.order("container.delete", copy, force=True),
+                node.order("container.copy", copy, source_container_id=second, start=False),
+                node.order("container.sync", copy),
+                node.order("container.delete", second, force=True)
+            ]
+            host.poll(lambda: any(o["order_id"] == orders[-1] for o in node.hoodyctl("orders")["orders"]), 10, 0.1)
+        tap.eq([node.wait(o)["state"] for o in orders], ["succeeded"] * 4,
+               f"{kind}: a copy that is made anew, and synced")
+        tap.eq(sorted(os.listdir(root_of(fs, copy))), before, f"{kind}: is whole, though its source is deleted then")
+        for cid in (copy, first):
+            node.do("container.delete", cid, force=True)
+
+
 def held_and_killed(fs, node, cid, kind):
     """Whoever dies while a container is held: it goes on."""
     for who in ("worker", "agent"):
@@ -235,6 +260,7 @@ def main():
     removal()
     for kind in ("btrfs", "ext4"):
         instant(kind)
+    copied_anew("ext4")
     tap.done()
 
 
