@@ -139,7 +139,12 @@ int swap_revert(const struct swap *s, struct err *err)
 		if (r >= 0)
 			r = flush(s); /* before what stands behind it now is removed */
 	}
-	/* From here on the old one stands in its place, and all else goes. */
+	/* From here on the old one stands in its place, and all else goes: under the name of what
+	 * is in the making, so that no half of it is ever taken for a whole. */
+	if (r >= 0)
+		r = s->driver->remove(s->dir, SWAP_BUILDING);
+	if (r >= 0 && is_there(s, old) > 0)
+		r = rename_to(s, old, SWAP_BUILDING);
 	if (r >= 0)
 		r = s->driver->remove(s->dir, PREVIOUS);
 	if (r >= 0)

@@ -58,6 +58,32 @@ static void test_untold(void)
 	TAP_OK(has("root/old") && !has(".previous"), "the old one stands there");
 }
 
+static int remove_half(int at, const char *name)
+{
+	char path[64];
+
+	(void)snprintf(path, sizeof(path), "%s/new", name);
+	return unlinkat(at, path, 0) < 0 ? 0 : -EIO;
+}
+
+/* More than there is time for, or a disk that refuses. */
+static void test_half_removed(void)
+{
+	struct pool_driver slow = pool_dir;
+	struct err err = {};
+
+	slow.remove = remove_half;
+	make_tree(SWAP_BUILDING, "new");
+	TAP_EQ(swap_commit(&swap, &err), 0, "committed");
+	swap.driver = &slow;
+	TAP_OK(swap_revert(&swap, &err) < 0, "a revert that can't remove the new tree fails");
+	TAP_OK(has("root/old"), "the old one stands there");
+	swap.driver = &pool_dir;
+	TAP_OK(swap_wants_build(&swap), "and what is left is not taken for the next new tree");
+	TAP_EQ(swap_revert(&swap, &err), 0, "reverted");
+	TAP_OK(has("root/old") && !has(SWAP_BUILDING), "nothing is left");
+}
+
 static void test_settle(void)
 {
 	struct err err = {};
@@ -78,6 +104,7 @@ int main(void)
 	make_tree("root", "old");
 	test_there_and_back();
 	test_untold();
+	test_half_removed();
 	test_settle();
 	(void)pool_dir.remove(dir, "root");
 	(void)rmdir(path);
