@@ -41,7 +41,7 @@ static const struct job_kind {
 	{ "kill", worker_life_kill, NULL, OF_CONTAINER },
 	{ "groups", worker_life_groups, NULL, OF_NOBODY },
 	{ "halt", worker_life_kill, worker_life_launch, OF_CONTAINER },
-	{ "mounts", worker_mounts_set, NULL, OF_NOBODY },
+	{ "mounts", worker_mounts_set, NULL, OF_MANY },
 	{ "mounts-own", worker_mounts_change, worker_mounts_change_back, OF_CONTAINER },
 	{ "ramdisk-measure", worker_mounts_measure, NULL, OF_NOBODY },
 	{ "renew", worker_tree_renew, NULL, OF_NOBODY },
@@ -172,7 +172,8 @@ static long wait_ms(const struct job *j)
 
 static int take_turn(struct job *j, enum turn turn, struct err *err)
 {
-	const json_t *all = json_object_get(j->params, "containers"), *brief;
+	const json_t *containers = json_object_get(j->params, "containers"),
+		     *all = containers ? containers : json_object_get(j->params, "targets"), *brief;
 	_cleanup_(freep) const char **names = xcalloc(json_array_size(all) + 1, sizeof(*names));
 	const char *one = turn == OF_CONTAINER ? j->life.spec.id
 			  : turn == OF_IMAGE
