@@ -372,8 +372,9 @@ static int make_ready_and_start(struct ctlife *l, struct err *err)
 	struct ctuserns u = { .leave = -1 };
 	int r = ctuserns_make(l->spec.id_base, b, &u, err);
 
-	if (r >= 0 && l->begin_link)
-		r = l->begin_link(l->userdata, u.holder, err);
+	if (r >= 0)
+		r = l->begin_link ? l->begin_link(l->userdata, &u, err)
+				  : ctuserns_await_net(&u, err);
 	if (r >= 0)
 		r = make_container(l, &c, err);
 	if (r >= 0)

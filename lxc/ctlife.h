@@ -24,10 +24,10 @@ struct ctlife {
 	struct ctconf_paths paths;
 	struct ctgroup *groups;
 	struct ctlife_bounds bounds;
-	/* NULL, or how a launch makes the container's link: begun when there is a network
-	 * namespace, that of process @holder, beside all else that there is to do; and waited for
-	 * last of all before there are processes of the container's. */
-	int (*begin_link)(void *userdata, pid_t holder, struct err *err);
+	/* NULL, or how a launch makes the container's link: begun when its network namespace is in
+	 * the making (who begins waits for it), beside all else that there is to do; and waited
+	 * for last of all before there are processes of the container's. */
+	int (*begin_link)(void *userdata, const struct ctuserns *u, struct err *err);
 	int (*end_link)(void *userdata, struct err *err);
 	void *userdata;
 };

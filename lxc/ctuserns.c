@@ -88,13 +88,18 @@ static int become(uint32_t id)
 	return 0;
 }
 
-/* Tells @r, and waits for leave to go on. */
 static void tell(int r)
+{
+	if (write(KEPT_FD, &r, sizeof(r)) != sizeof(r) || r < 0)
+		_exit(EXIT_FAILURE);
+}
+
+static void await_leave(void)
 {
 	char leave;
 
-	if (write(KEPT_FD, &r, sizeof(r)) != sizeof(r) || r < 0 || read(KEPT_FD, &leave, 1) != 1)
-		_exit(EXIT_FAILURE);
+	if (read(KEPT_FD, &leave, 1) != 1)
+		_exit(EXIT_SUCCESS);
 }
 
 _Noreturn static void inside(int fd, uint32_t id_base, const struct ctuserns_bounds *b)
@@ -105,9 +110,13 @@ _Noreturn static void inside(int fd, uint32_t id_base, const struct ctuserns_bou
 	proc = own_proc();
 	r = proc < 0 ? proc : become(id_base);
 	tell(r < 0 || unshare(CLONE_NEWUSER) == 0 ? r : -errno);
+	await_leave();
 	r = b ? write_bounds(proc, b) : 0;
-	(void)closefd(proc);
-	tell(r < 0 || unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0 ? r : -errno);
+	tell(r < 0 || unshare(CLONE_NEWUSER) == 0 ? r : -errno);
+	await_leave();
+	tell(unshare(CLONE_NEWNET) < 0 ? -errno : 0);
+	(void)closefd(proc); /* now that nobody waits: the kernel waits for its readers */
+	await_leave();
 	_exit(EXIT_SUCCESS);
 }
 
@@ -176,7 +185,18 @@ static int make(pid_t pid, int fd, uint32_t id_base)
 		r = go_on(fd);
 	if (r >= 0)
 		r = hear(fd);
-	return r < 0 ? r : write_maps_below(lid, pid, id_base);
+	if (r >= 0)
+		r = write_maps_below(lid, pid, id_base);
+	return r < 0 ? r : go_on(fd);
+}
+
+int ctuserns_await_net(const struct ctuserns *u, struct err *err)
+{
+	int r = hear(u->leave);
+
+	return r < 0 ? err_set(err, r, ERR_INTERNAL, NULL,
+			       "the container's network namespace can't be made: %s", strerror(-r))
+		     : 0;
 }
 
 void ctuserns_let_go(struct ctuserns *u)
@@ -206,6 +226,6 @@ int ctuserns_make(
 		return 0;
 	}
 	ctuserns_let_go(&u);
-	return err_set(err, r, ERR_INTERNAL, NULL, "the container's namespaces can't be made: %s",
-		strerror(-r));
+	return err_set(err, r, ERR_INTERNAL, NULL,
+		"the container's user namespace can't be made: %s", strerror(-r));
 }

@@ -35,8 +35,11 @@ struct ctuserns {
 };
 
 /* In the user namespace 0 is @id_base of the host, and so on for CTSPEC_ID_RANGE ids; @b NULL:
- * nothing is bounded. Two forks: a worker's, which has one thread. */
+ * nothing is bounded. Two forks: a worker's, which has one thread. The network namespace, whose
+ * making may wait long for locks of the kernel's, is still to come. */
 _must_check_ int ctuserns_make(
 	uint32_t id_base, const struct ctuserns_bounds *b, struct ctuserns *ret, struct err *err);
+/* Wait for it; once, by whoever has the descriptor. */
+_must_check_ int ctuserns_await_net(const struct ctuserns *u, struct err *err);
 /* Whatever has been entered or opened by now stays. */
 void ctuserns_let_go(struct ctuserns *u);

@@ -41,7 +41,7 @@ static int open_how(int root, const char *path, int flags, mode_t mode, uint64_t
 	return -EAGAIN;
 }
 
-int path_open_tree(const char *path, int *ret)
+int path_open_tree(const char *path, int *ret, int *ret_mount)
 {
 	struct mount_attr attr = { .attr_set = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID |
 					       MOUNT_ATTR_NOEXEC };
@@ -56,6 +56,7 @@ int path_open_tree(const char *path, int *ret)
 	if (fd < 0)
 		return -errno;
 	*ret = fd;
+	*ret_mount = take_fd(&mount);
 	return 0;
 }
 

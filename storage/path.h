@@ -11,8 +11,9 @@
 /* The directory @path, through a mount of its own that is gone with the last descriptor below it:
  * nodev, nosuid and noexec, however the file system itself is mounted. What containers fill is
  * opened by it, so that no device in it can be opened. Not to be followed where it is a link
- * (-ELOOP, -ENOTDIR). */
-_must_check_ int path_open_tree(const char *path, int *ret);
+ * (-ELOOP, -ENOTDIR). @ret_mount is the caller's, too, to be closed when nobody waits: the kernel
+ * waits for all its readers then (namespace_unlock of the kernel's). */
+_must_check_ int path_open_tree(const char *path, int *ret, int *ret_mount);
 
 /* Open @path beneath @root: no way out by "..", absolute or magic links (-EXDEV, -ELOOP: an escape
  * attempt). */

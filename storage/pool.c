@@ -88,9 +88,10 @@ static const struct pool_driver *choose(int fd, const char *name)
 static int open_containers(struct pool *p)
 {
 	_cleanup_(freep) char *path = xasprintf("%s/containers", p->path);
+	_cleanup_(closep) int mount = -1;
 
 	p->containers = closefd(p->containers);
-	return path_open_tree(path, &p->containers);
+	return path_open_tree(path, &p->containers, &mount);
 }
 
 int pool_open(const char *path, const char *driver, struct pool *ret, struct err *err)

@@ -16,6 +16,7 @@ struct job {
 	int fd;       /* that came with the job, or -1 */
 	pid_t linker; /* see worker_net_prepare(); 0: none */
 	int linked;   /* what it says */
+	int mount;    /* of its root, while that is looked at; kept until the job is answered */
 	int turn;     /* agent/worker/worker_turn.h; closed last of all */
 };
 

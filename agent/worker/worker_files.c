@@ -110,10 +110,12 @@ static int write_identity(struct job *j, int root, struct err *err)
 	return r < 0 ? r : set_hostname(j, root, err);
 }
 
-static int open_root(const struct job *j, int *ret, struct err *err)
+static int open_root(struct job *j, int *ret, struct err *err)
 {
-	int r = path_open_tree(j->rootfs, ret);
+	int r;
 
+	j->mount = closefd(j->mount);
+	r = path_open_tree(j->rootfs, ret, &j->mount);
 	return r < 0 ? err_set(err, r, ERR_INTERNAL, "Storage.Pool",
 			       "the container's root can't be opened: %s", strerror(-r))
 		     : 0;
@@ -141,7 +143,7 @@ int worker_files_write(struct job *j, struct err *err)
 	return r < 0 || !j->files ? r : write_in(j, root, err);
 }
 
-/* Opened once: the kernel ends such a mount by a wait for all its readers. */
+/* Opened once: the kernel waits for all its readers to end such a mount. */
 int worker_files_write_all(struct job *j, bool fresh, struct err *err)
 {
 	_cleanup_(closep) int root = -1;

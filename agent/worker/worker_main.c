@@ -160,6 +160,7 @@ static void job_done(struct job *j)
 	if (j->linker > 0) /* the launch failed before it waited for it */
 		(void)waitpid(j->linker, NULL, 0);
 	j->linked = closefd(j->linked);
+	j->mount = closefd(j->mount);
 	j->turn = closefd(j->turn);
 }
 
@@ -237,7 +238,9 @@ static int answer(const struct job *j, int r, const struct err *err)
 
 static int serve(const void *payload, size_t size, int fd)
 {
-	_cleanup_(job_done) struct job j = { .pidfd = -1, .fd = fd, .turn = -1, .linked = -1 };
+	_cleanup_(job_done) struct job j = {
+		.pidfd = -1, .fd = fd, .turn = -1, .linked = -1, .mount = -1
+	};
 	_cleanup_json_ json_t *v = NULL;
 	struct err err = {};
 	int r = jsonx_parse(payload, size, ERR_CHANNEL, &v, &err);
@@ -266,7 +269,7 @@ static int read_text(json_t **ret, struct err *err)
 static int session(void)
 {
 	_cleanup_(job_done) struct job j = {
-		.pidfd = -1, .fd = CTENTER_FD, .turn = -1, .linked = -1
+		.pidfd = -1, .fd = CTENTER_FD, .turn = -1, .linked = -1, .mount = -1
 	};
 	_cleanup_json_ json_t *v = NULL;
 	struct err err = {};

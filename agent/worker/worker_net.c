@@ -86,29 +86,31 @@ static int read_link(const struct job *j, struct rtlink *ret, struct err *err)
 
 /* Flows are cut before there is a link: one that is seen over it is the container's own. It has
  * the job's turn with its worker, so no successor is beside it. */
-_Noreturn static void make_link(const struct job *j, pid_t holder, int says)
+_Noreturn static void make_link(const struct job *j, const struct ctuserns *u, int says)
 {
 	struct rtlink link = {};
 	struct err err = {};
 	int r;
 
-	if (j->turn >= 0 && dup2(j->turn, STDIN_FILENO) < 0)
-		_exit(EXIT_FAILURE);
-	keep_fd(says);
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	(void)prctl(PR_SET_NAME, "hoody-netup");
+	if (dup2(u->leave, STDOUT_FILENO) < 0 || (j->turn >= 0 && dup2(j->turn, STDIN_FILENO) < 0))
+		_exit(EXIT_FAILURE);
+	keep_fd(says);
 	r = cut_flows(j, &err);
 	if (r >= 0)
 		r = read_link(j, &link, &err);
 	if (r >= 0)
-		r = rtlink_make(&link, holder, &err);
+		r = ctuserns_await_net(&(struct ctuserns){ u->holder, STDOUT_FILENO }, &err);
+	if (r >= 0)
+		r = rtlink_make(&link, u->holder, &err);
 	if (r < 0)
 		_exit(write_all(KEPT_FD, &err, sizeof(err)) < 0 ? EPIPE : EXIT_FAILURE);
 	_exit(EXIT_SUCCESS);
 }
 
 /* Beside the rest of a launch, most of whose time is the kernel's waiting; so is a link's. */
-static int begin_link(void *userdata, pid_t holder, struct err *err)
+static int begin_link(void *userdata, const struct ctuserns *u, struct err *err)
 {
 	struct job *j = userdata;
 	_cleanup_(closep) int says = -1;
@@ -124,7 +126,7 @@ static int begin_link(void *userdata, pid_t holder, struct err *err)
 		return err_set(err, r, ERR_INTERNAL, NULL,
 			"who makes the container's link can't be started: %s", strerror(-r));
 	if (j->linker == 0)
-		make_link(j, holder, says);
+		make_link(j, u, says);
 	return 0;
 }
 
