@@ -20,6 +20,9 @@
 #define NODECALL_BODY_MAX        (16UL * 1024 * 1024) /* of an answer, decoded */
 #define NODECALL_SIGNATURE_MAX   1024                 /* of the header's value */
 
+/* Of each request: the version of the keyset that the node trusts (PROTOCOL.md 10.11). */
+#define NODECALL_KEYSET_HEADER "X-Hoody-Keyset"
+
 /* Below ApiUrl; the caller's. */
 char *nodecall_orders_path(const char *node_id, uint64_t after, uint64_t wait_s, uint64_t limit);
 char *nodecall_reports_path(const char *node_id);

@@ -291,6 +291,18 @@ static void add_header(struct http_job *job, const char *name, const char *value
 	explicit_bzero(line, strlen(line));
 }
 
+/* By whose keys the answer can be signed. */
+static void add_keyset(struct http_job *job)
+{
+	const struct http_setup *setup = job->http->setup;
+	char version[24];
+
+	if (!setup->has_keyset)
+		return;
+	(void)snprintf(version, sizeof(version), "%lld", (long long)setup->keyset.version);
+	add_header(job, NODECALL_KEYSET_HEADER, version);
+}
+
 static void set_request(struct http_job *job, const struct http_request *rq)
 {
 	const void *body = rq->body;
@@ -344,6 +356,7 @@ int http_start(struct http *h, const struct http_request *rq, http_done done, vo
 	h->jobs = job;
 	set_rules(job, rq->timeout_s);
 	add_header(job, "Authorization", bearer);
+	add_keyset(job);
 	add_header(job, "Accept", "application/json");
 	add_header(job, "Accept-Encoding", "gzip");
 	explicit_bzero(bearer, strlen(bearer));

@@ -11,7 +11,8 @@ struct errand {
 	sd_event *event;                   /* borrowed */
 	void (*overdue)(struct errand *e); /* no answer in time */
 	void *userdata;
-	uint64_t id; /* of the one that is out; the owner's */
+	uint64_t id;            /* of the one that is out; the owner's */
+	int64_t keyset_version; /* with which it was asked; the owner's */
 	bool out, waiting;
 	uint64_t sent_us;
 	struct backoff backoff;

@@ -218,13 +218,20 @@ static void stats_failed(struct uplink *u, uint64_t status)
 static void fail(struct uplink *u, struct errand *e, enum frame_fail why, uint64_t status,
 	uint64_t retry_after_ms)
 {
+	/* By a key that was rotated away since it was asked: asked again, it says so. */
+	const bool outdated =
+		why == FRAME_FAIL_SIGNATURE && e->keyset_version != u->agent->keyset.version;
+
 	if (e == &u->errands[STATS])
 		stats_failed(u, status);
-	else
+	else if (!outdated)
 		note(u, why, status);
-	if (why == FRAME_FAIL_SIGNATURE || why == FRAME_FAIL_CLOCK)
+	if (!outdated && (why == FRAME_FAIL_SIGNATURE || why == FRAME_FAIL_CLOCK))
 		reaper_time_doubted(u->agent->reaper);
-	failed(e, retry_after_ms);
+	if (outdated)
+		errand_end(e);
+	else
+		failed(e, retry_after_ms);
 	update_state(u);
 }
 
@@ -532,6 +539,7 @@ static void send_errand(
 	struct uplink *u = e->userdata;
 
 	f->id = e->id = ++u->next_id;
+	e->keyset_version = u->agent->keyset.version;
 	errand_begin(e, (within_s + OVERDUE_S) * 1000);
 	if (channel_send(leaf_channel(u->leaf), f, payload, size, -1) < 0)
 		failed(e, 0);

@@ -107,8 +107,8 @@ void api_keys_load(struct api *api);
 json_t *api_keyset_json(const struct api *api);
 void api_write_trusted_keys(const struct api *api);
 void api_new_key(struct api *api, const char *kid);
-char *api_sign_response(const struct api *api, const char *method, int status, const char *path,
-	const void *body, size_t size);
+char *api_sign_response(const struct api *api, const struct api_key *k, const char *method,
+	int status, const char *path, const void *body, size_t size);
 
 /* store.c: orders and reports, and the log that survives us */
 void api_log(struct api *api, const char *kind, json_t *v_steals);

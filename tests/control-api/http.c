@@ -102,6 +102,15 @@ static char *encode(struct api *api, const char *on, const char *body, size_t *s
 	return out;
 }
 
+/* One that the node trusts (section 10.11): each set has one key, so set N has the Nth. */
+static const struct api_key *signer(const struct api *api, struct MHD_Connection *c)
+{
+	const char *version = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "X-Hoody-Keyset");
+	size_t n = version ? strtoul(version, NULL, 10) : 0;
+
+	return &api->keys[n >= 1 && n <= api->n_keys ? n - 1 : api->active];
+}
+
 static enum MHD_Result reply(struct api *api, struct MHD_Connection *c, const char *method,
 	const char *path, const char *on, int status, json_t *v_steals)
 {
@@ -121,7 +130,7 @@ static enum MHD_Result reply(struct api *api, struct MHD_Connection *c, const ch
 			 : api->misbehave.status         ? api->misbehave.status
 							 : 503;
 	body = spoil(api, on, body, &size);
-	signature = api_sign_response(api, method, status, path, body, size);
+	signature = api_sign_response(api, signer(api, c), method, status, path, body, size);
 	if (misbehaves(api, "tamper", on))
 		body[size / 2] ^= 1;
 	if (misbehaves(api, "bad-signature", on))
@@ -361,7 +370,8 @@ int64_t api_next_poll_ms(const struct api *api)
 static enum MHD_Result no_content(struct api *api, struct MHD_Connection *c, const char *url)
 {
 	struct MHD_Response *r = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
-	_cleanup_(freep) char *signature = api_sign_response(api, "POST", 204, url, "", 0);
+	_cleanup_(freep) char *signature =
+		api_sign_response(api, signer(api, c), "POST", 204, url, "", 0);
 	enum MHD_Result ok;
 
 	(void)MHD_add_response_header(r, "X-Hoody-Signature", signature);

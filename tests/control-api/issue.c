@@ -116,6 +116,30 @@ static void tamper(char **envelope, const char *what)
 	json_decref(v);
 }
 
+/* By both: whoever trusts one of them takes it. */
+static char *sign_twice(
+	const char *type, const char *payload, const struct api_key *a, const struct api_key *b)
+{
+	char *first = api_dsse(type, payload, strlen(payload), a->kid, a->secret_key),
+	     *second = api_dsse(type, payload, strlen(payload), b->kid, b->secret_key), *text;
+	json_t *v = json_loads(first, 0, NULL), *other = json_loads(second, 0, NULL);
+
+	(void)json_array_extend(
+		json_object_get(v, "signatures"), json_object_get(other, "signatures"));
+	text = json_dumps(v, JSON_COMPACT);
+	json_decref(v);
+	json_decref(other);
+	free(first);
+	free(second);
+	return text;
+}
+
+/* While it isn't known whether the node has rotated (section 10.11). */
+static bool is_rotating(const struct api *api)
+{
+	return api->rotate_key > api->active;
+}
+
 json_t *api_build(struct api *api, const json_t *wish, char **ret_envelope)
 {
 	const json_t *inner =
@@ -126,8 +150,10 @@ json_t *api_build(struct api *api, const json_t *wish, char **ret_envelope)
 	const struct api_key *key = key_of(api, wish);
 	char *payload = json_dumps(order, JSON_COMPACT);
 
-	*ret_envelope = api_dsse(
-		ORDER_TYPE, payload, strlen(payload), kid ? kid : key->kid, key->secret_key);
+	*ret_envelope = is_rotating(api) && !kid && key == &api->keys[api->active]
+				? sign_twice(ORDER_TYPE, payload, key, &api->keys[api->rotate_key])
+				: api_dsse(ORDER_TYPE, payload, strlen(payload),
+					  kid ? kid : key->kid, key->secret_key);
 	if (how)
 		tamper(ret_envelope, how);
 	free(payload);
@@ -163,22 +189,15 @@ json_t *api_issue(struct api *api, const json_t *wish)
 static json_t *keyset_envelope(
 	struct api *api, const struct api_key *present, const struct api_key *next)
 {
-	json_t *keyset = api_keyset_json(api), *a, *b;
+	json_t *keyset = api_keyset_json(api), *v;
 	char *payload = json_dumps(keyset, JSON_COMPACT);
-	char *first =
-		api_dsse(KEYSET_TYPE, payload, strlen(payload), present->kid, present->secret_key);
-	char *second = api_dsse(KEYSET_TYPE, payload, strlen(payload), next->kid, next->secret_key);
+	char *envelope = sign_twice(KEYSET_TYPE, payload, present, next);
 
-	a = json_loads(first, 0, NULL);
-	b = json_loads(second, 0, NULL);
-	(void)json_array_append(json_object_get(a, "signatures"),
-		json_array_get(json_object_get(b, "signatures"), 0));
-	json_decref(b);
+	v = json_loads(envelope, 0, NULL);
 	json_decref(keyset);
 	free(payload);
-	free(first);
-	free(second);
-	return a;
+	free(envelope);
+	return v;
 }
 
 json_t *api_rotate(struct api *api, const json_t *wish)

@@ -204,10 +204,9 @@ void api_keys_load(struct api *api)
 	api_write_trusted_keys(api);
 }
 
-char *api_sign_response(const struct api *api, const char *method, int status, const char *path,
-	const void *body, size_t size)
+char *api_sign_response(const struct api *api, const struct api_key *k, const char *method,
+	int status, const char *path, const void *body, size_t size)
 {
-	const struct api_key *k = &api->keys[api->active];
 	long long t = (long long)(api_now_ms(api) / 1000);
 	size_t head = strlen(path) + strlen(method) + 64;
 	_cleanup_(freep) char *text = xcalloc(1, head + size);

@@ -81,8 +81,28 @@ def main():
         tap.eq(node.state(cid), "paused", "has no effect any more")
         node.restart()
         tap.eq(node.do("container.resume", cid)["state"], "succeeded", "a restarted agent trusts the new key")
+
+        # A batch that is fixed stands before the report of the rotation, and the API knows of that by the report.
+        node.api.ask("misbehave", what="5xx", on="reports", count=1_000_000)
+        before = len(node.log.read_text())
+        rotate = node.api.ask("rotate", kid="v3")
+        node.agent.send_signal(signal.SIGHUP)
+        harness.host.poll(lambda: "keyset version 3 is in force" in node.log.read_text()[before:], 10)
+        pause = node.order("container.pause", cid)
+        node.restart(signal.SIGKILL)
+        node.api.ask("misbehave", what="none", on="reports", count=0)
+        node.agent.send_signal(signal.SIGHUP)
+        tap.eq([node.wait(i)["state"] for i in (rotate["id"], pause)], ["succeeded", "succeeded"],
+               "a rotation is reported behind what was not acknowledged before it, also by an agent that was killed")
+        tap.ok("signature is missing or wrong" not in node.log.read_text()[before:],
+               "and no answer was refused meanwhile", node.log_tail(12))
+        node.do("container.resume", cid)
         tap.eq(node.do("container.delete", cid, force=True)["state"], "succeeded", "deleted")
         tap.eq(node.sanitizer_words(), [], "sanitizers are silent")
+    with harness.Node() as node: # whose first delivery is under way
+        tap.eq(node.wait(node.api.ask("rotate", kid="v2")["id"])["state"], "succeeded", "the key is rotated at once")
+        tap.ok("signature is missing or wrong" not in node.log.read_text(), "which makes no answer a failure",
+               node.log_tail())
     tap.done()
 
 
