@@ -620,7 +620,7 @@ void uplink_keys_changed(struct uplink *u)
 {
 	_cleanup_(freep) char *keys = NULL;
 
-	if (!u || !leaf_channel(u->leaf))
+	if (!u || !leaf_channel(u->leaf) || !u->agent->has_keyset)
 		return;
 	keys = keyset_format(&u->agent->keyset);
 	if (channel_send(leaf_channel(u->leaf), &(struct frame){ .type = FRAME_COURIER_KEYS }, keys,

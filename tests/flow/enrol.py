@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import stat
 import sys
 
@@ -93,6 +94,19 @@ def main():
         code, out, err = node.ctl("status")
         tap.ok(code == 0 and cid in out and "connected" in out, "status likewise", out, err)
         tap.eq(node.do("container.delete", cid, force=True)["state"], "succeeded", "deleted")
+
+        # --- without trusted keys, which come later ---
+        keys = pathlib.Path(node.api.ready["trusted_keys"]).read_bytes()
+        node.stop_agent()
+        (trusted := node.directory / "trusted-keys.json").unlink()
+        node.start_agent()
+        for n in range(2):
+            node.agent.send_signal(signal.SIGHUP)
+            loaded = harness.host.poll(lambda: node.log_tail(50).count("configuration was loaded again") > n, 10)
+            tap.ok(loaded and node.agent.poll() is None, "a reload without trusted keys", node.log_tail())
+        trusted.write_bytes(keys)
+        node.agent.send_signal(signal.SIGHUP)
+        tap.eq(node.do("node.resync")["state"], "succeeded", "and with them orders are obeyed")
 
         # --- an API that has another history ---
         node.wait(node.api.ask("rotate", kid="v2")["id"])
