@@ -3,6 +3,8 @@
 
 #include "proto/ident.h"
 
+#define BYTES "length(CAST(body AS BLOB))" /* of a text it would be its characters */
+
 #define META_PREV  "batch_prev"  /* 32 bytes: digest of the last acknowledged batch's payload */
 #define META_FIXED "batch_fixed" /* struct fixed: the batch that is on its way */
 
@@ -60,7 +62,7 @@ int outbox_open(struct store *s, uint64_t max_bytes, struct outbox **ret, struct
 	o->store = s;
 	o->max_bytes = max_bytes;
 	o->reports = (uint64_t)store_scalar(s, "SELECT count(*) FROM outbox", 0);
-	o->bytes = (uint64_t)store_scalar(s, "SELECT sum(length(body)) FROM outbox", 0);
+	o->bytes = (uint64_t)store_scalar(s, "SELECT sum(" BYTES ") FROM outbox", 0);
 	o->high_seq =
 		(uint64_t)store_scalar(s, "SELECT seq FROM sqlite_sequence WHERE name='outbox'", 0);
 	*ret = o;
@@ -168,7 +170,7 @@ bool outbox_stage(struct outbox *o, int64_t now_ms, const char *boot_id)
 	o->fixed = (struct fixed){ .sent_ms = now_ms };
 	o->has_digest = false;
 	(void)snprintf(o->fixed.boot_id, sizeof(o->fixed.boot_id), "%s", boot_id);
-	q = store_query(o->store, "SELECT seq, length(body) FROM outbox ORDER BY seq LIMIT ?1", "i",
+	q = store_query(o->store, "SELECT seq, " BYTES " FROM outbox ORDER BY seq LIMIT ?1", "i",
 		(int64_t)REPORT_BATCH_MAX);
 	while ((r = store_step(q)) > 0) {
 		bytes += (size_t)store_int(q, 1);
@@ -217,7 +219,7 @@ char *outbox_envelope(
 static void forget_fixed(struct outbox *o)
 {
 	_cleanup_stmt_ struct store_stmt *q = store_query(o->store,
-		"SELECT count(*), coalesce(sum(length(body)), 0) FROM outbox WHERE seq <= ?1", "i",
+		"SELECT count(*), coalesce(sum(" BYTES "), 0) FROM outbox WHERE seq <= ?1", "i",
 		(int64_t)o->fixed.last_seq);
 
 	store_must(store_step(q));

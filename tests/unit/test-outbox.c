@@ -75,6 +75,36 @@ static void bounded_by_bytes(void)
 	(void)outbox_close(o);
 }
 
+/* Each is acknowledged, so that nothing is left; a successor counts as its predecessor did. */
+static void counted_in_bytes(void)
+{
+	static const char body[] = "{\"type\":\"share\",\"label\":\"M\u00fcller \u20ac\"}";
+	uint8_t public_key[32], secret_key[64];
+	struct report_key key;
+	struct outbox *o;
+	uint64_t bytes;
+	size_t size;
+
+	(void)crypto_sign_keypair(public_key, secret_key);
+	report_key_init(&key, secret_key);
+	store_must(store_exec(store, "DELETE FROM outbox", ""));
+	store_must(store_meta_set(store, "batch_fixed", "", 0));
+	o = open_outbox(1 << 20);
+	outbox_add(o, body);
+	bytes = outbox_bytes(o);
+	(void)outbox_close(o);
+	o = open_outbox(1 << 20);
+	TAP_OK(bytes == strlen(body) && outbox_bytes(o) == bytes, "%llu bytes wait, and %llu",
+		(unsigned long long)bytes, (unsigned long long)outbox_bytes(o));
+	outbox_add(o, body);
+	(void)outbox_stage(o, 1, "0123456789abcdef0123456789abcdef");
+	free(outbox_envelope(o, "0123456789abcdef01234567", &key, &size));
+	TAP_OK(outbox_acked(o, (uint64_t)number_in("SELECT max(seq) FROM outbox")) == 1 &&
+			outbox_bytes(o) == 0,
+		"none when both are acknowledged");
+	(void)outbox_close(o);
+}
+
 static void standalone(void)
 {
 	struct outbox *o = open_outbox(0);
@@ -93,6 +123,7 @@ int main(void)
 		return 1;
 	newest_are_kept();
 	bounded_by_bytes();
+	counted_in_bytes();
 	store_must(store_exec(store, "DELETE FROM outbox", ""));
 	standalone();
 	store_must(store_commit(store));
