@@ -61,6 +61,17 @@ static enum intake_verdict duplicate(
 	return INTAKE_DUPLICATE;
 }
 
+/* Its signer has issued one before it that we have not seen: it waits for that, also where it is to
+ * be refused, which would move `after` past both. */
+static bool is_ahead(struct agent *a, struct intake *in, const struct order *o)
+{
+	if (o->prev_seq <= journal_high_seq(a->store))
+		return false;
+	if (!in->gap_before)
+		in->gap_before = o->prev_seq;
+	return true;
+}
+
 /* Other bytes under a known id can't get a row of their own, nor touch that of the first: told, and
  * counted as read. */
 static enum intake_verdict equivocation(struct agent *a, const struct order *o, int64_t now_ms)
@@ -88,6 +99,8 @@ static enum intake_verdict refused_by_form(struct agent *a, struct intake *in,
 		log_refusal(o, err, now_ms);
 		return INTAKE_REFUSED;
 	}
+	if (is_ahead(a, in, o))
+		return INTAKE_AHEAD;
 	switch (journal_lookup(a->store, o->id, o->digest, &row)) {
 	case JOURNAL_SAME:
 		return duplicate(a, in, o, row);
@@ -97,16 +110,6 @@ static enum intake_verdict refused_by_form(struct agent *a, struct intake *in,
 		break;
 	}
 	return reject(a, o, err, now_ms);
-}
-
-/* Its signer has issued one before it that we have not seen: it waits for that. */
-static bool is_ahead(struct agent *a, struct intake *in, const struct order *o)
-{
-	if (o->prev_seq <= journal_high_seq(a->store))
-		return false;
-	if (!in->gap_before)
-		in->gap_before = o->prev_seq;
-	return true;
 }
 
 enum intake_verdict intake_envelope(
@@ -121,6 +124,8 @@ enum intake_verdict intake_envelope(
 	if (order_open(envelope, size, &a->keyset, a->conf.node.node_id, now_ms, &o, &trail, &err) <
 		0)
 		return refused_by_form(a, in, &o, &trail, &err, now_ms);
+	if (is_ahead(a, in, &o))
+		return INTAKE_AHEAD;
 	switch (journal_lookup(a->store, o.id, o.digest, &row)) {
 	case JOURNAL_SAME:
 		return duplicate(a, in, &o, row);
@@ -135,8 +140,6 @@ enum intake_verdict intake_envelope(
 			(unsigned long long)o.seq, (unsigned long long)journal_high_seq(a->store));
 		return reject(a, &o, &err, now_ms);
 	}
-	if (is_ahead(a, in, &o))
-		return INTAKE_AHEAD;
 	if (order_check(&o, &err) < 0)
 		return reject(a, &o, &err, now_ms);
 	acknowledge(a, &o);

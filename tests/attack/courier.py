@@ -28,6 +28,21 @@ def left_out(node, cid):
     tap.ok("orders_withheld" in node.log.read_text(), "and that it was left out is said", node.log_tail())
 
 
+def left_out_before_refused(node, cid):
+    """The second has expired: who held both back for so long would have the first passed over."""
+    node.stop_agent()
+    first = node.order("container.pause", cid)
+    second = node.issue({
+        "op": "container.resume", "container_id": cid, "project_id": harness.PROJECT, "params": {},
+        "issued_at": "2026-01-01T00:00:00.000Z", "expires_at": "2026-01-01T00:10:00.000Z"
+    })
+    node.api.ask("misbehave", what="omit", on="orders", count=1)
+    node.start_agent()
+    tap.eq([node.wait(i)["state"] for i in (first, second)], ["succeeded", "rejected"],
+           "nor is one passed over that was left out before an order that is refused")
+    tap.eq(node.do("container.resume", cid)["state"], "succeeded", "which had no effect")
+
+
 def replayed(node, cid):
     """One old order, as often as there is room for."""
     old = node.api.ask("envelope", order={"op": "node.resync", "params": {}})
@@ -107,6 +122,7 @@ def main():
         cid = node.new_id()
         tap.eq(node.do("container.create", cid, image=harness.IMAGE)["state"], "succeeded", "a container runs")
         left_out(node, cid)
+        left_out_before_refused(node, cid)
         replayed(node, cid)
         swallowed(node, cid)
         expired(node, cid)
