@@ -59,6 +59,8 @@ static bool is_settled(struct courier *c, struct frame *request, const struct ht
 {
 	if (a->fail != FRAME_FAIL_NONE)
 		answer_failed(c, request, a, a->fail);
+	else if (a->status == 204 && request != &c->stats) /* theirs alone may say nothing */
+		answer_failed(c, request, a, FRAME_FAIL_BODY);
 	else if (a->signature[0])
 		pass_on(c, request, a);
 	else

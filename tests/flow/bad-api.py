@@ -42,6 +42,15 @@ def main():
                 node.api.ask("misbehave", what="none", on=on, count=0)
                 if node.state(cid) == "paused":
                     node.do("container.resume", cid)
+        for on, op in (("orders", "container.pause"), ("reports", "container.resume")):
+            before = len(node.log.read_text())
+            node.api.ask("misbehave", what="5xx", on=on, count=2, status=204)
+            order = node.order(op, cid)
+            said = lambda: "not what the protocol says (status 204)" in node.log.read_text()[before:]
+            tap.ok(harness.host.poll(said, 10), f"nothing at all on {on}: is said to be no answer", node.log_tail(6))
+            node.api.ask("misbehave", what="none", on=on, count=0)
+            node.agent.send_signal(signal.SIGHUP)
+            tap.eq(node.wait(order)["state"], "succeeded", "and the order comes through")
         for what in ("gzip", "members"): # no misbehaviour at all: RFC 1952, 2.2
             node.api.ask("misbehave", what=what, on="all", count=1000)
             node.agent.send_signal(signal.SIGHUP)
