@@ -85,6 +85,7 @@ static enum frame_fail judge_transport(const struct http_job *job, CURLcode code
 	case CURLE_SSL_CIPHER:
 		return FRAME_FAIL_TLS;
 	case CURLE_WRITE_ERROR:
+	case CURLE_FILESIZE_EXCEEDED:
 	case CURLE_PARTIAL_FILE:
 	case CURLE_BAD_CONTENT_ENCODING:
 	case CURLE_WEIRD_SERVER_REPLY:

@@ -28,6 +28,7 @@
 #include "agent/uplink/errand.h"
 #include "agent/uplink/orderbatch.h"
 #include "agent/uplink/pace.h"
+#include "proto/dsse.h"
 #include "proto/ident.h"
 #include "proto/jsonx.h"
 #include "proto/nodecall.h"
@@ -37,6 +38,9 @@
 
 #define OVERDUE_S 10  /* a courier is late by so much */
 #define HASTE_MS  900 /* nothing, sooner than any wait that can be asked for */
+#define FEW       8   /* orders, of which an answer has room whatever is in them */
+
+static_assert(FEW * DSSE_ENVELOPE_MAX <= NODECALL_BODY_MAX / 2, "and for keysets beside them");
 
 enum { POLL, DELIVER, STATS, ERRANDS };
 
@@ -56,6 +60,7 @@ struct uplink {
 	uint64_t next_id;
 	uint64_t polled_after;  /* the poll that is out asked for orders after this, */
 	uint64_t polled_wait_s; /* and to wait so long */
+	uint64_t polled_limit;  /* as the next one does: for so many at most */
 	uint64_t head_seq;
 	bool withheld_told, full_told;
 	enum frame_fail last_fail;
@@ -161,6 +166,8 @@ static void finish_poll(struct uplink *u, const struct orderbatch_end *end, bool
 	bool new = end->rotated || journal_high_seq(u->agent->store) > u->polled_after;
 
 	u->head_seq = end->head_seq;
+	if (end->n_orders < u->polled_limit)
+		u->polled_limit = ORDERPACK_MAX; /* there are no more */
 	look_for_withheld(u, end);
 	note(u, FRAME_FAIL_NONE, 0);
 	/* Nothing that we had not, or nothing at all and that too soon: must not make us spin. */
@@ -222,6 +229,8 @@ static void fail(struct uplink *u, struct errand *e, enum frame_fail why, uint64
 	const bool outdated =
 		why == FRAME_FAIL_SIGNATURE && e->keyset_version != u->agent->keyset.version;
 
+	if (e == &u->errands[POLL] && why == FRAME_FAIL_BODY)
+		u->polled_limit = FEW; /* it may have been too long an answer */
 	if (e == &u->errands[STATS])
 		stats_failed(u, status);
 	else if (!outdated)
@@ -303,11 +312,11 @@ static int on_acked(struct channel *ch, struct channel_message *m, void *userdat
 static char *path_of(const struct uplink *u, const struct errand *e)
 {
 	const char *id = u->agent->conf.node.node_id;
-	_cleanup_(freep) char *call =
-		e == &u->errands[POLL]
-			? nodecall_orders_path(id, u->polled_after, u->polled_wait_s, ORDERPACK_MAX)
-		: e == &u->errands[DELIVER] ? nodecall_reports_path(id)
-					    : nodecall_stats_path(id);
+	_cleanup_(freep) char *call = e == &u->errands[POLL]
+					      ? nodecall_orders_path(id, u->polled_after,
+							u->polled_wait_s, u->polled_limit)
+				      : e == &u->errands[DELIVER] ? nodecall_reports_path(id)
+								  : nodecall_stats_path(id);
 
 	return xasprintf("%s%s", nodecall_base_path(u->agent->conf.control.api_url), call);
 }
@@ -488,6 +497,7 @@ int uplink_new(struct agent *a, struct uplink **ret, struct err *err)
 	int r;
 
 	u->agent = a;
+	u->polled_limit = ORDERPACK_MAX;
 	for (size_t i = 0; i < ERRANDS; i++)
 		u->errands[i] =
 			(struct errand){ .event = a->event, .overdue = overdue, .userdata = u };
@@ -571,7 +581,7 @@ void uplink_kick(struct uplink *u)
 			&(struct frame){ .type = FRAME_COURIER_POLL,
 				.a = u->polled_after,
 				.b = u->polled_wait_s,
-				.c = ORDERPACK_MAX },
+				.c = u->polled_limit },
 			NULL, 0, u->polled_wait_s + NODECALL_POLL_MARGIN_S);
 	}
 	if (may_send(u, &u->errands[DELIVER])) {

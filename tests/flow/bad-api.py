@@ -15,6 +15,7 @@ ORDERS = ("drop", "delay", "repeat", "reorder", "truncate", "tamper", "5xx", "un
           "retry-after", "redirect", "garbage", "huge", "gzip-cut", "gzip-more")
 REPORTS = ("drop", "5xx", "tamper", "unsigned", "bad-signature", "garbage", "wrong-ack", "truncate", "retry-after",
            "gzip-cut")
+LARGE = 24 # documents of 700,000 bytes, in base64
 
 
 def main():
@@ -62,6 +63,20 @@ def main():
             node.api.ask("misbehave", what="none", on="all", count=0)
         tap.eq((node.agent_pid(), node.courier_pid()), (agent, courier), "neither agent nor courier ended for it")
         tap.eq(node.violations(), [], "the control API saw no breach of the protocol")
+
+        # --- more than an answer may have, each of them an order like any other ---
+        node.stop_agent()
+        ids = []
+        for version in range(1, LARGE, 6):
+            ids += node.api.ask("orders", orders=[{
+                "op": "proxy.document", "project_id": harness.PROJECT,
+                "params": {"scope": "project", "file_version": version + n, "document": {"fill": "x" * 700_000}}
+            } for n in range(6)])["ids"]
+        before = len(node.log.read_text())
+        node.start_agent()
+        tap.eq({node.wait(i, 60)["state"] for i in ids}, {"succeeded"}, f"{len(ids)} orders of 22 MB come through")
+        said = node.log.read_text()[before:]
+        tap.eq((said.count("not what the protocol says"), said.count("no connection")), (1, 0), "after one refusal")
 
         # --- the API goes away and comes back ---
         order = node.order("container.restart", cid)
