@@ -46,6 +46,7 @@
 #include "agent/report/status.h"
 #include "agent/report/tell.h"
 #include "agent/state/desired.h"
+#include "agent/state/journal.h"
 #include "agent/state/outbox.h"
 #include "agent/state/store.h"
 #include "agent/state/trust.h"
@@ -196,7 +197,7 @@ static int open_state(struct agent *a, struct err *err)
 	if (r < 0)
 		return r;
 	return outbox_open(a->store, standalone ? 0 : (uint64_t)a->conf.control.outbox_max_bytes,
-		&a->outbox, err);
+		journal_trusted_now_ms(a->store), &a->outbox, err);
 }
 
 static int load_keys(struct agent *a, struct err *err)

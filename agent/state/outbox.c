@@ -47,9 +47,11 @@ static int load_meta(struct store *s, const char *key, void *ret, size_t size)
 	return r;
 }
 
-int outbox_open(struct store *s, uint64_t max_bytes, struct outbox **ret, struct err *err)
+int outbox_open(
+	struct store *s, uint64_t max_bytes, int64_t now_ms, struct outbox **ret, struct err *err)
 {
 	struct outbox *o = xcalloc(1, sizeof(*o));
+	int64_t used;
 	int r = load_meta(s, META_PREV, o->prev, sizeof(o->prev));
 
 	if (r >= 0)
@@ -63,8 +65,8 @@ int outbox_open(struct store *s, uint64_t max_bytes, struct outbox **ret, struct
 	o->max_bytes = max_bytes;
 	o->reports = (uint64_t)store_scalar(s, "SELECT count(*) FROM outbox", 0);
 	o->bytes = (uint64_t)store_scalar(s, "SELECT sum(" BYTES ") FROM outbox", 0);
-	o->high_seq =
-		(uint64_t)store_scalar(s, "SELECT seq FROM sqlite_sequence WHERE name='outbox'", 0);
+	used = store_scalar(s, "SELECT seq FROM sqlite_sequence WHERE name='outbox'", 0);
+	o->high_seq = (uint64_t)MAX_OF(used, now_ms);
 	*ret = o;
 	return 0;
 }
@@ -128,8 +130,8 @@ void outbox_add(struct outbox *o, const char *body)
 	assert(body[0] == '{');
 	if (o->max_bytes == 0)
 		return;
-	store_must(store_exec(o->store, "INSERT INTO outbox(body) VALUES(?1)", "t", body));
-	o->high_seq = (uint64_t)store_last_row(o->store);
+	store_must(store_exec(o->store, "INSERT INTO outbox(seq, body) VALUES(?1, ?2)", "it",
+		(int64_t)++o->high_seq, body));
 	o->reports++;
 	o->bytes += strlen(body);
 }

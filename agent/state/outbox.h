@@ -12,8 +12,11 @@
 
 struct outbox;
 
+/* @now_ms: reports that are added from now on have a seq above it. So they have one that was never
+ * used, also where the state is of a backup and knows nothing of those that came after: to the API
+ * they would be old ones, which it drops. (Fewer than a thousand a second are made.) */
 _must_check_ int outbox_open(
-	struct store *s, uint64_t max_bytes, struct outbox **ret, struct err *err);
+	struct store *s, uint64_t max_bytes, int64_t now_ms, struct outbox **ret, struct err *err);
 struct outbox *outbox_close(struct outbox *o);
 
 /* Another bound. Nothing that is kept is lost. @max_bytes 0 is for outbox_open alone. */

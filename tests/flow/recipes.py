@@ -226,6 +226,9 @@ def damaged():
         hands = Hands(node, **{"/etc/hoody-agent": node.directory / ETC, "/var/lib/hoody-agent": node.directory / VAR,
                                "BACKUP": node.directory / "backup"})
         hands.follow("backup")
+        for _ in range(8): # each has reports, which the backup knows nothing of
+            node.restart()
+        host.poll(lambda: node.hoodyctl("status")["outbox"]["reports"] == 0, 10)
         node.stop_agent()
         state = node.directory / VAR / "state.db"
         state.write_bytes(b"no database" * 1000)

@@ -14,7 +14,7 @@ static struct outbox *open_outbox(uint64_t max_bytes)
 	struct outbox *o = NULL;
 	struct err err = {};
 
-	if (outbox_open(store, max_bytes, &o, &err) < 0)
+	if (outbox_open(store, max_bytes, 0, &o, &err) < 0)
 		abort();
 	return o;
 }
