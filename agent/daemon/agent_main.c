@@ -58,6 +58,7 @@
 #include "proto/report.h"
 
 #define META_BOOT_ID "boot_id"
+#define META_NODE_ID "node_id"
 
 /* --- who hears of an order --- */
 
@@ -315,6 +316,23 @@ static void log_leftover(const char *id, void *userdata)
 			a->conf.containers.cgroup_prefix, id);
 }
 
+/* Enrolled anew, it may have another id, and then the control API counts from the beginning. */
+static int recall_node_id(struct agent *a)
+{
+	const char *id = a->conf.node.node_id;
+	_cleanup_(freep) char *before = NULL;
+	size_t size;
+	int r = store_meta_get(a->store, META_NODE_ID, &before, &size);
+
+	if (r < 0 || !id[0] || (before && strcmp(before, id) == 0))
+		return r;
+	if (before) {
+		journal_restart_seq(a->store);
+		outbox_restart_chain(a->outbox);
+	}
+	return store_meta_set(a->store, META_NODE_ID, id, strlen(id));
+}
+
 static int recover(struct agent *a, struct err *err)
 {
 	_cleanup_(freep) char *boot_before = NULL;
@@ -325,9 +343,11 @@ static int recover(struct agent *a, struct err *err)
 		r = nodekey_boot_id(a->boot_id);
 	if (r >= 0 && (!boot_before || strcmp(boot_before, a->boot_id) != 0))
 		r = store_meta_set(a->store, META_BOOT_ID, a->boot_id, strlen(a->boot_id));
+	if (r >= 0)
+		r = recall_node_id(a);
 	if (r < 0)
-		return err_set(err, r, ERR_INTERNAL, NULL, "can't tell which boot this is: %s",
-			strerror(-r));
+		return err_set(err, r, ERR_INTERNAL, NULL,
+			"can't tell which boot and node this is: %s", strerror(-r));
 	engine_recover(a->engine);
 	adopt_containers(a, boot_before && strcmp(boot_before, a->boot_id) != 0);
 	if (boot_before && strcmp(boot_before, a->boot_id) != 0)

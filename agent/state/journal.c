@@ -70,6 +70,11 @@ void journal_raise_high_seq(struct store *s, uint64_t seq)
 		meta_set_int(s, META_HIGH_SEQ, (int64_t)seq);
 }
 
+void journal_restart_seq(struct store *s)
+{
+	meta_set_int(s, META_HIGH_SEQ, 0);
+}
+
 int64_t journal_latest_time(struct store *s)
 {
 	return meta_int(s, META_LATEST_TIME);

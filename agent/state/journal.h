@@ -55,6 +55,8 @@ enum journal_lookup journal_lookup(
 /* The highest seq journaled, 0 at first. Cached: costs nothing. */
 uint64_t journal_high_seq(struct store *s);
 void journal_raise_high_seq(struct store *s, uint64_t seq);
+/* For a node of another id: what was for this one is not for that one, whatever its seq. */
+void journal_restart_seq(struct store *s);
 
 /* Latest authenticated time, ms (PROTOCOL.md section 3: a clock set back can't revive what has
  * expired). */

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Reports are rows. Of the batch that is on its way no copy is kept, only its last seq, its time
+ * and its boot id: its bytes are made anew from the rows each time, and are the same each time,
+ * since rows are added behind it alone and go when all of it is acknowledged. The digest of its
+ * payload is then the next one's `prev`. What may be lost waits in a ring, in memory, and gets its
+ * rows when a batch is fixed. */
 #include "agent/state/outbox.h"
 
 #include "proto/ident.h"
@@ -233,6 +238,19 @@ static void forget_fixed(struct outbox *o)
 	o->fixed = (struct fixed){};
 }
 
+static void keep_chain(struct outbox *o)
+{
+	store_must(store_meta_set(o->store, META_PREV, o->prev, sizeof(o->prev)));
+	store_must(store_meta_set(o->store, META_FIXED, &o->fixed, sizeof(o->fixed)));
+}
+
+void outbox_restart_chain(struct outbox *o)
+{
+	memset(o->prev, 0, sizeof(o->prev));
+	o->fixed = (struct fixed){};
+	keep_chain(o);
+}
+
 int outbox_acked(struct outbox *o, uint64_t seq)
 {
 	if (seq > o->high_seq || !o->fixed.last_seq || !o->has_digest)
@@ -241,7 +259,6 @@ int outbox_acked(struct outbox *o, uint64_t seq)
 		return 0; /* not the whole batch: it is sent again as it is */
 	forget_fixed(o);
 	memcpy(o->prev, o->fixed_digest, sizeof(o->prev));
-	store_must(store_meta_set(o->store, META_PREV, o->prev, sizeof(o->prev)));
-	store_must(store_meta_set(o->store, META_FIXED, &o->fixed, sizeof(o->fixed)));
+	keep_chain(o);
 	return 1;
 }

@@ -19,6 +19,9 @@ _must_check_ int outbox_open(
 	struct store *s, uint64_t max_bytes, int64_t now_ms, struct outbox **ret, struct err *err);
 struct outbox *outbox_close(struct outbox *o);
 
+/* For a node of another id: what waits begins a chain of its own, in a batch that is fixed anew. */
+void outbox_restart_chain(struct outbox *o);
+
 /* Another bound. Nothing that is kept is lost. @max_bytes 0 is for outbox_open alone. */
 void outbox_resize(struct outbox *o, uint64_t max_bytes);
 

@@ -26,6 +26,26 @@ def refused(node, code, words, *args, **options):
            f"hoodyctl {' '.join(map(str, args))}: exit {code}, naming {', '.join(words)}", got, out, err)
 
 
+def another_id():
+    """What the control API counts by the node's id begins anew with that."""
+    with harness.Node() as node:
+        for _ in range(3):
+            node.do("node.resync")
+        node.stop_agent()
+        node.api.stop()
+        shutil.rmtree(node.directory / "api")
+        (node.directory / "api").mkdir(mode=0o700)
+        node.api.extra = ["--node-id", (other := node.new_id())]
+        node.conf = {"Node": {"NodeId": other}}
+        node.start_api()
+        node.start_agent()
+        tap.eq(node.do("node.resync")["state"], "succeeded", "enrolled under another id, it gets that one's orders")
+        node.restart()
+        tap.eq((node.hoodyctl("status")["control"]["after"], node.do("node.resync")["state"]), (1, "succeeded"),
+               "and goes on with them")
+        tap.eq((node.violations(), node.sanitizer_words()), ([], []), "no breach, sanitizers are silent")
+
+
 def main():
     if os.geteuid() != 0:
         tap.skip_all("needs root")
@@ -127,6 +147,7 @@ def main():
             refused(node, 4, words, "config")
         conf.write_text(good)
         tap.eq((node.violations(), node.sanitizer_words()), ([], []), "no breach, sanitizers are silent")
+    another_id()
     tap.done()
 
 
