@@ -120,6 +120,7 @@ int engine_new(struct agent *a, const struct opdef *(*find)(enum op op),
 	e->agent = a;
 	e->find = find;
 	e->listener = listener;
+	e->ended = PRUNE_EVERY; /* its predecessors may all have had fewer */
 	e->lanes = lane_table_new();
 	worker_pool_on_free(a->workers, on_worker_free, e);
 	*ret = e;

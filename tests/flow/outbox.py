@@ -5,6 +5,7 @@ taken again, all goes on."""
 import os
 import pathlib
 import signal
+import sqlite3
 import sys
 import time
 
@@ -56,6 +57,17 @@ def main():
         tap.eq((stats["orders_terminal"], stats["orders_ended_twice"], stats["violations"]),
                (stats["orders_issued"], 0, []), "each once, and the chain of batches holds")
         tap.ok(host.poll(lambda: unsent(node) == 0, 10), "nothing is left to send")
+
+        # --- what has ended is kept, and not without end ---
+        node.stop_agent()
+        with sqlite3.connect(node.directory / "state/state.db") as db:
+            db.execute("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) "
+                       "INSERT INTO orders(order_id, op, origin, digest, received_ms, state) "
+                       "SELECT 'old' || i, 'node.resync', 'agent', x'00', 0, 'succeeded' FROM n")
+        db.close()
+        node.start_agent()
+        total = node.hoodyctl("orders", "--lines", "1")["total"]
+        tap.ok(total <= 100_000, "an agent that starts forgets what is too old", total)
         tap.eq(node.sanitizer_words(), [], "sanitizers are silent")
     tap.done()
 
