@@ -52,6 +52,12 @@ enum { SETUP = 0, IDLE = 1 };
 #define STATS_OUT  (WITH(4) | WITH(5) | WITH(6) | WITH(7))
 static_assert(ERRANDS == 3, "each has its states");
 
+/* How an errand has ended. */
+struct heard {
+	enum frame_fail fail;
+	uint64_t status;
+};
+
 struct uplink {
 	struct agent *agent;
 	struct leaf *leaf;
@@ -63,8 +69,8 @@ struct uplink {
 	uint64_t polled_limit;  /* as the next one does: for so many at most */
 	uint64_t head_seq;
 	bool withheld_told, full_told;
-	enum frame_fail last_fail;
-	uint64_t last_status;
+	struct heard heard[ERRANDS]; /* the last time; not of statistics */
+	size_t last_failed;          /* POLL or DELIVER */
 	bool connected;
 	struct apiclock clock;
 	struct pace pace;
@@ -122,24 +128,38 @@ static const char *words_of(
 	return buffer;
 }
 
-/* One line when something changes, none while it stays as it is. */
-static void note(struct uplink *u, enum frame_fail fail, uint64_t status)
+static bool is_alike(const struct heard *a, const struct heard *b)
 {
+	return a->fail == b->fail && a->status == b->status;
+}
+
+/* One line when something changes, none while it stays as it is: of polls and deliveries, either
+ * of which may fail alone. What both have failed by is over when one of them hasn't. */
+static void note(struct uplink *u, const struct errand *e, enum frame_fail fail, uint64_t status)
+{
+	struct heard *before = &u->heard[e - u->errands],
+		     *other = &u->heard[e == &u->errands[POLL] ? DELIVER : POLL];
+	const struct heard now = { fail, status };
+	const bool told = is_alike(&now, before) || is_alike(&now, other);
 	char buffer[APICLOCK_WORDS_MAX];
 
-	if (fail == FRAME_FAIL_NONE) {
+	if (fail == FRAME_FAIL_NONE && is_alike(before, other))
+		*other = now;
+	*before = now;
+	if (fail != FRAME_FAIL_NONE) {
+		if (!told)
+			LOG(LOG_WARNING, CONTROL_FAILED, NO_FIELDS,
+				"the control API at %s: %s (status %llu)",
+				u->agent->conf.control.api_url, words_of(u, fail, buffer),
+				(unsigned long long)status);
+		u->last_failed = (size_t)(e - u->errands);
+		u->connected = false;
+	} else if (other->fail == FRAME_FAIL_NONE) {
 		if (!u->connected)
 			LOG(LOG_NOTICE, CONTROL_CONNECTED, NO_FIELDS,
 				"the control API at %s answers", u->agent->conf.control.api_url);
 		u->connected = true;
-	} else if (u->last_fail != fail || u->last_status != status) {
-		LOG(LOG_WARNING, CONTROL_FAILED, NO_FIELDS,
-			"the control API at %s: %s (status %llu)", u->agent->conf.control.api_url,
-			words_of(u, fail, buffer), (unsigned long long)status);
-		u->connected = false;
 	}
-	u->last_fail = fail;
-	u->last_status = status;
 }
 
 /* --- what the courier says --- */
@@ -169,7 +189,7 @@ static void finish_poll(struct uplink *u, const struct orderbatch_end *end, bool
 	if (end->n_orders < u->polled_limit)
 		u->polled_limit = ORDERPACK_MAX; /* there are no more */
 	look_for_withheld(u, end);
-	note(u, FRAME_FAIL_NONE, 0);
+	note(u, &u->errands[POLL], FRAME_FAIL_NONE, 0);
 	/* Nothing that we had not, or nothing at all and that too soon: must not make us spin. */
 	if (u->withheld_told || (!new && (hasty || end->n_orders > 0)))
 		failed(&u->errands[POLL], 0);
@@ -234,7 +254,7 @@ static void fail(struct uplink *u, struct errand *e, enum frame_fail why, uint64
 	if (e == &u->errands[STATS])
 		stats_failed(u, status);
 	else if (!outdated)
-		note(u, why, status);
+		note(u, e, why, status);
 	if (!outdated && (why == FRAME_FAIL_SIGNATURE || why == FRAME_FAIL_CLOCK))
 		reaper_time_doubted(u->agent->reaper);
 	if (outdated)
@@ -275,7 +295,7 @@ static void delivered(struct uplink *u, uint64_t acked_seq)
 		errand_succeeded(&u->errands[DELIVER]);
 	else
 		failed(&u->errands[DELIVER], 0); /* the same again, but not at once */
-	note(u, FRAME_FAIL_NONE, 0);
+	note(u, &u->errands[DELIVER], FRAME_FAIL_NONE, 0);
 	update_state(u);
 }
 
@@ -666,21 +686,25 @@ json_t *uplink_status(const struct uplink *u)
 {
 	json_t *v = json_object();
 	char buffer[APICLOCK_WORDS_MAX];
+	const struct heard *last;
 
 	if (!u) {
 		jsonx_set_string(v, "state", "standalone");
 		return v;
 	}
+	last = &u->heard[u->last_failed];
+	if (last->fail == FRAME_FAIL_NONE)
+		last = &u->heard[u->last_failed == POLL ? DELIVER : POLL];
 	jsonx_set_string(v, "url", u->agent->conf.control.api_url);
 	jsonx_set_string(v, "state", u->connected && serves(u) ? "connected" : "backing-off");
 	if (u->untold.message[0]) {
 		jsonx_set_string(v, "last_error", u->untold.message);
 		jsonx_set_string(v, "last_error_code", "courier");
-	} else if (u->last_fail != FRAME_FAIL_NONE) {
-		jsonx_set_string(v, "last_error", words_of(u, u->last_fail, buffer));
-		jsonx_set_string(v, "last_error_code", fails[u->last_fail].code);
-		if (u->last_status)
-			jsonx_set_int(v, "last_http_status", (int64_t)u->last_status);
+	} else if (last->fail != FRAME_FAIL_NONE) {
+		jsonx_set_string(v, "last_error", words_of(u, last->fail, buffer));
+		jsonx_set_string(v, "last_error_code", fails[last->fail].code);
+		if (last->status)
+			jsonx_set_int(v, "last_http_status", (int64_t)last->status);
 	}
 	jsonx_set(v, "clock", apiclock_json(&u->clock));
 	jsonx_set_int(v, "after", journal_high_seq(u->agent->store));

@@ -27,7 +27,7 @@ def main():
     with harness.Node(conf={"Control": {"OutboxMaxBytes": "1M", "PollWaitSec": 1}}) as node:
         tap.eq(node.do("container.delete", node.new_id())["state"], "succeeded", "orders come through")
         node.api.ask("misbehave", what="5xx", on="reports", count=1_000_000)
-        ids = []
+        ids, began = [], len(node.log.read_text())
         for _ in range(ROUNDS):
             wishes = [{
                 "op": "container.delete", "container_id": node.new_id(), "project_id": harness.PROJECT, "params": {}
@@ -44,6 +44,9 @@ def main():
         after = node.hoodyctl("status")
         tap.eq(after["control"]["after"], before["control"]["after"], "no order is taken any more")
         tap.ok(after["control"]["after"] < 1 + len(ids), "though there are more", after["control"])
+        said = node.log.read_text()[began:]
+        tap.eq((said.count("refused (status 503)"), said.count("answers"), after["control"].get("last_http_status")),
+               (1, 0, 503), "that reports are refused is said once, whatever polls bring, and stays in the status")
         # The last batch taken may overshoot the mark: that is what the reserve is for.
         tap.ok(after["outbox"]["bytes"] <= 1 << 20, "and what is kept stays within its bound", after["outbox"])
         node.restart(signal.SIGKILL)
