@@ -59,7 +59,7 @@ static void set_order(json_t *v, const struct order *o)
 	jsonx_set_string(v, "order_id", o->id);
 	jsonx_set_int(v, "order_seq", o->seq);
 	set_text(v, "operation_id", o->operation_id);
-	set_text(v, "op", o->op_name);
+	jsonx_set_string(v, "op", o->op_name);
 	set_text(v, "container_id", o->container_id);
 }
 

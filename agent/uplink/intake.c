@@ -95,12 +95,17 @@ static enum intake_verdict refused_by_form(struct agent *a, struct intake *in,
 {
 	int64_t row;
 
-	if (!trail->ours || !o->id[0] || !o->op_name[0] || !o->seq) {
+	if (!trail->ours || !o->seq) {
 		log_refusal(o, err, now_ms);
 		return INTAKE_REFUSED;
 	}
 	if (is_ahead(a, in, o))
 		return INTAKE_AHEAD;
+	if (!o->id[0]) { /* which it could be told by */
+		acknowledge(a, o);
+		log_refusal(o, err, now_ms);
+		return INTAKE_REJECTED;
+	}
 	switch (journal_lookup(a->store, o->id, o->digest, &row)) {
 	case JOURNAL_SAME:
 		return duplicate(a, in, o, row);

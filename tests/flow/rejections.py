@@ -111,6 +111,12 @@ def main():
         rejected("expired", "expired", {"issued_at": stamp(-100), "expires_at": stamp(-50)})
         rejected("valid for eight days", "malformed_order", {"issued_at": stamp(0), "expires_at": stamp(8 * 86400)})
         rejected("a malformed member", "malformed_order", {"project_id": "UPPER"})
+        rejected("no op", "malformed_order", {"op": None})
+        last = node.do("node.resync")["order_seq"]
+        node.issue({"id": "none", "op": "node.resync", "params": {}, "seq": last + 1})
+        follows = node.issue({"op": "node.resync", "params": {}, "seq": last + 2, "prev_seq": last + 1})
+        node.agent.send_signal(1)
+        tap.eq(node.wait(follows)["state"], "succeeded", "one without an id keeps none back that follows it")
 
         # --- replays: an old seq, the same bytes again, other bytes under a known id ---
         hand_out(build({"id": (fresh := node.new_id()), "seq": 1}))
