@@ -174,14 +174,15 @@ static int limit(struct pool *p, int dir, const char *name, struct err *err)
 }
 
 /* A tree that is to be a container's root. What is in a directory before its limit is not counted,
- * and a subvolume has none before it is there. */
+ * and a subvolume has none before it is there. One that is there already gets it again: who made it
+ * may have been killed before. */
 static int clone_root(struct pool *p, int from, int dir, const char *name,
 	const struct pool_hold *hold, struct err *err)
 {
 	int r = 0;
 
-	if (!p->driver->instant && p->quota.bytes > 0 && !is_there(dir, name)) {
-		r = p->driver->make(dir, name);
+	if (!p->driver->instant && p->quota.bytes > 0) {
+		r = is_there(dir, name) ? 0 : p->driver->make(dir, name);
 		if (r < 0)
 			return diskerr_set(err, r, "can't make the root");
 		r = limit(p, dir, name, err);

@@ -164,6 +164,24 @@ def host_goes_down(p):
     table.write_text(before)
 
 
+def limited(p):
+    """What a killed predecessor has made has its limit all the same."""
+    source, limits, containers = p.cid, p.limits, p.directory / "pool/containers"
+    p.cid = os.urandom(12).hex()
+    p.limits = dict(limits, disk_bytes=1 << 30) # which this pool can't have
+    said = []
+    for killed in (False, True):
+        if killed:
+            (containers / f".new-{p.cid}" / "rootfs").mkdir(parents=True, exist_ok=True)
+        worker = Worker()
+        worker.send(p.job("copy", source=source))
+        said.append((worker.result()[1] or {}).get("code"))
+        worker.close()
+    tap.eq(said, ["LIMIT_NOT_SUPPORTED"] * 2, "a copy without its limit is refused, whoever has begun it")
+    p.do("copy", "undo", source=source)
+    p.cid, p.limits = source, limits
+
+
 SECCOMP, PRCTL, SYNC = 317, 157, 162 # system calls of x86-64
 ALLOW, ERRNO, KILL = 0x7FFF0000, 0x00050000, 0x80000000
 PR_SET_SECCOMP, MODE_FILTER, CLONE_NEWPID = 22, 2, 0x20000000
@@ -464,6 +482,7 @@ def main():
     try:
         each_job(p)
         tap.eq(p.do("rootfs"), 0, "a root for the rest")
+        limited(p)
         host_goes_down(p)
         ends_by_itself(p)
         is_filtered(p)
