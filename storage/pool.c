@@ -578,8 +578,9 @@ int pool_settle(struct pool *p, const char *id, bool keep_base, struct err *err)
 
 	if (dir < 0)
 		return dir;
-	/* What was a base has become the root; on an instant driver there is nothing to save. */
-	keep_base = keep_base && !p->driver->instant && !is_there(dir, BASE);
+	/* What was a base has become the root; on an instant driver there is nothing to save; and
+	 * it would count against the root's limit, since it is of the same project. */
+	keep_base = keep_base && !p->driver->instant && p->quota.bytes == 0 && !is_there(dir, BASE);
 	r = keep_base ? 0 : p->driver->remove(dir, BASE);
 	return r < 0 ? diskerr_set(err, r, "an old base can't be removed")
 		     : swap_settle(&s, keep_base ? BASE : NULL, err);

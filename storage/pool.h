@@ -76,5 +76,6 @@ _must_check_ int pool_sync_build(struct pool *p, const char *id, const char *sou
 	const struct pool_hold *hold, struct err *err);
 _must_check_ int pool_sync(struct pool *p, const char *id, struct err *err);
 _must_check_ int pool_revert(struct pool *p, const char *id, struct err *err);
-/* @keep_base: the old root stays, hidden, and the next sync writes what differs from it alone. */
+/* @keep_base: the old root stays, hidden, and the next sync writes what differs from it alone; of a
+ * container without a disk limit. */
 _must_check_ int pool_settle(struct pool *p, const char *id, bool keep_base, struct err *err);

@@ -165,7 +165,7 @@ def host_goes_down(p):
 
 
 def limited(p):
-    """What a killed predecessor has made has its limit all the same."""
+    """What a killed predecessor has made has its limit all the same; and no tree is kept beside a root with one."""
     source, limits, containers = p.cid, p.limits, p.directory / "pool/containers"
     p.cid = os.urandom(12).hex()
     p.limits = dict(limits, disk_bytes=1 << 30) # which this pool can't have
@@ -179,6 +179,15 @@ def limited(p):
         worker.close()
     tap.eq(said, ["LIMIT_NOT_SUPPORTED"] * 2, "a copy without its limit is refused, whoever has begun it")
     p.do("copy", "undo", source=source)
+    p.limits = limits
+    p.do("copy", source=source)
+    for bytes_, kept in ((0, True), (1 << 30, False)):
+        p.limits = limits
+        tap.eq([p.do(job, source=source) for job in ("sync-build", "sync")], [0, 0], "a sync")
+        p.limits = dict(limits, disk_bytes=bytes_) if bytes_ else limits
+        tap.eq((p.do("settle", keep_base=True), (containers / p.cid / ".base").exists()), (0, kept),
+               f"the old tree is {'kept' if kept else 'not kept where it would count against a limit'}")
+    tap.eq(p.do("rootfs-remove"), 0, "removed")
     p.cid, p.limits = source, limits
 
 
