@@ -10,7 +10,10 @@
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 
-#define BLOCK 1024 /* if_dqblk counts in these (quotactl(2)) */
+#define BLOCK       1024 /* if_dqblk counts in these (quotactl(2)) */
+#define SWEEP_MAX   1000
+#define LEVEL_0_MAX ((1ULL << 48) - 1)
+#define SIMPLE_MODE (1ULL << 3) /* qgroups outlive their subvolumes there: btrfs(5) */
 
 static int quota_call(int fd, unsigned command, uint32_t id, void *data)
 {
@@ -131,4 +134,99 @@ int quota_recount(int fd)
 	if (ioctl(fd, BTRFS_IOC_QUOTA_RESCAN, &args) < 0)
 		return errno == EINPROGRESS ? 0 : -errno;
 	return 1;
+}
+
+/* --- of subvolumes that are gone --- */
+
+struct stale {
+	uint64_t at[SWEEP_MAX];
+	size_t n;
+	size_t old; /* so many are below one that lives; an id above all may be the next one's */
+};
+
+/* One that is deleted has its item until all of it is gone. What can't be told is a yes. */
+static bool has_subvolume(int fd, uint64_t id)
+{
+	struct btrfs_ioctl_search_args args = { .key = { .tree_id = BTRFS_ROOT_TREE_OBJECTID,
+							.min_objectid = id,
+							.max_objectid = id,
+							.min_type = BTRFS_ROOT_ITEM_KEY,
+							.max_type = BTRFS_ROOT_ITEM_KEY,
+							.max_offset = UINT64_MAX,
+							.max_transid = UINT64_MAX,
+							.nr_items = 1 } };
+
+	return ioctl(fd, BTRFS_IOC_TREE_SEARCH, &args) < 0 || args.key.nr_items > 0;
+}
+
+static void judge(int fd, uint64_t id, const void *item, size_t size, struct stale *s)
+{
+	struct btrfs_qgroup_info_item info;
+
+	if (has_subvolume(fd, id)) {
+		s->old = s->n;
+		return;
+	}
+	if (size < sizeof(info) || s->n == SWEEP_MAX)
+		return;
+	memcpy(&info, item, sizeof(info));
+	if (info.rfer == 0 && info.excl == 0)
+		s->at[s->n++] = id;
+}
+
+/* Items of the quota tree: (0, BTRFS_QGROUP_INFO_KEY, qgroupid), sorted. */
+static void look_for_stale(int fd, struct stale *s)
+{
+	struct btrfs_ioctl_search_args args = { .key = { .tree_id = BTRFS_QUOTA_TREE_OBJECTID,
+							.min_type = BTRFS_QGROUP_INFO_KEY,
+							.max_type = BTRFS_QGROUP_INFO_KEY,
+							.max_offset = LEVEL_0_MAX,
+							.max_transid = UINT64_MAX } };
+
+	for (;;) {
+		const char *at = args.buf;
+
+		args.key.nr_items = UINT32_MAX;
+		if (ioctl(fd, BTRFS_IOC_TREE_SEARCH, &args) < 0 || args.key.nr_items == 0)
+			return;
+		for (uint32_t i = 0; i < args.key.nr_items; i++) {
+			struct btrfs_ioctl_search_header h;
+
+			memcpy(&h, at, sizeof(h));
+			judge(fd, h.offset, at + sizeof(h), h.len, s);
+			args.key.min_offset = h.offset + 1;
+			at += sizeof(h) + h.len;
+		}
+	}
+}
+
+/* Whoever made a subvolume meanwhile, and its qgroup first, is through after that. */
+static int wait_for_commit(int fd)
+{
+	uint64_t transaction;
+
+	return ioctl(fd, BTRFS_IOC_START_SYNC, &transaction) < 0 ||
+			       ioctl(fd, BTRFS_IOC_WAIT_SYNC, &transaction) < 0
+		       ? -errno
+		       : 0;
+}
+
+void quota_sweep(int fd)
+{
+	struct stale s = {};
+	uint64_t flags;
+
+	if (status_flags(fd, &flags) < 0 || !(flags & BTRFS_QGROUP_STATUS_FLAG_ON) ||
+		flags & (BTRFS_QGROUP_STATUS_FLAG_INCONSISTENT | BTRFS_QGROUP_STATUS_FLAG_RESCAN |
+				SIMPLE_MODE))
+		return;
+	look_for_stale(fd, &s);
+	if (s.old == 0 || wait_for_commit(fd) < 0)
+		return;
+	for (size_t i = 0; i < s.old; i++) {
+		struct btrfs_ioctl_qgroup_create_args args = { .qgroupid = s.at[i] };
+
+		if (!has_subvolume(fd, s.at[i]) && ioctl(fd, BTRFS_IOC_QGROUP_CREATE, &args) < 0)
+			return;
+	}
 }

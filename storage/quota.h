@@ -26,3 +26,9 @@ _must_check_ int quota_limit_subvolume(int subvolume, const struct quota *q);
  * and needn't be waited for. @fd: anything on the pool's file system. Returns 1 when that was
  * begun; 0 when there is no need, or no btrfs. */
 _must_check_ int quota_recount(int fd);
+
+/* Kernels before 6.11 leave the qgroup of a subvolume behind when that goes, and later ones do when
+ * they lose their power in that moment. Removes those, some at a time: of level 0, with nothing in
+ * them, and whose subvolume is gone for good. What can't be removed is litter. Waits for a commit
+ * when there are any. */
+void quota_sweep(int fd);

@@ -9,8 +9,8 @@
  * is put off like one that was counted; one that is being made or deleted is passed over. A walk
  * that failed leaves the last count, and waits its turn again.
  *
- * The same clock has a worker share out the ramdisks anew (storage/ramdisk.h) and look whether disk
- * limits hold (storage/quota.h), before it walks. */
+ * The same clock has a worker share out the ramdisks anew (storage/ramdisk.h), look whether disk
+ * limits hold, and clear away those of what is gone (storage/quota.h), before it walks. */
 #include "agent/stats/diskcount.h"
 
 #include "agent/common/journald.h"

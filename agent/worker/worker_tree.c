@@ -162,6 +162,8 @@ int worker_tree_renew(struct job *j, struct err *err)
 	int r = pool < 0 ? -errno : quota_recount(pool);
 
 	ramdisk_renew(j->run);
+	if (r == 0)
+		quota_sweep(pool);
 	if (r > 0)
 		worker_job_set_result(j, "recount", json_true());
 	return r < 0 ? err_set(err, r, ERR_INTERNAL, "Storage.Pool",

@@ -4,6 +4,7 @@
 where the file system can't; and the snapshots' expiry, limit and reaper."""
 import os
 import pathlib
+import re
 import sqlite3
 import subprocess
 import sys
@@ -88,6 +89,40 @@ def recounted():
             done(node, "btrfs: deleted", "container.delete", c, force=True)
 
 
+def swept():
+    """A qgroup whose subvolume is gone, as a loss of power leaves one; older kernels leave all of them."""
+    with loop.FileSystem("btrfs", 256) as fs:
+        btrfs = lambda *words: subprocess.run(["btrfs", *words], check=True, capture_output=True, text=True).stdout
+        mount = lambda *words: subprocess.run(["mount", *words, fs.path], check=True)
+        qgroups = lambda: set(re.findall(r"^\d+/\d+", btrfs("qgroup", "show", fs.path), re.M))
+        btrfs("quota", "enable", fs.path)
+        btrfs("quota", "rescan", "-w", fs.path)
+        btrfs("subvolume", "create", fs.path / "gone")
+        btrfs("subvolume", "create", fs.path / "kept")
+        btrfs("qgroup", "create", "1/7", fs.path)
+        own, kept = (f"0/{line.split()[1]}" for line in btrfs("subvolume", "list", fs.path).splitlines())
+        others = {"0/5", kept, "1/7"}
+        mount("-o", "remount,commit=300")
+        btrfs("subvolume", "delete", "-c", fs.path / "gone")
+        btrfs("subvolume", "sync", fs.path)
+        host.poll(lambda: own not in qgroups(), 5, 0.05)
+        left = fs.directory / "left" # what the kernel has removed is in no commit yet
+        subprocess.run(["cp", "--sparse=always", fs.image, left], check=True)
+        subprocess.run(["umount", fs.path], check=True)
+        btrfs("device", "scan", "--forget")
+        left.rename(fs.image)
+        mount("-o", "loop,commit=1", fs.image)
+        tap.eq(qgroups(), {own, *others}, "btrfs after a loss of power: a qgroup of no subvolume")
+        with harness.Node(conf={"Storage": {"Pool": fs.pool, "Driver": "auto", "CountIntervalSec": 1}}) as node:
+            cid = node.new_id()
+            node.do("container.create", cid, image=harness.IMAGE, name="web", ramdisk=False,
+                    limits={"disk_bytes": LIMIT})
+            gone = host.poll(lambda: own not in qgroups(), 10, 0.1)
+            tap.ok(gone and others < qgroups() and len(qgroups()) == len(others) + 1, "goes, and no other", qgroups())
+            is_limited(node, "web", "btrfs, swept")
+            done(node, "btrfs: deleted", "container.delete", cid, force=True)
+
+
 def refused():
     with loop.FileSystem("ext4",
                          128) as fs, harness.Node(conf={"Storage": {"Pool": fs.pool, "Driver": "auto"}}) as node:
@@ -137,6 +172,7 @@ def main():
         tap.skip_all("needs root")
     walk("btrfs")
     recounted()
+    swept()
     for kind in ("xfs", "ext4"):
         if loop.can_mount(kind, "prjquota"):
             walk(kind, "prjquota")
