@@ -88,9 +88,14 @@ static void finish(struct agent *a, struct operation *op)
 	json_decref(sync);
 }
 
+/* A retry that could not even try was one all the same, or it would be made for ever. */
 static void abandon(struct agent *a, struct operation *op)
 {
-	envlist_revert(a->store, op->order.container_id);
+	const char *id = op->order.container_id;
+
+	envlist_revert(a->store, id);
+	if (strcmp(op->origin, "agent") == 0)
+		envlist_attempted(a->store, id, err_wire(op->err.code), agent_now_ms());
 }
 
 static const struct opdef_step steps[] = {

@@ -3,7 +3,8 @@
  * of the agent's own, so that it is journaled, waits in its lanes and is reported like any
  * other: nothing is removed here. `kinds` has a row for each; one timer waits for the next end
  * of them all. At most AT_ONCE of a kind are ordered in one look, whatever waits already for a busy
- * container passed over; what is still there after `tried_ms` is ordered again, now and then.
+ * container passed over; what is still there after `tried_ms` is ordered again, now and then, and
+ * each (`tried`) ever more seldom: of a pool that is read-only nothing goes.
  *
  * Whether something has ended is a matter of the wall clock, which may be wrong.
  * agent/ops/heldtime.h says up to which time it is believed: until it has held for long enough,
@@ -30,7 +31,9 @@
 #define AT_ONCE     32
 #define DUE_MAX     4096  /* that a look sees */
 #define MORE_MS     1000  /* and the next of them after this */
-#define AGAIN_MS    60000 /* an order that failed is made again after this */
+#define AGAIN_MS    60000 /* an order that failed is made again after this, then after */
+#define DOUBLES_MAX 6     /* twice as long, and so on: an hour in the end */
+#define KINDS       4
 #define LOOK_MS_MAX 3600000
 #define USEC_PER_MS 1000ULL
 
@@ -45,6 +48,8 @@ struct reaper {
 	int clock_fd;     /* wakes us when the clock is set */
 	int64_t tried_ms; /* what ended until then has been ordered to go */
 	bool more;        /* or at least as much of it as is ordered at once */
+	/* Of what was and is still there: how often, and not again before which elapsed time. */
+	json_t *tried[KINDS];
 	struct heldtime held;
 	int64_t wall_ms, boot_ms; /* of the present look */
 	int64_t holds_at_ms;      /* boot time; 0: nothing waits for the clock to hold */
@@ -116,7 +121,7 @@ static const struct kind {
 	json_t *(*due)(struct store *s, int64_t after_ms, int64_t until_ms, int64_t limit);
 	bool (*act)(struct agent *a, const json_t *row);
 	const struct heldtime_rule *rule;
-} kinds[] = {
+} kinds[KINDS] = {
 	{ snaplist_next_expiry, snaplist_expired, delete_snapshot, &data_ends },
 	{ envlist_next_retry, envlist_due, apply_env, NULL },
 	{ sharelist_next_expiry, sharelist_expired, delete_share, &access_ends },
@@ -171,16 +176,58 @@ static void say_waiting(struct reaper *r)
 	r->said = r->holds_at_ms > 0;
 }
 
+static const char *word(const json_t *row, const char *key)
+{
+	const char *text = json_string_value(json_object_get(row, key));
+
+	return text ? text : "";
+}
+
+/* An environment is another one at its next time. */
+static char *key_of(const json_t *row)
+{
+	return xasprintf("%s%s %s %" JSON_INTEGER_FORMAT, word(row, "id"),
+		word(row, "container_id"), word(row, "name"),
+		json_integer_value(json_object_get(row, "retry_ms")));
+}
+
+static json_t *tried_again(const struct reaper *r, const json_t *before)
+{
+	json_int_t times = json_integer_value(json_object_get(before, "times"));
+
+	return jsonx_pack("{s:I, s:I}", "times", MIN_OF(times + 1, (json_int_t)DOUBLES_MAX),
+		"until_ms", (json_int_t)r->boot_ms + ((json_int_t)AGAIN_MS << times));
+}
+
+/* What is due no longer is forgotten. */
 static void look_at(struct reaper *r, const struct kind *k)
 {
 	const struct heldtime_span ended = ended_of(r, k);
+	_cleanup_json_ json_t *before = r->tried[k - kinds];
 	_cleanup_json_ json_t *due =
 		k->due(r->agent->store, ended.after_ms, ended.until_ms, DUE_MAX);
+	const json_t *row;
 	unsigned n = 0;
+	size_t i;
 
-	for (size_t i = 0; n < AT_ONCE && i < json_array_size(due); i++)
-		n += k->act(r->agent, json_array_get(due, i));
-	r->more = r->more || json_array_size(due) >= AT_ONCE;
+	r->tried[k - kinds] = json_object();
+	json_array_foreach(due, i, row) {
+		_cleanup_(freep) char *key = key_of(row);
+		json_t *tried = json_incref(json_object_get(before, key));
+
+		if (n < AT_ONCE &&
+			json_integer_value(json_object_get(tried, "until_ms")) <= r->boot_ms &&
+			k->act(r->agent, row)) {
+			json_t *again = tried_again(r, tried);
+
+			json_decref(tried);
+			tried = again;
+			n++;
+		}
+		if (tried)
+			jsonx_set(r->tried[k - kinds], key, tried);
+	}
+	r->more = r->more || n == AT_ONCE;
 	note_waiting(r, k, &ended);
 }
 
@@ -290,6 +337,8 @@ struct reaper *reaper_free(struct reaper *r)
 		r->timer = sd_event_source_disable_unref(r->timer);
 		r->clock = sd_event_source_disable_unref(r->clock);
 		closefd(r->clock_fd);
+		for (size_t i = 0; i < KINDS; i++)
+			json_decref(r->tried[i]);
 		free(r);
 	}
 	return NULL;

@@ -132,15 +132,16 @@ int64_t envlist_next_retry(struct store *s, int64_t after_ms)
 json_t *envlist_due(struct store *s, int64_t after_ms, int64_t until_ms, int64_t limit)
 {
 	_cleanup_stmt_ struct store_stmt *q = store_query(s,
-		"SELECT container_id FROM env WHERE retry_ms > ?1 AND retry_ms <= ?2 ORDER BY "
-		"retry_ms LIMIT ?3",
+		"SELECT container_id, retry_ms FROM env WHERE retry_ms > ?1 AND retry_ms <= ?2 "
+		"ORDER BY retry_ms LIMIT ?3",
 		"iii", after_ms, until_ms, limit);
 	json_t *list = json_array();
 	int r;
 
 	while ((r = store_step(q)) > 0)
 		(void)json_array_append_new(
-			list, jsonx_pack("{s:s}", "container_id", store_text(q, 0)));
+			list, jsonx_pack("{s:s, s:I}", "container_id", store_text(q, 0), "retry_ms",
+				      (json_int_t)store_int(q, 1)));
 	store_must(r);
 	return list;
 }

@@ -167,6 +167,41 @@ def expiry():
         node.do("container.delete", cid)
 
 
+def in_vain():
+    """What can't go is ordered again, but not at once; an environment without a root is not for ever."""
+    with harness.Node(conf={"Control": {"ResponseSignature": "required"}}) as node:
+        cid, bare = node.new_id(), node.new_id()
+        for c in (cid, bare):
+            node.do("container.create", c, image=harness.IMAGE, start=False)
+        node.do("snapshot.create", cid, alias="s", expiry_days=1)
+        node.do("env.set", bare, key="A", value="a#b")
+        node.stop_agent()
+        snapshots, state = node.root(cid).parent / "snapshots", node.directory / "state" / "state.db"
+        snapshots.rename(snapshots.parent / "away")
+        snapshots.write_text("")
+        node.root(bare).rename(node.root(bare).parent / "away")
+        with sqlite3.connect(state) as db:
+            db.execute("UPDATE snapshots SET expires_ms = created_ms - 1000")
+            for n in range(40):
+                db.execute(
+                    "INSERT INTO snapshots SELECT container_id, name || ?, NULL, created_ms, NULL, expires_ms, 0 "
+                    "FROM snapshots WHERE name = 's'", (n, ))
+            db.execute("UPDATE env SET retry_ms = attempted_ms + 1")
+        db.close()
+        node.start_agent()
+        made = lambda op: [o["state"] for o in node.hoodyctl("orders")["orders"] if (o["origin"], o["op"]) ==
+                           ("agent", op)]
+        tap.ok(host.poll(lambda: made("snapshot.delete") == made("env.unset") == ["failed"], 10, 0.1),
+               "what has ended, and what is to be tried again: in vain", made("snapshot.delete"), made("env.unset"))
+        tap.ok(not host.poll(lambda: len(made("snapshot.delete")) > 1, 3, 0.2), "which is not made again at once",
+               made("snapshot.delete"))
+        node.stop_agent()
+        with sqlite3.connect(state) as db:
+            attempts, wait_ms = db.execute("SELECT attempts, retry_ms - attempted_ms FROM env").fetchone()
+        db.close()
+        tap.eq((attempts, wait_ms), (2, 300000), "and it counts as one of an environment's tries")
+
+
 def main():
     if os.geteuid() != 0:
         tap.skip_all("needs root")
@@ -180,6 +215,7 @@ def main():
             tap.skip(f"{kind} with project quotas", "this kernel is built without them")
     refused()
     expiry()
+    in_vain()
     tap.done()
 
 
