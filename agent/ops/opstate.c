@@ -20,6 +20,7 @@
 #include "agent/state/notelist.h"
 #include "agent/state/sharelist.h"
 #include "agent/state/snaplist.h"
+#include "lxc/ctgroup.h"
 #include "proto/jsonx.h"
 
 struct container *opstate_container(struct agent *a, const struct operation *op)
@@ -180,8 +181,12 @@ bool opstate_stays_unpaused(const struct operation *op)
 
 void opstate_not_deleted(struct agent *a, struct operation *op, struct container *c)
 {
-	enum ct_status observed = ctwatch_observe(a, c);
+	enum ct_status observed;
 
+	/* It ran until it asked to be launched again, which is still to come. */
+	if (ctgroup_is_rebooting(a->groups, c->spec.id) > 0)
+		opstate_move_one(a, op, c, CT_RUNNING);
+	observed = ctwatch_observe(a, c);
 	opstate_move_one(a, op, c, observed == CT_STOPPED ? CT_FAILED : observed);
 }
 

@@ -91,9 +91,17 @@ def stuck(node):
     file = node.root(cids[0]) / "stuck"
     file.write_text("")
     subprocess.run(["chattr", "+i", file], check=True)
-    state = node.do("project.delete", None)["state"]
-    status = {c["id"]: (c["status"], c["pid"] > 0) for c in node.hoodyctl("status")["containers"]}
-    tap.eq((state, [status[c] for c in cids]), ("failed", [("failed", False), ("running", True), ("paused", True)]),
+    with host.take_turns(node.directory / "run", cids[:1]):
+        order = node.order("project.delete")
+        host.poll(lambda: "running" in [r["state"] for r in node.reports(kind="order") if r["order_id"] == order], 5)
+        before = host.init_of(node.prefix, cids[1])
+        subprocess.run([*f"nsenter -t {before} -U -m -p -S 0 -G 0 reboot -f".split()], timeout=60, check=False)
+        tap.ok(host.poll(lambda: not host.pids_of(node.prefix, cids[1]), 10), "one asks for a restart meanwhile")
+    state = node.wait(order)["state"]
+    tap.ok(host.poll(lambda: host.init_of(node.prefix, cids[1]) not in (None, before), 3), "which it has in the end")
+    status = lambda: {c["id"]: (c["status"], c["pid"] > 0) for c in node.hoodyctl("status")["containers"]}
+    host.poll(lambda: status()[cids[1]] == ("running", True), 5)
+    tap.eq((state, [status()[c] for c in cids]), ("failed", [("failed", False), ("running", True), ("paused", True)]),
            "what it could not remove has failed, and what it did not reach is as before")
     node.do("container.restart", cids[1])
     tap.eq(node.ctl("exec", "s1x", "cat", "/ramdisk/project/file")[1], "kept\n", "with the ramdisk of its project")

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What the kernel says about containers. Nothing here asks the agent, liblxc or a log: tests compare those with
 this."""
+import fcntl
 import os
 import pathlib
 import signal
 import socket
+import struct
 import time
 
 from slow import SLOW
@@ -176,6 +178,18 @@ def poll(condition, timeout_s, every_s=0.002):
     while not (value := condition()) and time.monotonic() < end:
         time.sleep(every_s)
     return value
+
+
+def take_turns(run, names):
+    """Those containers' (agent/worker/worker_turn): their jobs wait until what is returned is closed."""
+    f = open(run / "turns", "w")
+    for name in names:
+        place = 0xCBF29CE484222325
+        for c in name.encode():
+            place = (place ^ c) * 0x100000001B3 & (1 << 64) - 1
+        fcntl.fcntl(f, fcntl.F_OFD_SETLKW,
+                    struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, place & (1 << 62) - 1, 1, 0))
+    return f
 
 
 def clear(prefix):
