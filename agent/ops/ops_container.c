@@ -142,6 +142,19 @@ static int image_signal(struct agent *a, const char *image)
 	return word ? MAX_OF(signame_parse(word), 0) : 0;
 }
 
+/* Of the image that the root is made of: its name may have been given to another since the order
+ * began. */
+static int take_signal(struct agent *a, struct operation *op)
+{
+	struct container *c = opstate_container(a, op);
+	struct ctspec spec = c->spec;
+
+	spec.stop_signal = image_signal(a, spec.image);
+	if (spec.stop_signal != c->spec.stop_signal)
+		desired_change(a->desired, c, &spec, agent_now_ms());
+	return 0;
+}
+
 static void spec_from_params(const struct order *o, struct ctspec *ret)
 {
 	*ret = (struct ctspec){
@@ -244,7 +257,7 @@ static const struct opdef_step create_steps[] = {
 	{ "image-verify", .skip = trusts_image, .params = image_params },
 	{ "image-fetch", .has_undo = true, .skip = has_intact_image, .params = image_params },
 	{ "image-unpack", .has_undo = true, .skip = has_intact_image, .params = image_params },
-	{ "rootfs", .has_undo = true, .params = rootfs_params },
+	{ "rootfs", .has_undo = true, .params = rootfs_params, .here = take_signal },
 	{ OPS_LAUNCH, .skip = create_without_start },
 };
 

@@ -20,6 +20,7 @@ import ocilayout
 import tap
 import webserver
 
+OTHER = "0123456789abcdef0123cccc" # a project
 WAIT = "echo ready >/ready; while :; do sleep 1000 & wait $!; done\n"
 
 
@@ -156,6 +157,29 @@ def lost(world):
     node.do("container.delete", cid, force=True)
 
 
+def renewed(world):
+    """A name is another image's while a create of it waits for a worker: its project has its share of them."""
+    node = world.node
+    old, new = world.pack("before", None, QUIT_AND_TERM), world.pack("after", "SIGQUIT", QUIT_AND_TERM)
+    node.do("image.pull", None, 60, image="moved", **old)
+    others, cid = [node.new_id() for _ in range(3)], node.new_id()
+    for other in others:
+        node.do("container.create", other, image=harness.IMAGE, start=False)
+    with host.take_turns(node.directory / "run", others):
+        busy = [node.order("env.set", other, key="A", value="b") for other in others]
+        begun = lambda: {r["order_id"] for r in node.reports(kind="order") if r["state"] == "running"}
+        tap.ok(host.poll(lambda: set(busy) <= begun(), 5), "all that it may have are busy")
+        order = node.order("container.create", cid, image="moved")
+        tap.ok(node.wait_report("container.status", container_id=cid, to_status="creating"), "a create has begun")
+        tap.eq(node.do("image.pull", None, 60, image="moved", project_id=OTHER, **new)["state"], "succeeded",
+               "its image is another now")
+        tap.ok(not node.root(cid).exists(), "before it was made of it")
+    tap.eq([node.wait(o, 60)["state"] for o in (*busy, order)], ["succeeded"] * 4, "it goes on")
+    world.ends_by(cid, "QUIT", "what its root is of, it is ended by")
+    for c in (*others, cid):
+        node.do("container.delete", c, force=True)
+
+
 def setting(world, cid):
     def change(value):
         node.conf.setdefault("Containers", {})["StopSignal"] = value
@@ -187,6 +211,7 @@ def main():
             cid = goes_with_it(world)
             setting(world, cid)
             lost(world)
+            renewed(world)
             node.do("container.delete", cid, force=True)
             tap.eq((node.violations(), node.sanitizer_words()), ([], []),
                    "no breach of the protocol, and sanitizers are silent")
