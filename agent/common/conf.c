@@ -20,8 +20,7 @@
 #include "agent/common/conf_table.h"
 #include "proto/opfield.h"
 
-#define CONF_KEYS_MAX    64 /* of the table: asserted */
-#define CREDENTIAL_TOKEN "hoody-agent.node-token"
+#define CONF_KEYS_MAX 64 /* of the table: asserted */
 
 struct reading {
 	struct conf *conf;
@@ -315,7 +314,7 @@ static void find_token(struct conf *c)
 	assert(c->control.token_file); /* "" when unset */
 	if (*c->control.token_file || !directory)
 		return;
-	if (snprintf(path, sizeof(path), "%s/" CREDENTIAL_TOKEN, directory) >= (int)sizeof(path) ||
+	if (snprintf(path, sizeof(path), "%s/" CONF_CREDENTIAL, directory) >= (int)sizeof(path) ||
 		access(path, F_OK) < 0)
 		return;
 	free(c->control.token_file);

@@ -100,6 +100,9 @@ struct conf {
 void conf_done(struct conf *c);
 #define _cleanup_conf_ _cleanup_(conf_done)
 
+/* The token's name where systemd keeps it (systemd.exec(5), LoadCredential=). */
+#define CONF_CREDENTIAL "hoody-agent.node-token"
+
 /* Read @path and its drop-ins. A missing main file is an error, a missing drop-in directory is not.
  *
  * conf_load() also takes systemd's credential hoody-agent.node-token for an unset TokenFile, if

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* hoodyctl config: check the configuration as the agent would, or print what is made of the tables.
  */
+#include <unistd.h>
+
 #include "agent/common/conf_doc.h"
 #include "agent/common/conf_table.h"
 #include "agent/common/journald.h"
@@ -38,6 +40,24 @@ static void print_json(const struct conf *c)
 	ctl_out_json(v);
 }
 
+/* systemd gives credentials to the unit alone; here it is asked where it has that one from: of the
+ * unit that runs, of the host's own, or of its stores (systemd.exec(5), LoadCredential=). */
+static void find_credential(void)
+{
+	static const char *const places[] = { "/run/credentials/hoody-agent.service",
+		"/run/credentials/@system", "/etc/credstore", "/run/credstore",
+		"/usr/local/lib/credstore", "/usr/lib/credstore" };
+
+	for (size_t i = 0; i < countof(places); i++) {
+		_cleanup_(freep) char *path = xasprintf("%s/" CONF_CREDENTIAL, places[i]);
+
+		if (access(path, F_OK) == 0) {
+			(void)setenv("CREDENTIALS_DIRECTORY", places[i], /* overwrite= */ 0);
+			return;
+		}
+	}
+}
+
 enum ctl_exit ctl_config(const struct ctl *ctl, struct err *err)
 {
 	const char *path = ctl->config ? ctl->config : CONF_PATH_DEFAULT;
@@ -52,6 +72,7 @@ enum ctl_exit ctl_config(const struct ctl *ctl, struct err *err)
 			journald_print_catalog(stdout);
 		return CTL_OK;
 	}
+	find_credential();
 	if (conf_load(path, &c, err) < 0)
 		return CTL_CONFIG;
 	if (ctl->json)

@@ -363,6 +363,13 @@ def checks(node):
     bad = node.directory / "bad.conf"
     bad.write_text("[Node]\nMaxWorkers=many\n")
     says(node, 4, ["bad.conf, line 2", "^try: man 5 agent.conf$"], "config", "check", config=bad)
+    bad.write_text(f"[Node]\nNodeId={harness.NODE_ID}\n[Control]\nApiUrl=https://api.example\n")
+    says(node, 4, ["TokenFile is not"], "config", "check", config=bad)
+    check = ["mount -t tmpfs none /run", "mkdir /run/credstore", "echo t >/run/credstore/hoody-agent.node-token",
+             f"exec {harness.BUILD}/agent/hoodyctl --config {bad} config check"]
+    done = subprocess.run(["unshare", "-m", "sh", "-ec", "\n".join(check)], capture_output=True, text=True)
+    tap.eq((done.returncode, done.stdout, done.stderr), (0, f"{bad} is good\n", ""),
+           "a token in a credential store, which the unit takes it from, is one")
 
 
 def main():
