@@ -332,12 +332,17 @@ static void control(struct doctor *d)
 		say(d, GOOD, "control API", NULL, "%s", state);
 		return;
 	}
+	if (!error) { /* a start's, or a new courier's */
+		say(d, DOUBTFUL, "control API", "ask again in a moment; journalctl -u hoody-agent",
+			"%s has not answered yet", d->conf.control.api_url);
+		return;
+	}
 	if (http == 0) {
 		mend = code && strcmp(code, "courier") == 0
 			       ? "put right what it names: it is tried again by itself"
 			       : "look at network, DNS, proxy and certificates";
-		say(d, BAD, "control API", mend, "%s is not reached%s%s", d->conf.control.api_url,
-			error ? ": " : "", error ? error : "");
+		say(d, BAD, "control API", mend, "%s is not reached: %s", d->conf.control.api_url,
+			error);
 		return;
 	}
 	mend = http == 401 || http == 403

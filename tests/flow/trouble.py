@@ -45,6 +45,18 @@ def no_courier(node):
     tap.ok(host.poll(lambda: control()["state"] == "connected", 60), "until it can have one", control())
 
 
+def not_yet():
+    """An agent that has just begun, and waits for its first answer."""
+    with harness.Node(start=False) as node:
+        node.start_api()
+        node.api.process.send_signal(signal.SIGSTOP)
+        node.start_agent()
+        found = next(f for f in json.loads(node.ctl("doctor", "--json")[1]) if f["check"] == "control API")
+        node.api.process.send_signal(signal.SIGCONT)
+        tap.ok(found["verdict"] == "warning" and "has not answered yet" in found["found"],
+               "before the first answer doctor says just that", found)
+
+
 def hang(node, cid, timeout_s):
     """The worker of its start hangs at a FIFO."""
     policy = node.directory / "state" / "lxc" / cid / "seccomp"
@@ -110,6 +122,7 @@ def host_goes_down(workers):
 def main():
     if os.geteuid() != 0:
         tap.skip_all("needs root")
+    not_yet()
     no_workers()
     host_goes_down(2)
     host_goes_down(1)
