@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <libmnl/libmnl.h>
+#include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <sys/socket.h>
@@ -125,10 +126,14 @@ static int look_at(const struct nlattr *a, void *userdata)
 		       : MNL_CB_OK;
 }
 
+/* Each family has names of its own. */
 static bool is_of(const struct nlmsghdr *m, const char *table)
 {
+	const struct nfgenmsg *g = mnl_nlmsg_get_payload(m);
+
 	return m->nlmsg_type >> 8 == NFNL_SUBSYS_NFTABLES &&
 	       (m->nlmsg_type & 0xff) != NFT_MSG_NEWGEN &&
+	       mnl_nlmsg_get_payload_len(m) >= sizeof(*g) && g->nfgen_family == NFPROTO_INET &&
 	       mnl_attr_parse(m, sizeof(struct nfgenmsg), look_at, (void *)(uintptr_t)table) ==
 		       MNL_CB_STOP;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Hears of every change of nftables (NFNLGRP_NFTABLES), and tells whether somebody else has changed
- * our table. The descriptor is to be watched for input. */
+ * our table, which is of the family inet. The descriptor is to be watched for input. */
 #pragma once
 
 #include "proto/base.h"

@@ -249,6 +249,11 @@ def healing(node, a, b, table):
     time.sleep(0.2)
     tap.ok("foreign" in nft("list", "tables").stdout, "other tables are never touched")
     nft("delete", "table", "ip", "foreign")
+    after = node.last_seq()
+    nft("add", "table", "ip", table)
+    tap.ok(not host.poll(lambda: node.reports(after=after, kind="firewall"), 0.5),
+           "one of another family is another, whatever its name", node.reports(after=after, kind="firewall"))
+    nft("delete", "table", "ip", table)
     b.do("firewall.reset")
 
 
