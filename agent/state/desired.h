@@ -4,6 +4,8 @@
  * transaction; memory follows at once, since a commit that fails ends the process. */
 #pragma once
 
+#include <net/if.h>
+
 #include "agent/state/store.h"
 #include "lxc/ctspec.h"
 #include "proto/base.h"
@@ -32,8 +34,9 @@ struct container {
 	uint32_t id_slot;
 	uint32_t project; /* a number that its project's containers share; of this run alone */
 	int64_t created_ms, changed_ms;
-	struct ctwatch *watch; /* ctwatch.c's; NULL while nothing runs */
-	unsigned reboots;      /* likewise: its own restarts in a row, each soon after a launch */
+	struct ctwatch *watch;  /* ctwatch.c's; NULL while nothing runs */
+	char link[IF_NAMESIZE]; /* drift.c's: its name, when it was once asked for */
+	unsigned reboots;       /* likewise: its own restarts in a row, each soon after a launch */
 };
 
 struct desired;
