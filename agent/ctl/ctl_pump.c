@@ -92,11 +92,10 @@ static bool drain(struct flow *f)
 	return false;
 }
 
-/* What has been written already must not be lost with the command's end. */
+/* What has been written already must not be lost with the command's end: neither what is in the
+ * pipe, nor, when that has ended before, what we have of it. */
 static void drain_all(struct flow *f)
 {
-	if (f->from < 0)
-		return;
 	(void)fcntl(f->from, F_SETFL, O_NONBLOCK);
 	do {
 		while (f->start < f->end)

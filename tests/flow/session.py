@@ -132,6 +132,15 @@ def full(node):
     run(node, "exec", "web", "rm", "/much")
 
 
+def slow(node):
+    """Who reads the output takes its time."""
+    command = f"{harness.BUILD / 'agent/hoodyctl'} --config {node.directory / 'agent.conf'} exec web"
+    for size in (70, 100, 150):
+        done = subprocess.run(["bash", "-c", f"{command} dd if=/dev/zero bs=1000 count={size} | (sleep 1; wc -c)"],
+                              capture_output=True, text=True, timeout=60 * harness.SLOW)
+        tap.eq(int(done.stdout), 1000 * size, f"{size} kB reach a reader that begins when the command has ended")
+
+
 def copies(node):
     """A copy out that is ended before it is done leaves nothing behind."""
     run(node, "exec", "web", "sh", "-c", "mkdir -p /much/of; truncate -s 2G /much/of/it")
@@ -253,6 +262,7 @@ def main():
         pipes(node)
         closed(node)
         full(node)
+        slow(node)
         copies(node)
         confinement(node, cid)
         terminal(node)
