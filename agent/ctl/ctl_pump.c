@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Up to three flows, each with a buffer: what comes is read while there is room, and written when
+ * who takes it has room. They, the session's socket and signals are waited for in one place. With a
+ * flow's end goes what is the session's of it. */
 #include "agent/ctl/ctl_pump.h"
 
 #include <fcntl.h>
@@ -23,7 +26,15 @@ struct flow {
 
 enum { IN, OUT, ERR, FLOWS };
 
+static const int heard[] = { SIGWINCH, SIGTERM, SIGHUP };
+
 static volatile sig_atomic_t resized, ended_by;
+
+/* As they were before the session. */
+struct signals {
+	struct sigaction actions[countof(heard)];
+	sigset_t mask;
+};
 
 static void on_signal(int sig)
 {
@@ -31,6 +42,31 @@ static void on_signal(int sig)
 		resized = 1;
 	else
 		ended_by = sig;
+}
+
+/* In ppoll alone, so that none comes between a look and the wait. */
+static void hear(struct signals *ret_before)
+{
+	const struct sigaction action = { .sa_handler = on_signal };
+	sigset_t mask;
+
+	(void)sigemptyset(&mask);
+	for (size_t i = 0; i < countof(heard); i++) {
+		struct sigaction *was = &ret_before->actions[i];
+
+		(void)sigaddset(&mask, heard[i]);
+		if (sigaction(heard[i], NULL, was) == 0 && was->sa_handler != SIG_IGN)
+			(void)sigaction(heard[i], &action, NULL);
+	}
+	(void)sigprocmask(SIG_BLOCK, &mask, &ret_before->mask);
+}
+
+/* What follows the session may have an end of its own to come to. */
+static void hear_no_more(const struct signals *before)
+{
+	for (size_t i = 0; i < countof(heard); i++)
+		(void)sigaction(heard[i], &before->actions[i], NULL);
+	(void)sigprocmask(SIG_SETMASK, &before->mask, NULL);
 }
 
 static void pass_size(int terminal)
@@ -189,23 +225,14 @@ static int turn(
 
 int ctl_pump(struct ctl_pump *p, int *ret_status)
 {
-	static const int heard[] = { SIGWINCH, SIGTERM, SIGHUP };
-	struct sigaction action = { .sa_handler = on_signal }, was;
-	sigset_t mask, before_mask;
+	struct signals signals;
 	struct frame end = {};
 	struct termios before;
 	struct flow *flows = xcalloc(FLOWS, sizeof(*flows));
 	bool raw = p->terminal >= 0 && make_raw(&before);
 	int r;
 
-	/* Heard in ppoll alone, so that none comes between a look and the wait. */
-	(void)sigemptyset(&mask);
-	for (size_t i = 0; i < countof(heard); i++) {
-		(void)sigaddset(&mask, heard[i]);
-		if (sigaction(heard[i], NULL, &was) == 0 && was.sa_handler != SIG_IGN)
-			(void)sigaction(heard[i], &action, NULL);
-	}
-	(void)sigprocmask(SIG_BLOCK, &mask, &before_mask);
+	hear(&signals);
 	(void)signal(SIGPIPE, SIG_IGN);
 	pass_size(p->terminal);
 	prepare(p, flows);
@@ -213,12 +240,13 @@ int ctl_pump(struct ctl_pump *p, int *ret_status)
 		if (resized)
 			pass_size(p->terminal);
 		resized = 0;
-		r = ended_by ? -ECONNRESET : turn(p, flows, &before_mask, &end);
+		r = ended_by ? -ECONNRESET : turn(p, flows, &signals.mask, &end);
 	} while (r > 0);
 	drain_all(&flows[OUT]);
 	drain_all(&flows[ERR]);
 	if (raw)
 		(void)tcsetattr(STDIN_FILENO, TCSADRAIN, &before);
+	hear_no_more(&signals);
 	p->unwritten = flows[OUT].failed;
 	*ret_status = end.b ? 128 + (int)end.b : (int)end.a;
 	free(flows);

@@ -146,12 +146,12 @@ def copies(node):
     run(node, "exec", "web", "sh", "-c", "mkdir -p /much/of; truncate -s 2G /much/of/it")
     place = node.directory / "copies"
     place.mkdir()
-    for what in ("/much/of/it", "/much/"):
+    for what, is_directory in (("/much/of/it", False), ("/much/", True), ("/much", True)):
         for sig in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             copy = subprocess.Popen([harness.BUILD / "agent/hoodyctl", "--config", node.directory / "agent.conf", "cp",
                                      f"web:{what}", place / "copy"], stderr=subprocess.DEVNULL,
                                     preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
-            begun = host.poll(lambda: list(place.iterdir()), 10, 0.01)
+            begun = host.poll(lambda: [p for p in place.iterdir() if p.is_dir() == is_directory], 10, 0.01)
             copy.send_signal(sig)
             code = copy.wait(20 * harness.SLOW)
             tap.eq((bool(begun), code in (1, -sig), list(place.iterdir())), (True, True, []),
