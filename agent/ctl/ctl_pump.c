@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Up to three flows, each with a buffer: what comes is read while there is room, and written when
  * who takes it has room. They, the session's socket and signals are waited for in one place. With a
- * flow's end goes what is the session's of it. */
+ * flow's end goes what is the session's of it. What the command had written when it ended is passed
+ * on, and no more. */
 #include "agent/ctl/ctl_pump.h"
 
 #include <fcntl.h>
@@ -129,15 +130,23 @@ static bool drain(struct flow *f)
 }
 
 /* What has been written already must not be lost with the command's end: neither what is in the
- * pipe, nor, when that has ended before, what we have of it. */
+ * pipe, nor, when that has ended before, what we have of it. What others in there go on writing is
+ * not waited for; a terminal has been taken from them. */
 static void drain_all(struct flow *f)
 {
+	int left = 0;
+
 	(void)fcntl(f->from, F_SETFL, O_NONBLOCK);
-	do {
+	if (f->owns_from)
+		(void)ioctl(f->from, FIONREAD, &left);
+	for (;;) {
 		while (f->start < f->end)
 			if (!drain(f))
 				return;
-	} while (fill(f) && f->start < f->end);
+		if ((f->owns_from && left <= 0) || !fill(f) || f->end == 0)
+			return;
+		left -= (int)f->end;
+	}
 }
 
 /* Returns whether the escape was typed; everything before it goes through. */

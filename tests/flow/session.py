@@ -132,6 +132,16 @@ def full(node):
     run(node, "exec", "web", "rm", "/much")
 
 
+def ends_with(process):
+    """Its exit code, None when it has to be killed."""
+    try:
+        return process.wait(10 * harness.SLOW)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        return None
+
+
 def slow(node):
     """Who reads the output takes its time."""
     command = f"{harness.BUILD / 'agent/hoodyctl'} --config {node.directory / 'agent.conf'} exec web"
@@ -139,6 +149,12 @@ def slow(node):
         done = subprocess.run(["bash", "-c", f"{command} dd if=/dev/zero bs=1000 count={size} | (sleep 1; wc -c)"],
                               capture_output=True, text=True, timeout=60 * harness.SLOW)
         tap.eq(int(done.stdout), 1000 * size, f"{size} kB reach a reader that begins when the command has ended")
+    endless = subprocess.Popen([*command.split(), "sh", "-c", "yes & sleep 0.5; exit 3"], stdout=subprocess.PIPE)
+    end = time.monotonic() + 10 * harness.SLOW
+    while endless.poll() is None and time.monotonic() < end:
+        os.read(endless.stdout.fileno(), 4096)
+        time.sleep(0.002)
+    tap.eq(ends_with(endless), 3, "what writes on in the background, faster than it is read, holds nobody")
 
 
 def copies(node):
