@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Up to three flows, each with a buffer: what comes is read while there is room, and written when
- * who takes it has room. They, the session's socket and signals are waited for in one place. With a
- * flow's end goes what is the session's of it. What the command had written when it ended is passed
- * on, and no more. */
+ * who takes it has room. They, the session's socket and signals are waited for in one place, and
+ * what is written at once is no more than is sure to fit, so that who doesn't read is in nobody's
+ * way, nor in a signal's. With a flow's end goes what is the session's of it. What the command had
+ * written when it ended is passed on, and no more. */
 #include "agent/ctl/ctl_pump.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/ioctl.h>
@@ -115,9 +117,11 @@ static bool fill(struct flow *f)
 	return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
 }
 
+/* No more than a pipe with room takes at once (pipe(7)): who doesn't read must not hold us, for no
+ * signal is heard meanwhile. */
 static bool drain(struct flow *f)
 {
-	ssize_t n = write(f->to, f->data + f->start, f->end - f->start);
+	ssize_t n = write(f->to, f->data + f->start, MIN_OF(f->end - f->start, (size_t)PIPE_BUF));
 
 	if (n > 0)
 		f->start += (size_t)n;
@@ -129,10 +133,23 @@ static bool drain(struct flow *f)
 	return false;
 }
 
+/* False: nobody will read it, or we are to end. */
+static bool await_room(const struct flow *f, const struct signals *signals)
+{
+	struct pollfd to = { .fd = f->to, .events = POLLOUT };
+
+	while (!ended_by)
+		if (ppoll(&to, 1, NULL, &signals->mask) > 0)
+			return true;
+		else if (errno != EINTR)
+			return false;
+	return false;
+}
+
 /* What has been written already must not be lost with the command's end: neither what is in the
  * pipe, nor, when that has ended before, what we have of it. What others in there go on writing is
  * not waited for; a terminal has been taken from them. */
-static void drain_all(struct flow *f)
+static void drain_all(struct flow *f, const struct signals *signals)
 {
 	int left = 0;
 
@@ -141,7 +158,7 @@ static void drain_all(struct flow *f)
 		(void)ioctl(f->from, FIONREAD, &left);
 	for (;;) {
 		while (f->start < f->end)
-			if (!drain(f))
+			if (!await_room(f, signals) || !drain(f))
 				return;
 		if ((f->owns_from && left <= 0) || !fill(f) || f->end == 0)
 			return;
@@ -251,13 +268,13 @@ int ctl_pump(struct ctl_pump *p, int *ret_status)
 		resized = 0;
 		r = ended_by ? -ECONNRESET : turn(p, flows, &signals.mask, &end);
 	} while (r > 0);
-	drain_all(&flows[OUT]);
-	drain_all(&flows[ERR]);
+	drain_all(&flows[OUT], &signals);
+	drain_all(&flows[ERR], &signals);
 	if (raw)
 		(void)tcsetattr(STDIN_FILENO, TCSADRAIN, &before);
 	hear_no_more(&signals);
 	p->unwritten = flows[OUT].failed;
 	*ret_status = end.b ? 128 + (int)end.b : (int)end.a;
 	free(flows);
-	return r;
+	return ended_by ? -ECONNRESET : r;
 }

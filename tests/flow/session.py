@@ -132,6 +132,10 @@ def full(node):
     run(node, "exec", "web", "rm", "/much")
 
 
+def unread(pipe):
+    return struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)))[0]
+
+
 def ends_with(process):
     """Its exit code, None when it has to be killed."""
     try:
@@ -149,6 +153,12 @@ def slow(node):
         done = subprocess.run(["bash", "-c", f"{command} dd if=/dev/zero bs=1000 count={size} | (sleep 1; wc -c)"],
                               capture_output=True, text=True, timeout=60 * harness.SLOW)
         tap.eq(int(done.stdout), 1000 * size, f"{size} kB reach a reader that begins when the command has ended")
+    for words, what in ((("yes", ), "goes on"), (("dd", "if=/dev/zero", "bs=1000", "count=150"), "has ended")):
+        held = subprocess.Popen([*command.split(), *words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        host.poll(lambda: unread(held.stdout) > 32768, 10)
+        time.sleep(0.5) # for the rest, and the command's end
+        held.send_signal(signal.SIGTERM)
+        tap.eq(ends_with(held), 1, f"nobody reads: SIGTERM ends hoodyctl while its command {what}")
     endless = subprocess.Popen([*command.split(), "sh", "-c", "yes & sleep 0.5; exit 3"], stdout=subprocess.PIPE)
     end = time.monotonic() + 10 * harness.SLOW
     while endless.poll() is None and time.monotonic() < end:
