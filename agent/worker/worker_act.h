@@ -50,6 +50,7 @@ int worker_files_write(struct job *j, struct err *err);
 int worker_files_write_all(struct job *j, bool fresh, struct err *err);
 
 /* worker_mounts.c */
+bool worker_mounts_need_hook(const struct job *j);
 int worker_mounts_prepare(struct job *j, struct err *err);
 int worker_mounts_own(struct job *j, struct err *err);
 int worker_mounts_change(struct job *j, struct err *err);

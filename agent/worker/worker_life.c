@@ -40,7 +40,8 @@ int worker_life_launch(struct job *j, struct err *err)
 		r = ctlimits_bound_monitor(j->life.groups, j->life.spec.id, err);
 	if (r >= 0 && (j->life.spec.limits.io_read_bps || j->life.spec.limits.io_write_bps))
 		r = ctlimits_apply_io(j->life.groups, &j->life.spec, ctlimits_disk(j->pool), err);
-	if (r >= 0 && j->mounts)
+	/* Also of one that runs already: nobody may have heard what came of them. */
+	if (r >= 0 && worker_mounts_need_hook(j))
 		r = worker_mounts_own(j, err);
 	if (r >= 0)
 		worker_job_set_result(j, "pid", json_integer(pid));

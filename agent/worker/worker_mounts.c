@@ -34,12 +34,12 @@ static int write_wanted(const struct job *j, const char *id, const json_t *wante
 }
 
 /* What liblxc's own entries can't mount: its private ramdisk is one of those. */
-static bool needs_hook(const json_t *mounts)
+bool worker_mounts_need_hook(const struct job *j)
 {
 	json_t *wish;
 	size_t i;
 
-	json_array_foreach((json_t *)(uintptr_t)mounts, i, wish) {
+	json_array_foreach(json_object_get(j->params, "mounts"), i, wish) {
 		const char *map = json_string_value(json_object_get(wish, "map"));
 
 		if (!map || strcmp(map, "none") != 0)
@@ -65,7 +65,7 @@ int worker_mounts_prepare(struct job *j, struct err *err)
 	if (r >= 0 && s->kvm)
 		r = ramdisk_make_device(
 			j->run, s->id, s->id_base, makedev(KVM_MAJOR, KVM_MINOR), err);
-	if (r < 0 || !needs_hook(json_object_get(j->params, "mounts")))
+	if (r < 0 || !worker_mounts_need_hook(j))
 		return r;
 	if (mkdir(dir, 0700) < 0 && errno != EEXIST)
 		return err_set(err, -errno, ERR_INTERNAL, "Node.StateDirectory",

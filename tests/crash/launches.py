@@ -3,7 +3,7 @@
 """The agent killed as soon as a container's init is there, while liblxc still starts it: its monitor ends such a
 container when it finds its starter dead. The order that is taken up again must not have succeeded by a container that
 then ends. And what goes on beside a launch (the walk of conntrack for flows of its address) stopped, failed and killed:
-nothing of the container runs before it has ended well."""
+nothing of the container runs before it has ended well. What a start has to tell is told though the agent dies then."""
 import contextlib
 import os
 import pathlib
@@ -15,6 +15,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 import harness
 import host
+import local
 import struck
 import tap
 
@@ -65,6 +66,10 @@ def halves(node, cid):
            f"a restore that fails, with the agent killed at {n - 1} commits: it runs again, with its network", *bad)
 
 
+def is_stopped(pid):
+    return host.status(pid).get("State", "").startswith("T")
+
+
 def cutters(node, state=""):
     """Who walks conntrack for a launch, before it makes the link; the agent's own walks have another name."""
     return [
@@ -100,6 +105,36 @@ def flows():
             node.plan()
             tap.eq(node.do("container.start", cid)["state"], "succeeded", "the next start is whole")
         node.do("container.delete", cid, force=True)
+        host.poll(lambda: not node.leaks(), 2)
+        tap.eq(node.leaks(), [], "nothing is left of it")
+
+
+def told():
+    """The agent dies when all of a start is done but to say what came of its mounts."""
+    with struck.Struck("openat2") as node:
+        api, cid, share, source = local.Local(node), node.new_id(), node.new_id(), node.new_id()
+        for c in (source, cid):
+            node.do("container.create", c, image=harness.IMAGE, start=False)
+        node.do("share.create", share_id=share, source_container_id=source, source_path="/gone", mode="readonly",
+                target_container_id=cid, mount_path="/mnt/s")
+        said = lambda: next(s for s in api.do("GET", "/storage/shares")["shares"] if s["id"] == share)["status_message"]
+        node.plan()
+        node.do("container.start", cid)
+        calls, why = node.plan()[2][("hoody-worker", "openat2")], said()
+        node.do("container.force-stop", cid)
+        node.do("share.update", share_id=share)
+        before = said()
+        node.plan("hoody-worker", "openat2", str(calls), "STOP")
+        order = node.order("container.start", cid)
+        workers = host.poll(lambda: [p for p in node.worker_pids() if is_stopped(p)], 10)
+        started = (node.directory / "state/lxc" / cid / "started").exists()
+        node.kill9("agent")
+        node.begin()
+        tap.eq((len(workers), started, node.wait(order)["state"]), (1, True, "succeeded"),
+               "a start that was whole is taken up again")
+        tap.ok(why and (before, said()) == (None, why), "and what came of its mounts is told", before, why, said())
+        for c in (source, cid):
+            node.do("container.delete", c, force=True)
         host.poll(lambda: not node.leaks(), 2)
         tap.eq(node.leaks(), [], "nothing is left of it")
 
@@ -149,6 +184,7 @@ def main():
         tap.eq((node.leaks(), node.violations(), node.sanitizer_words()), ([], [], []),
                "nothing is left, no breach, sanitizers are silent")
     flows()
+    told()
     tap.done()
 
 
