@@ -66,16 +66,21 @@ static struct lxc_container *container_of(const struct ctlife *l, struct err *er
 	return c;
 }
 
-/* One that doesn't run, or is paused, is refused at once: liblxc would wait. */
+/* One that doesn't run, or is paused, is refused at once: liblxc would wait. So is one that is just
+ * launched, as at a restart: its root may be the host's still. The mark is looked for last, since
+ * that of the launch before is gone when there is a new init. */
 static int find_init(struct ctlife *l, pid_t *ret_pid, int *ret_pidfd, struct err *err)
 {
 	int r = ctprobe_find(l->groups, l->spec.id, ret_pid, ret_pidfd, err);
 
-	if (r < 0 || r == CTPROBE_RUNNING)
-		return MIN_OF(r, 0);
+	if (r >= 0)
+		r = r == CTPROBE_RUNNING ? ctlife_is_started(l, NULL, NULL, err) : 0;
+	if (r > 0)
+		return 0;
 	*ret_pidfd = closefd(*ret_pidfd);
-	return err_set(
-		err, -ESRCH, ERR_OPERATION_STATE_CONFLICT, NULL, "the container does not run");
+	return r < 0 ? r
+		     : err_set(err, -ESRCH, ERR_OPERATION_STATE_CONFLICT, NULL,
+			       "the container does not run");
 }
 
 /* Opened by pid and then checked by pidfd: what a recycled pid would lead to is not used. */

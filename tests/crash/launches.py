@@ -3,7 +3,8 @@
 """The agent killed as soon as a container's init is there, while liblxc still starts it: its monitor ends such a
 container when it finds its starter dead. The order that is taken up again must not have succeeded by a container that
 then ends. And what goes on beside a launch (the walk of conntrack for flows of its address) stopped, failed and killed:
-nothing of the container runs before it has ended well. What a start has to tell is told though the agent dies then."""
+nothing of the container runs before it has ended well. What a start has to tell is told though the agent dies then.
+Sessions beside a launch."""
 import contextlib
 import os
 import pathlib
@@ -139,6 +140,36 @@ def told():
         tap.eq(node.leaks(), [], "nothing is left of it")
 
 
+def of_containers():
+    """Terminals of the host's that belong to a container's users."""
+    with os.scandir("/dev/pts") as all_of_them:
+        return [e.name for e in all_of_them if e.stat().st_uid >= 65536]
+
+
+def half():
+    """A session that is asked for while liblxc is still at a restart: the new init's root is the host's."""
+    with struck.Struck("mount") as node:
+        cid, before = node.new_id(), of_containers()
+        node.do("container.create", cid, image=harness.IMAGE, name="web")
+        node.plan("lxc-monitor", "mount", "3", "STOP")
+        order = node.order("container.restart", cid)
+        begun = host.poll(lambda: [p for p in host.pids_of(node.prefix, cid) if is_stopped(p)], 10)
+        command = f"{harness.BUILD / 'agent/hoodyctl'} --config {node.directory / 'agent.conf'} exec web id"
+        session = subprocess.Popen(["script", "-qec", command, "/dev/null"], stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.PIPE, text=True)
+        host.poll(lambda: session.poll() is not None or of_containers() != before, 10)
+        tap.eq((len(begun), of_containers()), (1, before), "a session beside a launch gets no terminal of the host's")
+        tap.eq(session.poll(), 1, "it is refused at once")
+        os.kill(begun[0], signal.SIGCONT)
+        said = session.communicate()[0]
+        tap.ok("does not run" in said, "in words", said)
+        tap.eq(node.wait(order)["state"], "succeeded", "the restart goes on")
+        tap.ok("uid=0" in node.ctl("exec", "web", "id")[1], "and then there is one")
+        node.do("container.delete", cid, force=True)
+        host.poll(lambda: not node.leaks(), 2)
+        tap.eq(node.leaks(), [], "nothing is left of it")
+
+
 def main():
     if os.geteuid() != 0:
         tap.skip_all("needs root")
@@ -185,6 +216,7 @@ def main():
                "nothing is left, no breach, sanitizers are silent")
     flows()
     told()
+    half()
     tap.done()
 
 
