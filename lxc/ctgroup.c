@@ -573,7 +573,6 @@ int ctgroup_enter_worker(struct ctgroup *g, const char *id)
 {
 	int tree = g->at[g->unified].fd, r;
 	char parent[128], path[160];
-	_cleanup_(closep) int dir = -1;
 
 	(void)snprintf(parent, sizeof(parent), "%s/%s", g->prefix, id);
 	(void)snprintf(path, sizeof(path), "%s/worker", parent);
@@ -582,9 +581,13 @@ int ctgroup_enter_worker(struct ctgroup *g, const char *id)
 		r = make_dir(tree, parent);
 	if (r >= 0)
 		r = make_dir(tree, path);
-	if (r < 0)
-		return r;
-	dir = open_dir(g, (size_t)g->unified, id, "worker");
+	return r < 0 ? r : ctgroup_join_worker(g, id);
+}
+
+int ctgroup_join_worker(struct ctgroup *g, const char *id)
+{
+	_cleanup_(closep) int dir = open_dir(g, (size_t)g->unified, id, "worker");
+
 	return dir < 0 ? -errno : write_file(dir, "cgroup.procs", "0");
 }
 

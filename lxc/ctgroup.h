@@ -83,6 +83,9 @@ _must_check_ int ctgroup_each_pid(struct ctgroup *g, const char *id, const char 
 /* Move the calling process into the container's "worker" group, so that nothing it starts can get
  * lost. */
 _must_check_ int ctgroup_enter_worker(struct ctgroup *g, const char *id);
+/* The same into one that a launch has made; the container may be gone by now, with all its groups.
+ */
+_must_check_ int ctgroup_join_worker(struct ctgroup *g, const char *id);
 
 /* Move the calling process to where it is already, which waits for what any move between groups
  * waits for (a grace period of the kernel's: some 10 ms) unless there was one just now. */

@@ -190,7 +190,7 @@ void worker_session(struct ctlife *l, int fd)
 	struct err err = {};
 
 	(void)prctl(PR_SET_PDEATHSIG, 0); /* a session outlives the agent */
-	if (read_ask(&s, &err) < 0 || (ctgroup_enter_worker(l->groups, l->spec.id) < 0 &&
+	if (read_ask(&s, &err) < 0 || (ctgroup_join_worker(l->groups, l->spec.id) < 0 &&
 					      err_set(&err, -EIO, ERR_INTERNAL, NULL,
 						      "can't enter the container's cgroup") < 0))
 		tell_failed(&s, &err);

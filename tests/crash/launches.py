@@ -4,7 +4,7 @@
 container when it finds its starter dead. The order that is taken up again must not have succeeded by a container that
 then ends. And what goes on beside a launch (the walk of conntrack for flows of its address) stopped, failed and killed:
 nothing of the container runs before it has ended well. What a start has to tell is told though the agent dies then.
-Sessions beside a launch."""
+Sessions beside a launch; and what comes too late for a container that is deleted."""
 import contextlib
 import os
 import pathlib
@@ -170,6 +170,29 @@ def half():
         tap.eq(node.leaks(), [], "nothing is left of it")
 
 
+def late(node, begin, what):
+    """What is nobody's order comes too late: the container is deleted meanwhile, and nothing of it stays."""
+    cid = node.new_id()
+    node.do("container.create", cid, image=harness.IMAGE, name="late")
+    node.plan("hoody-worker", "fcntl", "1", "STOP") # when it has read its job
+    session = begin(node, cid)
+    workers = host.poll(lambda: [p for p in node.worker_pids() if is_stopped(p)], 10)
+    state = node.do("container.delete", cid, force=True)["state"]
+    os.kill(workers[0], signal.SIGCONT)
+    host.poll(lambda: not host.is_alive(workers[0]), 10)
+    if session:
+        session.wait()
+    tap.eq((len(workers), state, node.leaks()), (1, "succeeded", []), f"{what} for a container that is deleted: "
+           "nothing of it is left")
+    node.plan()
+
+
+def begin_session(node, cid):
+    return subprocess.Popen([harness.BUILD / "agent/hoodyctl", "--config", node.directory / "agent.conf", "exec",
+                             "late", "id"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                            stderr=subprocess.DEVNULL)
+
+
 def main():
     if os.geteuid() != 0:
         tap.skip_all("needs root")
@@ -217,6 +240,8 @@ def main():
     flows()
     told()
     half()
+    with struck.Struck("fcntl") as node:
+        late(node, begin_session, "a session")
     tap.done()
 
 
