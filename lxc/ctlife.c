@@ -418,16 +418,17 @@ static int ended_at_once(struct ctlife *l, struct err *err)
 
 /* Held by a launch, and by who clears away what is left (ctlife_look_after): a group that one has
  * just made is empty, and the other would remove it. Not inherited by what a worker forks, and gone
- * with the worker (F_SETLK in fcntl(2)). Its descriptor, or negative. */
-static int lock_groups(const struct ctlife *l, struct err *err)
+ * with the worker (F_SETLK in fcntl(2)). Who clears away makes nothing (@flags): the container may
+ * have been deleted meanwhile. Its descriptor, or negative. */
+static int lock_groups(const struct ctlife *l, int flags, struct err *err)
 {
 	_cleanup_(freep) char *dir = xasprintf("%s/%s", l->paths.lxc, l->spec.id);
 	_cleanup_(freep) char *path = xasprintf("%s/lock", dir);
 	struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 	_cleanup_(closep) int fd = -1;
 
-	if (mkdir(dir, 0700) == 0 || errno == EEXIST)
-		fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (!(flags & O_CREAT) || mkdir(dir, 0700) == 0 || errno == EEXIST)
+		fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | flags, 0600);
 	if (fd < 0 || fcntl(fd, F_SETLKW, &whole) < 0)
 		return err_set(err, -errno, ERR_INTERNAL, "StateDirectory", "can't lock %s: %s",
 			path, strerror(errno));
@@ -436,7 +437,7 @@ static int lock_groups(const struct ctlife *l, struct err *err)
 
 int ctlife_look_after(struct ctlife *l, bool over, struct err *err)
 {
-	_cleanup_(closep) int lock = lock_groups(l, err);
+	_cleanup_(closep) int lock = lock_groups(l, 0, err);
 	int r = lock < 0 ? lock : ctprobe_find(l->groups, l->spec.id, NULL, NULL, err);
 
 	if (r < 0 || r >= CTPROBE_RUNNING || !over)
@@ -451,7 +452,7 @@ int ctlife_launch(struct ctlife *l, pid_t *ret_pid, int *ret_pidfd, struct err *
 
 	if (r != 0)
 		return MIN_OF(r, 0);
-	r = lock = lock_groups(l, err);
+	r = lock = lock_groups(l, O_CREAT, err);
 	if (r >= 0)
 		r = clear_leftovers(l, err);
 	if (r >= 0)

@@ -187,6 +187,10 @@ def late(node, begin, what):
     node.plan()
 
 
+def end_init(node, cid):
+    os.kill(host.init_of(node.prefix, cid), signal.SIGKILL)
+
+
 def begin_session(node, cid):
     return subprocess.Popen([harness.BUILD / "agent/hoodyctl", "--config", node.directory / "agent.conf", "exec",
                              "late", "id"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
@@ -242,6 +246,7 @@ def main():
     half()
     with struck.Struck("fcntl") as node:
         late(node, begin_session, "a session")
+        late(node, end_init, "a look after what an end has left")
     tap.done()
 
 
