@@ -327,8 +327,10 @@ static int enter_groups(struct ctlife *l, struct err *err)
 		     : 0;
 }
 
-static int start(struct ctlife *l, struct lxc_container *c, struct err *err)
+/* Is its monitor there for it? Else it ends with that, if it has not ended before. */
+static int start(struct ctlife *l, struct lxc_container *c, bool *ret_watched, struct err *err)
 {
+	const char *state;
 	bool ok;
 
 	/* Without the one it would never return, without the other the monitor would keep what
@@ -345,10 +347,10 @@ static int start(struct ctlife *l, struct lxc_container *c, struct err *err)
 	(void)prctl(PR_SET_NAME, "lxc-monitor");
 	ok = c->start(c, 0, NULL);
 	/* The monitor says that init runs before it has made its own loop, and kills init when it
-	 * can't. It answers from that loop, or closes its socket when init is gone (__lxc_start in
-	 * liblxc's start.c): what it says is no matter, for the kernel is asked next. */
-	if (ok)
-		(void)c->state(c);
+	 * can't, or when it fails of a first question. It answers from that loop (__lxc_start in
+	 * liblxc's start.c). */
+	state = ok ? c->state(c) : NULL;
+	*ret_watched = state && strcmp(state, "RUNNING") == 0;
 	(void)prctl(PR_SET_NAME, program_invocation_short_name);
 	if (!ok) {
 		char why[300];
@@ -365,7 +367,7 @@ static int start(struct ctlife *l, struct lxc_container *c, struct err *err)
 
 /* The group is entered last: who waits for that (agent/worker/worker_ahead.c) has done all else by
  * then. */
-static int make_ready_and_start(struct ctlife *l, struct err *err)
+static int make_ready_and_start(struct ctlife *l, bool *ret_watched, struct err *err)
 {
 	const struct ctuserns_bounds *b = l->bounds.wanted ? &l->bounds.user : NULL;
 	struct lxc_container *c = NULL;
@@ -384,7 +386,7 @@ static int make_ready_and_start(struct ctlife *l, struct err *err)
 	if (r >= 0 && l->end_link)
 		r = l->end_link(l->userdata, err);
 	if (r >= 0)
-		r = start(l, c, err);
+		r = start(l, c, ret_watched, err);
 	ctuserns_let_go(&u);
 	if (c)
 		lxc_container_put(c);
@@ -448,6 +450,7 @@ int ctlife_look_after(struct ctlife *l, bool over, struct err *err)
 int ctlife_launch(struct ctlife *l, pid_t *ret_pid, int *ret_pidfd, struct err *err)
 {
 	_cleanup_(closep) int lock = -1;
+	bool is_watched = false;
 	int r = ctlife_is_started(l, ret_pid, ret_pidfd, err);
 
 	if (r != 0)
@@ -458,13 +461,15 @@ int ctlife_launch(struct ctlife *l, pid_t *ret_pid, int *ret_pidfd, struct err *
 	if (r >= 0)
 		r = prepare_directory(l, err);
 	if (r >= 0)
-		r = make_ready_and_start(l, err);
+		r = make_ready_and_start(l, &is_watched, err);
 	if (r < 0)
 		return r;
 	r = ctprobe_find(l->groups, l->spec.id, ret_pid, ret_pidfd, err);
 	if (r < CTPROBE_RUNNING)
 		return r < 0 ? r : ended_at_once(l, err);
-	r = ctfilter_await(*ret_pid, *ret_pidfd, "the container's init", err);
+	r = is_watched ? ctfilter_await(*ret_pid, *ret_pidfd, "the container's init", err)
+		       : err_set(err, -EIO, ERR_INTERNAL, NULL,
+				 "liblxc's monitor has failed, and ends the container");
 	if (r >= 0)
 		r = verify_limits(l, err);
 	if (r >= 0)

@@ -92,6 +92,7 @@ SESSION = ("lxc_new", "lxc_set", "lxc_attach")
 PARTS = ("calls", "allocations", "libraries")
 # Faults that once were met badly, and are made each time: the first so many.
 ALWAYS = {
+    "create": (("lxc-monitor", "connection", "ENOBUFS", 8),), # it succeeded, and was stopped
     "network.start": (("hoody-agent", "receive", "ENOMEM", 8),), # failed, though it was in force
     "image.pull": (("hoody-agent", "read", "EIO", 8),       # failed, and the image stayed, known to nobody
                    ("hoody-unpack", "process", "EAGAIN", 1), # the image was said to be invalid
