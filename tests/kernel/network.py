@@ -181,6 +181,15 @@ def flows(node, a, b, outside):
     a.do("firewall.reset")
 
 
+def passes(one, peer):
+    """A byte from one end of a flow to the other."""
+    try:
+        one.sendall(b"x")
+        return peer.recv(1) == b"x"
+    except OSError:
+        return False
+
+
 def led_on(a, outside):
     """A flow that somebody else's table leads to a container is judged as the rules see it."""
     nft("add", "table", "ip", "foreign")
@@ -194,18 +203,11 @@ def led_on(a, outside):
         peer = server.accept()[0]
         peer.settimeout(0.5 * harness.SLOW)
 
-        def passes():
-            try:
-                one.sendall(b"x")
-                return peer.recv(1) == b"x"
-            except OSError:
-                return False
-
         a.do("firewall.replace", ingress=[{"action": "allow", "protocol": "tcp", "destination_port": "9000"}])
         time.sleep(0.2)
-        tap.ok(passes(), "a flow that is led to a container goes on when its rules allow it")
+        tap.ok(passes(one, peer), "a flow that is led to a container goes on when its rules allow it")
         a.do("firewall.replace", ingress=[{"action": "allow", "protocol": "tcp", "destination_port": "2200"}])
-        tap.ok(host.poll(lambda: not passes(), 3), "and is cut when they don't")
+        tap.ok(host.poll(lambda: not passes(one, peer), 3), "and is cut when they don't")
         for x in (one, peer):
             x.close()
     nft("delete", "table", "ip", "foreign")
@@ -524,14 +526,7 @@ def another_subnet(outside):
         far.settimeout(0.5 * harness.SLOW)
         old.do("firewall.replace", egress=[{"action": "allow", "protocol": "udp"}])
 
-        def passes():
-            try:
-                live.sendall(b"x")
-                return far.recv(1) == b"x"
-            except OSError:
-                return False
-
-        tap.ok(host.poll(lambda: not passes(), 3), "its flows are cut when its rules forbid them")
+        tap.ok(host.poll(lambda: not passes(live, far), 3), "its flows are cut when its rules forbid them")
         for x in (live, far):
             x.close()
         for box in (old, new):

@@ -408,6 +408,19 @@ def some_fail(node, a, b):
     c.do("container.delete", force=True)
 
 
+def shared_until(node, end, source, place, n, target):
+    """n directories below that place, each shared until then: how the orders ended, and the shares' ids."""
+    wishes = [{
+        "op": "share.create", "params": {
+            "share_id": node.new_id(), "source_container_id": source.id, "source_path": f"{place}/{i}",
+            "target_container_id": target.id, "mode": "readonly", "expires_at": end
+        }
+    } for i in range(1, n + 1)]
+    states = {node.wait(i)["state"] for i in node.api.ask("orders", orders=wishes)["ids"]}
+    return states, [w["params"]["share_id"] for w in wishes]
+
+
+
 def many_end(node, a):
     """More of them than the agent takes in hand at once; of a target that does not run, for it is their ends that count
     here."""
@@ -416,13 +429,7 @@ def many_end(node, a):
     left = lambda: len(api.do("GET", f"/containers/{a.id}/storage/shares")["shares"])
     for ahead in (4, 16, 64): # until all of them are there before their end
         end = int(time.time() + ahead * harness.SLOW)
-        wishes = [{
-            "op": "share.create", "params": {
-                "share_id": node.new_id(), "source_container_id": a.id, "source_path": f"/many/{i}",
-                "target_container_id": c.id, "mode": "readonly", "expires_at": end
-            }
-        } for i in range(1, n + 1)]
-        states = {node.wait(i)["state"] for i in node.api.ask("orders", orders=wishes)["ids"]}
+        states, _ = shared_until(node, end, a, "/many", n, c)
         there = left()
         if time.time() < end:
             break
@@ -440,18 +447,12 @@ def waits(node, a):
     n, (c, d, e) = 33, (Box(node, name, start=False) for name in ("waits", "free", "freed"))
     a.sh(f"for i in $(seq {n}); do mkdir -p /waits/$i; done")
     end, sid = int(time.time() + 5 * harness.SLOW), node.new_id()
-    wishes = [{
-        "op": "share.create", "params": {
-            "share_id": node.new_id(), "source_container_id": a.id, "source_path": f"/waits/{i}",
-            "target_container_id": c.id, "mode": "readonly", "expires_at": end
-        }
-    } for i in range(1, n + 1)]
-    states = {node.wait(i)["state"] for i in node.api.ask("orders", orders=wishes)["ids"]}
+    states, waiting = shared_until(node, end, a, "/waits", n, c)
     node.do("share.create", None, share_id=sid, source_container_id=d.id, source_path="/etc",
             target_container_id=e.id, mode="readonly", expires_at=end + 1)
     asked = lambda: {r["order_id"] for r in node.reports(kind="order") if r["op"] == "share.delete"}
     ended = lambda: {r["data"]["id"] for r in node.reports(kind="share") if r["event"] == "expired"} & ids
-    ids, before = {sid, *(w["params"]["share_id"] for w in wishes)}, len(asked())
+    ids, before = {sid, *waiting}, len(asked())
     tap.eq((states, ended()), ({"succeeded"}, set()), f"{n} shares with one end, and one of another source")
     with open(node.directory / "run/turns", "r+b") as turns: # whoever wants to change a container waits for it
         host.poll(lambda: time.time() > end - 3, 8, 0.1)
