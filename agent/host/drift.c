@@ -138,22 +138,10 @@ static void mend_uplinks(struct drift *d, int fd)
 	say(fd, NULL, r < 0 ? r : r > 0 && d->looked ? RTKEEP_FORWARDING : 0);
 }
 
-/* It is a hash, of which the loop can't work out a thousand for each of many suspects. */
-static const char *link_name(const struct agent *a, struct container *c)
-{
-	struct rtlink l;
-
-	if (!*c->link) {
-		rtname_fill(a->conf.network.interface_prefix, c->spec.id, &l);
-		strcpy(c->link, l.name);
-	}
-	return c->link;
-}
-
 static const struct container *find_link(const struct agent *a, const char *name)
 {
 	for (size_t i = 0; i < desired_count(a->desired); i++)
-		if (strcmp(link_name(a, desired_at(a->desired, i)), name) == 0)
+		if (strcmp(ctlink_name(&a->conf, desired_at(a->desired, i)), name) == 0)
 			return desired_at(a->desired, i);
 	return NULL;
 }

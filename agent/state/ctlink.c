@@ -66,6 +66,17 @@ bool ctlink_address6(
 	       inet_ntop(AF_INET6, six, ret, INET6_ADDRSTRLEN);
 }
 
+const char *ctlink_name(const struct conf *conf, struct container *c)
+{
+	struct rtlink l;
+
+	if (!*c->link) {
+		rtname_fill(conf->network.interface_prefix, c->spec.id, &l);
+		strcpy(c->link, l.name);
+	}
+	return c->link;
+}
+
 json_t *ctlink_json(const struct conf *conf, const struct ctspec *spec)
 {
 	struct rtlink l = {};

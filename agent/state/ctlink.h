@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 
 #include "agent/common/conf.h"
+#include "agent/state/desired.h"
 #include "lxc/ctspec.h"
 #include "netfilter/fwrule.h"
 
@@ -22,6 +23,10 @@ bool ctlink_address6(
 	const struct conf *conf, const struct ctspec *spec, char ret[static INET6_ADDRSTRLEN]);
 void ctlink_address6_bytes(
 	const struct conf *conf, const struct ctspec *spec, uint8_t ret[static 16]);
+
+/* The host's end. It is a hash, which is worked out once: whoever goes through all of them can't do
+ * that each time. */
+const char *ctlink_name(const struct conf *conf, struct container *c);
 
 /* All of it, for a worker's job (agent/worker/worker_job.h). */
 json_t *ctlink_json(const struct conf *conf, const struct ctspec *spec);

@@ -35,7 +35,7 @@ struct container {
 	uint32_t project; /* a number that its project's containers share; of this run alone */
 	int64_t created_ms, changed_ms;
 	struct ctwatch *watch;  /* ctwatch.c's; NULL while nothing runs */
-	char link[IF_NAMESIZE]; /* drift.c's: its name, when it was once asked for */
+	char link[IF_NAMESIZE]; /* ctlink_name()'s: its name, when it was once asked for */
 	unsigned reboots;       /* likewise: its own restarts in a row, each soon after a launch */
 };
 

@@ -16,12 +16,12 @@
 #include "agent/host/ctwatch.h"
 #include "agent/host/diskuse.h"
 #include "agent/report/tell.h"
+#include "agent/state/ctlink.h"
 #include "agent/stats/diskcount.h"
 #include "agent/stats/nodestats.h"
 #include "agent/stats/statjson.h"
 #include "agent/uplink/uplink.h"
 #include "netns/ifstats.h"
-#include "netns/rtname.h"
 #include "proto/clock.h"
 #include "proto/ident.h"
 #include "proto/jsonx.h"
@@ -142,15 +142,13 @@ static void look_at_links(struct stats *s)
 		qsort(s->links, s->n_links, sizeof(*s->links), sorted_by_text);
 }
 
-static struct stats_net link_of(const struct stats *s, const struct container *c)
+static struct stats_net link_of(const struct stats *s, struct container *c)
 {
-	struct rtlink link;
-	size_t i;
+	const char *name = ctlink_name(&s->agent->conf, c);
+	size_t i = sorted_place(s->links, s->n_links, sizeof(*s->links), name, sorted_by_text);
 
-	rtname_fill(s->agent->conf.network.interface_prefix, c->spec.id, &link);
-	i = sorted_place(s->links, s->n_links, sizeof(*s->links), link.name, sorted_by_text);
-	return i < s->n_links && strcmp(s->links[i].name, link.name) == 0 ? s->links[i].net
-									  : (struct stats_net){};
+	return i < s->n_links && strcmp(s->links[i].name, name) == 0 ? s->links[i].net
+								     : (struct stats_net){};
 }
 
 /* --- a scrape --- */
@@ -163,7 +161,7 @@ void stats_scrape(struct stats *s, const struct container *only,
 
 	look_at_links(s);
 	for (size_t i = 0; i < desired_count(a->desired); i++) {
-		const struct container *c = desired_at(a->desired, i);
+		struct container *c = desired_at(a->desired, i);
 		struct stats_sample sample = { .container = c };
 
 		if (only && c != only)
