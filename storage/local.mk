@@ -23,6 +23,8 @@ storage_libstorage_a_SOURCES = \
 	storage/identity.c storage/identity.h \
 	storage/pool.c storage/pool.h storage/pool_driver.h \
 	storage/pool_btrfs.c storage/pool_dir.c \
+	storage/projquota.c storage/projquota.h \
+	storage/qgroups.c storage/qgroups.h \
 	storage/quota.c storage/quota.h \
 	storage/ramdisk.c storage/ramdisk.h \
 	storage/ramlimit.c storage/ramlimit.h \

@@ -22,6 +22,7 @@
 #include "storage/image.h"
 #include "storage/imagestore.h"
 #include "storage/path.h"
+#include "storage/projquota.h"
 #include "storage/swap.h"
 #include "storage/treesize.h"
 
@@ -165,12 +166,16 @@ static int limit_refused(const struct pool *p, int r, struct err *err)
 
 static int limit(struct pool *p, int dir, const char *name, struct err *err)
 {
-	_cleanup_(closep) int tree = -1;
+	_cleanup_(closep) int tree = -1, root = -1;
+	struct quota q = p->quota;
 
-	if (p->quota.bytes == 0)
+	if (q.bytes == 0)
 		return 0;
 	tree = open_dir(dir, name);
-	return limit_refused(p, tree < 0 ? tree : p->driver->limit(tree, &p->quota), err);
+	root = strcmp(name, ROOTFS) == 0 ? -1 : open_dir(dir, ROOTFS);
+	if (root >= 0)
+		q.project = projquota_beside(root, q.project);
+	return limit_refused(p, tree < 0 ? tree : p->driver->limit(tree, &q), err);
 }
 
 /* A tree that is to be a container's root. What is in a directory before its limit is not counted,
@@ -579,7 +584,7 @@ int pool_settle(struct pool *p, const char *id, bool keep_base, struct err *err)
 	if (dir < 0)
 		return dir;
 	/* What was a base has become the root; on an instant driver there is nothing to save; and
-	 * it would count against the root's limit, since it is of the same project. */
+	 * it would count against the limit of the root that is made next, of its project. */
 	keep_base = keep_base && !p->driver->instant && p->quota.bytes == 0 && !is_there(dir, BASE);
 	r = keep_base ? 0 : p->driver->remove(dir, BASE);
 	return r < 0 ? diskerr_set(err, r, "an old base can't be removed")

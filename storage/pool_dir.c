@@ -6,6 +6,7 @@
 #include "storage/diskerr.h"
 #include "storage/path.h"
 #include "storage/pool_driver.h"
+#include "storage/projquota.h"
 
 static int make(int at, const char *name)
 {
@@ -67,5 +68,5 @@ static int identify(int tree, uint64_t *ret)
 	return 0;
 }
 
-const struct pool_driver pool_dir = { "dir", make, clone_tree, remove_tree, seal,
-	quota_limit_project, quota_change_project, identify, false };
+const struct pool_driver pool_dir = { "dir", make, clone_tree, remove_tree, seal, projquota_limit,
+	projquota_change, identify, false };

@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* How much a container's root may take on the disk, as the kernel counts and enforces it. */
+/* How much a container's root may take on the disk, as the kernel counts and enforces it; here
+ * btrfs. For other file systems: storage/projquota.h. */
 #pragma once
 
 #include "proto/base.h"
 
 struct quota {
-	uint32_t project; /* the container's own number: the first id of its range */
+	uint32_t project; /* the first of its two: storage/projquota.h */
 	int64_t bytes;    /* 0: no limit, or none any more */
 };
 
-/* A project quota (xfs, ext4 with prjquota): the empty directory and all that will be made in it
- * belong to the project. Returns 0; -ENOTSUP where project quotas are off. */
-_must_check_ int quota_limit_project(int dir, const struct quota *q);
-
-/* The same for a tree that belongs to it already. */
-_must_check_ int quota_change_project(int dir, const struct quota *q);
+/* What the kernel says where quotas are off, or where it knows none. @r: 0 or -errno. */
+static inline bool quota_is_off(int r)
+{
+	return r == -ESRCH || r == -ENOTSUP || r == -EOPNOTSUPP || r == -ENOSYS || r == -EINVAL ||
+	       r == -ENOTTY;
+}
 
 /* A limit on what the subvolume refers to, shared or not. Quotas are turned on where they are
  * off. */

@@ -10,7 +10,6 @@ agent_host_libhost_a_SOURCES = \
 	agent/host/ctstop.c agent/host/ctstop.h \
 	agent/host/ctsweep.c agent/host/ctsweep.h \
 	agent/host/ctwatch.c agent/host/ctwatch.h \
-	agent/host/diskuse.c agent/host/diskuse.h \
 	agent/host/drift.c agent/host/drift.h \
 	agent/host/forwarder.c agent/host/forwarder.h \
 	agent/host/fwheal.c agent/host/fwheal.h \

@@ -5,7 +5,7 @@
  * that was never counted, wakes it.
  *
  * It must not be in the way: a walk is made only while another worker stays free, and after each
- * comes a pause of SHARE times its length. A root that the kernel counts (agent/host/diskuse.h)
+ * comes a pause of SHARE times its length. A root that the kernel counts (agent/stats/diskuse.h)
  * is put off like one that was counted; one that is being made or deleted is passed over. A walk
  * that failed leaves the last count, and waits its turn again.
  *
@@ -15,7 +15,7 @@
 
 #include "agent/common/journald.h"
 #include "agent/engine/worker.h"
-#include "agent/host/diskuse.h"
+#include "agent/stats/diskuse.h"
 #include "proto/clock.h"
 #include "proto/jsonx.h"
 

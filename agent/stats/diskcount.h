@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* How much the roots take for which no file system counts (agent/host/diskuse.h): a worker walks
+/* How much the roots take for which no file system counts (agent/stats/diskuse.h): a worker walks
  * one after the other, on a clock of its own. Each is counted again after Storage.CountIntervalSec
  * at the earliest, and walking takes a twentieth of the time at most, however many there are; never
  * the last worker. Kept in memory: what is read is the last count. It sleeps until the next is

@@ -4,6 +4,7 @@
 noinst_LIBRARIES += agent/stats/libstats.a
 agent_stats_libstats_a_SOURCES = \
 	agent/stats/diskcount.c agent/stats/diskcount.h \
+	agent/stats/diskuse.c agent/stats/diskuse.h \
 	agent/stats/metrics.c agent/stats/metrics.h \
 	agent/stats/nodestats.c agent/stats/nodestats.h \
 	agent/stats/statjson.c agent/stats/statjson.h \

@@ -14,7 +14,7 @@
 #include <sys/resource.h>
 
 #include "agent/host/ctwatch.h"
-#include "agent/host/diskuse.h"
+#include "agent/stats/diskuse.h"
 #include "agent/report/tell.h"
 #include "agent/state/ctlink.h"
 #include "agent/stats/diskcount.h"

@@ -2,8 +2,8 @@
 /* agent/stats: what is counted of containers, the node and the agent, and shown to who scrapes.
  *
  * Here lie the one scrape that reports, local API and metrics share (stats), its public form
- * (statjson), the node (nodestats), roots that no file system counts (diskcount), and the text
- * formats of Prometheus and OpenMetrics (metrics).
+ * (statjson), the node (nodestats), what roots take (diskuse, and diskcount where no file system
+ * counts it), and the text formats of Prometheus and OpenMetrics (metrics).
  *
  * api and daemon may call it. It may touch what the kernel tells (cgroup files, rtnetlink's
  * counters), and nothing that changes anything.

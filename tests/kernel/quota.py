@@ -12,10 +12,11 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 import harness
 import host
+import local
 import loop
 import tap
 
-LIMIT = 40 << 20
+LIMIT, FULL_MIB = 40 << 20, 30
 
 
 def writes(node, name):
@@ -46,8 +47,15 @@ def walk(kind, options=""):
         done(node, f"{what}: a container with a disk limit", "container.create", cid, image=harness.IMAGE, name="web",
              limits={"disk_bytes": LIMIT})
         is_limited(node, "web", what)
-        done(node, f"{what}: a snapshot", "snapshot.create", cid, alias="s")
-        done(node, f"{what}: restored", "snapshot.restore", cid, name="s")
+        node.ctl("exec", "web", "sh", "-c", f"dd if=/dev/zero of=/full bs=1M count={FULL_MIB} conv=fsync")
+        done(node, f"{what}: a snapshot of one that is more than half full", "snapshot.create", cid, alias="s")
+        for n in range(3):
+            done(node, f"{what}: restored, time {n + 1}", "snapshot.restore", cid, name="s")
+        subprocess.run(["sync", "-f", fs.pool], check=True)
+        used = local.Local(node).do("GET", f"/containers/{cid}/stats")["disk"]["root"]["usage"]
+        tap.ok(FULL_MIB << 20 < used < LIMIT, f"{what}: and counted as full as it is", used)
+        tap.eq(int(node.ctl("exec", "web", "stat", "-c", "%s", "/full")[1]), FULL_MIB << 20, f"{what}: all of it")
+        node.ctl("exec", "web", "rm", "/full")
         is_limited(node, "web", f"{what}, restored")
         done(node, f"{what}: a copy", "container.copy", copy, source_container_id=cid, name="copy")
         is_limited(node, "copy", f"{what}, the copy")
