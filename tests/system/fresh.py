@@ -29,6 +29,7 @@ import node_in_vm
 CONTAINERS = int(os.environ.get("HOODY_CONTAINERS", "50"))
 DYNAMIC = range(61184, 65520) # systemd's, below all containers'
 FAR = "198.51.100.1" # where only the upstream proxy can get to
+LAUNCH_S = min(600, int(120 * harness.SLOW)) # in software emulation, the agent's own bound of a minute is short
 
 
 class Stream:
@@ -89,7 +90,7 @@ def first_order(n, kind):
     quiet(n, "installed")
     n.enrol()
     cid = n.node.new_id()
-    report = n.node.do("container.create", cid, image=harness.IMAGE, name="first", timeout_s=120)
+    report = n.node.do("container.create", cid, image=harness.IMAGE, name="first", timeout_s=LAUNCH_S)
     tap.eq((report["state"], report.get("error")), ("succeeded", None),
            f"{kind}: installed by apt, enrolled, and the first order is done")
     tap.figure(
@@ -219,7 +220,8 @@ def debian12(package):
         begin = time.monotonic()
         ids = [n.node.new_id() for _ in range(CONTAINERS - 1)]
         orders = [
-            n.node.order("container.create", cid, image=harness.IMAGE, name=f"web-{i}") for i, cid in enumerate(ids)
+            n.node.order("container.create", cid, image=harness.IMAGE, name=f"web-{i}", timeout_s=LAUNCH_S)
+            for i, cid in enumerate(ids)
         ]
         ends = [n.node.wait(o, 300) for o in orders]
         tap.eq([e.get("error") for e in ends if e["state"] != "succeeded"][:3], [], f"{CONTAINERS - 1} more containers")
@@ -230,7 +232,7 @@ def debian12(package):
         try:
             for cid in ids[:2]:
                 for op, params in (("network.configure", {"type": "socks5", "proxy": "socks5://10.0.2.2:1080"}),
-                                   ("network.start", {}), ("container.restart", {"timeout_s": 4})):
+                                   ("network.start", {}), ("container.restart", {"timeout_s": int(4 * harness.SLOW)})):
                     report = n.node.wait(n.node.order(op, cid, **params), 120)
                     tap.eq(report["state"], "succeeded", f"{op} of a container behind a proxy")
             near, far = Stream("127.0.0.1", 9001), Stream(FAR, 9002)
