@@ -16,6 +16,7 @@
 
 #include "lxc/ctconf.h"
 #include "lxc/ctfilter.h"
+#include "lxc/ctmonitor.h"
 #include "lxc/ctprobe.h"
 #include "lxc/ctpty.h"
 
@@ -224,6 +225,8 @@ int ctattach_run(struct ctlife *l, const struct ctattach *command, pid_t *ret_pi
 	init_pidfd = closefd(init_pidfd);
 	if (r >= 0 && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, entry.go) < 0)
 		r = err_set(err, -errno, ERR_INTERNAL, NULL, "no socket pair: %s", strerror(errno));
+	if (r >= 0)
+		r = ctmonitor_visit(l->groups, l->spec.id, err);
 	c = r < 0 ? NULL : container_of(l, err);
 	if (!c)
 		return r < 0 ? r : -ENOMEM;
@@ -245,11 +248,12 @@ int ctattach_run(struct ctlife *l, const struct ctattach *command, pid_t *ret_pi
 
 int ctattach_console(struct ctlife *l, int *ret_master, int *ret_hold, struct err *err)
 {
-	struct lxc_container *c = container_of(l, err);
 	int number = 0; /* /dev/console */
+	int r = ctmonitor_visit(l->groups, l->spec.id, err);
+	struct lxc_container *c = r < 0 ? NULL : container_of(l, err);
 
 	if (!c)
-		return -ENOMEM;
+		return r < 0 ? r : -ENOMEM;
 	*ret_hold = c->console_getfd(c, &number, ret_master);
 	lxc_container_put(c);
 	return *ret_hold < 0 ? err_set(err, -EBUSY, ERR_OPERATION_STATE_CONFLICT, NULL,

@@ -18,10 +18,10 @@ struct ctattach {
 
 /* The command runs as the container's root, in its groups, namespaces, seccomp policy and
  * capabilities. The caller's process is one of lxc/ctenter.h's; @l's groups are closed, since what
- * enters must not have them. @ret_pid: a child of the caller, to be waited for. @ret_master: the
- * terminal's, or -1; the caller's. One that has not got the seccomp policy is not executed (-EPERM,
- * lxc/ctfilter). A command that can't be executed says so on its stderr and ends with 126 or
- * 127. */
+ * enters must not have them, and it stays where monitors are (lxc/ctmonitor). @ret_pid: a child of
+ * the caller, to be waited for. @ret_master: the terminal's, or -1; the caller's. One that has not
+ * got the seccomp policy is not executed (-EPERM, lxc/ctfilter). A command that can't be executed
+ * says so on its stderr and ends with 126 or 127. */
 _must_check_ int ctattach_run(struct ctlife *l, const struct ctattach *command, pid_t *ret_pid,
 	int *ret_master, struct err *err);
 

@@ -26,6 +26,7 @@
 
 #include "lxc/ctexit.h"
 #include "lxc/ctfilter.h"
+#include "lxc/ctmonitor.h"
 #include "lxc/ctprobe.h"
 #include "lxc/ctsignal.h"
 #include "proto/clock.h"
@@ -365,6 +366,19 @@ static int start(struct ctlife *l, struct lxc_container *c, bool *ret_watched, s
 	return 0;
 }
 
+/* Its monitor is forked, and asked, where nobody of the host is. */
+static int start_away(struct ctlife *l, struct lxc_container *c, bool *ret_watched, struct err *err)
+{
+	_cleanup_(closep) int back = -1;
+	int r = ctmonitor_enter(l->monitors, &back, err);
+
+	if (r < 0)
+		return r;
+	r = start(l, c, ret_watched, err);
+	ctmonitor_leave(back);
+	return r;
+}
+
 /* The group is entered last: who waits for that (agent/worker/worker_ahead.c) has done all else by
  * then. */
 static int make_ready_and_start(struct ctlife *l, bool *ret_watched, struct err *err)
@@ -386,7 +400,7 @@ static int make_ready_and_start(struct ctlife *l, bool *ret_watched, struct err 
 	if (r >= 0 && l->end_link)
 		r = l->end_link(l->userdata, err);
 	if (r >= 0)
-		r = start(l, c, ret_watched, err);
+		r = start_away(l, c, ret_watched, err);
 	ctuserns_let_go(&u);
 	if (c)
 		lxc_container_put(c);

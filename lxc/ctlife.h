@@ -30,6 +30,7 @@ struct ctlife {
 	int (*begin_link)(void *userdata, const struct ctuserns *u, struct err *err);
 	int (*end_link)(void *userdata, struct err *err);
 	void *userdata;
+	int monitors; /* borrowed: where a launch's monitor listens (lxc/ctmonitor), or negative */
 };
 
 void ctlife_reset(void);

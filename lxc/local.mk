@@ -9,6 +9,7 @@ lxc_libct_a_SOURCES = \
 	lxc/cthold.c lxc/cthold.h \
 	lxc/ctlimits.c lxc/ctlimits.h \
 	lxc/ctmeter.c lxc/ctmeter.h \
+	lxc/ctmonitor.c lxc/ctmonitor.h \
 	lxc/ctprobe.c lxc/ctprobe.h \
 	lxc/ctproc.c lxc/ctproc.h \
 	lxc/ctspec.c lxc/ctspec.h \

@@ -17,6 +17,7 @@
 #include "agent/common/journald.h"
 #include "agent/common/spawn.h"
 #include "agent/state/ctlink.h"
+#include "lxc/ctmonitor.h"
 #include "proto/channel.h"
 #include "proto/errjson.h"
 #include "proto/jsonx.h"
@@ -47,6 +48,7 @@ struct worker_pool {
 	unsigned max, busy, n_alone;
 	struct worker *alone[WORKER_ALONE_MAX];
 	struct worker *warm;
+	int monitors; /* lxc/ctmonitor; negative: each launch makes one, or fails and says so */
 	unsigned n_failed; /* warm ones, since one could be made */
 	sd_event_source *warming;
 	void (*freed)(void *userdata);
@@ -329,6 +331,7 @@ int worker_pool_new(sd_event *event, const char *program, unsigned max, struct w
 	p->event = sd_event_ref(event);
 	p->program = xstrdup(program);
 	p->max = max;
+	p->monitors = ctmonitor_make_space();
 	*ret = p;
 	return 0;
 }
@@ -342,6 +345,7 @@ struct worker_pool *worker_pool_free(struct worker_pool *p)
 		worker_free(p->warm);
 		p->warming = sd_event_source_disable_unref(p->warming);
 		sd_event_unref(p->event);
+		closefd(p->monitors);
 		free(p->program);
 		free(p);
 	}
@@ -486,7 +490,7 @@ void worker_run(struct worker *w, const char *text, uint64_t deadline_ms, worker
 	w->userdata = userdata;
 	if (w->channel && is_alive(w)) {
 		channel_set_state(w->channel, BUSY);
-		r = channel_send(w->channel, &f, text, strlen(text), -1);
+		r = channel_send(w->channel, &f, text, strlen(text), w->pool->monitors);
 	}
 	w->deadline = sd_event_source_disable_unref(w->deadline);
 	r = sd_event_add_time_relative(w->pool->event, &w->deadline, CLOCK_BOOTTIME,

@@ -26,6 +26,8 @@
  * whether it is so already, and clears away what a killed predecessor left half-done. verb "undo"
  * removes the effect, also half-done, and is idempotent too. Either waits for its turn, as long as
  * params.timeout_ms and a minute at most (agent/worker/worker_turn.h): then it fails with TIMEOUT.
+ * With each comes a descriptor: of the network namespace where monitors listen (lxc/ctmonitor);
+ * with a session, of its other side.
  * FRAME_WORKER_RESULT: a = 0 with {…result…}, or a = errno with the error (proto/errjson.h).
  *
  *   job      act                                                        undo

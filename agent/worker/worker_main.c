@@ -138,6 +138,7 @@ static int job_read(const json_t *v, struct job *j, struct err *err)
 	if (r < 0)
 		return r;
 	j->rootfs = xasprintf("%s/containers/%s/rootfs", j->pool, j->life.spec.id);
+	j->life.monitors = j->fd;
 	j->life.paths = (struct ctconf_paths){ .lxc = j->lxc,
 		.rootfs = j->rootfs,
 		.run = j->run,

@@ -33,12 +33,13 @@ MAY = {
     # (of hoody-netup, one thread enters a network that nobody is in yet; the others set up the host's end)
     "hoody-netup": {"uid": "0", "pids": 1, "open": "a-setting anonymous lock log namespace null pipe socket"},
     "hoody-mounts": {"uid": "0", "pids": 1, "open": "/ /proc namespace null pipe"},
-    "hoody-worker": {"uid": "0", "pids": 1, "open": "/ /proc cgroups lock log namespace null socket"},
+    "hoody-worker": {"uid": "0", "pids": 1, "open": "/ /proc cgroups lock log namespace null pipe socket"},
     "lxc-monitor": {"uid": "0", "pids": 1,
                     "open": "a-status anonymous cgroups lock log namespace null socket terminal"},
-    # … a session's worker is another before it comes near, …
+    # … a session's worker is another before it comes near (first it goes to where monitors are, which is no
+    # container's: lxc/ctmonitor.h; what it has of the host's for that is closed when it enters one), …
     "a session's": {"uid": "0", "pids": 1, "dumpable": 0, "keyring": "its own",
-                    "open": "a-process anonymous null pipe socket"},
+                    "open": "a-process anonymous cgroups namespace null pipe socket"},
     # … and its child has a pid inside, until it becomes the container's.
     "inside": {"pids": 2, "dumpable": 0, "keyring": "its own", "sealed": True, "open": "null pipe socket"},
 }

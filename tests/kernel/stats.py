@@ -100,8 +100,9 @@ def values(node, api, cid):
     got = time.strptime(s["started_at"].split(".")[0], "%Y-%m-%dT%H:%M:%S")
     import calendar
     tap.ok(abs(calendar.timegm(got) - (boot + started)) < 2, "started_at is init's", s["started_at"])
-    info = subprocess.run(["lxc-info", "-P", node.directory / "state/lxc", "-n", cid, "-S", "-H"], capture_output=True,
-                          text=True).stdout
+    there = ["nsenter", "-n", "-t", str(host.monitor_of(node.prefix, cid))] # lxc/ctmonitor.h
+    info = subprocess.run([*there, "lxc-info", "-P", node.directory / "state/lxc", "-n", cid, "-S", "-H"],
+                          capture_output=True, text=True).stdout
     memory = re.search(r"Memory use:\s+(\d+)", info)
     if memory:
         tap.ok(near(int(memory[1]), s["memory"]["usage"]), "lxc-info says the same of memory", info, s["memory"])
