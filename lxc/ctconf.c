@@ -24,6 +24,9 @@ const char ctconf_seccomp_policy[] =
 	"finit_module errno 1\n"
 	"delete_module errno 1\n"
 	"reject_force_umount\n"
+	/* The kernel's log is the host's and tells of everybody; by kernel.dmesg_restrict alone it
+	 * would be closed, which some distributions don't set. */
+	"syslog errno 1\n"
 	/* A copy of a mount that is in no namespace: nobody could take it away with what is no
 	 * longer shared. ENOSYS has mount(8) do without. Only libseccomp 2.6 knows the second,
 	 * since Linux 6.15. */

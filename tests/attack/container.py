@@ -264,6 +264,20 @@ def terminals(node, cid):
     tap.figure(f"terminals: {fooled} of {FIFOS} pipes were opened by a session")
 
 
+def kernel_log(node, cid):
+    """The kernel's log where the host lets everybody read it, as some distributions' do."""
+    restricted = pathlib.Path("/proc/sys/kernel/dmesg_restrict")
+    before = restricted.read_text()
+    try:
+        restricted.write_text("0")
+        here = subprocess.run(["setpriv", "--reuid", "65534", "--clear-groups", "dmesg"], capture_output=True)
+        _, out, err = node.ctl("exec", cid, "sh", "-c", "dmesg >/dev/null; echo $?")
+    finally:
+        restricted.write_text(before)
+    tap.eq((here.returncode, out.strip()), (0, "1"),
+           f"anybody on the host reads the kernel's log, a container not {err}")
+
+
 def main():
     with harness.Node() as node:
         cid = node.new_id()
@@ -273,6 +287,7 @@ def main():
         subvolumes(node, cid)
         pipes(node, cid)
         terminals(node, cid)
+        kernel_log(node, cid)
     roots()
     limited()
 
