@@ -22,7 +22,7 @@ struct unpack {
 	const char *program;             /* hoody-unpack; borrowed */
 	void (*progress)(uint64_t bytes, void *userdata); /* may be NULL */
 	void *userdata;
-	uint64_t bytes, entries; /* what it was */
+	uint64_t bytes, entries; /* what it was; attributes count like data */
 };
 
 /* The ids of hoody-unpack on the host, which no container gets. */

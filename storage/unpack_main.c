@@ -166,6 +166,11 @@ static int settle_ids(struct unpacking *p, struct archive_entry *e, const char *
 
 /* --- one entry --- */
 
+static int too_large(struct unpacking *p, const char *name)
+{
+	return invalid(p, name, "the image is larger than Storage.ImageMaxBytes");
+}
+
 static int failed_to_write(struct unpacking *p, const char *name)
 {
 	int r = archive_errno(p->out);
@@ -199,7 +204,7 @@ static int copy_data(struct unpacking *p, const char *name)
 	while ((r = archive_read_data_block(p->in, &block, &size, &offset)) == ARCHIVE_OK) {
 		p->bytes += size;
 		if (p->bytes > p->max_bytes || (uint64_t)offset + size > p->max_bytes)
-			return invalid(p, name, "the image is larger than Storage.ImageMaxBytes");
+			return too_large(p, name);
 		if (archive_write_data_block(p->out, block, size, offset) < ARCHIVE_OK)
 			return failed_to_write(p, name);
 		say_progress(p);
@@ -319,24 +324,30 @@ static bool is_left_out(struct archive_entry *e)
 	       hostonly_is_device(archive_entry_filetype(e), archive_entry_rdev(e));
 }
 
-static void leave_out_attributes(struct archive_entry *e)
+/* Returns how many bytes those have that are taken: the file system keeps them like data, and an
+ * entry can have a mebibyte of them that takes next to nothing in an archive. */
+static uint64_t leave_out_attributes(struct archive_entry *e)
 {
 	struct archive_entry *all;
 	const char *name;
 	const void *value;
+	uint64_t bytes = 0;
 	size_t size;
 
 	if (archive_entry_xattr_count(e) == 0)
-		return;
+		return 0;
 	all = archive_entry_clone(e);
 	if (!all)
 		abort();
 	archive_entry_xattr_clear(e);
 	(void)archive_entry_xattr_reset(all);
 	while (archive_entry_xattr_next(all, &name, &value, &size) == ARCHIVE_OK)
-		if (!hostonly_is_attribute(name))
+		if (!hostonly_is_attribute(name)) {
 			archive_entry_xattr_add_entry(e, name, value, size);
+			bytes += strlen(name) + size;
+		}
 	archive_entry_free(all);
+	return bytes;
 }
 
 /* --- an entry that is taken --- */
@@ -357,7 +368,9 @@ static int take_entry(struct unpacking *p, struct archive_entry *e)
 		r = make_way(p, name, e);
 	if (r < 0 || is_left_out(e))
 		return r;
-	leave_out_attributes(e);
+	p->bytes += leave_out_attributes(e);
+	if (p->bytes > p->max_bytes)
+		return too_large(p, name);
 	archive_entry_set_fflags(e, 0, 0); /* file flags are not the container's to have */
 	if (archive_write_header(p->out, e) < ARCHIVE_OK)
 		return failed_to_write(p, name);

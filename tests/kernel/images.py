@@ -431,6 +431,20 @@ def hostile(images, work):
     images.node.do("container.delete", cid)
 
 
+def attributes(images, work):
+    """400 MB of them in a few hundred kilobytes, and no data. Other file systems don't hold so many of one file."""
+    with tarfile.open(work / "attributes.tar", "w", format=tarfile.PAX_FORMAT) as t:
+        for n in range(450):
+            info = tarfile.TarInfo(f"f{n}")
+            info.pax_headers = {f"SCHILY.xattr.user.a{m}": "x" * 15000 for m in range(60)}
+            t.addfile(info)
+    subprocess.run(["zstd", "-q", "--rm", work / "attributes.tar", "-o", work / "web/attributes"], check=True)
+    report = images.pull("bad", "attributes")
+    error = report.get("error") or {}
+    tap.ok(error.get("code") == "IMAGE_INVALID" and "ImageMaxBytes" in error["message"] and not images.litter(),
+           "attributes count to an image's bytes", report, images.litter())
+
+
 def devices(images):
     """A container can make no use of nodes that got into its root in whatever way."""
     cid = images.node.new_id()
@@ -465,6 +479,8 @@ def main():
                 replaced(images, work, kind)
                 struck(images, work, kind)
                 verified(images, work, kind)
+                if kind == "btrfs":
+                    attributes(images, work)
                 if kind == "ext4":
                     network(images, work)
                     streams(images, work)
