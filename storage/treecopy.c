@@ -58,8 +58,9 @@ struct walk {
 	struct link *links[LINK_BUCKETS], *targets[LINK_BUCKETS];
 	dev_t device;
 	uint64_t told_bytes, told_files;
-	bool wait;       /* for leases that are not given up */
-	unsigned polite; /* tries that were made */
+	uint64_t attributes; /* bytes of them that were written */
+	bool wait;           /* for leases that are not given up */
+	unsigned polite;     /* tries that were made */
 	char names[2][XATTR_MAX], values[2][XATTR_MAX];
 	struct err *err;
 };
@@ -94,6 +95,7 @@ static int set_attributes(struct walk *w, const char *from, const char *to, ssiz
 			continue;
 		if (lsetxattr(to, key, w->values[0], (size_t)a, 0) < 0)
 			return -errno;
+		w->attributes += strlen(key) + (uint64_t)a;
 	}
 	return 0;
 }
@@ -437,11 +439,13 @@ static bool is_race(int r)
 	return r == -ENOENT || r == -ESTALE || r == -ENOTDIR || r == -ELOOP;
 }
 
-static bool is_beyond(const struct treecopy *t, const struct stat *st)
+static bool is_beyond(const struct walk *w, const struct stat *st)
 {
+	const struct treecopy *t = w->t;
+	uint64_t size = S_ISREG(st->st_mode) ? (uint64_t)st->st_size : 0;
+
 	return (t->max_files > 0 && t->files > t->max_files) ||
-	       (t->max_bytes > 0 && S_ISREG(st->st_mode) &&
-		       t->bytes + (uint64_t)st->st_size > t->max_bytes);
+	       (t->max_bytes > 0 && t->bytes + w->attributes + size > t->max_bytes);
 }
 
 static int judge_owner(struct walk *w, const char *name, const struct stat *st)
@@ -468,7 +472,7 @@ static int visit(struct walk *w, const char *name, bool has_target)
 	w->t->files++;
 	w->t->allocated += (uint64_t)st.st_blocks * 512;
 	tell(w);
-	if (is_beyond(w->t, &st))
+	if (is_beyond(w, &st))
 		return fail(w, -EFBIG, "copy", name);
 	r = judge_owner(w, name, &st);
 	if (r < 0 || (w->t->no_hostonly && hostonly_is_device(st.st_mode, st.st_rdev)))

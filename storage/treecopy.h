@@ -23,7 +23,7 @@ struct treecopy {
 	/* A file that has changed since then is not taken for unchanged whatever else is equal: its
 	 * time may be of the same tick of the kernel's clock as that of an earlier copy. */
 	struct timespec distrust;      /* {0}: never */
-	uint64_t max_files, max_bytes; /* -EFBIG beyond; 0: no bound */
+	uint64_t max_files, max_bytes; /* with attributes; -EFBIG beyond; 0: no bound */
 	uint32_t max_id;               /* of owners: IMAGE_INVALID beyond; 0: no bound */
 	bool no_hostonly;              /* leave that out (storage/hostonly.h) */
 	/* There will be a second run, when nobody can take leases any more: what is under one is

@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import random
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -431,18 +432,29 @@ def hostile(images, work):
     images.node.do("container.delete", cid)
 
 
-def attributes(images, work):
-    """400 MB of them in a few hundred kilobytes, and no data. Other file systems don't hold so many of one file."""
+def attributes(images, work, fs):
+    """Hundreds of megabytes of them in a few hundred kilobytes, and no data. Other file systems don't hold so many of
+    one file."""
     with tarfile.open(work / "attributes.tar", "w", format=tarfile.PAX_FORMAT) as t:
         for n in range(450):
             info = tarfile.TarInfo(f"f{n}")
             info.pax_headers = {f"SCHILY.xattr.user.a{m}": "x" * 15000 for m in range(60)}
             t.addfile(info)
     subprocess.run(["zstd", "-q", "--rm", work / "attributes.tar", "-o", work / "web/attributes"], check=True)
-    report = images.pull("bad", "attributes")
-    error = report.get("error") or {}
-    tap.ok(error.get("code") == "IMAGE_INVALID" and "ImageMaxBytes" in error["message"] and not images.litter(),
-           "attributes count to an image's bytes", report, images.litter())
+    for directory in ("etc", "many"):
+        (fs.path / "source" / directory).mkdir(parents=True)
+    for n in range(350):
+        (fs.path / f"source/many/{n}").touch()
+        for m in range(60):
+            os.setxattr(fs.path / f"source/many/{n}", f"user.a{m}", b"x" * 15000)
+    subprocess.run(["mksquashfs", fs.path / "source", work / "web/attributes-squash", "-quiet", "-no-progress"],
+                   check=True, capture_output=True)
+    shutil.rmtree(fs.path / "source")
+    for name in ("attributes", "attributes-squash"):
+        report = images.pull("bad", name)
+        error = report.get("error") or {}
+        tap.ok(error.get("code") == "IMAGE_INVALID" and "ImageMaxBytes" in error["message"] and not images.litter(),
+               f"{name} count to an image's bytes", report, images.litter())
 
 
 def devices(images):
@@ -480,7 +492,7 @@ def main():
                 struck(images, work, kind)
                 verified(images, work, kind)
                 if kind == "btrfs":
-                    attributes(images, work)
+                    attributes(images, work, fs)
                 if kind == "ext4":
                     network(images, work)
                     streams(images, work)
