@@ -1,24 +1,43 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "storage/projquota.h"
 
+#include <fcntl.h>
 #include <linux/fs.h>
 #include <linux/quota.h>
 #include <sys/ioctl.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 
-#define BLOCK 1024 /* if_dqblk counts in these (quotactl(2)) */
+#define BLOCK     1024 /* if_dqblk counts in these (quotactl(2)) */
+#define FILES_MIN 16384
 
 static int call(int fd, unsigned command, uint32_t project, struct if_dqblk *q)
 {
 	return syscall(SYS_quotactl_fd, fd, QCMD(command, PRJQUOTA), project, q) < 0 ? -errno : 0;
 }
 
-static int set(int fd, uint32_t project, int64_t bytes)
+/* Files without bytes take up what there is of files, of which ext4 has so many and no more: twice
+ * the limit's share of the file system's, and what a distribution's root has at the least. It is
+ * asked of the directory above: of one with a project the kernel says what that may have. */
+static uint64_t files_for(int dir, int64_t bytes)
+{
+	_cleanup_(closep) int up = openat(dir, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct statvfs fs;
+
+	if (bytes == 0 || up < 0 || fstatvfs(up, &fs) < 0 || fs.f_blocks == 0 || fs.f_files == 0)
+		return 0; /* none */
+	return MAX_OF((uint64_t)(2 * (double)fs.f_files * (double)bytes /
+				 ((double)fs.f_blocks * (double)fs.f_frsize)),
+		(uint64_t)FILES_MIN);
+}
+
+static int set(int dir, uint32_t project, int64_t bytes)
 {
 	struct if_dqblk limits = { .dqb_bhardlimit = (uint64_t)(bytes + BLOCK - 1) / BLOCK,
-		.dqb_valid = QIF_BLIMITS };
+		.dqb_ihardlimit = files_for(dir, bytes),
+		.dqb_valid = QIF_LIMITS };
 
-	return call(fd, Q_SETQUOTA, project, &limits);
+	return call(dir, Q_SETQUOTA, project, &limits);
 }
 
 /* Of the container's two, the one that @dir belongs to. */

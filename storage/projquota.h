@@ -12,7 +12,9 @@
 uint32_t projquota_beside(int root, uint32_t project);
 
 /* The empty directory, and all that will be made in it, belong to @q->project from now on, which is
- * either of the container's. Returns 0; -ENOTSUP where project quotas are off. */
+ * either of the container's, and may have the bytes, and twice their share of the file system's
+ * files (16,384 at least): ext4 has so many of these and no more. Returns 0; -ENOTSUP where project
+ * quotas are off. */
 _must_check_ int projquota_limit(int dir, const struct quota *q);
 
 /* The same for a root that belongs to one of them; @q->project: the first. -ENOTSUP also for one

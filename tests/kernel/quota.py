@@ -34,6 +34,15 @@ def is_limited(node, name, what):
            code, size, err)
 
 
+def files(node, fs, name, other):
+    """ext4 has so many and no more, however few bytes they have."""
+    all_of_them = f"mkdir /m && cd /m && seq {os.statvfs(fs.path).f_files} | xargs touch"
+    code, _, err = node.ctl("exec", name, "sh", "-c", all_of_them)
+    tap.ok(code != 0 and "quota" in err, "ext4: no more files than its share", code, err[:200])
+    tap.eq(node.ctl("exec", other, "touch", "/one-more")[0], 0, "and a neighbour has some left")
+    node.ctl("exec", name, "rm", "-r", "/m")
+
+
 def done(node, what, op, cid, **params):
     report = node.do(op, cid, **params)
     tap.ok(report["state"] == "succeeded", what, report.get("error"))
@@ -63,6 +72,8 @@ def walk(kind, options=""):
         is_limited(node, "copy", f"{what}, synced")
         done(node, f"{what}: one without a limit", "container.create", free, image=harness.IMAGE, name="free")
         tap.eq(writes(node, "free")[:2], (0, 100), f"{what}: has none")
+        if kind == "ext4":
+            files(node, fs, "web", "free")
         for c in (free, copy, cid):
             done(node, f"{what}: deleted", "container.delete", c, force=True)
         host.poll(lambda: not node.leaks(), 3)
