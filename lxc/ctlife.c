@@ -3,8 +3,8 @@
  * be (all else). Whether it runs is what lxc/ctprobe.h finds in the cgroup, never what liblxc
  * believes.
  *
- * A launch: lock the groups, clear what is left of the last run, write the directory anew, make
- * its user and network namespaces, enter the group as its worker, let liblxc start it (its
+ * A launch: lock the groups, make its user and network namespaces, clear what is left of the last
+ * run, write the directory anew, enter the group as its worker, let liblxc start it (its
  * monitor is forked from here and stays: hence ctlife_reset() and the care for what this process
  * has), look for init, hold its filter and the limits against what the kernel gives back, write
  * the mark. No mark: the launch died half-way, and the next one clears it away.
@@ -379,29 +379,40 @@ static int start_away(struct ctlife *l, struct lxc_container *c, bool *ret_watch
 	return r;
 }
 
-/* The group is entered last: who waits for that (agent/worker/worker_ahead.c) has done all else by
- * then. */
-static int make_ready_and_start(struct ctlife *l, bool *ret_watched, struct err *err)
+int ctlife_prepare(struct ctlife *l, struct err *err)
 {
 	const struct ctuserns_bounds *b = l->bounds.wanted ? &l->bounds.user : NULL;
+
+	return l->spaces.holder > 0 ? 0 : ctuserns_make(l->spec.id_base, b, &l->spaces, err);
+}
+
+void ctlife_let_go(struct ctlife *l)
+{
+	if (l->spaces.holder > 0)
+		ctuserns_let_go(&l->spaces);
+}
+
+/* The link takes longest, and is begun first. The group is entered last: who waits for that
+ * (agent/worker/worker_ahead.c) has done all else by then. */
+static int make_ready_and_start(struct ctlife *l, bool *ret_watched, struct err *err)
+{
 	struct lxc_container *c = NULL;
-	struct ctuserns u = { .leave = -1 };
-	int r = ctuserns_make(l->spec.id_base, b, &u, err);
+	int r = l->begin_link ? l->begin_link(l->userdata, &l->spaces, err)
+			      : ctuserns_await_net(&l->spaces, err);
 
 	if (r >= 0)
-		r = l->begin_link ? l->begin_link(l->userdata, &u, err)
-				  : ctuserns_await_net(&u, err);
+		r = prepare_directory(l, err);
 	if (r >= 0)
 		r = make_container(l, &c, err);
 	if (r >= 0)
-		r = share_spaces(&u, c, err);
+		r = share_spaces(&l->spaces, c, err);
 	if (r >= 0)
 		r = enter_groups(l, err);
 	if (r >= 0 && l->end_link)
 		r = l->end_link(l->userdata, err);
 	if (r >= 0)
 		r = start_away(l, c, ret_watched, err);
-	ctuserns_let_go(&u);
+	ctlife_let_go(l);
 	if (c)
 		lxc_container_put(c);
 	return r;
@@ -471,9 +482,9 @@ int ctlife_launch(struct ctlife *l, pid_t *ret_pid, int *ret_pidfd, struct err *
 		return MIN_OF(r, 0);
 	r = lock = lock_groups(l, O_CREAT, err);
 	if (r >= 0)
-		r = clear_leftovers(l, err);
+		r = ctlife_prepare(l, err);
 	if (r >= 0)
-		r = prepare_directory(l, err);
+		r = clear_leftovers(l, err);
 	if (r >= 0)
 		r = make_ready_and_start(l, &is_watched, err);
 	if (r < 0)

@@ -24,6 +24,7 @@ struct ctlife {
 	struct ctconf_paths paths;
 	struct ctgroup *groups;
 	struct ctlife_bounds bounds;
+	struct ctuserns spaces; /* by ctlife_prepare(); all 0: not yet */
 	/* NULL, or how a launch makes the container's link: begun when its network namespace is in
 	 * the making (who begins waits for it), beside all else that there is to do; and waited
 	 * for last of all before there are processes of the container's. */
@@ -44,6 +45,12 @@ struct ctspec_limits ctlife_limits(const struct ctlife *l, const struct ctspec_l
  * ctprobe_look(). */
 _must_check_ int ctlife_is_started(
 	const struct ctlife *l, pid_t *ret_pid, int *ret_pidfd, struct err *err);
+
+/* Have the namespaces of its next launch made, of which the network's takes its time: beside
+ * whatever its caller does until then. Changes nothing else; a launch does it where nobody has. */
+_must_check_ int ctlife_prepare(struct ctlife *l, struct err *err);
+/* They are not needed, or no longer. */
+void ctlife_let_go(struct ctlife *l);
 
 /* Bring it up: clears away what a killed predecessor left, starts, checks by the kernel that init
  * runs and has a seccomp filter of its own, and that the limits are in force. Running already:

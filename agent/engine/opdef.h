@@ -39,8 +39,7 @@ struct opdef_step {
 	/* Its job has so many seconds where the order doesn't say how many it has itself: ops that
 	 * fetch and copy first have far more than that. 0: the order's. */
 	unsigned within_s;
-	/* Its job moves processes between cgroups: worker_ahead() in agent/engine/worker.h. */
-	bool moves;
+	bool launches; /* a container, by its job: worker_ahead() in agent/engine/worker.h */
 	/* This operation doesn't need the step; NULL: it always does. */
 	bool (*skip)(const struct operation *op);
 	/* The job's parameters, beside timeout_ms; NULL: none. Of what is journaled alone, so that

@@ -171,6 +171,17 @@ void opwalk_act(struct operation *op)
 		op->worker, text, deadline_ms_of(op, step), on_worker_done, on_worker_progress, op);
 }
 
+/* Of the commit, which takes as long. */
+static void tell_ahead(const struct operation *op)
+{
+	const struct agent *a = op->agent;
+	const struct container *c = desired_find(a->desired, op->order.container_id);
+	_cleanup_(freep) char *text = worker_job_text(&a->conf, c ? &c->spec : NULL,
+		op->def->steps[op->at.step].job, "act", json_object());
+
+	worker_ahead(op->worker, text);
+}
+
 static bool has_nothing_to_do(const struct operation *op)
 {
 	const struct opdef_step *step = &op->def->steps[op->at.step];
@@ -226,8 +237,8 @@ static void walk(struct engine *e, struct operation *op, enum opstep_event event
 			_cleanup_json_ json_t *error = errjson_make(&op->err);
 
 			error_text = jsonx_dump(error);
-		} else if (op->def->steps[op->at.step].moves)
-			worker_ahead(op->worker); /* of the commit, which takes as long */
+		} else if (op->def->steps[op->at.step].launches)
+			tell_ahead(op);
 		journal_position(e->agent->store, op->row, op->at.step, op->at.undoing, error_text);
 		operation_push(&e->acting, op);
 		return;

@@ -463,11 +463,11 @@ int worker_send_alone(struct worker_pool *p, const char *text, int fd)
 	return 0;
 }
 
-void worker_ahead(struct worker *w)
+void worker_ahead(struct worker *w, const char *text)
 {
 	const struct frame f = { .type = FRAME_WORKER_AHEAD };
 
-	if (w->channel && is_alive(w) && channel_send(w->channel, &f, NULL, 0, -1) < 0)
+	if (w->channel && is_alive(w) && channel_send(w->channel, &f, text, strlen(text), -1) < 0)
 		return; /* so fails the job, which says why */
 }
 

@@ -58,9 +58,10 @@ char *worker_job_text(const struct conf *conf, const struct ctspec *container, c
 void worker_run(struct worker *w, const char *text, uint64_t deadline_ms, worker_done done,
 	worker_progress progress, void *userdata);
 
-/* Its next job moves processes between cgroups (agent/worker/worker_ahead.c): it changes nothing,
- * so it may be said before the job is journaled. */
-void worker_ahead(struct worker *w);
+/* Its next job is a launch, of whom @text is, as of a job without params
+ * (agent/worker/worker_ahead.c): it changes nothing, so it may be said before the job is journaled.
+ */
+void worker_ahead(struct worker *w, const char *text);
 
 /* Give a job with descriptor @fd (not taken) to a worker that is nobody's afterwards: it reports to
  * @fd's other side, outlives the agent, and takes no operation's place. At most WORKER_ALONE_MAX at

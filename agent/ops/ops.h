@@ -19,7 +19,7 @@
  * liblxc starts may wait for a word that never comes. */
 #define OPS_LAUNCH                                                          \
 	.job = "launch", .has_undo = true, .params = opstate_launch_params, \
-	.here = ctnet_before_launch, .moves = true, .within_s = 60
+	.here = ctnet_before_launch, .launches = true, .within_s = 60
 /* It is killed, to run again: undone by a launch. */
 #define OPS_HALT                                                          \
 	.job = "halt", .has_undo = true, .params = opstate_launch_params, \

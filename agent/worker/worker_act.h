@@ -35,8 +35,11 @@ int worker_life_groups(struct job *j, struct err *err);
 int worker_life_session(struct job *j, struct err *err);
 int worker_net_sweep(struct job *j, struct err *err);
 
-/* worker_ahead.c */
-void worker_ahead_go(void);
+/* worker_ahead.c: what can be done for a launch before it is ordered. @l: the container's, or NULL:
+ * it was not told; of it alone what its namespaces take is read. */
+void worker_ahead_go(const struct ctlife *l);
+/* What was made for such a one is the launch's. Nothing, or nothing that fits: it makes its own. */
+void worker_ahead_take(struct ctlife *l);
 
 /* worker_net.c: what has to be there before a launch, and its link, which a child makes beside the
  * rest of it. */

@@ -4,7 +4,10 @@
  * readers are all forks and ends of processes). A start has several. So when one is to come, a
  * child of the worker waits for that grace period, while the agent commits and the worker makes all
  * else ready: by a move of itself to where it is. The launch's own move waits for the rest of it in
- * the kernel, so nobody asks what became of the child. */
+ * the kernel, so nobody asks what became of the child.
+ *
+ * And the container's namespaces are made, of which that of the network waits for the lock that all
+ * links share. They are nobody's until the launch takes them, and go with the worker. */
 #include <signal.h>
 #include <sys/prctl.h>
 
@@ -23,9 +26,39 @@ static _Noreturn void wait_for_kernel(void)
 	_exit(EXIT_SUCCESS);
 }
 
-/* Never reaped: it is gone with its worker, which lives for one operation. */
-void worker_ahead_go(void)
+static struct ctlife ready; /* its namespaces, and what they were made for */
+
+/* The child is never reaped: it is gone with its worker, which lives for one operation. What can't
+ * be made now is made by the launch, which says why it can't. */
+void worker_ahead_go(const struct ctlife *l)
 {
+	struct err ignored = {};
+
 	if (fork() == 0)
 		wait_for_kernel();
+	ctlife_let_go(&ready);
+	ready = (struct ctlife){};
+	if (!l)
+		return;
+	ready.spec.id_base = l->spec.id_base;
+	ready.bounds = l->bounds;
+	(void)!ctlife_prepare(&ready, &ignored);
+}
+
+static bool fits(const struct ctlife *l)
+{
+	const struct ctuserns_bounds *a = &l->bounds.user, *b = &ready.bounds.user;
+
+	return l->spec.id_base == ready.spec.id_base && l->bounds.wanted == ready.bounds.wanted &&
+	       a->namespaces == b->namespaces && a->inotify == b->inotify &&
+	       a->watches == b->watches;
+}
+
+void worker_ahead_take(struct ctlife *l)
+{
+	if (fits(l))
+		l->spaces = ready.spaces;
+	else
+		ctlife_let_go(&ready);
+	ready = (struct ctlife){};
 }

@@ -10,8 +10,9 @@
  *
  * A worker is exec'd with its channel as descriptor 3 and an empty environment; it serves
  * FRAME_WORKER_JOB one after the other and exits when the channel closes. FRAME_WORKER_AHEAD says
- * that a launch comes next, which takes less time then (agent/worker/worker_ahead.c). It has no
- * state of its own: everything that a job needs is in its payload:
+ * that a launch comes next, and of whom, in the same words, without params: it takes less time then
+ * (agent/worker/worker_ahead.c). It has no state of its own: everything that a job needs is in its
+ * payload:
  *
  *   {"job":"launch","verb":"act",
  *    "paths":{"lxc":"<StateDirectory>/lxc","pool":"<Pool>","run":"<RuntimeDirectory>"},

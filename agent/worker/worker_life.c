@@ -22,6 +22,10 @@ static int prepare(struct job *j, struct err *err)
 
 	if (r != 0)
 		return MIN_OF(r, 0);
+	worker_ahead_take(&j->life);
+	r = ctlife_prepare(&j->life, err);
+	if (r < 0)
+		return r;
 	prepare_groups(j);
 	r = worker_net_prepare(j, err);
 	if (r >= 0)

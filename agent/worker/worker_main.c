@@ -154,6 +154,7 @@ static void job_done(struct job *j)
 
 	for (size_t i = 0; i < countof(texts); i++)
 		free(texts[i]);
+	ctlife_let_go(&j->life);
 	j->life.groups = ctgroup_close(j->life.groups);
 	json_decref(j->result);
 	j->pidfd = closefd(j->pidfd);
@@ -251,6 +252,21 @@ static int serve(const void *payload, size_t size, int fd)
 	return answer(&j, r, &err);
 }
 
+/* For whom a launch comes next; who isn't told is not worse off. */
+static void go_ahead(const void *payload, size_t size)
+{
+	_cleanup_(job_done) struct job j = {
+		.pidfd = -1, .fd = -1, .turn = -1, .linked = -1, .mount = -1
+	};
+	_cleanup_json_ json_t *v = NULL;
+	struct err ignored = {};
+	int r = jsonx_parse(payload, size, ERR_CHANNEL, &v, &ignored);
+
+	if (r >= 0)
+		r = job_read(v, &j, &ignored);
+	worker_ahead_go(r < 0 ? NULL : &j.life);
+}
+
 /* --- what enters a container --- */
 
 static int read_text(json_t **ret, struct err *err)
@@ -309,7 +325,7 @@ int main(int argc, char **argv)
 		if (channel_recv_sync(WORKER_JOB_FD, -1, &f, &payload, &fd) < 0)
 			return EXIT_SUCCESS; /* the agent has let go of us */
 		if (f.type == FRAME_WORKER_AHEAD) {
-			worker_ahead_go();
+			go_ahead(payload, f.size);
 			continue;
 		}
 		if (f.type != FRAME_WORKER_JOB)

@@ -320,22 +320,41 @@ def ended_child(pid):
     return any(host.status(child)["State"].startswith("Z") for child in children)
 
 
+def networks_of(pid):
+    """Network namespaces of its children, but for the host's."""
+    children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return {os.readlink(f"/proc/{c}/ns/net") for c in children if not host.status(c)["State"].startswith("Z")
+            } - {os.readlink("/proc/self/ns/net")}
+
+
 def told_ahead(p):
     """What is said before the order is journaled changes nothing, and the job goes as any other."""
     p.do("kill")
     worker = Worker()
     groups = pathlib.Path(f"/proc/{worker.process.pid}/cgroup")
     before = groups.read_text()
-    frames.send(worker.sock, frames.WORKER_AHEAD)
+    frames.send(worker.sock, frames.WORKER_AHEAD, p.job("launch"))
     tap.ok(host.poll(lambda: ended_child(worker.process.pid), 10), "told ahead, a child of it waits for the kernel")
+    tap.ok(host.poll(lambda: networks_of(worker.process.pid), 10), "and another has the container's network namespace")
+    made = networks_of(worker.process.pid)
     tap.eq((p.nothing_runs(), groups.read_text()), (True, before), "nobody has gone anywhere, and no group is made")
     worker.send(p.job("launch"))
     got = worker.result()
     tap.eq((got and got[0], p.running()), (0, True), "then it launches as another")
+    tap.eq({os.readlink(f"/proc/{host.init_of(p.prefix, p.cid)}/ns/net")}, made, "in that")
     worker.close()
     p.do("kill")
+    for what, said in (("of nobody", None), ("of another", {**p.job("launch")["container"], "id_base": p.base + 65536})):
+        worker = Worker()
+        frames.send(worker.sock, frames.WORKER_AHEAD, said and {**p.job("launch"), "container": said})
+        worker.send(p.job("launch"))
+        got = worker.result()
+        tap.eq((got and got[0], p.running()), (0, True), f"told {what} ahead, it launches all the same")
+        tap.eq(networks_of(worker.process.pid), set(), "and has nothing of that")
+        worker.close()
+        p.do("kill")
     worker = Worker()
-    frames.send(worker.sock, frames.WORKER_AHEAD)
+    frames.send(worker.sock, frames.WORKER_AHEAD, p.job("launch"))
     worker.kill()
     tap.ok(p.nothing_runs(), "told ahead and killed: there is nothing")
     tap.eq((p.do("launch"), p.running()), (0, True), "and the next one works")
