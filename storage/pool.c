@@ -18,6 +18,7 @@
 #include <sys/statfs.h>
 
 #include "storage/diskerr.h"
+#include "storage/hostfile.h"
 #include "storage/identity.h"
 #include "storage/image.h"
 #include "storage/imagestore.h"
@@ -514,9 +515,21 @@ static struct swap swap_of(const struct pool *p, int dir)
 	return (struct swap){ .dir = dir, .name = ROOTFS, .driver = p->driver };
 }
 
-int pool_restore(struct pool *p, const char *id, const char *snapshot, struct err *err)
+/* What identifies it stays what it is; of a snapshot of its own that is what it is called since. */
+static int keep_identity(int dir, const char *hostname, bool foreign, struct err *err)
 {
-	_cleanup_(closep) int dir = open_container(p, id, err), snapshots = -1, from = -1;
+	_cleanup_(closep) int own = open_tree(dir, ROOTFS, err), tree = -1;
+
+	tree = own < 0 ? own : open_tree(dir, SWAP_BUILDING, err);
+	if (tree < 0)
+		return tree;
+	return foreign ? identity_carry(own, tree, err) : hostfile_keep(own, tree, hostname, err);
+}
+
+int pool_restore(struct pool *p, const struct pool_root *root, const char *snapshot, bool foreign,
+	struct err *err)
+{
+	_cleanup_(closep) int dir = open_container(p, root->id, err), snapshots = -1, from = -1;
 	struct swap s = swap_of(p, dir);
 	int r = 0;
 
@@ -526,6 +539,8 @@ int pool_restore(struct pool *p, const char *id, const char *snapshot, struct er
 		snapshots = open_tree(dir, SNAPSHOTS, err);
 		from = snapshots < 0 ? snapshots : open_tree(snapshots, snapshot, err);
 		r = from < 0 ? from : clone_root(p, from, dir, SWAP_BUILDING, NULL, err);
+		if (r >= 0)
+			r = keep_identity(dir, root->hostname, foreign, err);
 	}
 	return r < 0 ? r : swap_commit(&s, err);
 }
@@ -553,17 +568,14 @@ int pool_sync_build(struct pool *p, const char *id, const char *source_id,
 
 int pool_sync(struct pool *p, const char *id, struct err *err)
 {
-	_cleanup_(closep) int dir = open_container(p, id, err), own = -1, tree = -1;
+	_cleanup_(closep) int dir = open_container(p, id, err);
 	struct swap s = swap_of(p, dir);
 	int r = 0;
 
 	if (dir < 0)
 		return dir;
-	if (swap_wants_build(&s)) {
-		own = open_tree(dir, ROOTFS, err);
-		tree = own < 0 ? own : open_tree(dir, SWAP_BUILDING, err);
-		r = tree < 0 ? tree : identity_carry(own, tree, err);
-	}
+	if (swap_wants_build(&s))
+		r = keep_identity(dir, NULL, true, err);
 	return r < 0 ? r : swap_commit(&s, err);
 }
 

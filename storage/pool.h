@@ -69,9 +69,10 @@ _must_check_ int pool_remove_snapshot(
 
 /* Replace the root of a container that does not run: by a snapshot of its own, or by another
  * container's root, under the identity that it has. Then either of the two below. What takes long
- * of a sync, its build, may be done while it runs. */
-_must_check_ int pool_restore(
-	struct pool *p, const char *id, const char *snapshot, struct err *err);
+ * of a sync, its build, may be done while it runs.
+ * @foreign: the snapshot came along when the container was copied, so it has another's identity. */
+_must_check_ int pool_restore(struct pool *p, const struct pool_root *root, const char *snapshot,
+	bool foreign, struct err *err);
 _must_check_ int pool_sync_build(struct pool *p, const char *id, const char *source_id,
 	const struct pool_hold *hold, struct err *err);
 _must_check_ int pool_sync(struct pool *p, const char *id, struct err *err);

@@ -130,6 +130,16 @@ static enum opdef_verdict restore_check(struct agent *a, struct operation *op)
 	return has_snapshot(a, op) ? OPDEF_RUN : OPDEF_REFUSED;
 }
 
+/* Those that a copy has brought along are older than the container. */
+static json_t *restore_params(struct agent *a, const struct operation *op)
+{
+	const struct container *c = opstate_container(a, op);
+
+	return jsonx_pack("{s:s, s:b}", "name", param(op, "name"), "foreign",
+		c->spec.source_id[0] &&
+			snaplist_is_older(a->store, c->spec.id, param(op, "name"), c->created_ms));
+}
+
 static bool was_at_rest(const struct operation *op)
 {
 	return op->prev_status != CT_RUNNING && op->prev_status != CT_PAUSED;
@@ -151,7 +161,7 @@ static void restore_finish(struct agent *a, struct operation *op)
 static const struct opdef_step restore_steps[] = {
 	{ OPS_UNPAUSED },
 	{ OPS_HALT, .skip = was_at_rest },
-	{ "restore", .has_undo = true, .params = named },
+	{ "restore", .has_undo = true, .params = restore_params },
 	{ OPS_LAUNCH },
 	{ "settle" },
 };

@@ -28,6 +28,17 @@ bool snaplist_has(struct store *s, const char *container_id, const char *name)
 	return r > 0;
 }
 
+bool snaplist_is_older(struct store *s, const char *container_id, const char *name, int64_t than_ms)
+{
+	_cleanup_stmt_ struct store_stmt *q =
+		store_query(s, "SELECT created_ms FROM snapshots WHERE container_id=?1 AND name=?2",
+			"tt", container_id, name);
+	int r = store_step(q);
+
+	store_must(MIN_OF(r, 0));
+	return r > 0 && store_int(q, 0) <= than_ms;
+}
+
 int64_t snaplist_count(struct store *s, const char *container_id)
 {
 	_cleanup_stmt_ struct store_stmt *q = store_query(

@@ -20,6 +20,9 @@ struct snaplist_entry {
 
 void snaplist_add(struct store *s, const struct snaplist_entry *e);
 bool snaplist_has(struct store *s, const char *container_id, const char *name);
+/* Was it made no later than then? */
+bool snaplist_is_older(
+	struct store *s, const char *container_id, const char *name, int64_t than_ms);
 int64_t snaplist_count(struct store *s, const char *container_id);
 void snaplist_remove(struct store *s, const char *container_id, const char *name);
 void snaplist_remove_all(struct store *s, const char *container_id);

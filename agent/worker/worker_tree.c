@@ -202,9 +202,12 @@ int worker_tree_snapshot_remove(struct job *j, struct err *err)
 int worker_tree_restore(struct job *j, struct err *err)
 {
 	_cleanup_pool_ struct pool pool = { .fd = -1, .containers = -1, .images = -1 };
+	char hostname[CTSPEC_HOSTNAME_MAX + 1];
+	const struct pool_root root = root_of(j, hostname);
+	bool foreign = json_is_true(json_object_get(j->params, "foreign"));
 	int r = worker_tree_open_pool(j, &pool, err);
 
-	return r < 0 ? r : pool_restore(&pool, j->life.spec.id, text(j, "name"), err);
+	return r < 0 ? r : pool_restore(&pool, &root, text(j, "name"), foreign, err);
 }
 
 int worker_tree_sync_build(struct job *j, struct err *err)

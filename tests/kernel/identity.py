@@ -227,6 +227,14 @@ def raced(node):
     node.do("container.delete", cid, force=True)
 
 
+SYSTEM = {"etc/machine-id": "a" * 32 + "\n", "etc/ssh/ssh_host_key": "first's", "etc/hostname": "third\n"}
+
+
+def system_of(root):
+    """What makes it one."""
+    return {name: (root / name).read_text() for name in SYSTEM if (root / name).exists()}
+
+
 def identity(node, api):
     cid = node.new_id()
     report = node.do("container.create", cid, image=harness.IMAGE, name="first", ssh_public_key=KEY)
@@ -299,7 +307,35 @@ def identity(node, api):
     (root / "etc/hostname").write_text("chosen\n")
     node.do("container.update", cid, name="third")
     tap.eq((root / "etc/hostname").read_text(), "chosen\n", "a name that its owner has chosen stays")
-    for c in (copy, cid):
+    # What a snapshot was called, and whose it was.
+    (root / "etc/hostname").write_text("third\n")
+    for name, text in SYSTEM.items():
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).write_text(text)
+    node.do("snapshot.create", cid, alias="old")
+    node.do("container.update", cid, name="fourth")
+    node.do("snapshot.restore", cid, name="old")
+    tap.eq((system_of(root), node.ctl("exec", "fourth", "hostname")[1].strip()),
+           ({**SYSTEM, "etc/hostname": "fourth\n"}, "fourth"), "a restored one goes by the name that it has now")
+    node.do("snapshot.create", cid, alias="fourth")
+    (root / "etc/hostname").write_text("chosen\n")
+    node.do("container.update", cid, name="fifth")
+    node.do("snapshot.restore", cid, name="fourth")
+    tap.eq((root / "etc/hostname").read_text(), "fourth\n", "where its owner had chosen one, by the snapshot's")
+    heir = node.new_id()
+    node.do("container.copy", heir, source_container_id=cid, name="heir")
+    tap.eq(system_of(node.root(heir)), {"etc/machine-id": "", "etc/hostname": "heir\n"}, "a copy is another system")
+    own = {"etc/machine-id": "b" * 32 + "\n", "etc/ssh/ssh_host_key": "heir's", "etc/hostname": "heir\n"}
+    for name, text in own.items():
+        (node.root(heir) / name).write_text(text)
+    node.do("snapshot.restore", heir, name="old")
+    tap.eq((system_of(node.root(heir)), node.ctl("exec", "heir", "hostname")[1].strip()), (own, "heir"),
+           "and stays it when a snapshot is restored that came along")
+    node.do("snapshot.create", heir, alias="own")
+    (node.root(heir) / "etc/ssh/ssh_host_key").write_text("lost")
+    node.do("snapshot.restore", heir, name="own")
+    tap.eq(system_of(node.root(heir)), own, "one of its own brings back what it was")
+    for c in (heir, copy, cid):
         node.do("container.delete", c, force=True)
 
 
