@@ -70,9 +70,11 @@ static enum opdef_verdict copy_again(struct operation *op, const struct containe
 	uint8_t digest[32];
 
 	params_digest(op, digest);
-	if (memcmp(digest, c->params_digest, sizeof(digest)) != 0)
+	if (memcmp(digest, c->params_digest, sizeof(digest)) != 0 ||
+		strcmp(c->spec.project_id, op->order.project_id) != 0)
 		return opstate_refuse(op, -EEXIST, ERR_CONTAINER_EXISTS,
-			"a container of this id exists and was made otherwise");
+			"a container of this id exists and was made otherwise, or in another "
+			"project");
 	op->result = jsonx_pack("{s:s}", "status", desired_status_name(c->status));
 	return OPDEF_NOTHING;
 }

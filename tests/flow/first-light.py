@@ -73,6 +73,8 @@ def main():
         does("container.create", "stopped", **create)
         again = does("container.create", "stopped", state="failed", **dict(create, name="other"))
         tap.eq(again["error"]["code"], "CONTAINER_EXISTS", "the same id with other parameters is refused")
+        again = does("container.create", "stopped", state="failed", project_id="f" * 24, **create)
+        tap.eq(again["error"]["code"], "CONTAINER_EXISTS", "and in another project")
         does("container.start", "running")
         look_inside(node, cid)
         conflict = does("container.start", "running", state="failed")
