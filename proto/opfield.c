@@ -265,6 +265,24 @@ static bool in_forbidden_tree(const char *s)
 	return component_is(c, len, "run");
 }
 
+void opfield_fold_path(char *path)
+{
+	const char *rest = path, *c;
+	char *at = path;
+	size_t len;
+
+	while (next_component(&rest, &c, &len)) {
+		if (component_is(c, len, "."))
+			continue;
+		*at++ = '/';
+		memmove(at, c, len);
+		at += len;
+	}
+	if (at == path)
+		*at++ = '/';
+	*at = '\0';
+}
+
 static bool is_share_path(const char *s)
 {
 	const char *rest = s, *c;

@@ -42,8 +42,10 @@ extern const struct opfield_form opfield_icmp;      /* "0" to "255" */
 extern const struct opfield_form opfield_proxy_url; /* scheme://[user:pass@]host:port (12.1) */
 extern const struct opfield_form
 	opfield_image_url; /* https, or http on loopback; no userinfo, no fragment */
-extern const struct opfield_form opfield_share_path;  /* 13.1 */
-extern const struct opfield_form opfield_mount_path;  /* the same, and not the root itself */
+extern const struct opfield_form opfield_share_path; /* 13.1 */
+extern const struct opfield_form opfield_mount_path; /* the same, and not the root itself */
+/* What such a path is called, in place: each of its names behind one slash, none of them ".". */
+void opfield_fold_path(char *path);
 extern const struct opfield_form opfield_share_alias; /* 13.1 */
 extern const struct opfield_form
 	opfield_proxy_alias; /* 17; "containers", "proxy-…" and others are reserved */

@@ -20,6 +20,7 @@
 #include "agent/state/journal.h"
 #include "agent/state/sharelist.h"
 #include "proto/jsonx.h"
+#include "proto/opfield.h"
 
 #define NAMED "/hoody/shares/"
 
@@ -176,12 +177,30 @@ static bool place_is_taken(struct agent *a, struct operation *op, const json_t *
 	if (!path || !ctmounts_is_taken(a, row, path))
 		return false;
 	(void)err_set(&op->err, -EEXIST, ERR_SHARE_PLACE_IN_USE,
-		share == op->order.params && text(share, "mount_path") ? "mount_path" : "alias",
+		op->order.op == OP_SHARE_CREATE && text(share, "mount_path") ? "mount_path"
+									     : "alias",
 		"a target has something else at %s", path);
 	return true;
 }
 
 /* --- create --- */
+
+/* A directory and a place have one name each, by which they are known again. */
+static json_t *with_paths_folded(const json_t *params)
+{
+	static const char *const paths[] = { "source_path", "mount_path" };
+	json_t *v = json_copy((json_t *)(uintptr_t)params);
+
+	for (size_t i = 0; i < countof(paths); i++) {
+		_cleanup_(freep) char *path = text(v, paths[i]) ? xstrdup(text(v, paths[i])) : NULL;
+
+		if (!path)
+			continue;
+		opfield_fold_path(path);
+		jsonx_set_string(v, paths[i], path);
+	}
+	return v;
+}
 
 /* What no update changes. */
 static bool is_same(const json_t *there, const json_t *p)
@@ -202,8 +221,7 @@ static bool is_same(const json_t *there, const json_t *p)
 /* Of one id there is one share: a second order of it is an update. */
 static enum opdef_verdict create_check(struct agent *a, struct operation *op)
 {
-	const json_t *p = op->order.params;
-	_cleanup_json_ json_t *there = recorded(a, op);
+	_cleanup_json_ json_t *p = with_paths_folded(op->order.params), *there = recorded(a, op);
 	const char *target = text(p, "target_container_id");
 
 	if (there && !is_same(there, p))
@@ -233,7 +251,7 @@ static enum opdef_verdict create_check(struct agent *a, struct operation *op)
 
 static int create_begin(struct agent *a, struct operation *op)
 {
-	_cleanup_json_ json_t *row = json_deep_copy(op->order.params);
+	_cleanup_json_ json_t *row = with_paths_folded(op->order.params);
 
 	jsonx_set(row, "id", json_incref(json_object_get(row, "share_id")));
 	sharelist_keep(a->store, share_id(op));

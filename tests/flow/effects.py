@@ -96,11 +96,19 @@ def shares(api, project, cid):
     refused(api, "POST", f"/containers/{source}/storage/shares",
             {"path": "/bin", "target_container_id": cid, "mount_path": "/mnt/here"},
             (409, "SHARE_MOUNT_PATH_IN_USE", "mount_path"), "two shares can't be in one place")
+    refused(api, "POST", f"/containers/{source}/storage/shares",
+            {"path": "/bin", "target_container_id": cid, "mount_path": "/mnt//./here/"},
+            (409, "SHARE_MOUNT_PATH_IN_USE", "mount_path"), "however it is written")
+    refused(api, "POST", f"/containers/{source}/storage/shares", {"path": "//etc/.", "target_container_id": cid},
+            (409, "SHARE_ALREADY_EXISTS", None), "nor is one directory shared twice with one target")
+    odd = api.do("POST", f"/containers/{source}/storage/shares",
+                 {"path": "/./", "target_container_id": cid, "mount_path": "//mnt/./root//"})
+    tap.eq((odd["source_path"], odd["mount_path"]), ("/", "/mnt/root"), "a path is shown as it is called")
     second = api.do("POST", f"/containers/{source}/storage/shares", {"path": "/bin", "target_container_id": cid})
     pid = api.do("GET", f"/containers/{cid}")["pid"]
     mounts = {line.split()[4] for line in open(f"/proc/{pid}/mountinfo")}
-    tap.ok({first["mount_path"], second["mount_path"]} <= mounts, "mount_path is where it is, said or not", first,
-           second, mounts)
+    tap.ok({s["mount_path"] for s in (first, second, odd)} <= mounts, "mount_path is where it is, said or not", first,
+           second, odd, mounts)
     refused(api, "POST", f"/containers/{source}/storage/shares", {"path": "/usr", "target_project_id": "f" * 24},
             (404, "PROJECT_NOT_FOUND", "target_project_id"), "a project that isn't there")
     refused(api, "POST", f"/containers/{source}/storage/shares", {"path": "/a b", "target_container_id": cid},
