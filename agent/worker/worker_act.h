@@ -44,8 +44,10 @@ void worker_ahead_take(struct ctlife *l);
 /* worker_net.c: what has to be there before a launch, and its link, which a child makes beside the
  * rest of it. */
 int worker_net_prepare(struct job *j, struct err *err);
-/* What its @root has to say of the network. @fresh: whatever stands there. */
-int worker_net_write_files(struct job *j, int root, bool fresh, struct err *err);
+/* What its @root has to say of the network. @hostname NULL: its own; @fresh: whatever stands
+ * there. */
+int worker_net_write_files(
+	struct job *j, int root, const char *hostname, bool fresh, struct err *err);
 
 /* worker_files.c: what of the platform stands in files of its root; and that with what they say of
  * the network. */

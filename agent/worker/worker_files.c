@@ -94,6 +94,8 @@ static int set_hostname(struct job *j, int root, struct err *err)
 		return 0;
 	r = hostfile_rename(root, from, to, err);
 	if (r >= 0)
+		r = worker_net_write_files(j, root, to, false, err);
+	if (r >= 0)
 		r = each_process(j, name_init, (void *)(uintptr_t)to, err);
 	return r;
 }
@@ -150,6 +152,6 @@ int worker_files_write_all(struct job *j, bool fresh, struct err *err)
 	int r = open_root(j, &root, err);
 
 	if (r >= 0)
-		r = worker_net_write_files(j, root, fresh, err);
+		r = worker_net_write_files(j, root, NULL, fresh, err);
 	return r < 0 || !j->files ? r : write_in(j, root, err);
 }

@@ -159,15 +159,15 @@ int worker_net_prepare(struct job *j, struct err *err)
 	return json_is_true(json_object_get(j->params, "routed")) ? 0 : make_policy(err);
 }
 
-int worker_net_write_files(struct job *j, int root, bool fresh, struct err *err)
+int worker_net_write_files(
+	struct job *j, int root, const char *hostname, bool fresh, struct err *err)
 {
-	const struct ctspec *s = &j->life.spec;
-	char hostname[CTSPEC_HOSTNAME_MAX + 1];
-	const struct netfiles n = {
-		.dns = text(j, "dns"), .address = text(j, "address"), .hostname = hostname
-	};
+	char own[CTSPEC_HOSTNAME_MAX + 1];
+	const struct netfiles n = { .dns = text(j, "dns"),
+		.address = text(j, "address"),
+		.hostname = hostname ? hostname : own };
 
-	ctspec_hostname(s, hostname);
+	ctspec_hostname(&j->life.spec, own);
 	return netfiles_write(root, &n, fresh, err);
 }
 

@@ -303,7 +303,8 @@ def identity(node, api):
     report = node.do("container.update", cid, name="second")
     tap.ok(report["state"] == "succeeded" and (root / "etc/hostname").read_text() == "second\n",
            "the host name follows", report.get("error"))
-    tap.eq(node.ctl("exec", "second", "hostname")[1].strip(), "second", "at once")
+    said = node.ctl("exec", "second", "sh", "-c", "hostname; hostname -i; ip -4 -o addr show eth0")[1].split()
+    tap.ok(said[0] == "second" and f"{said[1]}/32" in said[2:], "at once, and is its address", said)
     (root / "etc/hostname").write_text("chosen\n")
     node.do("container.update", cid, name="third")
     tap.eq((root / "etc/hostname").read_text(), "chosen\n", "a name that its owner has chosen stays")
