@@ -84,6 +84,9 @@ def walk(kind):
         tap.eq(
             node.do("container.copy", third, source_container_id=cid, source_snapshot="one", start=False)["state"],
             "succeeded", f"{kind}: copy of a snapshot")
+        moves = [(r["from_status"], r["to_status"]) for r in node.reports(kind="container.status")
+                 if r["container_id"] == copy]
+        tap.eq(moves, [(None, "copying"), ("copying", "stopped")], f"{kind}: its log begins with the copy")
         same(snapshot(cid, "one"), root_of(fs, third), f"{kind}: it is the snapshot", OWN)
         tap.eq(node.do("snapshot.restore", cid, name="one")["state"], "succeeded", f"{kind}: restore")
         tap.eq(node.do("container.force-stop", cid)["state"], "succeeded", f"{kind}: stopped")
