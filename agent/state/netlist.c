@@ -70,7 +70,7 @@ void netlist_configure(
 	store_must(store_exec(s,
 		"INSERT INTO network(container_id, config, status, configured_ms) VALUES(?1, ?2, "
 		"'configured', ?3) ON CONFLICT(container_id) DO UPDATE SET config=?2, "
-		"configured_ms=?3",
+		"status=iif(active IS NULL, 'configured', status), configured_ms=?3",
 		"tti", container_id, text, now_ms));
 }
 

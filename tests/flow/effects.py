@@ -83,6 +83,10 @@ def network(node, api, cid):
     api.do("POST", f"{path}/start", {})
     shown = api.do("GET", path)
     tap.eq((shown["status"], "active" in shown), ("running", False), "then it is in force")
+    api.do("POST", f"{path}/stop", {})
+    tap.eq(
+        api.do("PUT", path, {"blocking": True})["status"], "configured",
+        "what is configured after a stop was never in force")
     kinds = [e["event_type"] for e in api.do("GET", "/events?limit=500")["events"]]
     tap.ok("container.network.updated" in kinds and kinds.count("container.network.created") <= 1,
            "a second configuration is an update", kinds)
