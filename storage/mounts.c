@@ -501,6 +501,24 @@ static json_t *count(const struct work *v)
 	return json;
 }
 
+static bool is_taken(const json_t *wanted, size_t i)
+{
+	const json_t *at = json_object_get(json_array_get(wanted, i), "at");
+	bool taken = false;
+
+	for (size_t k = 0; !taken && k < i; k++)
+		taken = json_equal(json_object_get(json_array_get(wanted, k), "at"), at);
+	return taken;
+}
+
+static json_t *refuse_place(const json_t *wish)
+{
+	_cleanup_(freep) char *why = xasprintf("the container has something else at %s",
+		json_string_value(json_object_get(wish, "at")));
+
+	return failed(-EEXIST, why);
+}
+
 /* What must go goes first, so that what is new finds its place free. */
 static int reconcile(
 	struct work *v, const struct mounts_target *t, const json_t *wanted, json_t *result)
@@ -511,13 +529,13 @@ static int reconcile(
 	int r;
 
 	json_array_foreach((json_t *)(uintptr_t)wanted, i, wish)
-		ids[i] = find_fulfilled(v, t, wish);
+		ids[i] = is_taken(wanted, i) ? 0 : find_fulfilled(v, t, wish);
 	r = sweep_others(v, t, ids, n);
 	if (r < 0)
 		return r;
 	json_array_foreach((json_t *)(uintptr_t)wanted, i, wish)
 		jsonx_set(result, json_string_value(json_object_get(wish, "key")),
-			mount_one(v, t, wish, &ids[i]));
+			is_taken(wanted, i) ? refuse_place(wish) : mount_one(v, t, wish, &ids[i]));
 	r = sweep_others(v, t, ids, n);
 	jsonx_set(result, "", count(v));
 	return r;

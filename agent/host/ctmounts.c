@@ -14,17 +14,6 @@ static const char *text(const json_t *v, const char *key)
 
 /* --- wishes --- */
 
-static bool is_taken(const json_t *list, const char *at)
-{
-	json_t *other;
-	size_t i;
-
-	json_array_foreach((json_t *)(uintptr_t)list, i, other)
-		if (strcmp(text(other, "at"), at) == 0)
-			return true;
-	return false;
-}
-
 static void add_shares(
 	const struct agent *a, const struct ctspec *spec, const char *without, json_t *list)
 {
@@ -34,16 +23,15 @@ static void add_shares(
 	size_t i;
 
 	json_array_foreach(incoming, i, share) {
-		const char *at = text(share, "mount_path");
-
 		if (!json_is_true(json_object_get(share, "enabled")) ||
-			!json_is_true(json_object_get(share, "mount")) || is_taken(list, at) ||
+			!json_is_true(json_object_get(share, "mount")) ||
 			!desired_find(a->desired, text(share, "source_container_id")))
 			continue;
 		(void)json_array_append_new(list,
-			jsonx_pack("{s:O, s:O, s:O, s:s, s:b}", "key", json_object_get(share, "id"),
+			jsonx_pack("{s:O, s:O, s:O, s:O, s:b}", "key", json_object_get(share, "id"),
 				"source_id", json_object_get(share, "source_container_id"), "path",
-				json_object_get(share, "source_path"), "at", at, "readonly",
+				json_object_get(share, "source_path"), "at",
+				json_object_get(share, "mount_path"), "readonly",
 				strcmp(text(share, "mode"), "readonly") == 0));
 	}
 }

@@ -120,6 +120,34 @@ def shares(api, project, cid):
     api.do("DELETE", f"/containers/{source}", {"force": True})
 
 
+def places(api):
+    """What comes later takes a share's place, or finds it taken: then the share has failed, and says so."""
+    give, take = (api.do("POST", "/projects", {"alias": alias})["id"] for alias in ("give", "take"))
+    source = api.do("POST", f"/projects/{give}/containers", {"image": harness.IMAGE, "name": "source"})["id"]
+    shares = {
+        path: api.do("POST", f"/containers/{source}/storage/shares",
+                     {"path": path, "target_project_id": take, "mount_path": at})["id"]
+        for path, at in (("/etc", "/mnt/p"), ("/bin", "/mnt/p"), ("/root", "/ramdisk"))
+    }
+    target = api.do("POST", f"/projects/{take}/containers", {"image": harness.IMAGE, "name": "target"})["id"]
+
+    def states():
+        found = {s["id"]: s["status"] for s in api.do("GET", f"/containers/{target}/storage/incoming")["shares"]}
+        return [found[shares[path]] for path in ("/etc", "/bin", "/root")]
+
+    def come_to(*want):
+        return host.poll(lambda: states() == list(want), 5)
+
+    tap.ok(come_to("active", "failed", "failed"),
+           "of two in one place the second has failed, as has one where the ramdisk is", states())
+    api.do("PATCH", f"/containers/{target}", {"ramdisk": False})
+    tap.ok(come_to("active", "failed", "active"), "which is there when the ramdisk goes", states())
+    api.do("PATCH", f"/containers/{target}", {"ramdisk": True})
+    tap.ok(come_to("active", "failed", "failed"), "and not when it comes back", states())
+    for project in (take, give):
+        api.do("DELETE", f"/projects/{project}")
+
+
 def documents(api, project, cid):
     path = f"/containers/{cid}/proxy"
     tap.eq(api.do("GET", f"{path}/settings")["default"], "allow", "without a document everything is open")
@@ -230,6 +258,7 @@ def main():
         in_sequence(api, project)
         network(node, api, cid)
         shares(api, project, cid)
+        places(api)
         documents(api, project, cid)
         firewall(api, cid)
         history(api, cid)
