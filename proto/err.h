@@ -22,6 +22,7 @@ struct err {
 	char field[96];  /* first offending field, file or setting; empty when there is none */
 	char reason[40]; /* the published code behind an invalid_params, e.g. RESERVED_ENV_PREFIX */
 	char status[16]; /* the container's status behind an OPERATION_STATE_CONFLICT */
+	int64_t have, may; /* behind a limit that is reached; may 0: there is none */
 	char message[512]; /* one sentence for a human */
 };
 

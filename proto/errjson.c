@@ -18,6 +18,19 @@ static const struct {
 #undef MEMBER
 };
 
+static const char *have_key(enum errcode code)
+{
+	return code == ERR_CONTAINER_FIREWALL_BYTES_LIMIT ? "current_bytes" : "current_count";
+}
+
+void errjson_limit(const struct err *err, json_t *data)
+{
+	if (err->may <= 0)
+		return;
+	jsonx_set_int(data, have_key(err->code), err->have);
+	jsonx_set_int(data, "limit", err->may);
+}
+
 json_t *errjson_make(const struct err *err)
 {
 	const enum errcode code = err->code ? err->code : ERR_INTERNAL;
@@ -31,6 +44,7 @@ json_t *errjson_make(const struct err *err)
 		if (s[0])
 			jsonx_set_string(data, members[i].key, s);
 	}
+	errjson_limit(err, data);
 	if (json_object_size(data) > 0)
 		jsonx_set(v, "data", json_incref(data));
 	json_decref(data);
@@ -55,5 +69,7 @@ int errjson_read(const json_t *v, int r, struct err *ret)
 	for (size_t i = 0; i < countof(members); i++)
 		err_copy((char *)ret + members[i].offset, members[i].size,
 			text(data, members[i].key));
+	ret->have = json_integer_value(json_object_get(data, have_key(code)));
+	ret->may = json_integer_value(json_object_get(data, "limit"));
 	return r;
 }

@@ -16,6 +16,7 @@
 #include "agent/api/api_query.h"
 #include "agent/api/portal.h"
 #include "agent/engine/worker.h"
+#include "proto/errjson.h"
 #include "proto/jsonx.h"
 
 #define STREAMS_MAX 64
@@ -114,6 +115,7 @@ void api_fail(struct api_call *c, const struct err *err, json_t *data_steals)
 		jsonx_set_string(data, "field", err->field);
 	if (err->status[0])
 		jsonx_set_string(data, "status", err->status);
+	errjson_limit(err, data);
 	answer(c, status,
 		jsonx_pack("{s:b, s:i, s:s, s:s, s:o}", "success", 0, "statusCode", status, "error",
 			code_of(err), "message",

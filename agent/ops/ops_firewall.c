@@ -178,22 +178,33 @@ static size_t bytes_of(json_t *const lists[FW_DIRECTIONS])
 	return bytes;
 }
 
+static int too_much(struct operation *op, size_t have, size_t may)
+{
+	op->err.have = (int64_t)have;
+	op->err.may = (int64_t)may;
+	return -E2BIG;
+}
+
 static int judge_size(struct operation *op, const struct change *c)
 {
 	size_t n = json_array_size(c->is[FW_INGRESS]) + json_array_size(c->is[FW_EGRESS]),
 	       was = json_array_size(c->was[FW_INGRESS]) + json_array_size(c->was[FW_EGRESS]),
-	       bytes = bytes_of(c->is);
+	       bytes = bytes_of(c->is), bytes_were = bytes_of(c->was);
 
 	if (op->order.op == OP_FIREWALL_TOGGLE)
 		return 0; /* "disabled" is longer than "enabled" */
-	if (n > was && n > FWLIST_RULES_MAX)
-		return err_set(&op->err, -E2BIG, ERR_CONTAINER_FIREWALL_RULE_LIMIT, "rule",
+	if (n > was && n > FWLIST_RULES_MAX) {
+		(void)err_set(&op->err, -E2BIG, ERR_CONTAINER_FIREWALL_RULE_LIMIT, "rule",
 			"the container has %zu firewall rules, and may have %d", was,
 			FWLIST_RULES_MAX);
-	if (bytes > FWLIST_BYTES_MAX && bytes > bytes_of(c->was))
-		return err_set(&op->err, -E2BIG, ERR_CONTAINER_FIREWALL_BYTES_LIMIT, "rule",
+		return too_much(op, was, FWLIST_RULES_MAX);
+	}
+	if (bytes > FWLIST_BYTES_MAX && bytes > bytes_were) {
+		(void)err_set(&op->err, -E2BIG, ERR_CONTAINER_FIREWALL_BYTES_LIMIT, "rule",
 			"the container's firewall rules would be %zu bytes, and may be %d", bytes,
 			FWLIST_BYTES_MAX);
+		return too_much(op, bytes_were, FWLIST_BYTES_MAX);
+	}
 	return 0;
 }
 

@@ -78,6 +78,8 @@ static enum opdef_verdict create_check(struct agent *a, struct operation *op)
 			"container_snapshot_limit",
 			"the container has %lld snapshots, and may have %lld", (long long)count,
 			(long long)json_integer_value(limit));
+		op->err.have = count;
+		op->err.may = json_integer_value(limit);
 		return OPDEF_REFUSED;
 	}
 	if (snaplist_has(a->store, op->order.container_id, name)) {

@@ -113,7 +113,9 @@ def orders(node, a, b, c, outside):
         tap.eq((b.connects(OUTSIDE, 8000), b.connects(OUTSIDE, 8001)), ("open", "refused"), "egress rules")
     many = [{"action": "allow", "protocol": "tcp", "destination_port": str(1000 + n)} for n in range(501)]
     report = node.do("firewall.replace", b.id, ingress=many)
-    tap.eq(report["error"]["code"], "CONTAINER_FIREWALL_RULE_LIMIT", "more rules than a container may have")
+    tap.eq((report["error"]["code"], report["error"]["data"]),
+           ("CONTAINER_FIREWALL_RULE_LIMIT", {"field": "rule", "current_count": 1, "limit": 500}),
+           "more rules than a container may have")
     copy = node.new_id()
     tap.eq(
         node.do("container.copy", copy, source_container_id=b.id, name="copy", copy_firewall_rules=True)["state"],
@@ -124,7 +126,15 @@ def orders(node, a, b, c, outside):
     long = {"description": "d" * 255, "source": ",".join(["10.0.0.1"] * 50)}
     b.do("firewall.replace", ingress=many[:499])
     report = node.do("firewall.replace", b.id, ingress=[{**rule, **long} for rule in many[:499]])
-    tap.eq(report.get("error", {}).get("code"), "CONTAINER_FIREWALL_BYTES_LIMIT", "as many, of more bytes than may be")
+    status, _, answer = api.ask("PUT", f"/containers/{b.id}/firewall/rules",
+                                {"ingress": [{**rule, **long} for rule in many[:499]]})
+    shown = api.do("GET", f"/containers/{b.id}/firewall/rules")
+    tap.eq((report.get("error", {}).get("code"), report["error"]["data"]),
+           ("CONTAINER_FIREWALL_BYTES_LIMIT",
+            {"field": "rule", "current_bytes": shown["byte_count"], "limit": shown["max_bytes"]}),
+           "as many, of more bytes than may be")
+    tap.eq((status, {k: answer["data"].get(k) for k in ("current_bytes", "limit")}),
+           (400, {"current_bytes": shown["byte_count"], "limit": shown["max_bytes"]}), "and so by the local API")
     b.do("firewall.reset")
 
 

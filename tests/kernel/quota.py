@@ -162,8 +162,9 @@ def expiry():
                 node.do("snapshot.create", cid, alias=f"s{n}", expiry_days=n + 1, limit=5)["state"], "succeeded",
                 f"snapshot {n + 1} of 5")
         full = node.do("snapshot.create", cid, alias="s5", limit=5)
-        tap.eq((full["error"]["code"], full["error"]["data"]["field"]),
-               ("CONTAINER_SNAPSHOT_LIMIT", "container_snapshot_limit"), "and no sixth")
+        tap.eq((full["error"]["code"], full["error"]["data"]),
+               ("CONTAINER_SNAPSHOT_LIMIT", {"field": "container_snapshot_limit", "current_count": 5, "limit": 5}),
+               "and no sixth")
         node.stop_agent()
         snapshots = node.directory / "pool" / "containers" / cid / "snapshots"
         with sqlite3.connect(node.directory / "state" / "state.db") as db: # the days go by

@@ -7,7 +7,8 @@ static bool same(const struct err *a, const struct err *b)
 {
 	return a->code == b->code && a->errnum == b->errnum &&
 	       strcmp(a->message, b->message) == 0 && strcmp(a->field, b->field) == 0 &&
-	       strcmp(a->reason, b->reason) == 0 && strcmp(a->status, b->status) == 0;
+	       strcmp(a->reason, b->reason) == 0 && strcmp(a->status, b->status) == 0 &&
+	       a->have == b->have && a->may == b->may;
 }
 
 static struct err there_and_back(const struct err *err)
@@ -32,6 +33,9 @@ static void test_every_code(void)
 		(void)snprintf(err.message, sizeof(err.message), "\xc3\xa9 %d", (int)code);
 		err_copy(err.reason, sizeof(err.reason), err_wire(code));
 		strcpy(err.status, "running");
+		err.have = 500;
+		err.may = code % 2 ? 499 : 0;
+		err.have = err.may ? err.have : 0;
 		back = there_and_back(&err);
 		n += same(&err, &back);
 	}
