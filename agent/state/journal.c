@@ -5,10 +5,11 @@
  * journal_finish() dies of an order that ends twice.
  *
  * Everything is written in the transaction that is open; whoever calls decides when it is
- * committed, and acts after that. A write that fails ends the process: recovery starts from what
- * is durable. Beside the rows there are two numbers that only rise, the highest seq and the
- * latest time of an authentic order, so that replays and a clock that is set back are seen.
- * Pruning removes old rows that have ended, and no others. */
+ * committed, and acts after that. A write that fails ends the process: recovery starts from what is
+ * durable. What an order said, which may be a MiB, is kept for as long as that is to be done; its
+ * digest is what knows it when it comes again. Beside the rows there are two numbers that only
+ * rise, the highest seq and the latest time of an authentic order, so that replays and a clock that
+ * is set back are seen. Pruning removes old rows that have ended, and no others. */
 #include "agent/state/journal.h"
 
 #include "agent/state/rowjson.h"
@@ -119,6 +120,7 @@ int64_t journal_add(struct store *s, const struct order *o, const char *origin, 
 	enum journal_state state, const char *error)
 {
 	int64_t seq = (int64_t)o->seq;
+	bool ended = state == JOURNAL_REJECTED;
 
 	store_must(store_exec(s,
 		"INSERT INTO orders(order_id, seq, op, operation_id, project_id, container_id, "
@@ -129,7 +131,8 @@ int64_t journal_add(struct store *s, const struct order *o, const char *origin, 
 		"itt",
 		o->id, seq ? &seq : NULL, o->op_name, or_null(o->operation_id),
 		or_null(o->project_id), or_null(o->container_id), origin, o->digest,
-		sizeof(o->digest), o->payload, o->payload_size, now_ms, state_names[state], error));
+		sizeof(o->digest), ended ? NULL : o->payload, ended ? 0 : o->payload_size, now_ms,
+		state_names[state], error));
 	return store_last_row(s);
 }
 
@@ -153,7 +156,7 @@ void journal_finish(struct store *s, int64_t row, enum journal_state state, int6
 {
 	store_must(store_exec(s,
 		"UPDATE orders SET state=?2, started_ms=nullif(?3, 0), finished_ms=?4, result=?5, "
-		"error=?6 WHERE row=?1 AND state IN ('accepted','running')",
+		"error=?6, payload=NULL WHERE row=?1 AND state IN ('accepted','running')",
 		"itiitt", row, state_names[state], started_ms, now_ms, result, error));
 	assert(store_changes(s) == 1); /* an order ends once */
 }
@@ -332,17 +335,37 @@ int64_t journal_total(struct store *s)
 	return store_scalar(s, "SELECT count(*) FROM orders", 0);
 }
 
+static int64_t count_states(json_t *v, struct store_stmt *q)
+{
+	int64_t n = 0;
+	int r;
+
+	while ((r = store_step(q)) > 0) {
+		jsonx_set_int(v, store_text(q, 0), store_int(q, 1));
+		n += store_int(q, 1);
+	}
+	store_must(r);
+	return n;
+}
+
+/* Most have succeeded: the others have indexes of their own. */
 json_t *journal_counts(struct store *s)
 {
 	json_t *v = json_object();
-	_cleanup_stmt_ struct store_stmt *q =
-		store_query(s, "SELECT state, count(*) FROM orders GROUP BY state", "");
-	int r;
+	int64_t rest = journal_total(s);
 
 	for (size_t i = 0; i < countof(state_names); i++)
 		jsonx_set_int(v, state_names[i], 0);
-	while ((r = store_step(q)) > 0)
-		jsonx_set_int(v, store_text(q, 0), store_int(q, 1));
-	store_must(r);
+	rest -= count_states(v,
+		store_query(s,
+			"SELECT state, count(*) FROM orders WHERE state IN ('accepted','running') "
+			"GROUP BY state",
+			""));
+	rest -= count_states(v,
+		store_query(s,
+			"SELECT state, count(*) FROM orders WHERE state IN ('failed','rejected') "
+			"GROUP BY state",
+			""));
+	jsonx_set_int(v, state_names[JOURNAL_SUCCEEDED], rest);
 	return v;
 }

@@ -194,6 +194,11 @@ static const char version_7[] = "ALTER TABLE images ADD COLUMN stop_signal TEXT;
 /* The realms that a project is in. */
 static const char version_8[] = "ALTER TABLE projects ADD COLUMN realm_ids TEXT;";
 
+/* What orders said that have ended goes, and those that did not succeed are few to count. */
+static const char version_9[] =
+	"UPDATE orders SET payload=NULL WHERE state NOT IN ('accepted', 'running');"
+	"CREATE INDEX orders_failed ON orders(state) WHERE state IN ('failed', 'rejected');";
+
 const char *const store_schema[] = { version_1, version_2, version_3, version_4, version_5,
-	version_6, version_7, version_8 };
+	version_6, version_7, version_8, version_9 };
 const size_t store_schema_version = countof(store_schema);

@@ -16,7 +16,9 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "agent/state/journal.h"
 #include "agent/state/store_schema.h"
+#include "proto/jsonx.h"
 #include "tests/unit/tap.h"
 
 static char dir[] = "/tmp/test-store-XXXXXX";
@@ -313,6 +315,66 @@ static void test_schema(void)
 	run("test -e %s", path);
 }
 
+/* --- orders that have ended --- */
+
+static int64_t said(struct store *s)
+{
+	return store_scalar(s, "SELECT total(length(payload)) > 0 FROM orders", -1);
+}
+
+static int64_t take_in(struct store *s, const char *id, enum journal_state state)
+{
+	static char text[300000];
+	struct order o = {
+		.op_name = "node.command", .payload = text, .payload_size = sizeof(text)
+	};
+
+	(void)snprintf(o.id, sizeof(o.id), "%s", id);
+	return journal_add(s, &o, "control", 1, state, NULL);
+}
+
+static void check_counts(struct store *s, int accepted, int succeeded, int failed, int rejected)
+{
+	_cleanup_json_ json_t *have = journal_counts(s),
+			      *want = json_pack("{s:i, s:i, s:i, s:i, s:i}", "accepted", accepted,
+				      "running", 0, "succeeded", succeeded, "failed", failed,
+				      "rejected", rejected);
+
+	TAP_OK(json_equal(have, want), "the journal's counts");
+}
+
+/* Orders may be of a MiB, and 100,000 that have ended are kept. */
+static void test_ended(void)
+{
+	struct store *s;
+	int64_t row;
+
+	afresh();
+	s = open_good("for orders");
+	(void)take_in(s, "refused", JOURNAL_REJECTED);
+	TAP_EQ(said(s), 0, "nothing is kept of what a refused order said");
+	row = take_in(s, "first", JOURNAL_ACCEPTED);
+	TAP_EQ(said(s), 1, "what an order said is kept");
+	check_counts(s, 1, 0, 0, 1);
+	journal_finish(s, row, JOURNAL_SUCCEEDED, 1, 2, NULL, NULL);
+	TAP_EQ(said(s), 0, "until it has ended");
+	journal_finish(s, take_in(s, "second", JOURNAL_ACCEPTED), JOURNAL_FAILED, 1, 2, NULL, NULL);
+	check_counts(s, 0, 1, 1, 1);
+	/* As an agent before schema 9 has left it. */
+	(void)take_in(s, "waits", JOURNAL_ACCEPTED);
+	TAP_EQ(store_exec(s, "UPDATE orders SET payload=x'00' WHERE state<>'accepted'", ""), 0,
+		"old rows");
+	TAP_EQ(store_exec(s, "DROP INDEX orders_failed", ""), 0, "and no index");
+	TAP_EQ(store_commit(s), 0, "commit");
+	store_close(s);
+	set_version(8);
+	s = open_good("of an older agent");
+	TAP_EQ(store_scalar(s, "SELECT count(*) FROM orders WHERE payload IS NOT NULL", -1), 1,
+		"what orders have said goes from an older state, but of who waits");
+	check_counts(s, 1, 1, 1, 1);
+	store_close(s);
+}
+
 /* A full file system, as RLIMIT_FSIZE makes one: nothing half-committed, and no commit that says
  * yes to nothing. */
 static void test_full(void)
@@ -358,6 +420,7 @@ int main(void)
 	test_kill();
 	test_damage();
 	test_schema();
+	test_ended();
 	test_full();
 	run("rm -rf %s", dir);
 	return tap_done();
