@@ -9,6 +9,9 @@
 #include "agent/common/journald.h"
 #include "netfilter/ctcut.h"
 #include "netfilter/ctflow.h"
+#include "proto/clock.h"
+
+#define RETRY_US 1000000
 
 struct address {
 	uint32_t four; /* host byte order */
@@ -17,7 +20,9 @@ struct address {
 
 struct ctflows {
 	sd_event *event;
-	sd_event_source *child;
+	sd_event_source *child, *again;
+	bool failed;    /* the last one, which was said */
+	bool diverting; /* the child */
 	const struct fwtable *table;
 	/* What the next child has to do. */
 	bool judge, diverted;
@@ -56,14 +61,39 @@ static _Noreturn void be_child(const struct ctflows *f)
 
 static void run(struct ctflows *f);
 
+/* Said once: what may have to be cut waits until it can be. */
+static void try_later(struct ctflows *f, int r)
+{
+	if (!f->failed)
+		LOG(LOG_ERR, FIREWALL_FAILED, FIELDS(.errnum = -r),
+			"flows that the rules no longer allow could not be cut yet: %s",
+			strerror(-r));
+	f->failed = true;
+	(void)sd_event_source_set_time(f->again, clock_us(CLOCK_MONOTONIC) + RETRY_US);
+	(void)sd_event_source_set_enabled(f->again, SD_EVENT_ONESHOT);
+}
+
+static int on_again(sd_event_source *s, uint64_t usec, void *userdata)
+{
+	run(userdata);
+	return 0;
+}
+
+/* Which flows it has left isn't known; of addresses that nobody has, a launch cuts them. */
 static int on_child(sd_event_source *s, const siginfo_t *si, void *userdata)
 {
 	struct ctflows *f = userdata;
+	const bool failed = si->si_code != CLD_EXITED || si->si_status != 0;
 
 	f->child = sd_event_source_disable_unref(f->child);
-	if (si->si_code != CLD_EXITED || si->si_status != 0)
-		LOG(LOG_ERR, FIREWALL_FAILED, NO_FIELDS,
-			"flows that the rules no longer allow could not be cut");
+	if (failed) {
+		f->judge = true;
+		f->judged = CTFLOWS_ALL;
+		f->diverted = f->diverted || f->diverting;
+		try_later(f, -EIO);
+		return 0;
+	}
+	f->failed = false;
 	run(f);
 	return 0;
 }
@@ -71,33 +101,40 @@ static int on_child(sd_event_source *s, const siginfo_t *si, void *userdata)
 static void run(struct ctflows *f)
 {
 	pid_t pid;
+	int r;
 
 	if (f->child || (!f->judge && f->n == 0))
 		return;
 	pid = fork();
 	if (pid == 0)
 		be_child(f);
-	if (pid < 0 || sd_event_add_child(f->event, &f->child, pid, WEXITED, on_child, f) < 0)
-		LOG(LOG_ERR, FIREWALL_FAILED, NO_FIELDS,
-			"flows that the rules no longer allow could not be cut: %s",
-			strerror(errno));
+	r = pid < 0 ? -errno : sd_event_add_child(f->event, &f->child, pid, WEXITED, on_child, f);
+	if (r < 0) {
+		try_later(f, r);
+		return;
+	}
+	f->diverting = f->diverted;
 	f->judge = f->diverted = false;
 	f->n = 0;
 }
 
-struct ctflows *ctflows_new(sd_event *event, const struct fwtable *table)
+int ctflows_new(sd_event *event, const struct fwtable *table, struct ctflows **ret)
 {
 	struct ctflows *f = xcalloc(1, sizeof(*f));
+	int r;
 
 	f->event = event;
 	f->table = table;
-	return f;
+	*ret = f;
+	r = sd_event_add_time(event, &f->again, CLOCK_MONOTONIC, 0, 1, on_again, f);
+	return r < 0 ? r : sd_event_source_set_enabled(f->again, SD_EVENT_OFF);
 }
 
 struct ctflows *ctflows_free(struct ctflows *f)
 {
 	if (f) {
 		f->child = sd_event_source_disable_unref(f->child);
+		f->again = sd_event_source_disable_unref(f->again);
 		free(f->ended);
 		free(f);
 	}

@@ -3,7 +3,8 @@
  * and all of an address whose container has ended, so that the next that has it finds none.
  *
  * A child walks the kernel's conntrack table, since that takes longer than anybody may wait for the
- * agent. One at a time; what is asked for meanwhile is the next one's. */
+ * agent. One at a time; what is asked for meanwhile is the next one's. When one can't be made or
+ * fails, the next is, a second later. */
 #pragma once
 
 #include <systemd/sd-event.h>
@@ -15,7 +16,7 @@ struct ctflows;
 #define CTFLOWS_ALL 0 /* an address that no container has */
 
 /* @table is borrowed: it must outlive this. */
-struct ctflows *ctflows_new(sd_event *event, const struct fwtable *table);
+_must_check_ int ctflows_new(sd_event *event, const struct fwtable *table, struct ctflows **ret);
 struct ctflows *ctflows_free(struct ctflows *f);
 
 /* Those of this address (host byte order) that the table no longer allows. */

@@ -94,9 +94,7 @@ static int open_table(struct ctnet *n, struct err *err)
 	c.prefix6 = ctlink_subnet6(conf, c.subnet6);
 	r = fwtable_open(&c, &n->table, err);
 	free(c.proxies.at);
-	if (r >= 0)
-		n->flows = ctflows_new(n->agent->event, n->table);
-	return r;
+	return r < 0 ? r : ctflows_new(n->agent->event, n->table, &n->flows);
 }
 
 /* --- a container's place --- */

@@ -4,8 +4,8 @@
 hooks stopped (SIGSTOP) in the middle of a start: TIMEOUT at the order's deadline, neighbours go on, all is undone, and
 nothing is left to be continued. The courier stopped, ready or not yet: missed, killed, started again, and all that was
 held up arrives. The portal stopped: orders of the control API go on. A worker that runs out of memory (a memory
-cgroup), an agent that runs out of descriptors (prlimit(2)): orders fail in words or wait, the agent doesn't spin, and
-everything works when there is room again."""
+cgroup), an agent that can make no process, or runs out of descriptors (prlimit(2)): orders fail in words or wait, the
+agent doesn't spin, and everything works when there is room again."""
 import contextlib
 import os
 import pathlib
@@ -20,6 +20,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 import harness
 import host
 import local
+import netns
 import struck
 import tap
 
@@ -234,6 +235,33 @@ def out_of_descriptors(node, cid):
     tap.eq(node.hoodyctl("status")["control"]["state"], "connected", "and it is connected")
 
 
+def out_of_processes(node, cid):
+    """A live flow that new rules forbid is cut by a child: when none can be made, later."""
+    ns = netns.Namespace(os.open(f"/proc/{host.init_of(node.prefix, cid)}/ns/net", os.O_RDONLY))
+    address = ns.ip("-4 -o addr show eth0").stdout.split()[3].split("/")[0]
+    with ns:
+        server = socket.create_server(("0.0.0.0", 0))
+    with server, socket.create_connection((address, server.getsockname()[1]), 10) as live:
+        peer = server.accept()[0]
+        node.plan("hoody-agent", "clone", "1*1000000", "EAGAIN")
+        must(node, "firewall.replace", cid, ingress=[])
+        tap.ok(host.poll(lambda: "could not be cut" in node.log_tail(200), 5), "no process can be made: which is said")
+        node.plan()
+        live.settimeout(0.1)
+        peer.settimeout(0.1)
+        tap.ok(host.poll(lambda: not passes(live, peer), 5), "a flow that is forbidden is cut when one can be")
+        peer.close()
+    must(node, "firewall.reset", cid)
+
+
+def passes(one, other):
+    try:
+        one.sendall(b"x")
+        return other.recv(10) != b""
+    except OSError:
+        return False
+
+
 def main():
     if os.geteuid() != 0:
         tap.skip_all("needs root")
@@ -251,6 +279,7 @@ def main():
         for test in (courier, portal, out_of_memory, crowd):
             tap.note(test.__name__)
             test(node, cid)
+        out_of_processes(node, neighbour)
         tap.eq(node.agent_pid(), agent, "the agent has lived through all of it")
         out_of_descriptors(node, cid)
         for c in (cid, neighbour, source):
