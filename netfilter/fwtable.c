@@ -211,10 +211,8 @@ int fwtable_remove(struct fwtable *t, const char *ifname, struct err *err)
 	fwport_remove(b, p);
 	fwport_unbound(b, &p->port, t->conf.flows_max);
 	r = nfbatch_commit(b, t->sock, err);
-	if (r < 0)
-		return r;
 	forget(t, p);
-	return 0;
+	return r;
 }
 
 /* --- counters --- */

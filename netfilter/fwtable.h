@@ -35,7 +35,7 @@
  * is under way. Without rules, IPv6 goes the same way, if the container has an address.
  *
  * Every change is one transaction. A change that fails has changed nothing, neither there nor
- * here. */
+ * here, but for a removal. */
 #pragma once
 
 #include "netfilter/fwplan.h"
@@ -107,7 +107,8 @@ bool fwtable_swap_proxies(struct fwtable *t, struct fwranges *proxies);
  * (and emptied) on success only. */
 _must_check_ int fwtable_put(struct fwtable *t, const struct fwport *port,
 	struct fwplan *take[FW_DIRECTIONS], struct err *err);
-/* Not there: success. */
+/* Not there: success. It is known no longer in any case: what the kernel still has of it when it
+ * has refused goes with the next fwtable_load. */
 _must_check_ int fwtable_remove(struct fwtable *t, const char *ifname, struct err *err);
 bool fwtable_has(const struct fwtable *t, const char *ifname);
 

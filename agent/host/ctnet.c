@@ -5,9 +5,9 @@
  * table, and only then the link, by a worker; at an end the table forgets the container.
  *
  * The kernel's table is kept equal to ours by agent/host/fwheal; what may have passed before it was
- * healed is judged then. Links that stay behind are agent/host/ctsweep's. Without a table no
- * container starts; rules that can't be understood close their container. Routes and links are
- * agent/host/drift.c's to watch. */
+ * healed is judged then. Links that stay behind are agent/host/ctsweep's. Without a table in the
+ * kernel no container starts; rules that can't be understood close their container. Routes and
+ * links are agent/host/drift.c's to watch. */
 #include "agent/host/ctnet.h"
 
 #include <arpa/inet.h>
@@ -43,7 +43,7 @@ struct ctnet {
 	struct fwheal *heal;
 	struct ctflows *flows;
 	struct ctsweep *sweep;
-	struct err broken; /* why there is no table */
+	struct err broken; /* why there is no table at all */
 };
 
 /* --- from the configuration --- */
@@ -172,10 +172,15 @@ static int stored_plans(
 		(const json_t *const[]){ [FW_INGRESS] = ingress, [FW_EGRESS] = egress }, ret, err);
 }
 
-static int no_table(const struct ctnet *n, struct err *err)
+/* The kernel has it as it is wanted. */
+static int has_table(const struct ctnet *n, struct err *err)
 {
-	*err = n->broken;
-	return n->broken.errnum ? -n->broken.errnum : -EIO;
+	const struct err *why = n->table ? fwheal_failed(n->heal) : &n->broken;
+
+	if (!why)
+		return 0;
+	*err = *why;
+	return why->errnum ? -why->errnum : -EIO;
 }
 
 static int put(struct agent *a, const struct fwport *port, struct plans *plans, struct err *err)
@@ -191,11 +196,10 @@ int ctnet_before_launch(struct agent *a, struct operation *op)
 	const struct container *c = desired_find(a->desired, op->order.container_id);
 	_cleanup_plans_ struct plans plans = {};
 	struct fwport port = port_of(a, c);
-	int r;
+	int r = has_table(a->net, &op->err);
 
-	if (!a->net->table)
-		return no_table(a->net, &op->err);
-	r = stored_plans(a, c, &plans, &op->err);
+	if (r >= 0)
+		r = stored_plans(a, c, &plans, &op->err);
 	if (r >= 0)
 		r = stored_mode(a, c, &port, &op->err);
 	if (r >= 0)
@@ -308,9 +312,11 @@ static void forget(struct agent *a, const struct container *c)
 	forwarder_stop(a, c->spec.id);
 	if (!a->net->table || !fwtable_has(a->net->table, port.ifname))
 		return;
-	if (fwtable_remove(a->net->table, port.ifname, &err) < 0)
+	if (fwtable_remove(a->net->table, port.ifname, &err) < 0) {
 		LOG(LOG_ERR, FIREWALL_FAILED, FIELDS(.container_id = c->spec.id, .err = &err),
-			"container %s can't leave the firewall: %s", c->spec.id, err.message);
+			"container %s can't leave the firewall yet: %s", c->spec.id, err.message);
+		fwheal_insist(a->net->heal, &err);
+	}
 	ctflows_end(a->net->flows, &port);
 }
 
@@ -444,12 +450,9 @@ void ctnet_start(struct agent *a)
 	}
 	if (n->table && fwheal_load(n->heal, n->table, &err) < 0) {
 		LOG(LOG_CRIT, FIREWALL_FAILED, FIELDS(.err = &err),
-			"the firewall can't be set up, so no container can be started: %s",
+			"the firewall can't be set up yet, so no container can be started: %s",
 			err.message);
-		n->broken = err;
-		n->heal = fwheal_free(n->heal);
-		n->flows = ctflows_free(n->flows);
-		n->table = fwtable_close(n->table);
+		fwheal_insist(n->heal, &err);
 	}
 	if (n->table)
 		ctflows_judge(n->flows, CTFLOWS_ALL);

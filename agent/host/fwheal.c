@@ -11,7 +11,8 @@
 #include "proto/clock.h"
 #include "proto/jsonx.h"
 
-#define AGAIN_US 50000 /* after one that failed, or that somebody else undid at once */
+#define AGAIN_US    50000 /* after one that failed, or that somebody else undid at once */
+#define DOUBLES_MAX 5     /* twice as long after each that failed: 1.6 s in the end */
 
 struct fwheal {
 	struct agent *agent;
@@ -19,13 +20,17 @@ struct fwheal {
 	struct nfwatch *watch;
 	sd_event_source *input, *timer;
 	uint64_t healed_us;
+	struct err failed; /* the last one, if its errnum is not 0 */
+	unsigned n_failed;
 	void (*healed)(void *userdata);
 	void *userdata;
 };
 
 static void later(struct fwheal *h)
 {
-	(void)sd_event_source_set_time(h->timer, clock_us(CLOCK_MONOTONIC) + AGAIN_US);
+	const uint64_t us = (uint64_t)AGAIN_US << MIN_OF(h->n_failed, (unsigned)DOUBLES_MAX);
+
+	(void)sd_event_source_set_time(h->timer, clock_us(CLOCK_MONOTONIC) + us);
 	(void)sd_event_source_set_enabled(h->timer, SD_EVENT_ONESHOT);
 }
 
@@ -36,10 +41,38 @@ int fwheal_load(struct fwheal *h, struct fwtable *table, struct err *err)
 	h->table = table;
 	nfwatch_pause(h->watch);
 	r = fwtable_load(table, err);
+	if (r >= 0) {
+		h->failed = (struct err){};
+		h->n_failed = 0;
+	}
 	if (nfwatch_resume(h->watch, r >= 0) && r >= 0)
 		later(h); /* what was missed may have been of ours */
 	h->healed_us = clock_us(CLOCK_MONOTONIC);
 	return r;
+}
+
+static void say(struct fwheal *h, const char *event)
+{
+	struct agent *a = h->agent;
+
+	tell_firewall(a, NULL, event, jsonx_pack("{s:s}", "table", a->conf.network.table));
+	h->healed(h->userdata);
+}
+
+/* Once, whatever is tried meanwhile: reports are durable. */
+static void fail(struct fwheal *h, const struct err *why)
+{
+	const bool known = h->n_failed > 0;
+
+	h->failed = *why;
+	later(h);
+	h->n_failed++;
+	if (known)
+		return;
+	LOG(LOG_CRIT, FIREWALL_FAILED, FIELDS(.err = why),
+		"somebody has changed the firewall's table, and it can't be restored: %s",
+		why->message);
+	say(h, "failed");
 }
 
 static void heal(struct fwheal *h)
@@ -49,19 +82,26 @@ static void heal(struct fwheal *h)
 	int r = fwheal_load(h, h->table, &err);
 
 	counters_firewall(a->counters, r < 0 ? COUNTERS_REFUSED : COUNTERS_HEALED);
-	if (r < 0)
-		LOG(LOG_CRIT, FIREWALL_FAILED, FIELDS(.err = &err),
-			"somebody has changed the firewall's table, and it can't be restored: %s",
-			err.message);
-	else
-		LOG(LOG_WARNING, FIREWALL_HEALED, NO_FIELDS,
-			"somebody has changed the firewall's table %s: it is as it was",
-			a->conf.network.table);
-	tell_firewall(a, NULL, r < 0 ? "failed" : "healed",
-		jsonx_pack("{s:s}", "table", a->conf.network.table));
-	h->healed(h->userdata);
-	if (r < 0)
-		later(h);
+	if (r < 0) {
+		fail(h, &err);
+		return;
+	}
+	LOG(LOG_WARNING, FIREWALL_HEALED, NO_FIELDS,
+		"somebody has changed the firewall's table %s: it is as it was",
+		a->conf.network.table);
+	say(h, "healed");
+}
+
+void fwheal_insist(struct fwheal *h, const struct err *why)
+{
+	assert(why->errnum != 0 && h->table);
+	h->failed = *why;
+	later(h);
+}
+
+const struct err *fwheal_failed(const struct fwheal *h)
+{
+	return h->failed.errnum ? &h->failed : NULL;
 }
 
 static int on_time(sd_event_source *s, uint64_t usec, void *userdata)

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The network converges as the firewall does: an uplink that comes late or moves, what others take away of links,
-routes and forwarding, what restarts find, and that the agent waits for nobody meanwhile."""
+routes and forwarding, what restarts find, and that the agent waits for nobody meanwhile. What the kernel refuses to
+have put back is tried until it is taken."""
 import os
 import pathlib
 import select
@@ -270,6 +271,59 @@ def doctor(node, two):
     tap.ok([f["verdict"] for f in found] == ["warning"], "and that there is none", found)
 
 
+class Owner:
+    """A program that has made the agent's table its own (nft(8), `flags owner`): nobody else may replace it."""
+    def __init__(self, table):
+        self.nft = subprocess.Popen(["nft", "-i"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                                    stderr=subprocess.DEVNULL, text=True)
+        self.nft.stdin.write(f"add table inet {table}; delete table inet {table}; "
+                             f"add table inet {table} {{ flags owner; }}\n")
+        self.nft.stdin.flush()
+        host.poll(lambda: "flags owner" in shown(table), 5)
+
+    def end(self):
+        self.nft.stdin.close()
+        self.nft.wait()
+
+
+def shown(table):
+    return subprocess.run(["nft", "list", "table", "inet", table], capture_output=True, text=True).stdout
+
+
+def refused_times(node):
+    page = subprocess.run(["curl", "-s", "--unix-socket", node.directory / "run/debug.sock", "http://node/metrics"],
+                          capture_output=True, text=True).stdout
+    return int(next(line.split()[-1] for line in page.splitlines()
+                    if line.startswith("hoody_firewall_transactions_total") and "refused" in line))
+
+
+def table_refused(node, a):
+    other = Box(node, "omega")
+    told = lambda event, after: [r for r in node.reports(after=after, kind="firewall") if r["event"] == event]
+    before = node.last_seq()
+    owner = Owner(node.table)
+    tap.ok(host.poll(lambda: refused_times(node) >= 5, 10), "a table that another owns is tried again")
+    tap.eq(len(told("failed", before)), 1, "which is told once, not each time")
+    tap.eq(node.do("container.force-stop", other.id)["state"], "succeeded", "meanwhile a container ends")
+    report = node.do("container.start", other.id)
+    tap.eq((report["state"], report.get("error", {}).get("code")), ("failed", "FIREWALL_HOST_UNAVAILABLE"),
+           "and none is started")
+    owner.end()
+    tap.ok(host.poll(lambda: told("healed", before), 10), "when it is nobody's any more it is put back")
+    tap.eq((a.link in shown(node.table), other.link in shown(node.table)), (True, False),
+           "with who runs, and without who has ended")
+    node.stop_agent()
+    owner = Owner(node.table)
+    before = node.last_seq()
+    node.start_agent()
+    tap.ok(host.poll(lambda: told("failed", before), 10), "an agent that finds it so tells it")
+    owner.end()
+    tap.ok(host.poll(lambda: told("healed", before) and a.link in shown(node.table), 10), "and puts it back then")
+    tap.ok(host.poll(a.is_reached, 3), "who runs is reached again")
+    tap.eq(node.do("container.start", other.id)["state"], "succeeded", "and containers start")
+    node.do("container.delete", other.id, force=True)
+
+
 def inside(a):
     flags = a.ns.ip("link show lo").stdout
     tap.ok(",UP" in flags, "the loopback inside is up, whatever init does", flags)
@@ -292,6 +346,7 @@ def main():
         loop_waits_for_nobody(node, a, two)
         doctor(node, two)
         ip(f"route add default via {two.gateway}")
+        table_refused(node, a)
         restarts(node, a, two)
         node.do("container.delete", a.id, force=True)
         host.poll(lambda: not node.leaks(), 3)
