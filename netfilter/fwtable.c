@@ -217,23 +217,49 @@ int fwtable_remove(struct fwtable *t, const char *ifname, struct err *err)
 
 /* --- counters --- */
 
+/* An element as the kernel shows it. Those of a set overlap nowhere, so no two begin alike. */
+struct known {
+	struct fwport_key key;
+	uint32_t rule;
+};
+
 struct count {
 	int (*look)(struct nftnl_set_elem *e, void *userdata);
 	const struct fwtable *table;
-	const struct fwset *set;
+	struct known *known; /* of the set that is dumped, in the order of by_key */
+	size_t n_known;
 	uint64_t *packets, *bytes;
 	size_t n;
 };
 
-static uint32_t rule_of(const struct fwset *set, const void *key, size_t size)
+static int by_key(const void *a, const void *b)
 {
-	for (size_t i = 0; i < set->n; i++) {
-		struct fwport_key k = fwport_key_of(set, &set->at[i]);
+	const struct fwport_key *x = &((const struct known *)a)->key,
+				*y = &((const struct known *)b)->key;
 
-		if (k.size == size && memcmp(k.low, key, size) == 0)
-			return set->at[i].rule;
+	return memcmp(x->low, y->low, sizeof(x->low));
+}
+
+static void know(struct count *c, const struct fwset *set)
+{
+	c->known = xrealloc(c->known, set->n, sizeof(*c->known));
+	c->n_known = set->n;
+	for (size_t i = 0; i < set->n; i++)
+		c->known[i] = (struct known){ fwport_key_of(set, &set->at[i]), set->at[i].rule };
+	qsort(c->known, c->n_known, sizeof(*c->known), by_key);
+}
+
+static uint32_t rule_of(const struct count *c, const void *key, size_t size)
+{
+	struct known wanted = { .key.size = size };
+	const struct known *found = NULL;
+
+	if (size <= sizeof(wanted.key.low)) {
+		memcpy(wanted.key.low, key, size);
+		found = bsearch(&wanted, c->known, c->n_known, sizeof(*c->known), by_key);
 	}
-	return UINT32_MAX; /* somebody else's: will be healed */
+	return found && found->key.size == size ? found->rule
+						: UINT32_MAX; /* somebody else's: will be healed */
 }
 
 static const struct nftnl_expr *counter_of(struct nftnl_set_elem *e)
@@ -250,7 +276,7 @@ static int count_element(struct nftnl_set_elem *e, void *userdata)
 	const void *key = nftnl_set_elem_get(e, NFTNL_SET_ELEM_KEY, &size);
 	const struct nftnl_expr *counter = counter_of(e);
 
-	rule = key ? rule_of(c->set, key, size) : UINT32_MAX;
+	rule = key ? rule_of(c, key, size) : UINT32_MAX;
 	if (counter && rule < c->n) {
 		c->packets[rule] += nftnl_expr_get_u64(counter, NFTNL_EXPR_CTR_PACKETS);
 		c->bytes[rule] += nftnl_expr_get_u64(counter, NFTNL_EXPR_CTR_BYTES);
@@ -311,7 +337,7 @@ static int count_once(struct fwtable *t, const struct fwport_state *p, enum fwdi
 	memset(c->packets, 0, c->n * sizeof(*c->packets));
 	memset(c->bytes, 0, c->n * sizeof(*c->bytes));
 	for (size_t i = 0; r == 0 && i < plan->n; i++) {
-		c->set = &plan->at[i];
+		know(c, &plan->at[i]);
 		fwport_set_name(&p->port, direction, i, name);
 		r = dump_set(t, name, c);
 	}
@@ -329,6 +355,7 @@ int fwtable_count(struct fwtable *t, const char *ifname, enum fwdirection direct
 	memset(ret_bytes, 0, n * sizeof(*ret_bytes));
 	for (int i = 0; p && i < TRIES_MAX && r == -EINTR; i++)
 		r = count_once(t, p, direction, &c);
+	free(c.known);
 	return p ? r : 0;
 }
 
