@@ -92,7 +92,6 @@ static int open_containers(struct pool *p)
 	_cleanup_(freep) char *path = xasprintf("%s/containers", p->path);
 	_cleanup_(closep) int mount = -1;
 
-	p->containers = closefd(p->containers);
 	return path_open_tree(path, &p->containers, &mount);
 }
 
@@ -109,9 +108,12 @@ int pool_open(const char *path, const char *driver, struct pool *ret, struct err
 	if (p.fd < 0)
 		r = -errno;
 	if (r >= 0)
-		r = make_dir(p.fd, "containers", 0711, &p.containers);
-	if (r >= 0)
 		r = open_containers(&p);
+	if (r == -ENOENT)
+		(void)err_set(err, r, ERR_INTERNAL, "Storage.Pool",
+			"the pool %s has no directory containers: its file system is not mounted, "
+			"or it has lost what it had",
+			path);
 	if (r >= 0)
 		r = make_dir(p.fd, "images", 0700, &p.images);
 	if (r >= 0) {
@@ -127,8 +129,9 @@ int pool_open(const char *path, const char *driver, struct pool *ret, struct err
 		return r;
 	}
 	pool_close(&p);
-	return err_set(err, r, ERR_INTERNAL, "Storage.Pool", "the pool %s can't be used: %s", path,
-		strerror(-r));
+	return r == -ENOENT ? r
+			    : err_set(err, r, ERR_INTERNAL, "Storage.Pool",
+				      "the pool %s can't be used: %s", path, strerror(-r));
 }
 
 void pool_close(struct pool *p)

@@ -33,8 +33,9 @@ struct pool {
 	char path[512];
 };
 
-/* Make what is missing. @driver: "auto", "btrfs", "dir". Returns 0; -ENOTSUP for a driver that this
- * pool can't have. */
+/* @driver: "auto", "btrfs", "dir". <Pool>/containers has to be there: it is made once, by who knows
+ * that the pool begins empty, so that one whose file system is not mounted is not taken for it.
+ * Returns 0; -ENOENT without it; -ENOTSUP for a driver that this pool can't have. */
 _must_check_ int pool_open(const char *path, const char *driver, struct pool *ret, struct err *err);
 void pool_close(struct pool *p);
 #define _cleanup_pool_ _cleanup_(pool_close)

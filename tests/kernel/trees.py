@@ -231,6 +231,31 @@ def copied_anew(kind):
             node.do("container.delete", cid, force=True)
 
 
+def unmounted(kind):
+    """A pool whose file system is missing for a while is no empty one: nothing is made or given up meanwhile."""
+    with loop.FileSystem(kind, 512) as fs, harness.Node(conf={"Storage": {"Pool": fs.pool, "Driver": "auto"}}) as node:
+        cid, other = node.new_id(), node.new_id()
+        node.do("container.create", cid, image=harness.IMAGE, start=False)
+        node.do("snapshot.create", cid, alias="one")
+        node.stop_agent()
+        tap.ok(host.poll(fs.umount, 10, 0.1), f"{kind}: a pool's file system is not mounted")
+        node.start_agent()
+        for op, of, params in (("container.create", other, {"image": harness.IMAGE, "start": False}),
+                               ("snapshot.delete", cid, {"name": "one"}), ("container.delete", cid, {"force": True})):
+            report = node.do(op, of, **params)
+            tap.ok(report["state"] == "failed" and "not mounted" in report["error"]["message"],
+                   f"{kind}: {op} says so", report)
+        node.stop_agent()
+        fs.pool.rmdir() # what the agent has made in its place: nothing is in it
+        subprocess.run(["mount", "-o", "loop", fs.image, fs.path], check=True)
+        node.start_agent()
+        tap.eq([node.do(op, cid, **params)["state"] for op, params in (
+            ("snapshot.restore", {"name": "one"}), ("container.restart", {}))], ["succeeded"] * 2,
+               f"{kind}: when it is, all is there")
+        node.do("container.delete", cid, force=True)
+        tap.ok(host.poll(lambda: os.listdir(fs.pool / "containers") == [], 10), f"{kind}: and nothing is left")
+
+
 def held_and_killed(fs, node, cid, kind):
     """Whoever dies while a container is held: it goes on."""
     for who in ("worker", "agent"):
@@ -264,6 +289,7 @@ def main():
     for kind in ("btrfs", "ext4"):
         instant(kind)
     copied_anew("ext4")
+    unmounted("ext4")
     tap.done()
 
 

@@ -67,7 +67,7 @@ class Place:
     def __init__(self):
         self.prefix = f"hoody-t{os.getpid()}-k"
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix=f"{self.prefix}-", dir="/tmp"))
-        for name in ("", "lxc", "run", "pool"):
+        for name in ("", "lxc", "run", "pool", "pool/containers"):
             (self.directory / name).mkdir(exist_ok=True)
             (self.directory / name).chmod(0o711)
         self.cid = os.urandom(12).hex()
