@@ -275,11 +275,17 @@ static void later(struct drift *d, uint64_t us)
 	(void)sd_event_source_set_enabled(d->mend, SD_EVENT_ONESHOT);
 }
 
+/* One that was changed later than now was so before the clock was set back. */
+static bool changed_since(const struct container *c, int64_t ms)
+{
+	return c->changed_ms >= ms && c->changed_ms <= agent_now_ms();
+}
+
 static void hear(struct drift *d, const struct record *r)
 {
 	const struct container *c = *r->id ? desired_find(d->agent->desired, r->id) : NULL;
 
-	if (*r->id && (!c || !drift_has_link(c) || c->changed_ms >= d->mended_ms ||
+	if (*r->id && (!c || !drift_has_link(c) || changed_since(c, d->mended_ms) ||
 			      unfinished_is_busy(d->agent->engine, r->id)))
 		return;
 	if (r->missing < 0)
@@ -356,7 +362,7 @@ static void start(struct drift *d)
 	int r;
 
 	d->mended_us = clock_us(CLOCK_MONOTONIC);
-	d->mended_ms = clock_ms(CLOCK_REALTIME);
+	d->mended_ms = agent_now_ms();
 	r = begin(d);
 	if (r >= 0) {
 		d->seen = (struct rtkeep_seen){};
