@@ -60,5 +60,9 @@ struct journald_limit {
 };
 bool journald_limit_pass(struct journald_limit *l, int64_t now_ms, uint64_t *ret_dropped);
 
+/* Of what is put right again and again, up to 20 times a second: the log, the reports and the
+ * events that are kept are others' too. */
+#define JOURNALD_LIMIT_HEALED ((struct journald_limit){ .burst = 32, .interval_ms = 60000 })
+
 /* Write packaging/hoody-agent.catalog (systemd's journal catalog format). */
 void journald_print_catalog(FILE *f);

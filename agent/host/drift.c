@@ -43,8 +43,9 @@ struct drift {
 	sd_event_source *input, *mend;
 	sd_event_source *child, *said; /* while one mends; what it says */
 	uint64_t mended_us;
-	int64_t mended_ms; /* the same on the clock of the containers' changes */
-	bool looked;       /* at everything, once: what was missing before is nobody's doing */
+	int64_t mended_ms;           /* the same on the clock of the containers' changes */
+	struct journald_limit limit; /* of what is told: who fights with us goes on for days */
+	bool looked; /* at everything, once: what was missing before is nobody's doing */
 	struct rtkeep_seen seen; /* not looked at yet */
 };
 
@@ -74,9 +75,13 @@ static struct rtlink link_of(const struct agent *a, const struct container *c)
 
 static void tell(struct drift *d, const struct container *c, int missing)
 {
-	json_t *what = json_array();
+	json_t *what, *data;
 	char text[WORDS_MAX] = "";
+	uint64_t dropped;
 
+	if (!journald_limit_pass(&d->limit, agent_elapsed_ms(), &dropped))
+		return;
+	what = json_array();
 	for (unsigned i = 0; i < RTKEEP_WORDS; i++) {
 		size_t n = strlen(text);
 
@@ -86,13 +91,17 @@ static void tell(struct drift *d, const struct container *c, int missing)
 		(void)snprintf(text + n, sizeof(text) - n, "%s%s", n ? ", " : "", rtkeep_word(i));
 	}
 	if (c)
-		LOG(LOG_WARNING, NETWORK_HEALED, FIELDS(.container_id = c->spec.id),
+		LOG(LOG_WARNING, NETWORK_HEALED,
+			FIELDS(.container_id = c->spec.id, .dropped = dropped),
 			"somebody has taken away of container %s: %s; it is as it was", c->spec.id,
 			text);
 	else
-		LOG(LOG_WARNING, NETWORK_HEALED, NO_FIELDS,
+		LOG(LOG_WARNING, NETWORK_HEALED, FIELDS(.dropped = dropped),
 			"somebody has taken away of the host's network: %s; it is as it was", text);
-	tell_network(d->agent, c, "healed", jsonx_pack("{s:o}", "what", what));
+	data = jsonx_pack("{s:o}", "what", what);
+	if (dropped > 0)
+		jsonx_set_int(data, "dropped", dropped);
+	tell_network(d->agent, c, "healed", data);
 }
 
 static void fail(const struct container *c, int r)
@@ -436,6 +445,7 @@ void drift_start(struct agent *a)
 	int r;
 
 	d->agent = a;
+	d->limit = JOURNALD_LIMIT_HEALED;
 	a->drift = d;
 	r = watch(d);
 	if (r < 0)

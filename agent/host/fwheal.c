@@ -22,6 +22,7 @@ struct fwheal {
 	uint64_t healed_us;
 	struct err failed; /* the last one, if its errnum is not 0 */
 	unsigned n_failed;
+	struct journald_limit limit; /* of what is told: who fights with us goes on for days */
 	void (*healed)(void *userdata);
 	void *userdata;
 };
@@ -51,12 +52,14 @@ int fwheal_load(struct fwheal *h, struct fwtable *table, struct err *err)
 	return r;
 }
 
-static void say(struct fwheal *h, const char *event)
+static void say(struct fwheal *h, const char *event, uint64_t dropped)
 {
 	struct agent *a = h->agent;
+	json_t *data = jsonx_pack("{s:s}", "table", a->conf.network.table);
 
-	tell_firewall(a, NULL, event, jsonx_pack("{s:s}", "table", a->conf.network.table));
-	h->healed(h->userdata);
+	if (dropped > 0)
+		jsonx_set_int(data, "dropped", dropped);
+	tell_firewall(a, NULL, event, data);
 }
 
 /* Once, whatever is tried meanwhile: reports are durable. */
@@ -69,27 +72,33 @@ static void fail(struct fwheal *h, const struct err *why)
 	h->n_failed++;
 	if (known)
 		return;
+	h->healed(h->userdata);
 	LOG(LOG_CRIT, FIREWALL_FAILED, FIELDS(.err = why),
 		"somebody has changed the firewall's table, and it can't be restored: %s",
 		why->message);
-	say(h, "failed");
+	say(h, "failed", 0);
 }
 
 static void heal(struct fwheal *h)
 {
 	struct agent *a = h->agent;
+	const bool failed = h->failed.errnum != 0;
 	struct err err = {};
 	int r = fwheal_load(h, h->table, &err);
+	uint64_t dropped = 0;
 
 	counters_firewall(a->counters, r < 0 ? COUNTERS_REFUSED : COUNTERS_HEALED);
 	if (r < 0) {
 		fail(h, &err);
 		return;
 	}
-	LOG(LOG_WARNING, FIREWALL_HEALED, NO_FIELDS,
+	h->healed(h->userdata);
+	if (!failed && !journald_limit_pass(&h->limit, agent_elapsed_ms(), &dropped))
+		return;
+	LOG(LOG_WARNING, FIREWALL_HEALED, FIELDS(.dropped = dropped),
 		"somebody has changed the firewall's table %s: it is as it was",
 		a->conf.network.table);
-	say(h, "healed");
+	say(h, "healed", dropped);
 }
 
 void fwheal_insist(struct fwheal *h, const struct err *why)
@@ -130,6 +139,7 @@ int fwheal_new(struct agent *a, void (*healed)(void *userdata), void *userdata, 
 	int r;
 
 	h->agent = a;
+	h->limit = JOURNALD_LIMIT_HEALED;
 	h->healed = healed;
 	h->userdata = userdata;
 	*ret = h;

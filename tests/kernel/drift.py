@@ -294,11 +294,12 @@ def shown(table):
     return subprocess.run(["nft", "list", "table", "inet", table], capture_output=True, text=True).stdout
 
 
-def refused_times(node):
+def times(node, what):
+    """How often the table was changed so."""
     page = subprocess.run(["curl", "-s", "--unix-socket", node.directory / "run/debug.sock", "http://node/metrics"],
                           capture_output=True, text=True).stdout
     return int(next(line.split()[-1] for line in page.splitlines()
-                    if line.startswith("hoody_firewall_transactions_total") and "refused" in line))
+                    if line.startswith("hoody_firewall_transactions_total") and what in line))
 
 
 def table_refused(node, a):
@@ -306,7 +307,7 @@ def table_refused(node, a):
     told = lambda event, after: [r for r in node.reports(after=after, kind="firewall") if r["event"] == event]
     before = node.last_seq()
     owner = Owner(node.table)
-    tap.ok(host.poll(lambda: refused_times(node) >= 5, 10), "a table that another owns is tried again")
+    tap.ok(host.poll(lambda: times(node, "refused") >= 5, 10), "a table that another owns is tried again")
     tap.eq(len(told("failed", before)), 1, "which is told once, not each time")
     tap.eq(node.do("container.force-stop", other.id)["state"], "succeeded", "meanwhile a container ends")
     report = node.do("container.start", other.id)
@@ -326,6 +327,12 @@ def table_refused(node, a):
     tap.ok(host.poll(a.is_reached, 3), "who runs is reached again")
     tap.eq(node.do("container.start", other.id)["state"], "succeeded", "and containers start")
     node.do("container.delete", other.id, force=True)
+    before, healed = node.last_seq(), times(node, "healed")
+    fight = lambda: subprocess.run(["nft", "add", "chain", "inet", node.table, "foreign"]) and times(node, "healed"
+                                                                                                   ) - healed >= 40
+    tap.ok(host.poll(fight, 10), "who fights for the table is healed each time")
+    reports = len(told("healed", before))
+    tap.ok(20 <= reports <= 32, "and told a while", reports)
 
 
 def inside(a):
