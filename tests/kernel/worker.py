@@ -344,9 +344,11 @@ def told_ahead(p):
     tap.eq({os.readlink(f"/proc/{host.init_of(p.prefix, p.cid)}/ns/net")}, made, "in that")
     worker.close()
     p.do("kill")
-    for what, said in (("of nobody", None), ("of another", {**p.job("launch")["container"], "id_base": p.base + 65536})):
+    other = p.job("launch")
+    other["container"]["id_base"] += 65536
+    for what, said in (("of nobody", None), ("of another", other)):
         worker = Worker()
-        frames.send(worker.sock, frames.WORKER_AHEAD, said and {**p.job("launch"), "container": said})
+        frames.send(worker.sock, frames.WORKER_AHEAD, said)
         worker.send(p.job("launch"))
         got = worker.result()
         tap.eq((got and got[0], p.running()), (0, True), f"told {what} ahead, it launches all the same")
