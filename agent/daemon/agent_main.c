@@ -37,6 +37,7 @@
 #include "agent/host/drift.h"
 #include "agent/host/forwarder.h"
 #include "agent/host/namefiles.h"
+#include "agent/host/pooldir.h"
 #include "agent/host/proxydir.h"
 #include "agent/ops/bootstart.h"
 #include "agent/ops/ops.h"
@@ -186,17 +187,6 @@ static int open_desired(struct agent *a, struct err *err)
 	return desired_open(a->store, &ranges, &a->desired, err);
 }
 
-/* A pool that has to hold nothing yet begins here (storage/pool.h). Where it can't, the first order
- * says why. */
-static void begin_pool(const struct agent *a)
-{
-	_cleanup_(freep) char *path = xasprintf("%s/containers", a->conf.storage.pool);
-	struct err err = {};
-
-	if (desired_count(a->desired) == 0)
-		(void)make_directory(path, 0711, "Storage.Pool", &err);
-}
-
 static int open_state(struct agent *a, struct err *err)
 {
 	_cleanup_(freep) char *path = xasprintf("%s/state.db", a->conf.node.state_directory);
@@ -208,7 +198,7 @@ static int open_state(struct agent *a, struct err *err)
 	r = open_desired(a, err);
 	if (r < 0)
 		return r;
-	begin_pool(a);
+	pooldir_begin(a);
 	return outbox_open(a->store, standalone ? 0 : (uint64_t)a->conf.control.outbox_max_bytes,
 		journal_trusted_now_ms(a->store), &a->outbox, err);
 }

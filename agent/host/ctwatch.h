@@ -3,8 +3,8 @@
  *
  * Here lie the network (ctnet, ctflows, drift, forwarder), the life of containers as the kernel
  * tells it (ctwatch, ctstop), what is to be mounted and written (ctmounts, ctfiles, proxydir),
- * where images come from (imagejob), and the processes beside us: how a leaf is kept alive (leaf)
- * and what it sees of names (namefiles).
+ * where images come from (imagejob) and the pool begins (pooldir), and the processes beside us: how
+ * a leaf is kept alive (leaf) and what it sees of names (namefiles).
  *
  * ops and what is above may call it. It may touch nftables, rtnetlink, cgroups, pidfds, the proxy's
  * directory and our leaves; a container's own tree is a worker's. It orders nothing: who owns a

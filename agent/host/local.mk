@@ -16,5 +16,6 @@ agent_host_libhost_a_SOURCES = \
 	agent/host/imagejob.c agent/host/imagejob.h \
 	agent/host/leaf.c agent/host/leaf.h \
 	agent/host/namefiles.c agent/host/namefiles.h \
+	agent/host/pooldir.c agent/host/pooldir.h \
 	agent/host/proxydir.c agent/host/proxydir.h
 agent_host_libhost_a_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(SODIUM_CFLAGS) $(SYSTEMD_CFLAGS)

@@ -17,6 +17,7 @@
 #include "agent/host/ctnet.h"
 #include "agent/host/ctstop.h"
 #include "agent/host/imagejob.h"
+#include "agent/host/pooldir.h"
 #include "agent/ops/distinct.h"
 #include "agent/ops/ops.h"
 #include "agent/ops/opstate.h"
@@ -180,6 +181,7 @@ static int create_begin(struct agent *a, struct operation *op)
 	uint8_t digest[32];
 	int r;
 
+	pooldir_begin(a);
 	spec_from_params(&op->order, &spec);
 	spec.stop_signal = image_signal(a, spec.image);
 	params_digest(op, digest);

@@ -3,6 +3,7 @@
 #include "agent/common/agent.h"
 #include "agent/common/journald.h"
 #include "agent/host/imagejob.h"
+#include "agent/host/pooldir.h"
 #include "agent/ops/ops.h"
 #include "agent/state/imagelist.h"
 #include "proto/jsonx.h"
@@ -162,6 +163,12 @@ static void pull_finish(struct agent *a, struct operation *op)
 		tell_signal(op, name, word);
 }
 
+static int pull_begin(struct agent *a, struct operation *op)
+{
+	pooldir_begin(a);
+	return 0;
+}
+
 static const struct opdef_step pull_steps[] = {
 	{ "image-verify", .skip = needs_no_look, .params = verify_params },
 	{ "image-fetch", .has_undo = true, .skip = is_here, .params = fetch_params },
@@ -213,7 +220,8 @@ static const struct opdef_step remove_steps[] = {
 #define STEPS(list) (list), countof(list)
 
 const struct opdef ops_image[] = {
-	{ OP_IMAGE_PULL, OPDEF_RESUME, pull_check, NULL, pull_finish, NULL, STEPS(pull_steps) },
+	{ OP_IMAGE_PULL, OPDEF_RESUME, pull_check, pull_begin, pull_finish, NULL,
+		STEPS(pull_steps) },
 	{ OP_IMAGE_REMOVE, OPDEF_RESUME, remove_check, NULL, remove_finish, NULL,
 		STEPS(remove_steps) },
 };

@@ -254,6 +254,10 @@ def unmounted(kind):
                f"{kind}: when it is, all is there")
         node.do("container.delete", cid, force=True)
         tap.ok(host.poll(lambda: os.listdir(fs.pool / "containers") == [], 10), f"{kind}: and nothing is left")
+        (fs.pool / "containers").rmdir()
+        tap.eq(node.do("container.create", cid, image=harness.IMAGE, start=False)["state"], "succeeded",
+               f"{kind}: a disk that is new to a node without containers")
+        node.do("container.delete", cid)
 
 
 def held_and_killed(fs, node, cid, kind):
