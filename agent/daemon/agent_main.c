@@ -69,6 +69,7 @@ static void on_ended(struct operation *op, enum journal_state state)
 	counters_order(op->agent->counters, op->order.op, state == JOURNAL_SUCCEEDED,
 		op->started_ms ? op->finished_ms - op->started_ms : 0);
 	stats_wake(op->agent->stats);
+	bootstart_ended(op, state);
 }
 
 static void before_commit(struct agent *a)
@@ -354,6 +355,8 @@ static int recover(struct agent *a, struct err *err)
 	adopt_containers(a, boot_before && strcmp(boot_before, a->boot_id) != 0);
 	if (boot_before && strcmp(boot_before, a->boot_id) != 0)
 		bootstart_order(a);
+	else
+		bootstart_resume(a);
 	ctnet_start(a);
 	drift_start(a);
 	proxydir_start(a->proxydir);

@@ -13,7 +13,9 @@
 #include "agent/state/desired.h"
 #include "proto/jsonx.h"
 
-#define STOP_MS 45000 /* the job itself takes 30 s at most */
+#define STOP_MS     45000 /* the job itself takes 30 s at most */
+#define AGAIN_S     5
+#define AGAIN_S_MAX 3600
 
 void bootstart_order_one(struct agent *a, const struct container *c)
 {
@@ -27,6 +29,62 @@ void bootstart_order(struct agent *a)
 	for (size_t i = 0; i < desired_count(a->desired); i++)
 		bootstart_order_one(a, desired_at(a->desired, i));
 }
+
+/* --- those that failed --- */
+
+struct again {
+	struct agent *agent;
+	char id[IDENT_ID_LEN + 1];
+};
+
+static int on_again(sd_event_source *s, uint64_t usec, void *userdata)
+{
+	const struct again *w = userdata;
+	struct agent *a = w->agent;
+	const struct container *c = desired_find(a->desired, w->id);
+
+	if (c && journal_failed_starts(a->store, c->spec.id) > 0)
+		bootstart_order_one(a, c);
+	return sd_event_source_set_floating(s, false); /* the event loop's was the only reference */
+}
+
+static void try_again(struct agent *a, const struct container *c)
+{
+	unsigned n = journal_failed_starts(a->store, c->spec.id);
+	struct again *w;
+	sd_event_source *s;
+	uint64_t s_later;
+
+	if (n == 0 || !c->spec.autostart || c->status != CT_STOPPED)
+		return;
+	s_later = MIN_OF((uint64_t)AGAIN_S << (n - 1), (uint64_t)AGAIN_S_MAX);
+	w = xcalloc(1, sizeof(*w));
+	w->agent = a;
+	strcpy(w->id, c->spec.id);
+	if (sd_event_add_time_relative(
+		    a->event, &s, CLOCK_BOOTTIME, s_later * 1000000, 1000000, on_again, w) < 0)
+		abort(); /* only for want of memory */
+	(void)sd_event_source_set_destroy_callback(s, free);
+	(void)sd_event_source_set_floating(s, true);
+	sd_event_source_unref(s);
+}
+
+void bootstart_ended(struct operation *op, enum journal_state state)
+{
+	const struct container *c = desired_find(op->agent->desired, op->order.container_id);
+
+	if (c && op->order.op == OP_CONTAINER_START && state == JOURNAL_FAILED &&
+		strcmp(op->origin, "agent") == 0)
+		try_again(op->agent, c);
+}
+
+void bootstart_resume(struct agent *a)
+{
+	for (size_t i = 0; i < desired_count(a->desired); i++)
+		try_again(a, desired_at(a->desired, i));
+}
+
+/* --- the host goes down --- */
 
 bool bootstart_is_host_stopping(void)
 {

@@ -330,6 +330,22 @@ json_t *journal_page(struct store *s, int64_t limit, int64_t offset)
 	return rowjson_all(q, whole_row_json);
 }
 
+unsigned journal_failed_starts(struct store *s, const char *container_id)
+{
+	_cleanup_stmt_ struct store_stmt *q = store_query(s,
+		"SELECT origin='agent' AND op='container.start' AND state='failed' FROM orders "
+		"WHERE container_id=?1 AND op LIKE 'container.%' AND op<>'container.update' "
+		"ORDER BY row DESC LIMIT 16",
+		"t", container_id);
+	unsigned n = 0;
+	int r;
+
+	while ((r = store_step(q)) > 0 && store_int(q, 0) != 0)
+		n++;
+	store_must(MIN_OF(r, 0));
+	return n;
+}
+
 int64_t journal_total(struct store *s)
 {
 	return store_scalar(s, "SELECT count(*) FROM orders", 0);

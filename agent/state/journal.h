@@ -81,6 +81,10 @@ void journal_finish(struct store *s, int64_t row, enum journal_state state, int6
 void journal_unfinished(
 	struct store *s, void (*each)(struct journal_entry *e, void *userdata), void *userdata);
 
+/* How many of the container's last orders were starts of the agent's own that failed, without
+ * another that begins or ends it since; so many as a few. */
+unsigned journal_failed_starts(struct store *s, const char *container_id);
+
 /* Forget finished orders beyond JOURNAL_KEEP_ROWS. Call seldom. */
 void journal_prune(struct store *s);
 

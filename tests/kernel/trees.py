@@ -255,9 +255,21 @@ def unmounted(kind):
         node.do("container.delete", cid, force=True)
         tap.ok(host.poll(lambda: os.listdir(fs.pool / "containers") == [], 10), f"{kind}: and nothing is left")
         (fs.pool / "containers").rmdir()
-        tap.eq(node.do("container.create", cid, image=harness.IMAGE, start=False)["state"], "succeeded",
+        tap.eq(node.do("container.create", cid, image=harness.IMAGE)["state"], "succeeded",
                f"{kind}: a disk that is new to a node without containers")
-        node.do("container.delete", cid)
+        node.shut_down()
+        tap.ok(host.poll(fs.umount, 10, 0.1), f"{kind}: the host boots, and the disk is late")
+        node.start_agent()
+        own = ("agent", "container.start")
+        starts = lambda: [o["state"] for o in node.hoodyctl("orders")["orders"] if (o["origin"], o["op"]) == own]
+        tap.ok(host.poll(lambda: starts() == ["failed"], 10, 0.1), f"{kind}: what is to start with it can't",
+               starts())
+        node.restart() # which is no other boot
+        fs.pool.rmdir()
+        subprocess.run(["mount", "-o", "loop", fs.image, fs.path], check=True)
+        tap.ok(host.poll(lambda: host.init_of(node.prefix, cid), 60, 0.1), f"{kind}: then it starts by itself",
+               starts())
+        node.do("container.delete", cid, force=True)
 
 
 def held_and_killed(fs, node, cid, kind):
