@@ -64,6 +64,8 @@ def main():
         tap.eq([r["error"]["code"] for r in reports], ["TIMEOUT"] * WORKERS, "each ends by its time-out")
         tap.eq([node.state(cid) for cid in deaf], ["running"] * WORKERS, "and its container goes on")
         waiting = node.order("container.stop", deaf[0], timeout_s=600)
+        state = lambda: next((o["state"] for o in node.hoodyctl("orders")["orders"] if o["order_id"] == waiting), None)
+        tap.ok(host.poll(lambda: state() == "running", 10, 0.05), "a stop has begun", state())
         node.restart()
         tap.ok(not has_ended(node, waiting), "a stop waits on in a new agent")
         os.kill(host.init_of(node.prefix, deaf[0]), 9)
