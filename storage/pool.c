@@ -518,10 +518,20 @@ static struct swap swap_of(const struct pool *p, int dir)
 	return (struct swap){ .dir = dir, .name = ROOTFS, .driver = p->driver };
 }
 
-/* What identifies it stays what it is; of a snapshot of its own that is what it is called since. */
-static int keep_identity(int dir, const char *hostname, bool foreign, struct err *err)
+/* A container's own, to be replaced. Who has lost it has an empty one, with no identity to keep: a
+ * restore is how it is had again. */
+static int open_replaced(struct pool *p, int dir, struct err *err)
 {
-	_cleanup_(closep) int own = open_tree(dir, ROOTFS, err), tree = -1;
+	int r = is_there(dir, ROOTFS) ? 0 : p->driver->make(dir, ROOTFS);
+
+	return r < 0 ? diskerr_set(err, r, "can't make the root") : open_tree(dir, ROOTFS, err);
+}
+
+/* What identifies it stays what it is; of a snapshot of its own that is what it is called since. */
+static int keep_identity(
+	struct pool *p, int dir, const char *hostname, bool foreign, struct err *err)
+{
+	_cleanup_(closep) int own = open_replaced(p, dir, err), tree = -1;
 
 	tree = own < 0 ? own : open_tree(dir, SWAP_BUILDING, err);
 	if (tree < 0)
@@ -543,7 +553,7 @@ int pool_restore(struct pool *p, const struct pool_root *root, const char *snaps
 		from = snapshots < 0 ? snapshots : open_tree(snapshots, snapshot, err);
 		r = from < 0 ? from : clone_root(p, from, dir, SWAP_BUILDING, NULL, err);
 		if (r >= 0)
-			r = keep_identity(dir, root->hostname, foreign, err);
+			r = keep_identity(p, dir, root->hostname, foreign, err);
 	}
 	return r < 0 ? r : swap_commit(&s, err);
 }
@@ -578,7 +588,7 @@ int pool_sync(struct pool *p, const char *id, struct err *err)
 	if (dir < 0)
 		return dir;
 	if (swap_wants_build(&s))
-		r = keep_identity(dir, NULL, true, err);
+		r = keep_identity(p, dir, NULL, true, err);
 	return r < 0 ? r : swap_commit(&s, err);
 }
 

@@ -272,6 +272,27 @@ def unmounted(kind):
         node.do("container.delete", cid, force=True)
 
 
+def lost(kind):
+    """Who has lost its root, or half of it, has it again by a restore, and a copy by a sync."""
+    with loop.FileSystem(kind, 512) as fs, harness.Node(conf={"Storage": {"Pool": fs.pool, "Driver": "auto"}}) as node:
+        cid, copy = node.new_id(), node.new_id()
+        node.do("container.create", cid, image=harness.IMAGE, start=False)
+        node.do("snapshot.create", cid, alias="one")
+        node.do("container.copy", copy, source_container_id=cid, start=False)
+        for of, op, params in ((cid, "snapshot.restore", {"name": "one"}), (copy, "snapshot.restore", {"name": "one"}),
+                               (copy, "container.sync", {})):
+            node.do("container.force-stop", of)
+            root_of(fs, of).rename(fs.path / f"lost-{op}-{of}")
+            tap.eq(node.do("container.start", of)["state"], "failed", f"{kind}: one without a root doesn't start")
+            report = node.do(op, of, **params)
+            tap.eq((report["state"], report.get("error")), ("succeeded", None), f"{kind}: {op} of who has lost it")
+            tap.ok((root_of(fs, of) / "etc").is_dir(), f"{kind}: it is there again")
+            tap.eq(node.do("container.restart", of)["state"], "succeeded", f"{kind}: and runs")
+        for of in (copy, cid):
+            node.do("container.delete", of, force=True)
+        tap.eq(node.sanitizer_words(), [], f"{kind}: no word of the sanitizers")
+
+
 def held_and_killed(fs, node, cid, kind):
     """Whoever dies while a container is held: it goes on."""
     for who in ("worker", "agent"):
@@ -304,6 +325,7 @@ def main():
     removal()
     for kind in ("btrfs", "ext4"):
         instant(kind)
+        lost(kind)
     copied_anew("ext4")
     unmounted("ext4")
     tap.done()
