@@ -96,6 +96,41 @@ static int set_number(struct ctgroup *g, const char *id, const char *controller,
 	return set(g, id, controller, v1, v2, text);
 }
 
+static int64_t memory_now(struct ctgroup *g, const char *id)
+{
+	char text[32];
+	int r = ctgroup_read(g, "memory", id, "memory.current", text, sizeof(text));
+
+	return r < 0 ? 0 : strtoll(text, NULL, 10);
+}
+
+/* A lower memory.high has the kernel take back what it can, and kills nobody. */
+static int make_room(struct ctgroup *g, const char *id, int64_t max)
+{
+	char text[32];
+	int r = 0;
+
+	if (memory_now(g, id) > max) {
+		(void)snprintf(text, sizeof(text), "%lld", (long long)max);
+		r = ctgroup_write(g, "memory", id, "memory.high", text);
+	}
+	return r >= 0 && memory_now(g, id) > max ? -EBUSY : r;
+}
+
+/* v1 refuses a limit that it can't get the group below (EBUSY). cgroup2 takes it, and kills what is
+ * in the group until it is below, so that there we look first. */
+static int set_memory(struct ctgroup *g, const char *id, int64_t bytes)
+{
+	bool looks = !ctgroup_has_v1(g, "memory");
+	int r = looks && bytes > 0 ? make_room(g, id, bytes) : 0;
+
+	if (r >= 0)
+		r = set_number(g, id, "memory", "memory.limit_in_bytes", "memory.max", bytes);
+	if (looks) /* what who was killed before has left, too; none: there is no controller */
+		(void)!ctgroup_write(g, "memory", id, "memory.high", "max");
+	return r;
+}
+
 static int set_cpu(struct ctgroup *g, const struct ctspec *s)
 {
 	long long quota_us = (long long)(s->limits.cpu_cores * CFS_PERIOD_US + 0.5);
@@ -156,8 +191,7 @@ int ctlimits_apply(struct ctgroup *g, const struct ctspec *s, const struct ctspe
 	dev_t disk, struct err *err)
 {
 	const struct ctspec_limits *l = &s->limits;
-	int r = set_number(g, s->id, "memory", "memory.limit_in_bytes", "memory.max",
-		l->memory_bytes > 0 ? l->memory_bytes : bounds->memory_bytes);
+	int r = set_memory(g, s->id, l->memory_bytes > 0 ? l->memory_bytes : bounds->memory_bytes);
 
 	if (r < 0 && !is_lifted_anyway(r, l->memory_bytes > 0))
 		return fail(err, r, "limits.memory_bytes");

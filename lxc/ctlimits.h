@@ -10,7 +10,8 @@
 
 /* What of @s its payload group does not have yet. What @s leaves out is as in @bounds, as far as
  * this host has that, and what is in neither is unlimited. @disk: of the pool (ctlimits_disk), 0
- * for none. LIMIT_NOT_SUPPORTED where the kernel refuses one, naming it. */
+ * for none. LIMIT_NOT_SUPPORTED where the kernel refuses one, naming it, and (-EBUSY) for less
+ * memory than the container uses and can't give back: nothing of it is killed. */
 _must_check_ int ctlimits_apply(struct ctgroup *g, const struct ctspec *s,
 	const struct ctspec_limits *bounds, dev_t disk, struct err *err);
 /* Those of input and output alone. */

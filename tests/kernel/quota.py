@@ -222,6 +222,26 @@ def in_vain():
         tap.eq((attempts, wait_ms), (2, 300000), "and it counts as one of an environment's tries")
 
 
+def below_use():
+    """What a container has can't be taken from it by a limit: that is refused, and nobody is killed."""
+    with harness.Node() as node:
+        cid = node.new_id()
+        node.do("container.create", cid, image=harness.IMAGE, name="web", limits={"memory_bytes": 256 << 20})
+        code, _, err = node.ctl("exec", "web", "sh", "-c",
+                                "mkdir -p /m && mount -t tmpfs m /m && dd if=/dev/zero of=/m/f bs=1M count=80 && sync")
+        tap.ok(code == 0, "a container has 80 MiB of memory that it can't give back", err)
+        report = node.do("container.update", cid, limits={"memory_bytes": 32 << 20})
+        tap.ok(report["state"] == "failed" and "uses now" in report["error"]["message"],
+               "32 MiB are less than it uses, which is said", report)
+        code, size, _ = node.ctl("exec", "web", "sh", "-c", "wc -c </m/f")
+        tap.eq((code, size.strip()), (0, str(80 << 20)), "and it has what it had")
+        tap.eq(host.group_file(node.prefix, cid, "memory.max", "memory.limit_in_bytes").split(), [str(256 << 20)],
+               "and may have as much as before")
+        node.ctl("exec", "web", "sh", "-c", "dd if=/dev/zero of=/f bs=1M count=60; sync")
+        done(node, "what it has in caches it gives back", "container.update", cid, limits={"memory_bytes": 128 << 20})
+        node.do("container.delete", cid, force=True)
+
+
 def main():
     if os.geteuid() != 0:
         tap.skip_all("needs root")
@@ -236,6 +256,7 @@ def main():
     refused()
     expiry()
     in_vain()
+    below_use()
     tap.done()
 
 
