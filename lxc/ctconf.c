@@ -179,18 +179,33 @@ static void kit_mounts(struct walk *w, const struct ctspec *s)
 			"0");
 }
 
+/* As a word of fstab(5). */
+static char *mount_word(const char *path)
+{
+	char *word = xcalloc(4 * strlen(path) + 1, 1), *end = word;
+
+	for (; *path; path++)
+		if (strchr(" \\", *path))
+			end += sprintf(end, "\\%03o", (unsigned)*path);
+		else
+			*end++ = *path;
+	return word;
+}
+
 /* storage/ramdisk.h. What stands in the way of a mount (a link) must not keep it from starting. */
 static void memory_mounts(struct walk *w, const struct ctspec *s, const struct ctconf_paths *p,
 	const struct ctconf_host *h)
 {
+	_cleanup_(freep) char *run = mount_word(p->run);
+
 	if (s->ramdisk)
 		item(w, "lxc.mount.entry",
 			"%s/ramdisk/c/%s ramdisk none bind,nosuid,nodev,create=dir,optional 0 0",
-			p->run, s->id);
+			run, s->id);
 	if (!s->kvm)
 		return;
 	item(w, "lxc.mount.entry",
-		"%s/devices/%s dev/kvm none bind,nosuid,create=file,optional 0 0", p->run, s->id);
+		"%s/devices/%s dev/kvm none bind,nosuid,create=file,optional 0 0", run, s->id);
 	item(w, h->v1_devices ? "lxc.cgroup.devices.allow" : "lxc.cgroup2.devices.allow",
 		"c 10:232 rwm");
 }

@@ -246,6 +246,20 @@ def limits(api, cid):
     tap.eq(api.do("GET", f"/containers/{cid}")["limits"].get("pids"), None, "and taken away by null")
 
 
+def spelled():
+    """Directories may be called what they like."""
+    with harness.Node(start=False, conf=harness.STANDALONE) as node:
+        node.directory = node.directory.rename(f"{node.directory} of, 100%")
+        node.log = node.directory / "agent.log"
+        node.start_agent()
+        api = local.Local(node, 90)
+        project = api.do("POST", "/projects", {"alias": "p"})["id"]
+        cid = api.do("POST", f"/projects/{project}/containers", {"image": harness.IMAGE, "name": "one"})["id"]
+        code = node.ctl("exec", cid, "grep", "-q", " /ramdisk ", "/proc/mounts")[0]
+        tap.eq(code, 0, "under a path with blanks a container runs, and has its ramdisk")
+        api.do("DELETE", f"/containers/{cid}", {"force": True})
+
+
 def main():
     if os.geteuid() != 0:
         tap.skip_all("needs root")
@@ -270,6 +284,7 @@ def main():
         api.do("DELETE", f"/containers/{cid}", {"force": True})
         host.poll(lambda: not node.leaks(), 3)
         tap.eq((node.leaks(), node.sanitizer_words()), ([], []), "nothing is left, sanitizers are silent")
+    spelled()
     tap.done()
 
 
