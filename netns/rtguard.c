@@ -2,6 +2,7 @@
 #include "netns/rtguard.h"
 
 #include <arpa/inet.h>
+#include <libmnl/libmnl.h>
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/pkt_cls.h>
@@ -9,8 +10,6 @@
 #include <linux/rtnetlink.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-#include "netns/rtsock.h"
 
 #define NAME "hoody"
 
@@ -38,43 +37,40 @@ int rtguard_load(uint32_t mark)
 	return fd < 0 ? -errno : (int)fd;
 }
 
-static struct nl_msg *message(int type, const struct tcmsg *t, const char *kind)
+static struct nlmsghdr *message(
+	void *buffer, uint16_t type, const struct tcmsg *t, const char *kind)
 {
-	struct nl_msg *m = rtsock_must(nlmsg_alloc_simple(type, NLM_F_CREATE | NLM_F_EXCL));
+	struct nlmsghdr *h = mnl_nlmsg_put_header(buffer);
 
-	if (nlmsg_append(m, (void *)(uintptr_t)t, sizeof(*t), NLMSG_ALIGNTO) < 0 ||
-		nla_put_string(m, TCA_KIND, kind) < 0)
-		abort(); /* out of memory */
-	return m;
+	h->nlmsg_type = type;
+	h->nlmsg_flags = NLM_F_REQUEST | NLM_F_CREATE | NLM_F_EXCL;
+	*(struct tcmsg *)mnl_nlmsg_put_extra_header(h, sizeof(*t)) = *t;
+	mnl_attr_put_strz(h, TCA_KIND, kind);
+	return h;
 }
 
-static void add_hook(struct rtbatch *b, int ifindex)
+struct nlmsghdr *rtguard_hook(void *buffer, int ifindex)
 {
 	const struct tcmsg t = { .tcm_ifindex = ifindex,
 		.tcm_parent = TC_H_CLSACT,
 		.tcm_handle = TC_H_MAKE(TC_H_CLSACT, 0) };
 
-	rtbatch_add(b, message(RTM_NEWQDISC, &t, "clsact"));
+	return message(buffer, RTM_NEWQDISC, &t, "clsact");
 }
 
-static void add_program(struct rtbatch *b, int ifindex, int fd)
+/* Its handle is the one that the kernel would choose: so it knows a second one for the same. */
+struct nlmsghdr *rtguard_program(void *buffer, int ifindex, int fd)
 {
 	const struct tcmsg t = { .tcm_ifindex = ifindex,
 		.tcm_parent = TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS),
+		.tcm_handle = 1,
 		.tcm_info = TC_H_MAKE(1U << 16, htons(ETH_P_ALL)) };
-	struct nl_msg *m = message(RTM_NEWTFILTER, &t, "bpf");
-	struct nlattr *options = nla_nest_start(m, TCA_OPTIONS);
+	struct nlmsghdr *h = message(buffer, RTM_NEWTFILTER, &t, "bpf");
+	struct nlattr *options = mnl_attr_nest_start(h, TCA_OPTIONS);
 
-	if (!options || nla_put_u32(m, TCA_BPF_FD, (uint32_t)fd) < 0 ||
-		nla_put_string(m, TCA_BPF_NAME, NAME) < 0 ||
-		nla_put_u32(m, TCA_BPF_FLAGS, TCA_BPF_FLAG_ACT_DIRECT) < 0)
-		abort(); /* out of memory */
-	(void)nla_nest_end(m, options);
-	rtbatch_add(b, m);
-}
-
-void rtguard_add(struct rtbatch *b, int ifindex, int fd)
-{
-	add_hook(b, ifindex);
-	add_program(b, ifindex, fd);
+	mnl_attr_put_u32(h, TCA_BPF_FD, (uint32_t)fd);
+	mnl_attr_put_strz(h, TCA_BPF_NAME, NAME);
+	mnl_attr_put_u32(h, TCA_BPF_FLAGS, TCA_BPF_FLAG_ACT_DIRECT);
+	mnl_attr_nest_end(h, options);
+	return h;
 }

@@ -6,11 +6,17 @@
  * A program of four instructions at tc's ingress (tc-bpf(8)); it goes with its link. */
 #pragma once
 
-#include "netns/rtbatch.h"
+#include "proto/base.h"
+
+#define RTGUARD_SIZE 256 /* of a request at most */
+
+struct nlmsghdr;
 
 /* The program, of which a link's filter keeps a reference of its own: the caller's descriptor, or a
  * negative errno. */
 _must_check_ int rtguard_load(uint32_t mark);
-/* The requests that put it on a link, before the one that raises that; @fd is needed until they are
- * sent. A kernel without CONFIG_NET_CLS_BPF refuses them. */
-void rtguard_add(struct rtbatch *b, int ifindex, int fd);
+/* The requests that put it on a link, one after the other, before the one that raises that; @fd is
+ * needed until they are sent. Each is in @buffer, which is aligned for it. EEXIST: it is there.
+ * A kernel without CONFIG_NET_CLS_BPF refuses them (ENOENT). */
+struct nlmsghdr *rtguard_hook(void *buffer, int ifindex);
+struct nlmsghdr *rtguard_program(void *buffer, int ifindex, int fd);

@@ -129,6 +129,14 @@ static void on_netconf(const struct nlmsghdr *h, struct rtkeep_seen *seen)
 		seen->six_off = true;
 }
 
+static void on_tc(const struct nlmsghdr *h, struct rtkeep_seen *seen)
+{
+	const struct tcmsg *m = mnl_nlmsg_get_payload(h);
+
+	if (h->nlmsg_type == RTM_DELQDISC || h->nlmsg_type == RTM_DELTFILTER)
+		suspect(seen, (struct rtkeep_suspect){ RTKEEP_LOST, m->tcm_ifindex, 0, {} });
+}
+
 static const struct {
 	uint16_t of, to;
 	size_t size;
@@ -138,6 +146,8 @@ static const struct {
 	{ RTM_NEWADDR, RTM_DELADDR, sizeof(struct ifaddrmsg), on_address },
 	{ RTM_NEWROUTE, RTM_DELROUTE, sizeof(struct rtmsg), on_route },
 	{ RTM_NEWRULE, RTM_DELRULE, sizeof(struct fib_rule_hdr), on_rule },
+	{ RTM_NEWQDISC, RTM_DELQDISC, sizeof(struct tcmsg), on_tc },
+	{ RTM_NEWTFILTER, RTM_DELTFILTER, sizeof(struct tcmsg), on_tc },
 	{ RTM_NEWNETCONF, RTM_DELNETCONF, sizeof(struct netconfmsg), on_netconf },
 };
 

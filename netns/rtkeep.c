@@ -22,6 +22,7 @@
 #include <sys/socket.h>
 
 #include "netns/ifsysctl.h"
+#include "netns/rtguard.h"
 #include "netns/rtheard.h"
 
 #define RECEIVE_SIZE ((size_t)32 * 1024) /* as large as the kernel makes a part of a dump */
@@ -39,8 +40,8 @@ struct rtkeep {
 	uint8_t buffer[RECEIVE_SIZE] __attribute__((aligned(8)));
 };
 
-static const char *const words[RTKEEP_WORDS] = { "link", "address", "route", "forwarding",
-	"policy" };
+static const char *const words[RTKEEP_WORDS] = { "link", "address", "route", "forwarding", "policy",
+	"guard" };
 
 const char *rtkeep_word(unsigned place)
 {
@@ -62,9 +63,9 @@ static struct mnl_socket *open_socket(int flags)
 
 static int join_groups(struct mnl_socket *s)
 {
-	static const int groups[] = { RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_ROUTE,
-		RTNLGRP_IPV4_RULE, RTNLGRP_IPV4_NETCONF, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV6_ROUTE,
-		RTNLGRP_IPV6_RULE, RTNLGRP_IPV6_NETCONF };
+	static const int groups[] = { RTNLGRP_LINK, RTNLGRP_TC, RTNLGRP_IPV4_IFADDR,
+		RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV4_RULE, RTNLGRP_IPV4_NETCONF, RTNLGRP_IPV6_IFADDR,
+		RTNLGRP_IPV6_ROUTE, RTNLGRP_IPV6_RULE, RTNLGRP_IPV6_NETCONF };
 	const int size = QUEUE_MAX;
 
 	(void)setsockopt(mnl_socket_get_fd(s), SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
@@ -133,6 +134,8 @@ void rtkeep_read(struct rtkeep *k, struct rtkeep_seen *seen)
 }
 
 /* --- asking --- */
+
+static_assert(RTGUARD_SIZE <= REQUEST_SIZE);
 
 struct request {
 	uint8_t bytes[REQUEST_SIZE] __attribute__((aligned(8)));
@@ -305,6 +308,24 @@ static int raise_link(const struct rtkeep *k, const char *name)
 	return ioctl(fd, SIOCSIFFLAGS, &q) < 0 ? -errno : RTKEEP_UP;
 }
 
+/* A kernel that can't have it never had: who made the link has said so. */
+static int keep_guard(struct rtkeep *k, int ifindex, uint32_t mark)
+{
+	_cleanup_(closep) int fd = mark ? rtguard_load(mark) : -1;
+	struct request q;
+	int r;
+
+	if (fd < 0)
+		return 0;
+	q.h = rtguard_hook(q.bytes, ifindex);
+	r = put(k, &q);
+	if (r >= 0) {
+		q.h = rtguard_program(q.bytes, ifindex, fd);
+		r = put(k, &q);
+	}
+	return r == -ENOENT ? 0 : r > 0 ? RTKEEP_GUARD : r;
+}
+
 static int keep_link(struct rtkeep *k, const struct rtlink *l, int ifindex)
 {
 	const uint32_t wire = htonl(l->address);
@@ -312,12 +333,16 @@ static int keep_link(struct rtkeep *k, const struct rtlink *l, int ifindex)
 	struct in6_addr gateway6;
 	const struct place four = { AF_INET, 32, &gateway, &wire, sizeof(wire) },
 			   six = { AF_INET6, 128, &gateway6, l->address6, sizeof(gateway6) };
-	int missing = raise_link(k, l->name), r = 0;
+	int guard = keep_guard(k, ifindex, l->unseen_mark), missing, r = 0;
 
 	(void)inet_pton(AF_INET, RTLINK_GATEWAY, &gateway);
 	(void)inet_pton(AF_INET6, RTLINK_GATEWAY6, &gateway6);
+	if (guard < 0)
+		return guard;
+	missing = raise_link(k, l->name);
 	if (missing < 0)
 		return missing;
+	missing |= guard;
 	if (rtkeep_uplink(l->name))
 		missing |= RTKEEP_FORWARDING;
 	r = keep_family(k, ifindex, &four, l->mac);

@@ -20,7 +20,7 @@
 struct rtkeep;
 
 enum rtkeep_kind {
-	RTKEEP_LOST,   /* a link, an address or a route is gone */
+	RTKEEP_LOST,   /* a link, an address, a route or what tc(8) shows is gone */
 	RTKEEP_ROUTED, /* a route leaves by it now */
 	RTKEEP_MUTED,  /* it forwards no longer */
 };
@@ -47,8 +47,9 @@ enum rtkeep_missing {
 	RTKEEP_ROUTE = 1 << 2,
 	RTKEEP_FORWARDING = 1 << 3,
 	RTKEEP_POLICY = 1 << 4,
+	RTKEEP_GUARD = 1 << 5,
 };
-#define RTKEEP_WORDS 5
+#define RTKEEP_WORDS 6
 
 _must_check_ int rtkeep_open(struct rtkeep **ret);
 struct rtkeep *rtkeep_close(struct rtkeep *k);

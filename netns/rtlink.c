@@ -240,6 +240,14 @@ static void dress_family(struct rtbatch *b, int ifindex, const struct rtlink *l,
 	add_neighbour(b, ifindex, address, l->mac);
 }
 
+static void add_guard(struct rtbatch *b, int ifindex, int fd)
+{
+	uint8_t bytes[RTGUARD_SIZE] __attribute__((aligned(8)));
+
+	rtbatch_add(b, nlmsg_convert(rtguard_hook(bytes, ifindex)));
+	rtbatch_add(b, nlmsg_convert(rtguard_program(bytes, ifindex, fd)));
+}
+
 static int dress(struct nl_sock *s, const struct rtlink *l, struct err *err)
 {
 	_cleanup_rtbatch_ struct rtbatch b = {};
@@ -252,7 +260,7 @@ static int dress(struct nl_sock *s, const struct rtlink *l, struct err *err)
 		begin_six(l->name);
 	want_no_address6(&b, ifindex);
 	if (guard >= 0)
-		rtguard_add(&b, ifindex, guard);
+		add_guard(&b, ifindex, guard);
 	guarded = b.n;
 	raise_host_end(&b, ifindex);
 	dress_family(&b, ifindex, l, RTLINK_GATEWAY, w.v4);

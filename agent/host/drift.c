@@ -62,7 +62,7 @@ bool drift_has_link(const struct container *c)
 
 static struct rtlink link_of(const struct agent *a, const struct container *c)
 {
-	struct rtlink l = { .address = c->spec.ipv4 };
+	struct rtlink l = { .address = c->spec.ipv4, .unseen_mark = FWTABLE_UNSEEN_MARK };
 	char text[INET6_ADDRSTRLEN];
 
 	rtname_fill(a->conf.network.interface_prefix, c->spec.id, &l);

@@ -146,6 +146,15 @@ def version_six(node, a):
     tap.ok(host.poll(route, 3), "and its end is the end of it")
 
 
+def guard(node, a):
+    tc = lambda text: subprocess.run(["tc", *text.split()], check=True, capture_output=True, text=True).stdout
+    there = lambda: tc(f"filter show dev {a.link} ingress").count("direct-action") == 1
+    for command in ("qdisc del dev {} clsact", "filter del dev {} ingress", "filter del dev {} ingress pref 1"):
+        heals(node, f"tc {command}", lambda c=command: tc(c.format(a.link)), there, a.id, "guard")
+    ip(f"addr flush dev {a.link}")
+    tap.ok(host.poll(a.is_reached, 3) and there(), "and one is enough")
+
+
 def forwarding(node, a, two):
     on = lambda name: lambda: sysctl(f"ipv4/conf/{name}/forwarding") == "1"
     sysctl("ipv4/ip_forward", "1")
@@ -352,6 +361,7 @@ def main():
         uplinks(node, a, one, two)
         taken_away(node, a, two)
         version_six(node, a)
+        guard(node, a)
         forwarding(node, a, two)
         policy(node)
         loop_waits_for_nobody(node, a, two)
