@@ -10,7 +10,7 @@
  * (agent/uplink/orderbatch.h), and the next poll waits for that. Numbers without a signature
  * count only where none is required.
  *
- * A failure is logged when it changes, as are orders that seem to be withheld. */
+ * A failure is logged when it changes, as are orders that seem to be withheld or forgotten. */
 #include "agent/uplink/uplink.h"
 
 #include <sodium.h>
@@ -68,7 +68,7 @@ struct uplink {
 	uint64_t polled_wait_s; /* and to wait so long */
 	uint64_t polled_limit;  /* as the next one does: for so many at most */
 	uint64_t head_seq;
-	bool withheld_told, full_told;
+	bool withheld_told, forgotten_told, full_told;
 	struct heard heard[ERRANDS]; /* the last time; not of statistics */
 	size_t last_failed;          /* POLL or DELIVER */
 	bool connected;
@@ -181,6 +181,21 @@ static void look_for_withheld(struct uplink *u, const struct orderbatch_end *end
 	u->withheld_told = issued > have;
 }
 
+/* The API has issued less than we have: it was put back to an older state, and what it issues from
+ * there on is below what we ask for. Said once. */
+static void look_for_forgotten(struct uplink *u, const struct orderbatch_end *end)
+{
+	uint64_t have = journal_high_seq(u->agent->store);
+	bool forgotten = end->n_orders == 0 && end->head_seq > 0 && end->head_seq < have;
+
+	if (forgotten && !u->forgotten_told)
+		LOG(LOG_ALERT, ORDERS_FORGOTTEN, FIELDS(.seq = (int64_t)have),
+			"the control API has issued up to seq %llu, and we have had up to %llu: "
+			"what it issues below that never comes here",
+			(unsigned long long)end->head_seq, (unsigned long long)have);
+	u->forgotten_told = forgotten;
+}
+
 static void finish_poll(struct uplink *u, const struct orderbatch_end *end, bool hasty)
 {
 	bool new = end->rotated || journal_high_seq(u->agent->store) > u->polled_after;
@@ -189,6 +204,7 @@ static void finish_poll(struct uplink *u, const struct orderbatch_end *end, bool
 	if (end->n_orders < u->polled_limit)
 		u->polled_limit = ORDERPACK_MAX; /* there are no more */
 	look_for_withheld(u, end);
+	look_for_forgotten(u, end);
 	note(u, &u->errands[POLL], FRAME_FAIL_NONE, 0);
 	/* Nothing that we had not, or nothing at all and that too soon: must not make us spin. */
 	if (u->withheld_told || (!new && (hasty || end->n_orders > 0)))
