@@ -159,11 +159,12 @@ static const struct conf_key table[] = {
 	{ "Network", "Dns", &conf_kind_hosts, AT(network.dns), "", .reload = true,
 		.help = "Name servers for containers. Unset: those of the host, from "
 			"/etc/resolv.conf or, "
-			"where that names a loopback address alone, from systemd-resolved's." },
+			"where that names a loopback address alone, from systemd-resolved's. Three "
+			"at most; a warning where there are more." },
 	{ "Network", "ProxyAddresses", &conf_kind_networks, AT(network.proxy_addresses), "",
 		.reload = true,
 		.help = "Where the node's reverse proxy comes from: exempt from ingress rules, "
-			"except for TCP port 22." },
+			"except for TCP port 22. Those of IPv6 have no effect, and a warning." },
 	{ "Network", "ProxyCaFile", &conf_kind_path, AT(network.proxy_ca_file), "",
 		.help = "Certificates (PEM) that an https upstream proxy's is held against. Unset: "
 			"those of the system." },

@@ -60,6 +60,7 @@
 
 #define META_BOOT_ID "boot_id"
 #define META_NODE_ID "node_id"
+#define SERVERS_MAX  3 /* that storage/netfiles writes: MAXNS of resolv.conf(5) */
 
 /* --- who hears of an order --- */
 
@@ -401,11 +402,34 @@ static int on_terminate(sd_event_source *s, const struct signalfd_siginfo *si, v
 	return sd_event_exit(sd_event_source_get_event(s), 0);
 }
 
+static unsigned words_in(const char *list)
+{
+	unsigned n = *list != '\0';
+
+	for (; *list; list++)
+		n += *list == ' ';
+	return n;
+}
+
 static void say_idle(const struct agent *a)
 {
-	if (a->conf.courier.user[0])
-		LOG(LOG_WARNING, CONFIG_IDLE, NO_FIELDS,
-			"Courier.User has no effect any more: each leaf has an id of its own");
+	const struct {
+		bool is_so;
+		const char *said;
+	} idle[] = {
+		{ a->conf.courier.user[0] != '\0',
+			"Courier.User has no effect any more: each leaf has an id of its own" },
+		{ words_in(a->conf.network.dns) > SERVERS_MAX,
+			"those of Network.Dns behind the third have no effect: resolv.conf(5) has "
+			"room for three" },
+		{ strchr(a->conf.network.proxy_addresses, ':') != NULL,
+			"those of Network.ProxyAddresses that are of IPv6 have no effect: no "
+			"container with rules has IPv6" },
+	};
+
+	for (size_t i = 0; i < countof(idle); i++)
+		if (idle[i].is_so)
+			LOG(LOG_WARNING, CONFIG_IDLE, NO_FIELDS, "%s", idle[i].said);
 }
 
 /* Who has a copy of a value that may change. */

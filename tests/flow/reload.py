@@ -190,6 +190,12 @@ def dns(w, change):
     tap.eq(w.restart(), "succeeded", "restarted")
     tap.ok("nameserver 192.0.2.77" in (w.node.root(w.cid) / "etc/resolv.conf").read_text(),
            "the container's resolv.conf names it")
+    said = lambda: w.words().count("Network.Dns behind the third")
+    change("192.0.2.77 192.0.2.78 192.0.2.79")
+    tap.eq(said(), 0, "three are what it can have")
+    change("192.0.2.77 192.0.2.78 192.0.2.79 192.0.2.80")
+    tap.eq(said(), 1, "that it has no more of them is said")
+    change("192.0.2.77")
 
 
 def proxies(w, change):
@@ -201,6 +207,9 @@ def proxies(w, change):
     tap.ok("192.0.2.98" in listed() and "192.0.2.99" not in listed(), "and the next instead", listed())
     change("192.0.2.97 192.0.2.97 192.0.2.96/30 192.0.2.0/24")
     tap.ok("192.0.2.0/24" in listed() and "192.0.2.9" not in listed(), "what is said twice is there once", listed())
+    change("192.0.2.98 2001:db8::/32")
+    tap.ok("192.0.2.98" in listed() and "that are of IPv6 have no effect" in w.words(), "what has no effect is said")
+    change("192.0.2.98")
 
 
 def default_proxy(w, change):
