@@ -138,15 +138,37 @@ static bool is_address(const char *s, int family, bool want_length, bool may_len
 		return false;
 	if (!slash)
 		return true;
-	if (!isdigit((unsigned char)*slash))
+	if (!isdigit((unsigned char)*slash) || (*slash == '0' && slash[1]))
 		return false;
 	errno = 0;
 	return strtol(slash, &end, 10) <= bits && !*end && errno == 0;
 }
 
+/* Addresses that are never a container's: RFC 6890's "this host", loopback, link-local, and what is
+ * multicast or reserved. */
 static int text_subnet4(const char *value, char **ret, const char **ret_why)
 {
-	return is_address(value, AF_INET, true, true) ? 0 : -EINVAL;
+	static const struct {
+		uint32_t low, high;
+	} nobodys[] = {
+		{ 0x00000000, 0x00ffffff },
+		{ 0x7f000000, 0x7fffffff },
+		{ 0xa9fe0000, 0xa9feffff },
+		{ 0xe0000000, 0xffffffff },
+	};
+	uint32_t address, rest;
+	unsigned prefix;
+
+	if (!is_address(value, AF_INET, true, true) ||
+		ident_cidr4_parse(value, strlen(value), &address, &prefix) < 0)
+		return -EINVAL;
+	rest = prefix == 0 ? ~0u : ~(~0u << (32 - prefix));
+	for (size_t i = 0; i < countof(nobodys); i++)
+		if ((address & ~rest) <= nobodys[i].high && (address | rest) >= nobodys[i].low) {
+			*ret_why = "has loopback, link-local, multicast or reserved addresses";
+			return -EINVAL;
+		}
+	return 0;
 }
 
 static int text_subnet6(const char *value, char **ret, const char **ret_why)
