@@ -2,6 +2,7 @@
 #include "agent/ops/supervise.h"
 
 #include "agent/common/agent.h"
+#include "agent/engine/unfinished.h"
 #include "agent/host/ctfiles.h"
 #include "agent/host/ctmounts.h"
 #include "agent/host/ctnet.h"
@@ -9,10 +10,15 @@
 #include "agent/ops/ownorder.h"
 #include "agent/ops/reaper.h"
 #include "agent/report/status.h"
+#include "proto/jsonx.h"
 
+/* Of as many targets as come up at once each asks, and one look is at all of them. */
 static void look_again(struct agent *a, const char *share_id)
 {
-	ownorder_share(a, OP_SHARE_UPDATE, share_id);
+	_cleanup_json_ json_t *params = jsonx_pack("{s:s}", "share_id", share_id);
+
+	if (!unfinished_is_asked(a->engine, OP_SHARE_UPDATE, params))
+		ownorder_share(a, OP_SHARE_UPDATE, share_id);
 }
 
 void supervise_acted(struct operation *op, struct container *c, struct worker_result *res)

@@ -384,6 +384,18 @@ def pointed(node, a, b):
     tap.ok(not b.has_mount("/srv"), "and unmounted there")
 
 
+def at_once(node, all_of_them):
+    """As many start as one: that a share may be mounted by now is looked at once."""
+    looks = lambda: node.log.read_text().count("(share.update) succeeded")
+    before = looks()
+    orders = [{"op": "container.restart", "container_id": c.id, "params": {}} for c in all_of_them]
+    ends = {node.wait(i)["state"] for i in node.api.ask("orders", orders=orders)["ids"]}
+    host.poll(lambda: not node.hoodyctl("status")["orders"]["accepted"] and looks() > before, 5)
+    tap.eq((ends, looks() - before), ({"succeeded"}, 1), "of some that start at once they are looked at once")
+    for c in all_of_them[1:]:
+        c.do("container.delete", force=True)
+
+
 def some_fail(node, a, b):
     """A project's share has failed when it has in any of the project's containers."""
     api, c = local.Local(node), Box(node, "stubborn")
@@ -399,6 +411,7 @@ def some_fail(node, a, b):
     b.do("container.restart")
     tap.eq((host.poll(lambda: status() != "failed", 1), b.has_mount("/mnt/pf")), (False, True),
            "still so when the one starts anew")
+    at_once(node, [b, *(Box(node, f"more-{i}") for i in range(4))])
     c.sh("rm /mnt/pf")
     c.do("container.restart")
     tap.ok(
