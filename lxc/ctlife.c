@@ -418,12 +418,20 @@ static int make_ready_and_start(struct ctlife *l, bool *ret_watched, struct err 
 	return r;
 }
 
+/* A session that was on its way may come in between the two, and goes with the next. */
 static int clear_leftovers(struct ctlife *l, struct err *err)
 {
-	int r = ctgroup_kill(l->groups, l->spec.id, KILL_WAIT_MS);
+	int64_t end_ms = clock_ms(CLOCK_MONOTONIC) + KILL_WAIT_MS;
+	int r;
 
-	if (r >= 0)
-		r = ctgroup_remove(l->groups, l->spec.id);
+	for (;;) {
+		r = ctgroup_kill(l->groups, l->spec.id, KILL_WAIT_MS);
+		if (r >= 0)
+			r = ctgroup_remove(l->groups, l->spec.id);
+		if (r != -EBUSY || clock_ms(CLOCK_MONOTONIC) >= end_ms)
+			break;
+		(void)poll(NULL, 0, POLL_MS);
+	}
 	if (r < 0)
 		return err_set(err, r, ERR_INTERNAL, NULL,
 			"what is left of the container's cgroups can't be removed: %s",

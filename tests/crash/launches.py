@@ -4,7 +4,7 @@
 container when it finds its starter dead. The order that is taken up again must not have succeeded by a container that
 then ends. And what goes on beside a launch (the walk of conntrack for flows of its address) stopped, failed and killed:
 nothing of the container runs before it has ended well. What a start has to tell is told though the agent dies then.
-Sessions beside a launch; and what comes too late for a container that is deleted."""
+Sessions beside a launch and an end; and what comes too late for a container that is deleted."""
 import contextlib
 import os
 import pathlib
@@ -197,6 +197,28 @@ def begin_session(node, cid):
                             stderr=subprocess.DEVNULL)
 
 
+def between(node):
+    """A session that comes into a container's group when all that was in it has been killed."""
+    cid = node.new_id()
+    node.do("container.create", cid, image=harness.IMAGE)
+    node.plan("hoody-worker", "unlinkat", "1", "STOP") # the first of its groups goes
+    order = node.order("container.force-stop", cid)
+    workers = host.poll(lambda: [p for p in node.worker_pids() if is_stopped(p)], 10)
+    group = next(mount for mount, unified in host.cgroup_mounts() if unified) / node.prefix / cid / "worker"
+    with subprocess.Popen(["sleep", "1000"]) as session:
+        (group / "cgroup.procs").write_text(str(session.pid))
+        os.kill(workers[0], signal.SIGCONT)
+        state = node.wait(order)["state"]
+        if state != "succeeded":
+            session.kill()
+    tap.eq((state, session.returncode, node.state(cid)), ("succeeded", -signal.SIGKILL, "stopped"),
+           "who comes in between is killed as all others are, and the container has ended")
+    node.plan()
+    node.do("container.delete", cid, force=True)
+    host.poll(lambda: not node.leaks(), 2)
+    tap.eq(node.leaks(), [], "nothing is left of it")
+
+
 def main():
     if os.geteuid() != 0:
         tap.skip_all("needs root")
@@ -247,6 +269,8 @@ def main():
     with struck.Struck("fcntl") as node:
         late(node, begin_session, "a session")
         late(node, end_init, "a look after what an end has left")
+    with struck.Struck("unlinkat") as node:
+        between(node)
     tap.done()
 
 
