@@ -199,6 +199,17 @@ static const char version_9[] =
 	"UPDATE orders SET payload=NULL WHERE state NOT IN ('accepted', 'running');"
 	"CREATE INDEX orders_failed ON orders(state) WHERE state IN ('failed', 'rejected');";
 
+/* Paths of shares as opfield_fold_path() has them since: each goes by one name. */
+#define FOLD(column)                                                                       \
+	"WITH RECURSIVE folded(id, path) AS (SELECT id, " column "||'/' FROM shares "      \
+	"WHERE " column " IS NOT NULL UNION ALL "                                          \
+	"SELECT id, replace(replace(path, '//', '/'), '/./', '/') FROM folded "            \
+	"WHERE instr(path, '//') OR instr(path, '/./')) "                                  \
+	"UPDATE shares SET " column "=coalesce(nullif(rtrim(folded.path, '/'), ''), '/') " \
+	"FROM folded WHERE folded.id=shares.id AND NOT instr(folded.path, '//') "          \
+	"AND NOT instr(folded.path, '/./');"
+static const char version_10[] = FOLD("path") FOLD("mount_path");
+
 const char *const store_schema[] = { version_1, version_2, version_3, version_4, version_5,
-	version_6, version_7, version_8, version_9 };
+	version_6, version_7, version_8, version_9, version_10 };
 const size_t store_schema_version = countof(store_schema);

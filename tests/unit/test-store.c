@@ -315,6 +315,38 @@ static void test_schema(void)
 	run("test -e %s", path);
 }
 
+/* As an agent before schema 10 has written them. */
+static void test_paths(void)
+{
+	static const char *const all[][4] = { { "//etc/.", "/mnt//x/", "/etc", "/mnt/x" },
+		{ "//", "/./a/././b", "/", "/a/b" },
+		{ "/..a/.b/c.", "/a./b", "/..a/.b/c.", "/a./b" } };
+	struct store *s;
+
+	afresh();
+	s = open_good("for shares");
+	for (size_t i = 0; i < countof(all); i++)
+		TAP_EQ(store_exec(s,
+			       "INSERT INTO shares(id, source_id, path, mount_path, mode, enabled, "
+			       "status, created_ms, changed_ms) "
+			       "VALUES(?1, 'a', ?1, ?2, 'readonly', 1, 'active', 1, 1)",
+			       "tt", all[i][0], all[i][1]),
+			0, "a share");
+	TAP_EQ(store_commit(s), 0, "commit");
+	store_close(s);
+	set_version(9);
+	s = open_good("of an older agent");
+	for (size_t i = 0; i < countof(all); i++) {
+		_cleanup_stmt_ struct store_stmt *q = store_query(
+			s, "SELECT path, mount_path FROM shares WHERE id=?1", "t", all[i][0]);
+
+		TAP_EQ(store_step(q), 1, "the share");
+		TAP_STREQ(store_text(q, 0), all[i][2], "its directory goes by one name");
+		TAP_STREQ(store_text(q, 1), all[i][3], "and so does its place");
+	}
+	store_close(s);
+}
+
 /* --- orders that have ended --- */
 
 static int64_t said(struct store *s)
@@ -420,6 +452,7 @@ int main(void)
 	test_kill();
 	test_damage();
 	test_schema();
+	test_paths();
 	test_ended();
 	test_full();
 	run("rm -rf %s", dir);
