@@ -135,7 +135,7 @@ void rtkeep_read(struct rtkeep *k, struct rtkeep_seen *seen)
 
 /* --- asking --- */
 
-static_assert(RTGUARD_SIZE <= REQUEST_SIZE);
+static_assert(RTGUARD_SIZE <= REQUEST_SIZE, "a request has room for a guard's");
 
 struct request {
 	uint8_t bytes[REQUEST_SIZE] __attribute__((aligned(8)));
