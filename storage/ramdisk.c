@@ -195,7 +195,7 @@ static int remove_if_empty(const char *run, const char *name, int top)
 static int remove_disks(
 	int run_fd, const char *run, int top, const char *id, const char *project_id)
 {
-	int r = remove_one(top, run, "c", id);
+	int r = id ? remove_one(top, run, "c", id) : 0;
 
 	if (r >= 0 && project_id)
 		r = remove_one(top, run, "p", project_id);
@@ -212,7 +212,7 @@ int ramdisk_remove(const char *run, const char *id, const char *project_id, stru
 	devices = r < 0 ? -1 : openat(run_fd, "devices", OPEN_DIR);
 	if (disks >= 0)
 		r = remove_disks(run_fd, run, disks, id, project_id);
-	if (r >= 0 && devices >= 0 && ramlimit_is_mounted(run_fd, devices)) {
+	if (r >= 0 && id && devices >= 0 && ramlimit_is_mounted(run_fd, devices)) {
 		if (unlinkat(devices, id, 0) < 0 && errno != ENOENT)
 			r = -errno;
 		if (r >= 0)

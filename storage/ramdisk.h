@@ -28,7 +28,8 @@ _must_check_ int ramdisk_prepare(
 	const char *run, const char *id, uint32_t id_base, const char *project_id, struct err *err);
 /* Share out anew what there is. Blocks for about 20 µs for each that there is. */
 void ramdisk_renew(const char *run);
-/* Take away what a container has; its project's too unless @project_id is NULL. */
+/* Take away what a container has; its project's too unless @project_id is NULL. @id NULL: that
+ * alone. Not there: success. */
 _must_check_ int ramdisk_remove(
 	const char *run, const char *id, const char *project_id, struct err *err);
 

@@ -132,7 +132,7 @@ static void forget_proxy(struct agent *a, const struct container *c)
 json_t *opstate_remove_params(struct agent *a, const struct operation *op)
 {
 	const struct container *c = opstate_container(a, op);
-	bool last = c->spec.ramdisk_project;
+	bool last = true; /* whatever it has itself: it may have had its project's once */
 
 	for (size_t i = 0; last && i < desired_count(a->desired); i++) {
 		const struct container *o = desired_at(a->desired, i);

@@ -60,7 +60,7 @@ int worker_host_shutdown_all(struct job *j, struct err *err)
 	return 0;
 }
 
-/* The project's ramdisk is in use for as long as one of them is left. */
+/* The project's ramdisk is in use while one of them is left, and may have outlived them all. */
 int worker_host_remove_all(struct job *j, struct err *err)
 {
 	const json_t *all = json_object_get(j->params, "containers"), *brief;
@@ -76,7 +76,7 @@ int worker_host_remove_all(struct job *j, struct err *err)
 		if (r < 0)
 			return err_add(err, r, "container %s", j->life.spec.id);
 	}
-	return json_array_size(all) > 0 ? ramdisk_remove(j->run, j->life.spec.id, project, err) : 0;
+	return ramdisk_remove(j->run, i > 0 ? j->life.spec.id : NULL, project, err);
 }
 
 /* --- the host --- */

@@ -783,8 +783,12 @@ def ramdisks(node, api):
            (False, "late\n"), "and what it has written before is taken back")
     late.do("container.delete", force=True)
     one.sh("ln -s /etc /rl; rm -rf /ramdisk 2>/dev/null; true")
+    one.do("container.update", ramdisk_scope="container")
+    shared = node.directory / "run/ramdisk/p" / harness.PROJECT
+    tap.ok(shared.exists(), "the project's stays when the last has left it")
     for box in (one, two):
         box.do("container.delete", force=True)
+    tap.ok(not shared.exists(), "and goes with a container")
 
 
 def kvm(node):
