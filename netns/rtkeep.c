@@ -36,6 +36,7 @@
 
 struct rtkeep {
 	struct mnl_socket *watch, *ask;
+	int guard; /* the program, loaded for the first link that is looked at, or -1 */
 	unsigned sequence;
 	uint8_t buffer[RECEIVE_SIZE] __attribute__((aligned(8)));
 };
@@ -83,6 +84,7 @@ int rtkeep_open(struct rtkeep **ret)
 	struct rtkeep *k = xcalloc(1, sizeof(*k));
 	int r;
 
+	k->guard = -1;
 	k->watch = open_socket(SOCK_NONBLOCK);
 	k->ask = k->watch ? open_socket(0) : NULL;
 	r = k->ask ? join_groups(k->watch) : -errno;
@@ -101,6 +103,7 @@ struct rtkeep *rtkeep_close(struct rtkeep *k)
 			(void)mnl_socket_close(k->watch);
 		if (k->ask)
 			(void)mnl_socket_close(k->ask);
+		closefd(k->guard);
 		free(k);
 	}
 	return NULL;
@@ -311,16 +314,17 @@ static int raise_link(const struct rtkeep *k, const char *name)
 /* A kernel that can't have it never had: who made the link has said so. */
 static int keep_guard(struct rtkeep *k, int ifindex, uint32_t mark)
 {
-	_cleanup_(closep) int fd = mark ? rtguard_load(mark) : -1;
 	struct request q;
 	int r;
 
-	if (fd < 0)
+	if (mark && k->guard < 0)
+		k->guard = rtguard_load(mark);
+	if (!mark || k->guard < 0)
 		return 0;
 	q.h = rtguard_hook(q.bytes, ifindex);
 	r = put(k, &q);
 	if (r >= 0) {
-		q.h = rtguard_program(q.bytes, ifindex, fd);
+		q.h = rtguard_program(q.bytes, ifindex, k->guard);
 		r = put(k, &q);
 	}
 	return r == -ENOENT ? 0 : r > 0 ? RTKEEP_GUARD : r;
