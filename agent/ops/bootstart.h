@@ -9,14 +9,14 @@
 /* The host has been booted: order every container that is to start with it to start, by orders of
  * the agent's own. At most Node.MaxWorkers start at once. */
 void bootstart_order(struct agent *a);
+/* The same for one. */
+void bootstart_order_one(struct agent *a, const struct container *c);
 /* An order has ended. A start of the agent's own that failed, of a disk that was late, say, is made
  * again: after five seconds, then twice as long, an hour in the end; until it succeeds, or somebody
  * else has begun or ended the container. The journal knows which those are. */
 void bootstart_ended(struct operation *op, enum journal_state state);
 /* The agent has been started: what a predecessor has tried is tried again. */
 void bootstart_resume(struct agent *a);
-/* The same for one. */
-void bootstart_order_one(struct agent *a, const struct container *c);
 
 /* Is systemd bringing the host down? Asks it; false without it. */
 bool bootstart_is_host_stopping(void);

@@ -14,10 +14,10 @@
 #include <sys/resource.h>
 
 #include "agent/host/ctwatch.h"
-#include "agent/stats/diskuse.h"
 #include "agent/report/tell.h"
 #include "agent/state/ctlink.h"
 #include "agent/stats/diskcount.h"
+#include "agent/stats/diskuse.h"
 #include "agent/stats/nodestats.h"
 #include "agent/stats/statjson.h"
 #include "agent/uplink/uplink.h"
