@@ -51,7 +51,7 @@ static int write_bounds(int proc, const struct ctuserns_bounds *b)
 		{ "pid_namespaces", b->namespaces },
 		{ "uts_namespaces", b->namespaces },
 		{ "ipc_namespaces", b->namespaces },
-		{ "net_namespaces", b->namespaces },
+		{ "net_namespaces", MIN_OF(b->namespaces, b->net_namespaces) },
 		{ "mnt_namespaces", b->namespaces },
 		{ "cgroup_namespaces", b->namespaces },
 		{ "time_namespaces", b->namespaces },

@@ -24,6 +24,9 @@
 struct ctuserns_bounds {
 	/* of each kind, those that the container itself consists of among them */
 	int64_t namespaces;
+	/* no more than @namespaces: the kernel holds the lock of all links for as long as it takes
+	 * to end those that have gone by then (cleanup_net), a millisecond each */
+	int64_t net_namespaces;
 	int64_t inotify; /* instances; fanotify's groups, too */
 	int64_t watches; /* of inotify; fanotify's marks, too */
 };

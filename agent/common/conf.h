@@ -62,7 +62,8 @@ struct conf {
 		char *cgroup_prefix;
 		char *stop_signal; /* or "" */
 		/* of a container's own */
-		int64_t cgroups_max, cgroup_depth_max, namespaces_max, inotify_max, watches_max;
+		int64_t cgroups_max, cgroup_depth_max, namespaces_max, net_namespaces_max;
+		int64_t inotify_max, watches_max;
 		int64_t tasks_max, memory_max; /* of one without a limit; 0: by what the host has */
 	} containers;
 	struct {

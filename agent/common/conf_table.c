@@ -111,6 +111,11 @@ static const struct conf_key table[] = {
 		.help = "How many namespaces of each kind a container may have, from its next "
 			"start on, its own included. The host's user.max_user_namespaces and the "
 			"like bound it, too." },
+	{ "Containers", "NetNamespacesMax", &conf_kind_number, AT(containers.net_namespaces_max),
+		"128", 8, 1000000, .reload = true,
+		.help = "How many of them may be network namespaces, from its next start on, its "
+			"own included. The kernel ends those that have gone together, under a lock "
+			"that each change of a link on the host waits for: this bounds how long." },
 	{ "Containers", "InotifyMax", &conf_kind_number, AT(containers.inotify_max), "1024", 0,
 		1000000, .reload = true,
 		.help = "How many inotify instances a container may have, from its next start on, "

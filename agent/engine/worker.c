@@ -132,6 +132,7 @@ static json_t *bounds_of(const struct conf *conf)
 		{ "cgroups", conf->containers.cgroups_max },
 		{ "cgroup_depth", conf->containers.cgroup_depth_max },
 		{ "namespaces", conf->containers.namespaces_max },
+		{ "net_namespaces", conf->containers.net_namespaces_max },
 		{ "inotify", conf->containers.inotify_max },
 		{ "watches", conf->containers.watches_max },
 		{ "tasks", conf->containers.tasks_max },

@@ -50,8 +50,8 @@ static bool fits(const struct ctlife *l)
 	const struct ctuserns_bounds *a = &l->bounds.user, *b = &ready.bounds.user;
 
 	return l->spec.id_base == ready.spec.id_base && l->bounds.wanted == ready.bounds.wanted &&
-	       a->namespaces == b->namespaces && a->inotify == b->inotify &&
-	       a->watches == b->watches;
+	       a->namespaces == b->namespaces && a->net_namespaces == b->net_namespaces &&
+	       a->inotify == b->inotify && a->watches == b->watches;
 }
 
 void worker_ahead_take(struct ctlife *l)

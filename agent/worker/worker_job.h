@@ -17,8 +17,9 @@
  *   {"job":"launch","verb":"act",
  *    "paths":{"lxc":"<StateDirectory>/lxc","pool":"<Pool>","run":"<RuntimeDirectory>"},
  *    "driver":"auto","cgroup_prefix":"hoody",
- *    "bounds"?:{cgroups, cgroup_depth, namespaces, inotify, watches, tasks, memory},
- *       each as configured; tasks and memory 0: a share of the host's (agent/common/ctbounds.h)
+ *    "bounds"?:{cgroups, cgroup_depth, namespaces, net_namespaces, inotify, watches, tasks,
+ *       memory}, each as configured; tasks and memory 0: a share of the host's
+ *       (agent/common/ctbounds.h)
  *    "container":{<ctspec, see lxc/ctspec.h>},
  *    "link":{name, mac, address, address6, limit_bps, dns},
  *    "params":{…of the job…}}

@@ -92,6 +92,7 @@ static int bounds_read(const json_t *v, struct ctlife_bounds *ret, struct err *e
 		{ "cgroups", &ret->cgroups },
 		{ "cgroup_depth", &ret->cgroup_depth },
 		{ "namespaces", &ret->user.namespaces },
+		{ "net_namespaces", &ret->user.net_namespaces },
 		{ "inotify", &ret->user.inotify },
 		{ "watches", &ret->user.watches },
 		{ "tasks", &ret->tasks },

@@ -44,8 +44,8 @@ def table(gateway, outside, disk_mib, leases="polite"):
         return Attack(kind, tries, f"/storm/counts {kind} {tries}", bound)
 
     namespaces = [
-        counts(k, 300, "Containers.NamespacesMax") for k in ("user", "pid", "uts", "ipc", "net", "mnt", "cgroup")
-    ]
+        counts(k, 300, "Containers.NamespacesMax") for k in ("user", "pid", "uts", "ipc", "mnt", "cgroup")
+    ] + [counts("net", 300, "Containers.NetNamespacesMax")]
     watched = [
         counts(k, 300, "Containers.InotifyMax") for k in ("inotify", "inotify-below", "fanotify")
     ] + [counts("watch", 1000, "Containers.WatchesMax")]

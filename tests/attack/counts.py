@@ -15,10 +15,11 @@ import host
 import tap
 
 NS_GET_PARENT, NS_GET_OWNER_UID = 0xb702, 0xb704 # ioctl_ns(2)
-BOUNDS = {"NamespacesMax": 40, "InotifyMax": 16, "WatchesMax": 60, "TasksMax": 200, "MemoryMax": "96M"}
+BOUNDS = {"NamespacesMax": 40, "NetNamespacesMax": 30, "InotifyMax": 16, "WatchesMax": 60, "TasksMax": 200,
+          "MemoryMax": "96M"}
 TRIES = 80
 KINDS = {
-    "user": 40, "pid": 40, "uts": 40, "ipc": 40, "net": 40, "mnt": 40, "cgroup": 40, "inotify": 16, "inotify-below": 16,
+    "user": 40, "pid": 40, "uts": 40, "ipc": 40, "net": 30, "mnt": 40, "cgroup": 40, "inotify": 16, "inotify-below": 16,
     "fanotify": 16, "watch": 60
 }
 PROGRAM = pathlib.Path(__file__).with_name("counts.c")

@@ -17,8 +17,8 @@ import tap
 from boxes import OUTSIDE, Box, Outside
 
 LIMITS = {"pids": 400, "memory_bytes": 512 << 20, "cpu_cores": 1}
-BOUNDS = {"NamespacesMax": 100, "InotifyMax": 50, "WatchesMax": 400, "CgroupsMax": 200}
-BOUNDED = {"user": 100, "pid": 100, "uts": 100, "ipc": 100, "net": 100, "mnt": 100, "cgroup": 100, "task": 400,
+BOUNDS = {"NamespacesMax": 100, "NetNamespacesMax": 24, "InotifyMax": 50, "WatchesMax": 400, "CgroupsMax": 200}
+BOUNDED = {"user": 100, "pid": 100, "uts": 100, "ipc": 100, "net": 24, "mnt": 100, "cgroup": 100, "task": 400,
            "inotify": 50, "inotify-below": 50, "fanotify": 50, "watch": 400, "cgroups": 200, "memory": 0, "copies": 0}
 LONG_S = 0.005
 OPERATOR = (("container.pause", {}), ("container.resume", {}), ("env.set", {"key": "A", "value": "1"}),

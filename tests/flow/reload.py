@@ -291,6 +291,7 @@ CHANGED = {
     "Storage.ImageMaxFiles": image_max_files,
     "Storage.CountIntervalSec": count_interval,
     "Containers.NamespacesMax": tries("uts", 20),
+    "Containers.NetNamespacesMax": tries("net", 15),
     "Containers.InotifyMax": tries("inotify", 7),
     "Containers.WatchesMax": tries("watch", 15),
     "Containers.TasksMax": tries("task", 30),
