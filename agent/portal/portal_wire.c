@@ -6,7 +6,8 @@
  *
  * A client that has closed its half still gets its answer; one that has left, or was sent away,
  * ends both sides. When the library closes, the client's side ends with the last byte that it
- * takes. */
+ * takes. Where the library hangs up on a first request without a word (what doesn't even look like
+ * one, or never becomes whole), the refusal is ours. */
 #include "agent/portal/portal_wire.h"
 
 #include <sys/epoll.h>
@@ -30,9 +31,10 @@ struct portal_wire {
 	size_t n_up, n_down, size_down;
 	bool client_ended; /* says no more */
 	bool inner_ended;
-	bool ours;     /* what the library says is */
-	bool refused;  /* the rest of what it says is nothing */
-	bool released; /* the library has no connection for it */
+	bool asked, answered; /* at all: has either side said anything? */
+	bool ours;            /* what the library says is */
+	bool refused;         /* the rest of what it says is nothing */
+	bool released;        /* the library has no connection for it */
 	void (*left)(const struct portal_wire *w, void *userdata);
 	void *userdata;
 };
@@ -61,6 +63,7 @@ static void put(struct portal_wire *w, const char *text, size_t n)
 	}
 	memcpy(w->down + w->n_down, text, n);
 	w->n_down += n;
+	w->answered = true;
 }
 
 static void refuse(struct portal_wire *w, int status)
@@ -124,8 +127,12 @@ static void move_up(struct portal_wire *w)
 
 		if (w->n_up == 0 && !w->client_ended) {
 			n = recv(w->client, w->up, UP_MAX, MSG_DONTWAIT);
+			if (n == 0 && i > 0)
+				return; /* for the next turn: an end that comes with the last bytes
+					   the library would not see */
 			w->client_ended = n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
 			w->n_up = n > 0 ? (size_t)n : 0;
+			w->asked |= n > 0;
 			if (w->client_ended && !w->inner_ended)
 				(void)shutdown(w->inner, SHUT_WR);
 		}
@@ -152,6 +159,8 @@ static void take(struct portal_wire *w, bool all)
 			put(w, part, (size_t)n);
 			judge(w, (size_t)n);
 		}
+		if (w->inner_ended && w->asked && !w->answered)
+			refuse(w, 400);
 	}
 }
 

@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 import pathlib
+import random
 import signal
 import socket
 import subprocess
@@ -22,6 +23,8 @@ import tap
 GET = b"GET /api/v1/ip HTTP/1.1\r\nHost: node\r\n\r\n"
 PROJECT = b'{"alias":"smuggled"}'
 NUMBERS = itertools.count()
+SEED = int(os.environ.get("HOODY_SEED", time.time_ns() % 1_000_000))
+NOISE = random.Random(SEED)
 
 
 def post(headers, body=PROJECT, path=b"/api/v1/projects", version=b"HTTP/1.1"):
@@ -61,7 +64,12 @@ BAD = (
     ("no Host", b"POST /api/v1/projects HTTP/1.1\r\n" + LENGTH + b"\r\n" + PROJECT),
     ("no version", b"POST /api/v1/projects\r\n\r\n"),
     ("a version of the future", post(LENGTH, version=b"HTTP/9.9")),
-    ("noise", os.urandom(400).replace(b"\n", b" ") + b"\r\n\r\n"),
+    ("noise", NOISE.randbytes(400).replace(b"\n", b" ") + b"\r\n\r\n"),
+    ("a word", b"word\r\n\r\n"),
+    ("a line that begins with a NUL", b"\0 /api/v1/ip HTTP/1.1\r\n\r\n"),
+    ("empty lines", b"\r\n\r\n"),
+    ("half a line", b"GET /api"),
+    ("half a header", GET[:-2]),
     ("an escape that is none", post(LENGTH, path=b"/api/v1/projects%zz")),
     ("an escaped NUL", post(LENGTH, path=b"/api/v1/projects%00")),
     ("an escape cut off", post(LENGTH, path=b"/api/v1/projects%2")),
@@ -177,6 +185,7 @@ def refusals(path, port):
         s.connect(str(path))
         return s
 
+    tap.figure(f"HOODY_SEED={SEED} for the noise")
     doors = {"Local.Socket": by_path, "Metrics.Listen": lambda: socket.create_connection(("127.0.0.1", port))}
     for door, connect in doors.items():
         wrong = [(name, got) for name, data in BAD if not is_one_refusal(got := everything(connect, data))]
