@@ -15,6 +15,7 @@
 
 #define ASK_TIMEOUT_MS  5000
 #define START_TIMEOUT_S 30
+#define END_MS          500 /* that one who is killed takes to be gone */
 
 struct session {
 	struct ctlife *life;
@@ -43,10 +44,33 @@ static void tell(const struct session *s, enum frame_type type, uint64_t a, uint
 	send_to(s, &(struct frame){ .type = (uint16_t)type, .a = a, .b = b }, NULL, fd);
 }
 
-static void tell_failed(const struct session *s, const struct err *err)
+/* By now. The groups are asked anew: who has entered a container has none open. */
+static bool has_ended(const struct ctlife *l)
 {
-	_cleanup_json_ json_t *v = errjson_make(err);
-	_cleanup_(freep) char *text = jsonx_dump(v);
+	_cleanup_(closep) int pidfd = -1;
+	struct ctgroup *g = NULL;
+	struct err ignored;
+	int r = ctgroup_open(l->paths.cgroup_prefix, &g, &ignored);
+
+	if (r >= 0)
+		r = ctprobe_find(g, l->spec.id, NULL, &pidfd, &ignored);
+	(void)ctgroup_close(g);
+	return r == CTPROBE_ABSENT || r == CTPROBE_PARTIAL ||
+	       (r > CTPROBE_PARTIAL &&
+		       poll(&(struct pollfd){ .fd = pidfd, .events = POLLIN }, 1, END_MS) > 0);
+}
+
+/* Whatever can't be done in a container that ends meanwhile is no fault. */
+static void tell_failed(const struct session *s, struct err *err)
+{
+	_cleanup_json_ json_t *v = NULL;
+	_cleanup_(freep) char *text = NULL;
+
+	if (s->life && err->code == ERR_INTERNAL && has_ended(s->life))
+		(void)err_set(err, -ESRCH, ERR_OPERATION_STATE_CONFLICT, NULL,
+			"the container has ended meanwhile");
+	v = errjson_make(err);
+	text = jsonx_dump(v);
 
 	send_to(s, &(struct frame){ .type = FRAME_SESSION_FAILED }, text, -1);
 }
@@ -179,7 +203,7 @@ static void console(struct session *s)
 	tell(s, FRAME_SESSION_ENDED, 0, 0, -1);
 }
 
-void worker_session_refuse(int fd, const struct err *err)
+void worker_session_refuse(int fd, struct err *err)
 {
 	tell_failed(&(struct session){ .fd = fd }, err);
 }

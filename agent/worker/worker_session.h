@@ -15,4 +15,4 @@
 void worker_session(struct ctlife *l, int fd);
 
 /* There will be no session: why. */
-void worker_session_refuse(int fd, const struct err *err);
+void worker_session_refuse(int fd, struct err *err);

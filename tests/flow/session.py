@@ -12,6 +12,7 @@ import struct
 import subprocess
 import sys
 import termios
+import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
@@ -264,6 +265,29 @@ def ends(node, cid):
     tap.eq(node.do("container.start", cid)["state"], "succeeded", "started again")
 
 
+def meanwhile(node, cid):
+    """Sessions that begin while the container is killed: whichever step finds it gone, that is no fault."""
+    said, over = [], threading.Event()
+
+    def again():
+        while not over.is_set():
+            said.append(node.ctl("exec", "-T", "web", "--", "true"))
+
+    for _ in range(6):
+        over.clear()
+        threads, begun = [threading.Thread(target=again) for _ in range(3)], len(said)
+        for t in threads:
+            t.start()
+        host.poll(lambda: len(said) >= begun + 3, 10)
+        node.do("container.force-stop", cid)
+        over.set()
+        for t in threads:
+            t.join()
+        node.do("container.start", cid)
+    wrong = [s for s in said if s[2] and "OPERATION_STATE_CONFLICT" not in s[2] and "cut off" not in s[2]]
+    tap.ok(not wrong, f"of {len(said)} sessions some find that it doesn't run, and none a fault", *wrong[:3])
+
+
 def hostile(node, cid):
     init = host.init_of(node.prefix, cid)
     for name, trick in (
@@ -293,6 +317,7 @@ def main():
         confinement(node, cid)
         terminal(node)
         ends(node, cid)
+        meanwhile(node, cid)
         hostile(node, cid)
         tap.ok("opens a session" in node.log_tail(400), "the log names who opened them")
         tap.eq(node.do("container.delete", cid, force=True)["state"], "succeeded", "deleted")
