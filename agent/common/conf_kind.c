@@ -171,9 +171,41 @@ static int text_subnet4(const char *value, char **ret, const char **ret_why)
 	return 0;
 }
 
+/* Of two addresses, as many bits as @n. */
+static bool begin_alike(const uint8_t *a, const uint8_t *b, unsigned n)
+{
+	unsigned rest = n % 8;
+
+	return memcmp(a, b, n / 8) == 0 && (rest == 0 || (a[n / 8] ^ b[n / 8]) >> (8 - rest) == 0);
+}
+
+/* Likewise, by IANA's registry of IPv6's address space: loopback, mapped and translated IPv4, and
+ * what is reserved beside them lie in the first of these. */
 static int text_subnet6(const char *value, char **ret, const char **ret_why)
 {
-	return is_address(value, AF_INET6, true, true) ? 0 : -EINVAL;
+	static const struct {
+		uint8_t address[16];
+		unsigned prefix;
+	} nobodys[] = {
+		{ { 0x00 }, 8 },
+		{ { 0xfe, 0x80 }, 10 },
+		{ { 0xff }, 8 },
+	};
+	char text[INET6_ADDRSTRLEN];
+	uint8_t address[16];
+	unsigned prefix;
+
+	if (!is_address(value, AF_INET6, true, true))
+		return -EINVAL;
+	(void)snprintf(text, sizeof(text), "%.*s", (int)strcspn(value, "/"), value);
+	(void)inet_pton(AF_INET6, text, address);
+	prefix = (unsigned)strtoul(strchr(value, '/') + 1, NULL, 10);
+	for (size_t i = 0; i < countof(nobodys); i++)
+		if (begin_alike(address, nobodys[i].address, MIN_OF(prefix, nobodys[i].prefix))) {
+			*ret_why = "has loopback, link-local, multicast or reserved addresses";
+			return -EINVAL;
+		}
+	return 0;
 }
 
 /* Words parted by blanks or commas; one space between them in what is stored. */
