@@ -65,9 +65,9 @@ def main():
                (0, None, ["sleep"], []), "what a test leaves behind is named, and taken off")
         end, _ = supervised(d, 60, "mkdir /tmp/hoody-t$$-x")
         tap.ok(len(end["left"]) == 1 and not pathlib.Path(end["left"][0].split()[-1]).exists(), "a directory, too", end)
-        last = int(pathlib.Path("/proc/sys/kernel/ns_last_pid").read_text())
-        # In our own directory, which is taken off whatever becomes of us.
-        stale = {pid: d / "stale" / f"hoody-t{pid}-stale" for pid in range(last + 1, last + 2000)}
+        last, most = (int(pathlib.Path("/proc/sys/kernel", n).read_text()) for n in ("ns_last_pid", "pid_max"))
+        # In our own directory, which is taken off whatever becomes of us; others take numbers meanwhile.
+        stale = {pid % most: d / "stale" / f"hoody-t{pid % most}-stale" for pid in range(last + 1, last + 10000)}
         for path in stale.values():
             path.mkdir(parents=True)
         end, log = supervised(d, 60, "echo $$", TMPDIR=str(d / "stale"))
