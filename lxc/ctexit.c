@@ -4,6 +4,10 @@
 #include <fcntl.h>
 #include <sys/ioctl.h>
 
+#include "proto/err.h"
+
+#define WORDS_MAX 300
+
 /* include/uapi/linux/pidfd.h; the headers of distributions are older than their kernels. */
 struct info {
 	uint64_t mask, cgroup;
@@ -24,6 +28,20 @@ int ctexit_status(int pidfd, int *ret_status)
 	return 0;
 }
 
+static void clean_lines(char *text)
+{
+	for (char *line = text, *end; *line; line = end) {
+		bool more;
+
+		end = line + strcspn(line, "\n");
+		more = *end;
+		*end = '\0';
+		err_clean(line);
+		if (more)
+			*end++ = '\n';
+	}
+}
+
 char *ctexit_tail(const char *path)
 {
 	_cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
@@ -34,8 +52,21 @@ char *ctexit_tail(const char *path)
 		   *newline = from > 0 ? memchr(text, '\n', (size_t)(end - text)) : NULL;
 
 	for (const char *c = newline ? newline + 1 : text; c < end; c++)
-		if (*c == '\n' || (*c >= ' ' && *c <= '~'))
+		if (*c == '\n' || ((unsigned char)*c >= ' ' && *c != '\x7f'))
 			*to++ = *c;
 	*to = '\0';
+	clean_lines(text);
 	return xstrdup(text);
+}
+
+char *ctexit_last_words(const char *path)
+{
+	_cleanup_(freep) char *text = ctexit_tail(path);
+	size_t n = strlen(text);
+
+	while (n > 0 && text[n - 1] == '\n')
+		text[--n] = '\0';
+	for (char *c = text; (c = strchr(c, '\n'));)
+		*c = ' ';
+	return xstrdup(n > WORDS_MAX ? text + n - WORDS_MAX : text);
 }

@@ -10,6 +10,8 @@
  * Linux 6.15 (PIDFD_GET_INFO). -ENODATA: this kernel does not tell, or not yet. */
 _must_check_ int ctexit_status(int pidfd, int *ret_status);
 
-/* The last whole lines of a text file, without control bytes but newlines: "" when there are none.
- * The caller's. */
+/* The last whole lines of a text file, as UTF-8 (what is none becomes question marks), without
+ * control bytes but newlines: "" when there are none. The caller's. */
 char *ctexit_tail(const char *path);
+/* The end of it on one line, as much as an error's message has room for. The caller's. */
+char *ctexit_last_words(const char *path);

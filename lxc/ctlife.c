@@ -442,7 +442,7 @@ static int clear_leftovers(struct ctlife *l, struct err *err)
 static int ended_at_once(struct ctlife *l, struct err *err)
 {
 	_cleanup_(freep) char *path = xasprintf("%s/%s/console.log", l->paths.lxc, l->spec.id);
-	_cleanup_(freep) char *text = ctexit_tail(path);
+	_cleanup_(freep) char *text = ctexit_last_words(path);
 	int r = killed_for_memory(l, err);
 
 	return r < 0 ? r

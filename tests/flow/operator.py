@@ -223,7 +223,7 @@ def causes(node, api):
     def ends(what, how, limits=None):
         cid = node.new_id()
         node.do("container.create", cid, image=harness.IMAGE, name="ends", limits=limits or {})
-        node.ctl("exec", "ends", "sh", "-c", "echo last words >/dev/console")
+        node.ctl("exec", "ends", "sh", "-c", "echo letzte Wörter >/dev/console")
         seen = node.last_seq()
         how(cid)
         report = node.wait_report("container.status", after=seen, container_id=cid, to_status="stopped")
@@ -238,7 +238,7 @@ def causes(node, api):
         tap.eq((m["cause"], m["exit"]), ("signal", {"signal": 9, "name": "KILL"}), "killed: by which signal")
     else:
         tap.skip("killed: by which signal", "this kernel has no PIDFD_GET_INFO with exit codes (Linux 6.15)")
-    tap.ok("last words" in m["console"], "and what the console said", m)
+    tap.ok("letzte Wörter" in m["console"], "and what the console said", m)
     tap.ok("log" not in m, "liblxc has no error to tell of", m)
 
     def hungry(cid):

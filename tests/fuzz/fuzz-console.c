@@ -2,6 +2,7 @@
 /* The end of a container's console log, which is shown in status logs: short, printable, and the
  * last words of it are there whatever the container wrote before. */
 #include "lxc/ctexit.h"
+#include "proto/jsonx.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/scratch.h"
 
@@ -10,6 +11,7 @@
 static char *tail_of(const void *data, size_t size)
 {
 	_cleanup_(freep) char *path = NULL;
+	_cleanup_json_ json_t *text = NULL;
 	char *tail;
 
 	scratch_write("console", data, size);
@@ -17,7 +19,9 @@ static char *tail_of(const void *data, size_t size)
 	tail = ctexit_tail(path);
 	assert(strlen(tail) <= CTEXIT_TAIL);
 	for (const char *c = tail; *c; c++)
-		assert(*c == '\n' || (*c >= ' ' && *c <= '~'));
+		assert(*c == '\n' || ((unsigned char)*c >= ' ' && *c != '\x7f'));
+	text = json_string(tail);
+	assert(text); /* UTF-8 */
 	return tail;
 }
 
