@@ -57,7 +57,7 @@ def main():
     mark = f"{100000 + os.getpid()}.5"
     with tempfile.TemporaryDirectory(prefix=f"hoody-t{os.getpid()}-runner-") as d:
         d = pathlib.Path(d)
-        end, log = supervised(d, 1, ORPHAN.format(mark) + "trap '' TERM; echo last words; sleep 1; exec 1>&-; exit 3")
+        end, log = supervised(d, 1, ORPHAN.format(mark) + "trap '' TERM; echo last words; sleep 4; exec 1>&-; exit 3")
         tap.eq((end["why"], "last words" in log, sleepers(mark)), ("time", True, []),
                "a test that hangs is ended with its orphans, and its log has its end")
         end, _ = supervised(d, 60, ORPHAN.format(mark))
