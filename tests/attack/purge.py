@@ -20,6 +20,9 @@ CASES = (
     ("one in a pool of the configuration", "[Storage]\nPool = /srv/pool\n", "", "/srv/pool", True),
     ("one in a drop-in's pool", "[Storage]\nPool=/srv/other\n", "[Storage]\nPool=/srv/my pool \n", "/srv/my pool",
      True),
+    ("one in the last line's pool", "[Storage]\nPool=/srv/pool", "[Storage]\nPool=/srv/other\n", "/srv/pool", True),
+    ("one in a pool with a comment behind it", "[Storage]\nPool=/srv/pool ; the large disk\n", "", "/srv/pool", True),
+    ("one in a pool that a colon names", "[Storage]\nPool: /srv/pool\t; large\n", "", "/srv/pool", True),
     ("none in a pool of the configuration", "[Storage]\nPool=/srv/pool\n", "", None, False),
 )
 PLAY = """
@@ -40,9 +43,11 @@ if [ -e /var/lib/hoody-agent/state.db ]; then echo stays; else echo gone; fi
 # What rm(1) can't remove: how it is made, and whether the pool stays.
 STUBBORN = (
     ("an image, which on btrfs is read-only",
-     "mount --bind $5 /var/lib; mkdir -p $pool/images/one; btrfs -q subvolume create $pool/images/one/rootfs; "
+     "mount --bind $5 /var/lib; mkdir -p $pool/images/one $pool/containers; "
+     "btrfs -q subvolume create $pool/images/one/rootfs; "
      "touch $pool/images/one/rootfs/file; btrfs property set $pool/images/one/rootfs ro true", False),
-    ("a pool that is mounted there", "mkdir -p $pool; mount -t tmpfs -o size=1m none $pool", True),
+    ("a pool that is mounted there", "mkdir -p $pool; mount -t tmpfs -o size=1m none $pool; mkdir $pool/containers",
+     True),
 )
 
 wrong = 0
@@ -51,6 +56,12 @@ for name, conf, drop_in, pool, stays in CASES:
                            str(SCRIPT), conf, drop_in, pool or ""], capture_output=True, text=True, timeout=30)
     wrong += not tap.ok(done.returncode == 0 and done.stdout.strip() == ("stays" if stays else "gone"),
                         f"{name}: the state {'stays' if stays else 'goes'}", done.stdout, done.stderr)
+away = PLAY.replace("mkdir", "mkdir -p /srv/pool\nmkdir", 1)
+done = subprocess.run(["unshare", "-m", "sh", "-c", away, "sh", str(SCRIPT), "[Storage]\nPool=/srv/pool\n", "", ""],
+                      capture_output=True, text=True, timeout=30)
+wrong += not tap.ok((done.returncode, done.stdout.strip()) == (0, "stays") and "not mounted" in done.stderr,
+                    "a pool whose file system is not mounted: the state stays, and it is said", done.stdout,
+                    done.stderr)
 for name, made, stays in STUBBORN:
     with loop.FileSystem("btrfs", 128) as fs:
         play = PLAY.replace("mkdir", f"pool=/var/lib/hoody-agent/pool; {made}\nmkdir", 1)
@@ -58,5 +69,5 @@ for name, made, stays in STUBBORN:
                               capture_output=True, text=True, timeout=30)
         wrong += not tap.ok((done.returncode, done.stdout, "by hand" in done.stderr) == (0, "gone\n", stays),
                             f"{name}: the rest goes", done.stdout, done.stderr)
-tap.figure(f"purge: {wrong} of {len(CASES) + len(STUBBORN)} ended with the wrong state")
+tap.figure(f"purge: {wrong} of {len(CASES) + len(STUBBORN) + 1} ended with the wrong state")
 tap.done()
