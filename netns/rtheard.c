@@ -110,8 +110,10 @@ static void on_route(const struct nlmsghdr *h, struct rtkeep_seen *seen)
 
 static void on_rule(const struct nlmsghdr *h, struct rtkeep_seen *seen)
 {
-	if (h->nlmsg_type == RTM_DELRULE && u32_of(find(h, sizeof(struct fib_rule_hdr),
-						    FRA_PRIORITY)) == RTKEEP_POLICY_PRIORITY)
+	uint32_t priority = u32_of(find(h, sizeof(struct fib_rule_hdr), FRA_PRIORITY));
+
+	if (h->nlmsg_type == RTM_DELRULE &&
+		(priority == RTKEEP_POLICY_PRIORITY || priority == RTKEEP_SOURCE_PRIORITY))
 		seen->policy = true;
 }
 

@@ -380,37 +380,50 @@ static int put_policy_route(struct rtkeep *k)
 	return put(k, &q);
 }
 
-static int put_policy_rule(struct rtkeep *k, uint8_t family, uint32_t mark, uint8_t action)
+struct policy_rule {
+	uint8_t family;
+	uint32_t priority, mark;
+	uint8_t action;
+	uint32_t table;
+	const char *from; /* NULL: wherever it comes from */
+};
+
+static int put_policy_rule(struct rtkeep *k, const struct policy_rule *p)
 {
 	struct request q;
 	struct fib_rule_hdr *m = begin(&q, RTM_NEWRULE, PUT, sizeof(*m));
 
-	m->family = family;
-	m->action = action;
-	mnl_attr_put_u32(q.h, FRA_PRIORITY, RTKEEP_POLICY_PRIORITY);
-	mnl_attr_put_u32(q.h, FRA_FWMARK, mark);
+	m->family = p->family;
+	m->action = p->action;
+	mnl_attr_put_u32(q.h, FRA_PRIORITY, p->priority);
+	mnl_attr_put_u32(q.h, FRA_FWMARK, p->mark);
 	mnl_attr_put_u32(q.h, FRA_FWMASK, UINT32_MAX);
-	if (action == FR_ACT_TO_TBL)
-		mnl_attr_put_u32(q.h, FRA_TABLE, RTKEEP_POLICY_TABLE);
+	if (p->action == FR_ACT_TO_TBL)
+		mnl_attr_put_u32(q.h, FRA_TABLE, p->table);
+	if (p->from)
+		mnl_attr_put_strz(q.h, FRA_IIFNAME, p->from);
 	return put(k, &q);
 }
 
+/* Where net.ipv4.conf.all.src_valid_mark is set (wg-quick(8) does it) the kernel asks whence a
+ * packet may come with its mark, too, and as if it asked for lo (__fib_validate_source,
+ * net/ipv4/fib_frontend.c). By the other rules nobody came from anywhere, not even ARP: that goes
+ * by the main table, as without a mark. */
 int rtkeep_policy(struct rtkeep *k, uint32_t local_mark, uint32_t no_mark)
 {
-	const struct {
-		uint8_t family;
-		uint32_t mark;
-		uint8_t action;
-	} rules[] = {
-		{ AF_INET, local_mark, FR_ACT_TO_TBL },
-		{ AF_INET, no_mark, FR_ACT_BLACKHOLE },
-		{ AF_INET6, no_mark, FR_ACT_BLACKHOLE },
+	const uint32_t last = RTKEEP_POLICY_PRIORITY, first = RTKEEP_SOURCE_PRIORITY;
+	const struct policy_rule rules[] = {
+		{ AF_INET, first, local_mark, FR_ACT_TO_TBL, RT_TABLE_MAIN, "lo" },
+		{ AF_INET, first, no_mark, FR_ACT_TO_TBL, RT_TABLE_MAIN, "lo" },
+		{ AF_INET, last, local_mark, FR_ACT_TO_TBL, RTKEEP_POLICY_TABLE, NULL },
+		{ AF_INET, last, no_mark, FR_ACT_BLACKHOLE, 0, NULL },
+		{ AF_INET6, last, no_mark, FR_ACT_BLACKHOLE, 0, NULL },
 	};
 	int r = put_policy_route(k);
 	bool missing = r > 0;
 
 	for (size_t i = 0; i < countof(rules) && r >= 0; i++) {
-		r = put_policy_rule(k, rules[i].family, rules[i].mark, rules[i].action);
+		r = put_policy_rule(k, &rules[i]);
 		missing = missing || r > 0;
 		if (r == -EAFNOSUPPORT || r == -EOPNOTSUPP)
 			r = 0; /* a kernel without IPv6 */

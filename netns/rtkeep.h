@@ -16,6 +16,7 @@
 
 #define RTKEEP_POLICY_TABLE    0x686f /* "ho": any that nobody else has */
 #define RTKEEP_POLICY_PRIORITY 100
+#define RTKEEP_SOURCE_PRIORITY 99 /* where packets with such marks may come from */
 
 struct rtkeep;
 
@@ -64,10 +65,10 @@ void rtkeep_hand_over(struct rtkeep *k);
 /* Make the host's end of it what it should be. Returns what was missing (RTKEEP_…), 0 also when the
  * link is gone, or a negative errno. */
 _must_check_ int rtkeep_link(struct rtkeep *k, const struct rtlink *l);
-/* Two rules and one route for all containers, which stay: packets with the forwarders' mark are for
+/* Rules and one route for all containers, which stay: packets with the forwarders' mark are for
  * this host, whatever their destination (tproxy, ip-rule(8)); those with the mark that only the
- * firewall takes off (netns/rtguard) are forwarded nowhere. RTKEEP_POLICY, 0 or a negative
- * errno. */
+ * firewall takes off (netns/rtguard) are forwarded nowhere; where either may come from is as
+ * without a mark. RTKEEP_POLICY, 0 or a negative errno. */
 _must_check_ int rtkeep_policy(struct rtkeep *k, uint32_t local_mark, uint32_t no_mark);
 
 /* False: what comes in by this interface is not forwarded. */

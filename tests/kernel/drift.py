@@ -245,9 +245,12 @@ def loop_waits_for_nobody(node, a, two):
 
 
 def policy(node):
-    rule = lambda: "0x686f6f64" in ip("rule show").stdout
+    rule = lambda: "0x686f6f64 lookup 26735" in ip("rule show").stdout
+    source = lambda: ip("rule show").stdout.count("iif lo lookup main") == 2
     table = lambda: "local default dev lo" in ip("route show table 26735", check=False).stdout
     heals(node, "the forwarders' rule", lambda: ip("rule del priority 100"), rule, None, "policy")
+    heals(node, "a rule for where marked packets may come from", lambda: ip("rule del priority 99"), source, None,
+          "policy")
     heals(node, "the forwarders' table", lambda: ip("route flush table 26735"), table, None, "policy")
 
 
@@ -262,7 +265,7 @@ def restarts(node, a, two):
     node.start_agent()
     tap.ok(host.poll(lambda: a.is_reached() and a.reaches(two.server_address), 3),
            "what was taken away while no agent ran is put back by the next")
-    tap.ok("0x686f6f64" in ip("rule show").stdout, "the rule, too")
+    tap.ok("0x686f6f64 lookup 26735" in ip("rule show").stdout, "the rule, too")
     found = lambda kind: [
         r for r in node.reports(after=before, kind="network") if r["event"] == "healed" and kind in r["data"]["what"]
     ]

@@ -323,6 +323,18 @@ def confined(node):
     )
 
 
+def odd_host(box, other):
+    """What others set for the whole host: wg-quick(8) the first, when all goes through its tunnel."""
+    here = netns.Namespace.current()
+    for key in ("conf__all__src_valid_mark", "tcp_fwmark_accept"):
+        here.sysctl(**{f"ipv4__{key}": 1})
+        for b in (box, other):
+            b.ns().ip("neigh flush dev eth0") # so that it has to ask for the gateway
+        tap.eq((box.says(), box.asks("odd.example")[-4:], other.says(port=DIRECT_PORT)),
+               (b"hello", bytes([192, 0, 2, 7]), b"hello"), f"{key}=1: both go on, the proxied and the direct one")
+        here.sysctl(**{f"ipv4__{key}": 0})
+
+
 def address_of(box):
     return box.ns().ip("-4 -o addr show eth0").stdout.split()[3].split("/")[0]
 
@@ -630,6 +642,7 @@ def play(node, world, ca, dns):
         confined(node)
         world.seen.clear()
         tap.eq((other.says(port=DIRECT_PORT), world.seen), (b"hello", [UPLINK]), "another container is direct")
+        odd_host(box, other)
         comes_in(box, other, world, "proxied")
         forbidden(box, world)
         dead(node, box, world, socks)
