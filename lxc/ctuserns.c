@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A child makes the namespaces from inside and holds them; its parent writes their maps, which is
+ * for who is outside. Each waits for the other's word on one pair of sockets. */
 #include "lxc/ctuserns.h"
 
 #include <fcntl.h>
@@ -74,9 +76,20 @@ static int write_bounds(int proc, const struct ctuserns_bounds *b)
 	return 0;
 }
 
-/* Who makes a namespace owns it, by its effective ids. Capabilities are kept: a host may ask for
- * one (kernel.unprivileged_userns_clone). A namespace has its maker's limits for all in it: that of
- * processes is none, which the group's is for. */
+/* Debian's kernels may want a capability of the host's for each (kernel.unprivileged_userns_clone
+ * is 0), which nobody has below another: not in a lid either. */
+static bool can_have_lid(void)
+{
+	_cleanup_(closep) int fd =
+		open("/proc/sys/kernel/unprivileged_userns_clone", O_RDONLY | O_CLOEXEC);
+	char now = '1';
+
+	return fd < 0 || read(fd, &now, 1) != 1 || now != '0';
+}
+
+/* Who makes a namespace owns it, by its effective ids. Capabilities are kept: see can_have_lid().
+ * A namespace has its maker's limits for all in it: that of processes is none, which the group's is
+ * for. */
 static int become(uint32_t id)
 {
 	const struct rlimit none = { RLIM_INFINITY, RLIM_INFINITY };
@@ -102,7 +115,8 @@ static void await_leave(void)
 		_exit(EXIT_SUCCESS);
 }
 
-_Noreturn static void inside(int fd, uint32_t id_base, const struct ctuserns_bounds *b)
+_Noreturn static void inside(
+	int fd, uint32_t id_base, const struct ctuserns_bounds *b, bool has_lid)
 {
 	int proc, r;
 
@@ -111,9 +125,11 @@ _Noreturn static void inside(int fd, uint32_t id_base, const struct ctuserns_bou
 	r = proc < 0 ? proc : become(id_base);
 	tell(r < 0 || unshare(CLONE_NEWUSER) == 0 ? r : -errno);
 	await_leave();
-	r = b ? write_bounds(proc, b) : 0;
-	tell(r < 0 || unshare(CLONE_NEWUSER) == 0 ? r : -errno);
-	await_leave();
+	if (has_lid) {
+		r = b ? write_bounds(proc, b) : 0;
+		tell(r < 0 || unshare(CLONE_NEWUSER) == 0 ? r : -errno);
+		await_leave();
+	}
 	tell(unshare(CLONE_NEWNET) < 0 ? -errno : 0);
 	(void)closefd(proc); /* now that nobody waits: the kernel waits for its readers */
 	await_leave();
@@ -172,21 +188,26 @@ static int go_on(int fd)
 	return write(fd, "", 1) == 1 ? 0 : -EPIPE;
 }
 
-static int make(pid_t pid, int fd, uint32_t id_base)
+static int make_lid(pid_t pid, int fd, uint32_t id_base, int *ret)
 {
-	_cleanup_(closep) int lid = -1;
 	int r = hear(fd);
 
 	if (r >= 0)
-		r = lid = open_space(pid);
+		r = *ret = open_space(pid);
 	if (r >= 0)
 		r = write_maps(pid, id_base, id_base);
-	if (r >= 0)
-		r = go_on(fd);
+	return r < 0 ? r : go_on(fd);
+}
+
+static int make(pid_t pid, int fd, uint32_t id_base, bool has_lid)
+{
+	_cleanup_(closep) int lid = -1;
+	int r = has_lid ? make_lid(pid, fd, id_base, &lid) : 0;
+
 	if (r >= 0)
 		r = hear(fd);
 	if (r >= 0)
-		r = write_maps_below(lid, pid, id_base);
+		r = has_lid ? write_maps_below(lid, pid, id_base) : write_maps(pid, 0, id_base);
 	return r < 0 ? r : go_on(fd);
 }
 
@@ -211,15 +232,16 @@ int ctuserns_make(
 	uint32_t id_base, const struct ctuserns_bounds *b, struct ctuserns *ret, struct err *err)
 {
 	int ends[2], r = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0 ? -errno : 0;
+	bool has_lid = can_have_lid();
 	struct ctuserns u = { .holder = r < 0 ? -1 : fork(), .leave = r < 0 ? -1 : ends[0] };
 
 	if (u.holder == 0)
-		inside(ends[1], id_base, b);
+		inside(ends[1], id_base, b, has_lid);
 	if (r >= 0) {
 		r = u.holder < 0 ? -errno : 0;
 		closefd(ends[1]);
 		if (r >= 0)
-			r = make(u.holder, u.leave, id_base);
+			r = make(u.holder, u.leave, id_base, has_lid);
 	}
 	if (r >= 0) {
 		*ret = u;

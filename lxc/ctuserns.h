@@ -10,6 +10,9 @@
  * container's root instead of the host's, whom else all containers would be counted for: with one
  * that has used up a kind, none would start.
  *
+ * Where kernel.unprivileged_userns_clone is 0 there is no lid: what the host's user.max_* (see
+ * namespaces(7)) let each user have bounds the container's root, and with it the container.
+ *
  * With it comes the network namespace that it owns (an owner is for good, and /sys asks for it), in
  * which nobody is yet: what a link takes is made there while a launch does all else.
  *
@@ -37,9 +40,9 @@ struct ctuserns {
 	int leave; /* it ends with this descriptor, and with its maker */
 };
 
-/* In the user namespace 0 is @id_base of the host, and so on for CTSPEC_ID_RANGE ids; @b NULL:
- * nothing is bounded. Two forks: a worker's, which has one thread. The network namespace, whose
- * making may wait long for locks of the kernel's, is still to come. */
+/* In the user namespace 0 is @id_base of the host, and so on for CTSPEC_ID_RANGE ids; @b NULL,
+ * or no lid: nothing is bounded. Two forks: a worker's, which has one thread. The network
+ * namespace, whose making may wait long for locks of the kernel's, is still to come. */
 _must_check_ int ctuserns_make(
 	uint32_t id_base, const struct ctuserns_bounds *b, struct ctuserns *ret, struct err *err);
 /* Wait for it; once, by whoever has the descriptor. */

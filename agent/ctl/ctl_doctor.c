@@ -170,6 +170,19 @@ static void bounds(struct doctor *d)
 			found[i].check, found[i].mend, "%s", found[i].found);
 }
 
+/* Debian's kernels have it. */
+static void spaces(struct doctor *d)
+{
+	if (has_line("/proc/sys/kernel/unprivileged_userns_clone", "0"))
+		say(d, DOUBTFUL, "user namespaces",
+			"sysctl kernel.unprivileged_userns_clone=1, or lower user.max_*_namespaces "
+			"and user.max_inotify_*",
+			"kernel.unprivileged_userns_clone is 0: Containers.NamespacesMax, "
+			"InotifyMax and WatchesMax bound no container, only the host's user.max_*");
+	else
+		say(d, GOOD, "user namespaces", NULL, "containers' can lie below their bounds");
+}
+
 /* --- ids --- */
 
 /* Ranges of others that containers' ids would run into. */
@@ -508,8 +521,8 @@ static void print(const struct doctor *d)
 
 enum ctl_exit ctl_doctor(const struct ctl *ctl, struct err *err)
 {
-	void (*const checks[])(struct doctor * d) = { kernel, calls, cgroups, bounds, ids, pool,
-		clock_is_right, node_key, trusted_keys, agent, forwarding, tracking, flushers,
+	void (*const checks[])(struct doctor * d) = { kernel, calls, cgroups, bounds, spaces, ids,
+		pool, clock_is_right, node_key, trusted_keys, agent, forwarding, tracking, flushers,
 		foreign_tables };
 	struct doctor d = { .ctl = ctl };
 	struct err ignored = {};

@@ -199,6 +199,17 @@ def rebooted(n, how_many):
     quiet(n, "after the reboot")
 
 
+def hardened(n, cid):
+    """By a setting of Debian's kernels, nobody makes a user namespace without a capability of the host's."""
+    n.m.must("sysctl -qw kernel.unprivileged_userns_clone=0")
+    report = n.node.wait(n.node.order("container.restart", cid, timeout_s=int(4 * harness.SLOW)), 120)
+    tap.eq((report["state"], report.get("error")), ("succeeded", None), "unprivileged_userns_clone=0: one is restarted")
+    tap.eq(n.m.must(f"hoodyctl exec {cid} echo inside").strip(), "inside", "and has a session")
+    said = json.loads(n.m.must("hoodyctl doctor --json 2>/dev/null || true"))
+    tap.eq([f["verdict"] for f in said if f["check"] == "user namespaces"], ["warning"], "which doctor warns of")
+    n.m.must("sysctl -qw kernel.unprivileged_userns_clone=1")
+
+
 ASKS = """printf '%s\\n' '#!/bin/sh' 'echo "$@" >>/run/asked' 'exec /sbin/modprobe "$@"' >/run/asks
 chmod 755 /run/asks
 mount -o remount,exec /run
@@ -253,6 +264,7 @@ def debian12(package):
             tap.eq(len(n.pids("netproxy")), 2, "and the forwarders")
             leaves(n, 2)
             stage(n, "rebooted")
+            hardened(n, first)
             hear_of_modules(n)
             gone = [
                 n.node.wait(n.node.order("container.delete", cid, force=True), 300)["state"] for cid in (first, *ids)
