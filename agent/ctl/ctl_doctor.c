@@ -8,7 +8,9 @@
  * makes the exit code. What takes more than a look (packets through others' tables, bounds, the
  * pool) lies in files of its own: agent/ctl/ctl_tables.h, agent/ctl/ctl_bounds.h,
  * agent/ctl/ctl_pool.h. */
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <ifaddrs.h>
 #include <net/if.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -418,6 +420,38 @@ static void forwarding(struct doctor *d)
 		(void)fclose(f);
 }
 
+/* A link of ours has the gateway's address, which no network of the host's may be. */
+static void addresses(struct doctor *d)
+{
+	const char *subnet = d->conf.network.subnet4;
+	struct ifaddrs *all = NULL;
+	unsigned prefix = 0;
+	uint32_t ours = 0;
+
+	if (ident_cidr4_parse(subnet, strlen(subnet), &ours, &prefix) < 0 || prefix == 0 ||
+		getifaddrs(&all) < 0)
+		return;
+	for (const struct ifaddrs *i = all; i; i = i->ifa_next) {
+		const struct sockaddr_in *a = (const void *)i->ifa_addr,
+					 *m = (const void *)i->ifa_netmask;
+		char text[INET_ADDRSTRLEN];
+
+		if (!a || !m || a->sin_family != AF_INET ||
+			((ntohl(a->sin_addr.s_addr) ^ ours) & ntohl(m->sin_addr.s_addr) &
+				~0u << (32 - prefix)) != 0)
+			continue;
+		say(d, DOUBTFUL, "addresses",
+			"set Network.Subnet4 to a network that nobody on this host has: who has "
+			"what a container gets is cut off",
+			"%s has %s, and its network has addresses of Network.Subnet4, %s",
+			i->ifa_name, inet_ntop(AF_INET, &a->sin_addr, text, sizeof(text)), subnet);
+		freeifaddrs(all);
+		return;
+	}
+	freeifaddrs(all);
+	say(d, GOOD, "addresses", NULL, "%s is in no network of the host's", subnet);
+}
+
 #define TRACKING "/proc/sys/net/netfilter/nf_conntrack_"
 
 /* When the kernel can track no more flows, the whole node is offline. */
@@ -522,8 +556,8 @@ static void print(const struct doctor *d)
 enum ctl_exit ctl_doctor(const struct ctl *ctl, struct err *err)
 {
 	void (*const checks[])(struct doctor * d) = { kernel, calls, cgroups, bounds, spaces, ids,
-		pool, clock_is_right, node_key, trusted_keys, agent, forwarding, tracking, flushers,
-		foreign_tables };
+		pool, clock_is_right, node_key, trusted_keys, agent, forwarding, addresses,
+		tracking, flushers, foreign_tables };
 	struct doctor d = { .ctl = ctl };
 	struct err ignored = {};
 	enum ctl_exit e = ctl_conf_read(ctl, &d.conf, err);

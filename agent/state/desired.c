@@ -6,11 +6,15 @@
  *
  * With a container go a slot, which is its range of user ids, the lowest that is free; an IPv4
  * address, the one after the newest container's, and so on around, so that who had an address
- * lately is not taken for another; and a number that its project's containers share, which is
- * not stored. Slots and addresses are free when the container is removed.
+ * lately is not taken for another, and none that the host itself has; and a number that its
+ * project's containers share, which is not stored. Slots and addresses are free when the container
+ * is removed.
  *
  * A row that can't be read is an error of the whole: no container is forgotten in silence. */
 #include "agent/state/desired.h"
+
+#include <arpa/inet.h>
+#include <sys/socket.h>
 
 #include "proto/jsonx.h"
 #include "proto/leafid.h"
@@ -99,6 +103,22 @@ static bool has_address(const struct desired *d, uint32_t address)
 	return false;
 }
 
+/* One of the host's own would get no packet in or out. Whom a socket would speak to by the same
+ * address is this host; nothing is sent, and no lock of the links is waited for. */
+static bool is_of_host(uint32_t address)
+{
+	_cleanup_(closep) int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	const struct sockaddr_in to = {
+		.sin_family = AF_INET, .sin_port = htons(9), .sin_addr.s_addr = htonl(address)
+	};
+	struct sockaddr_in from = {};
+	socklen_t size = sizeof(from);
+
+	return fd >= 0 && connect(fd, (const struct sockaddr *)&to, sizeof(to)) == 0 &&
+	       getsockname(fd, (struct sockaddr *)&from, &size) == 0 &&
+	       from.sin_addr.s_addr == to.sin_addr.s_addr;
+}
+
 /* The one after the newest container's, and so on around. */
 static int free_address(struct desired *d, uint32_t *ret)
 {
@@ -108,7 +128,7 @@ static int free_address(struct desired *d, uint32_t *ret)
 		uint32_t address = d->next_address;
 
 		d->next_address = address >= r->last_address ? r->first_address : address + 1;
-		if (!has_address(d, address)) {
+		if (!has_address(d, address) && !is_of_host(address)) {
 			*ret = address;
 			return 0;
 		}

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What hoodyctl doctor says of the tables of others, by packets in a copy of them: real shapes (firewalld's, Docker's,
 iptables-legacy's, by the kernel's own interface), each hook, answers, and what reading alone would not find; and what
-it leaves on the host: nothing, not for an instant, and nothing when it is killed."""
+it leaves on the host: nothing, not for an instant, and nothing when it is killed. And what it says of a network of
+others that has containers' addresses."""
 import contextlib
 import ctypes
 import errno
@@ -59,9 +60,12 @@ class Doctor:
                              "--json")
         ]
 
-    def says(self, **more):
+    def finds(self, check, **more):
         done = subprocess.run(self.command(), capture_output=True, text=True, timeout=120 * harness.SLOW, **more)
-        f = next(f for f in json.loads(done.stdout) if f["check"] == "nftables")
+        return next(f for f in json.loads(done.stdout) if f["check"] == check)
+
+    def says(self, **more):
+        f = self.finds("nftables", **more)
         return f["verdict"], f["found"], f["mend"]
 
 
@@ -245,6 +249,25 @@ def nothing_left(doctor):
                 break
 
 
+def addresses(doctor):
+    """A bridge of somebody else's has the containers' network, as podman's is by default."""
+    node = doctor.node
+    network = f"10.{100 + node.number % 100}.0"
+    says = lambda: doctor.finds("addresses")
+    tap.eq(says()["verdict"], "ok", "nobody else has the containers' network")
+    subprocess.run(["ip", "link", "add", "podman0", "type", "bridge"], check=True)
+    subprocess.run(["ip", "addr", "add", f"{network}.1/16", "dev", "podman0"], check=True)
+    found = says()
+    tap.ok(found["verdict"] == "warning" and f"podman0 has {network}.1," in found["found"], "a bridge has it", found)
+    node.start_agent()
+    project = node.hoodyctl("project", "create", "p")["id"]
+    node.ctl("container", "create", harness.IMAGE, "one", "--project", project)
+    shown = node.ctl("exec", "one", "ip", "-4", "addr", "show", "eth0")
+    tap.ok(f" {network}.2/32 " in shown[1], "no container has the host's own address", shown)
+    node.ctl("container", "delete", "one", "--force")
+    subprocess.run(["ip", "link", "del", "podman0"], check=True)
+
+
 def main():
     if os.geteuid() != 0:
         tap.skip_all("needs root")
@@ -252,7 +275,7 @@ def main():
     try:
         node.write_conf()
         doctor = Doctor(node)
-        for part in (shapes, reading, nothing_left, legacy):
+        for part in (shapes, reading, nothing_left, legacy, addresses):
             tap.note(part.__name__)
             part(doctor)
     finally:
