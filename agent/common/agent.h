@@ -59,6 +59,8 @@ struct agent {
 	struct uplink *uplink; /* NULL when standalone */
 	struct worker_pool *workers;
 	struct worker *stopper; /* stops all containers, as the host goes down; or NULL */
+	int64_t stop_end_ms;    /* elapsed: until when it waits for those that are being launched */
+	bool stop_again;        /* some were when it began */
 	struct ctlsrv *ctlsrv;
 	struct api *api;
 	struct portal *portal;

@@ -7,7 +7,8 @@
  *
  * Which step comes next is decided by the pure agent/engine/opstep.h, what a step is by the op's
  * table: nothing here knows an op. With no worker to be had it is `starved`; `held` is what must
- * not begin while the host goes down or another has its last attempt, which runs alone.
+ * not begin, or launch a container, while the host goes down, and what must not begin while another
+ * has its last attempt, which runs alone.
  *
  * A successor takes up what has not ended where the journal has it; what the agent died of too
  * often is undone. The engine owns operations and lanes; containers' status is its listener's. */

@@ -215,14 +215,29 @@ static enum opstep_event leniently(struct operation *op, enum opstep_event event
 	return OPSTEP_DONE;
 }
 
+/* While the host goes down nothing is launched, and what was ended with it has not failed: that is
+ * the next boot's to launch. */
+static bool awaits_boot(struct engine *e, struct operation *op)
+{
+	if (!e->agent->stopper || op->at.undoing || !op->def->steps[op->at.step].launches)
+		return false;
+	op->has_position = true;
+	operation_push(&e->held, op);
+	return true;
+}
+
 static void walk(struct engine *e, struct operation *op, enum opstep_event event)
 {
-	enum opstep_action action =
-		opstep_next(&op->at, op->def->n_steps, leniently(op, patiently(op, event)));
 	_cleanup_(freep) char *error_text = NULL;
+	enum opstep_action action;
 
+	if (event == OPSTEP_ERROR && awaits_boot(e, op))
+		return;
+	action = opstep_next(&op->at, op->def->n_steps, leniently(op, patiently(op, event)));
 	while ((action == OPSTEP_ACT || action == OPSTEP_UNDO) && has_nothing_to_do(op))
 		action = opstep_next(&op->at, op->def->n_steps, OPSTEP_DONE);
+	if (action == OPSTEP_ACT && awaits_boot(e, op))
+		return;
 	switch (action) {
 	case OPSTEP_ACT:
 	case OPSTEP_UNDO:

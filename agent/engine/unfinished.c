@@ -225,6 +225,14 @@ const struct order *unfinished_find_share(const struct engine *e, const char *sh
 	return NULL;
 }
 
+bool unfinished_is_launching(const struct engine *e)
+{
+	for (const struct operation *o = e->holders; o; o = o->holder_next)
+		if (!o->has_position && !o->at.undoing && o->def->steps[o->at.step].launches)
+			return true;
+	return false;
+}
+
 size_t unfinished_count(const struct engine *e)
 {
 	return e->n;

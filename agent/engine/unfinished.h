@@ -33,6 +33,8 @@ bool unfinished_is_asked(const struct engine *e, enum op op, const json_t *param
 /* The newest unfinished order of @op for the container, or NULL. */
 const struct order *unfinished_find(const struct engine *e, enum op op, const char *container_id);
 
+/* Is a worker at work that launches a container? */
+bool unfinished_is_launching(const struct engine *e);
 /* The unfinished operation after @after (NULL: the first) that has passed its check, or NULL. */
 const struct operation *unfinished_next_begun(
 	const struct engine *e, const struct operation *after);

@@ -14,6 +14,7 @@
 #include "proto/jsonx.h"
 
 #define STOP_MS     45000 /* the job itself takes 30 s at most */
+#define LAUNCHED_US 50000 /* it is looked so often whether what is launched is */
 #define AGAIN_S     5
 #define AGAIN_S_MAX 3600
 
@@ -107,6 +108,42 @@ bool bootstart_is_host_stopping(void)
 	return stopping;
 }
 
+static void on_stopped(struct worker_result *res, void *userdata);
+
+static void stop_all(struct agent *a)
+{
+	_cleanup_(freep) char *text = worker_job_text(&a->conf, NULL, "shutdown-all", "act",
+		jsonx_pack("{s:o}", "containers", opstate_brief(a, NULL)));
+
+	a->stop_again = unfinished_is_launching(a->engine) && agent_elapsed_ms() < a->stop_end_ms;
+	worker_run(a->stopper, text, STOP_MS, on_stopped, NULL, a);
+}
+
+static int on_look(sd_event_source *s, uint64_t usec, void *userdata);
+
+/* What was being launched when the others were asked to end will run, and knows nothing of it. */
+static void look_later(struct agent *a)
+{
+	sd_event_source *s;
+
+	if (sd_event_add_time_relative(
+		    a->event, &s, CLOCK_BOOTTIME, LAUNCHED_US, 1000, on_look, a) < 0)
+		abort(); /* only for want of memory */
+	(void)sd_event_source_set_floating(s, true);
+	sd_event_source_unref(s);
+}
+
+static int on_look(sd_event_source *s, uint64_t usec, void *userdata)
+{
+	struct agent *a = userdata;
+
+	if (unfinished_is_launching(a->engine) && agent_elapsed_ms() < a->stop_end_ms)
+		look_later(a);
+	else
+		stop_all(a);
+	return sd_event_source_set_floating(s, false); /* the event loop's was the only reference */
+}
+
 static void on_stopped(struct worker_result *res, void *userdata)
 {
 	struct agent *a = userdata;
@@ -114,23 +151,24 @@ static void on_stopped(struct worker_result *res, void *userdata)
 	if (res->r < 0)
 		LOG(LOG_ERR, STOPPING, FIELDS(.err = res->err),
 			"not every container could be stopped: %s", res->err->message);
-	(void)sd_event_exit(a->event, 0);
+	if (res->r >= 0 && a->stop_again)
+		look_later(a);
+	else
+		(void)sd_event_exit(a->event, 0);
 }
 
 /* Their statuses stay as they are: the next boot sees to them. */
 bool bootstart_stop_all(struct agent *a)
 {
-	_cleanup_(freep) char *text = NULL;
-	bool any = false;
+	bool any = unfinished_is_launching(a->engine);
 
 	for (size_t i = 0; i < desired_count(a->desired); i++)
 		any = any || ctwatch_pid(desired_at(a->desired, i)) > 0;
 	if (!any)
 		return false;
 	LOG(LOG_NOTICE, STOPPING, NO_FIELDS, "the host goes down: every container is asked to end");
-	text = worker_job_text(&a->conf, NULL, "shutdown-all", "act",
-		jsonx_pack("{s:o}", "containers", opstate_brief(a, NULL)));
 	a->stopper = worker_take_last(a->workers);
-	worker_run(a->stopper, text, STOP_MS, on_stopped, NULL, a);
+	a->stop_end_ms = agent_elapsed_ms() + STOP_MS;
+	stop_all(a);
 	return true;
 }

@@ -22,5 +22,6 @@ void bootstart_resume(struct agent *a);
 bool bootstart_is_host_stopping(void);
 
 /* Ask every container to end, wait for them together, kill those that don't in time, and leave the
- * event loop. False: none runs, and nothing was begun. */
+ * event loop; those that are being launched meanwhile, too, and no other is launched any more.
+ * False: none runs, and nothing was begun. */
 bool bootstart_stop_all(struct agent *a);

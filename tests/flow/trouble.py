@@ -119,6 +119,32 @@ def host_goes_down(workers):
         tap.eq(node.sanitizer_words(), [], "sanitizers are silent")
 
 
+def host_goes_down_amid_launches():
+    """While containers are being launched, at two moments of that: none runs on behind the agent's back."""
+    with harness.Node(start=False) as node, bus.SystemBus(node.directory / "bus", "stopping") as system:
+        os.environ["DBUS_SYSTEM_BUS_ADDRESS"] = system.address
+        node.start()
+        ids = [node.new_id() for _ in range(4)]
+        for order in [node.order("container.create", c, image=harness.IMAGE, start=False) for c in ids]:
+            node.wait(order)
+        for groups in (1, 2):
+            orders = [node.order("container.start", c) for c in ids]
+            launching = lambda: sum(d.name in ids for d in host.cgroup_dirs(node.prefix))
+            host.poll(lambda: launching() >= groups, 10, 0.001)
+            node.stop_agent(timeout_s=60)
+            ran = host.poll(lambda: [c for c in ids if node.state(c) != "stopped"], 0.5)
+            tap.eq(ran or [], [], f"the host goes down when {groups} containers have groups: in the end none runs")
+            node.start_agent()
+            tap.eq([node.wait(o, 60)["state"] for o in orders], ["succeeded"] * len(ids),
+                   "and the next boot launches them")
+            for c in ids:
+                node.do("container.force-stop", c)
+        del os.environ["DBUS_SYSTEM_BUS_ADDRESS"]
+        for c in ids:
+            node.do("container.delete", c, force=True)
+        tap.eq(node.sanitizer_words(), [], "sanitizers are silent")
+
+
 def main():
     if os.geteuid() != 0:
         tap.skip_all("needs root")
@@ -126,6 +152,7 @@ def main():
     no_workers()
     host_goes_down(2)
     host_goes_down(1)
+    host_goes_down_amid_launches()
     with harness.Node() as node:
         no_courier(node)
         cid, other = node.new_id(), node.new_id()
