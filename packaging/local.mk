@@ -56,7 +56,8 @@ EXTRA_DIST += packaging/agent.conf packaging/deps.sh packaging/papers packaging/
 	packaging/systemd/hoody-agent.service.in packaging/systemd/hoody-courier@.service.in \
 	packaging/systemd/hoody-portal@.service.in packaging/systemd/hoody-netproxy@.service.in \
 	packaging/systemd/leaf.conf packaging/systemd/sysusers.conf packaging/systemd/tmpfiles.conf \
-	packaging/systemd/preset.conf packaging/monitoring/README.md packaging/monitoring/alerts.yml \
+	packaging/systemd/preset.conf packaging/systemd/links.network \
+	packaging/monitoring/README.md packaging/monitoring/alerts.yml \
 	packaging/monitoring/grafana-dashboard.json packaging/build-deb \
 	packaging/build-rpm packaging/debian packaging/rpm
 CLEANFILES += packaging/systemd/hoody-agent.service $(LEAF_UNITS)
@@ -81,13 +82,17 @@ confdir = $(DESTDIR)$(sysconfdir)/hoody-agent
 sysusersdir = $(DESTDIR)$(prefix)/lib/sysusers.d
 tmpfilesdir = $(DESTDIR)$(prefix)/lib/tmpfiles.d
 presetdir = $(DESTDIR)$(prefix)/lib/systemd/system-preset
+networkdir = $(DESTDIR)$(prefix)/lib/systemd/network
 install-data-local:
-	$(MKDIR_P) '$(confdir)/agent.conf.d' '$(sysusersdir)' '$(tmpfilesdir)' '$(presetdir)'
+	$(MKDIR_P) '$(confdir)/agent.conf.d' '$(sysusersdir)' '$(tmpfilesdir)' '$(presetdir)' \
+		'$(networkdir)'
 	test -e '$(confdir)/agent.conf' || $(INSTALL_DATA) '$(srcdir)/packaging/agent.conf' '$(confdir)/agent.conf'
 	$(INSTALL_DATA) '$(srcdir)/packaging/systemd/sysusers.conf' '$(sysusersdir)/hoody-agent.conf'
 	$(INSTALL_DATA) '$(srcdir)/packaging/systemd/tmpfiles.conf' '$(tmpfilesdir)/hoody-agent.conf'
 	$(INSTALL_DATA) '$(srcdir)/packaging/systemd/preset.conf' '$(presetdir)/80-hoody-agent.preset'
+	$(INSTALL_DATA) '$(srcdir)/packaging/systemd/links.network' '$(networkdir)/10-hoody-agent.network'
 uninstall-local:
 	! cmp -s '$(srcdir)/packaging/agent.conf' '$(confdir)/agent.conf' || rm -f '$(confdir)/agent.conf'
 	-rmdir '$(confdir)/agent.conf.d' '$(confdir)' 2>/dev/null
-	rm -f '$(sysusersdir)/hoody-agent.conf' '$(tmpfilesdir)/hoody-agent.conf' '$(presetdir)/80-hoody-agent.preset'
+	rm -f '$(sysusersdir)/hoody-agent.conf' '$(tmpfilesdir)/hoody-agent.conf' '$(presetdir)/80-hoody-agent.preset' \
+		'$(networkdir)/10-hoody-agent.network'

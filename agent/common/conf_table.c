@@ -136,7 +136,8 @@ static const struct conf_key table[] = {
 		.help = "Name of the nftables table (family inet) that is the agent's own." },
 	{ "Network", "InterfacePrefix", &conf_kind_prefix, AT(network.interface_prefix), "hd",
 		.help = "How the host ends of the containers' interfaces begin; 12 hex digits "
-			"follow." },
+			"follow. systemd-networkd is told to leave those of the default alone, by "
+			"10-hoody-agent.network: others need such a file of their own." },
 	{ "Network", "Subnet4", &conf_kind_subnet4, AT(network.subnet4), "10.88.0.0/16",
 		.help = "Containers have their IPv4 addresses from here; who has one keeps it. The "
 			"network is this host's alone: what is forwarded to an address of it that "

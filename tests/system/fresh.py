@@ -210,6 +210,16 @@ def hardened(n, cid):
     n.m.must("sysctl -qw kernel.unprivileged_userns_clone=1")
 
 
+def networkd(n):
+    """It has a file for them, too, and would ask containers for the host's address, routes and name servers."""
+    n.m.must("printf '[Match]\\nName=hd*\\n[Network]\\nDHCP=yes\\n' >/etc/systemd/network/50-wired.network; "
+             "systemctl start systemd-networkd")
+    states = lambda: n.m.must("networkctl --no-legend list 'hd*' | awk '{ print $NF }'").split()
+    host.poll(lambda: set(states()) == {"unmanaged"}, 20, 0.5)
+    tap.eq(states(), ["unmanaged"] * CONTAINERS, "systemd-networkd leaves containers' links alone")
+    n.m.must("systemctl stop systemd-networkd.socket systemd-networkd; rm /etc/systemd/network/50-wired.network")
+
+
 ASKS = """printf '%s\\n' '#!/bin/sh' 'echo "$@" >>/run/asked' 'exec /sbin/modprobe "$@"' >/run/asks
 chmod 755 /run/asks
 mount -o remount,exec /run
@@ -265,6 +275,7 @@ def debian12(package):
             leaves(n, 2)
             stage(n, "rebooted")
             hardened(n, first)
+            networkd(n)
             hear_of_modules(n)
             gone = [
                 n.node.wait(n.node.order("container.delete", cid, force=True), 300)["state"] for cid in (first, *ids)

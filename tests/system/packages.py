@@ -24,7 +24,8 @@ PROGRAMS = {
 FILES = {
     "/etc/hoody-agent/agent.conf", "/usr/lib/sysusers.d/hoody-agent.conf",
     "/usr/lib/systemd/catalog/hoody-agent.catalog", "/usr/lib/tmpfiles.d/hoody-agent.conf",
-    "/usr/lib/systemd/system-preset/80-hoody-agent.preset", "UNITS/hoody-agent.service", "UNITS/hoody-agent.socket",
+    "/usr/lib/systemd/network/10-hoody-agent.network", "/usr/lib/systemd/system-preset/80-hoody-agent.preset",
+    "UNITS/hoody-agent.service", "UNITS/hoody-agent.socket",
     *(f"UNITS/hoody-{p}{u}" for p in ("courier", "netproxy", "portal")
       for u in (".socket", "@.service")), "/usr/share/bash-completion/completions/hoodyctl", "ZSH/_hoodyctl",
     "/usr/share/fish/vendor_completions.d/hoodyctl.fish", "/usr/share/man/man1/hoodyctl.1",
