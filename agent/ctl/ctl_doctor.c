@@ -257,6 +257,11 @@ static void pool(struct doctor *d)
 	if (fs.f_blocks > 0 && fs.f_bavail * 100 / fs.f_blocks < FREE_PERCENT_MIN)
 		say(d, DOUBTFUL, "pool", "delete containers, snapshots or images, or enlarge it",
 			"%s has %s free, less than %d %%", path, free_text, FREE_PERCENT_MIN);
+	else if (fs.f_flag & ST_NOSUID)
+		say(d, DOUBTFUL, "pool", "mount its file system without nosuid",
+			"%s gives no program another user: sudo(8), su(1) and the like don't work "
+			"in containers",
+			path);
 	else
 		say(d, GOOD, "pool", NULL, "%s has %s free", path, free_text);
 }

@@ -125,6 +125,8 @@ def faults(node):
     at_pool = lambda script: finding("pool", *in_mounts(script), change=(r"^Pool=.*", f"Pool={full}"))
     is_said("a pool where nothing may be executed", "fault", "lets no program be executed",
             at_pool(f"mount -t tmpfs -o noexec t {full}"))
+    is_said("a pool where nobody becomes another user", "warning", "sudo(8)",
+            at_pool(f"mount -t tmpfs -o nosuid t {full}"))
     is_said("a pool that the kernel has shut", "fault", "can't be written: its file system is read-only",
             at_pool(f"mount -t tmpfs -o ro t {full}"))
     is_said(
