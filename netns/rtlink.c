@@ -318,6 +318,8 @@ static int dress_inside(const struct rtlink *l, struct err *err)
 	raise_link(&b, (int)if_nametoindex("lo")); /* not every init does it */
 	raise_link(&b, ifindex);
 	add_address(&b, ifindex, w.v4, RT_SCOPE_UNIVERSE);
+	/* the host may answer nobody's ARP (net.ipv4.conf.all.arp_ignore) */
+	add_neighbour(&b, ifindex, RTLINK_GATEWAY, gateway_mac);
 	add_route(&b, ifindex, "0.0.0.0/0", RTLINK_GATEWAY);
 	if (l->has_address6) {
 		add_address(&b, ifindex, w.v6, RT_SCOPE_UNIVERSE);

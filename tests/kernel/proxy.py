@@ -326,12 +326,13 @@ def confined(node):
 def odd_host(box, other):
     """What others set for the whole host: wg-quick(8) the first, when all goes through its tunnel."""
     here = netns.Namespace.current()
-    for key in ("conf__all__src_valid_mark", "tcp_fwmark_accept"):
-        here.sysctl(**{f"ipv4__{key}": 1})
+    for key, value in (("conf__all__arp_ignore", 2), ("conf__all__src_valid_mark", 1), ("tcp_fwmark_accept", 1)):
+        here.sysctl(**{f"ipv4__{key}": value})
         for b in (box, other):
-            b.ns().ip("neigh flush dev eth0") # so that it has to ask for the gateway
+            b.ns().ip("neigh flush dev eth0" + " nud all" * (value == 1)) # then it has to ask for the gateway
         tap.eq((box.says(), box.asks("odd.example")[-4:], other.says(port=DIRECT_PORT)),
-               (b"hello", bytes([192, 0, 2, 7]), b"hello"), f"{key}=1: both go on, the proxied and the direct one")
+               (b"hello", bytes([192, 0, 2, 7]), b"hello"),
+               f"{key}={value}: both go on, the proxied and the direct one")
         here.sysctl(**{f"ipv4__{key}": 0})
 
 
