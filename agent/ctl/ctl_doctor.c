@@ -85,6 +85,19 @@ static void kernel(struct doctor *d)
 			"Linux %s", uts.release);
 }
 
+static bool has_line(const char *path, const char *word)
+{
+	char line[4096];
+	FILE *f = fopen(path, "re");
+	bool found = false;
+
+	while (f && !found && fgets(line, sizeof(line), f))
+		found = strstr(line, word);
+	if (f)
+		(void)fclose(f);
+	return found;
+}
+
 static void calls(struct doctor *d)
 {
 	static const struct {
@@ -104,20 +117,12 @@ static void calls(struct doctor *d)
 				wanted[i].name);
 			return;
 		}
-	say(d, GOOD, "system calls", NULL, "all that are needed are there");
-}
-
-static bool has_line(const char *path, const char *word)
-{
-	char line[4096];
-	FILE *f = fopen(path, "re");
-	bool found = false;
-
-	while (f && !found && fgets(line, sizeof(line), f))
-		found = strstr(line, word);
-	if (f)
-		(void)fclose(f);
-	return found;
+	if (has_line("/proc/sys/vm/memfd_noexec", "2"))
+		say(d, DOUBTFUL, "system calls", "sysctl vm.memfd_noexec=1",
+			"vm.memfd_noexec is 2: no program enters a container, so hoodyctl exec, "
+			"console and cp don't work");
+	else
+		say(d, GOOD, "system calls", NULL, "all that are needed are there");
 }
 
 /* "cpu" is a word of "cpu io" and of "4:cpu,cpuacct:/", and none of "cpuset". */

@@ -102,6 +102,10 @@ def faults(node):
     is_said("an old kernel", "fault", "Linux 2.6", finding("kernel", "setarch", "--uname-2.6"))
     is_said("a system call that is missing", "fault", "openat2 is missing",
             finding("system calls", harness.BUILD / "tests/tools/failnth", "openat2", "1", "ENOSYS", "--"))
+    is_said(
+        "memory files that may not be executed", "warning", "vm.memfd_noexec is 2",
+        finding("system calls", "unshare", "-fp", "--mount-proc", "sh", "-c",
+                "echo 2 >/proc/sys/vm/memfd_noexec; exec \"$@\"", "sh"))
     unified = next(mount for mount, is_unified in host.cgroup_mounts() if is_unified)
     is_said("no cgroup2 tree", "fault", "no cgroup2", finding("cgroups", *in_mounts(f"umount -l {unified}")))
     fake = node.directory / "subuid"
