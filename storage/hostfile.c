@@ -19,11 +19,14 @@ static char *read_name(int root, int *ret_folder)
 	return text;
 }
 
+/* Durable, since no start writes it again. */
 static int write_name(int folder, const char *name, struct err *err)
 {
 	_cleanup_(freep) char *line = xasprintf("%s\n", name);
 	int r = rootfile_rewrite(folder, NAME, line, strlen(line), 0644);
 
+	if (r >= 0 && fsync(folder) < 0)
+		r = -errno;
 	return r < 0 ? diskerr_set(err, r, "the container's /etc/hostname can't be written") : 0;
 }
 

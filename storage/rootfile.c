@@ -22,12 +22,13 @@ static int fill(
 	if (r < 0)
 		return r;
 	if (fchown(fd, as->st_uid, as->st_gid) < 0 || fchmod(fd, as->st_mode & 07777) < 0 ||
-		renameat(folder, TEMPORARY, folder, name) < 0)
+		fsync(fd) < 0 || renameat(folder, TEMPORARY, folder, name) < 0)
 		return -errno;
 	return 0;
 }
 
-/* Beside and then over it, whatever stood there. */
+/* Beside and then over it, whatever stood there. Its bytes come first: of the rename alone a power
+ * cut would leave an empty file. */
 static int replace(
 	int folder, const char *name, const char *data, size_t size, const struct stat *as)
 {

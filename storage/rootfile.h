@@ -14,7 +14,8 @@
  * descriptor. */
 _must_check_ int rootfile_open_folder(int root, const char *folder, int *ret);
 
-/* Beside and then over it, in one rename. */
+/* Beside and then over it, in one rename: also a power cut leaves the whole of the one or of the
+ * other. */
 _must_check_ int rootfile_replace(
 	int folder, const char *name, const char *data, size_t size, mode_t mode);
 

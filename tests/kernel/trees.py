@@ -5,6 +5,7 @@ with reflink and on ext4; compared by a tool that is not the code under test."""
 import fcntl
 import os
 import pathlib
+import struct
 import subprocess
 import sys
 
@@ -293,6 +294,41 @@ def lost(kind):
         tap.eq(node.sanitizer_words(), [], f"{kind}: no word of the sanitizers")
 
 
+GOINGDOWN = 0x8004587d # XFS_IOC_GOINGDOWN, and ext4's of the same number: with the log as it would be after a commit
+LOG, NO_LOG = 1, 2     # beside it, and without
+
+
+def power_cut(fs, log):
+    """What is in memory alone is gone."""
+    top = os.open(fs.path, os.O_RDONLY)
+    fcntl.ioctl(top, GOINGDOWN, struct.pack("I", log))
+    os.close(top)
+    tap.ok(host.poll(fs.umount, 10, 0.1), f"{fs.kind}: a power cut")
+    subprocess.run(["mount", "-o", "loop", fs.image, fs.path], check=True)
+
+
+def own_files(kind):
+    """Files of ours in a root, which no later start would mend where they are empty."""
+    with loop.FileSystem(kind, 512) as fs, harness.Node(conf={"Storage": {"Pool": fs.pool, "Driver": "auto"}}) as node:
+        cid, vars = node.new_id(), {"A": "b"}
+        root = root_of(fs, cid)
+        ours = ["etc/resolv.conf", "etc/hosts", "etc/hostname", "etc/environment", "root/.ssh/authorized_keys"]
+        texts = lambda: {name: (root / name).read_text() for name in ours}
+        node.do("container.create", cid, image=harness.IMAGE, start=False, ssh_public_key=KEY, environment_vars=vars)
+        was = texts()
+        node.stop_agent()
+        power_cut(fs, LOG)
+        tap.eq(texts(), was, f"{kind}: after it a new container has its files whole")
+        tap.ok(all(was.values()), f"{kind}: and none is empty", was)
+        node.start_agent()
+        tap.eq(node.do("container.update", cid, name="renamed")["state"], "succeeded", f"{kind}: one is renamed")
+        node.stop_agent()
+        power_cut(fs, NO_LOG)
+        tap.eq((root / "etc/hostname").read_text(), "renamed\n", f"{kind}: and has that name after it")
+        node.start_agent()
+        node.do("container.delete", cid, force=True)
+
+
 def held_and_killed(fs, node, cid, kind):
     """Whoever dies while a container is held: it goes on."""
     for who in ("worker", "agent"):
@@ -326,6 +362,8 @@ def main():
     for kind in ("btrfs", "ext4"):
         instant(kind)
         lost(kind)
+    for kind in ("xfs", "ext4"):
+        own_files(kind)
     copied_anew("ext4")
     unmounted("ext4")
     tap.done()
