@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "agent/worker/worker_act.h"
+#include "lxc/ctprobe.h"
 #include "proto/jsonx.h"
 #include "storage/envfile.h"
 #include "storage/hostfile.h"
@@ -15,6 +16,7 @@
 #include "storage/path.h"
 
 #define WHY_MAX 300
+#define UTS     "/proc/self/ns/uts"
 
 /* What /etc/environment can't have is no failure: it is told, and tried again. */
 static void write_env(struct job *j, int root)
@@ -58,29 +60,29 @@ static int end_session(pid_t pid, void *userdata)
 	return 0;
 }
 
-/* --- the host name --- */
-
-static int name_init(pid_t pid, void *userdata)
+static int end_sessions(struct job *j, struct err *err)
 {
-	const char *name = userdata;
-	_cleanup_(freep) char *path = xasprintf("/proc/%d/ns/uts", (int)pid);
-	_cleanup_(closep) int ns = open(path, O_RDONLY | O_CLOEXEC);
-	struct stat own, its;
-
-	if (ns < 0 || fstat(ns, &its) < 0 || stat("/proc/self/ns/uts", &own) < 0 ||
-		its.st_ino == own.st_ino || setns(ns, CLONE_NEWUTS) < 0)
-		return 0;
-	return sethostname(name, strlen(name)) == 0;
-}
-
-static int each_process(
-	struct job *j, int (*each)(pid_t pid, void *userdata), void *userdata, struct err *err)
-{
-	int r = ctgroup_each_pid(j->life.groups, j->life.spec.id, "payload", each, userdata);
+	int r = ctgroup_each_pid(j->life.groups, j->life.spec.id, "payload", end_session, NULL);
 
 	return r < 0 ? err_set(err, r, ERR_INTERNAL, NULL,
 			       "the container's processes can't be listed: %s", strerror(-r))
 		     : 0;
+}
+
+/* --- the host name --- */
+
+/* Of its init: services may have names of their own (ProtectHostname= in systemd.exec(5)). One that
+ * has just ended has none. */
+static int name_init(struct job *j, const char *name, struct err *err)
+{
+	_cleanup_(closep) int pidfd = -1;
+	struct stat own, its;
+	int r = ctprobe_find(j->life.groups, j->life.spec.id, NULL, &pidfd, err);
+
+	if (r >= CTPROBE_RUNNING && stat(UTS, &own) == 0 && setns(pidfd, CLONE_NEWUTS) == 0 &&
+		stat(UTS, &its) == 0 && its.st_ino != own.st_ino)
+		(void)!sethostname(name, strlen(name));
+	return MIN_OF(r, 0);
 }
 
 static int set_hostname(struct job *j, int root, struct err *err)
@@ -96,7 +98,7 @@ static int set_hostname(struct job *j, int root, struct err *err)
 	if (r >= 0)
 		r = worker_net_write_files(j, root, to, false, err);
 	if (r >= 0)
-		r = each_process(j, name_init, (void *)(uintptr_t)to, err);
+		r = name_init(j, to, err);
 	return r;
 }
 
@@ -133,7 +135,7 @@ static int write_in(struct job *j, int root, struct err *err)
 	if (r < 0 && json_is_true(json_object_get(j->files, "lenient")))
 		return 0;
 	if (r >= 0 && json_is_true(json_object_get(j->files, "end_sessions")))
-		r = each_process(j, end_session, NULL, err);
+		r = end_sessions(j, err);
 	return r;
 }
 

@@ -235,6 +235,22 @@ def system_of(root):
     return {name: (root / name).read_text() for name in SYSTEM if (root / name).exists()}
 
 
+def apart_from_services(node, cid):
+    """Services have host names of their own (ProtectHostname= in systemd.exec(5)), and groups beside init's."""
+    init = host.init_of(node.prefix, cid)
+    payload = next(m for m, unified in host.cgroup_mounts() if unified) / node.prefix / cid / "payload"
+    with subprocess.Popen(["nsenter", "-t", str(init), "-u", "unshare", "-u", "sleep", "infinity"]) as service:
+        uts = lambda pid: os.readlink(f"/proc/{pid}/ns/uts")
+        tap.ok(host.poll(lambda: uts(service.pid) not in (uts(init), uts("self")), 5), "a service in a namespace")
+        for name, pid in (("a.service", service.pid), ("init.scope", init)):
+            (payload / name).mkdir()
+            (payload / name / "cgroup.procs").write_text(str(pid))
+        node.do("container.update", cid, name="moved")
+        tap.eq(node.ctl("exec", "moved", "hostname")[1].strip(), "moved", "the name of init's, not of some service")
+        service.kill()
+    node.do("container.update", cid, name="second")
+
+
 def identity(node, api):
     cid = node.new_id()
     report = node.do("container.create", cid, image=harness.IMAGE, name="first", ssh_public_key=KEY)
@@ -305,6 +321,7 @@ def identity(node, api):
            "the host name follows", report.get("error"))
     said = node.ctl("exec", "second", "sh", "-c", "hostname; hostname -i; ip -4 -o addr show eth0")[1].split()
     tap.ok(said[0] == "second" and f"{said[1]}/32" in said[2:], "at once, and is its address", said)
+    apart_from_services(node, cid)
     (root / "etc/hostname").write_text("chosen\n")
     node.do("container.update", cid, name="third")
     tap.eq((root / "etc/hostname").read_text(), "chosen\n", "a name that its owner has chosen stays")
