@@ -33,7 +33,17 @@ static void become(struct job *j, const json_t *brief)
 	j->life.paths.rootfs = j->rootfs;
 }
 
-/* All are asked at once, waited for together, and those that don't end in time are killed. */
+static int shut_down(struct job *j, bool asked, int64_t end_ms, struct err *err)
+{
+	int64_t left_ms = MAX_OF(end_ms - clock_ms(CLOCK_MONOTONIC), LEFT_MIN_MS);
+	struct err ignored = {};
+
+	return ctlife_shutdown(&j->life, asked, left_ms, &ignored) < 0 ? ctlife_kill(&j->life, err)
+								       : 0;
+}
+
+/* All are asked at once, waited for together, and those that don't end in time are killed. One that
+ * can't be keeps nobody else from that. */
 int worker_host_shutdown_all(struct job *j, struct err *err)
 {
 	const json_t *all = json_object_get(j->params, "containers"), *brief;
@@ -48,16 +58,17 @@ int worker_host_shutdown_all(struct job *j, struct err *err)
 		asked[i] = ctlife_ask(&j->life);
 	}
 	json_array_foreach(all, i, brief) {
-		struct err ignored = {};
+		struct err why = {};
+		int failed;
 
 		become(j, brief);
-		if (ctlife_shutdown(&j->life, asked[i],
-			    MAX_OF(end_ms - clock_ms(CLOCK_MONOTONIC), LEFT_MIN_MS), &ignored) < 0)
-			r = ctlife_kill(&j->life, err);
-		if (r < 0)
-			return r;
+		failed = shut_down(j, asked[i], end_ms, &why);
+		if (failed < 0 && r >= 0) {
+			*err = why;
+			r = failed;
+		}
 	}
-	return 0;
+	return r;
 }
 
 /* The project's ramdisk is in use while one of them is left, and may have outlived them all. */

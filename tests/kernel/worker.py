@@ -150,6 +150,7 @@ def host_goes_down(p):
     tap.eq(p.do("shutdown-all", containers=[{"id": p.cid, "id_base": p.base, "image": harness.IMAGE}]), 0,
            "once more: nothing to do")
     told.unlink(missing_ok=True)
+    beside_a_stuck_one(p)
     table.write_text("::ctrlaltdel:/bin/busybox sh -c 'echo named >/told; exec /bin/busybox poweroff -f'\n" + before)
     for name, number, want in (("its image's", signal.SIGINT, "named\n"), ("one that it doesn't hear", signal.SIGWINCH,
                                                                            None)):
@@ -162,6 +163,25 @@ def host_goes_down(p):
                f"asked by {name}: by that where it is heard, else by what is")
         told.unlink(missing_ok=True)
     table.write_text(before)
+
+
+def beside_a_stuck_one(p):
+    """Who can't be cleared away is the first of the list: all others have their time, and end."""
+    other, told = "0" * 24, p.root() / "told"
+    group = next(m for m, unified in host.cgroup_mounts() if unified) / p.prefix / other
+    tap.eq(p.do("launch"), 0, "launched")
+    host.poll(lambda: hears(host.init_of(p.prefix, p.cid), signal.SIGUSR2), 10)
+    (group / "payload").mkdir(parents=True)
+    subprocess.run(["mount", "--bind", group, group], check=True)
+    subprocess.run(["mount", "-o", "remount,bind,ro", group], check=True)
+    result = p.do("shutdown-all", containers=[{"id": cid, "id_base": p.base, "image": harness.IMAGE}
+                                              for cid in (other, p.cid)])
+    subprocess.run(["umount", group], check=True)
+    (group / "payload").rmdir()
+    group.rmdir()
+    tap.eq((result, told.exists() and told.read_text(), p.nothing_runs()), (errno.EROFS, "ended\n", True),
+           "one can't be cleared away: that is said, and the others end in order")
+    told.unlink(missing_ok=True)
 
 
 def limited(p):
