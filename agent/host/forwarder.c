@@ -338,12 +338,12 @@ static int find_again(struct forwarder *f)
 {
 	_cleanup_(freep) char *path = path_of(f->agent, f->container_id, "");
 	struct sockaddr_un address;
-	int fd, r = watch(f, read_record(f->agent, f->container_id, &f->pid, &f->port));
+	int fd = -1, r = watch(f, read_record(f->agent, f->container_id, &f->pid, &f->port));
 
-	if (r < 0)
-		return r;
-	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	r = fd < 0 ? -errno : address_of(path, &address);
+	if (r >= 0)
+		fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (r >= 0)
+		r = fd < 0 ? -errno : address_of(path, &address);
 	if (r >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
 		r = -errno;
 	if (r >= 0)

@@ -151,10 +151,11 @@ static int on_ended(sd_event_source *s, int fd, uint32_t revents, void *userdata
 /* Takes the descriptor. */
 static int watch(struct leaf *l, int pidfd)
 {
-	if (pidfd < 0)
-		return -ESRCH;
-	l->pidfd = pidfd;
-	return sd_event_add_io(l->agent->event, &l->ended, pidfd, EPOLLIN, on_ended, l);
+	bool watched = pidfd >= 0 && sd_event_add_io(l->agent->event, &l->ended, pidfd, EPOLLIN,
+					     on_ended, l) >= 0;
+
+	l->pidfd = watched ? pidfd : closefd(pidfd); /* else its end would be waited for */
+	return watched ? 0 : -ESRCH;
 }
 
 static int start(struct leaf *l)

@@ -24,7 +24,7 @@ import netns
 import struck
 import tap
 
-CALLS = "mkdirat,clone,mount,sendmsg,sendto,setns,accept4,epoll_wait"
+CALLS = "mkdirat,clone,mount,sendmsg,sendto,setns,accept4,epoll_wait,epoll_ctl"
 # Of the struck orders: the next one if a busy machine has not come to the call at half of it.
 DEADLINES_S, MARGIN_S = (2, 8, 32), 2 # and what a worker has to say so itself
 # (program, call, which of them): in liblxc's hands, on both sides of its forks, in a hook, at a worker's last words,
@@ -117,6 +117,12 @@ def courier(node, cid):
     tap.eq((node.wait(order)["state"], node.courier_pid()), ("succeeded", pid),
            "one that is continued in time goes on as if nothing were")
     must(node, "container.stop", cid, timeout_s=5)
+    # For want of the kernel's memory the end of the next one can't be watched.
+    node.plan("hoody-agent", "epoll_ctl", "1", "ENOSPC")
+    os.kill(pid, signal.SIGKILL)
+    said = host.poll(lambda: "the courier can't be started" in node.log_tail(50), 5, 0.05)
+    found = host.poll(lambda: node.courier_pid() not in (None, pid), 10, 0.05)
+    tap.ok(node.plan()[0] and said and found, "one that can't be watched is given up, and another one started")
 
 
 def portal(node, cid):
