@@ -363,7 +363,7 @@ void worker_pool_resize(struct worker_pool *p, unsigned max)
 {
 	assert(max >= 1 && max <= WORKERS_MAX);
 	p->max = max;
-	if (p->freed && p->busy < max)
+	for (unsigned n = p->busy; p->freed && n < max; n++) /* each wakes one */
 		p->freed(p->freed_userdata);
 }
 

@@ -73,25 +73,27 @@ class World:
 
 def max_workers(w, change):
     """With one worker, which hangs, nobody else has his turn."""
-    hung = w.node.new_id()
-    w.node.do("container.create", hung, image=harness.IMAGE, name="hung", start=False)
-    w.node.do("container.start", hung), w.node.do("container.force-stop", hung)
+    hung = [w.node.new_id(), w.node.new_id()]
+    policies = [w.node.directory / "state/lxc" / h / "seccomp" for h in hung]
+    for h, policy in zip(hung, policies):
+        w.node.do("container.create", h, image=harness.IMAGE, start=False)
+        w.node.do("container.start", h), w.node.do("container.force-stop", h)
+        policy.unlink()
+        os.mkfifo(policy)
     change("1")
-    policy = w.node.directory / "state/lxc" / hung / "seccomp"
-    policy.unlink()
-    os.mkfifo(policy)
-    first = w.node.order("container.start", hung)
+    first = w.node.order("container.start", hung[0])
     host.poll(lambda: any(r.get("order_id") == first and r["state"] == "running" for r in w.node.reports(kind="order")),
               10)
-    second = w.node.order("container.restart", w.cid)
-    tap.ok(not w.node.api.ask("wait", order_id=second, timeout_ms=1500).get("report"),
-           "one worker: the next order waits")
-    change("3")
-    tap.eq(w.node.wait(second)["state"], "succeeded", "three: it has its turn")
-    policy.unlink()
+    second, third = w.node.order("container.start", hung[1]), w.node.order("container.restart", w.cid)
+    tap.ok(not w.node.api.ask("wait", order_id=third, timeout_ms=1500).get("report"),
+           "one worker: the next orders wait")
+    change("4")
+    tap.eq(w.node.wait(third)["state"], "succeeded", "four: all of them have their turn")
+    for policy in policies:
+        policy.unlink()
     for pid in w.node.worker_pids():
         os.kill(pid, signal.SIGKILL)
-    w.node.wait(first, 60)
+    w.node.wait(first, 60), w.node.wait(second, 60)
 
 
 def poll_wait(w, change):
