@@ -187,8 +187,7 @@ static int create_begin(struct agent *a, struct operation *op)
 	params_digest(op, digest);
 	r = desired_add(a->desired, &spec, digest, agent_now_ms(), &c);
 	if (r < 0)
-		return err_set(&op->err, r, ERR_NO_SPACE, "IdBase",
-			"no range of user ids is left for another container");
+		return opstate_no_room(op, r);
 	keylist_set(a->store, c->spec.id, json_string_value(param(op, "ssh_public_key")),
 		agent_now_ms());
 	notelist_take(a->store, c->spec.id, op->order.params);

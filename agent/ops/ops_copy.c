@@ -134,8 +134,7 @@ static int copy_begin(struct agent *a, struct operation *op)
 	params_digest(op, digest);
 	r = desired_add(a->desired, &spec, digest, agent_now_ms(), &c);
 	if (r < 0)
-		return err_set(&op->err, r, ERR_NO_SPACE, "IdBase",
-			"no range of user ids is left for another container");
+		return opstate_no_room(op, r);
 	if (json_is_true(json_object_get(op->order.params, "copy_firewall_rules")))
 		fwlist_copy(a->store, source->spec.id, c->spec.id);
 	if (json_is_true(json_object_get(op->order.params, "copy_network_rules")))

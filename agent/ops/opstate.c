@@ -52,6 +52,15 @@ enum opdef_verdict opstate_check(struct agent *a, struct operation *op, unsigned
 	return OPDEF_REFUSED;
 }
 
+int opstate_no_room(struct operation *op, int r)
+{
+	if (r == -EADDRNOTAVAIL)
+		return err_set(&op->err, r, ERR_NO_SPACE, "Network.Subnet4",
+			"no address of Network.Subnet4 is left for another container");
+	return err_set(&op->err, r, ERR_NO_SPACE, "Containers.IdBase",
+		"no range of user ids is left for another container");
+}
+
 const char *opstate_cause(const struct operation *op)
 {
 	if (strcmp(op->origin, "agent") != 0)

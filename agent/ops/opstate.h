@@ -12,6 +12,9 @@ struct container *opstate_container(struct agent *a, const struct operation *op)
 enum opdef_verdict opstate_refuse(
 	struct operation *op, int r, enum errcode code, const char *sentence);
 
+/* Likewise, of what desired_add() returned: @r. */
+int opstate_no_room(struct operation *op, int r);
+
 /* The statuses that allow an op, as bits. */
 #define OPSTATE(status) (1u << CT_##status)
 enum opdef_verdict opstate_check(struct agent *a, struct operation *op, unsigned allowed);

@@ -133,7 +133,7 @@ static int free_address(struct desired *d, uint32_t *ret)
 			return 0;
 		}
 	}
-	return -ENOSPC;
+	return -EADDRNOTAVAIL;
 }
 
 static int read_container(struct desired *d, struct store_stmt *q, struct err *err)

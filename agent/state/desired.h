@@ -57,8 +57,8 @@ size_t desired_count(const struct desired *d);
 struct container *desired_at(struct desired *d, size_t i); /* sorted by id */
 
 /* Add a container with the lowest free id range and the next free address; @spec's id_base and ipv4
- * are filled in. -ENOSPC when none is left of either. An address is not given again before all
- * others have been. */
+ * are filled in. -ENOSPC when no range is left, -EADDRNOTAVAIL when no address is. An address is
+ * not given again before all others have been. */
 _must_check_ int desired_add(struct desired *d, const struct ctspec *spec,
 	const uint8_t digest[static 32], int64_t now_ms, struct container **ret);
 /* Another wish for the same container: @spec has its id and id range. */

@@ -545,6 +545,19 @@ def another_subnet(outside):
         tap.eq((node.leaks(), node.sanitizer_words()), ([], []), "nothing is left of them")
 
 
+def full():
+    """A Subnet4 without an address that nobody has: said so, and the next one has what is given back."""
+    with harness.Node(conf={"Network": {"Subnet4": "10.99.0.0/30"}}) as node:
+        cids = [node.new_id() for _ in range(3)]
+        made = [node.do("container.create", cid, image=harness.IMAGE, start=False) for cid in cids]
+        copied = node.do("container.copy", cids[2], source_container_id=cids[0], start=False)
+        tap.eq([r["state"] for r in (*made, copied)], ["succeeded"] * 2 + ["failed"] * 2, "a subnet of two addresses")
+        tap.eq([(r["error"]["code"], "Network.Subnet4" in r["error"]["message"]) for r in (made[2], copied)],
+               [("NO_SPACE", True)] * 2, "what is missing is said")
+        for cid in cids[:2]:
+            node.do("container.delete", cid)
+
+
 def half_made():
     """A link whose inner end can't be set up: said in a sentence, and no outer end stays."""
     failnth, make_one = harness.BUILD / "tests/tools/failnth", harness.BUILD / "tests/tools/linkdrive"
@@ -575,6 +588,7 @@ def main():
     if os.geteuid() != 0:
         tap.skip_all("needs root")
     half_made()
+    full()
     outside = Outside()
     with harness.Node(conf={"Network": {"Dns": "192.0.2.53", "ProxyAddresses": "203.0.113.9"}}) as node:
         a, b, c = Box(node, "alpha"), Box(node, "beta"), Box(node, "gamma", OTHER_PROJECT)
