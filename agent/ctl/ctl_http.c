@@ -210,7 +210,9 @@ enum ctl_exit ctl_http_follow(const struct ctl *ctl, const char *path, ctl_http_
 	struct curl_slist *headers = curl_slist_append(NULL, "Accept: text/event-stream");
 	struct follower f = { .each = each, .userdata = userdata };
 	enum ctl_exit e = socket_of(ctl, &socket, err);
+	_cleanup_json_ json_t *nothing = NULL;
 	CURLcode code = CURLE_OK;
+	long status = 0;
 	CURL *c;
 
 	*ret_interrupted = false;
@@ -222,10 +224,13 @@ enum ctl_exit ctl_http_follow(const struct ctl *ctl, const char *path, ctl_http_
 		(void)curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_progress);
 		(void)curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
 		code = curl_easy_perform(c);
+		(void)curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status);
 		curl_easy_cleanup(c);
 		*ret_interrupted = interrupted;
 		if (code != CURLE_OK && !interrupted && !f.enough)
 			e = unreachable(socket, code, err);
+		else if (code == CURLE_OK && status >= 300) /* one object, and no stream */
+			e = judge(status, &f.pending, &nothing, err);
 	}
 	curl_slist_free_all(headers);
 	free(f.pending.data);

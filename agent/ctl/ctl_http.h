@@ -16,7 +16,7 @@ enum ctl_exit ctl_http_list(
 	const struct ctl *ctl, const char *path, const char *name, json_t **ret, struct err *err);
 
 /* Follow a stream of server-sent events until it ends, @each has had enough (false), or the user
- * interrupts: *ret_interrupted then. */
+ * interrupts: *ret_interrupted then. Refusals are told as above. */
 typedef bool (*ctl_http_each)(const json_t *data, void *userdata);
 enum ctl_exit ctl_http_follow(const struct ctl *ctl, const char *path, ctl_http_each each,
 	void *userdata, bool *ret_interrupted, struct err *err);

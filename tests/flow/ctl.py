@@ -291,6 +291,11 @@ def main():
         tap.ok(re.search(r"container\.operation\.completed +more +container\.update", line), "by the name of now", line)
         live.send_signal(signal.SIGINT)
         live.wait(10 * harness.SLOW)
+        gives(node, 1, ["there is no operation"], "operation", "follow", 32 * "0")
+        streams = [api.stream("/events") for _ in range(64)]
+        gives(node, 1, ["event streams are open"], "events", "--follow")
+        for stream in streams:
+            stream.close()
         for name in ("web", "more"):
             gives(node, 0, ["done"], "container", "delete", name, "--force")
         host.poll(lambda: not node.leaks(), 3)
