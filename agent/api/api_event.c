@@ -42,12 +42,14 @@ static bool read_cursor(struct api_call *c, int64_t *ret_after)
 	return true;
 }
 
+/* Of those that were missed too many end the stream, for what came next would be passed over: who
+ * follows again behind the last gets more of them. */
 static void follow(struct api_call *c, int64_t after)
 {
 	const struct history_page page = { .ascending = true, .limit = FOLLOW_MAX };
 	_cleanup_json_ json_t *missed = NULL;
 	json_t *event;
-	int64_t total;
+	int64_t total = 0;
 	size_t i;
 
 	if (after >= 0)
@@ -55,7 +57,7 @@ static void follow(struct api_call *c, int64_t after)
 	if (!api_stream(c, NULL))
 		return;
 	json_array_foreach(missed, i, event)
-		api_stream_send(c, "event", event, false);
+		api_stream_send(c, "event", event, i == FOLLOW_MAX - 1 && total > FOLLOW_MAX);
 }
 
 /* Behind a cursor the oldest come first, else the newest. */

@@ -7,6 +7,7 @@ import fcntl
 import hashlib
 import os
 import pathlib
+import sqlite3
 import subprocess
 import sys
 import time
@@ -197,6 +198,24 @@ def events(api):
            "all since the last of them is here")
 
 
+def missed(node, api):
+    """More events than a stream begins with."""
+    node.stop_agent()
+    with sqlite3.connect(node.directory / "state/state.db") as db:
+        columns = "at_ms, event_type, resource_type, resource_id, project_id, payload"
+        while db.execute("SELECT count(*) FROM events").fetchone()[0] <= 500:
+            db.execute(f"INSERT INTO events({columns}) SELECT {columns} FROM events")
+    db.close()
+    node.start_agent()
+    ids = [e["id"] for page in (1, 2) for e in api.do("GET", f"/events?limit=500&sort_order=asc&page={page}")["events"]]
+    got = []
+    while len(got) < len(ids):
+        stream = api.stream(f"/events?after={got[-1]}" if got else "/events?bootstrap=true")
+        got += [data["id"] for _, (_, data) in zip(ids[len(got):], stream)]
+        stream.close()
+    tap.eq(got, ids, "who has missed many is given all, in more streams than one")
+
+
 def operations(api):
     paged(api, "/operations", "operations", "order_id")
 
@@ -241,6 +260,7 @@ def main():
         snapshots(api, cids[1])
         operations(api)
         events(api)
+        missed(node, api)
         whole(api, project, cids[2])
         for cid in cids[1:]:
             api.do("DELETE", f"/containers/{cid}", {"force": True})
