@@ -171,7 +171,9 @@ json_t *history_event_list(
 
 bool history_has_since(struct store *s, int64_t after)
 {
-	return after + 1 >= store_scalar(s, "SELECT min(row) FROM events", 0);
+	/* Rows are numbered without gaps, also behind those that have gone (AUTOINCREMENT). */
+	return after + events_since(s, after) >=
+	       store_scalar(s, "SELECT seq FROM sqlite_sequence WHERE name='events'", 0);
 }
 
 json_t *history_event(struct store *s, int64_t row)

@@ -214,6 +214,12 @@ def missed(node, api):
         got += [data["id"] for _, (_, data) in zip(ids[len(got):], stream)]
         stream.close()
     tap.eq(got, ids, "who has missed many is given all, in more streams than one")
+    api.do("DELETE", f"/events/{ids[-2]}")
+    tap.eq([api.ask("GET", f"/events?after={event}")[0] for event in ids[-3:]], [410, 200, 200],
+           "one has gone, and that is said to who had not come so far")
+    api.do("DELETE", "/events", {"all": True})
+    tap.eq([api.ask("GET", f"/events?after={event}")[0] for event in ids[-2:]], [410, 200],
+           "all have gone, and that is said to who had not seen the last")
 
 
 def operations(api):
