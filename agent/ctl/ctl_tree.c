@@ -158,9 +158,11 @@ static int send_below(int dir, int out, unsigned depth, struct err *err)
 		closefd(copy);
 		return broken(err, r, "can't be read", "a directory");
 	}
-	while (r >= 0 && (e = readdir(d)))
+	while (r >= 0 && (errno = 0, e = readdir(d)))
 		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
 			r = send_entry(dir, e->d_name, out, depth, err);
+	if (r >= 0 && errno) /* readdir(3): no end, but an error */
+		r = broken(err, -errno, "can't be read", "a directory");
 	(void)closedir(d); /* it was read only */
 	return r;
 }

@@ -188,6 +188,22 @@ def copies(node):
     run(node, "exec", "web", "rm", "-r", "/much")
 
 
+def unreadable(node):
+    """A directory that can't be read to its end makes no copy."""
+    place = node.directory / "unreadable"
+    (place / "from").mkdir(parents=True)
+    (place / "from/file").write_text("file")
+    for what, to in ((place / "from", "web:/tmp/to"), ("web:/etc/", place / "to")):
+        for nth in ("1", "2"):
+            got = subprocess.run([
+                harness.BUILD / "tests/tools/failnth", "getdents64", nth, "EIO", "--", harness.BUILD / "agent/hoodyctl",
+                "--config", node.directory / "agent.conf", "cp", what, to
+            ], capture_output=True, timeout=60 * harness.SLOW, check=False)
+            there = [p.name for p in place.iterdir()] + run(node, "exec", "web", "ls", "/tmp")[1].decode().split()
+            tap.ok(got.returncode == 1 and b"Input/output error" in got.stderr and "to" not in there,
+                   f"cp of {what}, whose names are cut off in part {nth}, says so and leaves nothing", got, there)
+
+
 def confinement(node, cid):
     look = "grep -E 'Seccomp:|CapBnd' /proc/{}/status"
     script = f"cat /proc/self/uid_map; echo; ls /proc/self/fd; echo; env; echo; {look.format('self')}; {look.format(1)}"
@@ -314,6 +330,7 @@ def main():
         full(node)
         slow(node)
         copies(node)
+        unreadable(node)
         confinement(node, cid)
         terminal(node)
         ends(node, cid)
