@@ -41,9 +41,11 @@ static int each_host_key(
 		closefd(copy);
 		return -errno;
 	}
-	while (r >= 0 && (e = readdir(d)))
+	while (r >= 0 && (errno = 0, e = readdir(d)))
 		if (strncmp(e->d_name, HOST_KEYS, strlen(HOST_KEYS)) == 0)
 			r = act(folder, e->d_name, userdata);
+	if (r >= 0)
+		r = -errno; /* readdir(3): its end, or an error */
 	(void)closedir(d);
 	return r;
 }

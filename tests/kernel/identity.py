@@ -21,6 +21,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 import harness
 import host
 import local
+import struck
 import tap
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl someone@somewhere"
@@ -556,6 +557,32 @@ def io_limits():
         node.do("container.delete", cid, force=True)
 
 
+def in_part():
+    """Where a copy's own keys are to be found can't be read to its end, at each of the last parts that are read."""
+    with struck.Struck("getdents64") as node:
+        source, seen = node.new_id(), []
+        node.do("container.create", source, image=harness.IMAGE, start=False)
+        (node.root(source) / "etc/ssh").mkdir(exist_ok=True)
+        (node.root(source) / "etc/ssh/ssh_host_rsa_key").write_text("the source's")
+
+        def copied(nth):
+            cid = node.new_id()
+            node.plan("hoody-worker", "getdents64", str(nth))
+            ends = node.do("container.copy", cid, source_container_id=source, name="copy")["state"] == "succeeded"
+            counts = node.plan()[2]
+            seen.append((ends, ends and (node.root(cid) / "etc/ssh/ssh_host_rsa_key").exists()))
+            node.do("container.delete", cid, force=True)
+            return counts[("hoody-worker", "getdents64")]
+
+        calls = copied(0)
+        for nth in range(calls - 7, calls + 1):
+            copied(nth)
+        tap.ok({(True, False), (False, False)} == set(seen), "no copy is made that has its source's keys still", seen)
+        node.do("container.delete", source, force=True)
+        host.poll(lambda: not node.leaks(), 3)
+        tap.eq(node.leaks(), [], "nothing is left of them")
+
+
 def main():
     if os.geteuid() != 0:
         tap.skip_all("needs root")
@@ -572,6 +599,7 @@ def main():
         tap.eq((node.leaks(), node.sanitizer_words()), ([], []), "nothing is left, sanitizers are silent")
     io_limits()
     no_room()
+    in_part()
     tap.done()
 
 
