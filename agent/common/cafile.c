@@ -15,7 +15,7 @@ int cafile_read(const char *path, const char *setting, char **ret, struct err *e
 	*ret = NULL;
 	if (!path[0])
 		return 0;
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_set(err, -errno, ERR_CONFIG, setting, "can't read %s: %s", path,
 			strerror(errno));

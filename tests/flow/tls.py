@@ -27,6 +27,12 @@ def main():
         tap.ok(harness.host.poll(lambda: "empty.pem has no certificate in it" in node.log_tail(50), 15),
                "a CA file that a power cut has emptied is named", node.log_tail())
         node.stop_agent()
+        os.mkfifo(node.directory / "pipe.pem")
+        node.conf = {"Control": {"CaFile": node.directory / "pipe.pem"}}
+        node.start_agent()
+        tap.ok(harness.host.poll(lambda: "pipe.pem is no certificate file" in node.log_tail(50), 15),
+               "one that is none is not waited for", node.log_tail())
+        node.stop_agent()
         (node.directory / "latin.pem").write_bytes(b"# caf\xe9\n" + (node.directory / "ca.pem").read_bytes())
         node.conf = {"Control": {"CaFile": node.directory / "latin.pem"}}
         node.start_agent()
