@@ -185,7 +185,8 @@ static void spaces(struct doctor *d)
 			"sysctl kernel.unprivileged_userns_clone=1, or lower user.max_*_namespaces "
 			"and user.max_inotify_*",
 			"kernel.unprivileged_userns_clone is 0: Containers.NamespacesMax, "
-			"InotifyMax and WatchesMax bound no container, only the host's user.max_*");
+			"NetNamespacesMax, InotifyMax and WatchesMax bound no container, only the "
+			"host's user.max_*");
 	else
 		say(d, GOOD, "user namespaces", NULL, "containers' can lie below their bounds");
 }
