@@ -474,7 +474,8 @@ enum lanes {
 	LANE_SHARE,     /* the share's own, and every container or project that the params name */
 	LANE_PROJECT,
 	LANE_IMAGE,
-	LANE_PROXY,
+	LANE_DOCUMENT, /* of whom it is for */
+	LANE_ALIAS,
 	LANE_NODE,
 };
 
@@ -532,8 +533,8 @@ static const struct {
 	[OP_SHARE_MOUNT]          = { "share.mount",          &share_mount_schema,      60, SET, LANE_SHARE,     NEEDS_NOTHING },
 	[OP_IMAGE_PULL]           = { "image.pull",           &image_pull_schema,      600, ACT, LANE_IMAGE,     NEEDS_NOTHING },
 	[OP_IMAGE_REMOVE]         = { "image.remove",         &image_remove_schema,    120, ACT, LANE_IMAGE,     NEEDS_NOTHING },
-	[OP_PROXY_DOCUMENT]       = { "proxy.document",       &document_schema,         30, SET, LANE_PROXY,     NEEDS_BY_SCOPE },
-	[OP_PROXY_ALIAS]          = { "proxy.alias",          &alias_schema,            30, SET, LANE_PROXY,     NEEDS_NOTHING },
+	[OP_PROXY_DOCUMENT]       = { "proxy.document",       &document_schema,         30, SET, LANE_DOCUMENT,  NEEDS_BY_SCOPE },
+	[OP_PROXY_ALIAS]          = { "proxy.alias",          &alias_schema,            30, SET, LANE_ALIAS,     NEEDS_NOTHING },
 	[OP_PROJECT_DELETE]       = { "project.delete",       &nothing,                600, ACT, LANE_PROJECT,   NEEDS_PROJECT },
 	[OP_NODE_COMMAND]         = { "node.command",         &command_schema,          60, ACT, LANE_NODE,      NEEDS_NOTHING },
 	[OP_NODE_RESYNC]          = { "node.resync",          &nothing,                 60, SET, LANE_NODE,      NEEDS_NOTHING },
@@ -663,7 +664,11 @@ void oprules_lanes(enum op op, const char *container_id, const char *project_id,
 	case LANE_IMAGE:
 		oprules_add_lane(&l, "image", NULL);
 		break;
-	case LANE_PROXY:
+	case LANE_DOCUMENT:
+		oprules_add_lane(&l, "document",
+			oprules_needs_container(op, params) ? container_id : project_id);
+		break;
+	case LANE_ALIAS:
 		oprules_add_lane(&l, "proxy", NULL);
 		break;
 	case LANE_NODE:

@@ -66,8 +66,8 @@ enum oprules_kind {
 };
 
 /* Which lanes an op joins (section 4). Lanes are named by text: "container:<id>", "project:<id>",
- * "share:<id>", "image", "proxy", "node". A share's lane keeps its own orders in sequence:
- * share.update and .delete don't name the containers. */
+ * "share:<id>", "document:<id>", "image", "proxy" (of aliases), "node". A share's lane keeps its
+ * own orders in sequence: share.update and .delete don't name the containers. */
 #define OPRULES_LANE_LEN 40
 
 struct oprules_lanes {

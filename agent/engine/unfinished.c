@@ -214,6 +214,27 @@ void unfinished_follow_project(struct agent *a, const struct order *o, struct op
 		}
 }
 
+/* Where it has begun, the container is there already. */
+static bool makes(const struct operation *x, const char *container_id)
+{
+	return x->attempts == 0 &&
+	       (x->order.op == OP_CONTAINER_CREATE || x->order.op == OP_CONTAINER_COPY) &&
+	       strcmp(x->order.container_id, container_id) == 0;
+}
+
+void unfinished_follow_owner(struct agent *a, const struct order *o, struct oprules_lanes *l)
+{
+	bool of_container = oprules_needs_container(o->op, o->params);
+
+	for (const struct operation *x = a->engine->all; x; x = x->next) {
+		if (of_container && makes(x, o->container_id))
+			oprules_add_lane(l, "container", o->container_id);
+		if (!of_container && x->order.op == OP_PROJECT_DELETE &&
+			strcmp(x->order.project_id, o->project_id) == 0)
+			oprules_add_lane(l, "project", o->project_id);
+	}
+}
+
 const struct order *unfinished_find_share(const struct engine *e, const char *share_id)
 {
 	for (const struct operation *o = e->all; o; o = o->next) {

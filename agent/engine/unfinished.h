@@ -26,6 +26,9 @@ void unfinished_add_lanes(const struct engine *e, const char *project_id, struct
  * the whole project (its deletion, what is shared with it), which can't have known of this
  * container. */
 void unfinished_follow_project(struct agent *a, const struct order *o, struct oprules_lanes *l);
+/* For a proxy document: the lane of the container that an unfinished order before it is yet to
+ * make, or of the project that one is yet to delete: what is there now is not what it is for. */
+void unfinished_follow_owner(struct agent *a, const struct order *o, struct oprules_lanes *l);
 /* The unfinished order that is to make this share, or NULL. */
 const struct order *unfinished_find_share(const struct engine *e, const char *share_id);
 /* Is just this asked already, by whomever? */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The proxy.* ops: files for the node's reverse proxy, written whole and then recorded. */
+#include "agent/engine/unfinished.h"
 #include "agent/host/proxydir.h"
 #include "agent/ops/ops.h"
 #include "agent/ops/opstate.h"
@@ -229,7 +230,7 @@ static const struct opdef_step alias_steps[] = {
 
 const struct opdef ops_proxy[] = {
 	{ OP_PROXY_DOCUMENT, OPDEF_RESUME, document_check, NULL, document_finish, NULL,
-		STEPS(document_steps) },
+		STEPS(document_steps), unfinished_follow_owner },
 	{ OP_PROXY_ALIAS, OPDEF_RESUME, alias_check, NULL, alias_finish, NULL, STEPS(alias_steps) },
 };
 const size_t ops_proxy_count = countof(ops_proxy);

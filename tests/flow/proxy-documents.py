@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import pathlib
+import signal
 import struct
 import sys
 import threading
@@ -325,6 +326,38 @@ def pieces(api, cid, pid):
            "what was read can be written")
 
 
+def ahead(node, top):
+    """A document stands in a queue with what makes its container, or ends its project, and in nobody else's."""
+    source, copy, project = node.new_id(), node.new_id(), "ab" * 12
+    closed = {"default": "deny"}
+
+    def document(scope, cid=None, version=1):
+        return node.order("proxy.document", cid, project_id=project, scope=scope, file_version=version,
+                          document=closed)
+
+    def while_it_stops(*orders):
+        """Behind a stop of an init that hears nothing for now."""
+        init = host.init_of(node.prefix, source)
+        os.kill(init, signal.SIGSTOP)
+        ids = [node.order("container.stop", source), *(order() for order in orders)]
+        other = node.do("proxy.document", None, project_id="cd" * 12, scope="project", file_version=len(ids),
+                        document=closed)
+        tap.eq(other["state"], "succeeded", "another project's document waits for none of it")
+        os.kill(init, signal.SIGCONT)
+        return [node.wait(order)["state"] for order in ids]
+
+    node.do("container.create", source, image=harness.IMAGE, project_id=project)
+    states = while_it_stops(
+        lambda: node.order("container.copy", copy, source_container_id=source, project_id=project, start=False),
+        lambda: document("container", copy))
+    tap.eq((states, read(top / "containers" / f"{copy}.json")), (["succeeded"] * 3, closed),
+           "a document of a copy that waits for its source")
+    node.do("container.start", source)
+    states = while_it_stops(lambda: node.order("project.delete", None, project_id=project), lambda: document("project"))
+    tap.eq((states, read(top / "projects" / f"{project}.json")), (["succeeded"] * 3, closed),
+           "that of a project comes after the deletion before it")
+
+
 def main():
     if os.geteuid() != 0:
         tap.skip_all("needs root")
@@ -336,6 +369,7 @@ def main():
         the_map(node, top, cid)
         the_api(node, api, cid, harness.PROJECT)
         pieces(api, cid, harness.PROJECT)
+        ahead(node, top)
         alias(node.new_id(), "last")
         node.do("container.delete", cid, force=True)
         tap.ok(not (top / "containers" / f"{cid}.json").exists() and not (top / "aliases" / "last.json").exists(),

@@ -179,7 +179,8 @@ static void test_lanes(void)
 	expect_lanes(OP_SHARE_MOUNT, "{\"share_id\":\"s\",\"container_id\":\"c2\"}",
 		"share:s container:c2");
 	expect_lanes(OP_IMAGE_PULL, "{}", "image");
-	expect_lanes(OP_PROXY_DOCUMENT, "{}", "proxy");
+	expect_lanes(OP_PROXY_DOCUMENT, "{\"scope\":\"container\"}", "document:c0");
+	expect_lanes(OP_PROXY_DOCUMENT, "{\"scope\":\"project\"}", "document:p0");
 	expect_lanes(OP_PROXY_ALIAS, "{}", "proxy");
 	expect_lanes(OP_PROJECT_DELETE, "{}", "project:p0");
 	expect_lanes(OP_NODE_RESYNC, "{}", "node");
