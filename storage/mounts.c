@@ -304,15 +304,22 @@ static void allow(
 				rule->allowed[rule->n++] = list->at[k];
 }
 
+static const char *place_of(const json_t *wish)
+{
+	return json_string_value(json_object_get(wish, "at"));
+}
+
+/* @ret_missing: it is not there, and could be. */
 static uint64_t find_fulfilled(
-	const struct work *v, const struct mounts_target *t, const json_t *wish)
+	const struct work *v, const struct mounts_target *t, const json_t *wish, bool *ret_missing)
 {
 	_cleanup_(closep) int source = open_source(t, wish);
+	uint64_t id = source < 0 ? 0
+				 : find_there(v->visit.root, place_of(wish), source,
+					   json_is_true(json_object_get(wish, "readonly")));
 
-	return source < 0
-		       ? 0
-		       : find_there(v->visit.root, json_string_value(json_object_get(wish, "at")),
-				 source, json_is_true(json_object_get(wish, "readonly")));
+	*ret_missing = source >= 0 && id == 0;
+	return id;
 }
 
 struct spaces {
@@ -511,6 +518,69 @@ static bool is_taken(const json_t *wanted, size_t i)
 	return taken;
 }
 
+struct ranked {
+	json_t *wish;
+	size_t rank;
+};
+
+static int compare_places(const void *a, const void *b)
+{
+	const struct ranked *x = a, *y = b;
+	int order = strcmp(place_of(x->wish), place_of(y->wish));
+
+	return order ? order : (x->rank > y->rank) - (x->rank < y->rank);
+}
+
+/* What is below another's place comes after it, and would else be hidden by it; of one place the
+ * first stays the first. */
+static json_t *by_place(const json_t *wanted)
+{
+	size_t n = json_array_size(wanted);
+	_cleanup_(freep) struct ranked *all = xcalloc(n + 1, sizeof(*all));
+	json_t *sorted = json_array();
+
+	for (size_t i = 0; i < n; i++)
+		all[i] = (struct ranked){ json_array_get(wanted, i), i };
+	qsort(all, n, sizeof(*all), compare_places);
+	for (size_t i = 0; i < n; i++)
+		(void)json_array_append(sorted, all[i].wish);
+	return sorted;
+}
+
+static bool is_below(const json_t *wish, const json_t *other)
+{
+	size_t len = strlen(place_of(other));
+
+	return strncmp(place_of(wish), place_of(other), len) == 0 && place_of(wish)[len] == '/';
+}
+
+static bool is_below_any(const json_t *wanted, size_t i, const bool *those)
+{
+	bool below = false;
+
+	for (size_t k = 0; !below && k < i; k++)
+		below = those[k] && is_below(json_array_get(wanted, i), json_array_get(wanted, k));
+	return below;
+}
+
+/* Which are fulfilled, and stay so. What is mounted above others hides them: those go first, and
+ * are mounted again in it. */
+static void look(
+	const struct work *v, const struct mounts_target *t, const json_t *wanted, uint64_t *ids)
+{
+	_cleanup_(freep) bool *missing = xcalloc(json_array_size(wanted) + 1, sizeof(*missing));
+	const json_t *wish;
+	size_t i;
+
+	json_array_foreach((json_t *)(uintptr_t)wanted, i, wish) {
+		if (is_taken(wanted, i))
+			continue;
+		ids[i] = find_fulfilled(v, t, wish, &missing[i]);
+		if (is_below_any(wanted, i, missing))
+			ids[i] = 0;
+	}
+}
+
 static json_t *refuse_place(const json_t *wish)
 {
 	_cleanup_(freep) char *why = xasprintf("the container has something else at %s",
@@ -521,19 +591,19 @@ static json_t *refuse_place(const json_t *wish)
 
 /* What must go goes first, so that what is new finds its place free. */
 static int reconcile(
-	struct work *v, const struct mounts_target *t, const json_t *wanted, json_t *result)
+	struct work *v, const struct mounts_target *t, const json_t *wishes, json_t *result)
 {
+	_cleanup_json_ json_t *wanted = by_place(wishes);
 	size_t n = json_array_size(wanted), i;
 	_cleanup_(freep) uint64_t *ids = xcalloc(n + 1, sizeof(*ids));
 	json_t *wish;
 	int r;
 
-	json_array_foreach((json_t *)(uintptr_t)wanted, i, wish)
-		ids[i] = is_taken(wanted, i) ? 0 : find_fulfilled(v, t, wish);
+	look(v, t, wanted, ids);
 	r = sweep_others(v, t, ids, n);
 	if (r < 0)
 		return r;
-	json_array_foreach((json_t *)(uintptr_t)wanted, i, wish)
+	json_array_foreach(wanted, i, wish)
 		jsonx_set(result, json_string_value(json_object_get(wish, "key")),
 			is_taken(wanted, i) ? refuse_place(wish) : mount_one(v, t, wish, &ids[i]));
 	r = sweep_others(v, t, ids, n);

@@ -30,7 +30,8 @@ struct mounts_target {
 /* Make it so that of ours exactly @wanted is mounted, wherever it was. Each of it is
  *   {"key","source_id","path","at","readonly"}   a directory of another container's root, or
  *   {"key","host","at","map"}                    one of the host's
- * Of two that are wished for one place the first has it, and the other has failed.
+ * Of two that are wished for one place the first has it, and the other has failed; one that is
+ * wished for a place below another's is mounted in that one, whichever was there first.
  * "map" is "none" or, where the file system need not be able to, "optional"; ids are mapped without
  * it. @ret_result is {key: {"mounted": bool, "message"?, "escape"?: true}} and, under "", how many
  * mounts were taken away ("gone"), how many of those were in use ("lazy"), how many could not be

@@ -158,7 +158,6 @@ static void finish(struct agent *a, struct operation *op, const char *event)
 	json_t *share = recorded(a, op);
 
 	op->result = share;
-	tell_unmounted(a, op, share);
 	if (event)
 		tell_share(a, share, event, json_incref(share));
 	reaper_look(a->reaper);
@@ -261,9 +260,12 @@ static int create_begin(struct agent *a, struct operation *op)
 
 static void create_finish(struct agent *a, struct operation *op)
 {
+	_cleanup_json_ json_t *share = recorded(a, op);
 	bool again = sharelist_is_kept(a->store, share_id(op));
 
 	sharelist_settle(a->store, share_id(op));
+	if (again) /* else it was nowhere, and what was taken away is another's, in its place */
+		tell_unmounted(a, op, share);
 	finish(a, op, again ? "updated" : "created");
 }
 
@@ -322,10 +324,12 @@ static void put_back(struct agent *a, struct operation *op)
 /* Of the agent's own making it changes nothing that anybody wished. */
 static void update_finish(struct agent *a, struct operation *op)
 {
+	_cleanup_json_ json_t *share = recorded(a, op);
 	const json_t *enabled = param(op, "enabled");
 	bool own = strcmp(op->origin, "agent") == 0;
 
 	sharelist_settle(a->store, share_id(op));
+	tell_unmounted(a, op, share);
 	finish(a, op,
 		own                      ? NULL
 		: json_is_false(enabled) ? "disabled"

@@ -384,13 +384,41 @@ def pointed(node, a, b):
     tap.ok(not b.has_mount("/srv"), "and unmounted there")
 
 
+def nested(node, a, b):
+    """One in a place below another's lies in that one, whichever was there first and whatever else changes."""
+    a.sh("mkdir -p /n1 /n2/in /n3; echo inner >/n1/f; echo outer >/n2/f")
+    inner, _ = share(node, a, "/n1", b, mount_path="/mnt/n/in", mode="readwrite")
+    beside, _ = share(node, a, "/n3", b, mount_path="/mnt/n-3")
+    after = node.last_seq()
+    outer, _ = share(node, a, "/n2", b, mount_path="/mnt/n", mode="readwrite")
+    both = lambda: b.says("cat /mnt/n/f /mnt/n/in/f")
+    tap.eq(both(), "outer\ninner", "a share is where it was when another comes above it")
+    told = [(r["event"], r["data"]["id"]) for r in node.reports(after, "share")]
+    tap.eq(sorted(told), sorted([("mounted", inner), ("mounted", outer), ("created", outer)]), "which is told")
+    mounts = lambda: b.says("grep /mnt/n /proc/self/mountinfo")
+    before = mounts()
+    node.do("share.update", None, share_id=beside, mode="readonly")
+    tap.eq(mounts(), before, "neither is taken away for another's sake")
+    b.do("container.restart")
+    tap.eq(both(), "outer\ninner", "nor hidden by the other after a restart")
+    node.do("share.update", None, share_id=outer, enabled=False)
+    tap.eq(b.says("cat /mnt/n/in/f; test -e /mnt/n/f || echo alone"), "inner\nalone", "or when that one goes")
+    node.do("share.update", None, share_id=outer, enabled=True)
+    tap.eq(both(), "outer\ninner", "and comes back")
+    for sid in (outer, inner, beside):
+        node.do("share.delete", None, share_id=sid)
+    tap.eq(b.sh("grep /mnt/n /proc/self/mountinfo")[1], "", "all are gone")
+
+
 def at_once(node, all_of_them):
     """As many start as one: that a share may be mounted by now is looked at once."""
     looks = lambda: node.log.read_text().count("(share.update) succeeded")
+    rests = lambda: not node.hoodyctl("status")["orders"]["accepted"]
+    host.poll(rests, 5) # the last one that was made is looked at, too
     before = looks()
     orders = [{"op": "container.restart", "container_id": c.id, "params": {}} for c in all_of_them]
     ends = {node.wait(i)["state"] for i in node.api.ask("orders", orders=orders)["ids"]}
-    host.poll(lambda: not node.hoodyctl("status")["orders"]["accepted"] and looks() > before, 5)
+    host.poll(lambda: rests() and looks() > before, 5)
     tap.eq((ends, looks() - before), ({"succeeded"}, 1), "of some that start at once they are looked at once")
     for c in all_of_them[1:]:
         c.do("container.delete", force=True)
@@ -819,6 +847,7 @@ def main():
         copied(node, a, b)
         covered(node, a, b)
         pointed(node, a, b)
+        nested(node, a, b)
         some_fail(node, a, b)
         many_end(node, a)
         waits(node, a)
