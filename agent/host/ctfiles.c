@@ -36,6 +36,9 @@ void ctfiles_note(struct agent *a, const struct container *c, const json_t *resu
 	before = envlist_sync(a->store, c->spec.id);
 	known = json_string_value(json_object_get(before, "last_error"));
 	envlist_attempted(a->store, c->spec.id, code, agent_now_ms());
+	if (!code && json_is_true(json_object_get(before, "pending")))
+		tell_env(a, c, "applied",
+			jsonx_pack("{s:o}", "env_sync", envlist_sync(a->store, c->spec.id)));
 	if (code && json_integer_value(json_object_get(before, "revision")) > 0 &&
 		(!known || strcmp(known, code) != 0))
 		tell_env(a, c, "failed",

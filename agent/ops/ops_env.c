@@ -80,12 +80,8 @@ static void finish(struct agent *a, struct operation *op)
 	sync = envlist_sync(a->store, id);
 	vars = envlist_vars(a->store, id);
 	pending = json_is_true(json_object_get(sync, "pending"));
-	op->result = jsonx_pack("{s:o, s:b, s:o}", "environment_vars", vars, "synced", !pending,
-		"env_sync", json_incref(sync));
-	if (!pending)
-		tell_env(a, opstate_container(a, op), "applied",
-			jsonx_pack("{s:O}", "env_sync", sync));
-	json_decref(sync);
+	op->result = jsonx_pack(
+		"{s:o, s:b, s:o}", "environment_vars", vars, "synced", !pending, "env_sync", sync);
 }
 
 /* A retry that could not even try was one all the same, or it would be made for ever. */

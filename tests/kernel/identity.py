@@ -177,6 +177,28 @@ def retried(node):
     node.do("container.delete", cid, force=True)
 
 
+def told(node):
+    """Whatever writes what was wished for, it is told once that it is there."""
+    cid, api = node.new_id(), local.Local(node)
+    told_now = lambda: [r["event"] for r in node.reports(kind="env") if r["container_id"] == cid]
+    node.do("container.create", cid, image=harness.IMAGE, name="told", environment_vars={"A": "1"})
+    node.do("container.update", cid, environment_vars={"A": "2"})
+    tap.eq(told_now(), ["applied", "updated", "applied"], "variables at a creation, and by an update")
+    path = node.root(cid) / "etc/environment"
+    path.unlink()
+    path.mkdir()
+    node.do("env.set", cid, key="A", value="3")
+    path.rmdir()
+    node.do("container.restart", cid)
+    tap.eq((env_of(node, cid)["A"], told_now()[3:]), ("3", ["updated", "failed", "applied"]),
+           "what could not be written is, by a start")
+    node.do("container.restart", cid)
+    node.do("env.set", cid, key="A", value="3")
+    tap.eq((len(told_now()), api.do("GET", f"/containers/{cid}/env")["env_sync"]["pending"]), (6, False),
+           "and what is there is not told again")
+    node.do("container.delete", cid, force=True)
+
+
 def raced(node):
     """Links that come and go under the agent's feet: nothing outside of the root is ever written."""
     cid = node.new_id()
@@ -593,6 +615,7 @@ def main():
         fingerprints(node, api)
         sessions(node, api)
         retried(node)
+        told(node)
         raced(node)
         limits(node)
         host.poll(lambda: not node.leaks(), 3)
