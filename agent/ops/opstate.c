@@ -207,6 +207,8 @@ void opstate_as_observed(struct agent *a, struct operation *op)
 	if (!c)
 		return;
 	observed = ctwatch_observe(a, c);
+	if (observed == CT_STOPPED && op->prev_status == CT_FAILED)
+		observed = CT_FAILED; /* its root is in doubt as before */
 	if (c->status != observed)
 		status_set(a, c, observed, operation_started_ms(op), "system",
 			jsonx_pack("{s:s}", "order_id", op->order.id));

@@ -111,6 +111,28 @@ def stuck(node):
            "and goes with the next order")
 
 
+def in_doubt(node):
+    """One that a deletion has left without its root has failed, whatever else fails on it."""
+    source, cid = node.new_id(), node.new_id()
+    status = lambda: next(c["status"] for c in node.hoodyctl("status")["containers"] if c["id"] == cid)
+    node.do("container.create", source, image=harness.IMAGE, name="source")
+    node.do("container.copy", cid, source_container_id=source, name="in-doubt")
+    file = node.root(cid) / "stuck"
+    file.write_text("")
+    subprocess.run(["chattr", "+i", file], check=True)
+    tap.eq((node.do("container.delete", cid, force=True)["state"], status()), ("failed", "failed"),
+           "a deletion that fails")
+    tap.eq((node.do("container.start", cid)["state"], status()), ("failed", "failed"),
+           "a start that fails then makes nothing whole of it")
+    tap.eq(
+        node.do("snapshot.create", cid)["error"]["data"]["status"], "failed", "so that it can't be kept in a snapshot")
+    tap.eq((node.do("container.sync", cid)["state"], status()), ("failed", "failed"), "nor does a sync that fails")
+    for left in node.root(cid).parents[1].glob("**/stuck"):
+        subprocess.run(["chattr", "-i", left], check=True)
+    for c in (cid, source):
+        node.do("container.delete", c, force=True)
+
+
 def crashes(node):
     for delay in (0.005, 0.02, 0.04, 0.08):
         cids = [node.new_id() for _ in range(3)]
@@ -134,6 +156,7 @@ def main():
         commands(node, api)
         project(node, api)
         stuck(node)
+        in_doubt(node)
         crashes(node)
         host.poll(lambda: not node.leaks(), 3)
         tap.eq((node.leaks(), node.sanitizer_words()), ([], []), "nothing is left, sanitizers are silent")
