@@ -56,6 +56,7 @@ static void finish(struct agent *a, struct operation *op)
 	}
 	aliases -= store_scalar(a->store, "SELECT count(*) FROM aliases", 0);
 	doclist_forget(a->store, "project", op->order.project_id);
+	opstate_tell_shares_end(a, op->order.project_id);
 	sharelist_forget_project(a->store, op->order.project_id);
 	(void)!proxydir_put(a->proxydir, PROXYDIR_PROJECT, op->order.project_id, NULL, &err);
 	store_must(store_exec(

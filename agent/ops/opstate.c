@@ -10,6 +10,7 @@
 #include "agent/host/drift.h"
 #include "agent/host/proxydir.h"
 #include "agent/report/status.h"
+#include "agent/report/tell.h"
 #include "agent/state/aliaslist.h"
 #include "agent/state/desired.h"
 #include "agent/state/doclist.h"
@@ -151,6 +152,17 @@ json_t *opstate_remove_params(struct agent *a, const struct operation *op)
 	return jsonx_pack("{s:s*}", "ramdisk_project", last ? c->spec.project_id : NULL);
 }
 
+void opstate_tell_shares_end(struct agent *a, const char *target_id)
+{
+	_cleanup_json_ json_t *shares = sharelist_of_target(a->store, target_id);
+	json_t *share;
+	size_t i;
+
+	json_array_foreach(shares, i, share)
+		tell_share(a, share, "deleted",
+			jsonx_pack("{s:O}", "id", json_object_get(share, "id")));
+}
+
 void opstate_forget(struct agent *a, struct container *c)
 {
 	snaplist_remove_all(a->store, c->spec.id);
@@ -160,6 +172,7 @@ void opstate_forget(struct agent *a, struct container *c)
 	keylist_set(a->store, c->spec.id, NULL, 0);
 	notelist_remove(a->store, c->spec.id);
 	forget_proxy(a, c);
+	opstate_tell_shares_end(a, c->spec.id);
 	sharelist_forget_container(a->store, c->spec.id);
 	ownorder_source_gone(a, c->spec.id);
 	desired_remove(a->desired, c);

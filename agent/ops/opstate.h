@@ -34,6 +34,8 @@ void opstate_move(struct agent *a, struct operation *op, enum ct_status to);
 void opstate_running(struct agent *a, struct operation *op);
 void opstate_stopped(struct agent *a, struct operation *op);
 void opstate_paused(struct agent *a, struct operation *op);
+/* What is shared with this container, or project, alone is about to go with it: report it. */
+void opstate_tell_shares_end(struct agent *a, const char *target_id);
 /* It is no more, and with it all rows that are its own. */
 void opstate_forget(struct agent *a, struct container *c);
 /* params of a launch: what of the node's wishes the worker needs for it. */
@@ -44,5 +46,5 @@ json_t *opstate_remove_params(struct agent *a, const struct operation *op);
 bool opstate_stays_unpaused(const struct operation *op);
 /* Its removal failed. What runs has not been touched; of any other the root is in doubt. */
 void opstate_not_deleted(struct agent *a, struct operation *op, struct container *c);
-/* It failed: the status is what the kernel says. */
+/* It failed: the status is what the kernel says; FAILED, where it was that and nothing runs. */
 void opstate_as_observed(struct agent *a, struct operation *op);

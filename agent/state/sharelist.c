@@ -154,6 +154,14 @@ json_t *sharelist_of_source(struct store *s, const char *container_id)
 		container_id));
 }
 
+json_t *sharelist_of_target(struct store *s, const char *id)
+{
+	return all_of(store_query(s,
+		"SELECT " COLUMNS
+		" FROM shares WHERE target_id=?1 OR project_id=?1 ORDER BY created_ms, id",
+		"t", id));
+}
+
 bool sharelist_has_other(struct store *s, const struct sharelist_entry *e)
 {
 	_cleanup_stmt_ struct store_stmt *q = store_query(s,

@@ -34,6 +34,8 @@ void sharelist_set_status(struct store *s, const char *id, const char *message);
 json_t *sharelist_get(struct store *s, const char *id);
 json_t *sharelist_all(struct store *s);
 json_t *sharelist_of_source(struct store *s, const char *container_id);
+/* What is meant for this container alone, or for this project. */
+json_t *sharelist_of_target(struct store *s, const char *id);
 /* What is meant for a container, by its own id or its project's: the direct ones first, and one for
  * a directory. Its own, and expired ones, are left out, and @without (or NULL) as if it were not
  * there; "mount" tells whether it wants it. */

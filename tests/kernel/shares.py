@@ -410,6 +410,19 @@ def nested(node, a, b):
     tap.eq(b.sh("grep /mnt/n /proc/self/mountinfo")[1], "", "all are gone")
 
 
+def without_target(node, a):
+    """Shares end with whom they are for, which is told of each as when its source goes."""
+    box, project = Box(node, "short"), "ab" * 12
+    a.sh("mkdir -p /wt")
+    ours, _ = share(node, a, "/wt", box)
+    theirs, _ = share(node, a, "/wt", project=project)
+    after = node.last_seq()
+    box.do("container.delete", force=True)
+    node.do("project.delete", None, project_id=project)
+    told = [(r["event"], r["data"]["id"]) for r in node.reports(after, "share")]
+    tap.eq(told, [("deleted", ours), ("deleted", theirs)], "a container's and a project's share")
+
+
 def at_once(node, all_of_them):
     """As many start as one: that a share may be mounted by now is looked at once."""
     looks = lambda: node.log.read_text().count("(share.update) succeeded")
@@ -848,6 +861,7 @@ def main():
         covered(node, a, b)
         pointed(node, a, b)
         nested(node, a, b)
+        without_target(node, a)
         some_fail(node, a, b)
         many_end(node, a)
         waits(node, a)
