@@ -49,8 +49,9 @@ struct opdef_step {
 	 * idempotent. Negative: op->err says why, and there is no job. @undo_here: likewise of its
 	 * undo, whose job there is whatever comes of it. */
 	int (*here)(struct agent *a, struct operation *op);
-	/* What the loop waits for, instead of a job: 1: engine_go_on() follows; 0: nothing to wait
-	 * for; negative: op->err says why. Asked again after a crash. */
+	/* What the loop waits for, instead of a job, and without a worker: 1: engine_go_on()
+	 * follows; 0: nothing to wait for; negative: op->err says why. Asked again after a
+	 * crash. */
 	int (*wait)(struct agent *a, struct operation *op);
 	int (*undo_here)(struct agent *a, struct operation *op);
 };

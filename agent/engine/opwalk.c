@@ -159,8 +159,10 @@ void opwalk_act(struct operation *op)
 
 	if (r >= 0 && step->wait && !op->at.undoing) {
 		op->last_r = step->wait(op->agent, op);
-		if (op->last_r > 0)
+		if (op->last_r > 0) {
+			unfinished_let_worker_go(op->agent->engine, op);
 			return;
+		}
 	}
 	if ((r < 0 && !op->at.undoing) || !step->job) {
 		operation_push(&op->agent->engine->ready, op);

@@ -6,6 +6,7 @@
 
 #include "agent/common/agent.h"
 #include "agent/engine/engine_self.h"
+#include "agent/state/imagelist.h"
 
 #define KEPT_PART 4 /* of the workers: for other projects than the one that has the rest */
 
@@ -233,6 +234,22 @@ void unfinished_follow_owner(struct agent *a, const struct order *o, struct opru
 			strcmp(x->order.project_id, o->project_id) == 0)
 			oprules_add_lane(l, "project", o->project_id);
 	}
+}
+
+bool unfinished_has_of_image(
+	const struct engine *e, const struct operation *op, enum op what, const char *image)
+{
+	char name[IMAGELIST_NAME_MAX + 1];
+
+	for (const struct operation *x = e->all; x; x = x->next) {
+		if (x->order.op != what || (op && x->row >= op->row))
+			continue;
+		imagelist_normalise(
+			json_string_value(json_object_get(x->order.params, "image")), name);
+		if (strcmp(name, image) == 0)
+			return true;
+	}
+	return false;
 }
 
 const struct order *unfinished_find_share(const struct engine *e, const char *share_id)

@@ -1,13 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* image.pull and image.remove. They share a lane, so what several pull at once is fetched once. */
+/* image.pull and image.remove. They share a lane, so what several pull at once is fetched once. A
+ * container that was ordered before is made of what its image was then: a tree is removed when
+ * those have been made. One that is ordered later comes behind them in their lane. */
 #include "agent/common/agent.h"
 #include "agent/common/journald.h"
+#include "agent/engine/engine.h"
+#include "agent/engine/unfinished.h"
 #include "agent/host/imagejob.h"
 #include "agent/host/pooldir.h"
 #include "agent/ops/ops.h"
 #include "agent/state/imagelist.h"
 #include "proto/jsonx.h"
 #include "proto/signame.h"
+
+#define MAKERS_LOOK_US 20000
+#define MAKERS_WAIT_MS 60000
 
 static const char *param(const struct operation *op, const char *key)
 {
@@ -17,6 +24,65 @@ static const char *param(const struct operation *op, const char *key)
 static void name_of(const struct operation *op, char ret[static IMAGELIST_NAME_MAX + 1])
 {
 	imagelist_normalise(param(op, "image"), ret);
+}
+
+/* --- who makes a container of it --- */
+
+struct makers {
+	struct operation *op;
+	int64_t end_ms; /* elapsed */
+	sd_event_source *timer;
+};
+
+static bool are_there(const struct operation *op)
+{
+	char name[IMAGELIST_NAME_MAX + 1];
+
+	name_of(op, name);
+	return unfinished_has_of_image(op->agent->engine, op, OP_CONTAINER_CREATE, name);
+}
+
+static void let_makers_be(void *waits)
+{
+	struct makers *m = waits;
+
+	m->timer = sd_event_source_disable_unref(m->timer);
+	free(m);
+}
+
+static int look_again(sd_event_source *s, uint64_t usec, void *userdata)
+{
+	struct makers *m = userdata;
+	struct operation *op = m->op;
+
+	if (are_there(op) && agent_elapsed_ms() < m->end_ms) {
+		(void)sd_event_source_set_time_relative(s, MAKERS_LOOK_US);
+		(void)sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);
+		return 0;
+	}
+	op->waits = NULL;
+	let_makers_be(m);
+	engine_go_on(op, 0);
+	return 0;
+}
+
+/* Not for ever: a container's making may itself wait for what takes its time. The last attempt is
+ * made alone, while all others are held. */
+static int await_makers(struct agent *a, struct operation *op)
+{
+	struct makers *m;
+
+	if (op->last_attempt || !are_there(op))
+		return 0;
+	m = xcalloc(1, sizeof(*m));
+	m->op = op;
+	m->end_ms = agent_elapsed_ms() + MAKERS_WAIT_MS;
+	op->waits = m;
+	op->waits_free = let_makers_be;
+	if (sd_event_add_time_relative(
+		    a->event, &m->timer, CLOCK_BOOTTIME, MAKERS_LOOK_US, 1000, look_again, m) < 0)
+		abort(); /* only for want of memory */
+	return 1;
 }
 
 /* --- pull --- */
@@ -173,6 +239,7 @@ static const struct opdef_step pull_steps[] = {
 	{ "image-verify", .skip = needs_no_look, .params = verify_params },
 	{ "image-fetch", .has_undo = true, .skip = is_here, .params = fetch_params },
 	{ "image-unpack", .has_undo = true, .skip = is_here, .params = unpack_params },
+	{ .name = "makers", .wait = await_makers, .skip = has_no_old },
 	{ "image-remove", .lenient = true, .skip = has_no_old, .params = old_params },
 };
 
@@ -214,6 +281,7 @@ static void remove_finish(struct agent *a, struct operation *op)
 }
 
 static const struct opdef_step remove_steps[] = {
+	{ .name = "makers", .wait = await_makers, .skip = is_shared },
 	{ "image-remove", .skip = is_shared, .params = remove_params },
 };
 

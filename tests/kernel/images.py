@@ -282,6 +282,30 @@ def replaced(images, work, kind):
     node.do("container.delete", sorted(os.listdir(images.pool / "containers"))[0], force=True)
 
 
+def in_turn(images, work, kind):
+    """Orders of one answer: each container is made of what its image is by the orders before it."""
+    web, node = work / "web", images.node
+    files = [web / f"turn{n}.tar" for n in range(2)]
+    for n, file in enumerate(files):
+        make(file, ROOT + [("which", str(n).encode())] + [(f"f{m}", b"x" * 20_000) for m in range(500)])
+    pulls = [{"op": "image.pull", "params": {
+        "image": "turn", "url": images.server.url(f.name),
+        "sha256": hashlib.sha256(f.read_bytes()).hexdigest()}} for f in files]
+    made = [{"op": "container.create", "container_id": node.new_id(), "project_id": harness.PROJECT,
+             "params": {"image": "turn", "start": False, "name": f"turn{n}", "hoody_kit": False}} for n in range(7)]
+    ids = node.api.ask("orders", orders=[pulls[0], *made[:2], pulls[1], *made[2:6],
+                                         {"op": "image.remove", "params": {"image": "turn"}}, made[6]])["ids"]
+    ends = [node.wait(i, 120) for i in ids]
+    tap.eq([(e.get("error") or {}).get("code") for e in ends], [None] * 9 + ["IMAGE_NOT_FOUND"],
+           f"{kind}: those behind a pull wait for it, and a removal for those before it")
+    which = [images.pool / "containers" / m["container_id"] / "rootfs/which" for m in made[:6]]
+    tap.eq([w.read_text() if w.exists() else None for w in which], ["0"] * 2 + ["1"] * 4,
+           f"{kind}: each is made of what the image was by its order")
+    for m in made[:6]:
+        node.do("container.delete", m["container_id"], force=True)
+    tap.eq(images.litter(), [], f"{kind}: and nothing is left of it")
+
+
 def struck(images, work, kind):
     """The worker is killed while it unpacks: nothing half-made is left, by the first pull or by a refresh."""
     node, name = images.node, "struck.tar"
@@ -489,6 +513,7 @@ def main():
                 forms(images, work, kind)
                 oci(images, work, kind)
                 replaced(images, work, kind)
+                in_turn(images, work, kind)
                 struck(images, work, kind)
                 verified(images, work, kind)
                 if kind == "btrfs":

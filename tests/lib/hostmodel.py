@@ -62,7 +62,7 @@ class Model:
     def new_round(self):
         """Orders that share no lane have no order among each other: what a round has touched of another's is not known
         before it is looked at."""
-        self.lived, self.emptied, self.pulled, self.widowed = set(), set(), set(), set()
+        self.lived, self.emptied, self.widowed = set(), set(), set()
 
     # --- one end ---
 
@@ -129,8 +129,7 @@ class Model:
             return ({"ok"} if self.boxes[cid].made == made else {"CONTAINER_EXISTS"}), None
         codes = {"ok"}
         if not p["image"].startswith("builtin:"):
-            known, doubtful = p["image"] in self.images, p["image"] in self.pulled
-            codes = {"ok", "IMAGE_NOT_FOUND"} if doubtful else {"ok"} if known else {"IMAGE_NOT_FOUND"}
+            codes = {"ok"} if p["image"] in self.images else {"IMAGE_NOT_FOUND"}
 
         def act():
             self.lived.add(cid)
@@ -435,11 +434,9 @@ class Model:
     # --- images, documents, aliases, the node ---
 
     def image_pull(self, cid, p, order):
-        self.pulled.add(p["image"])
         return {"ok"}, lambda: self.images.__setitem__(p["image"], p["sha256"])
 
     def image_remove(self, cid, p, order):
-        self.pulled.add(p["image"])
         return {"ok"}, lambda: self.images.pop(p["image"], None)
 
     def proxy_document(self, cid, p, order):
