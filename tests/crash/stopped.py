@@ -117,12 +117,16 @@ def courier(node, cid):
     tap.eq((node.wait(order)["state"], node.courier_pid()), ("succeeded", pid),
            "one that is continued in time goes on as if nothing were")
     must(node, "container.stop", cid, timeout_s=5)
-    # For want of the kernel's memory the end of the next one can't be watched.
-    node.plan("hoody-agent", "epoll_ctl", "1", "ENOSPC")
-    os.kill(pid, signal.SIGKILL)
-    said = host.poll(lambda: "the courier can't be started" in node.log_tail(50), 5, 0.05)
-    found = host.poll(lambda: node.courier_pid() not in (None, pid), 10, 0.05)
-    tap.ok(node.plan()[0] and said and found, "one that can't be watched is given up, and another one started")
+    # For want of the kernel's memory the end of the next one can't be watched. Others may call first.
+    said = lambda: "the courier can't be started" in node.log_tail(50)
+    for _ in range(10):
+        pid = node.courier_pid()
+        node.plan("hoody-agent", "epoll_ctl", "1", "ENOSPC")
+        os.kill(pid, signal.SIGKILL)
+        found = host.poll(lambda: node.courier_pid() not in (None, pid), 10, 0.05)
+        if not found or said():
+            break
+    tap.ok(found and said(), "one that can't be watched is given up, and another one started", node.log_tail())
 
 
 def portal(node, cid):
