@@ -136,6 +136,7 @@ static void forget_proxy(struct agent *a, const struct container *c)
 		aliaslist_remove(a->store, json_string_value(json_object_get(alias, "id")));
 		(void)!proxydir_put(a->proxydir, PROXYDIR_ALIAS,
 			json_string_value(json_object_get(alias, "alias")), NULL, &err);
+		tell_proxy(a, c, "deleted", json_incref(alias));
 	}
 }
 

@@ -371,7 +371,10 @@ def main():
         pieces(api, cid, harness.PROJECT)
         ahead(node, top)
         alias(node.new_id(), "last")
+        seen = node.last_seq()
         node.do("container.delete", cid, force=True)
+        told = [(r["event"], r["data"]["alias"]) for r in node.reports(seen, "proxy")]
+        tap.eq(told, [("deleted", "last"), ("deleted", "my-app")], "aliases that go with their container are told of")
         tap.ok(not (top / "containers" / f"{cid}.json").exists() and not (top / "aliases" / "last.json").exists(),
                "a container takes its document and its aliases with it")
         tap.ok(host.poll(lambda: read(top / "map.json")["containers"] == [], 2), "and leaves the map")
