@@ -236,19 +236,34 @@ void unfinished_follow_owner(struct agent *a, const struct order *o, struct opru
 	}
 }
 
-bool unfinished_has_of_image(
-	const struct engine *e, const struct operation *op, enum op what, const char *image)
+static bool is_of_image(const struct operation *x, enum op op, const char *image)
 {
 	char name[IMAGELIST_NAME_MAX + 1];
 
+	if (x->order.op != op)
+		return false;
+	imagelist_normalise(json_string_value(json_object_get(x->order.params, "image")), name);
+	return strcmp(name, image) == 0;
+}
+
+bool unfinished_changes_image(const struct engine *e, const char *image, const char *digest)
+{
 	for (const struct operation *x = e->all; x; x = x->next) {
-		if (x->order.op != what || (op && x->row >= op->row))
-			continue;
-		imagelist_normalise(
-			json_string_value(json_object_get(x->order.params, "image")), name);
-		if (strcmp(name, image) == 0)
+		const char *next = json_string_value(json_object_get(x->order.params, "sha256"));
+
+		if (is_of_image(x, OP_IMAGE_REMOVE, image) ||
+			(is_of_image(x, OP_IMAGE_PULL, image) && strcmp(next, digest) != 0))
 			return true;
 	}
+	return false;
+}
+
+bool unfinished_makes_of_image(
+	const struct engine *e, const struct operation *op, const char *image)
+{
+	for (const struct operation *x = e->all; x; x = x->next)
+		if (x->row < op->row && is_of_image(x, OP_CONTAINER_CREATE, image))
+			return true;
 	return false;
 }
 

@@ -29,10 +29,12 @@ void unfinished_follow_project(struct agent *a, const struct order *o, struct op
 /* For a proxy document: the lane of the container that an unfinished order before it is yet to
  * make, or of the project that one is yet to delete: what is there now is not what it is for. */
 void unfinished_follow_owner(struct agent *a, const struct order *o, struct oprules_lanes *l);
-/* Does an unfinished operation that came before @op (NULL: any) do @what to this image, by its
- * normalised name (agent/state/imagelist.h)? */
-bool unfinished_has_of_image(
-	const struct engine *e, const struct operation *op, enum op what, const char *image);
+/* Images go by their normalised names (agent/state/imagelist.h). Is one yet to be removed, or to
+ * become another than @digest ("": there is none now)? */
+bool unfinished_changes_image(const struct engine *e, const char *image, const char *digest);
+/* Does an order before @op make a container of it? */
+bool unfinished_makes_of_image(
+	const struct engine *e, const struct operation *op, const char *image);
 /* The unfinished order that is to make this share, or NULL. */
 const struct order *unfinished_find_share(const struct engine *e, const char *share_id);
 /* Is just this asked already, by whomever? */

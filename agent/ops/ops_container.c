@@ -249,16 +249,16 @@ static json_t *image_params(struct agent *a, const struct operation *op)
 		json_string_value(json_object_get(image, "sha256")));
 }
 
-/* Behind the order that is yet to pull its image, or to remove it. */
+/* Behind the order that is yet to pull its image, or to remove it; who pulls again what is there
+ * need not be waited for. */
 static void create_lanes(struct agent *a, const struct order *o, struct oprules_lanes *l)
 {
-	char name[IMAGELIST_NAME_MAX + 1];
+	char name[IMAGELIST_NAME_MAX + 1], digest[IMAGELIST_DIGEST_LEN + 1] = "";
 
 	unfinished_follow_project(a, o, l);
 	imagelist_normalise(json_string_value(json_object_get(o->params, "image")), name);
-	if (wants_fresh_image(o->params) ||
-		unfinished_has_of_image(a->engine, NULL, OP_IMAGE_PULL, name) ||
-		unfinished_has_of_image(a->engine, NULL, OP_IMAGE_REMOVE, name))
+	(void)imagelist_digest(a->store, name, digest);
+	if (wants_fresh_image(o->params) || unfinished_changes_image(a->engine, name, digest))
 		oprules_add_lane(l, "image", NULL);
 }
 

@@ -39,7 +39,7 @@ static bool are_there(const struct operation *op)
 	char name[IMAGELIST_NAME_MAX + 1];
 
 	name_of(op, name);
-	return unfinished_has_of_image(op->agent->engine, op, OP_CONTAINER_CREATE, name);
+	return unfinished_makes_of_image(op->agent->engine, op, name);
 }
 
 static void let_makers_be(void *waits)
