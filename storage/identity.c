@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "storage/diskerr.h"
+#include "storage/hostkey.h"
 #include "storage/path.h"
 #include "storage/rootfile.h"
 
@@ -94,13 +95,32 @@ static int set_hostname(int root, const char *hostname)
 			    : rootfile_replace(folder, "hostname", line, strlen(line), 0644);
 }
 
+static int count_key(int folder, const char *name, void *userdata)
+{
+	return ++*(int *)userdata;
+}
+
+/* Most systems make theirs once, as sshd is installed, and without one it does not start. */
+static int renew_host_keys(int root, const char *hostname)
+{
+	_cleanup_(closep) int folder = -1;
+	int n = 0, r = rootfile_open_folder(root, SSH_FOLDER, &folder);
+
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	r = each_host_key(folder, count_key, &n);
+	if (r >= 0)
+		r = each_host_key(folder, remove_key, NULL);
+	return r < 0 || n == 0 ? r : hostkey_make(folder, hostname);
+}
+
 int identity_refresh(int root, const char *hostname, struct err *err)
 {
 	int r = empty_machine_id(root);
 
 	if (r < 0)
 		return fail(err, r, "machine-id");
-	r = remove_host_keys(root);
+	r = renew_host_keys(root, hostname);
 	if (r < 0)
 		return fail(err, r, "ssh host keys");
 	r = set_hostname(root, hostname);

@@ -7,8 +7,9 @@
 #include "proto/base.h"
 #include "proto/err.h"
 
-/* A root that was another's: its machine-id is emptied (systemd makes one at boot), its host keys
- * go, and its name is @hostname. */
+/* A root that was another's: its machine-id is emptied (systemd makes one at boot), its name is
+ * @hostname, and its host keys go: where there were any one of its own is made
+ * (storage/hostkey.h). */
 _must_check_ int identity_refresh(int root, const char *hostname, struct err *err);
 
 /* @root takes on the identity of @from: what is missing there is removed here. */

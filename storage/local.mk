@@ -11,6 +11,7 @@ storage_libstorage_a_SOURCES = \
 	storage/filecopy.c storage/filecopy.h \
 	storage/imagestore.c storage/imagestore.h \
 	storage/hostfile.c storage/hostfile.h \
+	storage/hostkey.c storage/hostkey.h \
 	storage/hostonly.c storage/hostonly.h \
 	storage/keyfile.c storage/keyfile.h \
 	storage/kittree.c storage/kittree.h \

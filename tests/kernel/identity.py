@@ -258,6 +258,17 @@ def system_of(root):
     return {name: (root / name).read_text() for name in SYSTEM if (root / name).exists()}
 
 
+def has_host_key(root, name):
+    """sshd(8) starts: most systems make their host keys once, as it is installed."""
+    key = root / "etc/ssh/ssh_host_ed25519_key"
+    keys = [p for p in (key, key.with_name(key.name + ".pub")) if p.exists()]
+    public = subprocess.run(["ssh-keygen", "-y", "-f", key], capture_output=True, text=True).stdout
+    has = [(p.read_text() == public if p != key else "PRIVATE" in p.read_text(), p.stat().st_mode & 0o777,
+            p.stat().st_uid) for p in keys]
+    tap.eq(has, [(True, 0o600, 0), (True, 0o644, 0)], "with a host key of its own, as ssh-keygen reads it")
+    tap.ok(public.startswith("ssh-ed25519 ") and public.endswith(f" root@{name}\n"), "that is named after it", public)
+
+
 def apart_from_services(node, cid):
     """Services have host names of their own (ProtectHostname= in systemd.exec(5)), and groups beside init's."""
     init = host.init_of(node.prefix, cid)
@@ -366,6 +377,7 @@ def identity(node, api):
     heir = node.new_id()
     node.do("container.copy", heir, source_container_id=cid, name="heir")
     tap.eq(system_of(node.root(heir)), {"etc/machine-id": "", "etc/hostname": "heir\n"}, "a copy is another system")
+    has_host_key(node.root(heir), "heir")
     own = {"etc/machine-id": "b" * 32 + "\n", "etc/ssh/ssh_host_key": "heir's", "etc/hostname": "heir\n"}
     for name, text in own.items():
         (node.root(heir) / name).write_text(text)
