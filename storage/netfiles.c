@@ -8,7 +8,11 @@
 #include "storage/diskerr.h"
 #include "storage/rootfile.h"
 
-#define MARK        "# hoody-agent writes this file at every start, as long as it has this line\n"
+#define MARK "# hoody-agent writes this file at every start, as long as it has this line\n"
+#define NETWORKD                                                            \
+	"# hoody-agent configures eth0 from outside; nobody answers DHCP\n" \
+	"[Match]\nName=eth0\n\n"                                            \
+	"[Network]\nKeepConfiguration=yes\nIPv6AcceptRA=no\n"
 #define SERVERS_MAX 3                 /* resolv.conf(5): MAXNS */
 #define FALLBACK    "1.1.1.1 8.8.8.8" /* what the public API promises */
 
@@ -100,6 +104,73 @@ static int write_one(int folder, const char *name, bool fresh, const char *text)
 	return rootfile_replace(folder, name, text, strlen(text), 0644);
 }
 
+/* --- who would configure eth0 inside --- */
+
+/* Nobody answers DHCP here, and who asks for it takes off meanwhile what it was not told of: as
+ * systemd-networkd does (257), and udhcpc. */
+static int write_networkd(int root)
+{
+	_cleanup_(closep) int folder = -1;
+	int r = rootfile_open_folder(root, "etc/systemd/network", &folder);
+
+	return r < 0 ? r
+		     : rootfile_replace(
+			       folder, "00-hoody.network", NETWORKD, strlen(NETWORKD), 0644);
+}
+
+/* interfaces(5), with "manual" for what "dhcp" is for eth0. NULL: it does not say so. */
+static char *without_dhcp(const char *text)
+{
+	char *out = xcalloc(2, strlen(text) + 1), *end = out; /* no line gets twice as long */
+	bool found = false;
+
+	while (*text) {
+		size_t size = strcspn(text, "\n") + 1;
+		int at = 0, behind = 0;
+
+		(void)sscanf(text, " iface eth0 %*[inet6] %ndhcp%n", &at, &behind);
+		if (behind > 0 && (size_t)behind < size && strchr(" \t\r\n", text[behind])) {
+			end += sprintf(end, "%.*smanual", at, text);
+			text += behind;
+			found = true;
+			continue;
+		}
+		end = mempcpy(end, text, strnlen(text, size));
+		text += strnlen(text, size);
+	}
+	if (!found)
+		free(out);
+	return found ? out : NULL;
+}
+
+static int edit_interfaces(int root)
+{
+	_cleanup_(freep) char *is = NULL, *wanted = NULL;
+	_cleanup_(closep) int folder = -1;
+	size_t size;
+	int r = rootfile_open_folder(root, "etc/network", &folder);
+
+	if (r >= 0)
+		r = rootfile_read(folder, "interfaces", &is, &size);
+	wanted = r < 0 ? NULL : without_dhcp(is);
+	return wanted ? rootfile_rewrite(folder, "interfaces", wanted, strlen(wanted), 0644) : r;
+}
+
+/* What an image has otherwise (a link, a folder that is none) stays as it is. */
+static bool is_failure(int r)
+{
+	return r < 0 && r != -ENOENT && r != -ENOTDIR && r != -ELOOP && r != -EINVAL;
+}
+
+static int tell_managers(int root)
+{
+	int r = edit_interfaces(root);
+
+	if (!is_failure(r))
+		r = write_networkd(root);
+	return is_failure(r) ? r : 0;
+}
+
 int netfiles_write(int root, const struct netfiles *n, bool fresh, struct err *err)
 {
 	_cleanup_(freep) char *servers = resolv_conf(n->dns);
@@ -113,6 +184,8 @@ int netfiles_write(int root, const struct netfiles *n, bool fresh, struct err *e
 	r = write_one(folder, "resolv.conf", fresh, servers);
 	if (r >= 0)
 		r = write_one(folder, "hosts", fresh, names);
-	return r < 0 ? diskerr_set(err, r, "the container's resolv.conf or hosts can't be written")
+	if (r >= 0 && fresh)
+		r = tell_managers(root);
+	return r < 0 ? diskerr_set(err, r, "the container's files of its network can't be written")
 		     : 0;
 }

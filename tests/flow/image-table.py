@@ -22,9 +22,14 @@ UNITS = """systemctl --quiet --root="$1" enable systemd-networkd systemd-resolve
 ln -sf ../run/systemd/resolve/stub-resolv.conf "$1/etc/resolv.conf" """
 INTERFACES = """printf 'auto lo\\niface lo inet loopback\\nauto eth0\\niface eth0 inet manual\\n' \
     > "$1/etc/network/interfaces" """
-# name: packages, what is done to the tree
+# As on image servers, Debian's own.
+DHCP = """systemctl --quiet --root="$1" enable systemd-networkd
+printf '[Match]\\nName=eth0\\n[Network]\\nDHCP=true\\n' > "$1/etc/systemd/network/eth0.network" """
+# name: packages, what is done to the tree, of which Debian
 DEBIAN = {
     "systemd": (["systemd-sysv", "dbus"], None),
+    "networkd-dhcp": (["systemd-sysv", "dbus"], DHCP, "trixie"),
+    "udhcpc": (["systemd-sysv", "dbus", "ifupdown", "udhcpc"], INTERFACES.replace("manual", "dhcp")),
     "networkd-resolved": (["systemd-sysv", "dbus", "systemd-resolved", "libnss-resolve"], UNITS),
     "ifupdown": (["systemd-sysv", "dbus", "ifupdown"], INTERFACES),
     "sysvinit": (["sysvinit-core", "ifupdown"], INITTAB + "; " + INTERFACES),
@@ -36,12 +41,12 @@ NAME = "db.internal.example"
 
 def bootstrap(directory, name):
     """A tarball; None when there is no way to have it. Before the test leaves the host's network."""
-    packages, hook = DEBIAN[name]
+    packages, hook, *suite = DEBIAN[name]
     tar = directory / f"{name}.tar"
     if not tar.exists():
         done = subprocess.run([
             "mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(packages)}",
-            f"--customize-hook={hook or 'true'}", "bookworm", f"{tar}.tmp.tar"
+            f"--customize-hook={hook or 'true'}", *(suite or ["bookworm"]), f"{tar}.tmp.tar"
         ], capture_output=True, text=True, timeout=900)
         if done.returncode != 0:
             return None

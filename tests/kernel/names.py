@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""On the network whatever the image is: an init that configures nothing, a resolv.conf that leads to a resolver which
-isn't there, and a host whose own resolver is systemd-resolved's stub."""
+"""On the network whatever the image is: an init that configures nothing, or by DHCP, a resolv.conf that leads to a
+resolver which isn't there, and a host whose own resolver is systemd-resolved's stub."""
 import ctypes
 import hashlib
 import os
@@ -17,6 +17,35 @@ import webserver
 from uplink import ANSWER, SERVER, dns_server
 
 NEWNS = 0x00020000
+INTERFACES = "auto lo\niface lo inet loopback\n\nauto eth0\niface eth0 inet {}\n\thostname dhcp\niface eth1 inet dhcp\n"
+# What Alpine's and Debian's do first (udhcpc's default.script); images have ifup ask while their services begin.
+INIT = """#!/bin/sh
+trap 'exit 0' TERM PWR HUP INT
+ifup -a >/ifup.log 2>&1
+while :; do sleep 1; done
+"""
+DECONFIG = "#!/bin/sh\n[ $1 != deconfig ] || ip addr flush dev $interface\n"
+
+
+def asks_for_dhcp(root):
+    for folder in ("etc/network", "etc/systemd/network", "usr/share/udhcpc", "etc/udhcpc", "var/run"):
+        (root / folder).mkdir(parents=True, exist_ok=True)
+    (root / "etc/network/interfaces").write_text(INTERFACES.format("dhcp"))
+    for script, text in (("sbin/init", INIT), ("usr/share/udhcpc/default.script", DECONFIG),
+                         ("etc/udhcpc/default.script", DECONFIG)):
+        (root / script).unlink(missing_ok=True)
+        (root / script).write_text(text)
+        (root / script).chmod(0o755)
+
+
+def is_told(root):
+    """Once: a container's owner may have it otherwise."""
+    network = root / "etc/systemd/network/00-hoody.network"
+    tap.eq((root / "etc/network/interfaces").read_text(), INTERFACES.format("manual"), "no DHCP for eth0, and no more")
+    text = network.read_text() if network.exists() else ""
+    tap.ok("Name=eth0" in text and "KeepConfiguration=yes" in text, "nor by networkd")
+    network.unlink(missing_ok=True)
+    return network
 
 
 def host_with_stub(directory):
@@ -59,9 +88,7 @@ def main():
         source = node.root(plain)
         (source / "etc/resolv.conf").unlink()
         (source / "etc/resolv.conf").symlink_to("../run/systemd/resolve/stub-resolv.conf")
-        (source / "sbin/init").unlink()
-        (source / "sbin/init").write_text("#!/bin/sh\ntrap 'exit 0' TERM PWR HUP INT\nwhile :; do sleep 1; done\n")
-        (source / "sbin/init").chmod(0o755)
+        asks_for_dhcp(source)
         server = webserver.Server(node.directory)
         archive = node.directory / "image.tar"
         subprocess.run(["tar", "-C", source, "-cf", archive, "."], check=True)
@@ -69,6 +96,7 @@ def main():
                          sha256=hashlib.sha256(archive.read_bytes()).hexdigest())
         tap.eq(report["state"], "succeeded", "an image of its own is pulled")
         quiet = create(node, "quiet", image="quiet/1")
+        network = is_told(node.root(quiet))
         for when in ("created", "restarted"):
             tap.ok(not (node.root(quiet) / "etc/resolv.conf").is_symlink(), f"{when}: its resolv.conf is a file")
             resolves(node, "quiet")
@@ -76,6 +104,7 @@ def main():
             tap.eq(code, 0, f"{when}: an init that configures nothing has its loopback")
             if when == "created":
                 node.do("container.restart", quiet, timeout_s=60)
+        tap.ok(not network.exists(), "what its owner has removed stays removed")
         for cid in (plain, quiet):
             node.do("container.delete", cid, force=True)
         host.poll(lambda: not node.leaks(), 3)
