@@ -67,6 +67,9 @@ static const struct {
 	{ "lxc.console.rotate", "1" },
 	{ "lxc.monitor.unshare", "0" },
 	{ "lxc.start.auto", "0" },
+	/* Who may ping without a capability, as distributions give it to all: the kernel takes no
+	 * range of groups that the container hasn't. */
+	{ "lxc.sysctl.net.ipv4.ping_group_range", "0 65535" },
 };
 
 /* Character devices that every container may use; mknod is the kernel's to refuse in a user

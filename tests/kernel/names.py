@@ -104,6 +104,8 @@ def main():
             tap.eq(code, 0, f"{when}: an init that configures nothing has its loopback")
             if when == "created":
                 node.do("container.restart", quiet, timeout_s=60)
+        code, out, err = node.ctl("exec", "quiet", "cat", "/proc/sys/net/ipv4/ping_group_range")
+        tap.eq(out.split(), ["0", "65535"], "all users may ping, as far as there are ids: icmp(7)")
         tap.ok(not network.exists(), "what its owner has removed stays removed")
         for cid in (plain, quiet):
             node.do("container.delete", cid, force=True)
