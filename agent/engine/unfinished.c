@@ -181,8 +181,13 @@ static bool has_lane(const struct oprules_lanes *l, size_t n, const char *contai
 	return false;
 }
 
+static bool is_of(const char *of, const char *project_id)
+{
+	return !project_id || strcmp(of, project_id) == 0;
+}
+
 /* The containers differ from each other, so each is only held against the lanes that @l had
- * before. */
+ * before. One that is there in another project may go, and be made anew in this one. */
 void unfinished_add_lanes(const struct engine *e, const char *project_id, struct oprules_lanes *l)
 {
 	struct desired *d = e->agent->desired;
@@ -191,14 +196,16 @@ void unfinished_add_lanes(const struct engine *e, const char *project_id, struct
 	for (size_t i = 0; i < desired_count(d); i++) {
 		const struct ctspec *s = &desired_at(d, i)->spec;
 
-		if ((!project_id || strcmp(s->project_id, project_id) == 0) &&
-			!has_lane(l, before, s->id))
+		if (is_of(s->project_id, project_id) && !has_lane(l, before, s->id))
 			oprules_append_lane(l, "container", s->id);
 	}
-	for (const struct operation *o = e->all; o; o = o->next)
-		if (!desired_find(d, o->order.container_id) &&
-			(!project_id || strcmp(o->order.project_id, project_id) == 0))
+	for (const struct operation *o = e->all; o; o = o->next) {
+		const struct container *c = desired_find(d, o->order.container_id);
+
+		if ((!c || !is_of(c->spec.project_id, project_id)) &&
+			is_of(o->order.project_id, project_id))
 			oprules_add_lane(l, "container", o->order.container_id);
+	}
 }
 
 /* Orders that make containers don't wait for each other. */

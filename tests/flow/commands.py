@@ -133,6 +133,23 @@ def in_doubt(node):
         node.do("container.delete", c, force=True)
 
 
+def anew(node):
+    """A container that is deleted and made anew in another project, before that is deleted, goes with that."""
+    cid = node.new_id()
+    node.do("container.create", cid, image=harness.IMAGE, start=False)
+    with host.take_turns(node.directory / "run", [cid]):
+        orders = [
+            node.order("container.delete", cid),
+            node.order("container.create", cid, project_id=OTHER, image=harness.IMAGE, start=False),
+            node.order("project.delete", project_id=OTHER)
+        ]
+        host.poll(lambda: any(o["order_id"] == orders[-1] for o in node.hoodyctl("orders")["orders"]), 10, 0.1)
+    ends = [node.wait(o) for o in orders]
+    tap.eq(([e["state"] for e in ends], ends[-1].get("result", {}).get("deleted", {}).get("containers"),
+            node.state(cid)), (["succeeded"] * 3, 1, "absent"),
+           "a container that is made anew in another project goes with that one")
+
+
 def crashes(node):
     for delay in (0.005, 0.02, 0.04, 0.08):
         cids = [node.new_id() for _ in range(3)]
@@ -157,6 +174,7 @@ def main():
         project(node, api)
         stuck(node)
         in_doubt(node)
+        anew(node)
         crashes(node)
         host.poll(lambda: not node.leaks(), 3)
         tap.eq((node.leaks(), node.sanitizer_words()), ([], []), "nothing is left, sanitizers are silent")
