@@ -22,6 +22,8 @@ static json_t *vars_after(struct agent *a, const struct operation *op)
 {
 	json_t *vars = envlist_vars(a->store, op->order.container_id);
 
+	if (opstate_is_own(op)) /* it was to change nothing, whatever has been set meanwhile */
+		return vars;
 	if (op->order.op == OP_ENV_MERGE)
 		(void)json_object_update(vars, json_object_get(op->order.params, "vars"));
 	else if (op->order.op == OP_ENV_SET)
@@ -52,13 +54,12 @@ static int begin(struct agent *a, struct operation *op)
 {
 	_cleanup_json_ json_t *vars = vars_after(a, op);
 	const struct container *c = opstate_container(a, op);
-	bool retries = strcmp(op->origin, "agent") == 0;
 
 	if (envlist_wish(a->store, op->order.container_id, vars))
 		tell_env(a, c, "updated",
 			jsonx_pack("{s:o}", "env_sync",
 				envlist_sync(a->store, op->order.container_id)));
-	if (!retries)
+	if (!opstate_is_own(op))
 		envlist_begin_anew(a->store, op->order.container_id);
 	return 0;
 }
@@ -90,7 +91,7 @@ static void abandon(struct agent *a, struct operation *op)
 	const char *id = op->order.container_id;
 
 	envlist_revert(a->store, id);
-	if (strcmp(op->origin, "agent") == 0)
+	if (opstate_is_own(op))
 		envlist_attempted(a->store, id, err_wire(op->err.code), agent_now_ms());
 }
 

@@ -124,10 +124,24 @@ static bool is_removal(const struct operation *op)
 	return json_is_null(param(op, "target"));
 }
 
+/* Is it what it was when the agent ordered its end? */
+static bool is_unchanged(struct agent *a, const struct operation *op)
+{
+	static const char *const members[] = { "alias", "target", "expires_at" };
+	_cleanup_json_ json_t *there = aliaslist_get(a->store, text(op, "alias_id"));
+
+	for (size_t i = 0; there && i < countof(members); i++)
+		if (!json_equal(json_object_get(there, members[i]), param(op, members[i])))
+			return false;
+	return there != NULL;
+}
+
 static enum opdef_verdict alias_check(struct agent *a, struct operation *op)
 {
 	_cleanup_json_ json_t *there = NULL;
 
+	if (opstate_is_own(op))
+		return is_unchanged(a, op) ? OPDEF_RUN : OPDEF_NOTHING;
 	if (is_removal(op)) {
 		there = aliaslist_get(a->store, text(op, "alias_id"));
 		return there ? OPDEF_RUN : OPDEF_NOTHING;
@@ -192,7 +206,7 @@ static const char *alias_event(const struct operation *op, const json_t *old)
 	bool was = json_is_true(json_object_get(old, "enabled")),
 	     is = json_is_true(param(op, "enabled"));
 
-	if (strcmp(op->origin, "agent") == 0)
+	if (opstate_is_own(op))
 		return "expired";
 	return is_removal(op) ? "deleted"
 	       : !old         ? "created"

@@ -17,7 +17,6 @@
 #include "agent/ops/reaper.h"
 #include "agent/report/tell.h"
 #include "agent/state/desired.h"
-#include "agent/state/journal.h"
 #include "agent/state/sharelist.h"
 #include "proto/jsonx.h"
 #include "proto/opfield.h"
@@ -326,7 +325,7 @@ static void update_finish(struct agent *a, struct operation *op)
 {
 	_cleanup_json_ json_t *share = recorded(a, op);
 	const json_t *enabled = param(op, "enabled");
-	bool own = strcmp(op->origin, "agent") == 0;
+	bool own = opstate_is_own(op);
 
 	sharelist_settle(a->store, share_id(op));
 	tell_unmounted(a, op, share);
@@ -339,19 +338,27 @@ static void update_finish(struct agent *a, struct operation *op)
 
 /* --- delete --- */
 
+static bool has_ended(struct agent *a, const json_t *share)
+{
+	int64_t end_s = json_integer_value(json_object_get(share, "expires_at"));
+
+	return !desired_find(a->desired, text(share, "source_container_id")) ||
+	       (end_s > 0 && end_s * 1000 <= reaper_now_ms(a->reaper));
+}
+
+/* What had ended may go on, by an order that had its turn before the agent's own. */
 static enum opdef_verdict delete_check(struct agent *a, struct operation *op)
 {
 	_cleanup_json_ json_t *share = recorded(a, op);
 
-	return share ? OPDEF_RUN : OPDEF_NOTHING;
+	return share && (!opstate_is_own(op) || has_ended(a, share)) ? OPDEF_RUN : OPDEF_NOTHING;
 }
 
 static void delete_finish(struct agent *a, struct operation *op)
 {
 	_cleanup_json_ json_t *share = recorded(a, op);
-	int64_t expires_s = json_integer_value(json_object_get(share, "expires_at"));
-	bool expired = strcmp(op->origin, "agent") == 0 && expires_s > 0 &&
-		       expires_s * 1000 <= journal_trusted_now_ms(a->store);
+	bool expired =
+		opstate_is_own(op) && desired_find(a->desired, text(share, "source_container_id"));
 
 	sharelist_remove(a->store, share_id(op));
 	op->result = jsonx_pack("{s:s}", "share_id", share_id(op));

@@ -170,17 +170,22 @@ static const struct opdef_step restore_steps[] = {
 
 /* --- delete, alias --- */
 
+/* What had ended may be another by that name when the agent's own order has its turn. */
 static enum opdef_verdict delete_check(struct agent *a, struct operation *op)
 {
+	const char *id = op->order.container_id, *name = param(op, "name");
+	bool goes;
+
 	if (!opstate_container(a, op))
 		return opstate_check(a, op, 0);
-	return snaplist_has(a->store, op->order.container_id, param(op, "name")) ? OPDEF_RUN
-										 : OPDEF_NOTHING;
+	goes = opstate_is_own(op) ? snaplist_has_ended(a->store, id, name, reaper_now_ms(a->reaper))
+				  : snaplist_has(a->store, id, name);
+	return goes ? OPDEF_RUN : OPDEF_NOTHING;
 }
 
 static void delete_finish(struct agent *a, struct operation *op)
 {
-	bool expired = strcmp(op->origin, "agent") == 0;
+	bool expired = opstate_is_own(op);
 
 	snaplist_remove(a->store, op->order.container_id, param(op, "name"));
 	op->result = jsonx_pack("{s:s}", "snapshot_name", param(op, "name"));

@@ -278,6 +278,14 @@ void reaper_go_on(struct reaper *r)
 	reaper_look(r);
 }
 
+int64_t reaper_now_ms(const struct reaper *r)
+{
+	int64_t now_ms = journal_trusted_now_ms(r->agent->store);
+
+	return r->held.is_signed ? MAX_OF(now_ms, r->held.signed_offset_ms + agent_elapsed_ms())
+				 : now_ms;
+}
+
 void reaper_time_confirmed(struct reaper *r, int64_t wall_ms)
 {
 	heldtime_confirm(&r->held, wall_ms, agent_elapsed_ms());

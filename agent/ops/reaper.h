@@ -15,6 +15,10 @@ void reaper_look(struct reaper *r);
 /* An order of its making has done what it should: the next one of its container can be made. */
 void reaper_go_on(struct reaper *r);
 
+/* What is judged once more when an order of its making has its turn is judged by this time: the
+ * later of what the clock and the API's signed answers say, in ms since the epoch. */
+int64_t reaper_now_ms(const struct reaper *r);
+
 /* What ends does so by a clock that is believed (agent/ops/heldtime): an answer of the control API
  * was signed well by a clock that showed @wall_ms; or not. */
 void reaper_time_confirmed(struct reaper *r, int64_t wall_ms);

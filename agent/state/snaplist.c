@@ -39,6 +39,17 @@ bool snaplist_is_older(struct store *s, const char *container_id, const char *na
 	return r > 0 && store_int(q, 0) <= than_ms;
 }
 
+bool snaplist_has_ended(struct store *s, const char *container_id, const char *name, int64_t now_ms)
+{
+	_cleanup_stmt_ struct store_stmt *q = store_query(s,
+		"SELECT 1 FROM snapshots WHERE container_id=?1 AND name=?2 AND expires_ms<=?3",
+		"tti", container_id, name, now_ms);
+	int r = store_step(q);
+
+	store_must(MIN_OF(r, 0));
+	return r > 0;
+}
+
 int64_t snaplist_count(struct store *s, const char *container_id)
 {
 	_cleanup_stmt_ struct store_stmt *q = store_query(

@@ -23,6 +23,9 @@ bool snaplist_has(struct store *s, const char *container_id, const char *name);
 /* Was it made no later than then? */
 bool snaplist_is_older(
 	struct store *s, const char *container_id, const char *name, int64_t than_ms);
+/* Has it an end, and is that no later than now? */
+bool snaplist_has_ended(
+	struct store *s, const char *container_id, const char *name, int64_t now_ms);
 int64_t snaplist_count(struct store *s, const char *container_id);
 void snaplist_remove(struct store *s, const char *container_id, const char *name);
 void snaplist_remove_all(struct store *s, const char *container_id);

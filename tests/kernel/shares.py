@@ -522,6 +522,28 @@ def waits(node, a):
         box.do("container.delete", force=True)
 
 
+def prolonged(node, a):
+    """A share that ends while the order that prolongs it waits for its turn: it goes on."""
+    c, sid = Box(node, "prolonged", start=False), node.new_id()
+    end = int(time.time() + 2 * harness.SLOW)
+    deletions = lambda: [r["state"] for r in node.reports(kind="order") if r["op"] == "share.delete"]
+    node.do("share.create", None, share_id=sid, source_container_id=a.id, source_path="/etc",
+            target_container_id=c.id, mode="readonly", expires_at=end)
+    before = len(deletions())
+    with host.take_turns(node.directory / "run", [a.id]):
+        orders = [
+            node.order("snapshot.create", a.id, alias="longer"),
+            node.order("share.update", None, share_id=sid, expires_at=end + 86400)
+        ]
+        host.poll(lambda: len(deletions()) > before, end - time.time() + 10, 0.1)
+    tap.eq([node.wait(o)["state"] for o in orders], ["succeeded"] * 2, "a share that is prolonged while its end comes")
+    host.poll(lambda: deletions()[before:][-1] in harness.TERMINAL, 5)
+    share = local.Local(node).ask("GET", f"/containers/{a.id}/storage/shares/{sid}")
+    tap.eq((share[0], share[2].get("data", {}).get("expires_at")), (200, end + 86400), "is there until its new end")
+    node.do("snapshot.delete", a.id, name="longer")
+    c.do("container.delete", force=True)
+
+
 def anew(node, a):
     """A share of the same id is made again for another target: what deletes that waits for the target's launch."""
     first, second, sid = Box(node, "first", start=False), Box(node, "second", start=False), node.new_id()
@@ -865,6 +887,7 @@ def main():
         some_fail(node, a, b)
         many_end(node, a)
         waits(node, a)
+        prolonged(node, a)
         anew(node, a)
         rebooted(node, a, b)
         attacked(node, a, b)
