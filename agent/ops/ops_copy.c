@@ -281,12 +281,14 @@ static void sync_finish(struct agent *a, struct operation *op)
 }
 
 /* What it was holds again, and then what is seen: so one that has ended meanwhile, or asked for a
- * restart, is treated as any other. */
+ * restart, is treated as any other. Whoever has looked meanwhile has directories of the root that
+ * is thrown away. */
 static void sync_abandon(struct agent *a, struct operation *op)
 {
 	if (!was_at_rest(op))
 		opstate_move_one(a, op, opstate_container(a, op), op->prev_status);
 	opstate_as_observed(a, op);
+	ownorder_source_changed(a, opstate_container(a, op));
 }
 
 /* It is down only between halt and launch: what takes long is done before. */

@@ -159,6 +159,13 @@ static void restore_finish(struct agent *a, struct operation *op)
 		json_incref(json_object_get(op->result, "snapshot")));
 }
 
+/* Whoever has looked meanwhile has directories of the root that is thrown away. */
+static void restore_abandon(struct agent *a, struct operation *op)
+{
+	opstate_as_observed(a, op);
+	ownorder_source_changed(a, opstate_container(a, op));
+}
+
 /* It is killed, not asked: what it would still write is thrown away with its root. */
 static const struct opdef_step restore_steps[] = {
 	{ OPS_UNPAUSED },
@@ -223,8 +230,8 @@ static void alias_finish(struct agent *a, struct operation *op)
 const struct opdef ops_snapshot[] = {
 	{ OP_SNAPSHOT_CREATE, OPDEF_RESUME, create_check, NULL, create_finish, NULL,
 		STEPS(create_steps) },
-	{ OP_SNAPSHOT_RESTORE, OPDEF_RESUME, restore_check, NULL, restore_finish,
-		opstate_as_observed, STEPS(restore_steps) },
+	{ OP_SNAPSHOT_RESTORE, OPDEF_RESUME, restore_check, NULL, restore_finish, restore_abandon,
+		STEPS(restore_steps) },
 	{ OP_SNAPSHOT_DELETE, OPDEF_RESUME, delete_check, NULL, delete_finish, NULL,
 		STEPS(delete_steps) },
 	{ OP_SNAPSHOT_ALIAS, OPDEF_RESUME, alias_check, NULL, alias_finish, NULL, NULL, 0 },

@@ -8,6 +8,7 @@ import fcntl
 import json
 import os
 import pathlib
+import signal
 import socket
 import stat
 import subprocess
@@ -544,6 +545,48 @@ def prolonged(node, a):
     c.do("container.delete", force=True)
 
 
+def thrown_away(node, a):
+    """Of a restore that fails after the exchange of roots: who looks meanwhile has the old root's directory again."""
+    source, target = Box(node, "in-vain", start=False), Box(node, "looks")
+    file, init = source.root() / "w/f", source.root() / "sbin/init"
+    file.parent.mkdir()
+    file.write_text("vain\n")
+    init.rename(init.with_name("away"))
+    source.do("snapshot.create", alias="vain")
+    init.with_name("away").rename(init)
+    file.write_text("kept\n")
+    share(node, source, "/w", target, mount_path="/mnt/w")
+    other, _ = share(node, a, "/etc", target, mount_path="/mnt/etc")
+    seen = lambda: target.says("cat /mnt/w/f 2>&1")
+    meanwhile, state = "", "failed"
+
+    def is_vain():
+        try:
+            return file.read_text() == "vain\n"
+        except FileNotFoundError: # between the two
+            return False
+
+    for _ in range(10): # until it is caught in the midst
+        host.poll(node.worker_pids, 5, 0.02)
+        workers = node.worker_pids() # the one that takes the order is among them
+        order = node.order("snapshot.restore", source.id, name="vain")
+        host.poll(is_vain, 2, 0)
+        for pid in workers:
+            os.kill(pid, signal.SIGSTOP)
+        if is_vain():
+            node.do("share.update", None, share_id=other)
+            meanwhile = seen()
+        for pid in workers:
+            os.kill(pid, signal.SIGCONT)
+        state = node.wait(order)["state"]
+        if meanwhile == "vain" or state != "failed":
+            break
+    tap.eq((meanwhile, state), ("vain", "failed"), "what is restored in vain is seen meanwhile")
+    tap.ok(host.poll(lambda: seen() == "kept", 5), "and not for longer", seen())
+    for box in (source, target):
+        box.do("container.delete", force=True)
+
+
 def anew(node, a):
     """A share of the same id is made again for another target: what deletes that waits for the target's launch."""
     first, second, sid = Box(node, "first", start=False), Box(node, "second", start=False), node.new_id()
@@ -888,6 +931,7 @@ def main():
         many_end(node, a)
         waits(node, a)
         prolonged(node, a)
+        thrown_away(node, a)
         anew(node, a)
         rebooted(node, a, b)
         attacked(node, a, b)
