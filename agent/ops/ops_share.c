@@ -237,11 +237,13 @@ static enum opdef_verdict create_check(struct agent *a, struct operation *op)
 	}
 	if (place_is_taken(a, op, p))
 		return OPDEF_REFUSED;
-	if (sharelist_has_other(a->store, &(struct sharelist_entry){ .id = share_id(op),
-						  .source_id = text(p, "source_container_id"),
-						  .path = text(p, "source_path"),
-						  .target_id = target,
-						  .project_id = text(p, "target_project_id") }))
+	if (sharelist_has_other(a->store,
+		    &(struct sharelist_entry){ .id = share_id(op),
+			    .source_id = text(p, "source_container_id"),
+			    .path = text(p, "source_path"),
+			    .target_id = target,
+			    .project_id = text(p, "target_project_id") },
+		    reaper_now_ms(a->reaper)))
 		return opstate_refuse(op, -EEXIST, ERR_SHARE_EXISTS,
 			"this directory is shared with this target already");
 	return OPDEF_RUN;
@@ -338,12 +340,15 @@ static void update_finish(struct agent *a, struct operation *op)
 
 /* --- delete --- */
 
+static int64_t end_ms(const json_t *share)
+{
+	return json_integer_value(json_object_get(share, "expires_at")) * 1000;
+}
+
 static bool has_ended(struct agent *a, const json_t *share)
 {
-	int64_t end_s = json_integer_value(json_object_get(share, "expires_at"));
-
 	return !desired_find(a->desired, text(share, "source_container_id")) ||
-	       (end_s > 0 && end_s * 1000 <= reaper_now_ms(a->reaper));
+	       (end_ms(share) > 0 && end_ms(share) <= reaper_now_ms(a->reaper));
 }
 
 /* What had ended may go on, by an order that had its turn before the agent's own. */
@@ -357,8 +362,7 @@ static enum opdef_verdict delete_check(struct agent *a, struct operation *op)
 static void delete_finish(struct agent *a, struct operation *op)
 {
 	_cleanup_json_ json_t *share = recorded(a, op);
-	bool expired =
-		opstate_is_own(op) && desired_find(a->desired, text(share, "source_container_id"));
+	bool expired = opstate_is_own(op) && end_ms(share) > SHARELIST_ENDED_MS;
 
 	sharelist_remove(a->store, share_id(op));
 	op->result = jsonx_pack("{s:s}", "share_id", share_id(op));

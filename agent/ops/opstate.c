@@ -180,6 +180,7 @@ void opstate_forget(struct agent *a, struct container *c)
 	forget_proxy(a, c);
 	opstate_tell_shares_end(a, c->spec.id);
 	sharelist_forget_container(a->store, c->spec.id);
+	sharelist_end_source(a->store, c->spec.id);
 	ownorder_source_gone(a, c->spec.id);
 	desired_remove(a->desired, c);
 	proxydir_map_changed(a->proxydir);

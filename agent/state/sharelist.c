@@ -117,6 +117,12 @@ void sharelist_settle(struct store *s, const char *id)
 	store_must(store_exec(s, "UPDATE shares SET before=NULL WHERE id=?1", "t", id));
 }
 
+void sharelist_end_source(struct store *s, const char *container_id)
+{
+	store_must(store_exec(s, "UPDATE shares SET expires_ms=?2 WHERE source_id=?1", "ti",
+		container_id, (int64_t)SHARELIST_ENDED_MS));
+}
+
 void sharelist_forget_project(struct store *s, const char *project_id)
 {
 	store_must(store_exec(s,
@@ -162,13 +168,13 @@ json_t *sharelist_of_target(struct store *s, const char *id)
 		"t", id));
 }
 
-bool sharelist_has_other(struct store *s, const struct sharelist_entry *e)
+bool sharelist_has_other(struct store *s, const struct sharelist_entry *e, int64_t now_ms)
 {
 	_cleanup_stmt_ struct store_stmt *q = store_query(s,
 		"SELECT 1 FROM shares WHERE id<>?1 AND source_id=?2 AND path=?3 AND target_id IS "
 		"?4 "
-		"AND project_id IS ?5",
-		"ttttt", e->id, e->source_id, e->path, e->target_id, e->project_id);
+		"AND project_id IS ?5 AND (expires_ms IS NULL OR expires_ms > ?6)",
+		"ttttti", e->id, e->source_id, e->path, e->target_id, e->project_id, now_ms);
 	int r = store_step(q);
 
 	store_must(MIN_OF(r, 0));

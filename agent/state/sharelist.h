@@ -24,6 +24,10 @@ void sharelist_keep(struct store *s, const char *id);
 bool sharelist_is_kept(struct store *s, const char *id);
 void sharelist_revert(struct store *s, const char *id);
 void sharelist_settle(struct store *s, const char *id);
+/* A container is gone: what it shares has ended, at SHARELIST_ENDED_MS, whatever container is made
+ * of that id; the rows go by orders that unmount it. */
+#define SHARELIST_ENDED_MS 1000
+void sharelist_end_source(struct store *s, const char *container_id);
 /* A project is gone: what was meant for it. */
 void sharelist_forget_project(struct store *s, const char *project_id);
 /* @message NULL: it is active. */
@@ -41,8 +45,8 @@ json_t *sharelist_of_target(struct store *s, const char *id);
  * there; "mount" tells whether it wants it. */
 json_t *sharelist_incoming(struct store *s, const char *container_id, const char *project_id,
 	const char *without, int64_t now_ms);
-/* Another of the same directory for the same target. */
-bool sharelist_has_other(struct store *s, const struct sharelist_entry *e);
+/* Another of the same directory for the same target, that has not ended by now. */
+bool sharelist_has_other(struct store *s, const struct sharelist_entry *e, int64_t now_ms);
 
 /* The receiver's switch. @id: the override's, when it is new. */
 json_t *sharelist_override(struct store *s, const char *share_id, const char *container_id,

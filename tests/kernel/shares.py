@@ -612,6 +612,33 @@ def anew(node, a):
         box.do("container.delete", force=True)
 
 
+def of_another(node, a):
+    """A container that shares is deleted and made anew, and the share as well: what follows from the deletion ends no
+    share of the new one."""
+    source, wish = Box(node, "made-anew", start=False), lambda sid: {
+        "share_id": sid, "source_container_id": source.id, "source_path": "/etc", "target_container_id": a.id,
+        "mode": "readonly", "mount_path": "/mnt/of-another"
+    }
+    api = local.Local(node)
+    deletions = lambda: [r["state"] for r in node.reports(kind="order") if r["op"] == "share.delete"]
+    ids = [node.new_id()] * 2 + [node.new_id()]
+    node.do("share.create", None, **wish(ids[0]))
+    for sid, what in zip(ids[1:], ("of the same id", "of another id")):
+        before = len(deletions())
+        with host.take_turns(node.directory / "run", [source.id]):
+            orders = [
+                node.order("container.delete", source.id),
+                node.order("container.create", source.id, image=harness.IMAGE, start=False),
+                node.order("share.create", None, **wish(sid))
+            ]
+            host.poll(lambda: any(o["order_id"] == orders[-1] for o in node.hoodyctl("orders")["orders"]), 10, 0.1)
+        tap.eq([node.wait(o)["state"] for o in orders], ["succeeded"] * 3, f"a share {what} for a source that is anew")
+        host.poll(lambda: (deletions()[before:] or [""])[-1] in harness.TERMINAL, 10, 0.02)
+        there = [s["id"] for s in api.do("GET", f"/containers/{source.id}/storage/shares")["shares"]]
+        tap.eq((there, a.has_mount("/mnt/of-another")), ([sid], True), "stays, and the old one goes")
+    source.do("container.delete", force=True)
+
+
 def rebooted(node, a, b):
     """A container that restarts itself: nobody has ordered it, and what is mounted is what is wished now."""
     a.sh("mkdir -p /r1 /r2; echo 1 >/r1/f; echo 2 >/r2/f")
@@ -933,6 +960,7 @@ def main():
         prolonged(node, a)
         thrown_away(node, a)
         anew(node, a)
+        of_another(node, a)
         rebooted(node, a, b)
         attacked(node, a, b)
         for box in (a, b):
