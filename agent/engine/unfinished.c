@@ -274,6 +274,20 @@ bool unfinished_makes_of_image(
 	return false;
 }
 
+void unfinished_follow_target(struct agent *a, const struct order *o, struct oprules_lanes *l)
+{
+	const char *id = json_string_value(
+		json_object_get(json_object_get(o->params, "target"), "container_id"));
+
+	if (!id || !desired_find(a->desired, id))
+		return;
+	for (const struct operation *x = a->engine->all; x; x = x->next)
+		if (makes(x, id)) {
+			oprules_add_lane(l, "container", id);
+			return;
+		}
+}
+
 const struct order *unfinished_find_share(const struct engine *e, const char *share_id)
 {
 	for (const struct operation *o = e->all; o; o = o->next) {

@@ -35,6 +35,10 @@ bool unfinished_changes_image(const struct engine *e, const char *image, const c
 /* Does an order before @op make a container of it? */
 bool unfinished_makes_of_image(
 	const struct engine *e, const struct operation *op, const char *image);
+/* For an alias: the lane of its target, where that is there and unfinished orders before it are to
+ * delete it and make it anew, for the aliases of the old one go with it. It waits for nothing else:
+ * all aliases have one lane. */
+void unfinished_follow_target(struct agent *a, const struct order *o, struct oprules_lanes *l);
 /* The unfinished order that is to make this share, or NULL. */
 const struct order *unfinished_find_share(const struct engine *e, const char *share_id);
 /* Is just this asked already, by whomever? */

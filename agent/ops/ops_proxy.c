@@ -245,6 +245,7 @@ static const struct opdef_step alias_steps[] = {
 const struct opdef ops_proxy[] = {
 	{ OP_PROXY_DOCUMENT, OPDEF_RESUME, document_check, NULL, document_finish, NULL,
 		STEPS(document_steps), unfinished_follow_owner },
-	{ OP_PROXY_ALIAS, OPDEF_RESUME, alias_check, NULL, alias_finish, NULL, STEPS(alias_steps) },
+	{ OP_PROXY_ALIAS, OPDEF_RESUME, alias_check, NULL, alias_finish, NULL, STEPS(alias_steps),
+		unfinished_follow_target },
 };
 const size_t ops_proxy_count = countof(ops_proxy);

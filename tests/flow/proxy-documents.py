@@ -358,6 +358,23 @@ def ahead(node, top):
            "that of a project comes after the deletion before it")
 
 
+def target_anew(node, top):
+    """An alias of a container that is made anew before it: the old one takes its own aliases along, and not that."""
+    cid = node.new_id()
+    node.do("container.create", cid, image=harness.IMAGE, start=False)
+    with host.take_turns(node.directory / "run", [cid]):
+        orders = [
+            node.order("container.delete", cid),
+            node.order("container.create", cid, image=harness.IMAGE, start=False),
+            node.order("proxy.alias", None, alias_id=node.new_id(), alias="of-the-new", enabled=True,
+                       target={"container_id": cid})
+        ]
+        host.poll(lambda: any(o["order_id"] == orders[-1] for o in node.hoodyctl("orders")["orders"]), 10, 0.1)
+    tap.eq([node.wait(o)["state"] for o in orders], ["succeeded"] * 3, "an alias of a container that is made anew")
+    tap.ok((top / "aliases" / "of-the-new.json").exists(), "does not go with the old one")
+    node.do("container.delete", cid)
+
+
 def main():
     if os.geteuid() != 0:
         tap.skip_all("needs root")
@@ -370,6 +387,7 @@ def main():
         the_api(node, api, cid, harness.PROJECT)
         pieces(api, cid, harness.PROJECT)
         ahead(node, top)
+        target_anew(node, top)
         alias(node.new_id(), "last")
         seen = node.last_seq()
         node.do("container.delete", cid, force=True)
