@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the ops on containers have in common: which status allows them and which they leave, what
+ * goes with a container that is gone, and what a step is told of others than its own. Those others
+ * are in lanes that the operation does not have: what is read of them here may be changed by an
+ * operation beside it that has begun, so that counts, too. */
 #include "agent/ops/opstate.h"
 #include "agent/ops/ownorder.h"
 
+#include "agent/engine/unfinished.h"
 #include "agent/host/ctfiles.h"
 #include "agent/host/ctmounts.h"
 #include "agent/host/ctnet.h"
@@ -145,10 +150,28 @@ static void forget_proxy(struct agent *a, const struct container *c)
 	}
 }
 
+/* Is one of the project just being given the project's ramdisk? */
+static bool is_being_given(struct agent *a, const struct container *c)
+{
+	const struct operation *o = NULL;
+
+	while ((o = unfinished_next_begun(a->engine, o))) {
+		const struct container *other = desired_find(a->desired, o->order.container_id);
+		const char *scope =
+			json_string_value(json_object_get(o->order.params, "ramdisk_scope"));
+
+		if (o->order.op == OP_CONTAINER_UPDATE && scope && strcmp(scope, "project") == 0 &&
+			other && other != c && other->project == c->project)
+			return true;
+	}
+	return false;
+}
+
 json_t *opstate_remove_params(struct agent *a, const struct operation *op)
 {
 	const struct container *c = opstate_container(a, op);
-	bool last = true; /* whatever it has itself: it may have had its project's once */
+	/* Whatever it has itself: it may have had its project's once. */
+	bool last = !is_being_given(a, c);
 
 	for (size_t i = 0; last && i < desired_count(a->desired); i++) {
 		const struct container *o = desired_at(a->desired, i);

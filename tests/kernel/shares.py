@@ -526,7 +526,7 @@ def waits(node, a):
 def prolonged(node, a):
     """A share that ends while the order that prolongs it waits for its turn: it goes on."""
     c, sid = Box(node, "prolonged", start=False), node.new_id()
-    end = int(time.time() + 2 * harness.SLOW)
+    end = int(time.time() + 1 + harness.SLOW)
     deletions = lambda: [r["state"] for r in node.reports(kind="order") if r["op"] == "share.delete"]
     node.do("share.create", None, share_id=sid, source_container_id=a.id, source_path="/etc",
             target_container_id=c.id, mode="readonly", expires_at=end)
@@ -942,6 +942,27 @@ def kvm(node):
     box.do("container.delete", force=True)
 
 
+def ramdisk_is_given(node):
+    """The last that had its project's ramdisk is deleted while another is given it: that one can use it."""
+    box, wrong = Box(node, "given"), []
+    for i in range(2):
+        last = Box(node, f"last-{i}", ramdisk_scope="project")
+        last.do("container.force-stop")
+        wishes = [{
+            "op": "container.update", "container_id": box.id, "project_id": harness.PROJECT,
+            "params": {"ramdisk_scope": "project"}
+        }, {"op": "container.delete", "container_id": last.id, "project_id": harness.PROJECT, "params": {}}]
+        states = [node.wait(o)["state"] for o in node.api.ask("orders", orders=wishes[::1 - i % 2 * 2])["ids"]]
+        late = Box(node, f"late-{i}", ramdisk_scope="project")
+        box.sh("echo ours >/ramdisk/project/f || true")
+        if (states, late.says("cat /ramdisk/project/f || true")) != (["succeeded"] * 2, "ours"):
+            wrong.append((i, states))
+        late.do("container.delete", force=True)
+        box.do("container.update", ramdisk_scope="container")
+    tap.ok(not wrong, "a project's ramdisk that one is given while the last that had it goes is the project's", *wrong)
+    box.do("container.delete", force=True)
+
+
 def main():
     if os.geteuid() != 0:
         tap.skip_all("needs root")
@@ -966,6 +987,7 @@ def main():
         for box in (a, b):
             tap.eq(box.do("container.delete", force=True)["state"], "succeeded", f"{box.name} is deleted")
         ramdisks(node, local.Local(node))
+        ramdisk_is_given(node)
         measured(node, local.Local(node))
         later(node)
         kvm(node)
