@@ -386,19 +386,25 @@ static int open_up(struct level *l)
 	return l->to >= 0 && up->to < 0 ? up->to : 0;
 }
 
+/* Nothing is entered where it has gone meanwhile. */
 static int enter(struct walk *w, int from, int to, const char *name, const struct stat *st)
 {
-	struct level *l = xcalloc(1, sizeof(*l));
+	_cleanup_(closep) int dir =
+		openat(from, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct level *l;
 	struct stat seen, target;
 	int r = 0;
 
+	if (dir < 0)
+		return -errno;
+	l = xcalloc(1, sizeof(*l));
 	l->st = *st;
 	l->up = w->level;
 	l->depth = l->up ? l->up->depth + 1 : 0;
 	w->level = l;
-	l->from = openat(from, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	l->from = take_fd(&dir);
 	l->to = openat(to, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (l->from < 0 || l->to < 0 || fstat(l->from, &seen) < 0 || fstat(l->to, &target) < 0)
+	if (l->to < 0 || fstat(l->from, &seen) < 0 || fstat(l->to, &target) < 0)
 		return -errno;
 	l->target_device = target.st_dev;
 	l->target_ino = target.st_ino;

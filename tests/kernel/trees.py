@@ -332,6 +332,28 @@ def own_files(kind):
         node.do("container.delete", cid, force=True)
 
 
+def gone_meanwhile(kind):
+    """Directories that go while they are copied are left out, also of a container that rests: somebody that it shares
+    with may change them."""
+    with loop.FileSystem(kind, 512) as fs, harness.Node(conf={"Storage": {"Pool": fs.pool, "Driver": "auto"}}) as node:
+        cid = node.new_id()
+        node.do("container.create", cid, image=harness.IMAGE, start=False)
+        work = root_of(fs, cid) / "work"
+        work.mkdir()
+        busy = subprocess.Popen([
+            "sh", "-c", "while :; do for i in 1 2 3 4 5 6 7 8 9; do mkdir -p $i/a/b; echo x >$i/a/b/f; done; "
+            "rm -rf ./*; done"
+        ], cwd=work, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            ends = [node.do("snapshot.create", cid, alias=f"s{i}") for i in range(24)]
+        finally:
+            busy.kill()
+            busy.wait()
+        wrong = [e["error"]["message"] for e in ends if e["state"] != "succeeded"]
+        tap.ok(not wrong, f"{kind}: snapshots while directories come and go", *wrong[:3])
+        node.do("container.delete", cid, force=True)
+
+
 def held_and_killed(fs, node, cid, kind):
     """Whoever dies while a container is held: it goes on."""
     for who in ("worker", "agent"):
@@ -368,6 +390,7 @@ def main():
     for kind in ("xfs", "ext4"):
         own_files(kind)
     copied_anew("ext4")
+    gone_meanwhile("ext4")
     unmounted("ext4")
     tap.done()
 
