@@ -36,7 +36,7 @@ def pam_env(path):
         _fields_ = [("conv", ctypes.c_void_p), ("data", ctypes.c_void_p)]
 
     handle, conv = ctypes.c_void_p(), Conv()
-    with tempfile.TemporaryDirectory() as d:
+    with tempfile.TemporaryDirectory(prefix=f"hoody-t{os.getpid()}-") as d:
         (pathlib.Path(d) /
          "hoody").write_text(f"session required pam_env.so conffile=/dev/null envfile={path} readenv=1\n")
         assert pam.pam_start_confdir(b"hoody", b"root", ctypes.byref(conv), d.encode(), ctypes.byref(handle)) == 0

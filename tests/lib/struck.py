@@ -44,7 +44,7 @@ class Preloaded:
 
     def __init__(self):
         names.own()
-        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="hoody-failcall-", dir="/tmp"))
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix=f"hoody-t{os.getpid()}-failcall-", dir="/tmp"))
         shutil.copy(FAILCALL, self.directory)
         self.size = struct.calcsize(self.FORMAT) + 32 * struct.calcsize(self.CALL)
         with open(self.directory / "failcall.plan", "wb+") as f:

@@ -92,7 +92,7 @@ def deb(where):
     fields = subprocess.run(["dpkg-deb", "-f", main, "Depends"], capture_output=True, text=True).stdout
     tap.ok(all(lib in fields for lib in ("liblxc1", "libsodium23", "libsqlite3-0", "libmicrohttpd12")),
            "its dependencies are those of its programs", fields)
-    with tempfile.TemporaryDirectory() as d:
+    with tempfile.TemporaryDirectory(prefix=f"hoody-t{os.getpid()}-") as d:
         subprocess.run(["dpkg-deb", "-x", main, f"{d}/root"], check=True)
         unit = (pathlib.Path(d) / "root/lib/systemd/system/hoody-agent.service").read_text()
         tap.ok("ExecStart=/usr/sbin/hoody-agent " in unit and "@" not in unit.replace("user@", ""),
