@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* image.pull and image.remove. They share a lane, so what several pull at once is fetched once. A
- * container that was ordered before is made of what its image was then: a tree is removed when
- * those have been made. One that is ordered later comes behind them in their lane. */
+ * container that was ordered before is made of what its image was then: they end when those have
+ * been made. One that is ordered later comes behind them in their lane. */
 #include "agent/common/agent.h"
 #include "agent/common/journald.h"
 #include "agent/engine/engine.h"
@@ -239,7 +239,7 @@ static const struct opdef_step pull_steps[] = {
 	{ "image-verify", .skip = needs_no_look, .params = verify_params },
 	{ "image-fetch", .has_undo = true, .skip = is_here, .params = fetch_params },
 	{ "image-unpack", .has_undo = true, .skip = is_here, .params = unpack_params },
-	{ .name = "makers", .wait = await_makers, .skip = has_no_old },
+	{ .name = "makers", .wait = await_makers },
 	{ "image-remove", .lenient = true, .skip = has_no_old, .params = old_params },
 };
 
@@ -281,7 +281,7 @@ static void remove_finish(struct agent *a, struct operation *op)
 }
 
 static const struct opdef_step remove_steps[] = {
-	{ .name = "makers", .wait = await_makers, .skip = is_shared },
+	{ .name = "makers", .wait = await_makers },
 	{ "image-remove", .skip = is_shared, .params = remove_params },
 };
 

@@ -33,7 +33,8 @@ MAY = {
     # (of hoody-netup, one thread enters a network that nobody is in yet; the others set up the host's end)
     "hoody-netup": {"uid": "0", "pids": 1, "open": "a-setting anonymous lock log namespace null pipe socket"},
     "hoody-mounts": {"uid": "0", "pids": 1, "open": "/ /proc namespace null pipe"},
-    "hoody-worker": {"uid": "0", "pids": 1, "open": "/ /proc cgroups lock log namespace null pipe socket"},
+    # (who names a container goes to its init's namespace of names by a pidfd)
+    "hoody-worker": {"uid": "0", "pids": 1, "open": "/ /proc anonymous cgroups lock log namespace null pipe socket"},
     "lxc-monitor": {"uid": "0", "pids": 1,
                     "open": "a-status anonymous cgroups lock log namespace null socket terminal"},
     # … a session's worker is another before it comes near (first it goes to where monitors are, which is no

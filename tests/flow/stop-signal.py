@@ -158,7 +158,7 @@ def lost(world):
 
 
 def renewed(world):
-    """A name is another image's while a create of it waits for a worker: its project has its share of them."""
+    """A name is to be another image's while a create of it waits for a worker: its project has its share of them."""
     node = world.node
     old, new = world.pack("before", None, QUIT_AND_TERM), world.pack("after", "SIGQUIT", QUIT_AND_TERM)
     node.do("image.pull", None, 60, image="moved", **old)
@@ -171,11 +171,13 @@ def renewed(world):
         tap.ok(host.poll(lambda: set(busy) <= begun(), 5), "all that it may have are busy")
         order = node.order("container.create", cid, image="moved")
         tap.ok(node.wait_report("container.status", container_id=cid, to_status="creating"), "a create has begun")
-        tap.eq(node.do("image.pull", None, 60, image="moved", project_id=OTHER, **new)["state"], "succeeded",
-               "its image is another now")
-        tap.ok(not node.root(cid).exists(), "before it was made of it")
-    tap.eq([node.wait(o, 60)["state"] for o in (*busy, order)], ["succeeded"] * 4, "it goes on")
-    world.ends_by(cid, "QUIT", "what its root is of, it is ended by")
+        pull = node.order("image.pull", image="moved", project_id=OTHER, **new)
+        pulled = node.directory / "pool/images" / new["sha256"]
+        tap.ok(host.poll(pulled.exists, 10), "its image is to be another")
+        tap.ok(not node.api.ask("wait", order_id=pull, timeout_ms=500).get("report") and not node.root(cid).exists(),
+               "not before it was made of it")
+    tap.eq([node.wait(o, 60)["state"] for o in (*busy, order, pull)], ["succeeded"] * 5, "it goes on")
+    world.ends_by(cid, "TERM", "what its root is of, it is ended by")
     for c in (*others, cid):
         node.do("container.delete", c, force=True)
 
