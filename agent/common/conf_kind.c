@@ -144,32 +144,10 @@ static bool is_address(const char *s, int family, bool want_length, bool may_len
 	return strtol(slash, &end, 10) <= bits && !*end && errno == 0;
 }
 
-/* Addresses that are never a container's: RFC 6890's "this host", loopback, link-local, and what is
- * multicast or reserved. */
-static int text_subnet4(const char *value, char **ret, const char **ret_why)
-{
-	static const struct {
-		uint32_t low, high;
-	} nobodys[] = {
-		{ 0x00000000, 0x00ffffff },
-		{ 0x7f000000, 0x7fffffff },
-		{ 0xa9fe0000, 0xa9feffff },
-		{ 0xe0000000, 0xffffffff },
-	};
-	uint32_t address, rest;
+struct network {
+	uint8_t address[16];
 	unsigned prefix;
-
-	if (!is_address(value, AF_INET, true, true) ||
-		ident_cidr4_parse(value, strlen(value), &address, &prefix) < 0)
-		return -EINVAL;
-	rest = prefix == 0 ? ~0u : ~(~0u << (32 - prefix));
-	for (size_t i = 0; i < countof(nobodys); i++)
-		if ((address & ~rest) <= nobodys[i].high && (address | rest) >= nobodys[i].low) {
-			*ret_why = "has loopback, link-local, multicast or reserved addresses";
-			return -EINVAL;
-		}
-	return 0;
-}
+};
 
 /* Of two addresses, as many bits as @n. */
 static bool begin_alike(const uint8_t *a, const uint8_t *b, unsigned n)
@@ -179,33 +157,51 @@ static bool begin_alike(const uint8_t *a, const uint8_t *b, unsigned n)
 	return memcmp(a, b, n / 8) == 0 && (rest == 0 || (a[n / 8] ^ b[n / 8]) >> (8 - rest) == 0);
 }
 
-/* Likewise, by IANA's registry of IPv6's address space: loopback, mapped and translated IPv4, and
- * what is reserved beside them lie in the first of these. */
-static int text_subnet6(const char *value, char **ret, const char **ret_why)
+static int judge_subnet(const char *value, int family, const struct network *nobodys, size_t n,
+	const char **ret_why)
 {
-	static const struct {
-		uint8_t address[16];
-		unsigned prefix;
-	} nobodys[] = {
-		{ { 0x00 }, 8 },
-		{ { 0xfe, 0x80 }, 10 },
-		{ { 0xff }, 8 },
-	};
 	char text[INET6_ADDRSTRLEN];
-	uint8_t address[16];
-	unsigned prefix;
+	struct network net = {};
 
-	if (!is_address(value, AF_INET6, true, true))
+	if (!is_address(value, family, true, true))
 		return -EINVAL;
 	(void)snprintf(text, sizeof(text), "%.*s", (int)strcspn(value, "/"), value);
-	(void)inet_pton(AF_INET6, text, address);
-	prefix = (unsigned)strtoul(strchr(value, '/') + 1, NULL, 10);
-	for (size_t i = 0; i < countof(nobodys); i++)
-		if (begin_alike(address, nobodys[i].address, MIN_OF(prefix, nobodys[i].prefix))) {
+	(void)inet_pton(family, text, net.address);
+	net.prefix = (unsigned)strtoul(strchr(value, '/') + 1, NULL, 10);
+	for (size_t i = 0; i < n; i++)
+		if (begin_alike(net.address, nobodys[i].address,
+			    MIN_OF(net.prefix, nobodys[i].prefix))) {
 			*ret_why = "has loopback, link-local, multicast or reserved addresses";
 			return -EINVAL;
 		}
 	return 0;
+}
+
+/* Addresses that are never a container's: RFC 6890's "this host", loopback, link-local, and what is
+ * multicast or reserved. */
+static int text_subnet4(const char *value, char **ret, const char **ret_why)
+{
+	static const struct network nobodys[] = {
+		{ { 0 }, 8 },
+		{ { 127 }, 8 },
+		{ { 169, 254 }, 16 },
+		{ { 224 }, 3 },
+	};
+
+	return judge_subnet(value, AF_INET, nobodys, countof(nobodys), ret_why);
+}
+
+/* Likewise, by IANA's registry of IPv6's address space: loopback, mapped and translated IPv4, and
+ * what is reserved beside them lie in the first of these. */
+static int text_subnet6(const char *value, char **ret, const char **ret_why)
+{
+	static const struct network nobodys[] = {
+		{ { 0x00 }, 8 },
+		{ { 0xfe, 0x80 }, 10 },
+		{ { 0xff }, 8 },
+	};
+
+	return judge_subnet(value, AF_INET6, nobodys, countof(nobodys), ret_why);
 }
 
 /* Words parted by blanks or commas; one space between them in what is stored. */
