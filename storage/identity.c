@@ -53,17 +53,22 @@ static int each_host_key(
 
 static int remove_key(int folder, const char *name, void *userdata)
 {
+	++*(unsigned *)userdata;
 	return remove_name(folder, name);
 }
 
-static int remove_host_keys(int root)
+/* They go; where there were any one is made for @hostname, unless that is NULL: most systems make
+ * theirs once, as sshd is installed, and without one it does not start. */
+static int replace_host_keys(int root, const char *hostname)
 {
 	_cleanup_(closep) int folder = -1;
 	int r = rootfile_open_folder(root, SSH_FOLDER, &folder);
+	unsigned n = 0;
 
-	if (r == -ENOENT)
-		return 0;
-	return r < 0 ? r : each_host_key(folder, remove_key, NULL);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	r = each_host_key(folder, remove_key, &n);
+	return r < 0 || n == 0 || !hostname ? r : hostkey_make(folder, hostname);
 }
 
 /* A machine-id that is a link (to /etc/machine-id, most often) is not ours to change. */
@@ -95,32 +100,13 @@ static int set_hostname(int root, const char *hostname)
 			    : rootfile_replace(folder, "hostname", line, strlen(line), 0644);
 }
 
-static int count_key(int folder, const char *name, void *userdata)
-{
-	return ++*(int *)userdata;
-}
-
-/* Most systems make theirs once, as sshd is installed, and without one it does not start. */
-static int renew_host_keys(int root, const char *hostname)
-{
-	_cleanup_(closep) int folder = -1;
-	int n = 0, r = rootfile_open_folder(root, SSH_FOLDER, &folder);
-
-	if (r < 0)
-		return r == -ENOENT ? 0 : r;
-	r = each_host_key(folder, count_key, &n);
-	if (r >= 0)
-		r = each_host_key(folder, remove_key, NULL);
-	return r < 0 || n == 0 ? r : hostkey_make(folder, hostname);
-}
-
 int identity_refresh(int root, const char *hostname, struct err *err)
 {
 	int r = empty_machine_id(root);
 
 	if (r < 0)
 		return fail(err, r, "machine-id");
-	r = renew_host_keys(root, hostname);
+	r = replace_host_keys(root, hostname);
 	if (r < 0)
 		return fail(err, r, "ssh host keys");
 	r = set_hostname(root, hostname);
@@ -158,7 +144,7 @@ static int carry_key(int folder, const char *name, void *userdata)
 static int carry_host_keys(int from, int root)
 {
 	_cleanup_(closep) int a = -1, b = -1;
-	int r = remove_host_keys(root);
+	int r = replace_host_keys(root, NULL);
 
 	if (r < 0 || rootfile_open_folder(from, SSH_FOLDER, &a) < 0 ||
 		rootfile_open_folder(root, SSH_FOLDER, &b) < 0)
