@@ -6,6 +6,11 @@
 
 #define CLOCK_SET_MS 1000 /* off by more than this is no slew */
 
+bool operation_is_own(const struct operation *op)
+{
+	return strcmp(op->origin, "agent") == 0;
+}
+
 int64_t operation_started_ms(const struct operation *op)
 {
 	int64_t now_ms = agent_now_ms(), by_now_ms = now_ms - (agent_elapsed_ms() - op->began_ms);

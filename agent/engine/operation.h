@@ -45,6 +45,10 @@ struct operation {
 	struct err err; /* why it failed, as far as it has */
 };
 
+/* Has the agent made the order itself? What it saw then may have been changed by an order before
+ * it: check() looks again. */
+bool operation_is_own(const struct operation *op);
+
 /* When its first attempt began, by the clock as it is now: one that was set meanwhile measures
  * nothing. 0: it has not. */
 int64_t operation_started_ms(const struct operation *op);

@@ -140,7 +140,7 @@ enum unfinished_traffic unfinished_traffic(const struct engine *e, const struct 
 	for (const struct operation *x = e->all; x; x = x->next) {
 		if (oprules_kind(x->order.op) != OPRULES_ACT || !lane_is_joined(&x->ticket, lane))
 			continue;
-		if (strcmp(x->origin, "agent") != 0)
+		if (!operation_is_own(x))
 			return UNFINISHED_SLOW;
 		found = UNFINISHED_OWN;
 	}

@@ -75,7 +75,7 @@ void bootstart_ended(struct operation *op, enum journal_state state)
 	const struct container *c = desired_find(op->agent->desired, op->order.container_id);
 
 	if (c && op->order.op == OP_CONTAINER_START && state == JOURNAL_FAILED &&
-		strcmp(op->origin, "agent") == 0)
+		operation_is_own(op))
 		try_again(op->agent, c);
 }
 

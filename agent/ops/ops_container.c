@@ -463,7 +463,7 @@ static const struct opdef_step force_stop_steps[] = {
 /* One that is said to be paused, and has restarted itself, is not (agent/host/ctwatch.h). */
 static enum opdef_verdict restart_check(struct agent *a, struct operation *op)
 {
-	unsigned own = opstate_is_own(op) ? OPSTATE(PAUSED) : 0;
+	unsigned own = operation_is_own(op) ? OPSTATE(PAUSED) : 0;
 
 	return opstate_check(a, op, OPSTATE(RUNNING) | OPSTATE(STOPPED) | OPSTATE(FAILED) | own);
 }

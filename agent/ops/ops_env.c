@@ -22,7 +22,7 @@ static json_t *vars_after(struct agent *a, const struct operation *op)
 {
 	json_t *vars = envlist_vars(a->store, op->order.container_id);
 
-	if (opstate_is_own(op)) /* it was to change nothing, whatever has been set meanwhile */
+	if (operation_is_own(op)) /* it was to change nothing, whatever has been set meanwhile */
 		return vars;
 	if (op->order.op == OP_ENV_MERGE)
 		(void)json_object_update(vars, json_object_get(op->order.params, "vars"));
@@ -59,7 +59,7 @@ static int begin(struct agent *a, struct operation *op)
 		tell_env(a, c, "updated",
 			jsonx_pack("{s:o}", "env_sync",
 				envlist_sync(a->store, op->order.container_id)));
-	if (!opstate_is_own(op))
+	if (!operation_is_own(op))
 		envlist_begin_anew(a->store, op->order.container_id);
 	return 0;
 }
@@ -91,7 +91,7 @@ static void abandon(struct agent *a, struct operation *op)
 	const char *id = op->order.container_id;
 
 	envlist_revert(a->store, id);
-	if (opstate_is_own(op))
+	if (operation_is_own(op))
 		envlist_attempted(a->store, id, err_wire(op->err.code), agent_now_ms());
 }
 

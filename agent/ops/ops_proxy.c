@@ -140,7 +140,7 @@ static enum opdef_verdict alias_check(struct agent *a, struct operation *op)
 {
 	_cleanup_json_ json_t *there = NULL;
 
-	if (opstate_is_own(op))
+	if (operation_is_own(op))
 		return is_unchanged(a, op) ? OPDEF_RUN : OPDEF_NOTHING;
 	if (is_removal(op)) {
 		there = aliaslist_get(a->store, text(op, "alias_id"));
@@ -206,7 +206,7 @@ static const char *alias_event(const struct operation *op, const json_t *old)
 	bool was = json_is_true(json_object_get(old, "enabled")),
 	     is = json_is_true(param(op, "enabled"));
 
-	if (opstate_is_own(op))
+	if (operation_is_own(op))
 		return "expired";
 	return is_removal(op) ? "deleted"
 	       : !old         ? "created"

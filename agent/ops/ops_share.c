@@ -327,7 +327,7 @@ static void update_finish(struct agent *a, struct operation *op)
 {
 	_cleanup_json_ json_t *share = recorded(a, op);
 	const json_t *enabled = param(op, "enabled");
-	bool own = opstate_is_own(op);
+	bool own = operation_is_own(op);
 
 	sharelist_settle(a->store, share_id(op));
 	tell_unmounted(a, op, share);
@@ -356,13 +356,13 @@ static enum opdef_verdict delete_check(struct agent *a, struct operation *op)
 {
 	_cleanup_json_ json_t *share = recorded(a, op);
 
-	return share && (!opstate_is_own(op) || has_ended(a, share)) ? OPDEF_RUN : OPDEF_NOTHING;
+	return share && (!operation_is_own(op) || has_ended(a, share)) ? OPDEF_RUN : OPDEF_NOTHING;
 }
 
 static void delete_finish(struct agent *a, struct operation *op)
 {
 	_cleanup_json_ json_t *share = recorded(a, op);
-	bool expired = opstate_is_own(op) && end_ms(share) > SHARELIST_ENDED_MS;
+	bool expired = operation_is_own(op) && end_ms(share) > SHARELIST_ENDED_MS;
 
 	sharelist_remove(a->store, share_id(op));
 	op->result = jsonx_pack("{s:s}", "share_id", share_id(op));

@@ -185,14 +185,15 @@ static enum opdef_verdict delete_check(struct agent *a, struct operation *op)
 
 	if (!opstate_container(a, op))
 		return opstate_check(a, op, 0);
-	goes = opstate_is_own(op) ? snaplist_has_ended(a->store, id, name, reaper_now_ms(a->reaper))
-				  : snaplist_has(a->store, id, name);
+	goes = operation_is_own(op)
+		       ? snaplist_has_ended(a->store, id, name, reaper_now_ms(a->reaper))
+		       : snaplist_has(a->store, id, name);
 	return goes ? OPDEF_RUN : OPDEF_NOTHING;
 }
 
 static void delete_finish(struct agent *a, struct operation *op)
 {
-	bool expired = opstate_is_own(op);
+	bool expired = operation_is_own(op);
 
 	snaplist_remove(a->store, op->order.container_id, param(op, "name"));
 	op->result = jsonx_pack("{s:s}", "snapshot_name", param(op, "name"));

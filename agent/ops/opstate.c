@@ -67,14 +67,9 @@ int opstate_no_room(struct operation *op, int r)
 		"no range of user ids is left for another container");
 }
 
-bool opstate_is_own(const struct operation *op)
-{
-	return strcmp(op->origin, "agent") == 0;
-}
-
 const char *opstate_cause(const struct operation *op)
 {
-	if (!opstate_is_own(op))
+	if (!operation_is_own(op))
 		return "user";
 	/* Of its own the agent starts what the host's boot is to start (agent/ops/bootstart.c). */
 	return op->order.op == OP_CONTAINER_START ? "autostart" : "system";

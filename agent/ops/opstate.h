@@ -19,10 +19,6 @@ int opstate_no_room(struct operation *op, int r);
 #define OPSTATE(status) (1u << CT_##status)
 enum opdef_verdict opstate_check(struct agent *a, struct operation *op, unsigned allowed);
 
-/* Has the agent made the order itself? What it saw then may have been changed by an order before
- * it: check() looks again. */
-bool opstate_is_own(const struct operation *op);
-
 /* What an order's reports call the cause. */
 const char *opstate_cause(const struct operation *op);
 
