@@ -24,6 +24,11 @@ struct ctflows {
 	bool failed;    /* the last one, which was said */
 	bool diverting; /* the child */
 	const struct fwtable *table;
+	/* The children's, in turn. Whoever closes the last descriptor of a netfilter socket waits,
+	 * with nf_tables' commit mutex held, until its last transactions are cleared away, a grace
+	 * period of RCU (nft_rcv_nl_event of Linux): so long nobody's transaction could begin.
+	 * NULL: the next child gets another. */
+	struct nfsock *sock;
 	/* What the next child has to do. */
 	bool judge, diverted;
 	uint32_t judged;
@@ -42,20 +47,18 @@ static int cut(struct nfsock *s, const struct address *a)
 	return r;
 }
 
-/* A fork of ours, which has no threads: it knows the table, opens a socket of its own, and touches
- * nothing else. */
+/* A fork of ours, which has no threads: it knows the table, has the socket to itself meanwhile, and
+ * touches nothing else. */
 static _Noreturn void be_child(const struct ctflows *f)
 {
-	struct nfsock *s = NULL;
-	int r;
+	int r = 0;
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	(void)prctl(PR_SET_NAME, "hoody-ctflows");
-	r = nfsock_open(&s);
 	for (size_t i = 0; r >= 0 && i < f->n; i++)
-		r = cut(s, &f->ended[i]);
+		r = cut(f->sock, &f->ended[i]);
 	if (r >= 0 && f->judge)
-		r = ctcut_run(f->table, s, f->judged, f->diverted, NULL);
+		r = ctcut_run(f->table, f->sock, f->judged, f->diverted, NULL);
 	_exit(r < 0);
 }
 
@@ -69,6 +72,7 @@ static void try_later(struct ctflows *f, int r)
 			"flows that the rules no longer allow could not be cut yet: %s",
 			strerror(-r));
 	f->failed = true;
+	f->sock = nfsock_close(f->sock); /* with answers that nobody waits for any more */
 	(void)sd_event_source_set_time(f->again, clock_us(CLOCK_MONOTONIC) + RETRY_US);
 	(void)sd_event_source_set_enabled(f->again, SD_EVENT_ONESHOT);
 }
@@ -98,17 +102,27 @@ static int on_child(sd_event_source *s, const siginfo_t *si, void *userdata)
 	return 0;
 }
 
-static void run(struct ctflows *f)
+static int spawn(struct ctflows *f)
 {
 	pid_t pid;
+	int r = f->sock ? 0 : nfsock_open(&f->sock);
+
+	if (r < 0)
+		return r;
+	pid = fork();
+	if (pid == 0)
+		be_child(f);
+	return pid < 0 ? -errno
+		       : sd_event_add_child(f->event, &f->child, pid, WEXITED, on_child, f);
+}
+
+static void run(struct ctflows *f)
+{
 	int r;
 
 	if (f->child || (!f->judge && f->n == 0))
 		return;
-	pid = fork();
-	if (pid == 0)
-		be_child(f);
-	r = pid < 0 ? -errno : sd_event_add_child(f->event, &f->child, pid, WEXITED, on_child, f);
+	r = spawn(f);
 	if (r < 0) {
 		try_later(f, r);
 		return;
@@ -135,6 +149,7 @@ struct ctflows *ctflows_free(struct ctflows *f)
 	if (f) {
 		f->child = sd_event_source_disable_unref(f->child);
 		f->again = sd_event_source_disable_unref(f->again);
+		nfsock_close(f->sock);
 		free(f->ended);
 		free(f);
 	}
