@@ -48,6 +48,15 @@ static const uint8_t gateway_mac[6] = { 0xee, 0xee, 0xee, 0xee, 0xee, 0xee };
 
 /* --- making one --- */
 
+/* Nobody asks for more, and a veth that is made with one of each processor's lets go of the others
+ * at once, which waits for all processors (veth_init_queues of Linux, and synchronize_net in its
+ * netif_set_real_num_tx_queues). */
+static void want_one_queue(struct rtnl_link *link)
+{
+	rtnl_link_set_num_tx_queues(link, 1);
+	rtnl_link_set_num_rx_queues(link, 1);
+}
+
 static int add_pair(struct nl_sock *s, const struct rtlink *l, pid_t pid)
 {
 	struct rtnl_link *link = rtsock_must(rtnl_link_veth_alloc()),
@@ -63,6 +72,8 @@ static int add_pair(struct nl_sock *s, const struct rtlink *l, pid_t pid)
 	rtnl_link_set_name(peer, RTLINK_INSIDE);
 	rtnl_link_set_addr(peer, theirs);
 	rtnl_link_set_ns_pid(peer, pid);
+	want_one_queue(link);
+	want_one_queue(peer);
 	r = rtnl_link_add(s, link, NLM_F_CREATE | NLM_F_EXCL);
 	rtnl_link_put(peer);
 	rtnl_link_put(link);
