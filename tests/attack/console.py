@@ -87,7 +87,7 @@ def main():
             flood.wait(30)
         for container in (cid, other):
             tap.eq(node.do("container.delete", container, force=True)["state"], "succeeded", "deleted")
-        tap.ok(host.poll(lambda: not node.leaks(), 10), "nothing is left", node.leaks())
+        tap.eq(node.leaks(), [], "nothing is left")
     tap.done()
 
 

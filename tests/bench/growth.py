@@ -109,7 +109,7 @@ def main():
             g.measure(n)
             tap.eq(sum(node.state(c) == "running" for c in g.ids), n, f"{n:,} run")
         g.shrink()
-        tap.ok(host.poll(lambda: not node.leaks(), 60), "nothing is left of them", node.leaks()[:5])
+        tap.eq(node.leaks(within_s=60)[:5], [], "nothing is left of them")
     for line in growth.text():
         tap.figure(line)
     if "--readme" in sys.argv[1:]:

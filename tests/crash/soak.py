@@ -863,7 +863,6 @@ class Soak:
         for name in self.images:
             self.node.do("image.remove", None, image=name)
         self.idle()
-        host.poll(lambda: not self.node.leaks(), 5)
         tap.eq(self.node.leaks(), [], f"{self.kind}: nothing is left on the host")
         left = {
             t: self.rows(f"SELECT * FROM {t}") for t in ("containers", "firewall", "network", "env", "ssh_keys",

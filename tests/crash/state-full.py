@@ -66,8 +66,8 @@ def main():
             tap.eq(host.init_of(node.prefix, cid), init, "and the container has not been touched")
             tap.eq(node.do("container.delete", cid, force=True)["state"], "succeeded", "deleted")
             stats = node.api.ask("stats")
-            host.poll(lambda: node.leaks() == [f"mount {state}"], 3)
-            tap.eq((node.leaks(), stats["violations"], stats["orders_ended_twice"],
+            host.poll(lambda: node.left() == [f"mount {state}"], 20)
+            tap.eq((node.left(), stats["violations"], stats["orders_ended_twice"],
                     stats["orders_issued"] - stats["orders_terminal"]), ([f"mount {state}"], [], 0, 0),
                    "nothing is left, every order ended once")
             node.stop_agent()

@@ -293,6 +293,11 @@ class Node:
             db.execute("UPDATE meta SET value = ? WHERE key = 'boot_id'", (b"f" * 32, ))
         db.close()
 
+    def runtime_in_memory(self):
+        """As /run is on a host. Before it is started."""
+        (self.directory / "run").mkdir(mode=0o700, exist_ok=True)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=0700", "hoody-run", self.directory / "run"], check=True)
+
     def restart(self, sig=signal.SIGTERM):
         self.stop_agent(sig)
         self.start_agent()
@@ -377,13 +382,19 @@ class Node:
             "links": host.links(), "mounts": host.mounts_below(self.directory), "pool": pool, "lxc": lxc
         }
 
-    def leaks(self):
-        """What is there though every container is gone. The agent may run; its own empty cgroup is then no leak."""
+    def leaks(self, within_s=20):
+        """What is still there so long after every container is gone: a process, a link and a cgroup end in the kernel's
+        own time. The agent may run; its own empty cgroup is then no leak."""
+        host.poll(lambda: not self.left(), within_s, 0.01)
+        return self.left()
+
+    def left(self):
+        """What is there this moment."""
         found = [f"process {p} ({host.status(p).get('Name')})" for p in host.pids_of(self.prefix)]
         found += [f"cgroup {d}" for d in host.cgroup_dirs(self.prefix) if not (self.agent and d.name == self.prefix)]
         found += [f"link {n}" for n in host.links() if n.startswith(self.interfaces)]
         found += [f"forwarder {pid}" for pid in self.forwarders()]
-        found += [f"mount {m}" for m in host.mounts_below(self.directory)]
+        found += [f"mount {m}" for m in host.mounts_below(self.directory) if m != str(self.directory / "run")]
         found += [str(p) for place in ("pool/containers", "state/lxc") for p in (self.directory / place).glob("*")]
         return found
 

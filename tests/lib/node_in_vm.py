@@ -121,7 +121,12 @@ class NodeInVm:
         ]
 
     def leaks(self):
-        """What is there though every container is gone."""
+        """What is still there in 10 s after every container is gone."""
+        host.poll(lambda: not self.left(), 10)
+        return self.left()
+
+    def left(self):
+        """What is there this moment."""
         out = self.m.must(
             """ls /var/lib/hoody-agent/pool/containers /var/lib/hoody-agent/lxc 2>/dev/null | grep -vE ':$|^$'
             find /sys/fs/cgroup -type d -path '*hoody*' -name '[0-9a-f]*' | grep -E '/[0-9a-f]{24}$'
@@ -157,8 +162,7 @@ class NodeInVm:
         self.m.start()
         self.connected(300)
         wrong = self.settle(tours)
-        host.poll(lambda: not self.leaks(), 10)
-        stats, leaks, breaches = self.node.api.ask("stats"), self.leaks(), self.node.violations()
+        leaks, stats, breaches = self.leaks(), self.node.api.ask("stats"), self.node.violations()
         words = self.m.must("journalctl -b -p err --no-pager -o cat -u hoody-agent || true")
         tap.ok(
             not wrong and not leaks and not breaches and not words
