@@ -80,14 +80,17 @@ def cutters(node, state=""):
 
 
 def flows():
-    with struck.Struck("sendto") as node:
+    with struck.Struck("sendto,socket") as node:
         cid = node.new_id()
         subprocess.run(["conntrack", "-F"], check=True, capture_output=True)
         node.plan()
         node.do("container.create", cid, image=harness.IMAGE)
         node.do("container.force-stop", cid)
-        walks = {key: n for key, n in node.plan()[2].items() if key[0] in ("hoody-netup", "hoody-ctflows")}
+        calls = node.plan()[2]
+        walks = {key: n for key, n in calls.items() if key in (("hoody-netup", "sendto"), ("hoody-ctflows", "sendto"))}
         tap.eq(walks, {}, "on a quiet host nobody walks conntrack for a launch, nor for its end")
+        tap.eq((("hoody-netup", "socket") in calls, calls.get(("hoody-ctflows", "socket"), 0)), (True, 0),
+               "who walks for an end has the agent's socket, whose closing would hold up every change of rules")
         struck.more_flows()
         node.plan("hoody-netup", "sendto", "1", "STOP")
         order = node.order("container.start", cid)
