@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A container's link is a veth pair whose inner end is born in its namespace. Order: make the
- * pair (in place of a predecessor's of that name, which the kernel still clears away); the
- * host's end: settings, then the guard, so that it is closed before it is up, then up, with the
+ * pair (a predecessor's of that name, which the kernel still clears away, gives way); the host's
+ * end: settings, then the guard, so that it is closed before it is up, then up, with the
  * gateway's address, a route and a neighbour for the container's. Meanwhile a thread enters the
  * container's network namespace, for good (setns(2) is of a thread), and sets up the end inside,
  * and another closes the host's end to IPv6 if it isn't wanted: nobody is in the container yet. A
@@ -303,6 +303,25 @@ static int remove_one(struct nl_sock *s, const char *name)
 	return r == -NLE_NODEV || r == -NLE_OBJ_NOTFOUND ? 0 : r;
 }
 
+/* Who deletes a link waits for the readers of all processors, twice (rcu_barrier in Linux's
+ * netdev_run_todo); the kernel, which has begun to, does so by itself. A link that is up can be
+ * renamed since Linux 6.2. */
+static int give_way(struct nl_sock *s, const char *name)
+{
+	struct rtnl_link *link = rtsock_must(rtnl_link_alloc()),
+			 *change = rtsock_must(rtnl_link_alloc());
+	char aside[IF_NAMESIZE];
+	int r;
+
+	rtname_aside(name, aside);
+	rtnl_link_set_ifindex(link, (int)if_nametoindex(name));
+	rtnl_link_set_name(change, aside);
+	r = rtnl_link_change(s, link, change, 0);
+	rtnl_link_put(change);
+	rtnl_link_put(link);
+	return r < 0 ? remove_one(s, name) : 0;
+}
+
 /* --- the other end --- */
 
 static int enter(pid_t pid, struct err *err)
@@ -404,7 +423,7 @@ int rtlink_make(const struct rtlink *l, pid_t pid, struct err *err)
 		return r;
 	r = add_pair(s, l, pid);
 	if (r == -NLE_EXIST) { /* a predecessor's, whose namespace the kernel still clears away */
-		r = remove_one(s, l->name);
+		r = give_way(s, l->name);
 		if (r == 0)
 			r = add_pair(s, l, pid);
 	}

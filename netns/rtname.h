@@ -23,3 +23,11 @@ struct rtlink {
 /* The name and the MAC that go with a container's id: the first 12 hex digits of its SHA-256 after
  * the prefix. */
 void rtname_fill(const char *prefix, const char *id, struct rtlink *ret);
+
+/* What a link of that name is called while the kernel clears it away and another has its name: no
+ * container's, whose names have hex digits there. */
+static inline void rtname_aside(const char *name, char ret[static IF_NAMESIZE])
+{
+	(void)snprintf(ret, IF_NAMESIZE, "%s", name);
+	ret[strlen(ret) - 1] = 'x';
+}

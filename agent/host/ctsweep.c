@@ -52,16 +52,24 @@ static bool is_needed(const struct agent *a, const struct container *c)
 
 /* --- which they are, by index: one of the same name that is made meanwhile has another --- */
 
+static void add_named(json_t *list, const char *name)
+{
+	unsigned index = ifsysctl_index(name);
+
+	if (index != 0)
+		(void)json_array_append_new(list, json_integer(index));
+}
+
 static void add_ended(struct ctsweep *s, json_t *list)
 {
 	for (size_t i = 0; i < s->n_ended; i++) {
 		struct rtlink link = {};
-		unsigned index = is_needed(s->agent, desired_find(s->agent->desired, s->ended[i]))
-					 ? 0
-					 : ifsysctl_index(name_of(s->agent, s->ended[i], &link));
+		ifname aside;
 
-		if (index != 0)
-			(void)json_array_append_new(list, json_integer(index));
+		rtname_aside(name_of(s->agent, s->ended[i], &link), aside);
+		add_named(list, aside);
+		if (!is_needed(s->agent, desired_find(s->agent->desired, s->ended[i])))
+			add_named(list, link.name);
 	}
 }
 

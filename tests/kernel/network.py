@@ -396,12 +396,16 @@ def ends(node, a, b, c):
            "the link of one that was killed goes", host.links())
     tap.ok(host.poll(lambda: nft("list", "map", "inet", node.table, "addresses").stdout.count(node.interfaces) == 2, 5),
            "and its place in the firewall")
-    before = c.ip
+    before, two = c.ip, set(host.links())
     c.do("container.force-stop")
     tap.ok(host.poll(lambda: len([n for n in host.links() if n.startswith(node.interfaces)]) == 1, 5),
            "so does that of one that is stopped", host.links())
+    name = (two - set(host.links())).pop()
+    for words in (f"add {name} type veth peer name held", f"set {name} up", "set held up"):
+        subprocess.run(["ip", "link", *words.split()], check=True)
     c.do("container.start")
     tap.ok(before in c.says("ip addr show eth0"), "started again it has its old address", c.says("ip addr"))
+    tap.ok(pings(c, "169.254.1.1"), "and its network, though a predecessor's link was still there")
     for box in (a, b, c):
         box.do("container.delete", force=True)
     tap.ok(host.poll(lambda: not [n for n in host.links() if n.startswith(node.interfaces)], 5),
@@ -557,14 +561,15 @@ def full():
 
 
 def half_made():
-    """A link whose inner end can't be set up: said in a sentence, and no outer end stays."""
+    """A link whose inner end can't be set up: said in a sentence, and no outer end stays. One whose predecessor is
+    still there."""
     failnth, make_one = harness.BUILD / "tests/tools/failnth", harness.BUILD / "tests/tools/linkdrive"
-    own, space, name = netns.Namespace(), netns.Namespace(), "half0"
-    holder = space.popen("sleep", "infinity")
+    own, space, other, name = netns.Namespace(), netns.Namespace(), netns.Namespace(), "half0"
+    holder, successor = space.popen("sleep", "infinity"), other.popen("sleep", "infinity")
     links = lambda: [line.split()[1].split("@")[0] for line in own.ip("-o link show").stdout.splitlines()]
 
-    def make(*wrap):
-        r = own.run(*wrap, make_one, name, "10.9.8.7", "fd00::7", holder.pid, check=False)
+    def make(*wrap, pid=holder.pid):
+        r = own.run(*wrap, make_one, name, "10.9.8.7", "fd00::7", pid, check=False)
         said = r.stderr.splitlines()
         return r.returncode != 0, len(said) == 1 and len(said[0]) > 10, name in links()
 
@@ -575,11 +580,15 @@ def half_made():
         tap.eq(make(), (True, True, False), "one whose inner end refuses its address")
         space.sysctl(ipv6__conf__default__disable_ipv6=0)
         tap.eq(make(), (False, False, True), "and one that is made")
+        number = lambda: own.ip(f"-o link show dev {name}").stdout.split(":")[0]
+        was = number()
+        tap.eq((make(pid=successor.pid), number() != was), ((False, False, True), True), "and its successor")
     finally:
-        holder.kill()
-        holder.wait()
-        own.close()
-        space.close()
+        for process in (holder, successor):
+            process.kill()
+            process.wait()
+        for space_ in (own, space, other):
+            space_.close()
 
 
 def main():
