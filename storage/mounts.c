@@ -19,7 +19,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
-#include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
@@ -75,6 +75,35 @@ static int open_source(const struct mounts_target *t, const json_t *wish)
 
 /* --- a mount of it, with flags that nobody in the container can take off --- */
 
+/* A descriptor on its way between two of our processes. It is sent and not fetched, for
+ * pidfd_getfd(2) is nobody's where kernel.yama.ptrace_scope is 3. */
+union passed {
+	char bytes[CMSG_SPACE(sizeof(int))];
+	struct cmsghdr align;
+};
+
+static struct msghdr message(struct iovec *one, union passed *control)
+{
+	return (struct msghdr){ .msg_iov = one,
+		.msg_iovlen = 1,
+		.msg_control = control->bytes,
+		.msg_controllen = sizeof(control->bytes) };
+}
+
+static ssize_t pass(int tell, int fd)
+{
+	union passed control = {};
+	struct iovec one = { &(char){ 0 }, 1 };
+	struct msghdr msg = message(&one, &control);
+	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(fd));
+	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+	return sendmsg(tell, &msg, MSG_NOSIGNAL);
+}
+
 /* In a process of its own that ends with it: namespaces are not left. Never returns. */
 static void copy_locked(pid_t parent, int fd, const char *over, int tell)
 {
@@ -85,23 +114,25 @@ static void copy_locked(pid_t parent, int fd, const char *over, int tell)
 		move_mount(fd, "", AT_FDCWD, over, MOVE_MOUNT_F_EMPTY_PATH) < 0 ||
 		unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0)
 		_exit(1);
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* other credentials may have taken it off */
 	copy = open_tree(AT_FDCWD, over, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-	if (getppid() != parent || copy < 0 || write(tell, &copy, sizeof(copy)) != sizeof(copy))
-		_exit(1);
-	for (;;)
-		(void)pause(); /* until the copy was fetched, and then SIGKILL */
+	_exit(copy < 0 || pass(tell, copy) < 0);
 }
 
-static int fetch(pid_t child, int listen)
+static int fetch(int listen)
 {
-	_cleanup_(closep) int pidfd = (int)syscall(SYS_pidfd_open, child, 0);
-	int theirs, fd;
+	union passed control = {};
+	struct iovec one = { &(char){ 0 }, 1 };
+	struct msghdr msg = message(&one, &control);
+	const struct cmsghdr *c;
+	int fd;
 
-	if (pidfd < 0 || read(listen, &theirs, sizeof(theirs)) != sizeof(theirs))
+	if (recvmsg(listen, &msg, MSG_CMSG_CLOEXEC) != 1)
 		return -EPERM;
-	fd = (int)syscall(SYS_pidfd_getfd, pidfd, theirs, 0);
-	return fd < 0 ? -errno : fd;
+	c = CMSG_FIRSTHDR(&msg);
+	if (!c || c->cmsg_type != SCM_RIGHTS)
+		return -EMFILE; /* there was no number for it (scm_detach_fds, net/core/scm.c) */
+	memcpy(&fd, CMSG_DATA(c), sizeof(fd));
+	return fd;
 }
 
 static int lock_flags(int fd_of_mount, const char *over)
@@ -109,13 +140,13 @@ static int lock_flags(int fd_of_mount, const char *over)
 	int ends[2], fd;
 	pid_t parent = getpid(), child;
 
-	if (pipe2(ends, O_CLOEXEC) < 0)
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
 		return -errno;
 	child = fork();
 	if (child == 0)
 		copy_locked(parent, fd_of_mount, over, ends[1]);
 	closefd(ends[1]);
-	fd = child < 0 ? -errno : fetch(child, ends[0]);
+	fd = child < 0 ? -errno : fetch(ends[0]);
 	closefd(ends[0]);
 	if (child > 0 && kill(child, SIGKILL) == 0)
 		(void)waitpid(child, NULL, 0);

@@ -765,6 +765,18 @@ def raced_points(node, a, b, outside):
     b.sh("rm -rf /race")
 
 
+def untraced(node, a, b):
+    """kernel.yama.ptrace_scope 3 lets nobody trace, and nobody take a descriptor that way."""
+    a.sh("mkdir -p /untraced; touch /untraced/INSIDE")
+    done = subprocess.run([
+        harness.BUILD / "tests/tools/failnth", "pidfd_getfd", "1*1000", "EPERM", "--",
+        harness.BUILD / "tests/tools/mountdrive", node.directory / "pool", node.directory / "run", b.id,
+        str(b.pid()), a.id, "/untraced", "/mnt/untraced", "1"
+    ], check=True, capture_output=True, text=True, timeout=30 * harness.SLOW)
+    tap.eq(json.loads(done.stdout), {"mounted": 1, "refused": 0, "outside": 0, "left": 0},
+           "where nobody may trace another, a share is mounted all the same")
+
+
 def measured(node, api):
     """What a ramdisk has is counted in the ramdisk alone, whatever is moved there meanwhile."""
     box, stop = Box(node, "measured"), threading.Event()
@@ -984,6 +996,7 @@ def main():
         of_another(node, a)
         rebooted(node, a, b)
         attacked(node, a, b)
+        untraced(node, a, b)
         for box in (a, b):
             tap.eq(box.do("container.delete", force=True)["state"], "succeeded", f"{box.name} is deleted")
         ramdisks(node, local.Local(node))
