@@ -270,6 +270,18 @@ bool ctgroup_has_v1(const struct ctgroup *g, const char *controller)
 	return find_v1(g, controller) >= 0;
 }
 
+bool ctgroup_has(const struct ctgroup *g, const char *controller)
+{
+	char text[FILE_MAX], *rest = text, *word;
+	bool found = ctgroup_has_v1(g, controller);
+
+	if (found || read_file(g->at[g->unified].fd, "cgroup.controllers", text, sizeof(text)) < 0)
+		return found;
+	while (!found && (word = strsep(&rest, " \n")))
+		found = strcmp(word, controller) == 0;
+	return found;
+}
+
 int64_t ctgroup_oom_kills(struct ctgroup *g, const char *id)
 {
 	char text[FILE_MAX];

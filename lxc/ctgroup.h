@@ -98,6 +98,9 @@ _must_check_ int ctgroup_move_in(struct ctgroup *g, const char *id, pid_t pid);
 
 /* Is @controller on a hierarchy of its own (v1)? */
 bool ctgroup_has_v1(const struct ctgroup *g, const char *controller);
+/* Does this host have @controller at all, of either version? One that was disabled at boot
+ * (cgroup_disable=), or that isn't delegated to where we are, it hasn't. */
+bool ctgroup_has(const struct ctgroup *g, const char *controller);
 
 /* Read a small file of the container's payload group in the hierarchy of @controller.
  * NUL-terminated; 0 or a negative errno. */

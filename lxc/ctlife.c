@@ -208,6 +208,21 @@ struct ctspec_limits ctlife_limits(const struct ctlife *l, const struct ctspec_l
 	return all;
 }
 
+/* With a limit whose controller is missing liblxc starts nothing. Who asked for one is told so by
+ * verify_limits(); what is our bound alone holds nobody back. */
+static struct ctspec_limits enforced(const struct ctlife *l)
+{
+	struct ctspec_limits all = ctlife_limits(l, &l->spec.limits);
+
+	if (!ctgroup_has(l->groups, "memory"))
+		all.memory_bytes = 0;
+	if (!ctgroup_has(l->groups, "pids"))
+		all.pids = 0;
+	if (!ctgroup_has(l->groups, "cpu"))
+		all.cpu_cores = 0;
+	return all;
+}
+
 static int make_container(struct ctlife *l, struct lxc_container **ret, struct err *err)
 {
 	struct ctconf_host host = look_at_host(l->groups);
@@ -218,7 +233,7 @@ static int make_container(struct ctlife *l, struct lxc_container **ret, struct e
 	if (!c)
 		return err_set(
 			err, -ENOMEM, ERR_INTERNAL, NULL, "liblxc gives no container object");
-	bounded.limits = ctlife_limits(l, &l->spec.limits);
+	bounded.limits = enforced(l);
 	c->clear_config(c);
 	/* Loading, though of nothing, is what gives the configuration its name, by which the
 	 * AppArmor profile goes (load_config_locked in liblxc's lxccontainer.c). */

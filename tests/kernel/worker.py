@@ -165,6 +165,40 @@ def host_goes_down(p):
     table.write_text(before)
 
 
+def without_controllers():
+    """For this process: the one tree of cgroup2, and in it whatever controllers no hierarchy of v1 has."""
+    libc, top = ctypes.CDLL(None, use_errno=True), next(m for m, unified in host.cgroup_mounts() if unified)
+    if libc.unshare(CLONE_NEWNS) != 0 or libc.mount(None, b"/", None, MS_REC | MS_PRIVATE, None) != 0:
+        raise OSError(ctypes.get_errno(), "no mount namespace")
+    for path, unified in host.cgroup_mounts():
+        if not unified and libc.umount2(bytes(path), MNT_DETACH) != 0:
+            raise OSError(ctypes.get_errno(), str(path))
+    if libc.mount(bytes(top), b"/sys/fs/cgroup", None, MS_BIND, None) != 0:
+        raise OSError(ctypes.get_errno(), str(top))
+
+
+BOUNDS = ("cgroups", "cgroup_depth", "namespaces", "net_namespaces", "inotify", "watches", "tasks", "memory")
+
+
+def unbounded(p):
+    """A host whose kernel has a controller disabled (cgroup_disable=memory) starts who has no limit of that kind."""
+    top = next(m for m, unified in host.cgroup_mounts() if unified)
+    if {"memory", "pids"} & set((top / "cgroup.controllers").read_text().split()):
+        print("# this host has its controllers in the one tree: none is missing")
+        return
+    limits = p.limits
+    for p.limits, want in (({}, None), ({"memory_bytes": 64 << 20}, "LIMIT_NOT_SUPPORTED"),
+                           ({"pids": 64}, "LIMIT_NOT_SUPPORTED")):
+        worker = Worker(before=without_controllers)
+        worker.send(dict(p.job("launch"), bounds=dict.fromkeys(BOUNDS, 1 << 10) | {"memory": 64 << 20}))
+        result = worker.result()
+        worker.close()
+        tap.eq((result[0] == 0 and p.running(), (result[1] or {}).get("code")), (not want, want),
+               "no controllers: " + ("what is asked for is refused" if want else "who asks for no limit starts"))
+        tap.eq((p.do("launch", "undo"), p.nothing_runs()), (0, True), "and is undone")
+    p.limits = limits
+
+
 def beside_a_stuck_one(p):
     """Who can't be cleared away is the first of the list: all others have their time, and end."""
     other, told = "0" * 24, p.root() / "told"
@@ -214,6 +248,7 @@ def limited(p):
 SECCOMP, PRCTL, SYNC = 317, 157, 162 # system calls of x86-64
 ALLOW, ERRNO, KILL = 0x7FFF0000, 0x00050000, 0x80000000
 PR_SET_SECCOMP, MODE_FILTER, CLONE_NEWPID = 22, 2, 0x20000000
+CLONE_NEWNS, MS_BIND, MS_REC, MS_PRIVATE, MNT_DETACH = 0x20000, 0x1000, 0x4000, 0x40000, 2
 
 
 def confine(call=-1, action=ALLOW, first=None):
@@ -533,6 +568,7 @@ def main():
         each_job(p)
         tap.eq(p.do("rootfs"), 0, "a root for the rest")
         limited(p)
+        unbounded(p)
         host_goes_down(p)
         ends_by_itself(p)
         is_filtered(p)
