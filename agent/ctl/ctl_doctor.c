@@ -407,6 +407,17 @@ static bool forwards(const char *interface)
 	return has_line(path, "1");
 }
 
+static void forwarding_of(struct doctor *d, const char *name)
+{
+	if (forwards(name))
+		say(d, GOOD, "forwarding", NULL, "what comes in by %s is forwarded", name);
+	else
+		say(d, d->status ? BAD : DOUBTFUL, "forwarding",
+			d->status ? "something turns it off again and again"
+				  : "the agent turns it on while it runs",
+			"what comes in by %s is not forwarded", name);
+}
+
 /* By interface, since the agent turns it on there alone. */
 static void forwarding(struct doctor *d)
 {
@@ -416,13 +427,11 @@ static void forwarding(struct doctor *d)
 
 	while (f && ctl_route_next(f, name)) {
 		any = true;
-		if (forwards(name))
-			say(d, GOOD, "forwarding", NULL, "what comes in by %s is forwarded", name);
-		else
-			say(d, d->status ? BAD : DOUBTFUL, "forwarding",
-				d->status ? "something turns it off again and again"
-					  : "the agent turns it on while it runs",
-				"what comes in by %s is not forwarded", name);
+		forwarding_of(d, name);
+	}
+	if (!any && ctl_route_way(name)) {
+		any = true;
+		forwarding_of(d, name);
 	}
 	if (!any)
 		say(d, DOUBTFUL, "forwarding", "the agent follows the routes when there is one",

@@ -209,15 +209,13 @@ struct copy {
 	char *others; /* ip(8)'s commands that make links of the host's other names */
 };
 
-/* The link that the last default route leaves by. */
+/* The link that the best default route leaves by. */
 static void find_uplink(char ret[static IF_NAMESIZE])
 {
 	FILE *f = fopen(CTL_ROUTE_FILE, "re");
-	char name[IF_NAMESIZE];
 
-	(void)snprintf(ret, IF_NAMESIZE, UPLINK_NAME);
-	while (f && ctl_route_next(f, name))
-		(void)snprintf(ret, IF_NAMESIZE, "%s", name);
+	if ((!f || !ctl_route_next(f, ret)) && !ctl_route_way(ret))
+		(void)snprintf(ret, IF_NAMESIZE, UPLINK_NAME);
 	if (f)
 		(void)fclose(f);
 }

@@ -10,5 +10,11 @@
 
 #define CTL_ROUTE_FILE "/proc/net/route"
 
-/* The link of the next one in @f; false: there is no more. */
+/* The link of the next one in @f, the best first; one that leads nowhere is passed over. False:
+ * there is no more. */
 bool ctl_route_next(FILE *f, char ret[static IF_NAMESIZE]);
+
+/* The link that the host's packets to the world leave by, as the kernel's own look-up has it: also
+ * by a table that a rule names (ip-rule(8)), or by halves of a default route. False: by none. Runs
+ * ip(8). */
+bool ctl_route_way(char ret[static IF_NAMESIZE]);

@@ -60,9 +60,12 @@ class Doctor:
                              "--json")
         ]
 
-    def finds(self, check, **more):
+    def all(self, **more):
         done = subprocess.run(self.command(), capture_output=True, text=True, timeout=120 * harness.SLOW, **more)
-        return next(f for f in json.loads(done.stdout) if f["check"] == check)
+        return json.loads(done.stdout)
+
+    def finds(self, check, **more):
+        return next(f for f in self.all(**more) if f["check"] == check)
 
     def says(self, **more):
         f = self.finds("nftables", **more)
@@ -268,6 +271,39 @@ def addresses(doctor):
     subprocess.run(["ip", "link", "del", "podman0"], check=True)
 
 
+def ways_out(doctor):
+    """Default routes that are none, another table's, in halves, and one for when the best has gone."""
+    ip = lambda words: subprocess.run(["ip", *words.split()], check=True)
+    for i, name in enumerate(("way0", "way1")):
+        ip(f"link add {name} type veth peer name {name}-far")
+        ip(f"addr add 192.0.{2 + i}.2/24 dev {name}")
+        ip(f"link set {name} up")
+        ip(f"link set {name}-far up")
+    on = "what comes in by way0 is forwarded"
+    ways = (("one that leads nowhere beside", ("default via 192.0.2.1", "unreachable default metric 9999")),
+            ("one of another table", ("default via 192.0.2.1 table 100", )),
+            ("one in halves", ("0.0.0.0/1 via 192.0.2.1", "128.0.0.0/1 via 192.0.2.1")))
+    for what, routes in ways:
+        ip("rule add pref 500 lookup 100")
+        for route in routes:
+            ip(f"route add {route}")
+        host.poll(lambda: pathlib.Path("/proc/sys/net/ipv4/conf/way0/forwarding").read_text() == "1\n", 5)
+        found = [f["found"] for f in doctor.all() if f["check"] == "forwarding"]
+        tap.eq(found, [on], f"a default route, {what}")
+        for route in routes:
+            ip(f"route del {route}")
+        ip("rule del pref 500")
+    ip("route add unreachable default")
+    tap.eq(doctor.finds("forwarding")["verdict"], "warning", "a default route that leads nowhere alone is none")
+    ip("route del unreachable default")
+    ip("route add default via 192.0.2.1 metric 10")
+    ip("route add default via 192.0.3.1 metric 500")
+    with loaded("table inet other { chain c { type filter hook forward priority 5; oifname way1 drop; }; }"):
+        tap.eq(doctor.says()[0], "ok", "others' tables are tried by the best way out, not the last")
+    ip("link del way0")
+    ip("link del way1")
+
+
 def main():
     if os.geteuid() != 0:
         tap.skip_all("needs root")
@@ -275,7 +311,7 @@ def main():
     try:
         node.write_conf()
         doctor = Doctor(node)
-        for part in (shapes, reading, nothing_left, legacy, addresses):
+        for part in (shapes, reading, nothing_left, legacy, addresses, ways_out):
             tap.note(part.__name__)
             part(doctor)
     finally:
