@@ -231,12 +231,22 @@ static void replace(char **text, char *taken)
 	*text = taken;
 }
 
+void conf_host_name(char ret[static CONF_HOST_NAME_SIZE])
+{
+	if (gethostname(ret, CONF_HOST_NAME_SIZE) < 0)
+		*ret = '\0';
+	for (char *c = ret; *c; c++)
+		if (*c < ' ' || *c > '~')
+			*c = '-';
+}
+
 /* Defaults that are made of something else. */
 static void resolve(struct conf *c)
 {
-	char host[65] = "";
+	char host[CONF_HOST_NAME_SIZE];
 
-	if (!*c->node.name && gethostname(host, sizeof(host) - 1) == 0)
+	conf_host_name(host);
+	if (!*c->node.name)
 		replace(&c->node.name, xstrdup(host));
 	if (!*c->storage.pool)
 		replace(&c->storage.pool, xasprintf("%s/pool", c->node.state_directory));

@@ -21,6 +21,12 @@
 #define CONF_LINE_MAX     198 /* bytes of one line: inih's INI_MAX_LINE as distributions build it */
 #define CONF_SOCKET_MAX   107 /* bytes of a socket's path: unix(7) */
 
+#define CONF_HOST_NAME_SIZE 65 /* with the NUL: gethostname(2) */
+
+/* The host's name with a dash for what is no printable ASCII, as Node.Name may be; "": it has none.
+ * Whoever sets a host's name may give it any bytes, which JSON has no words for. */
+void conf_host_name(char ret[static CONF_HOST_NAME_SIZE]);
+
 enum conf_driver { CONF_DRIVER_AUTO, CONF_DRIVER_BTRFS, CONF_DRIVER_DIR, CONF_DRIVER_COUNT };
 
 /* AUTO is what an unset key holds while reading; conf_load() resolves it: REQUIRED for an https

@@ -147,12 +147,12 @@ static enum ctl_exit ask(struct enrolment *e, const char *token, struct err *err
 	_cleanup_(freep) char *url = xasprintf("%s/nodes/enroll", e->url);
 	_cleanup_(freep) char *body = NULL, *text = NULL;
 	_cleanup_json_ json_t *question = NULL;
-	char host[65] = "";
+	char host[CONF_HOST_NAME_SIZE];
 	size_t size;
 	long status;
 	int r;
 
-	(void)gethostname(host, sizeof(host) - 1); /* at most 64 bytes: gethostname(2) */
+	conf_host_name(host);
 	question = jsonx_pack("{s:s, s:s, s:s, s:s}", "token", token, "public_key_hex",
 		e->key->public_key_hex, "hostname", host, "agent_version", PACKAGE_VERSION);
 	body = jsonx_dump(question);

@@ -9,6 +9,7 @@
 #include "proto/opfield.h"
 #include "agent/common/conf.h"
 
+#include <sched.h>
 #include <sys/stat.h>
 
 #include "agent/common/conf_doc.h"
@@ -293,6 +294,32 @@ static void test_table(void)
 	}
 }
 
+/* A host may be called whatever 64 bytes can say. */
+static void test_host_name(void)
+{
+	static const struct {
+		const char *is, *name;
+	} hosts[] = {
+		{ "plain.example", "plain.example" },
+		{ "h\xf6st\tone\xc3\xb6", "h-st-one--" },
+		{ "0123456789012345678901234567890123456789012345678901234567890123",
+			"0123456789012345678901234567890123456789012345678901234567890123" },
+		{ "", "" },
+	};
+
+	if (unshare(CLONE_NEWUTS) < 0) {
+		TAP_SKIP("no namespace for a host's name: %s", strerror(errno));
+		return;
+	}
+	for (size_t i = 0; i < countof(hosts); i++) {
+		_cleanup_conf_ struct conf c = { 0 };
+
+		TAP_EQ(sethostname(hosts[i].is, strlen(hosts[i].is)), 0, "the host has a name");
+		conf_defaults(&c);
+		TAP_STREQ(c.node.name, hosts[i].name, "and the node has it, too");
+	}
+}
+
 /* The documents hold what the table prints: they were made by it, and nobody has edited either
  * alone. */
 static void test_document(const char *name, void (*print)(FILE *))
@@ -342,6 +369,7 @@ int main(void)
 	test_reload();
 	test_urls();
 	test_table();
+	test_host_name();
 	test_document("agent.conf", conf_doc_example);
 	test_document("man/agent.conf.5", conf_doc_man);
 	test_example_is_read();
