@@ -512,6 +512,7 @@ def inherits_nothing(p):
     tap.eq(result and result[0], 0, "a container starts from a worker in a bad state")
     worker.close()
     monitor, init = host.monitor_of(p.prefix, p.cid), host.init_of(p.prefix, p.cid)
+    host.poll(lambda: not int(host.status(init).get("SigBlk", "0"), 16), 10) # busybox's init blocks some for a moment
     ours = portrait(monitor, init)
     pipe = f"pipe:[{os.stat(reader).st_ino}]"
     held = [
