@@ -10,7 +10,9 @@
  * (agent/uplink/orderbatch.h), and the next poll waits for that. Numbers without a signature
  * count only where none is required.
  *
- * A failure is logged when it changes, as are orders that seem to be withheld or forgotten. */
+ * A failure is logged when it changes, as are orders that seem to be withheld or forgotten. Where
+ * the API could not be authenticated, the next try is a new courier's: the authorities may have
+ * been replaced since this one has read them. */
 #include "agent/uplink/uplink.h"
 
 #include <sodium.h>
@@ -278,6 +280,8 @@ static void fail(struct uplink *u, struct errand *e, enum frame_fail why, uint64
 	else
 		failed(e, retry_after_ms);
 	update_state(u);
+	if (why == FRAME_FAIL_TLS)
+		leaf_renew(u->leaf); /* it believes in whom it has read at its start */
 }
 
 static int on_orders(struct channel *ch, struct channel_message *m, void *userdata)

@@ -3,17 +3,40 @@
 """HTTPS: an agent with the right CA works, one with another CA says so and gets nothing."""
 import os
 import pathlib
+import shutil
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 import harness
+import names
 import tap
+
+
+def replaced(node):
+    """The authorities' files are replaced, as a package does it and as an operator does."""
+    bundle = pathlib.Path("/etc/ssl/certs/ca-certificates.crt")
+    for file, what in ((bundle, "the system's authorities"), (node.directory / "mine.pem", "CaFile's")):
+        node.stop_agent()
+        node.conf = {"Control": {"CaFile": None if file == bundle else file, "ReconnectSpreadSec": 0}}
+        shutil.copy(node.directory / "other-ca.pem", file)
+        began = len(node.log_tail(10000))
+        node.start_agent()
+        tap.ok(harness.host.poll(lambda: "could not be authenticated" in node.log_tail(10000)[began:], 15),
+               f"{what} have signed nothing", node.log_tail())
+        new = file.with_suffix(".new")
+        shutil.copy(node.directory / "ca.pem", new)
+        new.rename(file)
+        tap.eq(node.do("container.delete", node.new_id())["state"], "succeeded",
+               "and those that replace them are believed, without a word to the agent")
 
 
 def main():
     if os.geteuid() != 0:
         tap.skip_all("needs root")
     with harness.Node(https=True, start=False) as node:
+        etc = node.directory / "etc"
+        etc.mkdir(mode=0o755)
+        names.own_etc(etc)
         node.start_api()
         node.conf = {"Control": {"CaFile": node.directory / "other-ca.pem"}}
         node.start_agent()
@@ -43,8 +66,11 @@ def main():
         node.start_agent()
         tap.eq(
             node.do("container.delete", node.new_id())["state"], "succeeded", "with the right CA orders come through")
+        replaced(node)
         tap.eq(node.violations(), [], "no breach of the protocol")
         tap.eq(node.sanitizer_words(), [], "sanitizers are silent")
+        node.stop_agent()
+        names.give_back_etc()
     tap.done()
 
 
