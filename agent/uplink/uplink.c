@@ -260,6 +260,13 @@ static void stats_failed(struct uplink *u, uint64_t status)
 	u->agent->listener->stats_changed(u->agent);
 }
 
+/* An answer came, and not to its end: too long to be read, for its time or for its way. */
+static bool was_begun(enum frame_fail why, uint64_t status)
+{
+	return why == FRAME_FAIL_BODY ||
+	       (status == 200 && (why == FRAME_FAIL_TIMEOUT || why == FRAME_FAIL_CONNECT));
+}
+
 static void fail(struct uplink *u, struct errand *e, enum frame_fail why, uint64_t status,
 	uint64_t retry_after_ms)
 {
@@ -267,7 +274,7 @@ static void fail(struct uplink *u, struct errand *e, enum frame_fail why, uint64
 	const bool outdated =
 		why == FRAME_FAIL_SIGNATURE && e->keyset_version != u->agent->keyset.version;
 
-	if (e == &u->errands[POLL] && why == FRAME_FAIL_BODY)
+	if (e == &u->errands[POLL] && was_begun(why, status))
 		u->polled_limit = FEW; /* it may have been too long an answer */
 	if (e == &u->errands[STATS])
 		stats_failed(u, status);

@@ -4,8 +4,13 @@
 believes nothing unsigned, and the next good answer is obeyed."""
 import os
 import pathlib
+import select
 import signal
+import socket
+import struct
 import sys
+import threading
+import urllib.parse
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 import harness
@@ -16,6 +21,51 @@ ORDERS = ("drop", "delay", "repeat", "reorder", "truncate", "tamper", "5xx", "un
 REPORTS = ("drop", "5xx", "tamper", "unsigned", "bad-signature", "garbage", "wrong-ack", "truncate", "retry-after",
            "gzip-cut")
 LARGE = 24 # documents of 700,000 bytes, in base64
+CARRIED = 2_000_000 # bytes of an answer
+
+
+def carry(listener, port):
+    """Somebody on the way who resets what is answered with more than CARRIED."""
+
+    def pass_on(client, server):
+        left, more = CARRIED, True
+        while more and left >= 0:
+            for s in select.select([client, server], [], [])[0]:
+                more = data = s.recv(65536)
+                left = CARRIED if s == client else left - len(data)
+                (server if s == client else client).sendall(data)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.close()
+        server.close()
+
+    while True:
+        client = listener.accept()[0]
+        server = socket.create_connection(("127.0.0.1", port))
+        threading.Thread(target=pass_on, args=(client, server), daemon=True).start()
+
+
+def too_much_at_once():
+    """What the protocol allows the API to answer may be more than the way carries, or than comes in time."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    with harness.Node(https=False, start=False) as node:
+        node.start_api()
+        threading.Thread(target=carry, args=(listener, urllib.parse.urlparse(node.api.ready["url"]).port),
+                         daemon=True).start()
+        node.conf = {
+            "Control": {
+                "ApiUrl": f"http://127.0.0.1:{listener.getsockname()[1]}/api/v1",
+                "PollWaitSec": 1,
+                "ReconnectSpreadSec": 0
+            }
+        }
+        ids = node.api.ask("orders", orders=[{
+            "op": "proxy.document", "project_id": harness.PROJECT,
+            "params": {"scope": "project", "file_version": 1 + n, "document": {"fill": "x" * 100_000}}
+        } for n in range(LARGE)])["ids"]
+        node.start_agent()
+        tap.eq({node.wait(i, 10)["state"] for i in ids}, {"succeeded"},
+               f"{len(ids)} orders come through where an answer with all of them is cut off", node.log_tail(6))
+        tap.eq((node.violations(), node.sanitizer_words()), ([], []), "no breach, sanitizers are silent")
 
 
 def main():
