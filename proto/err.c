@@ -17,7 +17,16 @@ static const struct {
 };
 static_assert(countof(codes) == ERR_COUNT, "every code has its row");
 
-/* Bytes of the well-formed UTF-8 sequence at @s, 0 when there is none (RFC 3629, section 4). */
+/* U+2028 to U+202E and U+2066 to U+2069: they end a line, or have what stands behind them on it
+ * shown from right to left (Unicode Standard Annex 9, 2). */
+static bool upsets_line(const unsigned char *s)
+{
+	return s[0] == 0xe2 && ((s[1] == 0x80 && s[2] >= 0xa8 && s[2] <= 0xae) ||
+				       (s[1] == 0x81 && s[2] >= 0xa6 && s[2] <= 0xa9));
+}
+
+/* Bytes of the well-formed UTF-8 sequence at @s; 0 when there is none (RFC 3629, section 4), or one
+ * that is not for a line. */
 static size_t sequence(const unsigned char *s)
 {
 	static const struct {
@@ -45,7 +54,7 @@ static size_t sequence(const unsigned char *s)
 		for (n = 2; n < forms[i].size; n++)
 			if ((s[n] & 0xc0) != 0x80)
 				return 0;
-		return n;
+		return upsets_line(s) ? 0 : n;
 	}
 	return 0;
 }

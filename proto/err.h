@@ -36,7 +36,7 @@ int err_set(struct err *err, int r, enum errcode code, const char *field, const 
 int err_add(struct err *err, int r, const char *fmt, ...) _printf_(3, 4);
 
 /* Make a text fit for reports, logs and terminals: each byte that is not of printable UTF-8 (RFC
- * 3629) becomes a question mark. */
+ * 3629), or of what would end or turn round the line that it stands in, becomes a question mark. */
 void err_clean(char *s);
 /* Put @text into one of an error's texts, @to of @size bytes: cut and made harmless as err_set
  * does. */

@@ -41,6 +41,11 @@ static void test_foreign_text(void)
 		"?(??"
 		"? ?? \xc3\xa9",
 		"the message is printable UTF-8");
+	(void)err_set(&err, -EINVAL, ERR_CONFIG, NULL,
+		"a\xe2\x80\xa8\xe2\x80\xae.\xe2\x81\xa6\xe2\x81\xa9z "
+		"\xe2\x80\x8f\xd7\xa9 \xe2\x81\xaa");
+	TAP_STREQ(err.message, "a??????.??????z \xe2\x80\x8f\xd7\xa9 \xe2\x81\xaa",
+		"nobody turns the rest of a line round; what is written so goes so");
 	for (int i = 0; i < 400; i++)
 		strcat(long_text, "\xe2\x82\xac");
 	for (int i = 0; i < 4; i++) {
