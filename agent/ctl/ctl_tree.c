@@ -6,7 +6,8 @@
  * A record is a kind, a mode, a time and so many bytes, at most CHUNK_MAX: a name, a part of a
  * file, a link's name and target. What ends a directory or a file brings its mode and its time,
  * since what comes before that changes them. A file is sent as it comes, and as no more than it
- * was long when it was opened: one that grows for ever has an end. */
+ * was long when it was opened: one that grows for ever has an end. Of a hole its length is sent,
+ * and it is one again: what takes no room here takes none there. */
 #include "agent/ctl/ctl_tree.h"
 
 #include <dirent.h>
@@ -22,7 +23,18 @@
 #define NS_PER_S    1000000000U
 #define NEW_NAME    ".%.200s.%d.new"
 
-enum kind { DIRECTORY = 1, UP, FILE_BEGIN, FILE_DATA, FILE_END, LINK, SKIPPED, END, TOLD };
+enum kind {
+	DIRECTORY = 1,
+	UP,
+	FILE_BEGIN,
+	FILE_DATA,
+	FILE_HOLE,
+	FILE_END,
+	LINK,
+	SKIPPED,
+	END,
+	TOLD
+};
 
 struct record {
 	uint32_t kind, mode;
@@ -66,17 +78,47 @@ static int open_below(int dir, const char *name)
 	return fd < 0 ? -errno : fd;
 }
 
+/* Up to where there is a hole from @at on; a file system that knows none has none. */
+static uint64_t hole_end(int fd, uint64_t at, uint64_t size)
+{
+	off_t end = lseek(fd, (off_t)at, SEEK_DATA);
+
+	if (end < 0 && errno == ENXIO) /* to the end of the file as it is now */
+		end = lseek(fd, 0, SEEK_END);
+	return MIN_OF(MAX_OF((uint64_t)MAX_OF(end, 0), at), size);
+}
+
+/* And data, as much as goes at once. */
+static size_t data_size(int fd, uint64_t at, uint64_t size)
+{
+	off_t end = lseek(fd, (off_t)at, SEEK_HOLE);
+
+	if (end > (off_t)at)
+		size = MIN_OF(size, (uint64_t)end);
+	return MIN_OF(size - at, (uint64_t)CHUNK_MAX);
+}
+
 static int send_data(int fd, uint64_t size, int out)
 {
 	_cleanup_(freep) char *data = xcalloc(1, CHUNK_MAX);
+	uint64_t at = 0;
 
-	while (size > 0) {
-		ssize_t n = read(fd, data, MIN_OF(size, (uint64_t)CHUNK_MAX));
-		int r = n > 0 ? put(out, FILE_DATA, data, (size_t)n) : n < 0 ? -errno : 0;
+	while (at < size) {
+		const uint64_t hole = hole_end(fd, at, size) - at;
+		ssize_t n = 0;
+		int r;
 
-		if (n <= 0 || r < 0)
-			return r; /* it has become shorter: so is the copy */
-		size -= (uint64_t)n;
+		if (hole > 0) {
+			r = put(out, FILE_HOLE, &hole, sizeof(hole));
+		} else {
+			n = pread(fd, data, data_size(fd, at, size), (off_t)at);
+			r = n > 0 ? put(out, FILE_DATA, data, (size_t)n) : n < 0 ? -errno : 0;
+			if (n <= 0)
+				return r; /* it has become shorter: so is the copy */
+		}
+		if (r < 0)
+			return r;
+		at += hole + (uint64_t)n;
 	}
 	return 0;
 }
@@ -239,13 +281,24 @@ static int begin_file(struct builder *b, const char *name, size_t size)
 	return b->file < 0 ? -errno : 0;
 }
 
+static int leave_hole(struct builder *b, const char *data, size_t size)
+{
+	off_t hole;
+
+	if (b->file < 0 || size != sizeof(hole))
+		return -EBADMSG;
+	memcpy(&hole, data, sizeof(hole));
+	return lseek(b->file, hole, SEEK_CUR) < 0 ? -errno : 0;
+}
+
+/* As long as it came, also where its end is a hole. */
 static int end_file(struct builder *b, const struct record *rec)
 {
 	int r;
 
 	if (b->file < 0)
 		return -EBADMSG;
-	r = end_as(b->file, rec);
+	r = ftruncate(b->file, lseek(b->file, 0, SEEK_CUR)) < 0 ? -errno : end_as(b->file, rec);
 	b->file = closefd(b->file);
 	return r;
 }
@@ -271,6 +324,8 @@ static int take(struct builder *b, const struct record *rec, const char *data)
 		return begin_file(b, data, rec->size);
 	case FILE_DATA:
 		return b->file < 0 ? -EBADMSG : write_all(b->file, data, rec->size);
+	case FILE_HOLE:
+		return leave_hole(b, data, rec->size);
 	case FILE_END:
 		return end_file(b, rec);
 	case LINK:
@@ -321,7 +376,7 @@ static int build(int in, struct builder *b, struct err *err)
 			return read_told(data, rec.size, &b->told, err) < 0 ? -EREMOTEIO : -EBADMSG;
 		if (rec.kind == END)
 			return b->depth == 0 && b->file < 0 ? end_as(b->dirs[0], &rec) : -EBADMSG;
-		b->entries += rec.kind != FILE_DATA;
+		b->entries += rec.kind != FILE_DATA && rec.kind != FILE_HOLE;
 		r = b->entries > ENTRIES_MAX ? -E2BIG : take(b, &rec, data);
 		if (r < 0)
 			return r;

@@ -293,6 +293,16 @@ def trees(node, cid):
     tap.ok((root / "root/tree/file").read_bytes() == data, "whole")
     times = lambda top: {at: (top / at).stat().st_mtime_ns for at in ("", "a", "a/b", "file")}
     tap.eq(times(root / "root/tree"), times(here / "tree"), "files and directories were modified when they were")
+    (here / "thin").mkdir()
+    with open(here / "thin/file", "wb") as f:
+        f.seek(20 << 20)
+        f.write(b"in the midst")
+        f.truncate(64 << 20)
+    says(node, 0, [], "cp", str(here / "thin"), "web:/root")
+    says(node, 0, [], "cp", "web:/root/thin", str(here / "back-thin"))
+    for at in (root / "root/thin/file", here / "back-thin/file"):
+        tap.ok(at.read_bytes() == (here / "thin/file").read_bytes() and at.stat().st_blocks * 512 < 1 << 20,
+               "holes are holes", at.stat())
     says(node, 1, ["in the container: .*File exists"], "cp", str(here / "tree"), "web:/root")
     says(node, 1, ["in the container: .*No such file"], "cp", str(here / "tree"), "web:/nowhere/x")
     says(node, 0, [], "cp", str(here / "tree"), "web:/root/again")
