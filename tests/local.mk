@@ -17,6 +17,12 @@ tests_tools_failcall_so_CFLAGS = $(AM_CFLAGS) -fPIC $(LXC_CFLAGS) $(SQLITE_CFLAG
 tests_tools_failcall_so_LDFLAGS = -shared $(SAN_CFLAGS) $(COV_CFLAGS)
 tests_tools_failcall_so_LDADD =
 
+noinst_PROGRAMS += tests/tools/clockset.so
+tests_tools_clockset_so_SOURCES = tests/tools/clockset.c
+tests_tools_clockset_so_CFLAGS = $(AM_CFLAGS) -fPIC
+tests_tools_clockset_so_LDFLAGS = -shared $(SAN_CFLAGS) $(COV_CFLAGS)
+tests_tools_clockset_so_LDADD =
+
 noinst_PROGRAMS += tests/tools/fwdrive tests/tools/flood tests/tools/mountdrive
 noinst_PROGRAMS += tests/tools/linkdrive
 tests_tools_linkdrive_SOURCES = tests/tools/linkdrive.c

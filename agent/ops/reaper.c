@@ -9,7 +9,8 @@
  * Whether something has ended is a matter of the wall clock, which may be wrong.
  * agent/ops/heldtime.h says up to which time it is believed: until it has held for long enough,
  * or a signed answer of the control API has agreed, what has ended stays; a mere retry doesn't
- * wait for that. A clock that is set wakes us at once. */
+ * wait for that. A clock that is set wakes us at once; and where it is set back, what was left out
+ * by what it said before, at a start of ours or of a container's, comes back. */
 #include "agent/ops/reaper.h"
 
 #include <sys/epoll.h>
@@ -105,27 +106,45 @@ static bool delete_share(struct agent *a, const json_t *row)
 		jsonx_pack("{s:O}", "share_id", json_object_get(row, "id")));
 }
 
-static bool disable_alias(struct agent *a, const json_t *row)
+static bool look_at_share(struct agent *a, const json_t *row)
+{
+	return order(a, OP_SHARE_UPDATE, NULL, NULL,
+		jsonx_pack("{s:O}", "share_id", json_object_get(row, "id")));
+}
+
+static bool order_alias(struct agent *a, const json_t *row, bool enabled)
 {
 	return order(a, OP_PROXY_ALIAS, NULL, NULL,
 		jsonx_pack("{s:O, s:O, s:b, s:O, s:O}", "alias_id", json_object_get(row, "id"),
-			"alias", json_object_get(row, "alias"), "enabled", 0, "target",
+			"alias", json_object_get(row, "alias"), "enabled", enabled, "target",
 			json_object_get(row, "target"), "expires_at",
 			json_object_get(row, "expires_at")));
 }
 
+static bool disable_alias(struct agent *a, const json_t *row)
+{
+	return order_alias(a, row, false);
+}
+
+static bool put_alias(struct agent *a, const json_t *row)
+{
+	return order_alias(a, row, true);
+}
+
 /* What comes due: when the next after a time is, which have by now, what is ordered for one (false:
- * nothing), and by which time (NULL: by the clock as it is, for it ends nothing). */
+ * nothing), by which time (NULL: by the clock as it is, for it ends nothing), and what where that
+ * was wrong: an alias's file that was not written by it, a share that was not mounted. */
 static const struct kind {
 	int64_t (*next)(struct store *s, int64_t after_ms);
 	json_t *(*due)(struct store *s, int64_t after_ms, int64_t until_ms, int64_t limit);
 	bool (*act)(struct agent *a, const json_t *row);
 	const struct heldtime_rule *rule;
+	bool (*bring_back)(struct agent *a, const json_t *row);
 } kinds[KINDS] = {
-	{ snaplist_next_expiry, snaplist_expired, delete_snapshot, &data_ends },
-	{ envlist_next_retry, envlist_due, apply_env, NULL },
-	{ sharelist_next_expiry, sharelist_expired, delete_share, &access_ends },
-	{ aliaslist_next_expiry, aliaslist_expired, disable_alias, &access_ends },
+	{ snaplist_next_expiry, snaplist_expired, delete_snapshot, &data_ends, NULL },
+	{ envlist_next_retry, envlist_due, apply_env, NULL, NULL },
+	{ sharelist_next_expiry, sharelist_expired, delete_share, &access_ends, look_at_share },
+	{ aliaslist_next_expiry, aliaslist_expired, disable_alias, &access_ends, put_alias },
 };
 
 static int64_t next_after(struct store *s, int64_t after_ms)
@@ -231,14 +250,33 @@ static void look_at(struct reaper *r, const struct kind *k)
 	note_waiting(r, k, &ended);
 }
 
+/* The clock has said @wrong_ms, and says something earlier now. */
+static void bring_back(struct reaper *r, int64_t wrong_ms)
+{
+	for (const struct kind *k = kinds; k < kinds + countof(kinds); k++) {
+		_cleanup_json_ json_t *back = NULL;
+		const json_t *row;
+		size_t i;
+
+		if (!k->bring_back || r->wall_ms >= wrong_ms)
+			continue;
+		back = k->due(r->agent->store, r->wall_ms, wrong_ms, DUE_MAX);
+		json_array_foreach(back, i, row)
+			(void)k->bring_back(r->agent, row);
+	}
+}
+
 static int on_time(sd_event_source *s, uint64_t usec, void *userdata)
 {
 	struct reaper *r = userdata;
+	int64_t offset_ms = r->held.offset_ms;
 
 	r->wall_ms = agent_now_ms();
 	r->boot_ms = agent_elapsed_ms();
-	if (heldtime_look(&r->held, r->wall_ms, r->boot_ms))
+	if (heldtime_look(&r->held, r->wall_ms, r->boot_ms)) {
 		r->said = false;
+		bring_back(r, offset_ms + r->boot_ms);
+	}
 	r->more = false;
 	r->holds_at_ms = 0;
 	for (const struct kind *k = kinds; k < kinds + countof(kinds); k++)

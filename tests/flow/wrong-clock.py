@@ -4,12 +4,16 @@
 control API is away, nor while its answers are of another time; and all do at once when a signed answer says that it is
 so late.
 
+And where the clock was wrong, all that was left out by it comes back when it is set right.
+
 A clock that is wrong from the start can't be told from ends that have come too early: these are moved back in the state
-file. tests/unit/test-heldtime goes through what a running clock may do; tests/system/clock.py sets that of a
-machine."""
+file. Where it is set, the agent has one of its own (tests/tools/clockset.c). tests/unit/test-heldtime goes through what
+a running clock may do; tests/system/clock.py sets that of a machine."""
 import os
 import pathlib
+import signal
 import sqlite3
+import struct
 import subprocess
 import sys
 import time
@@ -17,29 +21,68 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 import harness
 import host
+import local
 import tap
 
 DAY_S, DAYS = 24 * 3600, 60
 SAID = "what has ended by the clock stays"
 
 
+def share_and_alias(node, source, target, ends):
+    """What is there for so long: two orders' reports, the share's id and the alias's file."""
+    sid = node.new_id()
+    (node.root(source) / "d").mkdir()
+    return [
+        node.do("share.create", None, share_id=sid, source_container_id=source, source_path="/d",
+                target_container_id=target, mode="readonly", expires_at=ends),
+        node.do("proxy.alias", None, alias_id=node.new_id(), alias="my-app", enabled=True,
+                expires_at=time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(ends)),
+                target={"container_id": target, "program": "http", "port": 80})
+    ], sid, node.directory / "state/proxy/aliases/my-app.json"
+
+
+def set_right():
+    """An agent and a container that start while the clock is wrong."""
+    with harness.Node(conf={"Control": {"PollWaitSec": 1}}) as node:
+        source, target = node.new_id(), node.new_id()
+        for cid in (source, target):
+            node.do("container.create", cid, image=harness.IMAGE)
+        _, sid, file = share_and_alias(node, source, target, int(time.time()) + 30 * DAY_S)
+        mounted = lambda: sid in pathlib.Path(f"/proc/{host.init_of(node.prefix, target)}/mountinfo").read_text()
+        tap.ok(file.exists() and mounted(), "a share and an alias")
+        node.do("container.stop", target)
+        node.api.stop()
+        node.write_conf = lambda: None
+        node.stop_agent()
+        clock = node.directory / "clock"
+        clock.write_bytes(struct.pack("q", DAYS * DAY_S))
+        options = os.environ.get("ASAN_OPTIONS", "")
+        node.start_agent(("env", f"LD_PRELOAD={harness.BUILD / 'tests/tools/clockset.so'}", f"CLOCKSET={clock}",
+                          f"ASAN_OPTIONS={options}:verify_asan_link_order=0"))
+        node.wrapped = False # env(1) has become the agent
+        tap.eq(local.Local(node).ask("POST", f"/containers/{target}/start", {})[0], 200,
+               f"{DAYS} days on a container starts")
+        with open(clock, "r+b") as f:
+            f.write(bytes(8))
+        node.api.start()
+        node.agent.send_signal(signal.SIGHUP)
+        tap.ok(host.poll(lambda: file.exists() and mounted(), 10, 0.05),
+               "the clock is right again: it has its share, and the alias its file", file.exists(), node.log_tail(8))
+        for cid in (target, source):
+            tap.eq(node.do("container.delete", cid, force=True)["state"], "succeeded", "deleted")
+        tap.eq((node.violations(), node.sanitizer_words()), ([], []), "no breach, sanitizers are silent")
+
+
 def main():
     if os.geteuid() != 0:
         tap.skip_all("needs root")
     with harness.Node(conf={"Control": {"PollWaitSec": 1}}) as node:
-        source, target, sid, alias = (node.new_id() for _ in range(4))
+        source, target = node.new_id(), node.new_id()
         ends = int(time.time()) + 30 * DAY_S
         for cid in (source, target):
             node.do("container.create", cid, image=harness.IMAGE, start=False)
-        (node.root(source) / "d").mkdir()
-        done = [
-            node.do("snapshot.create", source, alias="kept", expiry_days=30),
-            node.do("share.create", None, share_id=sid, source_container_id=source, source_path="/d",
-                    target_container_id=target, mode="readonly", expires_at=ends),
-            node.do("proxy.alias", None, alias_id=alias, alias="my-app", enabled=True,
-                    expires_at=time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(ends)),
-                    target={"container_id": target, "program": "http", "port": 80})
-        ]
+        orders, _, _ = share_and_alias(node, source, target, ends)
+        done = [node.do("snapshot.create", source, alias="kept", expiry_days=30), *orders]
         tap.eq([(d["state"], d.get("error")) for d in done], [("succeeded", None)] * 3,
                "a snapshot, a share and an alias for 30 days")
         snapshots = node.directory / "pool" / "containers" / source / "snapshots"
@@ -97,6 +140,7 @@ def main():
             tap.eq(node.do("container.delete", cid)["state"], "succeeded", "deleted")
         tap.eq((node.violations(), node.sanitizer_words()), ([], []),
                "no breach of the protocol, sanitizers are silent")
+    set_right()
     tap.done()
 
 
