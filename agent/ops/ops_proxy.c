@@ -124,7 +124,8 @@ static bool is_removal(const struct operation *op)
 	return json_is_null(param(op, "target"));
 }
 
-/* Is it what it was when the agent ordered its end? */
+/* Is it what it was when the agent ordered its end, or its return (agent/ops/reaper)? Both are of
+ * enabled ones alone. */
 static bool is_unchanged(struct agent *a, const struct operation *op)
 {
 	static const char *const members[] = { "alias", "target", "expires_at" };
@@ -133,7 +134,7 @@ static bool is_unchanged(struct agent *a, const struct operation *op)
 	for (size_t i = 0; there && i < countof(members); i++)
 		if (!json_equal(json_object_get(there, members[i]), param(op, members[i])))
 			return false;
-	return there != NULL;
+	return json_is_true(json_object_get(there, "enabled"));
 }
 
 static enum opdef_verdict alias_check(struct agent *a, struct operation *op)
@@ -206,7 +207,7 @@ static const char *alias_event(const struct operation *op, const json_t *old)
 	bool was = json_is_true(json_object_get(old, "enabled")),
 	     is = json_is_true(param(op, "enabled"));
 
-	if (operation_is_own(op))
+	if (operation_is_own(op) && !is)
 		return "expired";
 	return is_removal(op) ? "deleted"
 	       : !old         ? "created"

@@ -68,6 +68,8 @@ def set_right():
         node.agent.send_signal(signal.SIGHUP)
         tap.ok(host.poll(lambda: file.exists() and mounted(), 10, 0.05),
                "the clock is right again: it has its share, and the alias its file", file.exists(), node.log_tail(8))
+        tap.ok(node.wait_report("proxy", event="updated"), "which is reported")
+        tap.eq([r["event"] for r in node.reports(kind="proxy")], ["created", "updated"], "as no end of it")
         for cid in (target, source):
             tap.eq(node.do("container.delete", cid, force=True)["state"], "succeeded", "deleted")
         tap.eq((node.violations(), node.sanitizer_words()), ([], []), "no breach, sanitizers are silent")
