@@ -100,16 +100,20 @@ static bool apply_env(struct agent *a, const json_t *row)
 		jsonx_pack("{s:s}", "key", absent));
 }
 
+static bool order_share(struct agent *a, enum op op, const json_t *row)
+{
+	return order(
+		a, op, NULL, NULL, jsonx_pack("{s:O}", "share_id", json_object_get(row, "id")));
+}
+
 static bool delete_share(struct agent *a, const json_t *row)
 {
-	return order(a, OP_SHARE_DELETE, NULL, NULL,
-		jsonx_pack("{s:O}", "share_id", json_object_get(row, "id")));
+	return order_share(a, OP_SHARE_DELETE, row);
 }
 
 static bool look_at_share(struct agent *a, const json_t *row)
 {
-	return order(a, OP_SHARE_UPDATE, NULL, NULL,
-		jsonx_pack("{s:O}", "share_id", json_object_get(row, "id")));
+	return order_share(a, OP_SHARE_UPDATE, row);
 }
 
 static bool order_alias(struct agent *a, const json_t *row, bool enabled)
@@ -253,12 +257,14 @@ static void look_at(struct reaper *r, const struct kind *k)
 /* The clock has said @wrong_ms, and says something earlier now. */
 static void bring_back(struct reaper *r, int64_t wrong_ms)
 {
+	if (r->wall_ms >= wrong_ms)
+		return;
 	for (const struct kind *k = kinds; k < kinds + countof(kinds); k++) {
 		_cleanup_json_ json_t *back = NULL;
 		const json_t *row;
 		size_t i;
 
-		if (!k->bring_back || r->wall_ms >= wrong_ms)
+		if (!k->bring_back)
 			continue;
 		back = k->due(r->agent->store, r->wall_ms, wrong_ms, DUE_MAX);
 		json_array_foreach(back, i, row)
