@@ -5,8 +5,7 @@ stops, freezes, enters and copies it. Its processors, memory, tasks and disk are
 is sold are: one of the host's processors, and the node's bounds made small. Meanwhile a neighbour's orders keep their
 latency within twice of what it is, in turn, while the hostile one is frozen and its operator does the same with a twin
 that is deaf and uses the processor that it is sold, which is no attack; the agent keeps its memory, and afterwards the
-host has its counts. The slowest tenth of starts alone may take longer: they wait for the kernel's lock of all links
-(rtnl) while the hostile one has it and has had its processor's time."""
+host has its counts."""
 import collections
 import os
 import pathlib
@@ -32,8 +31,6 @@ LIMITS = {"pids": 400, "memory_bytes": 512 << 20, "cpu_cores": 1, "disk_bytes": 
 BOUNDS = {"NamespacesMax": 100, "NetNamespacesMax": 24, "InotifyMax": 50, "WatchesMax": 400, "CgroupsMax": 200}
 FIRST = -20 # setpriority(2)
 TIMES_MAX, MEMORY_MAX = 2, 1.25
-# packaging/SECURITY.md says why.
-SLOWEST = {("container.start", "worst decile"): 4}
 MIB = 1 << 20
 # What a neighbour's owner does, again and again.
 CYCLE = (("container.pause", {}), ("container.resume", {}), ("env.set", {"key": "A", "value": "1"}),
@@ -245,10 +242,8 @@ def compare(calm, storm):
                 for what, was, now in zip(measures, calm[op], row))
         tap.figure(f"{op} of a neighbour's: {'; '.join(said)}; {calm[op][-1]} and {row[-1]} orders")
     for i, what in enumerate(measures):
-        times = {op: row[i] / calm[op][i] for op, row in storm.items()}
-        tap.eq({op: n for op, n in times.items() if n > SLOWEST.get((op, what), TIMES_MAX)}, {},
-               f"no {what} of the neighbours' orders is more than {TIMES_MAX} times what it was, but for the slowest "
-               "starts")
+        tap.eq({op: storm[op][i] / calm[op][i] for op in storm if storm[op][i] > TIMES_MAX * calm[op][i]}, {},
+               f"no {what} of the neighbours' orders is more than {TIMES_MAX} times what it was")
 
 
 def tell(operator):
