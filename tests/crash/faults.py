@@ -294,6 +294,12 @@ class Sweep:
         for op, cid, params in orders:
             must(self.node, op, cid, **params)
 
+    def settle(self, op=None):
+        """The link of one that ended is there until the kernel has cleared it away: it is in nobody's picture."""
+        cids = {*self.cids, *((op.subject,) if op and op.subject else ())}
+        alive = lambda: sum(self.node.state(cid) in ("running", "paused") for cid in cids)
+        host.poll(lambda: sum(n.startswith(self.node.interfaces) for n in host.links()) <= alive(), 5, 0.02)
+
     def says(self, cid):
         return known(self.node, f"/containers/{cid}").get("status")
 
@@ -328,6 +334,7 @@ class Sweep:
         """One fault; what is wrong after it."""
         node, (calls, _, times) = self.node, self.kinds[kind]
         self.do(op.before)
+        self.settle(op)
         was, log_at, agent = picture(node, self.cids), node.log.stat().st_size, node.agent
         node.plan(program, calls, f"{n}*{times}", error)
         report, death = node.end_of(
@@ -471,6 +478,7 @@ class Sweep:
 
     def strike_start(self, kind, error, n):
         """It starts, or says why not and starts the next time; what is wrong then."""
+        self.settle()
         node, was, log_at, wrong = self.node, picture(self.node, self.cids), self.node.log.stat().st_size, []
         ready = self.begins(kind, error, n)
         hits = node.preloaded.plan()[0]
