@@ -33,14 +33,15 @@ netns_libforward_a_SOURCES = \
 	netns/dnsrelay.c netns/dnsrelay.h \
 	netns/dnstable.c netns/dnstable.h \
 	netns/relay.c netns/relay.h \
-	netns/upstream.c netns/upstream.h
-netns_libforward_a_CFLAGS = $(AM_CFLAGS) $(CURL_CFLAGS) $(SYSTEMD_CFLAGS)
+	netns/upstream.c netns/upstream.h \
+	netns/upstream_trust.c netns/upstream_trust.h
+netns_libforward_a_CFLAGS = $(AM_CFLAGS) $(CURL_CFLAGS) $(OPENSSL_CFLAGS) $(SYSTEMD_CFLAGS)
 
 pkglibexec_PROGRAMS += netns/hoody-netproxy
 netns_hoody_netproxy_SOURCES = netns/netproxy_main.c
 netns_hoody_netproxy_CFLAGS = $(AM_CFLAGS) $(CURL_CFLAGS) $(JANSSON_CFLAGS) $(SYSTEMD_CFLAGS)
 netns_hoody_netproxy_LDADD = netns/libforward.a proto/libsandbox.a proto/libchannel.a proto/libproto.a \
-	$(CURL_LIBS) $(JANSSON_LIBS) $(SECCOMP_LIBS) $(SYSTEMD_LIBS)
+	$(CURL_LIBS) $(OPENSSL_LIBS) $(JANSSON_LIBS) $(SECCOMP_LIBS) $(SYSTEMD_LIBS)
 
 check_PROGRAMS += tests/unit/test-dnsmsg
 TESTS += tests/unit/test-dnsmsg

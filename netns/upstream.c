@@ -17,6 +17,8 @@
 #include <curl/curl.h>
 #include <sys/epoll.h>
 
+#include "netns/upstream_trust.h"
+
 #define CONNECT_TIMEOUT_MS 15000 /* until the destination's bytes could flow */
 #define KEEPALIVE_S        60
 #define FAULT_MAX          200
@@ -27,7 +29,8 @@ struct upstream_pool {
 	sd_event *event;
 	CURLM *multi;
 	sd_event_source *timer;
-	char *url, *ca_pem;
+	char *url;
+	struct upstream_trust *trust; /* of a proxy that speaks TLS */
 	upstream_fault fault;
 	void *userdata;
 	bool at_fault;
@@ -153,15 +156,19 @@ static void find_fault(struct upstream *u, CURLcode code)
 
 /* --- libcurl's events in ours --- */
 
+static bool speaks_tls(const struct upstream_pool *s)
+{
+	return strncmp(s->url, "https:", 6) == 0;
+}
+
 static void conclude(struct upstream *u, CURLcode code)
 {
-	const char *scheme = u->all->url;
 	upstream_ready ready = u->ready;
 
 	if (code == CURLE_OK)
 		code = curl_easy_getinfo(u->easy, CURLINFO_ACTIVESOCKET, &u->fd);
 	if (code == CURLE_OK && u->fd != CURL_SOCKET_BAD) {
-		u->plain = strncmp(scheme, "https:", 6) != 0;
+		u->plain = !speaks_tls(u->all);
 		no_fault(u->all);
 		ready(u, 0, u->userdata);
 		return;
@@ -252,10 +259,8 @@ static void shared_options(CURL *c)
 	(void)curl_easy_setopt(c, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
 	(void)curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
 	(void)curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_TIMEOUT_MS);
-#if LIBCURL_VERSION_NUM >= 0x075700
 	/* Else a handle that is given up waits, and all others with it, for a name server. */
 	(void)curl_easy_setopt(c, CURLOPT_QUICK_EXIT, 1L);
-#endif
 }
 
 static curl_socket_t no_socket(void *userdata, curlsocktype purpose, struct curl_sockaddr *address)
@@ -357,9 +362,9 @@ static void find_name(struct upstream_pool *s)
 void upstream_pool_configure(struct upstream_pool *s, const char *url, const char *ca_pem)
 {
 	free(s->url);
-	free(s->ca_pem);
 	s->url = xstrdup(url);
-	s->ca_pem = ca_pem ? xstrdup(ca_pem) : NULL;
+	upstream_trust_free(s->trust);
+	s->trust = speaks_tls(s) ? upstream_trust_new(ca_pem) : NULL;
 	end_look_up(s); /* which has what find_name replaces */
 	find_name(s);
 	no_fault(s);
@@ -394,13 +399,7 @@ static void set_up(struct upstream *u, const char *destination)
 	(void)curl_easy_setopt(c, CURLOPT_PROXY_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	(void)curl_easy_setopt(c, CURLOPT_PROXY_SSL_VERIFYPEER, 1L);
 	(void)curl_easy_setopt(c, CURLOPT_PROXY_SSL_VERIFYHOST, 2L);
-	(void)curl_easy_setopt(c, CURLOPT_PROXY_CAINFO, NULL);
-	(void)curl_easy_setopt(c, CURLOPT_PROXY_CAPATH, NULL);
-	if (s->ca_pem) {
-		struct curl_blob ca = { s->ca_pem, strlen(s->ca_pem), CURL_BLOB_COPY };
-
-		(void)curl_easy_setopt(c, CURLOPT_PROXY_CAINFO_BLOB, &ca);
-	}
+	upstream_trust_use(s->trust, c);
 	(void)curl_easy_setopt(c, CURLOPT_TCP_KEEPALIVE, 1L);
 	(void)curl_easy_setopt(c, CURLOPT_TCP_KEEPIDLE, (long)KEEPALIVE_S);
 	(void)curl_easy_setopt(c, CURLOPT_TCP_NODELAY, 1L);

@@ -4,7 +4,7 @@
 # shellcheck disable=SC2034 # used by those
 
 HOODY_BUILD_DEPS="autoconf automake make gcc pkg-config libc6-dev git
-	libsodium-dev libjansson-dev libcurl4-openssl-dev libsystemd-dev libsqlite3-dev libseccomp-dev
+	libsodium-dev libjansson-dev libcurl4-openssl-dev libssl-dev libsystemd-dev libsqlite3-dev libseccomp-dev
 	libinih-dev lxc-dev libarchive-dev libbtrfsutil-dev libmicrohttpd-dev zlib1g-dev libzstd-dev libmnl-dev
 	libnftnl-dev libnl-3-dev libnl-route-3-dev libncurses-dev"
 HOODY_RUN_DEPS="busybox-static nftables"

@@ -51,8 +51,8 @@ endif
 
 LDADD = $(fuzz_main) $(AGENT_FLOORS) netns/libforward.a storage/libstorage.a lxc/libct.a \
 	netfilter/libnetfilter.a netns/libnetns.a proto/libchannel.a proto/libproto.a $(NFTNL_LIBS) \
-	$(MNL_LIBS) $(SYSTEMD_LIBS) $(SQLITE_LIBS) $(INIH_LIBS) $(CURL_LIBS) $(ARCHIVE_LIBS) $(BTRFSUTIL_LIBS) \
-	$(MICROHTTPD_LIBS) $(JANSSON_LIBS) $(SODIUM_LIBS) -lm
+	$(MNL_LIBS) $(SYSTEMD_LIBS) $(SQLITE_LIBS) $(INIH_LIBS) $(CURL_LIBS) $(OPENSSL_LIBS) $(ARCHIVE_LIBS) \
+	$(BTRFSUTIL_LIBS) $(MICROHTTPD_LIBS) $(JANSSON_LIBS) $(SODIUM_LIBS) -lm
 tests_fuzz_fuzz_http_SOURCES = tests/fuzz/fuzz-http.c agent/portal/portal_ask.c
 tests_fuzz_fuzz_http_CFLAGS = $(AM_CFLAGS) $(MICROHTTPD_CFLAGS)
 tests_fuzz_fuzz_url_SOURCES = tests/fuzz/fuzz-url.c agent/courier/http_rules.c

@@ -27,6 +27,7 @@ import tap
 UPLINK, PROXY, FAR, DNS = "198.51.100.1", "198.51.100.2", "203.0.113.50", "203.0.113.53"
 DIRECT_PORT = 8000 # of the container beside it, which no proxy serves
 SLOW = harness.SLOW
+CONNECTIONS, AUTHORITIES = 20, 150
 
 
 class World:
@@ -548,6 +549,32 @@ def without_certificates(node, box, world, ca):
     tap.eq(world.leaks(), [], "and nothing went around")
 
 
+def many_authorities(node, box, ca, tls):
+    """A proxy that none of them vouches for gets nothing; and a connection costs the same whether ProxyCaFile names one
+    authority or as many as a system has."""
+    def cost():
+        box.do("network.start")
+        tap.ok(host.poll(lambda: box.says(timeout_s=2) == b"hello", 10 * SLOW), "it connects")
+        (pid,) = node.forwarders()
+        ran = lambda: int(pathlib.Path(f"/proc/{pid}/schedstat").read_text().split()[0])
+        before = ran()
+        said = [box.says(timeout_s=5 * SLOW) for _ in range(CONNECTIONS)]
+        tap.eq(set(said), {b"hello"}, f"{CONNECTIONS} connections")
+        return (ran() - before) / CONNECTIONS / 1e6
+
+    configured(box, tls.url())
+    one, text, others = cost(), ca.read_text(), proxies.authorities(node.directory, AUTHORITIES)
+    ca.write_text(others)
+    box.do("network.start")
+    tap.ok(host.poll(lambda: box.says(timeout_s=2) != b"hello" and "certificate" in str(box.problem()), 10 * SLOW),
+           "none of them vouches for it: no connection, and a fault that says so", box.network())
+    ca.write_text(text + others)
+    many = cost()
+    tap.ok(many < 3 * one, "each costs the forwarder as much with many authorities as with one",
+           f"{one:.2f} ms of the processor, {many:.2f} with {AUTHORITIES} more")
+    ca.write_text(text)
+
+
 def block(node, box, other, world):
     box.do("network.configure", type="block")
     box.do("network.start")
@@ -661,6 +688,7 @@ def play(node, world, ca, dns):
             box.do("network.start")
             world.leaks()
             through(node, box, world, proxy)
+        many_authorities(node, box, ca, tls)
         configured(box, f"socks5://{proxies.USER}:wrong@{PROXY}:1080")
         box.do("network.start")
         tap.eq(box.says(), "ConnectionResetError", "wrong credentials: reset")

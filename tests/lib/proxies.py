@@ -145,6 +145,14 @@ def certificate(directory, address):
     ], check=True, capture_output=True)
 
 
+def authorities(directory, n):
+    """So many that have signed nothing, as one text of PEM."""
+    one = (f"openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout {directory}/nobody.key "
+           "-days 2 -subj /CN=nobody-$i")
+    return subprocess.run(["sh", "-c", f"for i in $(seq {n}); do {one} || exit 1; done"], check=True,
+                          capture_output=True, text=True).stdout
+
+
 class Pretender:
     """Accepts, and then does what it is told: "hang", "garbage", "slow" (a byte now and then), "close"."""
 
