@@ -7,6 +7,7 @@
 #include "agent/ops/localorder.h"
 #include "agent/report/event.h"
 #include "agent/state/desired.h"
+#include "agent/state/fwlist.h"
 #include "proto/jsonx.h"
 
 #define PATIENCE_S 30 /* without Prefer: wait=S */
@@ -169,6 +170,16 @@ static const char *status_of(const struct operation *op, const struct container 
 					   : NULL;
 }
 
+/* The rules as they are after a change of them: its result has what has changed. */
+static void set_rules(const struct agent *a, const char *container_id, json_t *v)
+{
+	for (int d = 0; d < FW_DIRECTIONS; d++) {
+		json_t *rules = fwlist_get(a->store, container_id, (enum fwdirection)d);
+
+		jsonx_set(v, fwlist_names[d], rules ? rules : json_array());
+	}
+}
+
 /* An op that makes or changes a container shows the container as it is now; others show the
  * operation. */
 static void succeeded(struct api_call *c, const struct operation *op)
@@ -187,6 +198,8 @@ static void succeeded(struct api_call *c, const struct operation *op)
 	data = operation_json(&op->order, status_of(op, found));
 	if (op->result) /* which may know a better status than the container's: the network's */
 		(void)json_object_update(data, op->result);
+	if (found && strncmp(op->order.op_name, "firewall.", strlen("firewall.")) == 0)
+		set_rules(c->agent, op->order.container_id, data);
 	if (c->answer)
 		(void)json_object_update(data, c->answer);
 	adds = op->order.op == OP_SHARE_CREATE ||

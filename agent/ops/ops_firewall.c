@@ -241,9 +241,15 @@ static int firewall_undo(struct agent *a, struct operation *op)
 	return put_in_force(a, op, true);
 }
 
-static json_t *or_empty(const json_t *list)
+/* Whoever has the report knows the rules from it alone. The order's own result, which is kept with
+ * each of many orders, has what has changed. */
+static json_t *with_lists(const json_t *result, const struct change *c)
 {
-	return list ? json_incref((json_t *)list) : json_array();
+	json_t *v = json_copy((json_t *)(uintptr_t)result);
+
+	for (int d = 0; d < FW_DIRECTIONS; d++)
+		jsonx_set(v, fwlist_names[d], c->is[d] ? json_incref(c->is[d]) : json_array());
+	return v;
 }
 
 static void firewall_finish(struct agent *a, struct operation *op)
@@ -258,11 +264,9 @@ static void firewall_finish(struct agent *a, struct operation *op)
 			fwlist_put(a->store, container->spec.id, (enum fwdirection)d, c.is[d]);
 	json_decref(op->result);
 	op->result = c.result ? json_incref(c.result) : json_object();
-	for (int d = 0; d < FW_DIRECTIONS; d++)
-		jsonx_set(op->result, fwlist_names[d], or_empty(c.is[d]));
 	if (!c.event)
 		return;
-	tell_firewall(a, container, c.event, json_incref(op->result));
+	tell_firewall(a, container, c.event, with_lists(op->result, &c));
 	ctnet_cut(a, container);
 }
 

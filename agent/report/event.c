@@ -2,6 +2,7 @@
 #include "agent/report/event.h"
 
 #include "agent/state/desired.h"
+#include "agent/state/fwlist.h"
 #include "agent/state/history.h"
 #include "proto/jsonx.h"
 
@@ -125,16 +126,20 @@ static void snapshot(struct agent *a, const json_t *r)
 }
 
 /* The API's words for what happens to rules are container.… 's too. What heals itself is the
- * node's. */
+ * node's. The lists themselves stay out: with each of the many events that are kept they would
+ * fill a disk. */
 static void firewall(struct agent *a, const json_t *r)
 {
+	_cleanup_json_ json_t *data = json_copy(json_object_get(r, "data"));
 	const char *event = text_of(r, "event");
 	_cleanup_(freep) char *type = xasprintf("firewall.rule.%s", event);
 
+	for (int d = 0; d < FW_DIRECTIONS; d++)
+		(void)json_object_del(data, fwlist_names[d]);
 	if (text_of(r, "container_id"))
 		add(a, type, text_of(r, "container_id"), text_of(r, "project_id"),
 			jsonx_pack("{s:O, s:O}", "container_id", json_object_get(r, "container_id"),
-				"firewall", json_object_get(r, "data")));
+				"firewall", data));
 }
 
 static void network(struct agent *a, const json_t *r)

@@ -5,6 +5,7 @@ what only the control plane knows is said to be its. bodies.py holds that nothin
 import contextlib
 import fcntl
 import hashlib
+import json
 import os
 import pathlib
 import sqlite3
@@ -248,6 +249,23 @@ def whole(api, project, cid):
                f"{path}: meta of a list of {n}", meta)
 
 
+def rules(api, cid):
+    """The answer has all of them; what is kept of each of many changes has the change alone."""
+    path, many = f"/containers/{cid}/firewall", [{
+        "action": "allow", "protocol": "tcp", "destination_port": str(n)
+    } for n in range(1, 301)]
+    api.do("PUT", f"{path}/rules", {"ingress": many, "egress": []})
+    after = api.do("PATCH", f"{path}/ingress", {"filters": {"destination_port": "1"}, "state": "disabled"})
+    tap.eq((len(after["ingress"]), after["ingress"][0]["state"], after["egress"]), (300, "disabled", []),
+           "a change's answer has the rules as they are")
+    result = api.do("GET", f"/operations/{after['operation_id']}")["result"]
+    tap.eq(sorted(result), ["direction", "new_state", "updated"], "the operation has what it has changed")
+    events = [e for e in api.do("GET", "/events?limit=500")["events"] if e["resource_id"] == cid]
+    tap.ok({"firewall.rule.updated", "firewall.rule.disabled"} <= {e["event_type"] for e in events} and
+           all(len(json.dumps(e)) < 2000 for e in events), "and no event of 300 rules is long",
+           [(e["event_type"], len(json.dumps(e))) for e in events])
+
+
 def main():
     if os.geteuid() != 0:
         tap.skip_all("needs root")
@@ -268,6 +286,7 @@ def main():
         events(api)
         missed(node, api)
         whole(api, project, cids[2])
+        rules(api, cids[2])
         for cid in cids[1:]:
             api.do("DELETE", f"/containers/{cid}", {"force": True})
         for image in column(api, "/images/user", "images", "id"):

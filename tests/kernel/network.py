@@ -104,6 +104,9 @@ def orders(node, a, b, c, outside):
                  ingress=[{"action": "allow", "protocol": "tcp", "destination_port": "81", "source": a.ip}])
             tap.eq((a.connects(b.ip, 81), c.connects(b.ip, 81)), ("open", "refused"),
                    "the whole list at once; by source address")
+            told = node.reports(kind="firewall")[-1]["data"]
+            tap.eq(([r["source"] for r in told["ingress"]], told["egress"]), ([a.ip], []),
+                   "which the report has whole")
             b.do("firewall.reset")
             tap.eq((a.connects(b.ip, 80), c.connects(b.ip, 80)), ("open", "silence"),
                    "reset opens it, to its own project")
