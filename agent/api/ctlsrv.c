@@ -54,11 +54,28 @@ struct ctlsrv {
 
 /* --- answers --- */
 
+static int refuse(struct channel *ch, const struct channel_message *m, int r, enum errcode code,
+	const char *sentence)
+{
+	_cleanup_(freep) char *text = NULL;
+	_cleanup_json_ json_t *v = NULL;
+	struct err err = {};
+
+	(void)err_set(&err, r, code, NULL, "%s", sentence);
+	v = errjson_make(&err);
+	text = jsonx_dump(v);
+	return channel_send(ch, &(struct frame){ .type = FRAME_CTL_ERROR, .id = m->frame.id }, text,
+		strlen(text), -1);
+}
+
 static int answer(struct channel *ch, const struct channel_message *m, json_t *v_steals)
 {
 	_cleanup_json_ json_t *v = v_steals;
 	_cleanup_(freep) char *text = jsonx_dump(v);
 
+	if (strlen(text) > FRAME_PAYLOAD_MAX)
+		return refuse(
+			ch, m, -EMSGSIZE, ERR_ANSWER_TOO_LONG, err_sentence(ERR_ANSWER_TOO_LONG));
 	return channel_send(ch, &(struct frame){ .type = FRAME_CTL_ANSWER, .id = m->frame.id },
 		text, strlen(text), -1);
 }
@@ -135,20 +152,6 @@ static int on_list_orders(struct channel *ch, struct channel_message *m, void *u
 			journal_list(
 				client->server->agent->store, (unsigned)limit, (int64_t)m->frame.b),
 			"total", (json_int_t)journal_total(client->server->agent->store)));
-}
-
-static int refuse(struct channel *ch, const struct channel_message *m, int r, enum errcode code,
-	const char *sentence)
-{
-	_cleanup_(freep) char *text = NULL;
-	_cleanup_json_ json_t *v = NULL;
-	struct err err = {};
-
-	(void)err_set(&err, r, code, NULL, "%s", sentence);
-	v = errjson_make(&err);
-	text = jsonx_dump(v);
-	return channel_send(ch, &(struct frame){ .type = FRAME_CTL_ERROR, .id = m->frame.id }, text,
-		strlen(text), -1);
 }
 
 static struct container *container_named(struct agent *a, const struct channel_message *m)

@@ -229,9 +229,15 @@ void portal_answer(
 	struct portal *p, uint64_t id, int status, const json_t *headers, const json_t *body)
 {
 	_cleanup_json_ json_t *v = jsonx_pack("{s:O?, s:O?}", "headers", headers, "body", body);
+	_cleanup_(freep) char *text = jsonx_dump(v);
 
-	enqueue(p, &(struct frame){ .type = FRAME_PORTAL_ANSWER, .id = id, .a = (uint64_t)status },
-		jsonx_dump(v));
+	if (strlen(text) > FRAME_PAYLOAD_MAX)
+		refuse(p, id, ERR_ANSWER_TOO_LONG); /* else the caller would wait for ever */
+	else
+		enqueue(p,
+			&(struct frame){
+				.type = FRAME_PORTAL_ANSWER, .id = id, .a = (uint64_t)status },
+			TAKE(text));
 }
 
 void portal_stream(struct portal *p, uint64_t id)

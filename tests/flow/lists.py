@@ -266,6 +266,25 @@ def rules(api, cid):
            [(e["event_type"], len(json.dumps(e))) for e in events])
 
 
+def too_long(api, project):
+    """An answer that is longer than a frame is refused with what to do about it, by both sockets; less of it is given.
+    """
+    group = lambda n: {"type": "token", "header": "X-Key", "value": f"{n:0900}"}
+    document = {"default": "deny", "groups": {f"g{n}": group(n) for n in range(1000)}}
+    more = [make(api, project, f"long-{n}") for n in range(13)]
+    api.do("PUT", f"/projects/{project}/proxy/permissions", document)
+    for cid in more:
+        status, _, v = api.ask("PUT", f"/containers/{cid}/proxy/permissions", document, {"If-Match": "file:v0"})
+        assert status < 300, v
+    ask = lambda limit: api.ask("GET", f"/containers?include_proxy_permissions=true&limit={limit}")
+    status, _, v = ask(100)
+    tap.eq((status, v["error"]), (400, "ANSWER_TOO_LONG"), "13 containers, each with two documents of 0.9 MB")
+    status, _, v = ask(10)
+    tap.eq((status, len(v["data"]["containers"])), (200, 10), "ten of them come")
+    for cid in more:
+        api.do("DELETE", f"/containers/{cid}", {"force": True})
+
+
 def main():
     if os.geteuid() != 0:
         tap.skip_all("needs root")
@@ -287,6 +306,7 @@ def main():
         missed(node, api)
         whole(api, project, cids[2])
         rules(api, cids[2])
+        too_long(api, project)
         for cid in cids[1:]:
             api.do("DELETE", f"/containers/{cid}", {"force": True})
         for image in column(api, "/images/user", "images", "id"):
