@@ -228,29 +228,83 @@ static json_t *address_json(uint32_t address)
 	return address ? json_string(inet_ntop(AF_INET, &wire, text, sizeof(text))) : json_null();
 }
 
+/* --- the inventory --- */
+
+/* A report that is longer than the API reads (16 MiB as it is coded) would never be taken, and all
+ * that come after it with it: what is longer than this comes in parts. */
+#define INVENTORY_BYTES (4UL * 1024 * 1024)
+
+enum { CONTAINERS, IMAGES, SHARES, LISTS };
+static const char *const list_names[LISTS] = {
+	[CONTAINERS] = "containers", [IMAGES] = "images", [SHARES] = "shares"
+};
+
+struct inventory {
+	struct agent *agent;
+	json_t *lists[LISTS]; /* of the present part */
+	size_t bytes;
+};
+
+static void send_part(struct inventory *v, bool more)
+{
+	json_t *report = new_report("node.inventory");
+
+	for (size_t i = 0; i < LISTS; i++)
+		jsonx_set(report, list_names[i], v->lists[i] ? TAKE(v->lists[i]) : json_array());
+	if (more)
+		jsonx_set_bool(report, "more", true);
+	send_report(v->agent, report);
+	v->bytes = 0;
+}
+
+static void add_row(struct inventory *v, size_t list, json_t *row_steals)
+{
+	_cleanup_(freep) char *text = jsonx_dump(row_steals);
+	size_t bytes = strlen(text) + 1;
+
+	if (v->bytes > 0 && v->bytes + bytes > INVENTORY_BYTES)
+		send_part(v, /* more= */ true);
+	if (!v->lists[list])
+		v->lists[list] = json_array();
+	(void)json_array_append_new(v->lists[list], row_steals);
+	v->bytes += bytes;
+}
+
+static void add_rows(struct inventory *v, size_t list, json_t *rows_steals)
+{
+	_cleanup_json_ json_t *rows = rows_steals;
+	json_t *row;
+	size_t i;
+
+	json_array_foreach(rows, i, row)
+		add_row(v, list, json_incref(row));
+}
+
+static json_t *inventory_row(struct agent *a, const struct container *c)
+{
+	char six[INET6_ADDRSTRLEN];
+	json_t *row = json_object();
+
+	jsonx_set_string(row, "id", c->spec.id);
+	jsonx_set_string(row, "project_id", c->spec.project_id);
+	jsonx_set_string(row, "name", c->spec.name);
+	jsonx_set_string(row, "status", desired_status_name(c->status));
+	jsonx_set_string(row, "image", c->spec.image);
+	jsonx_set(row, "ipv4", address_json(c->spec.ipv4));
+	jsonx_set(row, "ipv6",
+		ctlink_address6(&a->conf, &c->spec, six) ? json_string(six) : json_null());
+	return row;
+}
+
 static void tell_inventory(struct agent *a)
 {
-	json_t *v = new_report("node.inventory"), *containers = json_array();
+	struct inventory v = { .agent = a };
 
-	for (size_t i = 0; i < desired_count(a->desired); i++) {
-		const struct container *c = desired_at(a->desired, i);
-		char six[INET6_ADDRSTRLEN];
-		json_t *row = json_object();
-
-		jsonx_set_string(row, "id", c->spec.id);
-		jsonx_set_string(row, "project_id", c->spec.project_id);
-		jsonx_set_string(row, "name", c->spec.name);
-		jsonx_set_string(row, "status", desired_status_name(c->status));
-		jsonx_set_string(row, "image", c->spec.image);
-		jsonx_set(row, "ipv4", address_json(c->spec.ipv4));
-		jsonx_set(row, "ipv6",
-			ctlink_address6(&a->conf, &c->spec, six) ? json_string(six) : json_null());
-		(void)json_array_append_new(containers, row);
-	}
-	jsonx_set(v, "containers", containers);
-	jsonx_set(v, "images", imagelist_json(a->store));
-	jsonx_set(v, "shares", sharelist_all(a->store));
-	send_report(a, v);
+	for (size_t i = 0; i < desired_count(a->desired); i++)
+		add_row(&v, CONTAINERS, inventory_row(a, desired_at(a->desired, i)));
+	add_rows(&v, IMAGES, imagelist_json(a->store));
+	add_rows(&v, SHARES, sharelist_all(a->store));
+	send_part(&v, /* more= */ false);
 }
 
 void tell_hello(struct agent *a)

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Reports that nobody takes: when their room is used up no further order is taken in, and none is lost; when they are
 taken again, all goes on."""
+import json
 import os
 import pathlib
 import signal
@@ -19,6 +20,31 @@ ROUNDS, AT_ONCE = 10, 400
 
 def unsent(node):
     return node.hoodyctl("status")["outbox"]["bytes"]
+
+
+def long_inventory():
+    """Of more shares, with the longest paths, than one report can tell: what comes after it would never be sent."""
+    n, path = 2600, "/" + "/".join(["d" * 200] * 20)
+    with harness.Node(conf={"Control": {"PollWaitSec": 1}}) as node:
+        source, target = node.new_id(), node.new_id()
+        for cid in (source, target):
+            node.do("container.create", cid, image=harness.IMAGE, start=False)
+        node.stop_agent()
+        seq, ids = node.last_seq(), [node.new_id() for _ in range(n)]
+        with sqlite3.connect(node.directory / "state" / "state.db") as db:
+            db.executemany(
+                "INSERT INTO shares(id, source_id, path, target_id, mode, mount_path, enabled, status, created_ms, "
+                "changed_ms, description) VALUES(?1, ?2, ?3, ?4, 'readonly', ?5, 0, 'active', 1, 1, ?6)",
+                [(i, source, f"{path}/{k}", target, f"{path}/at{k}", os.urandom(500).hex()) for k, i in enumerate(ids)])
+        db.close()
+        node.start_agent()
+        tap.eq(node.do("container.delete", node.new_id())["state"], "succeeded", "an order's end is told behind it")
+        parts = node.reports(after=seq, kind="node.inventory")
+        tap.eq(sorted(row["id"] for p in parts for row in p["shares"]), sorted(ids), "whose parts have each share once")
+        tap.eq([row["id"] for p in parts for row in p["containers"]], sorted((source, target)), "and each container")
+        tap.eq(([p.get("more") for p in parts], max(len(json.dumps(p)) for p in parts) < 5 << 20),
+               ([True] * (len(parts) - 1) + [None], True), "all but the last say that there is more, and none is long")
+        tap.eq((unsent(node), node.violations(), node.sanitizer_words()), (0, [], []), "nothing is left to be told")
 
 
 def main():
@@ -72,6 +98,7 @@ def main():
         total = node.hoodyctl("orders", "--lines", "1")["total"]
         tap.ok(total <= 100_000, "an agent that starts forgets what is too old", total)
         tap.eq(node.sanitizer_words(), [], "sanitizers are silent")
+    long_inventory()
     tap.done()
 
 
