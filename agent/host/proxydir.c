@@ -6,11 +6,11 @@
  * again. Everything is written beside and renamed:
  * readers see the whole of the old or of the new.
  *
- * The store is the truth, and files are never read back, but for the map's generation, which
- * must not go backwards. At the start what stands for nothing is removed and all else written
- * again. What can't be written is `behind`, by its name, and tried again as the store then has
- * it; who succeeds in writing that name first takes it out. What a document says is the control
- * API's affair and the proxy's. */
+ * The store is the truth, and files are read back to see whether they are as it has them, and for
+ * the map's generation, which must not go backwards. At the start what stands for nothing is
+ * removed, and what is not as it should be written again. What can't be written is `behind`, by
+ * its name, and tried again as the store then has it; who succeeds in writing that name first
+ * takes it out. What a document says is the control API's affair and the proxy's. */
 #include "agent/host/proxydir.h"
 #include "agent/state/journal.h"
 
@@ -127,6 +127,26 @@ static int put_behind(struct proxydir *p, struct err *err)
 
 /* --- at the start --- */
 
+/* Each that is written waits for the disk: thousands that have not changed would keep a start from
+ * ending. */
+static bool is_there(
+	const struct proxydir *p, enum proxydir_kind kind, const char *name, const json_t *content)
+{
+	_cleanup_(freep) char *text = jsonx_dump(content), *there = NULL;
+	const size_t size = strlen(text);
+	_cleanup_(closep) int fd = -1;
+	char file[NAME_SIZE];
+	struct stat st;
+
+	(void)snprintf(file, sizeof(file), "%s.json", name);
+	fd = openat(p->folder[kind], file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0 || fstat(fd, &st) < 0 || st.st_mode != (S_IFREG | 0600) ||
+		st.st_uid != geteuid() || st.st_size != (off_t)size)
+		return false;
+	there = xcalloc(1, size + 1);
+	return read(fd, there, size) == (ssize_t)size && memcmp(there, text, size) == 0;
+}
+
 static void put_all(struct proxydir *p, enum proxydir_kind kind, const json_t *wanted)
 {
 	const char *name;
@@ -134,7 +154,8 @@ static void put_all(struct proxydir *p, enum proxydir_kind kind, const json_t *w
 	struct err err;
 
 	json_object_foreach((json_t *)(uintptr_t)wanted, name, content)
-		(void)!proxydir_put(p, kind, name, content, &err);
+		if (!is_there(p, kind, name, content))
+			(void)!proxydir_put(p, kind, name, content, &err);
 }
 
 /* Files that nothing stands for any more: a predecessor's that died between its journal and

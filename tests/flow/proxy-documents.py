@@ -375,6 +375,22 @@ def target_anew(node, top):
     node.do("container.delete", cid)
 
 
+def unchanged(node, top):
+    """An agent that starts writes what is not as it should be; for what is it waits for no disk."""
+    files = sorted(p for kind in ("projects", "containers", "aliases") for p in (top / kind).glob("*.json"))
+    look = lambda: {p: (p.read_text(), p.stat().st_mode & 0o777) for p in files}
+    before = look()
+    node.stop_agent()
+    text = files[0].read_text()
+    files[0].write_text(text.translate(str.maketrans("ae", "ea")))
+    files[1].chmod(0o644)
+    inodes = {p: p.stat().st_ino for p in files[2:]}
+    node.start_agent()
+    tap.eq(look(), before, "what somebody has changed, of the same length or its mode, is put right at a start")
+    now = {p: p.stat().st_ino for p in files[2:]}
+    tap.eq((now, len(now) > 0), (inodes, True), "and what is right is left alone")
+
+
 def main():
     if os.geteuid() != 0:
         tap.skip_all("needs root")
@@ -389,6 +405,7 @@ def main():
         ahead(node, top)
         target_anew(node, top)
         alias(node.new_id(), "last")
+        unchanged(node, top)
         seen = node.last_seq()
         node.do("container.delete", cid, force=True)
         told = [(r["event"], r["data"]["alias"]) for r in node.reports(seen, "proxy")]
