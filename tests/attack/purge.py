@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The package is removed and purged where containers are left: in the default pool, in one that the configuration or a
-drop-in names, in none. What the agent knows goes with the last of them alone, what enrolment has written in any case.
-In a mount namespace with folders of its own."""
+drop-in names, in none; and where state and pools have been moved to. What the agent knows goes with the last of them
+alone, what enrolment has written in any case. In a mount namespace with folders of its own."""
 import pathlib
 import subprocess
 import sys
@@ -23,7 +23,6 @@ CASES = (
     ("one in the last line's pool", "[Storage]\nPool=/srv/pool", "[Storage]\nPool=/srv/other\n", "/srv/pool", True),
     ("one in a pool with a comment behind it", "[Storage]\nPool=/srv/pool ; the large disk\n", "", "/srv/pool", True),
     ("one in a pool that a colon names", "[Storage]\nPool: /srv/pool\t; large\n", "", "/srv/pool", True),
-    ("none in a pool of the configuration", "[Storage]\nPool=/srv/pool\n", "", None, False),
 )
 PLAY = """
 set -e
@@ -40,6 +39,18 @@ sh "$1" purge
 [ ! -e /etc/hoody-agent ] || ls /etc/hoody-agent
 if [ -e /var/lib/hoody-agent/state.db ]; then echo stays; else echo gone; fi
 """
+# Where the state or a pool has been moved to: made before, done before the purge and undone after it, the
+# configuration, and what is left where.
+LINKED = "mkdir /srv/hoody; ln -s /srv/hoody /var/lib/hoody-agent"
+MOVED = (
+    ("none in a pool of the configuration", "mkdir -p /srv/pool/containers", "", "", "[Storage]\nPool=/srv/pool\n",
+     "gone\n", ""),
+    ("a pool below a file system that is not mounted", "", "", "", "[Storage]\nPool=/srv/disk/pool\n", "stays\n",
+     "/srv/disk/pool is no pool"),
+    ("a state that is a link to another place", LINKED, "", "", "", "gone\n", ""),
+    ("a link to what is not mounted", LINKED, "mv /srv/hoody /srv/away", "mv /srv/away /srv/hoody", "",
+     "stays\n/srv/hoody/state.db\n", "leads to no directory"),
+)
 # What rm(1) can't remove: how it is made, and whether the pool stays.
 STUBBORN = (
     ("an image, which on btrfs is read-only",
@@ -62,6 +73,12 @@ done = subprocess.run(["unshare", "-m", "sh", "-c", away, "sh", str(SCRIPT), "[S
 wrong += not tap.ok((done.returncode, done.stdout.strip()) == (0, "stays") and "not mounted" in done.stderr,
                     "a pool whose file system is not mounted: the state stays, and it is said", done.stdout,
                     done.stderr)
+for name, made, before, behind, conf, left, said in MOVED:
+    play = PLAY.replace("mkdir", f"{made}\nmkdir", 1).replace('sh "$1" purge', f'{before}\nsh "$1" purge\n{behind}')
+    done = subprocess.run(["unshare", "-m", "sh", "-c", f"{play}find /srv -name state.db", "sh",
+                           str(SCRIPT), conf, "", ""], capture_output=True, text=True, timeout=30)
+    wrong += not tap.ok((done.returncode, done.stdout) == (0, left) and said in done.stderr and
+                        bool(said) == bool(done.stderr), f"{name}: what is left", done.stdout, done.stderr)
 for name, made, stays in STUBBORN:
     with loop.FileSystem("btrfs", 128) as fs:
         play = PLAY.replace("mkdir", f"pool=/var/lib/hoody-agent/pool; {made}\nmkdir", 1)
@@ -69,5 +86,5 @@ for name, made, stays in STUBBORN:
                               capture_output=True, text=True, timeout=30)
         wrong += not tap.ok((done.returncode, done.stdout, "by hand" in done.stderr) == (0, "gone\n", stays),
                             f"{name}: the rest goes", done.stdout, done.stderr)
-tap.figure(f"purge: {wrong} of {len(CASES) + len(STUBBORN) + 1} ended with the wrong state")
+tap.figure(f"purge: {wrong} of {len(CASES) + len(MOVED) + len(STUBBORN) + 1} ended with the wrong state")
 tap.done()
