@@ -113,7 +113,8 @@ static void on_rule(const struct nlmsghdr *h, struct rtkeep_seen *seen)
 	uint32_t priority = u32_of(find(h, sizeof(struct fib_rule_hdr), FRA_PRIORITY));
 
 	if (h->nlmsg_type == RTM_DELRULE &&
-		(priority == RTKEEP_POLICY_PRIORITY || priority == RTKEEP_SOURCE_PRIORITY))
+		(priority == RTKEEP_POLICY_PRIORITY || priority == RTKEEP_SOURCE_PRIORITY ||
+			priority == RTKEEP_SUBNET_PRIORITY))
 		seen->policy = true;
 }
 

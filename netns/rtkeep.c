@@ -382,11 +382,28 @@ static int put_policy_route(struct rtkeep *k)
 
 struct policy_rule {
 	uint8_t family;
-	uint32_t priority, mark;
+	uint32_t priority, mark; /* 0: whatever it is */
 	uint8_t action;
 	uint32_t table;
 	const char *from; /* NULL: wherever it comes from */
+	const char *to;   /* a network; NULL: wherever it goes to */
 };
+
+/* By no default route: an address that nobody has goes on to the rules that follow. */
+static void to_network(struct request *q, struct fib_rule_hdr *m, const char *network)
+{
+	_cleanup_(freep) char *text = xstrdup(network);
+	char *slash = strchr(text, '/');
+	uint8_t address[sizeof(struct in6_addr)] = {};
+
+	assert(slash); /* the configuration has been judged */
+	*slash = '\0';
+	(void)inet_pton(m->family, text, address);
+	m->dst_len = (uint8_t)strtoul(slash + 1, NULL, 10);
+	mnl_attr_put(q->h, FRA_DST, m->family == AF_INET ? sizeof(struct in_addr) : sizeof(address),
+		address);
+	mnl_attr_put_u32(q->h, FRA_SUPPRESS_PREFIXLEN, 0);
+}
 
 static int put_policy_rule(struct rtkeep *k, const struct policy_rule *p)
 {
@@ -396,33 +413,45 @@ static int put_policy_rule(struct rtkeep *k, const struct policy_rule *p)
 	m->family = p->family;
 	m->action = p->action;
 	mnl_attr_put_u32(q.h, FRA_PRIORITY, p->priority);
-	mnl_attr_put_u32(q.h, FRA_FWMARK, p->mark);
-	mnl_attr_put_u32(q.h, FRA_FWMASK, UINT32_MAX);
+	if (p->mark) {
+		mnl_attr_put_u32(q.h, FRA_FWMARK, p->mark);
+		mnl_attr_put_u32(q.h, FRA_FWMASK, UINT32_MAX);
+	}
 	if (p->action == FR_ACT_TO_TBL)
 		mnl_attr_put_u32(q.h, FRA_TABLE, p->table);
 	if (p->from)
 		mnl_attr_put_strz(q.h, FRA_IIFNAME, p->from);
+	if (p->to)
+		to_network(&q, m, p->to);
 	return put(k, &q);
 }
 
 /* Where net.ipv4.conf.all.src_valid_mark is set (wg-quick(8) does it) the kernel asks whence a
  * packet may come with its mark, too, and as if it asked for lo (__fib_validate_source,
  * net/ipv4/fib_frontend.c). By the other rules nobody came from anywhere, not even ARP: that goes
- * by the main table, as without a mark. */
-int rtkeep_policy(struct rtkeep *k, uint32_t local_mark, uint32_t no_mark)
+ * by the main table, as without a mark.
+ *
+ * Containers' own routes are of the main table, and a rule of others before it, with a table whose
+ * default route leads to a VPN or a second uplink, would send there what is for containers. */
+int rtkeep_policy(struct rtkeep *k, const struct rtkeep_policy *p)
 {
-	const uint32_t last = RTKEEP_POLICY_PRIORITY, first = RTKEEP_SOURCE_PRIORITY;
+	const uint32_t last = RTKEEP_POLICY_PRIORITY, first = RTKEEP_SOURCE_PRIORITY,
+		       subnet = RTKEEP_SUBNET_PRIORITY;
 	const struct policy_rule rules[] = {
-		{ AF_INET, first, local_mark, FR_ACT_TO_TBL, RT_TABLE_MAIN, "lo" },
-		{ AF_INET, first, no_mark, FR_ACT_TO_TBL, RT_TABLE_MAIN, "lo" },
-		{ AF_INET, last, local_mark, FR_ACT_TO_TBL, RTKEEP_POLICY_TABLE, NULL },
-		{ AF_INET, last, no_mark, FR_ACT_BLACKHOLE, 0, NULL },
-		{ AF_INET6, last, no_mark, FR_ACT_BLACKHOLE, 0, NULL },
+		{ AF_INET, first, p->local_mark, FR_ACT_TO_TBL, RT_TABLE_MAIN, "lo", NULL },
+		{ AF_INET, first, p->no_mark, FR_ACT_TO_TBL, RT_TABLE_MAIN, "lo", NULL },
+		{ AF_INET, last, p->local_mark, FR_ACT_TO_TBL, RTKEEP_POLICY_TABLE, NULL, NULL },
+		{ AF_INET, last, p->no_mark, FR_ACT_BLACKHOLE, 0, NULL, NULL },
+		{ AF_INET6, last, p->no_mark, FR_ACT_BLACKHOLE, 0, NULL, NULL },
+		{ AF_INET, subnet, 0, FR_ACT_TO_TBL, RT_TABLE_MAIN, NULL, p->subnet4 },
+		{ AF_INET6, subnet, 0, FR_ACT_TO_TBL, RT_TABLE_MAIN, NULL, p->subnet6 },
 	};
 	int r = put_policy_route(k);
 	bool missing = r > 0;
 
 	for (size_t i = 0; i < countof(rules) && r >= 0; i++) {
+		if (rules[i].priority == subnet && !*rules[i].to)
+			continue; /* containers have none of that family */
 		r = put_policy_rule(k, &rules[i]);
 		missing = missing || r > 0;
 		if (r == -EAFNOSUPPORT || r == -EOPNOTSUPP)

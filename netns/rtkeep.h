@@ -16,7 +16,8 @@
 
 #define RTKEEP_POLICY_TABLE    0x686f /* "ho": any that nobody else has */
 #define RTKEEP_POLICY_PRIORITY 100
-#define RTKEEP_SOURCE_PRIORITY 99 /* where packets with such marks may come from */
+#define RTKEEP_SOURCE_PRIORITY 99  /* where packets with such marks may come from */
+#define RTKEEP_SUBNET_PRIORITY 101 /* what is for containers; behind what a forwarder is to get */
 
 struct rtkeep;
 
@@ -68,8 +69,14 @@ _must_check_ int rtkeep_link(struct rtkeep *k, const struct rtlink *l);
 /* Rules and one route for all containers, which stay: packets with the forwarders' mark are for
  * this host, whatever their destination (tproxy, ip-rule(8)); those with the mark that only the
  * firewall takes off (netns/rtguard) are forwarded nowhere; where either may come from is as
- * without a mark. RTKEEP_POLICY, 0 or a negative errno. */
-_must_check_ int rtkeep_policy(struct rtkeep *k, uint32_t local_mark, uint32_t no_mark);
+ * without a mark; what is for a container goes by its own route, whatever rules others have.
+ * RTKEEP_POLICY, 0 or a negative errno. */
+struct rtkeep_policy {
+	uint32_t local_mark, no_mark;
+	const char *subnet4, *subnet6; /* ADDRESS/LENGTH; empty: none */
+};
+
+_must_check_ int rtkeep_policy(struct rtkeep *k, const struct rtkeep_policy *p);
 
 /* False: what comes in by this interface is not forwarded. */
 bool rtkeep_forwards(const char *name);

@@ -142,7 +142,9 @@ static const struct conf_key table[] = {
 		.help = "Containers have their IPv4 addresses from here; who has one keeps it. The "
 			"network is this host's alone: what is forwarded to an address of it that "
 			"no container has is answered \"host unreachable\", unless a network that "
-			"an Ethernet interface of the host is in has it, too." },
+			"an Ethernet interface of the host is in has it, too. Routes to containers "
+			"are of the main table, which a rule of the agent's (ip-rule(8), priority "
+			"101) asks before the tables of a VPN or of a second uplink." },
 	{ "Network", "Subnet6", &conf_kind_subnet6, AT(network.subnet6), "",
 		.help = "Containers have their IPv6 addresses from here, each at the place that "
 			"its IPv4 address has in Subnet4, if it is from there. The network must be "

@@ -137,7 +137,10 @@ static void mend_container(struct drift *d, const struct container *c, int fd)
 
 static void mend_policy(struct drift *d, int fd)
 {
-	say(fd, NULL, rtkeep_policy(d->keep, FWTABLE_PROXY_MARK, FWTABLE_UNSEEN_MARK));
+	const struct rtkeep_policy p = { FWTABLE_PROXY_MARK, FWTABLE_UNSEEN_MARK,
+		d->agent->conf.network.subnet4, d->agent->conf.network.subnet6 };
+
+	say(fd, NULL, rtkeep_policy(d->keep, &p));
 }
 
 static void mend_uplinks(struct drift *d, int fd)

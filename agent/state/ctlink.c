@@ -94,6 +94,8 @@ json_t *ctlink_json(const struct conf *conf, const struct ctspec *spec)
 	jsonx_set_string(v, "mac", mac);
 	jsonx_set_string(v, "address", address);
 	jsonx_set_string(v, "address6", address6);
+	jsonx_set_string(v, "subnet4", conf->network.subnet4);
+	jsonx_set_string(v, "subnet6", conf->network.subnet6);
 	jsonx_set_int(v, "limit_bps", spec->limits.net_bps);
 	jsonx_set_string(v, "dns", conf->network.dns);
 	return v;

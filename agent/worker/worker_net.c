@@ -41,13 +41,15 @@ static int cut_flows(const struct job *j, struct err *err)
 		     : 0;
 }
 
-static int make_policy(struct err *err)
+static int make_policy(const struct job *j, struct err *err)
 {
+	const struct rtkeep_policy p = { FWTABLE_PROXY_MARK, FWTABLE_UNSEEN_MARK,
+		text(j, "subnet4"), text(j, "subnet6") };
 	struct rtkeep *k = NULL;
 	int r = rtkeep_open(&k);
 
 	if (r >= 0)
-		r = rtkeep_policy(k, FWTABLE_PROXY_MARK, FWTABLE_UNSEEN_MARK);
+		r = rtkeep_policy(k, &p);
 	(void)rtkeep_close(k);
 	return r < 0 ? err_set(err, r, ERR_INTERNAL, NULL,
 			       "packets can't be routed to the forwarders, nor stopped without a "
@@ -156,7 +158,7 @@ int worker_net_prepare(struct job *j, struct err *err)
 	j->life.begin_link = begin_link;
 	j->life.end_link = end_link;
 	j->life.userdata = j;
-	return json_is_true(json_object_get(j->params, "routed")) ? 0 : make_policy(err);
+	return json_is_true(json_object_get(j->params, "routed")) ? 0 : make_policy(j, err);
 }
 
 int worker_net_write_files(

@@ -59,6 +59,7 @@ class Box:
         fd = os.open(f"/proc/{host.init_of(node.prefix, self.id)}/ns/net", os.O_RDONLY)
         self.ns = netns.Namespace(fd)
         self.address = self.ns.ip("-4 -o addr show eth0").stdout.split()[3].split("/")[0]
+        self.address6 = self.ns.ip("-6 -o addr show eth0 scope global").stdout.split()[3].split("/")[0]
         self.link = [w for w in ip(f"route get {self.address}").stdout.split() if w.startswith(node.interfaces)][0]
 
     def reaches(self, address):
@@ -251,7 +252,30 @@ def policy(node):
     heals(node, "the forwarders' rule", lambda: ip("rule del priority 100"), rule, None, "policy")
     heals(node, "a rule for where marked packets may come from", lambda: ip("rule del priority 99"), source, None,
           "policy")
+    subnet = lambda: f"to 10.{100 + node.number % 100}.0.0/16 lookup main suppress_prefixlength 0" in ip(
+        "rule show").stdout and "to 2001:db8:88::/64 lookup main" in ip("-6 rule show").stdout
+    heals(node, "the rules for containers' networks", lambda: (ip("rule del priority 101"),
+                                                               ip("-6 rule del priority 101")), subnet, None, "policy")
     heals(node, "the forwarders' table", lambda: ip("route flush table 26735"), table, None, "policy")
+
+
+def ruled(a, one, two):
+    """As a VPN's client, or who has a second uplink, writes it: a rule before the main table's for all there is, with
+    a default route."""
+    ip("rule add pref 5270 lookup 52")
+    ip(f"route add default via {two.gateway} table 52")
+    ip("-6 rule add pref 5270 lookup 52")
+    ip("-6 route add unreachable default table 52")
+    tap.ok(host.poll(a.is_reached, 3), "a rule of others' before the main table's: its host reaches a container")
+    tap.ok(a.reaches(two.server_address) and not a.reaches(one.server_address),
+           "and it gets out, by the way of that rule")
+    tap.ok(f"dev {a.link}" in ip(f"-6 route get {a.address6}").stdout, "and so does what is for its IPv6 address")
+    stranger = a.address.rsplit(".", 1)[0] + ".77"
+    tap.ok(f"dev {two.name}" in ip(f"route get {stranger}").stdout, "what nobody has goes by that rule as before")
+    ip("-6 rule del pref 5270")
+    ip("rule del pref 5270")
+    ip("route flush table 52")
+    ip("-6 route flush table 52")
 
 
 def restarts(node, a, two):
@@ -367,6 +391,7 @@ def main():
         guard(node, a)
         forwarding(node, a, two)
         policy(node)
+        ruled(a, one, two)
         loop_waits_for_nobody(node, a, two)
         doctor(node, two)
         ip(f"route add default via {two.gateway}")
