@@ -35,6 +35,8 @@
 #include "proto/keyset.h"
 
 #define FREE_PERCENT_MIN 10
+#define STATE_FREE_MIN   (4 << 20) /* a transaction of the state file, and its journal */
+#define STATE_FILES_MIN  8
 #define KEY_DAYS_MIN     14
 #define DAY_MS           86400000LL
 #define FLOWS_SHARE_MIN  8 /* so many containers must not take all flows */
@@ -221,7 +223,45 @@ static void ids(struct doctor *d)
 	say(d, GOOD, "user ids", NULL, "from %lld on nobody else has any", base);
 }
 
-/* --- the pool --- */
+/* --- disks --- */
+
+/* Less than a share is left: of what can be written there, or of files (btrfs counts none). */
+static bool is_short(fsfilcnt_t left, fsfilcnt_t all)
+{
+	return all > 0 && left * 100 / all < FREE_PERCENT_MIN;
+}
+
+/* What root may write of it, too: the agent ends where it can't write its state. */
+static void state(struct doctor *d)
+{
+	const char *path = d->conf.node.state_directory;
+	char free_text[CTL_TEXT_MAX];
+	struct statvfs fs;
+	int64_t left;
+
+	if (statvfs(path, &fs) < 0) {
+		say(d, DOUBTFUL, "state",
+			"make the directory, or set Node.StateDirectory; the agent makes it at its "
+			"start",
+			"%s: %s", path, strerror(errno));
+		return;
+	}
+	left = (int64_t)(fs.f_bfree * fs.f_frsize);
+	(void)ctl_text_size(left, free_text);
+	if (fs.f_flag & ST_RDONLY)
+		say(d, BAD, "state", "look in the kernel's log for why, and repair or remount it",
+			"%s can't be written: its file system is read-only", path);
+	else if (left < STATE_FREE_MIN)
+		say(d, BAD, "state", "make room there: the agent goes on by itself",
+			"%s has %s free: the agent ends when it can't write its state", path,
+			free_text);
+	else if (fs.f_files > 0 && fs.f_ffree < STATE_FILES_MIN)
+		say(d, BAD, "state", "delete files there: the agent goes on by itself",
+			"%s has no more inodes: the agent ends when it can't write its state",
+			path);
+	else
+		say(d, GOOD, "state", NULL, "%s has %s free", path, free_text);
+}
 
 /* Said where it can't be what it is for; else true. */
 static bool pool_can(struct doctor *d, const char *path)
@@ -260,9 +300,15 @@ static void pool(struct doctor *d)
 	if (!pool_can(d, path))
 		return;
 	(void)ctl_text_size((int64_t)(fs.f_bavail * fs.f_frsize), free_text);
-	if (fs.f_blocks > 0 && fs.f_bavail * 100 / fs.f_blocks < FREE_PERCENT_MIN)
+	if (is_short(fs.f_bavail, fs.f_blocks))
 		say(d, DOUBTFUL, "pool", "delete containers, snapshots or images, or enlarge it",
 			"%s has %s free, less than %d %%", path, free_text, FREE_PERCENT_MIN);
+	else if (is_short(fs.f_favail, fs.f_files))
+		say(d, DOUBTFUL, "pool",
+			"delete containers, snapshots or images, or make its file system with more "
+			"inodes (mke2fs -i)",
+			"%s has %s free, but room for %llu more files, less than %d %%", path,
+			free_text, (unsigned long long)fs.f_favail, FREE_PERCENT_MIN);
 	else if (fs.f_flag & ST_NOSUID)
 		say(d, DOUBTFUL, "pool", "mount its file system without nosuid",
 			"%s gives no program another user: sudo(8), su(1) and the like don't work "
@@ -576,7 +622,7 @@ static void print(const struct doctor *d)
 enum ctl_exit ctl_doctor(const struct ctl *ctl, struct err *err)
 {
 	void (*const checks[])(struct doctor * d) = { kernel, calls, cgroups, bounds, spaces, ids,
-		pool, clock_is_right, node_key, trusted_keys, agent, forwarding, addresses,
+		state, pool, clock_is_right, node_key, trusted_keys, agent, forwarding, addresses,
 		tracking, flushers, foreign_tables };
 	struct doctor d = { .ctl = ctl };
 	struct err ignored = {};

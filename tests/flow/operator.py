@@ -127,6 +127,19 @@ def faults(node):
             *in_mounts(f"mount -t tmpfs -o size=1m t {full}; dd if=/dev/zero of={full}/f bs=1k count=950 2>/dev/null"),
             change=(r"^Pool=.*", f"Pool={full}")))
     at_pool = lambda script: finding("pool", *in_mounts(script), change=(r"^Pool=.*", f"Pool={full}"))
+    used_up = f"mount -t tmpfs -o nr_inodes=100 t {full}; seq 95 | sed 's#^#{full}/#' | xargs touch"
+    is_said("a pool with room, but for no more files", "warning", "but room for 4 more files, less than 10 %",
+            at_pool(used_up))
+    at_state = lambda script: finding("state", *in_mounts(script),
+                                      change=(r"^StateDirectory=.*", f"StateDirectory={full}"))
+    is_said("a state on a disk that is full", "fault", "the agent ends when it can't write its state",
+            at_state(f"mount -t tmpfs -o size=1m t {full}"))
+    is_said("on one that has no more inodes", "fault", "has no more inodes", at_state(used_up))
+    is_said("on one that the kernel has shut", "fault", "can't be written: its file system is read-only",
+            at_state(f"mount -t tmpfs -o ro t {full}"))
+    is_said("on one with room", "ok", " free", at_state("true"))
+    is_said("a state that is not there", "warning", "/nowhere",
+            finding("state", change=(r"^StateDirectory=.*", "StateDirectory=/nowhere")))
     is_said("a pool where nothing may be executed", "fault", "lets no program be executed",
             at_pool(f"mount -t tmpfs -o noexec t {full}"))
     is_said("a pool where nobody becomes another user", "warning", "sudo(8)",
