@@ -10,8 +10,10 @@
  * agent/ctl/ctl_pool.h. */
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <ifaddrs.h>
 #include <net/if.h>
+#include <pwd.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
@@ -195,32 +197,67 @@ static void spaces(struct doctor *d)
 
 /* --- ids --- */
 
-/* Ranges of others that containers' ids would run into. */
+/* True: said that somebody else has ids that containers would run into. */
+static bool is_taken(
+	struct doctor *d, const char *where, const char *name, long long begin, long long count)
+{
+	if (begin + count <= d->conf.containers.id_base)
+		return false;
+	say(d, DOUBTFUL, "user ids",
+		"move that range below Containers.IdBase, or IdBase above it: who has a "
+		"container's id on the host may do with its processes and files what it may",
+		"%s gives %s the ids %lld to %lld, which containers may get", where, name, begin,
+		begin + count - 1);
+	return true;
+}
+
+/* subuid(5) */
+static bool is_range_taken(struct doctor *d, const char *path)
+{
+	FILE *f = fopen(path, "re");
+	long long begin, count;
+	char line[256], name[128];
+	bool taken = false;
+
+	while (f && !taken && fgets(line, sizeof(line), f))
+		taken = sscanf(line, "%127[^:]:%lld:%lld", name, &begin, &count) == 3 &&
+			strcmp(name, "root") != 0 && is_taken(d, path, name, begin, count);
+	if (f)
+		(void)fclose(f);
+	return taken;
+}
+
+/* Of whatever the name service lists: a directory's users begin high (sssd-ldap(5)). */
+static bool is_user_taken(struct doctor *d)
+{
+	const struct passwd *p;
+	bool taken = false;
+
+	setpwent();
+	while (!taken && (p = getpwent()))
+		taken = is_taken(d, "passwd", p->pw_name, p->pw_uid, 1);
+	endpwent();
+	return taken;
+}
+
+static bool is_group_taken(struct doctor *d)
+{
+	const struct group *g;
+	bool taken = false;
+
+	setgrent();
+	while (!taken && (g = getgrent()))
+		taken = is_taken(d, "group", g->gr_name, g->gr_gid, 1);
+	endgrent();
+	return taken;
+}
+
 static void ids(struct doctor *d)
 {
-	long long base = d->conf.containers.id_base, begin, count;
-	const char *files[] = { "/etc/subuid", "/etc/subgid" };
-	char line[256], name[128];
-
-	for (size_t i = 0; i < countof(files); i++) {
-		FILE *f = fopen(files[i], "re");
-
-		while (f && fgets(line, sizeof(line), f))
-			if (sscanf(line, "%127[^:]:%lld:%lld", name, &begin, &count) == 3 &&
-				begin + count > base && strcmp(name, "root") != 0) {
-				say(d, DOUBTFUL, "user ids",
-					"move that range below Containers.IdBase, or IdBase above "
-					"it",
-					"%s gives %s the ids %lld to %lld, which containers may "
-					"get",
-					files[i], name, begin, begin + count - 1);
-				(void)fclose(f);
-				return;
-			}
-		if (f)
-			(void)fclose(f);
-	}
-	say(d, GOOD, "user ids", NULL, "from %lld on nobody else has any", base);
+	if (!is_range_taken(d, "/etc/subuid") && !is_range_taken(d, "/etc/subgid") &&
+		!is_user_taken(d) && !is_group_taken(d))
+		say(d, GOOD, "user ids", NULL, "from %lld on nobody else has any",
+			(long long)d->conf.containers.id_base);
 }
 
 /* --- disks --- */

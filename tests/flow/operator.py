@@ -117,6 +117,12 @@ def faults(node):
     is_said(
         "and ranges that are in nobody's way", "ok", "from 100000000 on",
         finding("user ids", *in_mounts(f"mount --bind {fake} /etc/subuid"), change=(r"^IdBase=.*", "IdBase=100000000")))
+    for kind, line in (("passwd", "alice:x:100070000:100::/:/bin/sh"), ("group", "alice:x:100070000:")):
+        fake.write_text(pathlib.Path(f"/etc/{kind}").read_text() + line + "\n")
+        is_said(
+            f"an id of {kind}", "warning", f"{kind} gives alice the ids 100070000 to 100070000",
+            finding("user ids", *in_mounts(f"mount --bind {fake} /etc/{kind}"),
+                    change=(r"^IdBase=.*", "IdBase=100000000")))
     kernel_wide(node, finding, in_mounts, is_said)
     full = node.directory / "full"
     full.mkdir()
