@@ -523,6 +523,26 @@ static void forwarding(struct doctor *d)
 		(void)fclose(f);
 }
 
+/* What is forwarded to a gateway there is answered "host unreachable" (netfilter/fwstray). */
+static void route_into(struct doctor *d, uint32_t network, uint32_t mask)
+{
+	const char *subnet = d->conf.network.subnet4;
+	char text[INET_ADDRSTRLEN];
+	struct ctl_route r;
+
+	if (ctl_route_into(network, mask, d->conf.network.interface_prefix, &r))
+		say(d, DOUBTFUL, "addresses",
+			"set Network.Subnet4 to a network that no route leads into: no container "
+			"reaches who is behind a gateway there, nor does this host who has what a "
+			"container gets",
+			"a route leads to %s/%u by %s, which has addresses of Network.Subnet4, %s",
+			inet_ntop(AF_INET, &r.network, text, sizeof(text)), r.prefix, r.link,
+			subnet);
+	else
+		say(d, GOOD, "addresses", NULL,
+			"%s is in no network of the host's, and no route leads into it", subnet);
+}
+
 /* A link of ours has the gateway's address, which no network of the host's may be. */
 static void addresses(struct doctor *d)
 {
@@ -552,7 +572,7 @@ static void addresses(struct doctor *d)
 		return;
 	}
 	freeifaddrs(all);
-	say(d, GOOD, "addresses", NULL, "%s is in no network of the host's", subnet);
+	route_into(d, ours, ~0u << (32 - prefix));
 }
 
 #define TRACKING "/proc/sys/net/netfilter/nf_conntrack_"

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/ctl/ctl_route.h"
 
+#include <arpa/inet.h>
+
 #include "agent/ctl/ctl_run.h"
 #include "proto/jsonx.h"
 
-#define NO_LINK "*" /* of a route that leads nowhere: unreachable, blackhole */
+#define NO_LINK "*"         /* of a route that leads nowhere: unreachable, blackhole */
+#define WIDEST  0xff000000U /* of a network; wider is a part of a default route */
 
 bool ctl_route_next(FILE *f, char ret[static IF_NAMESIZE])
 {
@@ -30,4 +33,27 @@ bool ctl_route_way(char ret[static IF_NAMESIZE])
 		return false;
 	(void)snprintf(ret, IF_NAMESIZE, "%s", name);
 	return true;
+}
+
+bool ctl_route_into(uint32_t network, uint32_t mask, const char *but, struct ctl_route *ret)
+{
+	FILE *f = fopen(CTL_ROUTE_FILE, "re");
+	unsigned destination, its;
+	char line[256];
+	bool found = false;
+
+	while (f && !found && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%15s %x %*s %*s %*s %*s %*s %x", ret->link, &destination, &its) !=
+			3)
+			continue; /* the head */
+		ret->network.s_addr = destination;
+		ret->prefix = (unsigned)__builtin_popcount(its);
+		found = strcmp(ret->link, NO_LINK) != 0 &&
+			strncmp(ret->link, but, strlen(but)) != 0 &&
+			(ntohl(its) & WIDEST) == WIDEST &&
+			((ntohl(destination) ^ network) & ntohl(its) & mask) == 0;
+	}
+	if (f)
+		(void)fclose(f);
+	return found;
 }

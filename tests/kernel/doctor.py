@@ -3,7 +3,7 @@
 """What hoodyctl doctor says of the tables of others, by packets in a copy of them: real shapes (firewalld's, Docker's,
 iptables-legacy's, by the kernel's own interface), each hook, answers, and what reading alone would not find; and what
 it leaves on the host: nothing, not for an instant, and nothing when it is killed. And what it says of a network of
-others that has containers' addresses."""
+others that has containers' addresses, or a route into theirs."""
 import contextlib
 import ctypes
 import errno
@@ -267,8 +267,27 @@ def addresses(doctor):
     node.ctl("container", "create", harness.IMAGE, "one", "--project", project)
     shown = node.ctl("exec", "one", "ip", "-4", "addr", "show", "eth0")
     tap.ok(f" {network}.2/32 " in shown[1], "no container has the host's own address", shown)
+    routed_away(node, says, network)
     node.ctl("container", "delete", "one", "--force")
     subprocess.run(["ip", "link", "del", "podman0"], check=True)
+
+
+def routed_away(node, says, network):
+    """A site behind a VPN has the containers' network, or a wider one; what isn't one is passed over."""
+    ip = lambda words: subprocess.run(["ip", *words.split()], check=True)
+    ip("addr flush dev podman0")
+    ip("link set podman0 up")
+    tap.eq(says()["verdict"], "ok", "containers' own routes lead into their network")
+    for to in (f"{network}.0/16", f"{network.rsplit('.', 1)[0]}.64.0/20", "10.0.0.0/8"):
+        ip(f"route add {to} dev podman0")
+        found = says()
+        tap.ok(found["verdict"] == "warning" and f"a route leads to {to} by podman0" in found["found"],
+               f"a route to {to}", found)
+        ip(f"route del {to}")
+    for route in ("0.0.0.0/1 dev podman0", "blackhole 10.0.0.0/8", "192.168.0.0/16 dev podman0"):
+        ip(f"route add {route}")
+        tap.eq(says()["verdict"], "ok", f"not {route}")
+        ip(f"route del {route}")
 
 
 def ways_out(doctor):
