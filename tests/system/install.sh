@@ -52,6 +52,8 @@ must "the container goes on after that too" goes_on
 
 must "removed" dpkg -r hoody-agent
 must "its container runs without it" kill -0 "$init"
+must "no socket listens for what is gone" \
+	sh -c '! systemctl is-active hoody-courier.socket hoody-portal.socket hoody-netproxy.socket'
 must "its configuration stays" test -f /etc/hoody-agent/agent.conf
 must "installed again" dpkg -i "$package"
 must "and the container is its own again" goes_on
