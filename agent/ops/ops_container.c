@@ -21,7 +21,6 @@
 #include "agent/ops/distinct.h"
 #include "agent/ops/ops.h"
 #include "agent/ops/opstate.h"
-#include "agent/report/status.h"
 #include "agent/report/tell.h"
 #include "agent/state/desired.h"
 #include "agent/state/envlist.h"
@@ -482,18 +481,6 @@ static const struct opdef_step restart_steps[] = {
 	{ OPS_LAUNCH },
 };
 
-/* One that ran runs again: its status is the same, and its line in the log says what was done. */
-static void restart_finish(struct agent *a, struct operation *op)
-{
-	struct container *c = opstate_container(a, op);
-	bool ran = c->status == CT_RUNNING;
-
-	opstate_running(a, op);
-	if (ran)
-		status_set(a, c, CT_RUNNING, operation_started_ms(op), opstate_cause(op),
-			jsonx_pack("{s:s, s:s}", "command", "restart", "order_id", op->order.id));
-}
-
 /* --- pause, resume --- */
 
 static const struct opdef_step pause_steps[] = {
@@ -562,7 +549,7 @@ const struct opdef ops_container[] = {
 		STEPS(stop_steps) },
 	{ OP_CONTAINER_FORCE_STOP, OPDEF_RESUME, force_stop_check, NULL, opstate_stopped,
 		opstate_as_observed, STEPS(force_stop_steps) },
-	{ OP_CONTAINER_RESTART, OPDEF_RESUME, restart_check, NULL, restart_finish,
+	{ OP_CONTAINER_RESTART, OPDEF_RESUME, restart_check, NULL, opstate_running_anew,
 		opstate_as_observed, STEPS(restart_steps) },
 	{ OP_CONTAINER_PAUSE, OPDEF_RESUME, stop_check, NULL, opstate_paused, opstate_as_observed,
 		STEPS(pause_steps) },

@@ -152,7 +152,7 @@ static void restore_finish(struct agent *a, struct operation *op)
 	const char *name = param(op, "name");
 
 	snaplist_set_used(a->store, op->order.container_id, name, agent_now_ms());
-	opstate_running(a, op);
+	opstate_running_anew(a, op);
 	ownorder_source_changed(a, opstate_container(a, op));
 	show(a, op, name);
 	tell_snapshot(a, opstate_container(a, op), "restored",

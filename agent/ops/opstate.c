@@ -91,17 +91,21 @@ json_t *opstate_brief(struct agent *a, const char *project_id)
 	return list;
 }
 
-void opstate_move_one(struct agent *a, struct operation *op, struct container *c, enum ct_status to)
+static void tell_move(struct agent *a, struct operation *op, struct container *c, enum ct_status to)
 {
 	const char *command = strchr(op->order.op_name, '.') + 1;
 
+	status_set(a, c, to, operation_started_ms(op), opstate_cause(op),
+		jsonx_pack("{s:s, s:s, s:s*}", "command", command, "order_id", op->order.id,
+			"cause", to == CT_FAILED && op->err.message[0] ? op->err.message : NULL));
+}
+
+void opstate_move_one(struct agent *a, struct operation *op, struct container *c, enum ct_status to)
+{
 	if (to == CT_STOPPED || to == CT_DELETED || to == CT_FAILED)
 		ctwatch_detach(c);
 	if (c->status != to)
-		status_set(a, c, to, operation_started_ms(op), opstate_cause(op),
-			jsonx_pack("{s:s, s:s, s:s*}", "command", command, "order_id", op->order.id,
-				"cause",
-				to == CT_FAILED && op->err.message[0] ? op->err.message : NULL));
+		tell_move(a, op, c, to);
 	ctnet_settle(a, c);
 }
 
@@ -115,6 +119,17 @@ void opstate_move(struct agent *a, struct operation *op, enum ct_status to)
 void opstate_running(struct agent *a, struct operation *op)
 {
 	opstate_move(a, op, CT_RUNNING);
+}
+
+/* Its status is the same then, and its line in the log says what was done. */
+void opstate_running_anew(struct agent *a, struct operation *op)
+{
+	struct container *c = opstate_container(a, op);
+	bool ran = c->status == CT_RUNNING;
+
+	opstate_running(a, op);
+	if (ran)
+		tell_move(a, op, c, CT_RUNNING);
 }
 
 void opstate_stopped(struct agent *a, struct operation *op)

@@ -32,6 +32,8 @@ void opstate_move_one(
 /* Record and report the status, and make it the operation's result. */
 void opstate_move(struct agent *a, struct operation *op, enum ct_status to);
 void opstate_running(struct agent *a, struct operation *op);
+/* The same of one that may have run before: it has been halted and launched since. */
+void opstate_running_anew(struct agent *a, struct operation *op);
 void opstate_stopped(struct agent *a, struct operation *op);
 void opstate_paused(struct agent *a, struct operation *op);
 /* What is shared with this container, or project, alone is about to go with it: report it. */

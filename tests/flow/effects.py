@@ -176,15 +176,17 @@ def documents(api, project, cid):
 
 
 def history(api, cid):
-    before = len(api.do("GET", f"/containers/{cid}/status-logs?limit=100")["logs"])
-    api.do("POST", f"/containers/{cid}/restart", {})
-    logs = api.do("GET", f"/containers/{cid}/status-logs?limit=100")["logs"]
-    tap.eq((len(logs), logs[0]["to_status"], logs[0]["metadata"]["command"]), (before + 1, "running", "restart"),
-           "a restart is in the status log")
-    events = api.do("GET", "/events?limit=500")["events"]
-    tap.ok(
-        any(e["event_type"] == "container.running" and e["payload"]["metadata"].get("command") == "restart"
-            for e in events), "and among the events")
+    api.do("POST", f"/containers/{cid}/snapshots", {"alias": "lived"})
+    for command, method, path in (("restart", "POST", "restart"), ("restore", "PUT", "snapshots/lived")):
+        before = len(api.do("GET", f"/containers/{cid}/status-logs?limit=100")["logs"])
+        api.do(method, f"/containers/{cid}/{path}", {})
+        logs = api.do("GET", f"/containers/{cid}/status-logs?limit=100")["logs"]
+        tap.eq((len(logs), logs[0]["from_status"], logs[0]["to_status"], logs[0]["metadata"]["command"]),
+               (before + 1, "running", "running", command), f"a {command} is in the status log")
+        events = api.do("GET", "/events?limit=500")["events"]
+        tap.ok(
+            any(e["event_type"] == "container.running" and e["payload"]["metadata"].get("command") == command
+                for e in events), "and among the events")
     tap.ok({"container", "container_network", "storage_share", "proxy_permissions", "snapshot", "container_env"} <=
            {e["resource_type"] for e in events}, "what an event is about is said", {e["resource_type"] for e in events})
     kept = [e for e in events if e["event_type"] != "container.env.updated"]
