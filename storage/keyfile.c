@@ -1,28 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "storage/keyfile.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-
 #include "storage/diskerr.h"
+#include "storage/path.h"
 #include "storage/rootfile.h"
 
 #define NAME "authorized_keys"
 
-/* sshd(8) refuses a directory or a file that others may write to: StrictModes. */
+/* sshd(8) refuses a directory or a file that others may write to: StrictModes. A root by hand may
+ * have no /root yet. */
 static int open_folder(int root, bool make, int *ret)
 {
-	_cleanup_(closep) int home = -1;
 	int r = rootfile_open_folder(root, "root/.ssh", ret);
 
 	if (r != -ENOENT || !make)
 		return r;
-	r = rootfile_open_folder(root, "root", &home);
-	if (r < 0)
-		return r;
-	if (mkdirat(home, ".ssh", 0700) < 0)
-		return -errno;
-	return rootfile_open_folder(root, "root/.ssh", ret);
+	r = path_make_in_root(root, "root/.ssh", 0700);
+	return r < 0 ? r : rootfile_open_folder(root, "root/.ssh", ret);
 }
 
 int keyfile_write(int root, const char *key, struct err *err)

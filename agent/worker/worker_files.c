@@ -102,15 +102,19 @@ static int set_hostname(struct job *j, int root, struct err *err)
 	return r;
 }
 
+/* Neither keeps the other out: with the key its owner comes in, and mends what is in the way. */
 static int write_identity(struct job *j, int root, struct err *err)
 {
 	const json_t *key = json_object_get(j->files, "key");
-	int r = 0;
+	bool kit = json_is_true(json_object_get(j->files, "kit"));
+	int r = kit ? kittree_make(root, err) : 0;
+	struct err keys_err = {};
+	int k = key ? keyfile_write(root, json_string_value(key), &keys_err) : 0;
 
-	if (json_is_true(json_object_get(j->files, "kit")))
-		r = kittree_make(root, err);
-	if (r >= 0 && key)
-		r = keyfile_write(root, json_string_value(key), err);
+	if (r >= 0 && k < 0) {
+		*err = keys_err;
+		r = k;
+	}
 	return r < 0 ? r : set_hostname(j, root, err);
 }
 

@@ -345,6 +345,19 @@ def identity(node, api):
            "an authorized_keys that is a link is refused")
     keys.unlink()
     tap.eq(node.do("container.update", cid, ssh_public_key=KEY)["state"], "succeeded", "and works again without")
+    # As roots by hand are, without a home for root, and with what is its owner's own where the platform's tree goes.
+    home = root / "root"
+    shutil.rmtree(home)
+    report = node.do("container.update", cid, ssh_public_key=KEY)
+    tap.eq((report["state"], keys.exists() and home.stat().st_mode & 0o7777), ("succeeded", 0o700),
+           "where there is no /root it is made")
+    shutil.rmtree(home, ignore_errors=True)
+    shutil.rmtree(root / "hoody")
+    (root / "hoody").write_text("mine")
+    report = node.do("container.restart", cid)
+    tap.eq((report["state"], keys.exists() and KEY in keys.read_text(), (root / "hoody").read_text()),
+           ("succeeded", True, "mine"), "a /hoody that is a file keeps no key out")
+    (root / "hoody").unlink()
     copy = node.new_id()
     report = node.do("container.copy", copy, source_container_id=cid, name="copied")
     tap.ok(report["state"] == "succeeded" and KEY not in (node.root(copy) / "root/.ssh/authorized_keys").read_text(),
