@@ -187,9 +187,11 @@ static int on_attach(struct channel *ch, struct channel_message *m, void *userda
 	if (!c)
 		return refuse(ch, m, -ENOENT, ERR_CONTAINER_NOT_FOUND,
 			"there is no such container on this node");
-	if (c->status != CT_RUNNING)
-		return refuse(
-			ch, m, -EPERM, ERR_OPERATION_STATE_CONFLICT, "the container does not run");
+	if (c->status != CT_RUNNING) {
+		text = xasprintf("no session is possible while the container is %s",
+			desired_status_name(c->status));
+		return refuse(ch, m, -EPERM, ERR_OPERATION_STATE_CONFLICT, text);
+	}
 	if (m->fd < 0)
 		return -EBADMSG;
 	text = worker_job_text(&a->conf, &c->spec, "session", "act",

@@ -277,8 +277,14 @@ def ends(node, cid):
     slow.until("leaves")
     tap.eq(node.do("container.stop", cid)["state"], "succeeded", "sessions don't hold a stop up")
     tap.eq((t.end(), slow.end()), (128 + signal.SIGKILL, 0), "and end with it")
-    tap.eq(run(node, "exec", "web", "id")[0], 1, "there is none in a stopped container")
-    tap.eq(node.do("container.start", cid)["state"], "succeeded", "started again")
+    for status, leave in (("stopped", "container.start"), ("paused", "container.resume")):
+        for command in (("exec", "web", "id"), ("console", "web"), ("cp", "web:/etc/passwd", "-")):
+            code, _, said = run(node, *command, stdin=subprocess.DEVNULL)
+            tap.ok(code == 1 and f"while the container is {status}" in said.decode(),
+                   f"{command[0]}: there is none in a {status} container, and that is why", said)
+        tap.eq(node.do(leave, cid)["state"], "succeeded", "and again one that runs")
+        if status == "stopped":
+            tap.eq(node.do("container.pause", cid)["state"], "succeeded", "which is paused")
 
 
 def meanwhile(node, cid):
