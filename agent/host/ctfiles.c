@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/host/ctfiles.h"
 
+#include "agent/common/journald.h"
 #include "agent/report/tell.h"
 #include "agent/state/envlist.h"
 #include "agent/state/keylist.h"
@@ -24,6 +25,19 @@ json_t *ctfiles_json(const struct agent *a, const struct container *c)
 		"kit", c->spec.hoody_kit, "lenient", 1);
 }
 
+static void note_identity(struct agent *a, const struct container *c, const json_t *result)
+{
+	const json_t *key = json_object_get(result, "key_installed");
+	const char *left_out = json_string_value(json_object_get(result, "left_out"));
+
+	if (key)
+		keylist_set_installed(a->store, c->spec.id, json_is_true(key), agent_now_ms());
+	if (left_out)
+		LOG(LOG_WARNING, FILES_LEFT_OUT, FIELDS(.container_id = c->spec.id),
+			"container %s has not all of the platform's files: %s", c->spec.id,
+			left_out);
+}
+
 void ctfiles_note(struct agent *a, const struct container *c, const json_t *result)
 {
 	const json_t *env = json_object_get(result, "env");
@@ -31,6 +45,7 @@ void ctfiles_note(struct agent *a, const struct container *c, const json_t *resu
 	_cleanup_json_ json_t *before = NULL;
 	const char *known;
 
+	note_identity(a, c, result);
 	if (!env)
 		return;
 	before = envlist_sync(a->store, c->spec.id);

@@ -53,6 +53,15 @@ void keylist_set(struct store *s, const char *container_id, const char *key, int
 		"ttti", container_id, key, fingerprint, now_ms));
 }
 
+void keylist_set_installed(
+	struct store *s, const char *container_id, bool installed, int64_t now_ms)
+{
+	store_must(store_exec(s,
+		"UPDATE ssh_keys SET installed_ms=?2 WHERE container_id=?1 AND "
+		"(installed_ms=0)<>(?2=0)",
+		"ti", container_id, installed ? now_ms : 0));
+}
+
 bool keylist_is_others(struct store *s, const char *fingerprint, const char *but)
 {
 	_cleanup_stmt_ struct store_stmt *q = store_query(s,
@@ -73,9 +82,9 @@ void keylist_show(struct store *s, const char *container_id, json_t *into)
 	char text[IDENT_TIME_LEN + 1] = "";
 
 	store_must(MIN_OF(r, 0));
-	if (r > 0)
+	if (r > 0 && store_int(q, 2) > 0)
 		ident_time_format(store_int(q, 2), text);
 	jsonx_set_string(into, "ssh_public_key", r > 0 ? store_text(q, 0) : NULL);
 	jsonx_set_string(into, "ssh_key_fingerprint", r > 0 ? store_text(q, 1) : NULL);
-	jsonx_set_string(into, "ssh_key_installed_at", r > 0 ? text : NULL);
+	jsonx_set_string(into, "ssh_key_installed_at", text[0] ? text : NULL);
 }

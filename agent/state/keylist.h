@@ -15,6 +15,9 @@ bool keylist_fingerprint(const char *key, char ret[static KEYLIST_FINGERPRINT_MA
 char *keylist_get(struct store *s, const char *container_id);
 /* NULL: none from now on. The same again keeps its time. */
 void keylist_set(struct store *s, const char *container_id, const char *key, int64_t now_ms);
+/* The container's root has it, or doesn't take it. The first time that it has is the one kept. */
+void keylist_set_installed(
+	struct store *s, const char *container_id, bool installed, int64_t now_ms);
 
 /* Does a container other than @but have a key of this fingerprint? */
 bool keylist_is_others(struct store *s, const char *fingerprint, const char *but);

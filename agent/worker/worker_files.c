@@ -111,6 +111,8 @@ static int write_identity(struct job *j, int root, struct err *err)
 	struct err keys_err = {};
 	int k = key ? keyfile_write(root, json_string_value(key), &keys_err) : 0;
 
+	if (json_is_string(key))
+		worker_job_set_result(j, "key_installed", json_boolean(k >= 0));
 	if (r >= 0 && k < 0) {
 		*err = keys_err;
 		r = k;
@@ -136,8 +138,10 @@ static int write_in(struct job *j, int root, struct err *err)
 
 	write_env(j, root);
 	r = write_identity(j, root, err);
-	if (r < 0 && json_is_true(json_object_get(j->files, "lenient")))
+	if (r < 0 && json_is_true(json_object_get(j->files, "lenient"))) {
+		worker_job_set_result(j, "left_out", json_string(err->message));
 		return 0;
+	}
 	if (r >= 0 && json_is_true(json_object_get(j->files, "end_sessions")))
 		r = end_sessions(j, err);
 	return r;

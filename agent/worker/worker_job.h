@@ -73,7 +73,8 @@
  *   limits   they are those of params.spec, also while it runs                  the container's
  *   files    its root's files say what params.files does: {env:{name: text}, key:  -
  *            text|null, kit:bool, hostname?:{from,to}, end_sessions?, lenient?}; result
- *            {"env":{"error":code|null,"message"}}. launch, rootfs and copy do it too
+ *            {"env":{"error":code|null,"message"}, "key_installed"?:bool, "left_out"?: what a
+ *            lenient one did not do}. launch, rootfs and copy do it too
  *   shutdown-all  params.containers [{id, id_base, image, stop_signal}] have ended, or been    -
  *            killed when they would not in time
  *   remove-all    they are gone, as by kill and rootfs-remove                 -

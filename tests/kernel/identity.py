@@ -335,8 +335,20 @@ def identity(node, api):
     report = node.do("container.update", cid, ssh_public_key=KEY)
     tap.eq((report["state"], list(victim.iterdir())), ("failed", []),
            "a .ssh that leads out is refused, and nothing written there")
-    tap.eq(node.do("container.restart", cid)["state"], "succeeded", "the container starts all the same")
+    installed = lambda: api.do("GET", f"/containers/{cid}")["ssh_key_installed_at"]
     keys.parent.unlink()
+    tap.ok(node.do("container.update", cid, ssh_public_key=KEY)["state"] == "succeeded" and installed(),
+           "without it the key is installed")
+    shutil.rmtree(keys.parent)
+    keys.parent.symlink_to("/../../../../../../../.." + str(victim))
+    tap.eq((node.do("container.restart", cid)["state"], list(victim.iterdir())), ("succeeded", []),
+           "the container starts all the same")
+    tap.ok(installed() is None and f"container {cid} has not all of the platform's files" in node.log.read_text(),
+           "which is no key that is installed, and said in the log", installed())
+    keys.parent.unlink()
+    node.do("container.restart", cid)
+    tap.ok(installed(), "and is installed by the next start that can")
+    shutil.rmtree(keys.parent)
     keys.parent.mkdir()
     (victim / "file").write_text("mine")
     keys.symlink_to("/../../../../../../../.." + str(victim / "file"))
