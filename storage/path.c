@@ -118,6 +118,16 @@ int path_try_file(int dir, const char *name, int *ret)
 	return seen < 0 ? -errno : reopen(seen, O_NONBLOCK, ret);
 }
 
+/* Others may have put something else in its place by now: by its name, a link's target on the host
+ * would get the mode (fchmodat(2) follows it). */
+static int set_mode(int dir, const char *leaf, mode_t mode)
+{
+	_cleanup_(closep) int made =
+		openat(dir, leaf, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	return made < 0 || fchmod(made, mode) < 0 ? -errno : 0;
+}
+
 /* Below @parent, which is taken on @ret's behalf: the directory, made if it is missing. */
 static int make_one(int root, const char *path, const char *parent_end, mode_t mode)
 {
@@ -130,7 +140,7 @@ static int make_one(int root, const char *path, const char *parent_end, mode_t m
 	if (r < 0)
 		return r;
 	if (mkdirat(dir, leaf, mode) == 0)
-		return fchmodat(dir, leaf, mode, 0) < 0 ? -errno : 0;
+		return set_mode(dir, leaf, mode); /* because of our umask */
 	return errno == EEXIST ? 0 : -errno;
 }
 

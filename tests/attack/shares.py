@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Container root keeps what is shared with it beyond the share's end: a copy of the mount in no namespace, a namespace
 that nobody is in, directories that it has open or works in. What can be taken is taken, nobody can write any more, and
-who can still read is said."""
+who can still read is said. And it puts links to the host's files in the places of shares while they are made."""
 import os
 import pathlib
 import subprocess
@@ -15,6 +15,7 @@ from boxes import Box
 
 WAYS = ("copy", "copy-high", "copy-attr", "directory", "cwd", "thread", "space")
 AT = "/mnt/shared"
+POINTS = 60 # shares, whose places are attacked
 
 
 class Keeper:
@@ -38,15 +39,15 @@ class Keeper:
         return out[1] == "0", out[3] == "0"
 
 
-def install(node, box):
-    program = node.directory / "keep"
+def install(node, box, name):
+    program = node.directory / name
     done = subprocess.run(
         ["gcc", "-static", "-O1", "-pthread", "-o",
          str(program),
-         str(pathlib.Path(__file__).with_name("keep.c"))], capture_output=True, text=True)
+         str(pathlib.Path(__file__).with_name(f"{name}.c"))], capture_output=True, text=True)
     if done.returncode:
         raise harness.Failure(done.stderr)
-    inside = node.root(box.id) / "bin" / "keep"
+    inside = node.root(box.id) / "bin" / name
     inside.write_bytes(program.read_bytes())
     inside.chmod(0o755)
 
@@ -104,15 +105,44 @@ def innocent(node, source, target):
     source.sh("rm -f /s/written-*")
 
 
+def point_swaps(node, source, target):
+    """The host's files, to which links lead that are in the place of a directory which was just made."""
+    source.sh(f"for i in $(seq 0 {POINTS}); do mkdir -p /points/$i; done")
+    target.sh("mkdir -p /points /links")
+    victims = [node.directory / f"victim{i}" for i in range(POINTS)]
+    for v in victims:
+        v.touch(mode=0o600)
+    command = [
+        harness.BUILD / "agent/hoodyctl", "--config", node.directory / "agent.conf", "exec", "-T", target.name, "--",
+        "/bin/points", "/points", "/links", node.directory / "victim", POINTS
+    ]
+    attacker = subprocess.Popen([str(c) for c in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    attacker.stdout.readline()
+    orders = [
+        node.order("share.create", None, share_id=node.new_id(), source_container_id=source.id,
+                   source_path=f"/points/{i}", target_container_id=target.id, mode="readonly",
+                   mount_path=f"/points/{i}")
+        for i in range(POINTS)
+    ]
+    states = [node.wait(o)["state"] for o in orders]
+    words = attacker.communicate(timeout=20 * harness.SLOW)[0].split()
+    tap.ok(words and int(words[0]) > 0, "container root puts links in the places of shares", words, states)
+    changed = [v.name for v in victims if v.stat().st_mode & 0o777 != 0o600]
+    tap.eq(changed, [], f"none of {POINTS} files of the host's, to which they lead, gets another mode")
+    tap.figure(f"of {POINTS} places {words} became links, by which {len(changed)} files of the host's changed")
+
+
 def main():
     if os.geteuid() != 0:
         tap.skip_all("needs root")
     with harness.Node() as node:
         source, target = Box(node, "source"), Box(node, "target")
         source.sh("mkdir -p /s; echo 1 >/s/secret")
-        install(node, target)
+        install(node, target, "keep")
+        install(node, target, "points")
         innocent(node, source, target)
         revoked(node, source, target)
+        point_swaps(node, source, target)
         tap.eq((node.violations(), node.sanitizer_words()), ([], []), "nothing is broken")
     tap.done()
 
