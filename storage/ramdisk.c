@@ -112,8 +112,8 @@ int ramdisk_prepare(
 		r = make_one(top, "p", project_id, 0, 01777, &shared, &made);
 	if (r >= 0 && made) /* a look at all of them: not for one that was stopped */
 		ramlimit_renew(top, ramlimit_is_mounted(run_fd, top));
-	if (r >= 0 && project_id) /* where its project's is mounted */
-		r = make_dir(own, "project", 0755, &point);
+	if (r >= 0 && project_id) /* where its project's is mounted, or nothing is */
+		(void)!make_dir(own, "project", 0755, &point);
 	return r < 0 ? fail(err, r, "the container's ramdisk can't be made") : 0;
 }
 

@@ -155,6 +155,17 @@ int worker_files_write(struct job *j, struct err *err)
 	return r < 0 || !j->files ? r : write_in(j, root, err);
 }
 
+/* Likewise; and who has a full disk makes room in there alone. */
+static int write_network(struct job *j, int root, bool fresh, struct err *err)
+{
+	int r = worker_net_write_files(j, root, NULL, fresh, err);
+
+	if (r >= 0 || fresh)
+		return r;
+	worker_job_set_result(j, "left_out", json_string(err->message));
+	return 0;
+}
+
 /* Opened once: the kernel waits for all its readers to end such a mount. */
 int worker_files_write_all(struct job *j, bool fresh, struct err *err)
 {
@@ -162,6 +173,6 @@ int worker_files_write_all(struct job *j, bool fresh, struct err *err)
 	int r = open_root(j, &root, err);
 
 	if (r >= 0)
-		r = worker_net_write_files(j, root, NULL, fresh, err);
+		r = write_network(j, root, fresh, err);
 	return r < 0 || !j->files ? r : write_in(j, root, err);
 }

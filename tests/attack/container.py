@@ -4,7 +4,8 @@
 bits, and with each bit set above those, at which the kernel doesn't look but a filter may; on btrfs itself, under a
 disk limit, also by the calls of other ABIs. And it puts a pipe where the platform reads a file or opens a terminal,
 with somebody who waits for it to be opened: as the device node of an image would be, it is looked at and not opened;
-and whatever a worker holds open of its root is nodev."""
+and whatever a worker holds open of its root is nodev. What else it puts in the way keeps no container from
+starting."""
 import os
 import pathlib
 import signal
@@ -278,6 +279,32 @@ def kernel_log(node, cid):
            f"anybody on the host reads the kernel's log, a container not {err}")
 
 
+# What container root does to its own root, and what its container is made with.
+UNFIT = (
+    ("no directory /etc", {}, "rm -rf /etc; touch /etc"),
+    ("an /etc that leads to itself", {}, "rm -rf /etc; ln -s /etc /etc"),
+    ("nothing to be written in /etc", {}, "rm /etc/hosts; mkdir -p /etc/.hoody-new/x"),
+    ("a link for the project's ramdisk", {"ramdisk": True, "ramdisk_scope": "project"},
+     "umount /ramdisk/project; rmdir /ramdisk/project; ln -s /tmp /ramdisk/project"),
+    ("a file for the project's ramdisk", {"ramdisk": True, "ramdisk_scope": "project"},
+     "umount /ramdisk/project; rmdir /ramdisk/project; touch /ramdisk/project"),
+)
+
+
+def unfit(node):
+    """What is in the platform's way in a root is to be mended in there alone: it starts."""
+    for what, more, script in UNFIT:
+        cid = node.new_id()
+        node.do("container.create", cid, name="unfit", image=harness.IMAGE, **more)
+        done = node.ctl("exec", "-T", cid, "sh", "-c", script)[0]
+        states = [node.do(f"container.{op}", cid)["state"] for op in ("restart", "stop", "start")]
+        tap.eq((done, states), (0, ["succeeded"] * 3), f"{what}: its container starts all the same")
+        if "/etc" in what:
+            tap.ok(f"container {cid} has not all of the platform's files" in node.log.read_text(),
+                   "and the log says why")
+        node.do("container.delete", cid, force=True)
+
+
 def main():
     with harness.Node() as node:
         cid = node.new_id()
@@ -288,6 +315,7 @@ def main():
         pipes(node, cid)
         terminals(node, cid)
         kernel_log(node, cid)
+        unfit(node)
     roots()
     limited()
 
