@@ -132,14 +132,12 @@ static enum opdef_verdict restore_check(struct agent *a, struct operation *op)
 	return has_snapshot(a, op) ? OPDEF_RUN : OPDEF_REFUSED;
 }
 
-/* Those that a copy has brought along are older than the container. */
 static json_t *restore_params(struct agent *a, const struct operation *op)
 {
-	const struct container *c = opstate_container(a, op);
+	const char *name = param(op, "name");
 
-	return jsonx_pack("{s:s, s:b}", "name", param(op, "name"), "foreign",
-		c->spec.source_id[0] &&
-			snaplist_is_older(a->store, c->spec.id, param(op, "name"), c->created_ms));
+	return jsonx_pack("{s:s, s:b}", "name", name, "foreign",
+		snaplist_is_brought(a->store, op->order.container_id, name));
 }
 
 static bool was_at_rest(const struct operation *op)

@@ -28,15 +28,15 @@ bool snaplist_has(struct store *s, const char *container_id, const char *name)
 	return r > 0;
 }
 
-bool snaplist_is_older(struct store *s, const char *container_id, const char *name, int64_t than_ms)
+bool snaplist_is_brought(struct store *s, const char *container_id, const char *name)
 {
-	_cleanup_stmt_ struct store_stmt *q =
-		store_query(s, "SELECT created_ms FROM snapshots WHERE container_id=?1 AND name=?2",
-			"tt", container_id, name);
+	_cleanup_stmt_ struct store_stmt *q = store_query(s,
+		"SELECT 1 FROM snapshots WHERE container_id=?1 AND name=?2 AND brought", "tt",
+		container_id, name);
 	int r = store_step(q);
 
 	store_must(MIN_OF(r, 0));
-	return r > 0 && store_int(q, 0) <= than_ms;
+	return r > 0;
 }
 
 bool snaplist_has_ended(struct store *s, const char *container_id, const char *name, int64_t now_ms)
@@ -74,9 +74,9 @@ void snaplist_remove_all(struct store *s, const char *container_id)
 void snaplist_copy(struct store *s, const char *from_container, const char *to_container)
 {
 	store_must(store_exec(s,
-		"INSERT INTO snapshots(container_id, name, alias, created_ms, expires_ms, size) "
-		"SELECT ?2, name, alias, created_ms, expires_ms, size FROM snapshots WHERE "
-		"container_id=?1",
+		"INSERT INTO snapshots(container_id, name, alias, created_ms, expires_ms, size, "
+		"brought) SELECT ?2, name, alias, created_ms, expires_ms, size, 1 FROM snapshots "
+		"WHERE container_id=?1",
 		"tt", from_container, to_container));
 }
 
@@ -90,8 +90,10 @@ void snaplist_set_alias(
 void snaplist_set_used(struct store *s, const char *container_id, const char *name, int64_t now_ms)
 {
 	store_must(store_exec(s,
-		"UPDATE snapshots SET last_used_ms=?3 WHERE container_id=?1 AND name=?2", "tti",
-		container_id, name, now_ms));
+		"UPDATE snapshots SET last_used_ms=?3, used_turn=(SELECT "
+		"coalesce(max(used_turn), 0)+1 FROM snapshots WHERE container_id=?1) WHERE "
+		"container_id=?1 AND name=?2",
+		"tti", container_id, name, now_ms));
 }
 
 /* --- as JSON --- */
@@ -133,8 +135,8 @@ json_t *snaplist_one(struct store *s, const char *container_id, const char *name
 json_t *snaplist_last_used(struct store *s, const char *container_id)
 {
 	_cleanup_stmt_ struct store_stmt *q = store_query(s,
-		"SELECT name FROM snapshots WHERE container_id=?1 AND last_used_ms IS NOT NULL "
-		"ORDER BY last_used_ms DESC LIMIT 1",
+		"SELECT name FROM snapshots WHERE container_id=?1 AND used_turn IS NOT NULL "
+		"ORDER BY used_turn DESC LIMIT 1",
 		"t", container_id);
 	int r = store_step(q);
 

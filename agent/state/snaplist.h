@@ -20,9 +20,8 @@ struct snaplist_entry {
 
 void snaplist_add(struct store *s, const struct snaplist_entry *e);
 bool snaplist_has(struct store *s, const char *container_id, const char *name);
-/* Was it made no later than then? */
-bool snaplist_is_older(
-	struct store *s, const char *container_id, const char *name, int64_t than_ms);
+/* Did it come along when the container was copied? */
+bool snaplist_is_brought(struct store *s, const char *container_id, const char *name);
 /* Has it an end, and is that no later than now? */
 bool snaplist_has_ended(
 	struct store *s, const char *container_id, const char *name, int64_t now_ms);

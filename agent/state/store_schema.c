@@ -210,6 +210,15 @@ static const char version_9[] =
 	"AND NOT instr(folded.path, '/./');"
 static const char version_10[] = FOLD("path") FOLD("mount_path");
 
+/* Which snapshots a copy has brought along, and in which turn they were restored: times say neither
+ * where the clock was set between. Of older agents' we know no more than the times. */
+static const char version_11[] =
+	"ALTER TABLE snapshots ADD COLUMN brought INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE snapshots ADD COLUMN used_turn INTEGER;"
+	"UPDATE snapshots SET used_turn=last_used_ms;"
+	"UPDATE snapshots SET brought=1 WHERE created_ms <= (SELECT created_ms FROM containers "
+	"WHERE id=container_id AND json_extract(spec, '$.source_container_id') IS NOT NULL);";
+
 const char *const store_schema[] = { version_1, version_2, version_3, version_4, version_5,
-	version_6, version_7, version_8, version_9, version_10 };
+	version_6, version_7, version_8, version_9, version_10, version_11 };
 const size_t store_schema_version = countof(store_schema);

@@ -4,7 +4,8 @@
 control API is away, nor while its answers are of another time; and all do at once when a signed answer says that it is
 so late.
 
-And where the clock was wrong, all that was left out by it comes back when it is set right.
+And where the clock was wrong, all that was left out by it comes back when it is set right. What came first, and whose
+it is, is no matter of a clock that may be set between.
 
 A clock that is wrong from the start can't be told from ends that have come too early: these are moved back in the state
 file. Where it is set, the agent has one of its own (tests/tools/clockset.c). tests/unit/test-heldtime goes through what
@@ -41,6 +42,56 @@ def share_and_alias(node, source, target, ends):
     ], sid, node.directory / "state/proxy/aliases/my-app.json"
 
 
+def start_with_clock(node, ahead_s):
+    """The agent, with a wall clock of its own that is so far ahead; what sets it."""
+    clock = node.directory / "clock"
+    clock.write_bytes(struct.pack("q", ahead_s))
+    options = os.environ.get("ASAN_OPTIONS", "")
+    node.start_agent(("env", f"LD_PRELOAD={harness.BUILD / 'tests/tools/clockset.so'}", f"CLOCKSET={clock}",
+                      f"ASAN_OPTIONS={options}:verify_asan_link_order=0"))
+    node.wrapped = False # env(1) has become the agent
+
+    def set_clock(ahead_s):
+        with open(clock, "r+b") as f:
+            f.write(struct.pack("q", ahead_s))
+
+    return set_clock
+
+
+def set_back():
+    """What came first is not what has the lower time."""
+    with harness.Node(start=False) as node:
+        node.start_api()
+        set_clock = start_with_clock(node, 0)
+        source, copy = node.new_id(), node.new_id()
+        machine_id = lambda cid: node.root(cid) / "etc/machine-id"
+        node.do("container.create", source, image=harness.IMAGE)
+        machine_id(source).write_text("a" * 32 + "\n")
+        node.do("snapshot.create", source, alias="first")
+        set_clock(-60)
+        node.do("container.copy", copy, source_container_id=source)
+        machine_id(copy).write_text("b" * 32 + "\n")
+        node.do("snapshot.restore", copy, name="first")
+        tap.eq(
+            machine_id(copy).read_text(), "b" * 32 + "\n",
+            "a snapshot that came along gives a copy nobody's identity, though it is younger by the clock")
+        machine_id(copy).write_text("c" * 32 + "\n")
+        node.do("snapshot.create", copy, alias="own")
+        machine_id(copy).write_text("d" * 32 + "\n")
+        set_clock(-120)
+        node.do("snapshot.create", copy, alias="later")
+        machine_id(copy).write_text("e" * 32 + "\n")
+        node.do("snapshot.restore", copy, name="later")
+        tap.eq(
+            machine_id(copy).read_text(), "d" * 32 + "\n", "and one of its own brings back what it was, though older")
+        tap.eq(
+            local.Local(node).do("GET", f"/containers/{copy}")["last_used_snapshot"], "later",
+            "which is the one that was restored last")
+        for cid in (copy, source):
+            node.do("container.delete", cid, force=True)
+        tap.eq((node.violations(), node.sanitizer_words()), ([], []), "no breach, sanitizers are silent")
+
+
 def set_right():
     """An agent and a container that start while the clock is wrong."""
     with harness.Node(conf={"Control": {"PollWaitSec": 1}}) as node:
@@ -54,16 +105,10 @@ def set_right():
         node.api.stop()
         node.write_conf = lambda: None
         node.stop_agent()
-        clock = node.directory / "clock"
-        clock.write_bytes(struct.pack("q", DAYS * DAY_S))
-        options = os.environ.get("ASAN_OPTIONS", "")
-        node.start_agent(("env", f"LD_PRELOAD={harness.BUILD / 'tests/tools/clockset.so'}", f"CLOCKSET={clock}",
-                          f"ASAN_OPTIONS={options}:verify_asan_link_order=0"))
-        node.wrapped = False # env(1) has become the agent
+        set_clock = start_with_clock(node, DAYS * DAY_S)
         tap.eq(local.Local(node).ask("POST", f"/containers/{target}/start", {})[0], 200,
                f"{DAYS} days on a container starts")
-        with open(clock, "r+b") as f:
-            f.write(bytes(8))
+        set_clock(0)
         node.api.start()
         node.agent.send_signal(signal.SIGHUP)
         tap.ok(host.poll(lambda: file.exists() and mounted(), 10, 0.05),
@@ -143,6 +188,7 @@ def main():
         tap.eq((node.violations(), node.sanitizer_words()), ([], []),
                "no breach of the protocol, sanitizers are silent")
     set_right()
+    set_back()
     tap.done()
 
 

@@ -203,8 +203,8 @@ def in_vain():
             db.execute("UPDATE snapshots SET expires_ms = created_ms - 1000")
             for n in range(40):
                 db.execute(
-                    "INSERT INTO snapshots SELECT container_id, name || ?, NULL, created_ms, NULL, expires_ms, 0 "
-                    "FROM snapshots WHERE name = 's'", (n, ))
+                    "INSERT INTO snapshots(container_id, name, created_ms, expires_ms, size) "
+                    "SELECT container_id, name || ?, created_ms, expires_ms, 0 FROM snapshots WHERE name = 's'", (n, ))
             db.execute("UPDATE env SET retry_ms = attempted_ms + 1")
         db.close()
         node.start_agent()

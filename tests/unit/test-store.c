@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 
 #include "agent/state/journal.h"
+#include "agent/state/snaplist.h"
 #include "agent/state/store_schema.h"
 #include "proto/jsonx.h"
 #include "tests/unit/tap.h"
@@ -292,11 +293,16 @@ static void test_damage(void)
 		err.message);
 }
 
+/* Of an older one, the columns go that are still to come. */
 static void set_version(long version)
 {
+	static const char *const columns[] = { "ALTER TABLE snapshots DROP COLUMN brought",
+		"ALTER TABLE snapshots DROP COLUMN used_turn" };
 	static char sql[64];
 	struct store *s = open_good("to set the version");
 
+	for (size_t i = 0; version < 11 && i < countof(columns); i++)
+		TAP_EQ(store_exec(s, columns[i], ""), 0, "a column is gone");
 	(void)snprintf(sql, sizeof(sql), "PRAGMA user_version=%ld", version);
 	TAP_EQ(store_exec(s, sql, ""), 0, "set");
 	TAP_EQ(store_commit(s), 0, "commit");
@@ -343,6 +349,48 @@ static void test_paths(void)
 		TAP_EQ(store_step(q), 1, "the share");
 		TAP_STREQ(store_text(q, 0), all[i][2], "its directory goes by one name");
 		TAP_STREQ(store_text(q, 1), all[i][3], "and so does its place");
+	}
+	store_close(s);
+}
+
+/* As an agent before schema 11 has written them: times are all that it knew. */
+static void test_snapshots(void)
+{
+	static const struct {
+		const char *container, *name;
+		int64_t created_ms, used_ms;
+		int brought;
+	} all[] = { { "copy", "old", 1, 9, 1 }, { "copy", "own", 3, 8, 0 },
+		{ "made", "own", 1, 7, 0 } };
+	struct store *s;
+
+	afresh();
+	s = open_good("for snapshots");
+	TAP_EQ(store_exec(s,
+		       "INSERT INTO containers(id, project_id, id_slot, spec, status, created_ms, "
+		       "changed_ms) VALUES('copy', 'p', 1, '{\"source_container_id\":\"made\"}', "
+		       "'running', 2, 2), ('made', 'p', 2, '{}', 'running', 2, 2)",
+		       ""),
+		0, "two containers");
+	for (size_t i = 0; i < countof(all); i++)
+		TAP_EQ(store_exec(s,
+			       "INSERT INTO snapshots(container_id, name, created_ms, "
+			       "last_used_ms, size) VALUES(?1, ?2, ?3, ?4, 0)",
+			       "ttii", all[i].container, all[i].name, all[i].created_ms,
+			       all[i].used_ms),
+			0, "a snapshot");
+	TAP_EQ(store_commit(s), 0, "commit");
+	store_close(s);
+	set_version(10);
+	s = open_good("of an older agent");
+	for (size_t i = 0; i < countof(all); i++)
+		TAP_EQ(snaplist_is_brought(s, all[i].container, all[i].name), all[i].brought,
+			"%s of %s has come along with a copy", all[i].name, all[i].container);
+	snaplist_set_used(s, "copy", "own", 5);
+	for (size_t i = 1; i < countof(all); i++) {
+		_cleanup_json_ json_t *last = snaplist_last_used(s, all[i].container);
+
+		TAP_STREQ(json_string_value(last), "own", "restored last");
 	}
 	store_close(s);
 }
@@ -453,6 +501,7 @@ int main(void)
 	test_damage();
 	test_schema();
 	test_paths();
+	test_snapshots();
 	test_ended();
 	test_full();
 	run("rm -rf %s", dir);
