@@ -378,8 +378,7 @@ int reaper_new(struct agent *a, struct reaper **ret)
 		reaper_free(r);
 		return e;
 	}
-	reaper_look(r);
-	*ret = r;
+	*ret = r; /* and looks at once: what was to come may have been so by a wrong clock */
 	return 0;
 }
 

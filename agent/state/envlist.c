@@ -132,8 +132,8 @@ int64_t envlist_next_retry(struct store *s, int64_t after_ms)
 json_t *envlist_due(struct store *s, int64_t after_ms, int64_t until_ms, int64_t limit)
 {
 	_cleanup_stmt_ struct store_stmt *q = store_query(s,
-		"SELECT container_id, retry_ms FROM env WHERE retry_ms > ?1 AND retry_ms <= ?2 "
-		"ORDER BY retry_ms LIMIT ?3",
+		"SELECT container_id, retry_ms FROM env WHERE retry_ms > ?1 AND "
+		"(retry_ms <= ?2 OR attempted_ms > ?2) ORDER BY retry_ms LIMIT ?3",
 		"iii", after_ms, until_ms, limit);
 	json_t *list = json_array();
 	int r;

@@ -30,5 +30,6 @@ json_t *envlist_sync(struct store *s, const char *container_id);
 /* The first retry after @after_ms; 0: there is none. */
 int64_t envlist_next_retry(struct store *s, int64_t after_ms);
 /* Those whose time is after the one and not after the other, at most @limit: an array of
- * {container_id}. */
+ * {container_id}. Who was last tried after @until_ms is one of them: the clock was set back since,
+ * and doesn't say how long ago that is. */
 json_t *envlist_due(struct store *s, int64_t after_ms, int64_t until_ms, int64_t limit);

@@ -92,6 +92,30 @@ def set_back():
         tap.eq((node.violations(), node.sanitizer_words()), ([], []), "no breach, sanitizers are silent")
 
 
+def tried_ahead():
+    """What is to be tried again in a minute doesn't wait until a clock that was ahead has come there."""
+    with harness.Node(start=False) as node:
+        node.start_api()
+        set_clock = start_with_clock(node, 0)
+        cid = node.new_id()
+        node.do("container.create", cid, image=harness.IMAGE)
+        set_clock(DAYS * DAY_S)
+        file = node.root(cid) / "etc/environment"
+        file.unlink()
+        file.mkdir()
+        sync = lambda: local.Local(node).do("GET", f"/containers/{cid}/env")["env_sync"]
+        local.Local(node).do("PUT", f"/containers/{cid}/env", {"KEY": "value"})
+        tap.ok(sync()["pending"], "an environment that could not be applied", sync())
+        file.rmdir()
+        node.stop_agent()
+        start_with_clock(node, 0)
+        tap.ok(host.poll(lambda: not sync()["pending"], 10, 0.1), "an agent that finds the clock set back applies it",
+               sync())
+        tap.ok("KEY=" in file.read_text(), "and there it is")
+        node.do("container.delete", cid, force=True)
+        tap.eq((node.violations(), node.sanitizer_words()), ([], []), "no breach, sanitizers are silent")
+
+
 def set_right():
     """An agent and a container that start while the clock is wrong."""
     with harness.Node(conf={"Control": {"PollWaitSec": 1}}) as node:
@@ -189,6 +213,7 @@ def main():
                "no breach of the protocol, sanitizers are silent")
     set_right()
     set_back()
+    tried_ahead()
     tap.done()
 
 
