@@ -164,6 +164,15 @@ static int make_change(struct agent *a, struct operation *op, struct change *ret
 	return -EINVAL;
 }
 
+/* What was so before is not told of: nothing was removed, say, by who removes all of none. */
+static bool changes_something(const struct change *c)
+{
+	for (int d = 0; d < FW_DIRECTIONS; d++)
+		if (!c->is[d] != !c->was[d] || (c->is[d] && !json_equal(c->is[d], c->was[d])))
+			return true;
+	return false;
+}
+
 /* --- limits --- */
 
 static size_t bytes_of(json_t *const lists[FW_DIRECTIONS])
@@ -264,7 +273,7 @@ static void firewall_finish(struct agent *a, struct operation *op)
 			fwlist_put(a->store, container->spec.id, (enum fwdirection)d, c.is[d]);
 	json_decref(op->result);
 	op->result = c.result ? json_incref(c.result) : json_object();
-	if (!c.event)
+	if (!changes_something(&c))
 		return;
 	tell_firewall(a, container, c.event, with_lists(op->result, &c));
 	ctnet_cut(a, container);

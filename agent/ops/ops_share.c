@@ -162,6 +162,15 @@ static void finish(struct agent *a, struct operation *op, const char *event)
 	reaper_look(a->reaper);
 }
 
+/* What has become of one that was kept: not what was asked for, which may have been so before. */
+static const char *update_event(struct agent *a, const struct operation *op, const json_t *share)
+{
+	bool was = sharelist_was_enabled(a->store, share_id(op)),
+	     is = json_is_true(json_object_get(share, "enabled"));
+
+	return was && !is ? "disabled" : !was && is ? "enabled" : "updated";
+}
+
 /* Two shares can't be in one place: the second would be called active and be nowhere. */
 static bool place_is_taken(struct agent *a, struct operation *op, const json_t *share)
 {
@@ -263,11 +272,12 @@ static void create_finish(struct agent *a, struct operation *op)
 {
 	_cleanup_json_ json_t *share = recorded(a, op);
 	bool again = sharelist_is_kept(a->store, share_id(op));
+	const char *event = again ? update_event(a, op, share) : "created";
 
 	sharelist_settle(a->store, share_id(op));
 	if (again) /* else it was nowhere, and what was taken away is another's, in its place */
 		tell_unmounted(a, op, share);
-	finish(a, op, again ? "updated" : "created");
+	finish(a, op, event);
 }
 
 static void create_abandon(struct agent *a, struct operation *op)
@@ -326,16 +336,11 @@ static void put_back(struct agent *a, struct operation *op)
 static void update_finish(struct agent *a, struct operation *op)
 {
 	_cleanup_json_ json_t *share = recorded(a, op);
-	const json_t *enabled = param(op, "enabled");
-	bool own = operation_is_own(op);
+	const char *event = operation_is_own(op) ? NULL : update_event(a, op, share);
 
 	sharelist_settle(a->store, share_id(op));
 	tell_unmounted(a, op, share);
-	finish(a, op,
-		own                      ? NULL
-		: json_is_false(enabled) ? "disabled"
-		: json_is_true(enabled)  ? "enabled"
-					 : "updated");
+	finish(a, op, event);
 }
 
 /* --- delete --- */

@@ -218,10 +218,15 @@ static enum opdef_verdict alias_check(struct agent *a, struct operation *op)
 
 static void alias_finish(struct agent *a, struct operation *op)
 {
-	snaplist_set_alias(a->store, op->order.container_id, param(op, "name"), param(op, "alias"));
-	show(a, op, param(op, "name"));
-	tell_snapshot(a, opstate_container(a, op), "renamed",
-		json_incref(json_object_get(op->result, "snapshot")));
+	const char *id = op->order.container_id, *name = param(op, "name");
+	_cleanup_json_ json_t *old = snaplist_one(a->store, id, name);
+	const json_t *now;
+
+	snaplist_set_alias(a->store, id, name, param(op, "alias"));
+	show(a, op, name);
+	now = json_object_get(op->result, "snapshot");
+	if (!json_equal(old, now))
+		tell_snapshot(a, opstate_container(a, op), "renamed", json_incref((json_t *)now));
 }
 
 #define STEPS(list) (list), countof(list)

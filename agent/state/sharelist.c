@@ -97,6 +97,16 @@ bool sharelist_is_kept(struct store *s, const char *id)
 	return r > 0;
 }
 
+bool sharelist_was_enabled(struct store *s, const char *id)
+{
+	_cleanup_stmt_ struct store_stmt *q =
+		store_query(s, "SELECT 1 FROM shares WHERE id=?1 AND before->>'enabled'", "t", id);
+	int r = store_step(q);
+
+	store_must(MIN_OF(r, 0));
+	return r > 0;
+}
+
 /* An override that is new is brought back to what holds without one. */
 void sharelist_revert(struct store *s, const char *id)
 {

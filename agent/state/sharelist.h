@@ -22,6 +22,7 @@ void sharelist_remove(struct store *s, const char *id);
  * back. */
 void sharelist_keep(struct store *s, const char *id);
 bool sharelist_is_kept(struct store *s, const char *id);
+bool sharelist_was_enabled(struct store *s, const char *id); /* and kept */
 void sharelist_revert(struct store *s, const char *id);
 void sharelist_settle(struct store *s, const char *id);
 /* A container is gone: what it shares has ended, at SHARELIST_ENDED_MS, whatever container is made

@@ -207,6 +207,43 @@ def firewall(api, cid):
     api.do("POST", f"{path}/reset", {})
 
 
+def second_time(api, project, cid):
+    """Events tell of what has changed: who does a thing again that is so hears nothing that isn't."""
+    source = api.do("POST", f"/projects/{project}/containers", {"image": harness.IMAGE, "name": "again"})["id"]
+    share = api.do("POST", f"/containers/{source}/storage/shares", {"path": "/etc", "target_container_id": cid})["id"]
+    name = api.do("POST", f"/containers/{source}/snapshots", {"name": "kept"})["snapshot"]["name"]
+    ingress = f"/containers/{source}/firewall/ingress"
+    api.do("POST", ingress, {"protocol": "tcp", "port": 443, "action": "allow"})
+    api.do("POST", ingress, {"protocol": "tcp", "port": 80, "action": "allow"})
+    https, rules = {"protocol": "tcp", "port": 443}, [{"protocol": "tcp", "port": 53, "action": "allow"}]
+
+    def told(*call):
+        before = {e["id"] for e in api.do("GET", "/events?limit=500")["events"]}
+        api.do(*call)
+        return [
+            e["event_type"] for e in api.do("GET", "/events?limit=500")["events"]
+            if e["id"] not in before and not e["event_type"].startswith("container.operation.")
+        ]
+
+    at = f"/containers/{source}/storage/shares/{share}"
+    for call, first, again in (
+        (("PATCH", ingress, {"filters": https, "state": "disabled"}), ["firewall.rule.disabled"], []),
+        (("DELETE", ingress, {"filters": https}), ["firewall.rule.removed"], []),
+        (("DELETE", ingress, {"all": True}), ["firewall.rule.removed"], []),
+        (("PUT", f"/containers/{source}/firewall/rules", {"egress": rules}), ["firewall.rule.updated"], []),
+        (("POST", f"/containers/{source}/firewall/reset", {}), ["firewall.rule.removed"], []),
+        (("PATCH", f"/containers/{source}/snapshots/{name}/alias", {"alias": "b"}), ["container.snapshot.renamed"], []),
+        (("PATCH", at, {"enabled": True, "label": "etc"}), ["storage.share.updated"], ["storage.share.updated"]),
+        (("PATCH", at, {"enabled": False}), ["storage.share.disabled", "storage.share.unmounted"],
+         ["storage.share.updated"]),
+        (("PATCH", at, {"enabled": True}), ["storage.share.enabled", "storage.share.mounted"],
+         ["storage.share.updated"]),
+    ):
+        tap.eq((sorted(told(*call)), told(*call)), (first, again),
+               f"{call[0]} {call[1].replace(source, 'ID')} {call[2]} is told for what it is, and again")
+    api.do("DELETE", f"/containers/{source}", {"force": True})
+
+
 def elsewhere(api, cid):
     tap.eq({api.ask(m, "/pools/" + "a" * 24, {})[0] for m in ("PUT", "PATCH")}, {501},
            "the control plane's, by both verbs")
@@ -277,6 +314,7 @@ def main():
         places(api)
         documents(api, project, cid)
         firewall(api, cid)
+        second_time(api, project, cid)
         history(api, cid)
         elsewhere(api, cid)
         limits(api, cid)
