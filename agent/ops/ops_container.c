@@ -192,7 +192,7 @@ static int create_begin(struct agent *a, struct operation *op)
 	notelist_take(a->store, c->spec.id, op->order.params);
 	if (param(op, "environment_vars"))
 		(void)envlist_wish(a->store, c->spec.id, param(op, "environment_vars"));
-	tell_status(a, c, CT_NONE, CT_CREATING, 0, opstate_cause(op), NULL);
+	opstate_begin(a, op, c, CT_CREATING);
 	return 0;
 }
 

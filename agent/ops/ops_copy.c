@@ -21,7 +21,6 @@
 #include "agent/ops/ownorder.h"
 #include "agent/ops/reaper.h"
 #include "agent/report/status.h"
-#include "agent/report/tell.h"
 #include "agent/state/desired.h"
 #include "agent/state/envlist.h"
 #include "agent/state/fwlist.h"
@@ -107,16 +106,6 @@ static enum opdef_verdict copy_check(struct agent *a, struct operation *op)
 	return distinct_check(a, op) ? OPDEF_RUN : OPDEF_REFUSED;
 }
 
-/* Its log begins with this: it was nothing before. */
-static void begin_status(struct agent *a, const struct operation *op, struct container *c)
-{
-	_cleanup_json_ json_t *metadata =
-		jsonx_pack("{s:s, s:s}", "command", "copy", "order_id", op->order.id);
-
-	desired_set_status(a->desired, c, CT_COPYING, agent_now_ms());
-	tell_status(a, c, CT_NONE, CT_COPYING, 0, opstate_cause(op), metadata);
-}
-
 static int copy_begin(struct agent *a, struct operation *op)
 {
 	const struct container *source = desired_find(a->desired, param(op, "source_container_id"));
@@ -142,7 +131,7 @@ static int copy_begin(struct agent *a, struct operation *op)
 	envlist_copy(a->store, source->spec.id, c->spec.id);
 	notelist_copy(a->store, source->spec.id, c->spec.id);
 	keylist_set(a->store, c->spec.id, param(op, "ssh_public_key"), agent_now_ms());
-	begin_status(a, op, c);
+	opstate_begin(a, op, c, CT_COPYING);
 	return 0;
 }
 

@@ -91,12 +91,25 @@ json_t *opstate_brief(struct agent *a, const char *project_id)
 	return list;
 }
 
+static const char *command_of(const struct operation *op)
+{
+	return strchr(op->order.op_name, '.') + 1;
+}
+
+void opstate_begin(
+	struct agent *a, const struct operation *op, struct container *c, enum ct_status to)
+{
+	_cleanup_json_ json_t *metadata =
+		jsonx_pack("{s:s, s:s}", "command", command_of(op), "order_id", op->order.id);
+
+	desired_set_status(a->desired, c, to, agent_now_ms());
+	tell_status(a, c, CT_NONE, to, 0, opstate_cause(op), metadata);
+}
+
 static void tell_move(struct agent *a, struct operation *op, struct container *c, enum ct_status to)
 {
-	const char *command = strchr(op->order.op_name, '.') + 1;
-
 	status_set(a, c, to, operation_started_ms(op), opstate_cause(op),
-		jsonx_pack("{s:s, s:s, s:s*}", "command", command, "order_id", op->order.id,
+		jsonx_pack("{s:s, s:s, s:s*}", "command", command_of(op), "order_id", op->order.id,
 			"cause", to == CT_FAILED && op->err.message[0] ? op->err.message : NULL));
 }
 

@@ -25,6 +25,9 @@ const char *opstate_cause(const struct operation *op);
 /* What a job on many containers needs of each: [{id, id_base, image}]; of all with @project_id
  * NULL. */
 json_t *opstate_brief(struct agent *a, const char *project_id);
+/* The first status that a container has, with which its log begins. */
+void opstate_begin(
+	struct agent *a, const struct operation *op, struct container *c, enum ct_status to);
 /* Record and report the status of one of several. */
 void opstate_move_one(
 	struct agent *a, struct operation *op, struct container *c, enum ct_status to);

@@ -100,11 +100,15 @@ def main():
         tap.eq(
             node.do("container.create", other, image="no/such")["error"]["code"], "IMAGE_NOT_FOUND",
             "an image that isn't here")
-        moves = [(r["from_status"], r["to_status"]) for r in node.reports(kind="container.status")
-                 if r["container_id"] == cid]
+        log = [r for r in node.reports(kind="container.status") if r["container_id"] == cid]
+        moves = [(r["from_status"], r["to_status"]) for r in log]
         tap.eq(moves[:4], [(None, "creating"), ("creating", "stopped"), ("stopped", "running"), ("running", "paused")],
                "every change of status was reported")
         tap.eq(moves[-2:], [("running", "deleting"), ("deleting", "deleted")], "to the end")
+        orders = {r["order_id"]: r["op"] for r in node.reports(kind="order")}
+        tap.eq([r["metadata"].get("command") for r in log],
+               [orders.get(r["metadata"].get("order_id"), "none").rpartition(".")[2] for r in log],
+               "each with the order that it is of")
         tap.eq(node.leaks(), [], "nothing is left of it")
         tap.eq(node.violations(), [], "the control API saw no breach of the protocol")
         node.stop_agent()
