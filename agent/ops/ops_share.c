@@ -290,6 +290,17 @@ static void create_abandon(struct agent *a, struct operation *op)
 
 /* --- update --- */
 
+static int64_t end_ms(const json_t *share)
+{
+	return json_integer_value(json_object_get(share, "expires_at")) * 1000;
+}
+
+/* Its source has gone, and a later end would give away what is made in the source's place. */
+static bool is_gone(const struct operation *op, const json_t *share)
+{
+	return !share || (!operation_is_own(op) && end_ms(share) == SHARELIST_ENDED_MS);
+}
+
 static enum opdef_verdict no_share(struct operation *op)
 {
 	(void)err_set(&op->err, -ENOENT, ERR_NOT_FOUND, "share_id", "there is no share %s here",
@@ -312,7 +323,7 @@ static enum opdef_verdict update_check(struct agent *a, struct operation *op)
 {
 	_cleanup_json_ json_t *share = recorded(a, op);
 
-	if (!share)
+	if (is_gone(op, share))
 		return no_share(op);
 	return renames(op, share) && place_is_taken(a, op, share) ? OPDEF_REFUSED : OPDEF_RUN;
 }
@@ -344,11 +355,6 @@ static void update_finish(struct agent *a, struct operation *op)
 }
 
 /* --- delete --- */
-
-static int64_t end_ms(const json_t *share)
-{
-	return json_integer_value(json_object_get(share, "expires_at")) * 1000;
-}
 
 static bool has_ended(struct agent *a, const json_t *share)
 {
@@ -387,7 +393,7 @@ static enum opdef_verdict mount_check(struct agent *a, struct operation *op)
 	const char *target = text(share, "target_container_id"),
 		   *project = text(share, "target_project_id");
 
-	if (!share)
+	if (is_gone(op, share))
 		return no_share(op);
 	if (!c) {
 		(void)err_set(&op->err, -ENOENT, ERR_CONTAINER_NOT_FOUND, "container_id",

@@ -636,6 +636,21 @@ def of_another(node, a):
         host.poll(lambda: (deletions()[before:] or [""])[-1] in harness.TERMINAL, 10, 0.02)
         there = [s["id"] for s in api.do("GET", f"/containers/{source.id}/storage/shares")["shares"]]
         tap.eq((there, a.has_mount("/mnt/of-another")), ([sid], True), "stays, and the old one goes")
+    for what in ({"expires_at": int(time.time()) + 3600}, {"expires_at": None}, {"mode": "readwrite"}):
+        with host.take_turns(node.directory / "run", [source.id]):
+            orders = [
+                node.order("container.delete", source.id),
+                node.order("container.create", source.id, image=harness.IMAGE, start=False),
+                node.order("share.update", None, share_id=sid, **what)
+            ]
+            host.poll(lambda: any(o["order_id"] == orders[-1] for o in node.hoodyctl("orders")["orders"]), 10, 0.1)
+        ends = [node.wait(o) for o in orders]
+        tap.eq([e["state"] if e["state"] == "succeeded" else e["error"]["code"] for e in ends],
+               ["succeeded", "succeeded", "RESOURCE_NOT_FOUND"], f"an update ({[*what]}) revives no share of one gone")
+        tap.ok(host.poll(lambda: not a.has_mount("/mnt/of-another"), 5), "which is mounted no more")
+        sid = node.new_id()
+        node.do("share.create", None, **wish(sid))
+        tap.ok(a.has_mount("/mnt/of-another"), "until it is shared anew")
     source.do("container.delete", force=True)
 
 
