@@ -115,21 +115,25 @@ def swept():
         qgroups = lambda: set(re.findall(r"^\d+/\d+", btrfs("qgroup", "show", fs.path), re.M))
         btrfs("quota", "enable", fs.path)
         btrfs("quota", "rescan", "-w", fs.path)
-        btrfs("subvolume", "create", fs.path / "gone")
-        btrfs("subvolume", "create", fs.path / "kept")
         btrfs("qgroup", "create", "1/7", fs.path)
-        own, kept = (f"0/{line.split()[1]}" for line in btrfs("subvolume", "list", fs.path).splitlines())
-        others = {"0/5", kept, "1/7"}
-        mount("-o", "remount,commit=300")
-        btrfs("subvolume", "delete", "-c", fs.path / "gone")
-        btrfs("subvolume", "sync", fs.path)
-        host.poll(lambda: own not in qgroups(), 5, 0.05)
-        left = fs.directory / "left" # what the kernel has removed is in no commit yet
-        subprocess.run(["cp", "--sparse=always", fs.image, left], check=True)
-        subprocess.run(["umount", fs.path], check=True)
-        btrfs("device", "scan", "--forget")
-        left.rename(fs.image)
-        mount("-o", "loop,commit=1", fs.image)
+        own = None
+        for i in range(10): # who syncs all file systems meanwhile (sync(2)) commits this one
+            if own in (before := qgroups()):
+                break
+            btrfs("subvolume", "create", fs.path / "gone")
+            (own,) = qgroups() - before
+            btrfs("subvolume", "create", fs.path / f"kept{i}") # has a higher number, which is not given again
+            others = qgroups() - {own}
+            mount("-o", "remount,commit=300")
+            btrfs("subvolume", "delete", "-c", fs.path / "gone")
+            btrfs("subvolume", "sync", fs.path)
+            host.poll(lambda: own not in qgroups(), 5, 0.05)
+            left = fs.directory / "left" # what the kernel has removed is in no commit yet
+            subprocess.run(["cp", "--sparse=always", fs.image, left], check=True)
+            subprocess.run(["umount", fs.path], check=True)
+            btrfs("device", "scan", "--forget")
+            left.rename(fs.image)
+            mount("-o", "loop,commit=1", fs.image)
         tap.eq(qgroups(), {own, *others}, "btrfs after a loss of power: a qgroup of no subvolume")
         with harness.Node(conf={"Storage": {"Pool": fs.pool, "Driver": "auto", "CountIntervalSec": 1}}) as node:
             cid = node.new_id()
