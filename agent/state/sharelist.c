@@ -87,24 +87,23 @@ void sharelist_keep(struct store *s, const char *id)
 		s, "UPDATE share_overrides SET before=mount WHERE share_id=?1", "t", id));
 }
 
-bool sharelist_is_kept(struct store *s, const char *id)
+static bool finds(struct store *s, const char *sql, const char *id)
 {
-	_cleanup_stmt_ struct store_stmt *q =
-		store_query(s, "SELECT 1 FROM shares WHERE id=?1 AND before IS NOT NULL", "t", id);
+	_cleanup_stmt_ struct store_stmt *q = store_query(s, sql, "t", id);
 	int r = store_step(q);
 
 	store_must(MIN_OF(r, 0));
 	return r > 0;
 }
 
+bool sharelist_is_kept(struct store *s, const char *id)
+{
+	return finds(s, "SELECT 1 FROM shares WHERE id=?1 AND before IS NOT NULL", id);
+}
+
 bool sharelist_was_enabled(struct store *s, const char *id)
 {
-	_cleanup_stmt_ struct store_stmt *q =
-		store_query(s, "SELECT 1 FROM shares WHERE id=?1 AND before->>'enabled'", "t", id);
-	int r = store_step(q);
-
-	store_must(MIN_OF(r, 0));
-	return r > 0;
+	return finds(s, "SELECT 1 FROM shares WHERE id=?1 AND before->>'enabled'", id);
 }
 
 /* An override that is new is brought back to what holds without one. */
