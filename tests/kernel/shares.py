@@ -431,7 +431,10 @@ def at_once(node, all_of_them):
     host.poll(rests, 5) # the last one that was made is looked at, too
     before = looks()
     orders = [{"op": "container.restart", "container_id": c.id, "params": {}} for c in all_of_them]
-    ends = {node.wait(i)["state"] for i in node.api.ask("orders", orders=orders)["ids"]}
+    with host.take_turns(node.directory / "run", [c.id for c in all_of_them]): # until all of them have come
+        ids = node.api.ask("orders", orders=orders)["ids"]
+        host.poll(lambda: {*ids} <= {o["order_id"] for o in node.hoodyctl("orders")["orders"]}, 10, 0.05)
+    ends = {node.wait(i)["state"] for i in ids}
     host.poll(lambda: rests() and looks() > before, 5)
     tap.eq((ends, looks() - before), ({"succeeded"}, 1), "of some that start at once they are looked at once")
     for c in all_of_them[1:]:
