@@ -427,6 +427,8 @@ static int make_ready_and_start(struct ctlife *l, bool *ret_watched, struct err 
 		r = l->end_link(l->userdata, err);
 	if (r >= 0)
 		r = start_away(l, c, ret_watched, err);
+	if (r >= 0)
+		ctuserns_leave(&l->spaces); /* the answer doesn't wait for its end */
 	ctlife_let_go(l);
 	if (c)
 		lxc_container_put(c);

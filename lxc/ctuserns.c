@@ -222,9 +222,16 @@ int ctuserns_await_net(const struct ctuserns *u, struct err *err)
 
 void ctuserns_let_go(struct ctuserns *u)
 {
+	pid_t holder = u->holder;
+
+	ctuserns_leave(u);
+	if (holder > 0)
+		(void)waitpid(holder, NULL, 0);
+}
+
+void ctuserns_leave(struct ctuserns *u)
+{
 	u->leave = closefd(u->leave);
-	if (u->holder > 0)
-		(void)waitpid(u->holder, NULL, 0);
 	u->holder = 0;
 }
 

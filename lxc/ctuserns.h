@@ -47,5 +47,7 @@ _must_check_ int ctuserns_make(
 	uint32_t id_base, const struct ctuserns_bounds *b, struct ctuserns *ret, struct err *err);
 /* Wait for it; once, by whoever has the descriptor. */
 _must_check_ int ctuserns_await_net(const struct ctuserns *u, struct err *err);
-/* Whatever has been entered or opened by now stays. */
+/* Whatever has been entered or opened by now stays. The holder's end is waited for. */
 void ctuserns_let_go(struct ctuserns *u);
+/* The same, but who reaps the caller's children, once that has ended, reaps the holder. */
+void ctuserns_leave(struct ctuserns *u);
