@@ -16,6 +16,7 @@
 #include <mntent.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
@@ -30,6 +31,8 @@
 #define PIDS_MAX        65536 /* of one cgroup.procs that we look at */
 #define KILL_AGAIN_MS   10
 #define LEAF            ".lxc"
+#define FAVOR           "favordynmods"
+#define FIRST_NAMESPACE 0xeffffffbU /* the kernel's PROC_CGROUP_INIT_INO */
 #define LEAF_TRIES      4
 #define OWN_GROUPS      3 /* monitor, payload, worker */
 /* xattrs of a container's group, which cgroup2 has */
@@ -40,7 +43,7 @@
 struct hierarchy {
 	int fd;            /* of the mount point */
 	bool unified;      /* cgroup2 */
-	char options[256]; /* v1: comma-separated controllers */
+	char options[256]; /* of its mount; v1: the controllers among them */
 };
 
 struct ctgroup {
@@ -618,6 +621,39 @@ int ctgroup_stay(const struct ctgroup *g)
 	own[strcspn(own, "\n")] = '\0';
 	(void)snprintf(path, sizeof(path), "%s%scgroup.procs", own, *own ? "/" : "");
 	return write_file(g->at[g->unified].fd, path, "0");
+}
+
+bool ctgroup_favors_moves(const struct ctgroup *g)
+{
+	return has_option(g->at[g->unified].options, FAVOR);
+}
+
+/* Whose word counts: all others' options are ignored (the kernel's apply_cgroup_root_flags). */
+static bool in_first_namespace(void)
+{
+	struct stat st;
+
+	return stat("/proc/self/ns/cgroup", &st) == 0 && st.st_ino == FIRST_NAMESPACE;
+}
+
+/* Options that are not said again are taken away. Words that are the mount's ("relatime") are none
+ * of the file system's, which refuses them; only "ro" would mean another thing here. */
+int ctgroup_favor_moves(const struct ctgroup *g)
+{
+	const struct hierarchy *h = &g->at[g->unified];
+	char options[sizeof(h->options)], *rest = options, *word;
+	_cleanup_(closep) int fs = -1;
+
+	if (ctgroup_favors_moves(g) || !in_first_namespace())
+		return 0;
+	fs = fspick(h->fd, "", FSPICK_CLOEXEC | FSPICK_EMPTY_PATH);
+	if (fs < 0 || fsconfig(fs, FSCONFIG_SET_FLAG, FAVOR, NULL, 0) < 0)
+		return -errno;
+	(void)snprintf(options, sizeof(options), "%s", h->options);
+	while ((word = strsep(&rest, ",")))
+		if (strcmp(word, "ro") != 0)
+			(void)fsconfig(fs, FSCONFIG_SET_FLAG, word, NULL, 0);
+	return fsconfig(fs, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0) < 0 ? -errno : 1;
 }
 
 /* Nobody inside can give away what is his to root. */

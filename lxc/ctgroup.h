@@ -91,6 +91,15 @@ _must_check_ int ctgroup_join_worker(struct ctgroup *g, const char *id);
  * waits for (a grace period of the kernel's: some 10 ms) unless there was one just now. */
 _must_check_ int ctgroup_stay(const struct ctgroup *g);
 
+/* Have the kernel favour moves between groups, which then wait for nothing, over forks and ends of
+ * processes, which take a memory barrier more: "favordynmods", an option of all of cgroup2
+ * (cgroup-v2.rst), until it is mounted anew or the host boots. The other options stay as they are.
+ * 1; 0 where it is so already, or not ours to say (in a cgroup namespace of our own); -EINVAL
+ * before Linux 6.0. */
+_must_check_ int ctgroup_favor_moves(const struct ctgroup *g);
+/* Was it so when @g was opened? */
+bool ctgroup_favors_moves(const struct ctgroup *g);
+
 /* Move @pid into the container's payload, in every hierarchy. Where it can be, into a group of it
  * that is not the container's to freeze or to close: ".lxc", as liblxc calls its own, or another if
  * somebody inside has made that. */

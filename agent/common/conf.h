@@ -71,6 +71,7 @@ struct conf {
 		int64_t cgroups_max, cgroup_depth_max, namespaces_max, net_namespaces_max;
 		int64_t inotify_max, watches_max;
 		int64_t tasks_max, memory_max; /* of one without a limit; 0: by what the host has */
+		bool favor_dynmods;
 	} containers;
 	struct {
 		char *table;

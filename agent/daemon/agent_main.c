@@ -238,6 +238,19 @@ static void find_local_group(struct agent *a)
 	a->local_group = g ? g->gr_gid : UNIXSOCK_NO_GROUP;
 }
 
+/* Without it all works, and starts are slower. */
+static void favor_moves(const struct agent *a)
+{
+	int r = a->conf.containers.favor_dynmods ? ctgroup_favor_moves(a->groups) : 0;
+
+	if (r > 0)
+		LOG(LOG_INFO, FAVOR_DYNMODS, NO_FIELDS,
+			"the host's cgroup2 is mounted with favordynmods from now on");
+	else if (r < 0)
+		LOG(r == -EINVAL ? LOG_INFO : LOG_WARNING, FAVOR_DYNMODS, FIELDS(.errnum = -r),
+			"the host's cgroup2 can't be mounted with favordynmods: %s", strerror(-r));
+}
+
 static int start_parts(struct agent *a, struct err *err)
 {
 	_cleanup_(freep) char *worker = spawn_find("hoody-worker");
@@ -245,6 +258,7 @@ static int start_parts(struct agent *a, struct err *err)
 
 	if (r < 0)
 		return r;
+	favor_moves(a);
 	r = worker_pool_new(a->event, worker, (unsigned)a->conf.node.max_workers, &a->workers);
 	if (r < 0)
 		return err_set(

@@ -4,7 +4,8 @@
  * readers are all forks and ends of processes). A start has several. So when one is to come, a
  * child of the worker waits for that grace period, while the agent commits and the worker makes all
  * else ready: by a move of itself to where it is. The launch's own move waits for the rest of it in
- * the kernel, so nobody asks what became of the child.
+ * the kernel, so nobody asks what became of the child. Where cgroup2 is mounted with favordynmods
+ * no move waits, and there is no such child.
  *
  * And the container's namespaces are made, of which that of the network waits for the lock that all
  * links share. They are nobody's until the launch takes them, and go with the worker. */
@@ -34,7 +35,7 @@ void worker_ahead_go(const struct ctlife *l)
 {
 	struct err ignored = {};
 
-	if (fork() == 0)
+	if ((!l || !ctgroup_favors_moves(l->groups)) && fork() == 0)
 		wait_for_kernel();
 	ctlife_let_go(&ready);
 	ready = (struct ctlife){};

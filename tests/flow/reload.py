@@ -314,6 +314,7 @@ KEPT = {
     "Control.ResponseSignature": "optional",
     "Containers.IdBase": "70000000",
     "Containers.CgroupPrefix": "another",
+    "Containers.FavorDynmods": "no",
     "Network.Table": "another",
     "Network.InterfacePrefix": "zz",
     "Network.Subnet4": "10.250.0.0/16",

@@ -25,6 +25,12 @@ def cgroup_mounts():
     return found
 
 
+def favors_moves():
+    """Is cgroup2 mounted with favordynmods, as each agent has it? It is one for all."""
+    return any("favordynmods" in line.split()[3].split(",")
+               for line in pathlib.Path("/proc/self/mounts").read_text().splitlines() if line.split()[2] == "cgroup2")
+
+
 def below(top):
     """A directory and those below it; os.walk passes over what vanishes meanwhile."""
     return [pathlib.Path(d) for d, _, _ in os.walk(top)]

@@ -80,10 +80,16 @@ def quiet(n, what):
     tap.eq((failed, warnings), ("", ""), f"{what}: no unit has failed, no warning in the journal")
 
 
+def hierarchy(n):
+    """The options of the host's cgroup2."""
+    return set(n.m.must("findmnt -no OPTIONS /sys/fs/cgroup").strip().split(","))
+
+
 def first_order(n, kind):
     begin = time.monotonic()
     n.m.must("true", 300)
     stage(n, "booted")
+    before = hierarchy(n)
     n.install()
     stage(n, "installed")
     installed = time.monotonic()
@@ -98,7 +104,23 @@ def first_order(n, kind):
         "enrolled and its first order done (in software emulation)"
     )
     tap.eq(n.m.must("systemctl is-active hoody-agent").strip(), "active", "the service is active")
+    tap.ok("nsdelegate" in before and hierarchy(n) - before == {"favordynmods"} and before < hierarchy(n),
+           "the host's cgroup2 favours moves, and has the options that it had", before, hierarchy(n))
     return cid
+
+
+def unfavored(n):
+    """The host's cgroup2 is as it was where that is asked for."""
+    n.m.must(
+        "mount -t cgroup2 -o remount,rw,nosuid,nodev,noexec,relatime,nsdelegate,memory_recursiveprot none "
+        "/sys/fs/cgroup; mkdir -p /etc/hoody-agent/agent.conf.d; "
+        "printf '[Containers]\\nFavorDynmods=no\\n' >/etc/hoody-agent/agent.conf.d/favor.conf; "
+        "systemctl restart hoody-agent"
+    )
+    n.connected()
+    tap.ok("favordynmods" not in hierarchy(n), "FavorDynmods=no leaves the host's cgroup2 as it is", hierarchy(n))
+    n.m.must("rm /etc/hoody-agent/agent.conf.d/favor.conf; systemctl restart hoody-agent")
+    n.connected()
 
 
 def leaves(n, forwarders=0):
@@ -237,6 +259,7 @@ def hear_of_modules(n):
 def debian12(package):
     with node_in_vm.NodeInVm("debian12", package) as n:
         first = first_order(n, "Debian 12")
+        unfavored(n)
         leaves(n)
         begin = time.monotonic()
         ids = [n.node.new_id() for _ in range(CONTAINERS - 1)]
