@@ -4,14 +4,26 @@
 #include <fcntl.h>
 #include <net/if.h>
 
+/* To write some of them wants the kernel's lock of all links, for which the writer is kept running
+ * until it is free (restart_syscall); to read none does. */
+static bool is_so(int fd, const char *value)
+{
+	char now[32];
+	ssize_t n = pread(fd, now, sizeof(now) - 1, 0);
+
+	now[MAX_OF(n, 0)] = '\0';
+	now[strcspn(now, "\n")] = '\0';
+	return n > 0 && strcmp(now, value) == 0;
+}
+
 void ifsysctl_write(const char *family, const char *name, const char *key, const char *value)
 {
 	char path[128];
 	int fd;
 
 	(void)snprintf(path, sizeof(path), "/proc/sys/net/%s/conf/%s/%s", family, name, key);
-	fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (fd >= 0 && write(fd, value, strlen(value)) < 0)
+	fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	if (fd >= 0 && !is_so(fd, value) && write(fd, value, strlen(value)) < 0)
 		(void)0; /* a key that this kernel hasn't: the firewall's rules don't rely on any */
 	closefd(fd);
 }

@@ -5,7 +5,9 @@
 #include "proto/base.h"
 
 /* @family "ipv4" or "ipv6". What can't be written (a key that this kernel hasn't) is passed over:
- * the firewall's rules rely on none of them. */
+ * the firewall's rules rely on none of them. Some (forwarding, disable_ipv6) want the kernel's lock
+ * of all links, and who writes one keeps a processor busy until it is free: what is so already is
+ * not written. */
 void ifsysctl_write(const char *family, const char *name, const char *key, const char *value);
 
 /* IPv6 is forwarded by all interfaces or none (ip-sysctl.rst); those that learn routes from router

@@ -13,9 +13,21 @@
 
 #define NAME "hoody"
 
-int rtguard_load(uint32_t mark)
+#define DROPS_SIX 4 /* of the instructions */
+
+int rtguard_load(uint32_t mark, bool six)
 {
 	const struct bpf_insn program[] = {
+		{ .code = BPF_LDX | BPF_MEM | BPF_W,
+			.dst_reg = BPF_REG_2,
+			.src_reg = BPF_REG_1,
+			.off = offsetof(struct __sk_buff, protocol) },
+		{ .code = BPF_JMP | BPF_JNE | BPF_K,
+			.dst_reg = BPF_REG_2,
+			.off = 2,
+			.imm = htons(ETH_P_IPV6) },
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = TC_ACT_SHOT },
+		{ .code = BPF_JMP | BPF_EXIT },
 		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_2, .imm = (int32_t)mark },
 		{ .code = BPF_STX | BPF_MEM | BPF_W,
 			.dst_reg = BPF_REG_1,
@@ -29,8 +41,8 @@ int rtguard_load(uint32_t mark)
 
 	memset(&a, 0, sizeof(a)); /* the kernel looks at what is between its members, too */
 	a.prog_type = BPF_PROG_TYPE_SCHED_CLS;
-	a.insns = (uintptr_t)program;
-	a.insn_cnt = countof(program);
+	a.insns = (uintptr_t)(program + (six ? DROPS_SIX : 0));
+	a.insn_cnt = (uint32_t)(countof(program) - (six ? DROPS_SIX : 0));
 	a.license = (uintptr_t) "GPL";
 	strcpy(a.prog_name, NAME);
 	fd = syscall(SYS_bpf, BPF_PROG_LOAD, &a, sizeof(a));

@@ -36,7 +36,8 @@
 
 struct rtkeep {
 	struct mnl_socket *watch, *ask;
-	int guard; /* the program, loaded for the first link that is looked at, or -1 */
+	int guards[2]; /* the programs of links without IPv6 and with it, loaded for the first one
+			  that is looked at, or -1 */
 	unsigned sequence;
 	uint8_t buffer[RECEIVE_SIZE] __attribute__((aligned(8)));
 };
@@ -84,7 +85,7 @@ int rtkeep_open(struct rtkeep **ret)
 	struct rtkeep *k = xcalloc(1, sizeof(*k));
 	int r;
 
-	k->guard = -1;
+	k->guards[0] = k->guards[1] = -1;
 	k->watch = open_socket(SOCK_NONBLOCK);
 	k->ask = k->watch ? open_socket(0) : NULL;
 	r = k->ask ? join_groups(k->watch) : -errno;
@@ -103,7 +104,8 @@ struct rtkeep *rtkeep_close(struct rtkeep *k)
 			(void)mnl_socket_close(k->watch);
 		if (k->ask)
 			(void)mnl_socket_close(k->ask);
-		closefd(k->guard);
+		closefd(k->guards[0]);
+		closefd(k->guards[1]);
 		free(k);
 	}
 	return NULL;
@@ -312,19 +314,19 @@ static int raise_link(const struct rtkeep *k, const char *name)
 }
 
 /* A kernel that can't have it never had: who made the link has said so. */
-static int keep_guard(struct rtkeep *k, int ifindex, uint32_t mark)
+static int keep_guard(struct rtkeep *k, int ifindex, const struct rtlink *l)
 {
+	int *guard = &k->guards[l->has_address6], r;
 	struct request q;
-	int r;
 
-	if (mark && k->guard < 0)
-		k->guard = rtguard_load(mark);
-	if (!mark || k->guard < 0)
+	if (l->unseen_mark && *guard < 0)
+		*guard = rtguard_load(l->unseen_mark, l->has_address6);
+	if (!l->unseen_mark || *guard < 0)
 		return 0;
 	q.h = rtguard_hook(q.bytes, ifindex);
 	r = put(k, &q);
 	if (r >= 0) {
-		q.h = rtguard_program(q.bytes, ifindex, k->guard);
+		q.h = rtguard_program(q.bytes, ifindex, *guard);
 		r = put(k, &q);
 	}
 	return r == -ENOENT ? 0 : r > 0 ? RTKEEP_GUARD : r;
@@ -337,7 +339,7 @@ static int keep_link(struct rtkeep *k, const struct rtlink *l, int ifindex)
 	struct in6_addr gateway6;
 	const struct place four = { AF_INET, 32, &gateway, &wire, sizeof(wire) },
 			   six = { AF_INET6, 128, &gateway6, l->address6, sizeof(gateway6) };
-	int guard = keep_guard(k, ifindex, l->unseen_mark), missing, r = 0;
+	int guard = keep_guard(k, ifindex, l), missing, r = 0;
 
 	(void)inet_pton(AF_INET, RTLINK_GATEWAY, &gateway);
 	(void)inet_pton(AF_INET6, RTLINK_GATEWAY6, &gateway6);

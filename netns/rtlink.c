@@ -3,13 +3,15 @@
  * pair (a predecessor's of that name, which the kernel still clears away, gives way); the host's
  * end: settings, then the guard, so that it is closed before it is up, then up, with the
  * gateway's address, a route and a neighbour for the container's. Meanwhile a thread enters the
- * container's network namespace, for good (setns(2) is of a thread), and sets up the end inside,
- * and another closes the host's end to IPv6 if it isn't wanted: nobody is in the container yet. A
- * host's end that can't be set up, or whose other end can't, is removed again.
+ * container's network namespace, for good (setns(2) is of a thread), and sets up the end inside:
+ * nobody is in the container yet. A host's end that can't be set up, or whose other end can't, is
+ * removed again.
  *
  * Each change waits in turn for the kernel's lock of all links (rtnl), which a container that
  * makes and unmakes links has a third of the time: what one message can say is one message, what
- * one call can say is one call (netns/rtbatch.h), and three who wait wait once.
+ * one call can say is one call (netns/rtbatch.h), and two who wait wait once. What no message can
+ * say (disable_ipv6) is left to the guard: who writes a sysctl that wants the lock doesn't sleep
+ * until it is free, but runs in a circle (restart_syscall), and may be passed over for long.
  *
  * Every host's end has the same MAC and the same gateway address. There is no subnet and no
  * bridge, and the host never asks who is where: its neighbours are fixed entries. */
@@ -262,7 +264,8 @@ static void add_guard(struct rtbatch *b, int ifindex, int fd)
 static int dress(struct nl_sock *s, const struct rtlink *l, struct err *err)
 {
 	_cleanup_rtbatch_ struct rtbatch b = {};
-	_cleanup_(closep) int guard = l->unseen_mark ? rtguard_load(l->unseen_mark) : -1;
+	_cleanup_(closep) int guard =
+		l->unseen_mark ? rtguard_load(l->unseen_mark, l->has_address6) : -1;
 	const struct words w = words_of(l);
 	int ifindex = (int)if_nametoindex(l->name), r, unguarded;
 	size_t guarded;
@@ -285,6 +288,8 @@ static int dress(struct nl_sock *s, const struct rtlink *l, struct err *err)
 		(void)fprintf(stderr, /* the firewall itself holds without it */
 			"%s: a flush of nftables would open it, it has no tc-bpf: %s\n", l->name,
 			guard < 0 ? strerror(-guard) : nl_geterror(unguarded));
+	if (!l->has_address6 && (guard < 0 || unguarded < 0))
+		ifsysctl_write("ipv6", l->name, "disable_ipv6", "1");
 	if (r == 0 && l->has_address6) /* else this kernel may have no IPv6 */
 		r = rtbatch_failure(&b, 0, 1);
 	if (r == 0)
@@ -382,30 +387,15 @@ static void *be_inside(void *userdata)
 	return NULL;
 }
 
-/* No message says it. */
-static void *close_six(void *userdata)
-{
-	const struct part *p = userdata;
-
-	if (!p->link->has_address6)
-		ifsysctl_write("ipv6", p->link->name, "disable_ipv6", "1");
-	return NULL;
-}
-
 static int dress_both(struct nl_sock *s, const struct rtlink *l, pid_t pid, struct err *err)
 {
 	struct part part = { .link = l, .pid = pid };
-	pthread_t inside, closing;
-	int r = -pthread_create(&inside, NULL, be_inside, &part), begun;
+	pthread_t inside;
+	int r = -pthread_create(&inside, NULL, be_inside, &part);
 
 	if (r < 0)
 		return rtsock_fail(err, -NLE_NOMEM, "set up", RTLINK_INSIDE);
-	begun = -pthread_create(&closing, NULL, close_six, &part);
 	r = dress(s, l, err);
-	if (begun == 0)
-		(void)pthread_join(closing, NULL);
-	else
-		(void)close_six(&part);
 	(void)pthread_join(inside, NULL);
 	if (r == 0 && part.r < 0) {
 		r = part.r;

@@ -192,6 +192,33 @@ class Lock:
         self.says("free") # and ends, for which it needs the lock once more
 
 
+def makers_sleep():
+    """Who makes a link and has the pair, when somebody takes the kernel's lock for long."""
+    own, space = netns.Namespace(), netns.Namespace()
+    holder, tools = space.popen("sleep", "infinity"), harness.BUILD / "tests/tools"
+    maker = own.popen(tools / "failnth", "clone,clone3", "1", "STOP", "--", tools / "linkdrive", "slow0", "10.9.8.7",
+                      "-", holder.pid)
+    try:
+        stopped = lambda: [p for p in host.children(maker.pid, "linkdrive") if host.status(p)["State"][0] == "T"]
+        pid = host.poll(stopped, 10)[0]
+        lock = Lock()
+        lock.asks()
+        lock.says("held")
+        os.kill(pid, signal.SIGCONT)
+        begin = time.monotonic()
+        host.poll(lambda: maker.poll() is not None, 1)
+        used, waited = host.cpu_s(pid), time.monotonic() - begin
+        tap.ok(maker.poll() is None and lock.is_held(), "who makes a link waits for who has the lock of all")
+        tap.ok(used < 0.05, "and sleeps meanwhile", f"{used:.2f} s of the processors in {waited:.2f} s")
+        lock.frees()
+        tap.eq(maker.wait(), 0, "then it is made")
+    finally:
+        holder.kill()
+        holder.wait()
+        own.close()
+        space.close()
+
+
 def waits(pid):
     """Does one of its threads wait in the kernel for what nobody can interrupt?"""
     return any(" D " in (t / "stat").read_text() for t in pathlib.Path(f"/proc/{pid}/task").iterdir())
@@ -380,6 +407,7 @@ def main():
     if os.geteuid() != 0:
         tap.skip_all("needs root")
     sysctl("ipv4/ip_forward", "0")
+    makers_sleep()
     one, two = Beyond(1), Beyond(2)
     sysctl("ipv4/conf/all/rp_filter", "0")
     with harness.Node(conf={"Network": {"Subnet6": "2001:db8:88::/64"}}) as node:

@@ -4,6 +4,7 @@
 healing, restarts, what root inside can try, and that nothing is left."""
 import os
 import pathlib
+import re
 import select
 import signal
 import socket
@@ -563,6 +564,30 @@ def full():
             node.do("container.delete", cid)
 
 
+def to_all_nodes(inside):
+    """A few datagrams; False while there is no address to send them from."""
+    with inside, socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as s:
+        try:
+            return all(s.sendto(b"all", ("ff02::1", 9, 0, socket.if_nametoindex("eth0"))) for _ in range(5))
+        except OSError:
+            return False
+
+
+def without_six(make, own, inside, pid):
+    """A link without IPv6, by its guard, and where the kernel lets nobody have one by a sysctl: what is sent to all
+    nodes gets nowhere. With it, the host takes it."""
+    guardless = harness.BUILD / "tests/tools/failnth", "bpf", "1", "EPERM", "--"
+    inside.sysctl(ipv6__conf__all__accept_dad=0, ipv6__conf__default__accept_dad=0)
+    for wrap, six, taken in (((), "fd00::7", True), ((), "-", False), (guardless, "-", False)):
+        make(*wrap, pid=pid, six=six)
+        tap.ok(host.poll(lambda: to_all_nodes(inside), 10), "IPv6 is sent from inside")
+        count = int(re.search(r"Ip6InDelivers\s+(\d+)", own.run("cat", "/proc/net/dev_snmp6/half0").stdout)[1])
+        off = own.run("cat", "/proc/sys/net/ipv6/conf/half0/disable_ipv6").stdout.strip()
+        tap.eq((count > 0, off), (taken, "1" if wrap else "0"),
+               "IPv6 to all nodes is " + ("taken by a host that has it" if taken else "dropped by " +
+                                          ("the kernel, without a guard" if wrap else "the link's guard")))
+
+
 def half_made():
     """A link whose inner end can't be set up: said in a sentence, and no outer end stays. One whose predecessor is
     still there."""
@@ -571,8 +596,8 @@ def half_made():
     holder, successor = space.popen("sleep", "infinity"), other.popen("sleep", "infinity")
     links = lambda: [line.split()[1].split("@")[0] for line in own.ip("-o link show").stdout.splitlines()]
 
-    def make(*wrap, pid=holder.pid):
-        r = own.run(*wrap, make_one, name, "10.9.8.7", "fd00::7", pid, check=False)
+    def make(*wrap, pid=holder.pid, six="fd00::7"):
+        r = own.run(*wrap, make_one, name, "10.9.8.7", six, pid, check=False)
         said = r.stderr.splitlines()
         return r.returncode != 0, len(said) == 1 and len(said[0]) > 10, name in links()
 
@@ -586,6 +611,7 @@ def half_made():
         number = lambda: own.ip(f"-o link show dev {name}").stdout.split(":")[0]
         was = number()
         tap.eq((make(pid=successor.pid), number() != was), ((False, False, True), True), "and its successor")
+        without_six(make, own, other, successor.pid)
     finally:
         for process in (holder, successor):
             process.kill()

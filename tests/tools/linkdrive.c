@@ -9,7 +9,7 @@ enum { NAME = 1, ADDRESS, ADDRESS6, PID, ARGUMENTS };
 
 int main(int argc, char **argv)
 {
-	struct rtlink l = { .mac = { 2, 0, 0, 0, 0, 1 } };
+	struct rtlink l = { .mac = { 2, 0, 0, 0, 0, 1 }, .unseen_mark = 1 };
 	struct in_addr address;
 	struct err err = {};
 	int r;
