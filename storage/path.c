@@ -20,7 +20,9 @@
 #include <sys/syscall.h>
 
 #define NAMES_GROW 64
-#define RACES_MAX  16 /* EAGAIN: somebody renamed under us */
+/* EAGAIN: somebody renamed or mounted, anywhere on the host, while a ".." was followed. A try takes
+ * some 2 us, and beside many who do nothing else most are in vain. */
+#define RACES_MAX 4096
 
 static int open_how(int root, const char *path, int flags, mode_t mode, uint64_t resolve)
 {

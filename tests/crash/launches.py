@@ -141,6 +141,20 @@ def told():
         tap.eq(node.leaks(), [], "nothing is left of it")
 
 
+def renames():
+    """The kernel gives up a path that leads upward while anybody on the host renames (openat2(2)), which a container
+    can do all the time."""
+    with struck.Struck("openat2") as node:
+        cid = node.new_id()
+        node.do("container.create", cid, image=harness.IMAGE, start=False)
+        node.plan("hoody-worker", "openat2", "1*500", "EAGAIN")
+        report = node.do("container.start", cid)
+        tap.eq((report["state"], report.get("error"), node.plan()[0]), ("succeeded", None, 500),
+               "a path that can't be followed for now is followed then, 500 times in a row")
+        node.do("container.delete", cid, force=True)
+        tap.eq(node.leaks(), [], "nothing is left of it")
+
+
 def of_containers():
     """Terminals of the host's that belong to a container's users."""
     with os.scandir("/dev/pts") as all_of_them:
@@ -263,6 +277,7 @@ def main():
                "nothing is left, no breach, sanitizers are silent")
     flows()
     told()
+    renames()
     half()
     with struck.Struck("fcntl") as node:
         late(node, begin_session, "a session")
