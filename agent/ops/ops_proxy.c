@@ -154,13 +154,14 @@ static enum opdef_verdict alias_check(struct agent *a, struct operation *op)
 	return OPDEF_REFUSED;
 }
 
+/* 0: none. What has ended with the epoch or before it has, too, and is found from there on. */
 static int64_t expiry(const struct operation *op)
 {
-	int64_t ms = 0;
+	int64_t ms;
 
-	if (text(op, "expires_at") && ident_time_parse(text(op, "expires_at"), &ms) < 0)
+	if (!text(op, "expires_at") || ident_time_parse(text(op, "expires_at"), &ms) < 0)
 		return 0; /* the schema has judged it */
-	return ms;
+	return MAX_OF(ms, 1);
 }
 
 /* The files of the alias as it was and as it is to be: one may be both's. */

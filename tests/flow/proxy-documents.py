@@ -94,6 +94,22 @@ def aliases(node, top, cid):
     return alias
 
 
+def long_ago(node, top, alias):
+    """None that has ended with the epoch or before it is there for ever."""
+    ids, last = [node.new_id(), node.new_id()], node.last_seq()
+    for aid, when in zip(ids, ("0001-01-01T00:00:00.000Z", "1970-01-01T00:00:00.000Z")):
+        tap.eq(alias(aid, f"of-{when[:4]}", expires_at=when)["state"], "succeeded", f"one that has ended in {when[:4]}")
+    node.restart()
+    tap.eq(sorted(top.glob("aliases/of-*")), [], "is not there after a start")
+
+    def expired():
+        return {r["data"]["id"] for r in node.reports(last, "proxy") if r["event"] == "expired"}
+
+    tap.ok(host.poll(lambda: expired() == set(ids), 6), "but has ended, which is reported", expired(), ids)
+    for aid in ids:
+        alias(aid, "of-old", target=False)
+
+
 def the_map(node, top, cid):
     path = top / "map.json"
 
@@ -399,6 +415,7 @@ def main():
         node.do("container.create", cid, image=harness.IMAGE, name="web")
         documents(node, top, cid)
         alias = aliases(node, top, cid)
+        long_ago(node, top, alias)
         the_map(node, top, cid)
         the_api(node, api, cid, harness.PROJECT)
         pieces(api, cid, harness.PROJECT)
