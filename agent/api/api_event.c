@@ -110,7 +110,7 @@ void api_event_delete(struct api_call *c)
 
 	if (!read_id(c, c->args[0], &row))
 		return;
-	n = history_remove_events(c->agent->store, row, 0, NULL);
+	n = history_remove_events(c->agent->store, row, INT64_MAX, NULL);
 	if (n > 0)
 		removed(c, n);
 	else
@@ -123,7 +123,7 @@ void api_event_delete_all(struct api_call *c)
 {
 	const json_t *before = json_object_get(c->body, "before");
 	const char *type = json_string_value(json_object_get(c->body, "event_type"));
-	int64_t ms = 0;
+	int64_t ms = INT64_MAX;
 
 	if (before &&
 		(!json_is_string(before) || ident_time_parse(json_string_value(before), &ms) < 0)) {

@@ -206,8 +206,8 @@ int64_t history_remove_events(
 	struct store *s, int64_t row, int64_t before_ms, const char *event_type)
 {
 	store_must(store_exec(s,
-		"DELETE FROM events WHERE (?1 = 0 OR row = ?1) AND (?2 = 0 OR at_ms < ?2) AND (?3 "
-		"IS NULL OR event_type = ?3)",
+		"DELETE FROM events WHERE (?1 = 0 OR row = ?1) AND at_ms < ?2 AND (?3 IS NULL OR "
+		"event_type = ?3)",
 		"iit", row, before_ms, event_type));
 	return store_changes(s);
 }

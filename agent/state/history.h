@@ -52,7 +52,8 @@ bool history_has_since(struct store *s, int64_t after);
 json_t *history_event(struct store *s, int64_t row); /* NULL: not there */
 /* {"total", "by_type"{…}} */
 json_t *history_event_stats(struct store *s);
-/* How many were removed: @row alone (0: any), of before @before_ms (0: any time). */
+/* How many were removed: @row alone (0: any), of before @before_ms (INT64_MAX: any
+ * time). */
 int64_t history_remove_events(
 	struct store *s, int64_t row, int64_t before_ms, const char *event_type);
 

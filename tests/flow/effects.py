@@ -193,6 +193,8 @@ def history(api, cid):
     api.do("DELETE", "/events", {"event_type": "container.env.updated"})
     left = api.do("GET", "/events?limit=500")["events"]
     tap.ok(kept and all(e in left for e in kept), "events of one type are deleted, and no other")
+    for when in ("1969-12-31T00:00:00Z", "1970-01-01T00:00:00Z"):
+        tap.eq(api.do("DELETE", "/events", {"before": when})["deleted_count"], 0, f"none is of before {when}")
 
 
 def firewall(api, cid):
