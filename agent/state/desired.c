@@ -239,13 +239,25 @@ struct container *desired_at(struct desired *d, size_t i)
 	return d->at[i];
 }
 
-/* The lowest slot that no container has: they are few, and a bit each is cheap. */
+/* Its row's own, and those whose ids it has: others, and two of them, where the base has changed
+ * since it was made. */
+static void take_slots(const struct desired *d, const struct container *c, uint8_t *taken)
+{
+	int64_t begin = (int64_t)c->spec.id_base - d->ranges.id_base, end = begin + CTSPEC_ID_RANGE;
+
+	for (int64_t i = MAX_OF(begin, 0) / CTSPEC_ID_RANGE;
+		i * CTSPEC_ID_RANGE < end && i < CONTAINERS_MAX; i++)
+		taken[i] = 1;
+	taken[c->id_slot] = 1;
+}
+
+/* The lowest slot of which no container has an id: they are few, and a byte each is cheap. */
 static int free_slot(const struct desired *d, uint32_t *ret)
 {
 	_cleanup_(freep) uint8_t *taken = xcalloc(CONTAINERS_MAX, 1);
 
 	for (size_t i = 0; i < d->n; i++)
-		taken[d->at[i]->id_slot] = 1;
+		take_slots(d, d->at[i], taken);
 	for (uint32_t i = 0; i < CONTAINERS_MAX; i++) {
 		uint64_t end = d->ranges.id_base + (i + 1ULL) * CTSPEC_ID_RANGE;
 

@@ -572,6 +572,32 @@ def no_room():
         node.do("container.delete", cid, force=True)
 
 
+def another_base():
+    """Containers from before IdBase was another keep their ids, and no later one has any of them."""
+    with harness.Node(conf={"Containers": {}}) as node:
+        first = lambda cid: int(pathlib.Path(f"/proc/{host.init_of(node.prefix, cid)}/uid_map").read_text().split()[1])
+        cids = []
+
+        def make(n):
+            for cid in [node.new_id() for _ in range(n)]:
+                tap.eq(node.do("container.create", cid, image=harness.IMAGE)["state"], "succeeded", "one is made")
+                cids.append(cid)
+
+        make(3)
+        before, base = [first(cid) for cid in cids], min(first(cid) for cid in cids)
+        node.do("container.delete", cids.pop(0), force=True)
+        for there in (base - 65536, base + 65536, base + 32768):
+            node.conf["Containers"]["IdBase"] = there
+            node.restart()
+            make(1)
+        firsts = sorted(first(cid) for cid in cids)
+        tap.eq([first(cid) for cid in cids[:2]], before[1:], "another IdBase: those from before have their ids")
+        tap.ok(all(b - a >= 65536 for a, b in zip(firsts, firsts[1:])), "no two have an id in common", firsts)
+        for cid in cids:
+            node.do("container.delete", cid, force=True)
+        tap.eq((node.leaks(), node.sanitizer_words()), ([], []), "nothing is left of them")
+
+
 def group_file(node, cid, *names):
     text = host.group_file(node.prefix, cid, *names)
     return text and text.split()
@@ -657,6 +683,7 @@ def main():
         tap.eq((node.leaks(), node.sanitizer_words()), ([], []), "nothing is left, sanitizers are silent")
     io_limits()
     no_room()
+    another_base()
     in_part()
     tap.done()
 
