@@ -20,7 +20,9 @@
 #include "agent/common/conf_table.h"
 #include "proto/opfield.h"
 
-#define CONF_KEYS_MAX 64 /* of the table: asserted */
+#define CONF_KEYS_MAX    64 /* of the table: asserted */
+#define SUBNET4_BITS_MIN 2  /* the network's own address and its last one are no container's */
+#define SUBNET4_BITS_MAX 24
 
 struct reading {
 	struct conf *conf;
@@ -267,6 +269,26 @@ void conf_defaults(struct conf *ret)
 	resolve(ret);
 }
 
+/* How many bits of addresses are left behind the prefix; @cidr has been judged. */
+static unsigned host_bits(const char *cidr, unsigned all)
+{
+	return all - (unsigned)strtoul(strchr(cidr, '/') + 1, NULL, 10);
+}
+
+/* Each container has a place in both. */
+static int judge_subnets(const char *path, const struct conf *c, struct err *err)
+{
+	unsigned four = host_bits(c->network.subnet4, 32);
+
+	if (four < SUBNET4_BITS_MIN || four > SUBNET4_BITS_MAX)
+		return err_set(err, -EINVAL, ERR_CONFIG, "Network.Subnet4",
+			"%s: Network.Subnet4 must be a network of 4 to 16777216 addresses", path);
+	if (*c->network.subnet6 && host_bits(c->network.subnet6, 128) < four)
+		return err_set(err, -EINVAL, ERR_CONFIG, "Network.Subnet6",
+			"%s: Network.Subnet6 must have as many addresses as Network.Subnet4", path);
+	return 0;
+}
+
 /* What no key can judge by itself. */
 static int finish(const char *path, struct conf *c, struct err *err)
 {
@@ -277,7 +299,7 @@ static int finish(const char *path, struct conf *c, struct err *err)
 	if (strlen(c->local.socket) > CONF_SOCKET_MAX)
 		return err_set(err, -EINVAL, ERR_CONFIG, "Local.Socket",
 			"%s: Local.Socket is too long for a socket (unix(7))", path);
-	return 0;
+	return judge_subnets(path, c, err);
 }
 
 int conf_read(const char *path, struct conf *ret, struct err *err)

@@ -171,18 +171,13 @@ static int make_directories(struct agent *a, struct err *err)
 /* The network's own address and its last one are no container's (RFC 922). */
 static int open_desired(struct agent *a, struct err *err)
 {
-	const char *subnet = a->conf.network.subnet4, *six = strchr(a->conf.network.subnet6, '/');
+	const char *subnet = a->conf.network.subnet4;
 	struct desired_ranges ranges = { .id_base = (uint32_t)a->conf.containers.id_base };
 	unsigned prefix = 0;
 	uint32_t address = 0, mask;
+	int r = ident_cidr4_parse(subnet, strlen(subnet), &address, &prefix);
 
-	if (ident_cidr4_parse(subnet, strlen(subnet), &address, &prefix) < 0 || prefix < 8 ||
-		prefix > 30)
-		return err_set(err, -EINVAL, ERR_INVALID_PARAMS, "Network.Subnet4",
-			"Network.Subnet4 must be a network of 4 to 16777216 addresses");
-	if (six && strtoul(six + 1, NULL, 10) > 128 - (32 - prefix))
-		return err_set(err, -EINVAL, ERR_INVALID_PARAMS, "Network.Subnet6",
-			"Network.Subnet6 must have as many addresses as Network.Subnet4");
+	assert(r == 0); /* the configuration has been judged */
 	mask = ~0u << (32 - prefix);
 	ranges.first_address = (address & mask) + 1;
 	ranges.last_address = (address | ~mask) - 1;
