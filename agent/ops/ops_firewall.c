@@ -44,15 +44,23 @@ static enum fwdirection direction_of(const struct operation *op)
 
 /* --- what each does to the lists; negative: refused --- */
 
-static int add(struct operation *op, struct change *c)
+/* As it is kept and shown: with its state, which an order may leave out. */
+static json_t *whole_rule(const json_t *given)
 {
-	enum fwdirection d = direction_of(op);
-	json_t *rule = json_deep_copy(param(op, "rule"));
-	size_t i;
-	json_t *other;
+	json_t *rule = json_deep_copy(given);
 
 	if (!json_object_get(rule, "state"))
 		jsonx_set_string(rule, "state", "enabled");
+	return rule;
+}
+
+static int add(struct operation *op, struct change *c)
+{
+	enum fwdirection d = direction_of(op);
+	json_t *rule = whole_rule(param(op, "rule"));
+	size_t i;
+	json_t *other;
+
 	if (!c->is[d])
 		c->is[d] = json_array();
 	json_array_foreach(c->is[d], i, other) {
@@ -119,12 +127,15 @@ static int take_away(struct operation *op, struct change *c)
 static int replace(struct operation *op, struct change *c)
 {
 	for (int d = 0; d < FW_DIRECTIONS; d++) {
-		const json_t *rules = param(op, fwlist_names[d]);
+		json_t *rules = json_object_get(op->order.params, fwlist_names[d]), *rule;
+		size_t i;
 
 		if (!rules)
 			continue;
 		json_decref(c->is[d]);
-		c->is[d] = json_deep_copy(rules);
+		c->is[d] = json_array();
+		json_array_foreach(rules, i, rule)
+			(void)json_array_append_new(c->is[d], whole_rule(rule));
 	}
 	c->event = "updated";
 	return 0;

@@ -106,7 +106,7 @@ def orders(node, a, b, c, outside):
             tap.eq((a.connects(b.ip, 81), c.connects(b.ip, 81)), ("open", "refused"),
                    "the whole list at once; by source address")
             told = node.reports(kind="firewall")[-1]["data"]
-            tap.eq(([r["source"] for r in told["ingress"]], told["egress"]), ([a.ip], []),
+            tap.eq(([(r["source"], r["state"]) for r in told["ingress"]], told["egress"]), ([(a.ip, "enabled")], []),
                    "which the report has whole")
             b.do("firewall.reset")
             tap.eq((a.connects(b.ip, 80), c.connects(b.ip, 80)), ("open", "silence"),
