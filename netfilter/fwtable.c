@@ -170,6 +170,23 @@ int fwtable_load(struct fwtable *t, struct err *err)
 	return nfbatch_commit(b, t->sock, err);
 }
 
+int fwtable_drop(const char *table, struct err *err)
+{
+	_cleanup_nfbatch_ struct nfbatch *b = nfbatch_new(table);
+	struct nfsock *s;
+	int r = nfsock_open(&s);
+
+	if (r < 0)
+		return err_set(err, r, ERR_INTERNAL, NULL, "can't open a netlink socket: %s",
+			strerror(-r));
+	nfbatch_about(b, "table %s", table);
+	nfbatch_add_table(b); /* so that there is one to delete */
+	nfbatch_delete_table(b);
+	r = nfbatch_commit(b, s, err);
+	nfsock_close(s);
+	return r;
+}
+
 int fwtable_put(struct fwtable *t, const struct fwport *port, struct fwplan *take[FW_DIRECTIONS],
 	struct err *err)
 {

@@ -99,6 +99,9 @@ void fwtable_expect(
  * packet passes in between. At start, and when somebody else has changed it. */
 _must_check_ int fwtable_load(struct fwtable *t, struct err *err);
 
+/* Have the kernel forget a table that was ours, by another name than now. Not there: success. */
+_must_check_ int fwtable_drop(const char *table, struct err *err);
+
 /* Other addresses of proxies, at the next fwtable_load. Exchanged, so that who calls can go back;
  * false: they are the same. */
 bool fwtable_swap_proxies(struct fwtable *t, struct fwranges *proxies);

@@ -88,7 +88,8 @@ static const struct conf_key table[] = {
 		.help = "First host user and group id for containers; each takes the next free "
 			"65536." },
 	{ "Containers", "CgroupPrefix", &conf_kind_cgroup, AT(containers.cgroup_prefix), "hoody",
-		.help = "Name of the cgroup below which containers have theirs." },
+		.help = "Name of the cgroup below which containers have theirs. Another one waits "
+			"for a start of the agent at which no container runs." },
 	{ "Containers", "CgroupsMax", &conf_kind_number, AT(containers.cgroups_max), "1024", 0,
 		1000000, .reload = true,
 		.help = "How many cgroups of its own a container may have, from its next start on: "
@@ -138,11 +139,13 @@ static const struct conf_key table[] = {
 			"one, or nobody names one, what it hears decides." },
 
 	{ "Network", "Table", &conf_kind_word, AT(network.table), "hoody",
-		.help = "Name of the nftables table (family inet) that is the agent's own." },
+		.help = "Name of the nftables table (family inet) that is the agent's own. Another "
+			"one waits for a start of the agent at which no container runs." },
 	{ "Network", "InterfacePrefix", &conf_kind_prefix, AT(network.interface_prefix), "hd",
 		.help = "How the host ends of the containers' interfaces begin; 12 hex digits "
 			"follow. systemd-networkd is told to leave those of the default alone, by "
-			"10-hoody-agent.network: others need such a file of their own." },
+			"10-hoody-agent.network: others need such a file of their own. Another one "
+			"waits for a start of the agent at which no container runs." },
 	{ "Network", "Subnet4", &conf_kind_subnet4, AT(network.subnet4), "10.88.0.0/16",
 		.help = "Containers have their IPv4 addresses from here; who has one keeps it. The "
 			"network is this host's alone: what is forwarded to an address of it that "

@@ -32,6 +32,7 @@
 #include "agent/common/unixsock.h"
 #include "agent/engine/engine.h"
 #include "agent/engine/unfinished.h"
+#include "agent/host/ctnames.h"
 #include "agent/host/ctnet.h"
 #include "agent/host/ctwatch.h"
 #include "agent/host/drift.h"
@@ -249,8 +250,10 @@ static void favor_moves(const struct agent *a)
 static int start_parts(struct agent *a, struct err *err)
 {
 	_cleanup_(freep) char *worker = spawn_find("hoody-worker");
-	int r = ctgroup_open(a->conf.containers.cgroup_prefix, &a->groups, err);
+	int r = ctnames_settle(a, err);
 
+	if (r >= 0)
+		r = ctgroup_open(a->conf.containers.cgroup_prefix, &a->groups, err);
 	if (r < 0)
 		return r;
 	favor_moves(a);

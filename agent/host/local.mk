@@ -6,6 +6,7 @@ agent_host_libhost_a_SOURCES = \
 	agent/host/ctfiles.c agent/host/ctfiles.h \
 	agent/host/ctflows.c agent/host/ctflows.h \
 	agent/host/ctmounts.c agent/host/ctmounts.h \
+	agent/host/ctnames.c agent/host/ctnames.h \
 	agent/host/ctnet.c agent/host/ctnet.h \
 	agent/host/ctstop.c agent/host/ctstop.h \
 	agent/host/ctsweep.c agent/host/ctsweep.h \

@@ -551,6 +551,35 @@ def another_subnet(outside):
         tap.eq((node.leaks(), node.sanitizer_words()), ([], []), "nothing is left of them")
 
 
+def other_names(outside):
+    """Names of the kernel's that are others in the configuration: a container that runs is seen and filtered as before,
+    and where none runs they are the new ones, and nothing of the old is in the way."""
+    with harness.Node(conf={"Containers": {}, "Network": {}}) as node, outside.listen(8000):
+        old, prefix, table = Box(node, "named"), node.prefix, node.table
+        init, said = host.init_of(prefix, old.id), "take effect at the first start at which no container runs: "
+        old.do("firewall.replace", egress=[{"action": "allow", "protocol": "udp"}])
+        node.conf["Containers"]["CgroupPrefix"] = f"{prefix}x"
+        node.conf["Network"].update(InterfacePrefix="zz9", Table=f"{table}x")
+        node.restart()
+        tap.ok(f"{said}Containers.CgroupPrefix, Network.InterfacePrefix, Network.Table" in node.log.read_text(),
+               "other names wait for a start without a container that runs, and that is said")
+        tap.eq((node.do("container.start", old.id).get("error", {}).get("code"), host.init_of(prefix, old.id)),
+               ("OPERATION_STATE_CONFLICT", init), "one that runs is not launched beside itself")
+        tap.ok(old.connects(OUTSIDE, 8000) != "open", "its rules are in force")
+        node.do("container.force-stop", old.id)
+        node.prefix, node.table, node.interfaces = f"{prefix}x", f"{table}x", "zz9"
+        node.restart()
+        old.do("container.start")
+        tap.ok(host.init_of(node.prefix, old.id) and not host.init_of(prefix, old.id), "then it is launched under them")
+        tap.ok(old.connects(OUTSIDE, 8000) != "open", "with its rules")
+        old.do("firewall.reset")
+        tables = nft("list", "tables").stdout.split()
+        tap.eq((old.connects(OUTSIDE, 8000), table in tables, node.table in tables), ("open", False, True),
+               "and what was the table before is in nobody's way")
+        old.do("container.delete", force=True)
+        tap.eq((node.leaks(), node.sanitizer_words()), ([], []), "nothing is left of it")
+
+
 def full():
     """A Subnet4 without an address that nobody has: said so, and the next one has what is given back."""
     with harness.Node(conf={"Network": {"Subnet4": "10.99.0.0/30"}}) as node:
@@ -641,6 +670,7 @@ def main():
         tap.eq((node.leaks(), node.sanitizer_words()), ([], []), "nothing is left")
     version_six(outside)
     another_subnet(outside)
+    other_names(outside)
     tap.done()
 
 
