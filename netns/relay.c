@@ -13,7 +13,7 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
-#include <netinet/tcp.h>
+#include <linux/tcp.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -43,6 +43,7 @@ struct relay {
 	int client;
 	struct upstream *upstream;
 	sd_event_source *of_client, *of_upstream, *again, *linger;
+	bool heard; /* of the upstream, since linger was last asked */
 	uint32_t client_events, upstream_events;
 	struct flow flow[FLOWS];
 };
@@ -135,16 +136,40 @@ static ssize_t give(struct relay *c, int way)
 	return n;
 }
 
+/* What the client has not taken yet: here, or in the kernel. */
+static bool is_behind(const struct relay *c)
+{
+	struct tcp_info info = {};
+	socklen_t size = sizeof(info);
+
+	return c->flow[DOWN].fill > 0 ||
+	       (getsockopt(c->client, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 &&
+		       (info.tcpi_unacked > 0 || info.tcpi_notsent_bytes > 0));
+}
+
+static int arm_linger(struct relay *c)
+{
+	int r = sd_event_source_set_time_relative(c->linger, LINGER_US);
+
+	c->heard = false;
+	return r < 0 ? r : sd_event_source_set_enabled(c->linger, SD_EVENT_ONESHOT);
+}
+
+/* Whether that was all, nobody knows. */
 static int on_linger(sd_event_source *source, uint64_t usec, void *userdata)
 {
-	relay_free(userdata);
+	struct relay *c = userdata;
+
+	if ((!c->heard && !is_behind(c)) || arm_linger(c) < 0)
+		relay_reset(c);
 	return 0;
 }
 
 /* TLS has no half-closed connections that proxies bear: the upstream hears nothing of the client's
- * end, and has a while to finish. */
+ * end, and is given up when it has been silent for a while. */
 static void linger(struct relay *c)
 {
+	c->heard = false;
 	(void)sd_event_add_time_relative(
 		c->all->event, &c->linger, CLOCK_MONOTONIC, LINGER_US, ACCURACY_US, on_linger, c);
 }
@@ -177,6 +202,7 @@ static int pump_flow(struct relay *c, int way)
 				return n == -EAGAIN ? 0 : (int)n;
 			f->ended = n == 0;
 			f->fill = (size_t)n;
+			c->heard |= way == DOWN;
 			continue;
 		}
 		n = give(c, way);

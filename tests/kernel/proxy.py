@@ -28,6 +28,7 @@ UPLINK, PROXY, FAR, DNS = "198.51.100.1", "198.51.100.2", "203.0.113.50", "203.0
 DIRECT_PORT = 8000 # of the container beside it, which no proxy serves
 SLOW = harness.SLOW
 CONNECTIONS, AUTHORITIES = 20, 150
+TICKS = 70 # 35 s, which is more than the patience with a half-closed TLS connection
 
 
 class World:
@@ -48,10 +49,12 @@ class World:
         with self.ns:
             self.far = socket.create_server((FAR, 80), backlog=64)
             self.bulk = socket.create_server((FAR, 81), backlog=64)
+            ticks = socket.create_server((FAR, 84), backlog=64)
             direct = socket.create_server((FAR, DIRECT_PORT), backlog=64)
             dns_tcp = socket.create_server((DNS, 53), backlog=64)
         for target in (lambda: self.accept(self.far, self.echo), lambda: self.accept(self.bulk, self.digest),
-                       lambda: self.accept(direct, self.echo), lambda: self.accept(dns_tcp, self.dns_tcp)):
+                       lambda: self.accept(ticks, self.tick), lambda: self.accept(direct, self.echo),
+                       lambda: self.accept(dns_tcp, self.dns_tcp)):
             threading.Thread(target=target, daemon=True).start()
         self.capture = here.packet_socket("up0")
 
@@ -74,6 +77,16 @@ class World:
     def echo(connection):
         while data := connection.recv(65536):
             connection.sendall(data)
+
+    @staticmethod
+    def tick(connection):
+        """So many bytes as it is told, two in a second; or neither a byte nor an end."""
+        n = int(connection.recv(10))
+        for _ in range(n):
+            connection.sendall(b".")
+            time.sleep(0.5)
+        if n == 0:
+            connection.recv(1)
 
     @staticmethod
     def digest(connection):
@@ -227,6 +240,37 @@ def bulk(box, half_closed, n=48 << 20):
     if len(got) != n + 32 or bytes(got[:32]) != h.digest():
         return f"{len(got)} of {n + 32} bytes came back"
     return 2 * n / (time.monotonic() - begin)
+
+
+def half_closed(box, n):
+    """How many of n bytes come to a client that has ended its own side, how that ends, and after how long."""
+    s, got, begin = box.socket(timeout_s=60), b"", time.monotonic()
+    s.connect((FAR, 84))
+    s.sendall(b"%d" % n)
+    s.shutdown(socket.SHUT_WR)
+    try:
+        while data := s.recv(100):
+            got += data
+        end = "end"
+    except OSError as e:
+        end = type(e).__name__
+    s.close()
+    return len(got), end, time.monotonic() - begin
+
+
+def through_tls(node, box, world, proxy):
+    """An https proxy hears nothing of a client's end: it is given up when it has been silent for a while."""
+    ended = {}
+    threads = [threading.Thread(target=lambda n=n: ended.update({n: half_closed(box, n)})) for n in (0, TICKS)]
+    for t in threads:
+        t.start()
+    time.sleep(0.5)
+    through(node, box, world, proxy)
+    for t in threads:
+        t.join()
+    tap.eq(ended[TICKS][:2], (TICKS, "end"), f"half-closed: all comes, for {ended[TICKS][2]:.0f} s")
+    tap.eq(ended[0][:2], (0, "ConnectionResetError"),
+           f"and of who is silent for {ended[0][2]:.0f} s a reset: it may not have been all")
 
 
 def direct(box, world):
@@ -687,7 +731,7 @@ def play(node, world, ca, dns):
             configured(box, proxy.url())
             box.do("network.start")
             world.leaks()
-            through(node, box, world, proxy)
+            (through_tls if proxy is tls else through)(node, box, world, proxy)
         many_authorities(node, box, ca, tls)
         configured(box, f"socks5://{proxies.USER}:wrong@{PROXY}:1080")
         box.do("network.start")
