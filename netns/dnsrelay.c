@@ -4,11 +4,12 @@
  * (netns/dnstable.h) owns what is not answered yet; `out` and `in` are the connection's bytes on
  * their way, each message behind its length.
  *
- * A connection that fails leads to the next server, to which all that is open is sent again;
- * what has been sent TRIES_MAX times fails towards the client. One timer is our patience: with
- * open queries it gives up a connection that brings no answer, without any it closes an idle
- * one. Nothing is cached, and nothing resolved: an answer goes back with the client's own id,
- * from the address that the client asked. What finds no room is dropped, as datagrams are. */
+ * A connection that fails leads to the next server, to which all that is open is sent again.
+ * There are servers that answer one query and close; so what TRIES_MAX connections have had that
+ * brought no answer at all fails towards the client. One timer is our patience: with open
+ * queries it gives up a connection that brings no answer, without any it closes an idle one.
+ * Nothing is cached, and nothing resolved: an answer goes back with the client's own id, from
+ * the address that the client asked. What finds no room is dropped, as datagrams are. */
 #include "netns/dnsrelay.h"
 
 #include <arpa/inet.h>
@@ -42,7 +43,8 @@ struct dnsrelay {
 	enum state state;
 	struct upstream *upstream;
 	uint32_t events;
-	bool heard; /* an answer, since patience was last asked */
+	bool heard;    /* an answer, since patience was last asked */
+	bool answered; /* one by this connection */
 	uint8_t out[OUT_MAX], in[IN_MAX];
 	size_t n_out, n_in;
 };
@@ -96,7 +98,7 @@ static void answer(uint8_t *m, size_t n, void *userdata)
 	if (n > 0)
 		send_to_client(d, q, m, n);
 	dnstable_forget(&d->queries, q);
-	d->heard = true;
+	d->heard = d->answered = true;
 }
 
 /* --- the connection --- */
@@ -114,9 +116,12 @@ static void fail_connection(struct dnsrelay *d)
 {
 	close_connection(d);
 	d->current = (d->current + 1) % d->n_servers;
-	for (size_t i = 0; i < DNSTABLE_MAX; i++)
-		if (d->queries.at[i].message && d->queries.at[i].tries >= TRIES_MAX)
-			fail_query(d, &d->queries.at[i]);
+	for (size_t i = 0; i < DNSTABLE_MAX; i++) {
+		struct dnstable_query *q = &d->queries.at[i];
+
+		if (q->message && !d->answered && ++q->tries >= TRIES_MAX)
+			fail_query(d, q);
+	}
 	if (d->queries.n > 0)
 		open_connection(d);
 }
@@ -140,7 +145,6 @@ static void put_out(struct dnsrelay *d, struct dnstable_query *q)
 	d->out[d->n_out + 1] = (uint8_t)q->n;
 	memcpy(d->out + d->n_out + 2, q->message, q->n);
 	d->n_out += 2 + q->n;
-	q->tries++;
 }
 
 static int flush(struct dnsrelay *d)
@@ -220,6 +224,7 @@ static void on_ready(struct upstream *u, int r, void *userdata)
 static void open_connection(struct dnsrelay *d)
 {
 	d->state = OPENING;
+	d->answered = false;
 	d->upstream = upstream_open(d->upstreams, d->server[d->current], PORT_DNS, on_ready, d);
 	for (size_t i = 0; i < DNSTABLE_MAX; i++)
 		if (d->queries.at[i].message)

@@ -27,7 +27,7 @@ import tap
 UPLINK, PROXY, FAR, DNS = "198.51.100.1", "198.51.100.2", "203.0.113.50", "203.0.113.53"
 DIRECT_PORT = 8000 # of the container beside it, which no proxy serves
 SLOW = harness.SLOW
-CONNECTIONS, AUTHORITIES = 20, 150
+CONNECTIONS, AUTHORITIES, QUERIES = 20, 150, 12
 TICKS = 70 # 35 s, which is more than the patience with a half-closed TLS connection
 
 
@@ -108,6 +108,8 @@ class World:
             self.asked.append(query)
             answer = dns_answer(query, 200 if b"\3big" in query else 1)
             connection.sendall(struct.pack(">H", len(answer)) + answer)
+            if b"\4once" in query:
+                return
 
     def leaks(self):
         """Frames that went out since the last look, and were not for the proxy."""
@@ -338,6 +340,18 @@ def through(node, box, world, proxy):
     tries(box)
     tap.eq(world.leaks(), [], f"{kind}: nothing else went out")
     tap.eq((box.network()["status"], box.network()["last_error"]), ("running", None), f"{kind}: its status")
+
+
+def answers_once(box):
+    """A name server that closes each connection after one answer, and many who ask at once."""
+    asking = [box.socket(socket.SOCK_DGRAM) for _ in range(QUERIES)]
+    for i, s in enumerate(asking):
+        s.connect(("8.8.8.8", 53))
+        s.send(dns_query(f"once.{i}.example"))
+    tap.eq([s.recv(4096)[-4:] for s in asking], [bytes([192, 0, 2, 7])] * QUERIES,
+           "a name server that answers one query per connection: all are answered")
+    for s in asking:
+        s.close()
 
 
 def confined(node):
@@ -710,6 +724,7 @@ def play(node, world, ca, dns):
         direct(box, world)
         on(node, box, world, socks, lambda: node.log.read_text())
         through(node, box, world, socks)
+        answers_once(box)
         confined(node)
         world.seen.clear()
         tap.eq((other.says(port=DIRECT_PORT), world.seen), (b"hello", [UPLINK]), "another container is direct")
