@@ -24,6 +24,7 @@
 #define PORT_DNS    53
 #define KEEPALIVE_S 60
 #define LINGER_US   (30 * 1000000ULL)
+#define CLOSING_US  (3 * 1000000ULL)
 #define ACCURACY_US 1000000
 
 /* One direction: what has been taken and not been given yet lies in a pipe, or in a buffer. */
@@ -43,7 +44,8 @@ struct relay {
 	int client;
 	struct upstream *upstream;
 	sd_event_source *of_client, *of_upstream, *again, *linger;
-	bool heard; /* of the upstream, since linger was last asked */
+	bool answered; /* the bytes that came last were the upstream's */
+	bool heard;    /* of it, since linger was last asked */
 	uint32_t client_events, upstream_events;
 	struct flow flow[FLOWS];
 };
@@ -166,12 +168,14 @@ static int on_linger(sd_event_source *source, uint64_t usec, void *userdata)
 }
 
 /* TLS has no half-closed connections that proxies bear: the upstream hears nothing of the client's
- * end, and is given up when it has been silent for a while. */
+ * end, and is given up when it has been silent for a while. A client that ends when it has had its
+ * answer has closed, most likely: then for a short one, or connections that nobody has any more
+ * would be as many as the proxy takes. */
 static void linger(struct relay *c)
 {
 	c->heard = false;
-	(void)sd_event_add_time_relative(
-		c->all->event, &c->linger, CLOCK_MONOTONIC, LINGER_US, ACCURACY_US, on_linger, c);
+	(void)sd_event_add_time_relative(c->all->event, &c->linger, CLOCK_MONOTONIC,
+		c->answered ? CLOSING_US : LINGER_US, ACCURACY_US, on_linger, c);
 }
 
 static void shut(struct relay *c, int way)
@@ -202,6 +206,8 @@ static int pump_flow(struct relay *c, int way)
 				return n == -EAGAIN ? 0 : (int)n;
 			f->ended = n == 0;
 			f->fill = (size_t)n;
+			if (n > 0)
+				c->answered = way == DOWN;
 			c->heard |= way == DOWN;
 			continue;
 		}

@@ -28,7 +28,8 @@ UPLINK, PROXY, FAR, DNS = "198.51.100.1", "198.51.100.2", "203.0.113.50", "203.0
 DIRECT_PORT = 8000 # of the container beside it, which no proxy serves
 SLOW = harness.SLOW
 CONNECTIONS, AUTHORITIES, QUERIES = 20, 150, 12
-TICKS = 70 # 35 s, which is more than the patience with a half-closed TLS connection
+TICKS = 70 # 35 s, which is more than the patience with a half-closed TLS connection …
+CLOSED_S = 20 # … and this less, but more than that with one that is likely to be closed
 
 
 class World:
@@ -262,6 +263,14 @@ def half_closed(box, n):
 
 def through_tls(node, box, world, proxy):
     """An https proxy hears nothing of a client's end: it is given up when it has been silent for a while."""
+    (pid,) = node.forwarders()
+    held = lambda: len(os.listdir(f"/proc/{pid}/fd"))
+    tap.eq(box.says(), b"hello", "it connects")
+    before = held()
+    tap.eq({box.says() for _ in range(CONNECTIONS)}, {b"hello"}, f"{CONNECTIONS} connections that their client closes")
+    begin = time.monotonic()
+    tap.ok(host.poll(lambda: held() <= before, 60), "are closed at the proxy, too", (before, held()))
+    tap.ok(time.monotonic() - begin < CLOSED_S, "and soon", f"{time.monotonic() - begin:.0f} s")
     ended = {}
     threads = [threading.Thread(target=lambda n=n: ended.update({n: half_closed(box, n)})) for n in (0, TICKS)]
     for t in threads:
