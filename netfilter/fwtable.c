@@ -159,7 +159,6 @@ int fwtable_load(struct fwtable *t, struct err *err)
 	_cleanup_nfbatch_ struct nfbatch *b = nfbatch_new(t->table);
 
 	nfbatch_about(b, "table %s", t->table);
-	nfbatch_add_table(b); /* so that there is one to delete */
 	nfbatch_delete_table(b);
 	nfbatch_add_table(b);
 	fwbase_build(b, &t->conf);
@@ -180,7 +179,6 @@ int fwtable_drop(const char *table, struct err *err)
 		return err_set(err, r, ERR_INTERNAL, NULL, "can't open a netlink socket: %s",
 			strerror(-r));
 	nfbatch_about(b, "table %s", table);
-	nfbatch_add_table(b); /* so that there is one to delete */
 	nfbatch_delete_table(b);
 	r = nfbatch_commit(b, s, err);
 	nfsock_close(s);

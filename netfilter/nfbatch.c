@@ -124,6 +124,7 @@ void nfbatch_add_table(struct nfbatch *b)
 
 void nfbatch_delete_table(struct nfbatch *b)
 {
+	nfbatch_add_table(b); /* so that there is one to delete */
 	table_message(b, NFT_MSG_DELTABLE, 0);
 }
 

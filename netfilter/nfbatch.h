@@ -27,7 +27,7 @@ static inline void nfbatch_freep(struct nfbatch **b)
 void nfbatch_about(struct nfbatch *b, const char *fmt, ...) _printf_(2, 3);
 
 void nfbatch_add_table(struct nfbatch *b);
-void nfbatch_delete_table(struct nfbatch *b);
+void nfbatch_delete_table(struct nfbatch *b); /* or none, where there is none */
 
 /* @hook NF_INET_…; @type "filter" or "nat". */
 void nfbatch_add_base_chain(

@@ -381,7 +381,6 @@ int conf_reload(const struct conf *running, const char *path, struct conf *ret,
 	char ret_kept[static CONF_KEPT_MAX], struct err *err)
 {
 	struct conf c = { 0 };
-	size_t n = 0;
 	int r;
 
 	r = conf_load(path, &c, err);
@@ -394,9 +393,7 @@ int conf_reload(const struct conf *running, const char *path, struct conf *ret,
 		if (key->reload || conf_table_is_equal(key, running, &c))
 			continue;
 		conf_table_copy(key, running, &c);
-		if (n < CONF_KEPT_MAX)
-			n += (size_t)snprintf(ret_kept + n, CONF_KEPT_MAX - n, "%s%s.%s",
-				n ? ", " : "", key->section, key->key);
+		conf_table_keep(key, ret_kept);
 	}
 	*ret = c;
 	return 0;

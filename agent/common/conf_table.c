@@ -382,3 +382,10 @@ void conf_table_free(const struct conf_key *key, struct conf *c)
 	if (key->kind->storage == CONF_STORAGE_TEXT)
 		set_text(key, c, NULL);
 }
+
+void conf_table_keep(const struct conf_key *key, char kept[static CONF_KEPT_MAX])
+{
+	size_t n = strlen(kept);
+
+	snprintf(kept + n, CONF_KEPT_MAX - n, "%s%s.%s", n ? ", " : "", key->section, key->key);
+}

@@ -41,3 +41,5 @@ bool conf_table_is_equal(const struct conf_key *key, const struct conf *a, const
 char *conf_table_value(const struct conf_key *key, const struct conf *c);
 void conf_table_copy(const struct conf_key *key, const struct conf *from, struct conf *to);
 void conf_table_free(const struct conf_key *key, struct conf *c);
+/* One more name, "Section.Key", in such a list as conf_reload()'s; "" at first. */
+void conf_table_keep(const struct conf_key *key, char kept[static CONF_KEPT_MAX]);

@@ -84,7 +84,6 @@ static int runs_any(struct agent *a, const char *prefix, struct err *err)
 static void hold(struct agent *a, const json_t *was)
 {
 	char kept[CONF_KEPT_MAX] = "";
-	size_t n = 0;
 
 	for (int i = 0; i < COUNT; i++) {
 		const char *before = json_string_value(json_object_get(was, names[i].key)), *why;
@@ -93,10 +92,9 @@ static void hold(struct agent *a, const json_t *was)
 		if (!before || strcmp(before, value) == 0 ||
 			conf_table_set(&a->conf, row(i), before, false, &why) < 0)
 			continue;
-		n += (size_t)snprintf(kept + n, sizeof(kept) - n, "%s%s.%s", n ? ", " : "",
-			names[i].section, names[i].key);
+		conf_table_keep(row(i), kept);
 	}
-	if (n > 0)
+	if (*kept)
 		LOG(LOG_WARNING, CONFIG_KEPT, NO_FIELDS,
 			"these keys take effect at the first start at which no container runs: %s",
 			kept);

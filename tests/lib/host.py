@@ -27,8 +27,16 @@ def cgroup_mounts():
 
 def favors_moves():
     """Is cgroup2 mounted with favordynmods, as each agent has it? It is one for all."""
-    return any("favordynmods" in line.split()[3].split(",")
-               for line in pathlib.Path("/proc/self/mounts").read_text().splitlines() if line.split()[2] == "cgroup2")
+    return "favordynmods" in cgroup2()[1]
+
+
+def cgroup2():
+    """(mount point, its options); (None, []) where it is not mounted."""
+    for line in pathlib.Path("/proc/self/mounts").read_text().splitlines():
+        _, where, kind, options = line.split()[:4]
+        if kind == "cgroup2":
+            return where, options.split(",")
+    return None, []
 
 
 def below(top):

@@ -18,6 +18,7 @@ import subprocess
 import sys
 import time
 
+import host
 import results
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
@@ -90,20 +91,12 @@ def outside():
     return found | {str(p) for d in ("/run", "/var/lib", "/etc") for p in pathlib.Path(d).glob("hoody*")}
 
 
-def favored():
-    """Where the host's cgroup2 is, and whether it favours moves (favordynmods), as agents have it. What there was is
-    put back at the end: that is one for all, so no test can."""
-    for line in pathlib.Path("/proc/self/mounts").read_text().splitlines():
-        _, where, kind, options = line.split()[:4]
-        if kind == "cgroup2":
-            return where, "favordynmods" in options.split(","), options.replace(",favordynmods", "")
-    return None, True, ""
-
-
-def put_back(before):
-    where, favors, options = favored()
-    if favors and not before[1]:
-        subprocess.run(["mount", "-t", "cgroup2", "-o", f"remount,{options}", "none", where], check=False)
+def put_back(favored):
+    """Agents have cgroup2 favour moves, which is one for all, so no test can put back what there was."""
+    where, options = host.cgroup2()
+    if "favordynmods" in options and not favored:
+        options.remove("favordynmods")
+        subprocess.run(["mount", "-t", "cgroup2", "-o", f"remount,{','.join(options)}", "none", where], check=False)
 
 
 # --- building ---
@@ -246,7 +239,7 @@ def main():
     LOGS.mkdir(exist_ok=True)
     for s in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(s, stop)
-    before, hierarchy = outside(), favored()
+    before, favored = outside(), host.favors_moves()
     begin, ends, unfit = time.monotonic(), [], [r for r in mine if os.geteuid() != 0 and tier(r) in ROOT_TIERS]
     try:
         for name in sorted({r.build for r in mine if r not in unfit} & set(BUILDS)):
@@ -259,7 +252,7 @@ def main():
     except Stop:
         return 130
     finally:
-        put_back(hierarchy)
+        put_back(favored)
     results.write(TOP, [(row.name, end) for row, end in ends if row.suite == "long"])
     if "--times" in flags:
         slowest_first(ends)
