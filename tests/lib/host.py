@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What the kernel says about containers. Nothing here asks the agent, liblxc or a log: tests compare those with
 this."""
+import contextlib
 import fcntl
 import os
 import pathlib
 import signal
 import socket
 import struct
+import subprocess
 import time
 
 from slow import SLOW
@@ -37,6 +39,28 @@ def cgroup2():
         if kind == "cgroup2":
             return where, options.split(",")
     return None, []
+
+
+def favor_moves(favor):
+    """For the benefit of the runner, which puts back what there was, and of what is measured beside us."""
+    where, options = cgroup2()
+    options = [o for o in options if o != "favordynmods"] + ["favordynmods"] * favor
+    subprocess.run(["mount", "-t", "cgroup2", "-o", f"remount,{','.join(options)}", "none", where], check=True)
+
+
+@contextlib.contextmanager
+def unfavored():
+    """The host as it is without an agent: who moves a process between groups waits for a grace period of RCU, unless
+    somebody has just done so."""
+    favors = favors_moves()
+    if favors:
+        favor_moves(False)
+    time.sleep(0.2)
+    try:
+        yield
+    finally:
+        if favors:
+            favor_moves(True)
 
 
 def below(top):

@@ -93,10 +93,8 @@ def outside():
 
 def put_back(favored):
     """Agents have cgroup2 favour moves, which is one for all, so no test can put back what there was."""
-    where, options = host.cgroup2()
-    if "favordynmods" in options and not favored:
-        options.remove("favordynmods")
-        subprocess.run(["mount", "-t", "cgroup2", "-o", f"remount,{','.join(options)}", "none", where], check=False)
+    if host.favors_moves() and not favored:
+        host.favor_moves(False)
 
 
 # --- building ---
