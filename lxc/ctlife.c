@@ -375,6 +375,10 @@ static int start(struct ctlife *l, struct lxc_container *c, bool *ret_watched, s
 		if (r < 0)
 			return r;
 		read_log(l, why, sizeof(why));
+		/* start_start in liblxc's start.c: the container's fault, not ours. */
+		if (strstr(why, "Failed to exec \""))
+			return err_set(err, -ENOEXEC, ERR_INIT_FAILED, "/sbin/init",
+				"the container does not start: %s", why);
 		return err_set(
 			err, -EIO, ERR_INTERNAL, NULL, "the container does not start: %s", why);
 	}

@@ -199,6 +199,43 @@ def unbounded(p):
     p.limits = limits
 
 
+def file(text, mode=0o755):
+    def make(path):
+        path.write_bytes(text)
+        path.chmod(mode)
+    return make
+
+
+def no_init(p):
+    """A root that can't be started is its container's fault, and said to be: images are made without an init, and who
+    is root may remove his."""
+    init, kept = p.root() / "sbin/init", p.root() / "sbin/kept"
+    said = {}
+    init.rename(kept)
+    for name, make in {
+        "none": lambda path: None,
+        "a directory": os.mkdir,
+        "not executable": file(b"#!/bin/sh\n", 0o644),
+        "a script without its interpreter": file(b"#!/bin/none\n"),
+        "a link to nothing": lambda path: path.symlink_to("none"),
+        "a link to itself": lambda path: path.symlink_to("init"),
+    }.items():
+        make(init)
+        worker = Worker()
+        worker.send(p.job("launch"))
+        got = worker.result()[1] or {}
+        worker.close()
+        said[name] = (got.get("code"), (got.get("data") or {}).get("field"), p.do("launch", "undo"), p.nothing_runs())
+        if init.is_dir() and not init.is_symlink():
+            init.rmdir()
+        else:
+            init.unlink(missing_ok=True)
+    kept.rename(init)
+    tap.eq({name: got for name, got in said.items() if got != ("CONTAINER_INIT_FAILED", "/sbin/init", 0, True)}, {},
+           f"no init, in {len(said)} ways: CONTAINER_INIT_FAILED, and nothing is left")
+    tap.eq((p.do("launch"), p.do("launch", "undo")), (0, 0), "with one it starts")
+
+
 def beside_a_stuck_one(p):
     """Who can't be cleared away is the first of the list: all others have their time, and end."""
     other, told = "0" * 24, p.root() / "told"
@@ -320,8 +357,9 @@ def ends_by_itself(p):
     p.do("launch")
     host.poll(lambda: hears(host.init_of(p.prefix, p.cid), signal.SIGINT), 10)
     p.do("shutdown-all", containers=[{"id": p.cid, "id_base": p.base, "image": harness.IMAGE}])
-    said = (p.directory / "lxc" / p.cid / "console.log").read_text()
-    tap.ok("system poweroff" in said, "busybox is asked to power off", said)
+    console = p.directory / "lxc" / p.cid / "console.log"
+    tap.ok(host.poll(lambda: "system poweroff" in console.read_text(), 5), "busybox is asked to power off",
+           console.read_text())
     table.write_text(before)
     libc, reader, writer = ctypes.CDLL(None), *os.pipe()
     parent = os.fork()
@@ -411,7 +449,7 @@ def told_ahead(p):
         worker.send(p.job("launch"))
         got = worker.result()
         tap.eq((got and got[0], p.running()), (0, True), f"told {what} ahead, it launches all the same")
-        tap.eq(networks_of(worker.process.pid), set(), "and has nothing of that")
+        tap.ok(host.poll(lambda: not networks_of(worker.process.pid), 10), "and has nothing of that")
         worker.close()
         p.do("kill")
     worker = Worker()
@@ -574,6 +612,7 @@ def main():
         tap.eq(p.do("rootfs"), 0, "a root for the rest")
         limited(p)
         unbounded(p)
+        no_init(p)
         host_goes_down(p)
         ends_by_itself(p)
         is_filtered(p)
