@@ -206,10 +206,11 @@ def makers_sleep():
         lock.says("held")
         os.kill(pid, signal.SIGCONT)
         begin = time.monotonic()
-        host.poll(lambda: maker.poll() is not None, 1)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            maker.wait(1)
         used, waited = host.cpu_s(pid), time.monotonic() - begin
         tap.ok(maker.poll() is None and lock.is_held(), "who makes a link waits for who has the lock of all")
-        tap.ok(used < 0.05, "and sleeps meanwhile", f"{used:.2f} s of the processors in {waited:.2f} s")
+        tap.ok(used < waited / 5, "and sleeps meanwhile", f"{used:.2f} s of the processors in {waited:.2f} s")
         lock.frees()
         tap.eq(maker.wait(), 0, "then it is made")
     finally:

@@ -21,7 +21,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define HOLD_MS 5000
+#define HOLD_MS 30000 /* a test that is killed ends it, too */
 
 struct hold {
 	int tap, faults;
