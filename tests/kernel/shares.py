@@ -427,7 +427,7 @@ def without_target(node, a):
 def at_once(node, all_of_them):
     """As many start as one: that a share may be mounted by now is looked at once."""
     looks = lambda: node.log.read_text().count("(share.update) succeeded")
-    rests = lambda: not node.hoodyctl("status")["orders"]["accepted"]
+    rests = lambda: not {"accepted", "running"} & {k for k, n in node.hoodyctl("status")["orders"].items() if n}
     host.poll(rests, 5) # the last one that was made is looked at, too
     before = looks()
     orders = [{"op": "container.restart", "container_id": c.id, "params": {}} for c in all_of_them]

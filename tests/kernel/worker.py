@@ -410,14 +410,16 @@ def killed_launches(p, rounds=24):
 def ended_child(pid):
     """Has one ended that it has not waited for?"""
     children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return any(host.status(child)["State"].startswith("Z") for child in children)
+    return any(host.status(child).get("State", "").startswith("Z") for child in children)
 
 
 def networks_of(pid):
-    """Network namespaces of its children, but for the host's."""
-    children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return {os.readlink(f"/proc/{c}/ns/net") for c in children if not host.status(c)["State"].startswith("Z")
-            } - {os.readlink("/proc/self/ns/net")}
+    """Network namespaces of its children that live, but for the host's."""
+    found = set()
+    for c in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        with contextlib.suppress(OSError): # it ends
+            found.add(os.readlink(f"/proc/{c}/ns/net"))
+    return found - {os.readlink("/proc/self/ns/net")}
 
 
 def told_ahead(p):
