@@ -1,9 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """container.start beside a bare c->start of the same configuration and lxc-start with the distribution's defaults, in
-interleaved rounds of one run. Ratios, not absolute times: machines are noisy. An agent has its host's cgroup2 favour
-moves (Containers.FavorDynmods), which makes the others faster, too: so they are measured on the host as it is without
-an agent, as well."""
+interleaved rounds of one run. Ratios, not absolute times: machines are noisy."""
 import itertools
 import os
 import pathlib
@@ -19,7 +17,6 @@ import tap
 
 ROUNDS = int(os.environ.get("HOODY_ROUNDS", "36"))
 DEFAULTS = "/usr/share/lxc/config/common.conf"
-WITHOUT = ", without favordynmods"
 USERNS = "/usr/share/lxc/config/userns.conf"
 
 
@@ -64,7 +61,7 @@ def our_start(node, cid):
 
 def row(name, times):
     median = statistics.median(times)
-    return f"{name:56} median {median:6.1f} ms, of {len(times)} from {min(times):.1f} to {max(times):.1f}"
+    return f"{name:28} median {median:6.1f} ms, of {len(times)} from {min(times):.1f} to {max(times):.1f}"
 
 
 def main():
@@ -85,18 +82,14 @@ def main():
             "the same with its own veth": lambda: bare_start(node, cid, base, "veth"),
             "lxc-start, distribution's": lambda: lxc_start(node, cid, conf)
         }
-        times = {name: [] for name in [*kinds, *(name + WITHOUT for name in list(kinds)[1:])]}
+        times = {name: [] for name in kinds}
         orders = list(itertools.permutations(kinds))
         for n in range(ROUNDS):
             for name in orders[n % len(orders)]:
                 times[name].append(kinds[name]())
-            with host.unfavored():
-                for name in orders[n % len(orders)]:
-                    if name + WITHOUT in times:
-                        times[name + WITHOUT].append(kinds[name]())
-        ours, bare, veth, lxc, _, alone, _ = times.values()
-        for name, ms in times.items():
-            tap.figure(row(name, ms))
+        ours, bare, veth, lxc = (times[name] for name in kinds)
+        for name in kinds:
+            tap.figure(row(name, times[name]))
         extra = statistics.median(o - b for o, b in zip(ours, bare))
         over = statistics.median(o - v for o, v in zip(ours, veth))
         tap.figure(
@@ -104,10 +97,6 @@ def main():
             "one with (the medians of the rounds' differences), and "
             f"{statistics.median(ours) / statistics.median(lxc):.2f} of lxc-start"
         )
-        tap.figure(
-            "1.05 times the bare start with a network and 3 ms are "
-            f"{statistics.median(alone) * 1.05 + 3:.1f} ms on the host as it is without an agent, "
-            f"{statistics.median(veth) * 1.05 + 3:.1f} with what ours has set there")
         tap.ok(len(ours) == ROUNDS, "all rounds ran")
         node.do("container.delete", cid, force=True)
     tap.done()

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What the kernel says about containers. Nothing here asks the agent, liblxc or a log: tests compare those with
 this."""
-import contextlib
 import fcntl
 import os
 import pathlib
@@ -42,25 +41,11 @@ def cgroup2():
 
 
 def favor_moves(favor):
-    """For the benefit of the runner, which puts back what there was, and of what is measured beside us."""
+    """Have cgroup2's options say so. From Linux 6.18 on what they once had the kernel do it does until it boots
+    (cgroup_favor_dynmods in kernel/cgroup/cgroup.c): no host is again as one is that has had no agent."""
     where, options = cgroup2()
     options = [o for o in options if o != "favordynmods"] + ["favordynmods"] * favor
     subprocess.run(["mount", "-t", "cgroup2", "-o", f"remount,{','.join(options)}", "none", where], check=True)
-
-
-@contextlib.contextmanager
-def unfavored():
-    """The host as it is without an agent: who moves a process between groups waits for a grace period of RCU, unless
-    somebody has just done so."""
-    favors = favors_moves()
-    if favors:
-        favor_moves(False)
-    time.sleep(0.2)
-    try:
-        yield
-    finally:
-        if favors:
-            favor_moves(True)
 
 
 def below(top):
