@@ -22,7 +22,6 @@
 #include "proto/sandbox.h"
 
 #define SETUP_TIMEOUT_MS 10000
-#define CA_MAX           (4 * 1024 * 1024)
 #define TELL_US          (1000 * 1000) /* a fault that comes and goes is not told each time */
 
 struct netproxy {
@@ -33,7 +32,8 @@ struct netproxy {
 	struct upstream_pool *upstreams;
 	struct relay_set *relays;
 	struct dnsrelay *dns;
-	char *system_ca, *config, *fault;
+	int system_ca;
+	char *config, *fault;
 	enum frame_netproxy_fault fault_kind;
 };
 
@@ -112,7 +112,7 @@ static int on_config(struct channel *ch, struct channel_message *m, void *userda
 		p->config = TAKE(canonical);
 		relay_set_reset(p->relays);
 		dnsrelay_configure(p->dns, servers, n);
-		upstream_pool_configure(p->upstreams, url, ca_pem ? ca_pem : p->system_ca);
+		upstream_pool_configure(p->upstreams, url, ca_pem, p->system_ca);
 	} else {
 		upstream_pool_look_up(p->upstreams);
 	}
@@ -168,12 +168,11 @@ static int receive_sockets(struct netproxy *p)
 	return 0;
 }
 
-static char *read_file(const char *path)
+static int open_system_ca(void)
 {
-	_cleanup_(closep) int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-	_cleanup_(freep) char *text = fd < 0 ? NULL : xcalloc(1, CA_MAX + 1);
+	const char *path = curl_version_info(CURLVERSION_NOW)->cainfo;
 
-	return text && read_all(fd, text, CA_MAX) > 0 ? xstrdup(text) : NULL;
+	return path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
 }
 
 /* What glibc and the libraries load on demand, before there is nothing to load it from. */
@@ -263,7 +262,7 @@ int main(int argc, char **argv)
 	(void)signal(SIGPIPE, SIG_IGN);
 	if (fcntl(CHANNEL_FD, F_SETFD, FD_CLOEXEC) < 0 || receive_sockets(&p) < 0)
 		return EXIT_FAILURE;
-	p.system_ca = read_file(curl_version_info(CURLVERSION_NOW)->cainfo);
+	p.system_ca = open_system_ca();
 	load();
 	be_like_others();
 	if (sandbox_enter(SANDBOX_PROXY, &who, &err) < 0) {

@@ -359,12 +359,15 @@ static void find_name(struct upstream_pool *s)
 	curl_url_cleanup(u);
 }
 
-void upstream_pool_configure(struct upstream_pool *s, const char *url, const char *ca_pem)
+void upstream_pool_configure(
+	struct upstream_pool *s, const char *url, const char *ca_pem, int system_ca)
 {
 	free(s->url);
 	s->url = xstrdup(url);
 	upstream_trust_free(s->trust);
-	s->trust = speaks_tls(s) ? upstream_trust_new(ca_pem) : NULL;
+	s->trust = !speaks_tls(s) ? NULL
+		   : ca_pem       ? upstream_trust_new(ca_pem)
+				  : upstream_trust_read(system_ca);
 	end_look_up(s); /* which has what find_name replaces */
 	find_name(s);
 	no_fault(s);

@@ -22,8 +22,10 @@ typedef void (*upstream_fault)(enum frame_netproxy_fault kind, const char *fault
 _must_check_ int upstream_pool_new(
 	sd_event *event, upstream_fault fault, void *userdata, struct upstream_pool **ret);
 /* @url: scheme://[user[:password]@]host:port. @ca_pem: whom an https proxy's certificate is held
- * against. Both are copied. Every upstream that is open is closed before. */
-void upstream_pool_configure(struct upstream_pool *s, const char *url, const char *ca_pem);
+ * against. Both are copied. @system_ca: the file of those who are believed where @ca_pem is NULL,
+ * or negative; read now, if the proxy speaks TLS. Every upstream that is open is closed before. */
+void upstream_pool_configure(
+	struct upstream_pool *s, const char *url, const char *ca_pem, int system_ca);
 /* Ask for the proxy's name anew: what was known of it may be wrong. Connections stay. */
 void upstream_pool_look_up(struct upstream_pool *s);
 

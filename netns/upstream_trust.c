@@ -5,6 +5,8 @@
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 
+#define FILE_MAX ((size_t)4 * 1024 * 1024)
+
 struct upstream_trust {
 	char *pem;
 	X509_STORE *store; /* NULL: libcurl's TLS is another, or can tell better what is wrong */
@@ -57,6 +59,17 @@ struct upstream_trust *upstream_trust_new(const char *pem)
 		t->pem = t->store ? NULL : xstrdup(pem);
 	}
 	return t;
+}
+
+struct upstream_trust *upstream_trust_read(int fd)
+{
+	_cleanup_(freep) char *pem = xcalloc(1, FILE_MAX + 1);
+	size_t n = 0;
+	ssize_t got;
+
+	while (n < FILE_MAX && (got = pread(fd, pem + n, FILE_MAX - n, (off_t)n)) > 0)
+		n += (size_t)got;
+	return upstream_trust_new(n > 0 ? pem : NULL);
 }
 
 struct upstream_trust *upstream_trust_free(struct upstream_trust *t)

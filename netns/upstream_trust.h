@@ -14,6 +14,10 @@ struct upstream_trust;
 
 /* @pem is copied. NULL in, NULL out: nobody is believed then. */
 struct upstream_trust *upstream_trust_new(const char *pem);
+/* Of a file with that text, or negative (NULL: nobody is believed). It is read from its beginning,
+ * by pread(2): the descriptor can be had while there is still a way to the file, and the text, a
+ * quarter of a MiB for a system's, needn't be kept by who may never need it. */
+struct upstream_trust *upstream_trust_read(int fd);
 /* What still uses it keeps what it needs. NULL in, NULL out. */
 struct upstream_trust *upstream_trust_free(struct upstream_trust *t);
 

@@ -11,7 +11,7 @@ HOODY_RUN_DEPS="busybox-static nftables"
 HOODY_TEST_DEPS="python3 openssl openssh-client openssh-server lxc procps clang llvm clang-tidy clang-format
 	shellcheck binutils xz-utils curl jq mandoc btrfs-progs xfsprogs e2fsprogs rsync attr acl libcap2-bin
 	mmdebstrap zstd squashfs-tools qemu-system-x86 iproute2 conntrack microsocks dante-server tinyproxy stunnel4
-	haproxy prometheus debhelper dh-apparmor apparmor fakeroot lintian rpm rpmlint systemd umoci zsh
+	haproxy prometheus ca-certificates debhelper dh-apparmor apparmor fakeroot lintian rpm rpmlint systemd umoci zsh
 	python3-markdown tidy"
 
 # hoody_install PACKAGE…: install what is missing, without a question; nothing when all is there.

@@ -105,7 +105,7 @@ static void configure(uint8_t how)
 	_cleanup_(freep) char *url = xasprintf("%s://%s127.0.0.1:%u", how & 1 ? "http" : "socks5",
 		how & 2 ? "user:" SECRET "@" : "", (unsigned)p.port);
 
-	upstream_pool_configure(p.pool, url, NULL);
+	upstream_pool_configure(p.pool, url, NULL, -1);
 }
 
 /* --- its client --- */

@@ -27,6 +27,7 @@ import tap
 UPLINK, PROXY, FAR, DNS = "198.51.100.1", "198.51.100.2", "203.0.113.50", "203.0.113.53"
 DIRECT_PORT = 8000 # of the container beside it, which no proxy serves
 SLOW = harness.SLOW
+SYSTEM_CA = pathlib.Path("/etc/ssl/certs/ca-certificates.crt")
 CONNECTIONS, AUTHORITIES, QUERIES = 20, 150, 12
 TICKS = 70 # 35 s, which is more than the patience with a half-closed TLS connection …
 CLOSED_S = 20 # … and this less, but more than that with one that is likely to be closed
@@ -642,6 +643,26 @@ def many_authorities(node, box, ca, tls):
     ca.write_text(text)
 
 
+def of_the_system(node, box, ca, tls):
+    """Without ProxyCaFile the system's authorities are asked, as they are when a proxy is configured."""
+    text, others = ca.read_text(), proxies.authorities(node.directory, 1)
+    names.own_file(SYSTEM_CA, others)
+    box.do("network.stop")
+    node.stop_agent()
+    del node.conf["Network"]["ProxyCaFile"]
+    node.start_agent()
+    configured(box, tls.url())
+    box.do("network.start")
+    tap.ok(host.poll(lambda: box.says(timeout_s=2) != b"hello" and "certificate" in str(box.problem()), 10 * SLOW),
+           "the system vouches for somebody else: no connection", box.network())
+    (pid,) = node.forwarders()
+    SYSTEM_CA.write_text(text + others)
+    box.do("network.configure", type="https", proxy=tls.url(), dns_servers=[DNS, FAR])
+    box.do("network.start")
+    tap.ok(host.poll(lambda: box.says(timeout_s=2) == b"hello", 10 * SLOW), "then for this one: it connects")
+    tap.eq(node.forwarders(), [pid], "by the same forwarder")
+
+
 def block(node, box, other, world):
     box.do("network.configure", type="block")
     box.do("network.start")
@@ -757,6 +778,7 @@ def play(node, world, ca, dns):
             world.leaks()
             (through_tls if proxy is tls else through)(node, box, world, proxy)
         many_authorities(node, box, ca, tls)
+        of_the_system(node, box, ca, tls)
         configured(box, f"socks5://{proxies.USER}:wrong@{PROXY}:1080")
         box.do("network.start")
         tap.eq(box.says(), "ConnectionResetError", "wrong credentials: reset")

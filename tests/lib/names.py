@@ -27,13 +27,18 @@ def own():
     _mount("none", "/", MS_REC | MS_PRIVATE)
     for name in FILES:
         where = pathlib.Path("/etc", name).resolve()
-        with tempfile.NamedTemporaryFile("w") as copy:
-            copy.write(where.read_text())
-            copy.flush()
-            os.chmod(copy.name, 0o644)
-            _mount(copy.name, str(where), MS_BIND)
+        own_file(where, where.read_text())
     write("nsswitch.conf", re.sub(r"(?m)^hosts:.*$", "hosts: files dns",
                                   pathlib.Path("/etc/nsswitch.conf").read_text()))
+
+
+def own_file(where, text):
+    """After own(): what a file of the host's says here, from now on also when it is written."""
+    with tempfile.NamedTemporaryFile("w") as copy:
+        copy.write(text)
+        copy.flush()
+        os.chmod(copy.name, 0o644)
+        _mount(copy.name, str(where), MS_BIND)
 
 
 def own_etc(directory):
