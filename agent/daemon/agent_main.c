@@ -67,6 +67,7 @@
 
 static void on_ended(struct operation *op, enum journal_state state)
 {
+	uplink_ended(op->agent->uplink);
 	api_order_ended(op->agent, op, state);
 	counters_order(op->agent->counters, op->order.op, state == JOURNAL_SUCCEEDED,
 		op->started_ms ? op->finished_ms - op->started_ms : 0);

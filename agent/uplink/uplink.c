@@ -20,7 +20,7 @@
 
 #include "agent/common/agent.h"
 #include "agent/common/journald.h"
-#include "agent/engine/engine.h"
+#include "agent/engine/unfinished.h"
 #include "agent/host/leaf.h"
 #include "agent/ops/reaper.h"
 #include "agent/state/journal.h"
@@ -28,6 +28,7 @@
 #include "agent/uplink/apiclock.h"
 #include "agent/uplink/couriersetup.h"
 #include "agent/uplink/errand.h"
+#include "agent/uplink/gather.h"
 #include "agent/uplink/orderbatch.h"
 #include "agent/uplink/pace.h"
 #include "proto/dsse.h"
@@ -64,6 +65,7 @@ struct uplink {
 	struct agent *agent;
 	struct leaf *leaf;
 	struct errand errands[ERRANDS];
+	struct gather gather;     /* reports */
 	struct orderbatch *batch; /* what a poll has brought, until all of it is judged */
 	uint64_t next_id;
 	uint64_t polled_after;  /* the poll that is out asked for orders after this, */
@@ -544,6 +546,7 @@ int uplink_new(struct agent *a, struct uplink **ret, struct err *err)
 	int r;
 
 	u->agent = a;
+	u->gather.event = a->event;
 	u->polled_limit = ORDERPACK_MAX;
 	for (size_t i = 0; i < ERRANDS; i++)
 		u->errands[i] =
@@ -563,6 +566,7 @@ struct uplink *uplink_free(struct uplink *u)
 		return NULL;
 	u->leaf = leaf_free(u->leaf);
 	u->batch = orderbatch_free(u->batch);
+	gather_done(&u->gather);
 	for (size_t i = 0; i < ERRANDS; i++)
 		errand_done(&u->errands[i]);
 	free(u->stats);
@@ -572,10 +576,22 @@ struct uplink *uplink_free(struct uplink *u)
 
 /* --- what it is told --- */
 
+void uplink_ended(struct uplink *u)
+{
+	if (u)
+		gather_end(&u->gather);
+}
+
 void uplink_stage(struct uplink *u)
 {
-	if (u && !u->errands[DELIVER].out && !u->errands[DELIVER].waiting)
-		(void)outbox_stage(u->agent->outbox, agent_now_ms(), u->agent->boot_id);
+	const struct agent *a = u ? u->agent : NULL;
+
+	if (!u || u->errands[DELIVER].out || u->errands[DELIVER].waiting ||
+		gather_waits(&u->gather,
+			outbox_reports(a->outbox) > 0 && unfinished_count(a->engine) > 0))
+		return;
+	gather_done(&u->gather);
+	(void)outbox_stage(a->outbox, agent_now_ms(), a->boot_id);
 }
 
 static bool serves(const struct uplink *u)

@@ -28,7 +28,10 @@ struct uplink;
 _must_check_ int uplink_new(struct agent *a, struct uplink **ret, struct err *err);
 struct uplink *uplink_free(struct uplink *u);
 
-/* Within a turn, before the commit: fix the next report batch if the last one is through. */
+/* An order has: its reports wait for nothing any more (agent/uplink/gather). */
+void uplink_ended(struct uplink *u);
+/* Within a turn, before the commit: fix the next report batch if the last one is through, and its
+ * reports need not wait. */
 void uplink_stage(struct uplink *u);
 /* After the commit: send what may go. */
 void uplink_kick(struct uplink *u);
