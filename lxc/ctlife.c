@@ -419,6 +419,8 @@ static int make_ready_and_start(struct ctlife *l, bool *ret_watched, struct err 
 	int r = l->begin_link ? l->begin_link(l->userdata, &l->spaces, err)
 			      : ctuserns_await_net(&l->spaces, err);
 
+	if (r >= 0 && l->make_ready)
+		r = l->make_ready(l->userdata, err);
 	if (r >= 0)
 		r = prepare_directory(l, err);
 	if (r >= 0)

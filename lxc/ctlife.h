@@ -30,6 +30,9 @@ struct ctlife {
 	 * for last of all before there are processes of the container's. */
 	int (*begin_link)(void *userdata, const struct ctuserns *u, struct err *err);
 	int (*end_link)(void *userdata, struct err *err);
+	/* NULL, or what else has to be there before a start, done meanwhile: nothing that a
+	 * predecessor left runs any more. */
+	int (*make_ready)(void *userdata, struct err *err);
 	void *userdata;
 	int monitors; /* borrowed: where a launch's monitor listens (lxc/ctmonitor), or negative */
 };

@@ -15,6 +15,8 @@
 
 #include "lxc/ctspec.h"
 
+#define BELOW_STACK ((size_t)32 * 1024)
+
 /* --- the one inside --- */
 
 static int write_text_at(int dir, const char *path, const char *text)
@@ -157,21 +159,37 @@ static int write_maps(pid_t pid, uint32_t first, uint32_t id_base)
 	return r < 0 ? r : write_text(gids, text);
 }
 
+struct below {
+	int lid;
+	pid_t pid;
+	uint32_t id_base;
+};
+
+static int be_below(void *userdata)
+{
+	const struct below *b = userdata;
+	int r = setns(b->lid, CLONE_NEWUSER) < 0 ? -errno : write_maps(b->pid, 0, b->id_base);
+
+	return -r & 0xff;
+}
+
 /* Only who is in a namespace, or in the one above, may write its map: map_write in
- * kernel/user_namespace.c. */
+ * kernel/user_namespace.c. The child has our memory, while we wait: to copy it takes longer than
+ * all that it does. By its other credentials the kernel takes that for something to be hidden
+ * (commit_creds in kernel/cred.c). */
 static int write_maps_below(int lid, pid_t pid, uint32_t id_base)
 {
-	pid_t child = fork();
-	int status, r;
+	_Alignas(16) uint8_t stack[BELOW_STACK];
+	struct below b = { lid, pid, id_base };
+	const int dumpable = prctl(PR_GET_DUMPABLE);
+	const pid_t child =
+		clone(be_below, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | SIGCHLD, &b);
+	int status, r = child < 0 || waitpid(child, &status, 0) < 0 ? -errno : 0;
 
-	if (child < 0)
-		return -errno;
-	if (child == 0) {
-		r = setns(lid, CLONE_NEWUSER) < 0 ? -errno : write_maps(pid, 0, id_base);
-		_exit(-r & 0xff);
-	}
-	if (waitpid(child, &status, 0) < 0)
-		return -errno;
+	if (dumpable == 1)
+		(void)prctl(PR_SET_DUMPABLE, 1);
+	if (r < 0)
+		return r;
 	return WIFEXITED(status) ? -WEXITSTATUS(status) : -EPIPE;
 }
 

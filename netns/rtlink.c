@@ -387,7 +387,9 @@ static void *be_inside(void *userdata)
 	return NULL;
 }
 
-static int dress_both(struct nl_sock *s, const struct rtlink *l, pid_t pid, struct err *err)
+static int dress_both(struct nl_sock *s, const struct rtlink *l, pid_t pid,
+	int (*before_up)(const void *userdata, struct err *err), const void *userdata,
+	struct err *err)
 {
 	struct part part = { .link = l, .pid = pid };
 	pthread_t inside;
@@ -395,16 +397,20 @@ static int dress_both(struct nl_sock *s, const struct rtlink *l, pid_t pid, stru
 
 	if (r < 0)
 		return rtsock_fail(err, -NLE_NOMEM, "set up", RTLINK_INSIDE);
-	r = dress(s, l, err);
+	r = before_up ? before_up(userdata, err) : 0;
+	if (r >= 0)
+		r = dress(s, l, err);
 	(void)pthread_join(inside, NULL);
-	if (r == 0 && part.r < 0) {
+	if (r >= 0 && part.r < 0) {
 		r = part.r;
 		*err = part.err;
 	}
 	return r;
 }
 
-int rtlink_make(const struct rtlink *l, pid_t pid, struct err *err)
+int rtlink_make(const struct rtlink *l, pid_t pid,
+	int (*before_up)(const void *userdata, struct err *err), const void *userdata,
+	struct err *err)
 {
 	_cleanup_sock_ struct nl_sock *s = NULL;
 	int r = rtsock_open(&s, err);
@@ -419,7 +425,7 @@ int rtlink_make(const struct rtlink *l, pid_t pid, struct err *err)
 	}
 	if (r < 0)
 		return rtsock_fail(err, r, "make", l->name);
-	r = dress_both(s, l, pid, err);
+	r = dress_both(s, l, pid, before_up, userdata, err);
 	if (r < 0)
 		(void)remove_one(s, l->name);
 	return r;

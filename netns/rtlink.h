@@ -18,8 +18,12 @@
 #include "proto/err.h"
 
 /* For the network namespace of @pid, which has no RTLINK_INSIDE yet; in place of a link of the same
- * name that is there. A thread of its own enters that namespace. About 1 ms. */
-_must_check_ int rtlink_make(const struct rtlink *l, pid_t pid, struct err *err);
+ * name that is there. A thread of its own enters that namespace. @before_up (or NULL) is called
+ * beside that, when the link is there and nothing goes over it yet; when it fails there is no link.
+ * About 1 ms. */
+_must_check_ int rtlink_make(const struct rtlink *l, pid_t pid,
+	int (*before_up)(const void *userdata, struct err *err), const void *userdata,
+	struct err *err);
 
 /* What goes to the container from now on, in bits per second; 0: as much as it can. */
 _must_check_ int rtlink_set_limit(const char *name, uint64_t bps, struct err *err);

@@ -14,7 +14,7 @@ struct job {
 	json_t *result;
 	int pidfd;
 	int fd;       /* that came with the job, or -1 */
-	pid_t linker; /* see worker_net_prepare(); 0: none */
+	pid_t linker; /* see worker_net_hook(); 0: none */
 	int linked;   /* what it says */
 	int mount;    /* of its root, while that is looked at; kept until the job is answered */
 	int turn;     /* agent/worker/worker_turn.h; closed last of all */
@@ -41,8 +41,9 @@ void worker_ahead_go(const struct ctlife *l);
 /* What was made for such a one is the launch's. Nothing, or nothing that fits: it makes its own. */
 void worker_ahead_take(struct ctlife *l);
 
-/* worker_net.c: what has to be there before a launch, and its link, which a child makes beside the
- * rest of it. */
+/* worker_net.c: has a launch make its link, which a child does beside the rest of it; and what has
+ * to be there before a container with a link runs. */
+void worker_net_hook(struct job *j);
 int worker_net_prepare(struct job *j, struct err *err);
 /* What its @root has to say of the network. @hostname NULL: its own; @fresh: whatever stands
  * there. */

@@ -16,18 +16,12 @@ static void prepare_groups(struct job *j)
 	j->life.paths.groups = j->groups;
 }
 
-static int prepare(struct job *j, struct err *err)
+/* While its link is made. */
+static int make_ready(void *userdata, struct err *err)
 {
-	int r = ctlife_is_started(&j->life, NULL, NULL, err);
+	struct job *j = userdata;
+	int r = worker_net_prepare(j, err);
 
-	if (r != 0)
-		return MIN_OF(r, 0);
-	worker_ahead_take(&j->life);
-	r = ctlife_prepare(&j->life, err);
-	if (r < 0)
-		return r;
-	prepare_groups(j);
-	r = worker_net_prepare(j, err);
 	if (r >= 0)
 		r = worker_files_write_all(j, false, err);
 	return r < 0 ? r : worker_mounts_prepare(j, err);
@@ -36,10 +30,14 @@ static int prepare(struct job *j, struct err *err)
 int worker_life_launch(struct job *j, struct err *err)
 {
 	pid_t pid;
-	int r = prepare(j, err);
+	int r;
 
-	if (r >= 0)
-		r = ctlife_launch(&j->life, &pid, &j->pidfd, err);
+	worker_ahead_take(&j->life);
+	prepare_groups(j);
+	worker_net_hook(j);
+	j->life.make_ready = make_ready;
+	j->life.userdata = j;
+	r = ctlife_launch(&j->life, &pid, &j->pidfd, err);
 	if (r >= 0)
 		r = ctlimits_bound_monitor(j->life.groups, j->life.spec.id, err);
 	if (r >= 0 && (j->life.spec.limits.io_read_bps || j->life.spec.limits.io_write_bps))

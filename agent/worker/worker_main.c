@@ -160,7 +160,7 @@ static void job_done(struct job *j)
 	json_decref(j->result);
 	j->pidfd = closefd(j->pidfd);
 	j->fd = closefd(j->fd);
-	if (j->linker > 0) /* the launch failed before it waited for it */
+	if (j->linker > 0)
 		(void)waitpid(j->linker, NULL, 0);
 	j->linked = closefd(j->linked);
 	j->mount = closefd(j->mount);

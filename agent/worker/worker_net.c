@@ -23,8 +23,9 @@ static const char *text(const struct job *j, const char *key)
 
 /* Of who had its addresses before, of its own before rules that came while it was stopped, and of
  * who spoke to them meanwhile. */
-static int cut_flows(const struct job *j, struct err *err)
+static int cut_flows(const void *userdata, struct err *err)
 {
+	const struct job *j = userdata;
 	struct nfsock *s = NULL;
 	uint8_t address[16];
 	int r = nfsock_open(&s);
@@ -86,8 +87,9 @@ static int read_link(const struct job *j, struct rtlink *ret, struct err *err)
 	return 0;
 }
 
-/* Flows are cut before there is a link: one that is seen over it is the container's own. It has
- * the job's turn with its worker, so no successor is beside it. */
+/* Flows are cut before the link is up: one that is seen over it is the container's own. It has the
+ * job's turn with its worker, so no successor is beside it; and says how it went before it ends,
+ * which takes its time. */
 _Noreturn static void make_link(const struct job *j, const struct ctuserns *u, int says)
 {
 	struct rtlink link = {};
@@ -99,16 +101,14 @@ _Noreturn static void make_link(const struct job *j, const struct ctuserns *u, i
 	if (dup2(u->leave, STDOUT_FILENO) < 0 || (j->turn >= 0 && dup2(j->turn, STDIN_FILENO) < 0))
 		_exit(EXIT_FAILURE);
 	keep_fd(says);
-	r = cut_flows(j, &err);
-	if (r >= 0)
-		r = read_link(j, &link, &err);
+	r = read_link(j, &link, &err);
 	if (r >= 0)
 		r = ctuserns_await_net(&(struct ctuserns){ u->holder, STDOUT_FILENO }, &err);
 	if (r >= 0)
-		r = rtlink_make(&link, u->holder, &err);
-	if (r < 0)
-		_exit(write_all(KEPT_FD, &err, sizeof(err)) < 0 ? EPIPE : EXIT_FAILURE);
-	_exit(EXIT_SUCCESS);
+		r = rtlink_make(&link, u->holder, cut_flows, j, &err);
+	if (r >= 0 || err.code != ERR_NONE)
+		r = write_all(KEPT_FD, &err, sizeof(err));
+	_exit(r < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
 }
 
 /* Beside the rest of a launch, most of whose time is the kernel's waiting; so is a link's. */
@@ -134,31 +134,30 @@ static int begin_link(void *userdata, const struct ctuserns *u, struct err *err)
 
 static int end_link(void *userdata, struct err *err)
 {
-	struct job *j = userdata;
-	struct err said = {};
-	ssize_t n = read_all(j->linked, &said, sizeof(said));
-	int status = 0, r = waitpid(j->linker, &status, 0) < 0 ? -errno : 0;
+	const struct job *j = userdata;
+	struct err said;
 
-	j->linker = 0;
-	if (n == sizeof(said)) {
-		*err = said;
-		return -MAX_OF(said.errnum, 1);
-	}
-	if (r >= 0 && (!WIFEXITED(status) || WEXITSTATUS(status) != EXIT_SUCCESS))
-		r = -EPIPE;
-	return r < 0 ? err_set(err, r, ERR_INTERNAL, NULL,
-			       "who makes the container's link has ended without a word")
-		     : 0;
+	if (read_all(j->linked, &said, sizeof(said)) != sizeof(said))
+		return err_set(err, -EPIPE, ERR_INTERNAL, NULL,
+			"who makes the container's link has ended without a word");
+	if (said.code == ERR_NONE)
+		return 0;
+	*err = said;
+	return -MAX_OF(said.errnum, 1);
+}
+
+void worker_net_hook(struct job *j)
+{
+	if (!j->link)
+		return;
+	j->life.begin_link = begin_link;
+	j->life.end_link = end_link;
 }
 
 int worker_net_prepare(struct job *j, struct err *err)
 {
-	if (!j->link)
-		return 0;
-	j->life.begin_link = begin_link;
-	j->life.end_link = end_link;
-	j->life.userdata = j;
-	return json_is_true(json_object_get(j->params, "routed")) ? 0 : make_policy(j, err);
+	return !j->link || json_is_true(json_object_get(j->params, "routed")) ? 0
+									      : make_policy(j, err);
 }
 
 int worker_net_write_files(

@@ -25,13 +25,14 @@ NTH_MAX = 30 # entries of one op
 KINDS = ((r"/dev/null", "null"), (r"pipe:", "pipe"), (r"socket:", "socket"), (r"anon_inode:", "anonymous"),
          (r"/dev/(pts|ptmx)", "terminal"), (r"/sys/fs/cgroup", "cgroups"), (r"\w+:\[", "namespace"),
          (r"/proc/\d+$", "a process"), (r"/$", "/"), (r"/proc$", "/proc"), (r"/proc/\d+/status$", "a status"),
-         (r"/proc/sys/net/", "a setting"),
+         (r"/proc/sys/net/", "a setting"), (r"/proc/\d+/task/\d+/net/nf_conntrack$", "flows"),
          (r".*/run/turns$|.*/lock$", "lock"), (r".*\.log$", "log"))
 # What those that enter may be and have. Whoever is in the host's pid namespace has its rights, and no more open than
 # its work needs: nobody inside can name it …
 MAY = {
-    # (of hoody-netup, one thread enters a network that nobody is in yet; the others set up the host's end)
-    "hoody-netup": {"uid": "0", "pids": 1, "open": "a-setting anonymous lock log namespace null pipe socket"},
+    # (of hoody-netup, one thread enters a network that nobody is in yet; the others set up the host's end, and cut
+    # the flows of its address)
+    "hoody-netup": {"uid": "0", "pids": 1, "open": "a-setting anonymous flows lock log namespace null pipe socket"},
     "hoody-mounts": {"uid": "0", "pids": 1, "open": "/ /proc namespace null pipe"},
     # (who names a container goes to its init's namespace of names by a pidfd)
     "hoody-worker": {"uid": "0", "pids": 1, "open": "/ /proc anonymous cgroups lock log namespace null pipe socket"},

@@ -20,7 +20,7 @@ int main(int argc, char **argv)
 	strcpy(l.name, argv[NAME]);
 	l.address = ntohl(address.s_addr);
 	l.has_address6 = inet_pton(AF_INET6, argv[ADDRESS6], l.address6) == 1;
-	r = rtlink_make(&l, atoi(argv[PID]), &err);
+	r = rtlink_make(&l, atoi(argv[PID]), NULL, NULL, &err);
 	if (r < 0)
 		(void)fprintf(stderr, "%s\n", err.message);
 	return -r & 0xff;
