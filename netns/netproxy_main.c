@@ -158,7 +158,7 @@ static int receive_sockets(struct netproxy *p)
 		_cleanup_(freep) void *payload = NULL;
 		_cleanup_(closep) int fd = -1;
 		struct frame f;
-		int r = channel_recv_sync(CHANNEL_FD, SETUP_TIMEOUT_MS, &f, &payload, &fd);
+		int r = chanio_recv_sync(CHANNEL_FD, SETUP_TIMEOUT_MS, &f, &payload, &fd);
 
 		if (r < 0 || f.type != FRAME_NETPROXY_SOCKET || f.a >= FRAME_NETPROXY_SOCKETS ||
 			fd < 0 || p->socket[f.a] >= 0)
@@ -231,11 +231,11 @@ static int serve(struct netproxy *p)
 	_cleanup_(freep) void *payload = NULL;
 	_cleanup_(closep) int fd = -1;
 	struct channel_message m;
-	int r = channel_send_sync(
+	int r = chanio_send_sync(
 		CHANNEL_FD, &(struct frame){ .type = FRAME_NETPROXY_READY }, NULL, 0, -1);
 
 	if (r >= 0)
-		r = channel_recv_sync(CHANNEL_FD, SETUP_TIMEOUT_MS, &f, &payload, &fd);
+		r = chanio_recv_sync(CHANNEL_FD, SETUP_TIMEOUT_MS, &f, &payload, &fd);
 	if (r < 0 || f.type != FRAME_NETPROXY_CONFIG)
 		return -EBADMSG;
 	m = (struct channel_message){ .frame = f, .payload = payload, .size = f.size, .fd = -1 };

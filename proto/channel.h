@@ -7,21 +7,10 @@
 
 #include <systemd/sd-event.h>
 
-#include "proto/base.h"
+#include "proto/chanio.h"
 #include "proto/err.h"
-#include "proto/frame.h"
 
 #define CHANNEL_STATES_MAX 32
-#define CHANNEL_FD         3 /* where a program of ours finds the one to who started it */
-
-/* A received frame. Payload is a private copy-on-nothing mapping of the sealed memfd: valid until
- * the handler returns. */
-struct channel_message {
-	struct frame frame;
-	const void *payload; /* NULL when size is 0 */
-	size_t size;
-	int fd; /* an extra descriptor (pidfd), or -1; take_fd() to keep it */
-};
 
 struct channel;
 
@@ -45,9 +34,6 @@ typedef void (*channel_gone)(struct channel *ch, int r, const char *why, void *u
 /* Descriptors or memory, which are no fault of the peer's. */
 bool channel_is_own_fault(int r);
 
-/* Both ends CLOEXEC and nonblocking. */
-_must_check_ int channel_pair(int ret_fds[static 2]);
-
 /* Takes @fd (also on failure). @permits (static storage) has @n rows. @priority is sd-event's. */
 _must_check_ int channel_open(sd_event *event, int fd, const struct channel_permit *permits,
 	size_t n, channel_gone gone, void *userdata, struct channel **ret);
@@ -57,9 +43,10 @@ struct channel *channel_close(struct channel *ch); /* frees; NULL in, NULL out; 
 void channel_set_state(struct channel *ch, unsigned state);
 unsigned channel_state(const struct channel *ch);
 int channel_fd(const struct channel *ch);
-/* The process that sent the last frame, as the kernel says (unix(7), SCM_CREDENTIALS); 0: none
- * came, or the descriptor has not SO_PASSCRED. */
-pid_t channel_peer(const struct channel *ch);
+/* A pidfd, the caller's, of the process that sent the last frame, as the kernel says (unix(7),
+ * SCM_CREDENTIALS), and still has its end; -1: there is none, or the descriptor has not
+ * SO_PASSCRED. */
+int channel_peer(const struct channel *ch, pid_t *ret_pid);
 
 /* Send one frame. @payload (may be NULL with size 0) is copied to a memfd and sealed; @extra_fd
  * (-1: none) is sent along, not taken. Frames queue (bounded) while the socket is full. Returns 0,
@@ -69,11 +56,3 @@ _must_check_ int channel_send(
 
 /* How many more fit into the queue. More may after a turn of the loop. */
 unsigned channel_room(const struct channel *ch);
-
-/* Blocking one-frame helpers for programs without a loop (worker, hoodyctl, tests). A received
- * payload is malloc'ed, the caller's. channel_recv_sync returns 0, -ENODATA at hang-up, -ETIMEDOUT,
- * -EBADMSG. timeout_ms < 0 waits for ever. */
-_must_check_ int channel_send_sync(
-	int fd, const struct frame *f, const void *payload, size_t size, int extra_fd);
-_must_check_ int channel_recv_sync(
-	int fd, int timeout_ms, struct frame *ret, void **ret_payload, int *ret_fd);

@@ -26,7 +26,7 @@ PROTO_LIBS = proto/libproto.a $(SODIUM_LIBS) $(JANSSON_LIBS)
 
 # What programs that talk to each other, or that are confined, need beside the words.
 noinst_LIBRARIES += proto/libchannel.a proto/libsandbox.a
-proto_libchannel_a_SOURCES = proto/channel.c proto/channel.h
+proto_libchannel_a_SOURCES = proto/channel.c proto/channel.h proto/chanio.c proto/chanio.h
 proto_libchannel_a_CFLAGS = $(AM_CFLAGS) $(SYSTEMD_CFLAGS)
 proto_libsandbox_a_SOURCES = proto/sandbox.c proto/sandbox.h
 proto_libsandbox_a_CFLAGS = $(AM_CFLAGS) $(SECCOMP_CFLAGS)

@@ -21,7 +21,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-#include "proto/channel.h"
+#include "proto/chanio.h"
 
 #define LAST_CAP    63
 #define THREADS_MAX 64 /* of all processes of an id, which are one */

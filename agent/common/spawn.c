@@ -3,14 +3,12 @@
 
 #include <fcntl.h>
 #include <limits.h>
-#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
-#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include "proto/channel.h"
+#include "proto/chanio.h"
 
 char *spawn_find(const char *name)
 {
@@ -78,7 +76,7 @@ int spawn_leaf(const char *directory, const char *name, uint32_t id, int *ret_fd
 	*ret_fd = r;
 	if (r >= 0)
 		return 0;
-	r = channel_pair(ends);
+	r = chanio_pair(ends);
 	if (r < 0)
 		return r;
 	program = spawn_find(name);
@@ -91,17 +89,4 @@ int spawn_leaf(const char *directory, const char *name, uint32_t id, int *ret_fd
 	closefd(ends[1]);
 	*ret_fd = r < 0 ? closefd(ends[0]) : ends[0];
 	return r;
-}
-
-/* Whoever still has the other end is alive, so the number is its own when we look. */
-int spawn_peer(const struct channel *ch, pid_t *ret_pid)
-{
-	pid_t pid = channel_peer(ch);
-	_cleanup_(closep) int fd = pid > 0 ? pidfd_open(pid, 0) : -1;
-	struct pollfd end = { .fd = channel_fd(ch) };
-
-	if (fd < 0 || poll(&end, 1, 0) < 0 || end.revents & (POLLHUP | POLLERR | POLLNVAL))
-		return -1;
-	*ret_pid = pid;
-	return take_fd(&fd);
 }

@@ -8,8 +8,6 @@
 
 #include "proto/base.h"
 
-struct channel;
-
 /* The path of one of our programs: beside our own, in the build tree's other folder, or in the
  * libexec directory. The caller's. */
 char *spawn_find(const char *name);
@@ -23,12 +21,8 @@ _must_check_ int spawn_program(const char *program, char *const argv[], int fd, 
 
 /* Start a leaf (proto/sandbox.h). Where @directory/<name>.sock is a socket of systemd's with
  * Accept=yes, each connection starts an instance, in a unit that confines it as a user of its own:
- * then *ret_pid is 0, and its first frame says who it is (spawn_peer). Elsewhere it is our child,
+ * then *ret_pid is 0, and its first frame says who it is (channel_peer). Elsewhere it is our child,
  * becomes @id (proto/leafid.h) and confines itself; the caller reaps. *ret_fd is the channel,
  * nonblocking. Blocks for no longer than a fork. Returns 0 or a negative errno. */
 _must_check_ int spawn_leaf(
 	const char *directory, const char *name, uint32_t id, int *ret_fd, pid_t *ret_pid);
-
-/* A pidfd of the process that sent the channel's last frame and still has its end; -1: there is
- * none. */
-int spawn_peer(const struct channel *ch, pid_t *ret_pid);

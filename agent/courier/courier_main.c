@@ -10,7 +10,7 @@
 #include "agent/courier/courier.h"
 #include "agent/courier/fetch.h"
 #include "agent/courier/http_rules.h"
-#include "proto/channel.h"
+#include "proto/chanio.h"
 #include "proto/ident.h"
 #include "proto/jsonx.h"
 #include "proto/sandbox.h"
@@ -132,7 +132,7 @@ int main(int argc, char **argv)
 	(void)signal(SIGPIPE, SIG_IGN);
 	if (sodium_init() < 0 || fcntl(CHANNEL_FD, F_SETFD, FD_CLOEXEC) < 0)
 		return EXIT_FAILURE;
-	r = channel_recv_sync(CHANNEL_FD, SETUP_TIMEOUT_MS, &f, &payload, &fd);
+	r = chanio_recv_sync(CHANNEL_FD, SETUP_TIMEOUT_MS, &f, &payload, &fd);
 	if (r >= 0 && f.type == FRAME_FETCH_WISH)
 		return fetch_run(&who, payload, f.size, fd);
 	closefd(fd);

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "agent/courier/http_rules.h"
-#include "proto/channel.h"
+#include "proto/chanio.h"
 #include "proto/frame.h"
 #include "proto/jsonx.h"
 #include "proto/sandbox.h"
@@ -128,7 +128,7 @@ int fetch_run(const struct sandbox_who *who, char *wish_takes, size_t size, int 
 	}
 	answer = transfer(&f);
 	f.to = closefd(f.to); /* the reader knows that this was all before it hears how it was */
-	r = channel_send_sync(CHANNEL_FD, &answer, NULL, 0, -1);
+	r = chanio_send_sync(CHANNEL_FD, &answer, NULL, 0, -1);
 	json_decref(f.wish);
 	free(f.ca_pem);
 	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;

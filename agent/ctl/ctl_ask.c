@@ -5,7 +5,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include "proto/channel.h"
+#include "proto/chanio.h"
 #include "proto/jsonx.h"
 
 #define ANSWER_TIMEOUT_MS 10000
@@ -77,9 +77,9 @@ static enum ctl_exit ask(const struct ctl *ctl, struct frame *f, const char *tex
 
 	if (e != CTL_OK)
 		return e;
-	r = channel_send_sync(socket, f, text, text ? strlen(text) : 0, fd);
+	r = chanio_send_sync(socket, f, text, text ? strlen(text) : 0, fd);
 	if (r == 0)
-		r = channel_recv_sync(socket, ANSWER_TIMEOUT_MS, f, &payload, &extra);
+		r = chanio_recv_sync(socket, ANSWER_TIMEOUT_MS, f, &payload, &extra);
 	if (r < 0) {
 		(void)err_set(err, r, ERR_CHANNEL, NULL, "the agent did not answer: %s",
 			r == -ENODATA ? "it hung up" : strerror(-r));

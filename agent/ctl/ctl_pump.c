@@ -13,7 +13,7 @@
 #include <sys/ioctl.h>
 #include <termios.h>
 
-#include "proto/channel.h"
+#include "proto/chanio.h"
 #include "proto/frame.h"
 
 #define FLOW_SIZE 65536
@@ -243,7 +243,7 @@ static int turn(
 			return 0;
 	if (!fds[2 * FLOWS].revents)
 		return 1;
-	if (channel_recv_sync(p->session, 0, ret_end, &payload, &extra) < 0 ||
+	if (chanio_recv_sync(p->session, 0, ret_end, &payload, &extra) < 0 ||
 		ret_end->type != FRAME_SESSION_ENDED)
 		return -ECONNRESET;
 	return 0;

@@ -8,7 +8,7 @@
 #include "agent/ctl/ctl_find.h"
 #include "agent/ctl/ctl_pump.h"
 #include "agent/ctl/ctl_text.h"
-#include "proto/channel.h"
+#include "proto/chanio.h"
 #include "proto/jsonx.h"
 
 #define BEGIN_TIMEOUT_MS 40000
@@ -53,7 +53,7 @@ static int make_pipes(struct session *s)
 static int send_frame(
 	const struct session *s, const struct frame *f, const void *data, size_t size, int fd)
 {
-	return channel_send_sync(s->fd, f, data, size, fd);
+	return chanio_send_sync(s->fd, f, data, size, fd);
 }
 
 /* TERM and the command, each with its NUL. */
@@ -109,7 +109,7 @@ static enum ctl_exit begin(const struct session *s, int *ret_master, struct err 
 	_cleanup_(freep) void *payload = NULL;
 	_cleanup_json_ json_t *v = NULL;
 	struct frame f;
-	int r = channel_recv_sync(s->fd, BEGIN_TIMEOUT_MS, &f, &payload, ret_master);
+	int r = chanio_recv_sync(s->fd, BEGIN_TIMEOUT_MS, &f, &payload, ret_master);
 
 	if (r == 0 && f.type == FRAME_SESSION_BEGUN)
 		return CTL_OK;

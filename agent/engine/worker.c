@@ -292,7 +292,7 @@ static int worker_new(struct worker_pool *p, struct worker **ret)
 	int fds[2], r;
 
 	w->pool = p;
-	r = channel_pair(fds);
+	r = chanio_pair(fds);
 	if (r < 0) {
 		free(w);
 		return r;

@@ -282,7 +282,7 @@ static int watch(struct forwarder *f, int pidfd)
 static int on_ready(struct channel *ch, struct channel_message *m, void *userdata)
 {
 	struct forwarder *f = userdata;
-	int r = f->pidfd < 0 ? watch(f, spawn_peer(ch, &f->pid)) : 0;
+	int r = f->pidfd < 0 ? watch(f, channel_peer(ch, &f->pid)) : 0;
 
 	channel_set_state(ch, SERVES);
 	if (r >= 0)
@@ -441,7 +441,7 @@ static int start(struct forwarder *f)
 	if (r >= 0)
 		r = spawn(f, &fd);
 	for (int i = 0; i < FRAME_NETPROXY_SOCKETS && r >= 0; i++)
-		r = channel_send_sync(fd,
+		r = chanio_send_sync(fd,
 			&(struct frame){ .type = FRAME_NETPROXY_SOCKET, .a = (uint64_t)i }, NULL, 0,
 			sockets[i]);
 	if (r >= 0)

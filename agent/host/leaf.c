@@ -244,6 +244,6 @@ void leaf_ready(struct leaf *l)
 
 	l->late = sd_event_source_disable_unref(l->late);
 	l->ready_us = now_us(l);
-	if (l->pidfd < 0 && watch(l, spawn_peer(l->channel, &pid)) < 0)
+	if (l->pidfd < 0 && watch(l, channel_peer(l->channel, &pid)) < 0)
 		leaf_kill(l);
 }

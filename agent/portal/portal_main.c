@@ -571,7 +571,7 @@ static int receive_socket(void)
 {
 	struct frame f;
 	void *payload = NULL;
-	int fd = -1, r = channel_recv_sync(CHANNEL_FD, SETUP_TIMEOUT_MS, &f, &payload, &fd);
+	int fd = -1, r = chanio_recv_sync(CHANNEL_FD, SETUP_TIMEOUT_MS, &f, &payload, &fd);
 
 	free(payload);
 	if (r < 0 || f.type != FRAME_PORTAL_SETUP || fd < 0) {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# hoody-worker: alone links liblxc.
+# hoody-worker: alone links liblxc, and does not link libsystemd (agent/worker/worker_host.c).
 
 pkglibexec_PROGRAMS += agent/hoody-worker
 agent_hoody_worker_SOURCES = agent/worker/worker_main.c agent/worker/worker_job.c agent/worker/worker_job.h \
@@ -13,4 +13,4 @@ agent_hoody_worker_CFLAGS = $(AM_CFLAGS) $(MNL_CFLAGS) $(NFTNL_CFLAGS) $(JANSSON
 	$(SODIUM_CFLAGS) $(SYSTEMD_CFLAGS)
 agent_hoody_worker_LDADD = lxc/libctlife.a lxc/libct.a netfilter/libnetfilter.a netns/libnetns.a \
 	storage/libstorage.a proto/libchannel.a proto/libproto.a $(LXC_LIBS) $(NL_LIBS) $(MNL_LIBS) \
-	$(BTRFSUTIL_LIBS) $(JANSSON_LIBS) $(SYSTEMD_LIBS) $(SODIUM_LIBS)
+	$(BTRFSUTIL_LIBS) $(JANSSON_LIBS) $(SODIUM_LIBS)

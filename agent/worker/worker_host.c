@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Jobs that concern many containers, and the host itself. */
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <linux/kexec.h>
 #include <sys/syscall.h>
@@ -136,22 +137,60 @@ int worker_host_unload_kernel(struct job *j, struct err *err)
 	return 0;
 }
 
+/* Of libsystemd, which every worker, and each container's monitor that is forked from one, would
+ * have in its memory for this alone, with the five libraries that it needs: the agent has it
+ * loaded, so it is there. */
+struct bus {
+	typeof(sd_bus_open_system) *open_system;
+	typeof(sd_bus_call_method) *call_method;
+	typeof(sd_bus_error_free) *error_free;
+	typeof(sd_bus_unref) *unref;
+};
+
+static int load_bus(struct bus *ret, struct err *err)
+{
+	void *lib = dlopen("libsystemd.so.0", RTLD_NOW);
+	const struct {
+		const char *name;
+		void *to;
+	} all[] = {
+		{ "sd_bus_open_system", &ret->open_system },
+		{ "sd_bus_call_method", &ret->call_method },
+		{ "sd_bus_error_free", &ret->error_free },
+		{ "sd_bus_unref", &ret->unref },
+	};
+
+	for (size_t i = 0; i < countof(all); i++) {
+		void *found = lib ? dlsym(lib, all[i].name) : NULL;
+
+		if (!found)
+			return err_set(err, -ELIBACC, ERR_INTERNAL, "command",
+				"systemd can't be asked: %s", dlerror());
+		memcpy(all[i].to, &found, sizeof(found));
+	}
+	return 0;
+}
+
 /* systemd ends all units in order, us among them: what comes back is a failure. */
 int worker_host_reboot(struct job *j, struct err *err)
 {
 	const char *method = json_is_true(json_object_get(j->params, "kexec")) ? "KExec" : "Reboot";
 	sd_bus_error why = SD_BUS_ERROR_NULL;
-	sd_bus *bus = NULL;
-	int r = sd_bus_open_system(&bus);
+	sd_bus *on = NULL;
+	struct bus bus;
+	int r = load_bus(&bus, err);
 
+	if (r < 0)
+		return r;
+	r = bus.open_system(&on);
 	if (r >= 0)
-		r = sd_bus_call_method(bus, "org.freedesktop.systemd1", "/org/freedesktop/systemd1",
+		r = bus.call_method(on, "org.freedesktop.systemd1", "/org/freedesktop/systemd1",
 			"org.freedesktop.systemd1.Manager", method, &why, NULL, NULL);
 	if (r < 0)
 		(void)err_set(err, r, ERR_INTERNAL, "command", "systemd refuses %s: %s", method,
 			why.message ? why.message : strerror(-r));
-	sd_bus_error_free(&why);
-	sd_bus_unref(bus);
+	bus.error_free(&why);
+	bus.unref(on);
 	if (r < 0)
 		return r;
 	for (;;)

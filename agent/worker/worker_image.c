@@ -20,7 +20,7 @@
 #include "agent/common/spawn.h"
 #include "agent/worker/worker_act.h"
 #include "agent/worker/worker_job.h"
-#include "proto/channel.h"
+#include "proto/chanio.h"
 #include "proto/jsonx.h"
 #include "proto/leafid.h"
 #include "storage/imagestore.h"
@@ -69,7 +69,7 @@ static void tell_progress(struct download *d, bool always)
 	if (!always && d->have - d->told < PROGRESS_EVERY)
 		return;
 	d->told = d->have;
-	if (channel_send_sync(WORKER_JOB_FD, &f, NULL, 0, -1) < 0)
+	if (chanio_send_sync(WORKER_JOB_FD, &f, NULL, 0, -1) < 0)
 		return; /* the agent is gone, and so are we in a moment */
 }
 
@@ -148,7 +148,7 @@ static int send_wish(struct download *d, int channel, int pipe)
 		(json_int_t)d->have, "max", (json_int_t)d->max, "ca_pem", text(d->job, "ca_pem"));
 	_cleanup_(freep) char *payload = jsonx_dump(wish);
 
-	return channel_send_sync(channel, &(struct frame){ .type = FRAME_FETCH_WISH }, payload,
+	return chanio_send_sync(channel, &(struct frame){ .type = FRAME_FETCH_WISH }, payload,
 		strlen(payload), pipe);
 }
 
@@ -173,7 +173,7 @@ static int attempt(struct download *d)
 	in = closefd(in);
 	if (r >= 0)
 		r = receive(d, out);
-	if (r >= 0 && channel_recv_sync(channel, ANSWER_WAIT_MS, &d->answer, &payload, &extra) < 0)
+	if (r >= 0 && chanio_recv_sync(channel, ANSWER_WAIT_MS, &d->answer, &payload, &extra) < 0)
 		d->answer.type = FRAME_FETCH_FAILED;
 	/* Not yet waited for: the pid is its own. A unit ends with its channel. */
 	if (pid > 0 && kill(pid, SIGKILL) == 0)

@@ -19,7 +19,7 @@
 #include "agent/worker/worker_session.h"
 #include "agent/worker/worker_turn.h"
 #include "lxc/ctenter.h"
-#include "proto/channel.h"
+#include "proto/chanio.h"
 #include "proto/errjson.h"
 #include "proto/jsonx.h"
 
@@ -236,7 +236,7 @@ static int answer(const struct job *j, int r, const struct err *err)
 					       : json_object();
 	_cleanup_(freep) char *text = jsonx_dump(v);
 
-	return channel_send_sync(WORKER_JOB_FD, &f, text, strlen(text), r < 0 ? -1 : j->pidfd);
+	return chanio_send_sync(WORKER_JOB_FD, &f, text, strlen(text), r < 0 ? -1 : j->pidfd);
 }
 
 static int serve(const void *payload, size_t size, int fd)
@@ -323,7 +323,7 @@ int main(int argc, char **argv)
 		struct frame f;
 		int fd = -1;
 
-		if (channel_recv_sync(WORKER_JOB_FD, -1, &f, &payload, &fd) < 0)
+		if (chanio_recv_sync(WORKER_JOB_FD, -1, &f, &payload, &fd) < 0)
 			return EXIT_SUCCESS; /* the agent has let go of us */
 		if (f.type == FRAME_WORKER_AHEAD) {
 			go_ahead(payload, f.size);

@@ -9,7 +9,7 @@
 
 #include "lxc/ctattach.h"
 #include "lxc/ctprobe.h"
-#include "proto/channel.h"
+#include "proto/chanio.h"
 #include "proto/errjson.h"
 #include "proto/jsonx.h"
 
@@ -35,7 +35,7 @@ static void session_done(struct session *s)
 /* Nobody there any more: no matter, the session ends for it by itself. */
 static void send_to(const struct session *s, const struct frame *f, const char *text, int fd)
 {
-	if (channel_send_sync(s->fd, f, text, text ? strlen(text) : 0, fd) < 0)
+	if (chanio_send_sync(s->fd, f, text, text ? strlen(text) : 0, fd) < 0)
 		return;
 }
 
@@ -82,7 +82,7 @@ static int read_ask(struct session *s, struct err *err)
 	for (;;) {
 		_cleanup_(freep) void *payload = NULL;
 		_cleanup_(closep) int fd = -1;
-		int r = channel_recv_sync(s->fd, ASK_TIMEOUT_MS, &s->ask, &payload, &fd);
+		int r = chanio_recv_sync(s->fd, ASK_TIMEOUT_MS, &s->ask, &payload, &fd);
 
 		if (r == 0 && s->ask.type == FRAME_SESSION_STDIO && s->ask.a < countof(s->stdio) &&
 			fd >= 0) {

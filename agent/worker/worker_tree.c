@@ -8,7 +8,7 @@
 #include "agent/worker/worker_act.h"
 #include "agent/worker/worker_job.h"
 #include "lxc/cthold.h"
-#include "proto/channel.h"
+#include "proto/chanio.h"
 #include "proto/jsonx.h"
 #include "storage/path.h"
 #include "storage/pool.h"
@@ -34,7 +34,7 @@ static void on_progress(const struct treecopy *t, void *userdata)
 {
 	struct frame f = { .type = FRAME_WORKER_PROGRESS, .a = ~0ULL, .b = t->bytes };
 
-	if (channel_send_sync(WORKER_JOB_FD, &f, NULL, 0, -1) < 0)
+	if (chanio_send_sync(WORKER_JOB_FD, &f, NULL, 0, -1) < 0)
 		return; /* the agent is gone, and so are we in a moment */
 }
 

@@ -132,7 +132,7 @@ static void node_begin(struct node *n, sd_event *event, const struct http_setup 
 	n->setup = *setup;
 	n->setup.node_id = n->node_id;
 	(void)snprintf(n->node_id, sizeof(n->node_id), "f1ee%020x", i);
-	if (channel_pair(fds) < 0 ||
+	if (chanio_pair(fds) < 0 ||
 		courier_open(event, &n->setup, fds[1], on_courier_gone, n, &n->courier) < 0 ||
 		channel_open(event, fds[0], permits, countof(permits), on_agent_gone, n,
 			&n->channel) < 0 ||

@@ -165,7 +165,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!event && sd_event_new(&event) < 0)
 		abort();
 	before = lowest_free();
-	if (channel_pair(fds) < 0 ||
+	if (chanio_pair(fds) < 0 ||
 		channel_open(event, fds[1], permits, countof(permits), on_gone, &w, &ch) < 0)
 		abort();
 	for (int i = 0; i < FRAMES_MAX && more && size >= 4 && size - 4 >= data[3]; i++) {

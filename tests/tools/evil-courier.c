@@ -23,7 +23,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-#include "proto/channel.h"
+#include "proto/chanio.h"
 #include "proto/encoding.h"
 #include "proto/ident.h"
 #include "proto/leafid.h"
@@ -139,7 +139,7 @@ static void send_frame(const struct frame *f, const int *fds, size_t n_fds)
 
 static void answer(const struct frame *f, const void *payload, size_t size)
 {
-	if (channel_send_sync(CHANNEL_FD, f, payload, size, -1) < 0)
+	if (chanio_send_sync(CHANNEL_FD, f, payload, size, -1) < 0)
 		exit(0);
 }
 
@@ -151,7 +151,7 @@ static struct frame await(uint16_t type, uint16_t or_type)
 		_cleanup_(closep) int fd = -1;
 		struct frame f;
 
-		if (channel_recv_sync(CHANNEL_FD, -1, &f, &payload, &fd) < 0)
+		if (chanio_recv_sync(CHANNEL_FD, -1, &f, &payload, &fd) < 0)
 			exit(0);
 		if (f.type == type || f.type == or_type)
 			return f;
@@ -521,7 +521,7 @@ static void swallow(void)
 		_cleanup_(closep) int fd = -1;
 		struct frame f;
 
-		if (channel_recv_sync(CHANNEL_FD, -1, &f, &payload, &fd) < 0)
+		if (chanio_recv_sync(CHANNEL_FD, -1, &f, &payload, &fd) < 0)
 			exit(0);
 		if (f.type != FRAME_COURIER_DELIVER)
 			continue;

@@ -87,7 +87,7 @@ static void begin(struct world *w)
 	int fds[2];
 
 	*w = (struct world){ .peer = -1 };
-	if (sd_event_new(&w->event) < 0 || channel_pair(fds) < 0 ||
+	if (sd_event_new(&w->event) < 0 || chanio_pair(fds) < 0 ||
 		channel_open(w->event, fds[0], permits, countof(permits), on_gone, w, &w->ch) < 0)
 		abort();
 	w->peer = fds[1];
@@ -119,7 +119,7 @@ static int open_fds(void)
 
 static void send_type(struct world *w, uint16_t type, const void *payload, size_t size, int fd)
 {
-	if (channel_send_sync(w->peer, &(struct frame){ .type = type }, payload, size, fd) < 0)
+	if (chanio_send_sync(w->peer, &(struct frame){ .type = type }, payload, size, fd) < 0)
 		abort();
 	turn(w);
 }
@@ -311,7 +311,7 @@ static void out_of_descriptors(void)
 		int fd = memfd(10, ALL), free_fd;
 
 		begin(&w);
-		if (channel_send_sync(w.peer, &(struct frame){ .type = DATA }, "0123456789", 10,
+		if (chanio_send_sync(w.peer, &(struct frame){ .type = DATA }, "0123456789", 10,
 			    left ? fd : -1) < 0)
 			abort();
 		free_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0); /* the lowest that is free */
@@ -361,7 +361,7 @@ static void queueing(void)
 		void *payload = NULL;
 
 		turn(&w);
-		r = channel_recv_sync(w.peer, 0, &f, &payload, NULL);
+		r = chanio_recv_sync(w.peer, 0, &f, &payload, NULL);
 		free(payload);
 		if (r < 0)
 			break;
@@ -382,19 +382,18 @@ static void in_sync(void)
 	int fd = -1;
 
 	begin(&w);
-	TAP_EQ(channel_recv_sync(w.peer, 1, &f, &payload, &fd), -ETIMEDOUT, "a wait ends");
+	TAP_EQ(chanio_recv_sync(w.peer, 1, &f, &payload, &fd), -ETIMEDOUT, "a wait ends");
 	if (channel_send(
 		    w.ch, &(struct frame){ .type = DATA, .a = 42 }, "words", 5, STDERR_FILENO) < 0)
 		abort();
-	TAP_EQ(channel_recv_sync(w.peer, 1000, &f, &payload, &fd), 0,
+	TAP_EQ(chanio_recv_sync(w.peer, 1000, &f, &payload, &fd), 0,
 		"a frame is received without a loop");
 	TAP_OK(f.a == 42 && f.size == 5 && memcmp(payload, "words", 5) == 0 && fd >= 0,
 		"with all that it carries");
 	closefd(fd);
 	free(payload);
 	w.ch = channel_close(w.ch);
-	TAP_EQ(channel_recv_sync(w.peer, 1000, &f, &payload, &fd), -ENODATA,
-		"and a hang-up is one");
+	TAP_EQ(chanio_recv_sync(w.peer, 1000, &f, &payload, &fd), -ENODATA, "and a hang-up is one");
 	end(&w);
 }
 

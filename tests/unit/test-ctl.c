@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 
 #include "agent/common/conf.h"
-#include "proto/channel.h"
+#include "proto/chanio.h"
 #include "tests/unit/tap.h"
 
 static char dir[] = "/tmp/test-ctl-XXXXXX";
@@ -188,11 +188,11 @@ static pid_t serve_agent(const struct agent_answer *answer)
 		int client = accept(fd, NULL, NULL), extra;
 		struct frame f;
 		void *payload;
-		int r = channel_recv_sync(client, 5000, &f, &payload, &extra);
+		int r = chanio_recv_sync(client, 5000, &f, &payload, &extra);
 
 		if (r == 0 && !answer->hang_up) {
 			f = (struct frame){ .type = answer->type, .id = f.id + answer->id_offset };
-			r = channel_send_sync(client, &f, answer->json, strlen(answer->json), -1);
+			r = chanio_send_sync(client, &f, answer->json, strlen(answer->json), -1);
 		}
 		_exit(r == 0 ? 0 : 1);
 	}
