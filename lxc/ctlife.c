@@ -141,14 +141,22 @@ static struct ctconf_host look_at_host(const struct ctgroup *g)
 	};
 }
 
+/* It stands there from the last start: a file that is cut short and written anew waits for its
+ * filesystem. */
 static int write_policy(const char *dir)
 {
-	_cleanup_(freep) char *path = xasprintf("%s/seccomp", dir);
-	_cleanup_(closep) int fd =
-		open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	const size_t size = strlen(ctconf_seccomp_policy);
+	_cleanup_(freep) char *path = xasprintf("%s/seccomp", dir), *old = xcalloc(1, size + 1);
+	_cleanup_(closep) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 
-	return fd < 0 ? -errno
-		      : write_all(fd, ctconf_seccomp_policy, strlen(ctconf_seccomp_policy));
+	if (fd < 0)
+		return -errno;
+	if (read_all(fd, old, size + 1) == (ssize_t)size &&
+		memcmp(old, ctconf_seccomp_policy, size) == 0)
+		return 0;
+	if (ftruncate(fd, 0) < 0 || lseek(fd, 0, SEEK_SET) < 0)
+		return -errno;
+	return write_all(fd, ctconf_seccomp_policy, size);
 }
 
 static char *mark_of(const struct ctlife *l)
@@ -402,12 +410,12 @@ int ctlife_prepare(struct ctlife *l, struct err *err)
 {
 	const struct ctuserns_bounds *b = l->bounds.wanted ? &l->bounds.user : NULL;
 
-	return l->spaces.holder > 0 ? 0 : ctuserns_make(l->spec.id_base, b, &l->spaces, err);
+	return l->spaces.maker > 0 ? 0 : ctuserns_make(l->spec.id_base, b, &l->spaces, err);
 }
 
 void ctlife_let_go(struct ctlife *l)
 {
-	if (l->spaces.holder > 0)
+	if (l->spaces.maker > 0)
 		ctuserns_let_go(&l->spaces);
 }
 
@@ -416,9 +424,11 @@ void ctlife_let_go(struct ctlife *l)
 static int make_ready_and_start(struct ctlife *l, bool *ret_watched, struct err *err)
 {
 	struct lxc_container *c = NULL;
-	int r = l->begin_link ? l->begin_link(l->userdata, &l->spaces, err)
-			      : ctuserns_await_net(&l->spaces, err);
+	int r = ctuserns_await(&l->spaces, err);
 
+	if (r >= 0)
+		r = l->begin_link ? l->begin_link(l->userdata, &l->spaces, err)
+				  : ctuserns_await_net(&l->spaces, err);
 	if (r >= 0 && l->make_ready)
 		r = l->make_ready(l->userdata, err);
 	if (r >= 0)
@@ -433,9 +443,6 @@ static int make_ready_and_start(struct ctlife *l, bool *ret_watched, struct err 
 		r = l->end_link(l->userdata, err);
 	if (r >= 0)
 		r = start_away(l, c, ret_watched, err);
-	if (r >= 0)
-		ctuserns_leave(&l->spaces); /* the answer doesn't wait for its end */
-	ctlife_let_go(l);
 	if (c)
 		lxc_container_put(c);
 	return r;

@@ -52,7 +52,7 @@ _must_check_ int ctlife_is_started(
 /* Have the namespaces of its next launch made, of which the network's takes its time: beside
  * whatever its caller does until then. Changes nothing else; a launch does it where nobody has. */
 _must_check_ int ctlife_prepare(struct ctlife *l, struct err *err);
-/* They are not needed, or no longer. */
+/* They are not needed, or no longer: of a launch, too, whose answer needn't wait for their ends. */
 void ctlife_let_go(struct ctlife *l);
 
 /* Bring it up: clears away what a killed predecessor left, starts, checks by the kernel that init

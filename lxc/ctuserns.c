@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A child makes the namespaces from inside and holds them; its parent writes their maps, which is
- * for who is outside. Each waits for the other's word on one pair of sockets. */
+/* Two processes, since who writes a namespace's maps is in the one above it (map_write in
+ * kernel/user_namespace.c). The maker, a child of ours, owns and enters the lid, whose maps we
+ * write; it sets the bounds, forks the holder below, writes that one's maps and ends. The holder
+ * makes the network namespace and holds both. Each wakes another as seldom as can be: that takes
+ * longer than all they do. */
 #include "lxc/ctuserns.h"
 
 #include <fcntl.h>
 #include <linux/securebits.h>
 #include <sched.h>
+#include <sys/fsuid.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -15,7 +19,7 @@
 
 #include "lxc/ctspec.h"
 
-#define BELOW_STACK ((size_t)32 * 1024)
+#define HOLDER_STACK ((size_t)16 * 1024)
 
 /* --- the one inside --- */
 
@@ -90,8 +94,9 @@ static bool can_have_lid(void)
 }
 
 /* Who makes a namespace owns it, by its effective ids. Capabilities are kept: see can_have_lid().
- * A namespace has its maker's limits for all in it: that of processes is none, which the group's is
- * for. */
+ * Its ids for files stay root's, whose the files in /proc of such a process are (task_dump_owner in
+ * fs/proc/base.c). A namespace has its maker's limits for all in it: that of processes is none,
+ * which the group's is for. */
 static int become(uint32_t id)
 {
 	const struct rlimit none = { RLIM_INFINITY, RLIM_INFINITY };
@@ -100,6 +105,8 @@ static int become(uint32_t id)
 	if (prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0) < 0 ||
 		syscall(SYS_setresgid, -1, id, -1) < 0 || syscall(SYS_setresuid, -1, id, -1) < 0)
 		return -errno;
+	(void)setfsuid(0);
+	(void)setfsgid(0);
 	return 0;
 }
 
@@ -117,36 +124,6 @@ static void await_leave(void)
 		_exit(EXIT_SUCCESS);
 }
 
-_Noreturn static void inside(
-	int fd, uint32_t id_base, const struct ctuserns_bounds *b, bool has_lid)
-{
-	int proc, r;
-
-	keep_fd(fd);
-	proc = own_proc();
-	r = proc < 0 ? proc : become(id_base);
-	tell(r < 0 || unshare(CLONE_NEWUSER) == 0 ? r : -errno);
-	await_leave();
-	if (has_lid) {
-		r = b ? write_bounds(proc, b) : 0;
-		tell(r < 0 || unshare(CLONE_NEWUSER) == 0 ? r : -errno);
-		await_leave();
-	}
-	tell(unshare(CLONE_NEWNET) < 0 ? -errno : 0);
-	(void)closefd(proc); /* now that nobody waits: the kernel waits for its readers */
-	await_leave();
-	_exit(EXIT_SUCCESS);
-}
-
-/* --- the one outside --- */
-
-static int hear(int fd)
-{
-	int r;
-
-	return read(fd, &r, sizeof(r)) == sizeof(r) ? r : -EPIPE;
-}
-
 /* @first: what the first of the ids is called inside. */
 static int write_maps(pid_t pid, uint32_t first, uint32_t id_base)
 {
@@ -159,46 +136,71 @@ static int write_maps(pid_t pid, uint32_t first, uint32_t id_base)
 	return r < 0 ? r : write_text(gids, text);
 }
 
-struct below {
-	int lid;
+/* Its maker, which has the other end of @userdata, lets it go on once it has maps: /sys asks whose
+ * a network namespace is when that is made. */
+static int hold(void *userdata)
+{
+	int *ends = userdata;
+	char on;
+
+	closefd(ends[1]);
+	if (read(ends[0], &on, 1) != 1)
+		return EXIT_FAILURE;
+	tell(unshare(CLONE_NEWNET) < 0 ? -errno : 0);
+	/* Now that nobody waits: the last who closes that proc waits for its readers. */
+	(void)syscall(SYS_close_range, KEPT_FD + 1, ~0u, 0);
+	await_leave();
+	return EXIT_SUCCESS;
+}
+
+/* The holder is our parent's child, as we are, and has our memory: to copy it takes longer than all
+ * that is done. It has a stack of its own within ours, which stays since we don't return, and calls
+ * nothing but system calls; while we write its maps it waits for the pipe. */
+_Noreturn static void make_holder(uint32_t id_base)
+{
+	_Alignas(16) uint8_t stack[HOLDER_STACK];
+	int ends[2], r = pipe2(ends, O_CLOEXEC) < 0 ? -errno : 0;
 	pid_t pid;
-	uint32_t id_base;
-};
 
-static int be_below(void *userdata)
-{
-	const struct below *b = userdata;
-	int r = setns(b->lid, CLONE_NEWUSER) < 0 ? -errno : write_maps(b->pid, 0, b->id_base);
-
-	return -r & 0xff;
-}
-
-/* Only who is in a namespace, or in the one above, may write its map: map_write in
- * kernel/user_namespace.c. The child has our memory, while we wait: to copy it takes longer than
- * all that it does. By its other credentials the kernel takes that for something to be hidden
- * (commit_creds in kernel/cred.c). */
-static int write_maps_below(int lid, pid_t pid, uint32_t id_base)
-{
-	_Alignas(16) uint8_t stack[BELOW_STACK];
-	struct below b = { lid, pid, id_base };
-	const int dumpable = prctl(PR_GET_DUMPABLE);
-	const pid_t child =
-		clone(be_below, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | SIGCHLD, &b);
-	int status, r = child < 0 || waitpid(child, &status, 0) < 0 ? -errno : 0;
-
-	if (dumpable == 1)
-		(void)prctl(PR_SET_DUMPABLE, 1);
 	if (r < 0)
-		return r;
-	return WIFEXITED(status) ? -WEXITSTATUS(status) : -EPIPE;
+		tell(r);
+	pid = clone(hold, stack + sizeof(stack), CLONE_VM | CLONE_NEWUSER | CLONE_PARENT | SIGCHLD,
+		ends);
+	r = pid < 0 ? -errno : write_maps(pid, 0, id_base);
+	tell(r < 0 ? r : pid);
+	_exit(write(ends[1], "", 1) == 1 ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 
-static int open_space(pid_t pid)
+_Noreturn static void make(int fd, uint32_t id_base, const struct ctuserns_bounds *b, bool has_lid)
 {
-	_cleanup_(freep) char *path = xasprintf("/proc/%d/ns/user", pid);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int proc, r;
 
-	return fd < 0 ? -errno : fd;
+	keep_fd(fd);
+	proc = b && has_lid ? own_proc() : 0;
+	r = proc < 0 ? proc : become(id_base);
+	if (has_lid) {
+		tell(r < 0 || unshare(CLONE_NEWUSER) == 0 ? r : -errno);
+		await_leave();
+		r = b ? write_bounds(proc, b) : 0;
+	}
+	if (r < 0)
+		tell(r);
+	make_holder(id_base);
+}
+
+/* --- the one outside --- */
+
+static int hear(int fd)
+{
+	int r;
+
+	return read(fd, &r, sizeof(r)) == sizeof(r) ? r : -EPIPE;
+}
+
+static int fail(int r, struct err *err)
+{
+	return err_set(err, r, ERR_INTERNAL, NULL,
+		"the container's user namespace can't be made: %s", strerror(-r));
 }
 
 static int go_on(int fd)
@@ -206,27 +208,24 @@ static int go_on(int fd)
 	return write(fd, "", 1) == 1 ? 0 : -EPIPE;
 }
 
-static int make_lid(pid_t pid, int fd, uint32_t id_base, int *ret)
+/* The maker goes on below, and nobody waits for it. */
+static int make_lid(const struct ctuserns *u, uint32_t id_base)
 {
-	int r = hear(fd);
+	int r = hear(u->leave);
 
 	if (r >= 0)
-		r = *ret = open_space(pid);
-	if (r >= 0)
-		r = write_maps(pid, id_base, id_base);
-	return r < 0 ? r : go_on(fd);
+		r = write_maps(u->maker, id_base, id_base);
+	return r < 0 ? r : go_on(u->leave);
 }
 
-static int make(pid_t pid, int fd, uint32_t id_base, bool has_lid)
+int ctuserns_await(struct ctuserns *u, struct err *err)
 {
-	_cleanup_(closep) int lid = -1;
-	int r = has_lid ? make_lid(pid, fd, id_base, &lid) : 0;
+	int r = u->holder > 0 ? u->holder : hear(u->leave);
 
-	if (r >= 0)
-		r = hear(fd);
-	if (r >= 0)
-		r = has_lid ? write_maps_below(lid, pid, id_base) : write_maps(pid, 0, id_base);
-	return r < 0 ? r : go_on(fd);
+	if (r < 0)
+		return fail(r, err);
+	u->holder = r;
+	return 0;
 }
 
 int ctuserns_await_net(const struct ctuserns *u, struct err *err)
@@ -240,17 +239,13 @@ int ctuserns_await_net(const struct ctuserns *u, struct err *err)
 
 void ctuserns_let_go(struct ctuserns *u)
 {
-	pid_t holder = u->holder;
+	const pid_t all[] = { u->maker, u->holder };
 
-	ctuserns_leave(u);
-	if (holder > 0)
-		(void)waitpid(holder, NULL, 0);
-}
-
-void ctuserns_leave(struct ctuserns *u)
-{
-	u->leave = closefd(u->leave);
-	u->holder = 0;
+	closefd(u->leave);
+	for (size_t i = 0; i < countof(all); i++)
+		if (all[i] > 0)
+			(void)waitpid(all[i], NULL, 0);
+	*u = (struct ctuserns){ .leave = -1 };
 }
 
 int ctuserns_make(
@@ -258,21 +253,20 @@ int ctuserns_make(
 {
 	int ends[2], r = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0 ? -errno : 0;
 	bool has_lid = can_have_lid();
-	struct ctuserns u = { .holder = r < 0 ? -1 : fork(), .leave = r < 0 ? -1 : ends[0] };
+	struct ctuserns u = { .maker = r < 0 ? -1 : fork(), .leave = r < 0 ? -1 : ends[0] };
 
-	if (u.holder == 0)
-		inside(ends[1], id_base, b, has_lid);
+	if (u.maker == 0)
+		make(ends[1], id_base, b, has_lid);
 	if (r >= 0) {
-		r = u.holder < 0 ? -errno : 0;
+		r = u.maker < 0 ? -errno : 0;
 		closefd(ends[1]);
-		if (r >= 0)
-			r = make(u.holder, u.leave, id_base, has_lid);
+		if (r >= 0 && has_lid)
+			r = make_lid(&u, id_base);
 	}
 	if (r >= 0) {
 		*ret = u;
 		return 0;
 	}
 	ctuserns_let_go(&u);
-	return err_set(err, r, ERR_INTERNAL, NULL,
-		"the container's user namespace can't be made: %s", strerror(-r));
+	return fail(r, err);
 }

@@ -36,18 +36,19 @@ struct ctuserns_bounds {
 
 /* Both of them, held by a process of the host's that does nothing: /proc/<holder>/ns/user, net. */
 struct ctuserns {
-	pid_t holder;
-	int leave; /* it ends with this descriptor, and with its maker */
+	pid_t maker, holder; /* children of who made them; @holder: of ctuserns_await() */
+	int leave;           /* they end with this descriptor, and with who has it */
 };
 
 /* In the user namespace 0 is @id_base of the host, and so on for CTSPEC_ID_RANGE ids; @b NULL,
- * or no lid: nothing is bounded. Two forks: a worker's, which has one thread. The network
- * namespace, whose making may wait long for locks of the kernel's, is still to come. */
+ * or no lid: nothing is bounded. Forks: a worker's, which has one thread. Both namespaces are still
+ * to come: what the caller can do before it has them is done beside their making. */
 _must_check_ int ctuserns_make(
 	uint32_t id_base, const struct ctuserns_bounds *b, struct ctuserns *ret, struct err *err);
-/* Wait for it; once, by whoever has the descriptor. */
+/* Wait for the user namespace; what is there already is not waited for. */
+_must_check_ int ctuserns_await(struct ctuserns *u, struct err *err);
+/* Then for that of the network, whose making may wait long for locks of the kernel's; once, by
+ * whoever has the descriptor. */
 _must_check_ int ctuserns_await_net(const struct ctuserns *u, struct err *err);
-/* Whatever has been entered or opened by now stays. The holder's end is waited for. */
+/* Whatever has been entered or opened by now stays. Their ends are waited for. */
 void ctuserns_let_go(struct ctuserns *u);
-/* The same, but who reaps the caller's children, once that has ended, reaps the holder. */
-void ctuserns_leave(struct ctuserns *u);

@@ -229,7 +229,7 @@ static void print_address(uint8_t family, const void *address, char ret[static 4
 
 /* All there is has been seen at once, and has no such address. More than one read would miss what
  * moves up meanwhile; a kernel without the file (CONFIG_NF_CONNTRACK_PROCFS) says nothing. */
-static bool is_absent(uint8_t family, const void *address)
+bool ctflow_is_absent(uint8_t family, const void *address)
 {
 	char text[TEXT_MAX + 1], more, wanted[48];
 	_cleanup_(closep) int fd = open(TEXT_FILE, O_RDONLY | O_CLOEXEC);
@@ -267,7 +267,7 @@ int ctflow_cut(struct nfsock *s, uint8_t family, const void *address, size_t *re
 	size_t n = 0;
 	int r = 0;
 
-	if (is_absent(family, address))
+	if (ctflow_is_absent(family, address))
 		;
 	else if (are_few())
 		r = ctflow_cut_end(s, &all, has_one, &(struct ends){ ends, countof(ends) }, &n);

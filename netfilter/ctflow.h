@@ -32,6 +32,10 @@ typedef bool ctflow_wanted(const struct nlmsghdr *m, const void *userdata);
 _must_check_ int ctflow_cut_end(struct nfsock *s, const struct ctflow_end *end,
 	ctflow_wanted *is_wanted, const void *userdata, size_t *n);
 
+/* True: no entry has this address at any end. False: one may; where the table's entries don't fit
+ * on a page that isn't said. Needs no socket: to close one waits for who changes the firewall. */
+bool ctflow_is_absent(uint8_t family, const void *address);
+
 /* All entries with this address at any end, masqueraded ones too: who has it next begins with none.
  * No walk where the table's few entries fit on a page, and none has it; one walk where it has few,
  * and a message for each of them; else three, and a message for each that is found. */

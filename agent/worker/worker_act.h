@@ -35,9 +35,11 @@ int worker_life_groups(struct job *j, struct err *err);
 int worker_life_session(struct job *j, struct err *err);
 int worker_net_sweep(struct job *j, struct err *err);
 
-/* worker_ahead.c: what can be done for a launch before it is ordered. @l: the container's, or NULL:
- * it was not told; of it alone what its namespaces take is read. */
+/* worker_ahead.c: what can be done for a launch before it is ordered. Of @l what its namespaces
+ * take is read; it needs no groups yet. */
 void worker_ahead_go(const struct ctlife *l);
+/* And the pause in which the first move between groups would wait. @g NULL: not known. */
+void worker_ahead_pause(const struct ctgroup *g);
 /* What was made for such a one is the launch's. Nothing, or nothing that fits: it makes its own. */
 void worker_ahead_take(struct ctlife *l);
 

@@ -11,6 +11,7 @@
  * links share. They are nobody's until the launch takes them, and go with the worker. */
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 
 #include "agent/worker/worker_act.h"
 #include "agent/worker/worker_job.h"
@@ -21,7 +22,8 @@ static _Noreturn void wait_for_kernel(void)
 	struct err ignored = {}; /* the launch, which says what is wrong, is only slower */
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	(void)closefd(WORKER_JOB_FD); /* the agent goes by its end */
+	/* The agent goes by the end of its channel, and so do the namespaces by that of theirs. */
+	(void)syscall(SYS_close_range, WORKER_JOB_FD, ~0u, 0);
 	if (ctgroup_open("", &g, &ignored) >= 0 && ctgroup_stay(g) >= 0)
 		g = ctgroup_close(g);
 	_exit(EXIT_SUCCESS);
@@ -29,18 +31,20 @@ static _Noreturn void wait_for_kernel(void)
 
 static struct ctlife ready; /* its namespaces, and what they were made for */
 
-/* The child is never reaped: it is gone with its worker, which lives for one operation. What can't
- * be made now is made by the launch, which says why it can't. */
+/* The child is never reaped: it is gone with its worker, which lives for one operation. */
+void worker_ahead_pause(const struct ctgroup *g)
+{
+	if ((!g || !ctgroup_favors_moves(g)) && fork() == 0)
+		wait_for_kernel();
+}
+
+/* What can't be made now is made by the launch, which says why it can't. */
 void worker_ahead_go(const struct ctlife *l)
 {
 	struct err ignored = {};
 
-	if ((!l || !ctgroup_favors_moves(l->groups)) && fork() == 0)
-		wait_for_kernel();
 	ctlife_let_go(&ready);
 	ready = (struct ctlife){};
-	if (!l)
-		return;
 	ready.spec.id_base = l->spec.id_base;
 	ready.bounds = l->bounds;
 	(void)!ctlife_prepare(&ready, &ignored);

@@ -110,6 +110,31 @@ static int bounds_read(const json_t *v, struct ctlife_bounds *ret, struct err *e
 	return r;
 }
 
+/* Those of a job that was announced are the next one's: to find the hierarchies takes as long as
+ * all else that a job's text wants. */
+static struct {
+	char *prefix;
+	struct ctgroup *groups;
+} found;
+
+static int open_groups(struct job *j, struct err *err)
+{
+	if (!found.groups || strcmp(found.prefix, j->prefix) != 0)
+		return ctgroup_open(j->prefix, &j->life.groups, err);
+	j->life.groups = found.groups;
+	found.groups = NULL;
+	return 0;
+}
+
+static void keep_groups(struct job *j)
+{
+	(void)ctgroup_close(found.groups);
+	free(found.prefix);
+	found.prefix = xstrdup(j->prefix);
+	found.groups = j->life.groups;
+	j->life.groups = NULL;
+}
+
 static int job_read(const json_t *v, struct job *j, struct err *err)
 {
 	const json_t *paths = json_object_get(v, "paths");
@@ -134,8 +159,6 @@ static int job_read(const json_t *v, struct job *j, struct err *err)
 	}
 	if (r >= 0)
 		r = bounds_read(json_object_get(v, "bounds"), &j->life.bounds, err);
-	if (r >= 0)
-		r = ctgroup_open(j->prefix, &j->life.groups, err);
 	if (r < 0)
 		return r;
 	j->rootfs = xasprintf("%s/containers/%s/rootfs", j->pool, j->life.spec.id);
@@ -212,6 +235,8 @@ static int job_run(const json_t *v, struct job *j, struct err *err)
 	worker_act does = NULL;
 	int r = job_read(v, j, err);
 
+	if (r >= 0)
+		r = open_groups(j, err);
 	j->whole = v;
 	if (r < 0)
 		return r;
@@ -265,7 +290,13 @@ static void go_ahead(const void *payload, size_t size)
 
 	if (r >= 0)
 		r = job_read(v, &j, &ignored);
-	worker_ahead_go(r < 0 ? NULL : &j.life);
+	if (r >= 0)
+		worker_ahead_go(&j.life);
+	if (r >= 0)
+		r = open_groups(&j, &ignored);
+	worker_ahead_pause(r < 0 ? NULL : j.life.groups);
+	if (r >= 0)
+		keep_groups(&j);
 }
 
 /* --- what enters a container --- */
@@ -300,6 +331,8 @@ static int session(void)
 	r = read_text(&v, &err);
 	if (r >= 0)
 		r = job_read(v, &j, &err);
+	if (r >= 0)
+		r = open_groups(&j, &err);
 	if (r < 0)
 		worker_session_refuse(j.fd, &err);
 	else

@@ -21,20 +21,33 @@ static const char *text(const struct job *j, const char *key)
 	return s ? s : "";
 }
 
+static int cut_address(uint8_t family, const void *address)
+{
+	struct nfsock *s = NULL;
+	int r = nfsock_open(&s);
+
+	if (r >= 0)
+		r = ctflow_cut(s, family, address, NULL);
+	nfsock_close(s);
+	return r;
+}
+
 /* Of who had its addresses before, of its own before rules that came while it was stopped, and of
  * who spoke to them meanwhile. */
 static int cut_flows(const void *userdata, struct err *err)
 {
+	static const struct {
+		uint8_t family;
+		const char *key;
+	} all[] = { { AF_INET, "address" }, { AF_INET6, "address6" } };
 	const struct job *j = userdata;
-	struct nfsock *s = NULL;
 	uint8_t address[16];
-	int r = nfsock_open(&s);
+	int r = 0;
 
-	if (r >= 0 && inet_pton(AF_INET, text(j, "address"), address) == 1)
-		r = ctflow_cut(s, AF_INET, address, NULL);
-	if (r >= 0 && inet_pton(AF_INET6, text(j, "address6"), address) == 1)
-		r = ctflow_cut(s, AF_INET6, address, NULL);
-	nfsock_close(s);
+	for (size_t i = 0; r >= 0 && i < countof(all); i++)
+		if (inet_pton(all[i].family, text(j, all[i].key), address) == 1 &&
+			!ctflow_is_absent(all[i].family, address))
+			r = cut_address(all[i].family, address);
 	return r < 0 ? err_set(err, r, ERR_FIREWALL_HOST_UNAVAILABLE, NULL,
 			       "what others have left under the container's address can't be cut: "
 			       "%s",
@@ -103,7 +116,7 @@ _Noreturn static void make_link(const struct job *j, const struct ctuserns *u, i
 	keep_fd(says);
 	r = read_link(j, &link, &err);
 	if (r >= 0)
-		r = ctuserns_await_net(&(struct ctuserns){ u->holder, STDOUT_FILENO }, &err);
+		r = ctuserns_await_net(&(struct ctuserns){ .leave = STDOUT_FILENO }, &err);
 	if (r >= 0)
 		r = rtlink_make(&link, u->holder, cut_flows, j, &err);
 	if (r >= 0 || err.code != ERR_NONE)

@@ -273,7 +273,7 @@ def apart_from_services(node, cid):
     """Services have host names of their own (ProtectHostname= in systemd.exec(5)), and groups beside init's."""
     init = host.init_of(node.prefix, cid)
     payload = next(m for m, unified in host.cgroup_mounts() if unified) / node.prefix / cid / "payload"
-    with subprocess.Popen(["nsenter", "-t", str(init), "-u", "unshare", "-u", "sleep", "infinity"]) as service:
+    with harness.running(["nsenter", "-t", str(init), "-u", "unshare", "-u", "sleep", "infinity"]) as service:
         uts = lambda pid: os.readlink(f"/proc/{pid}/ns/uts")
         tap.ok(host.poll(lambda: uts(service.pid) not in (uts(init), uts("self")), 5), "a service in a namespace")
         for name, pid in (("a.service", service.pid), ("init.scope", init)):
