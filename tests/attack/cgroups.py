@@ -157,7 +157,7 @@ def answers(node, name, deadline_s=15):
         harness.BUILD / "agent/hoodyctl", "--config", node.directory / "agent.conf", "exec", name, "--", "cat",
         "/proc/self/cgroup"
     ]
-    with subprocess.Popen([str(c) for c in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+    with harness.running(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True) as session:
         try:
             return session.wait(deadline_s * harness.SLOW) == 0, session.stdout.read()

@@ -48,8 +48,15 @@ def written(pid):
              if line.startswith("wchar")))
 
 
+def size(path):
+    try:
+        return path.stat().st_size
+    except FileNotFoundError: # it was renamed meanwhile
+        return 0
+
+
 def kept(node, cid):
-    return sum(p.stat().st_size for p in (node.directory / "state/lxc" / cid).glob("console.log*"))
+    return sum(size(p) for p in (node.directory / "state/lxc" / cid).glob("console.log*"))
 
 
 def main():
@@ -65,10 +72,10 @@ def main():
         tap.eq(quota(node, cid), QUOTA, "its monitor has a quarter of a processor")
         monitor = host.monitor_of(node.prefix, cid)
         command = [
-            str(c) for c in (harness.BUILD / "agent/hoodyctl", "--config", node.directory / "agent.conf", "exec", "-T",
-                             "loud", "--", "sh", "-c", FLOOD)
+            harness.BUILD / "agent/hoodyctl", "--config", node.directory / "agent.conf", "exec", "-T", "loud", "--",
+            "sh", "-c", FLOOD
         ]
-        with subprocess.Popen(command, stdin=subprocess.DEVNULL) as flood:
+        with harness.running(command, stdin=subprocess.DEVNULL) as flood:
             begun, cpu, bytes_ = time.monotonic(), host.cpu_s(monitor), written(monitor)
             tap.ok(host.poll(lambda: written(monitor) > bytes_ + FLOOD_BYTES, 30), "it floods its console",
                    written(monitor))

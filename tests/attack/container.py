@@ -205,7 +205,7 @@ def pipes(node, cid):
     for i in range(FIFOS):
         fifo.unlink(missing_ok=True)
         os.mkfifo(fifo)
-        with subprocess.Popen(["sh", "-c", ': >"$1"', "sh", str(fifo)]) as writer:
+        with harness.running(["sh", "-c", ': >"$1"', "sh", str(fifo)]) as writer:
             host.poll(lambda: system_call(writer.pid).startswith(f"{OPENAT} "), 10)
             node.do("env.set", cid, key="LINES", value=str(i))
             try:
@@ -252,7 +252,7 @@ def terminals(node, cid):
             str(w) for w in (harness.BUILD / "agent/hoodyctl", "--config", node.directory / "agent.conf", "exec", "-T",
                              cid, "sh", "-c", ": </dev/pts/ptmx")
         ]
-        with subprocess.Popen(command, stdin=subprocess.DEVNULL) as reader:
+        with harness.running(command, stdin=subprocess.DEVNULL) as reader:
             host.poll(lambda: waits(node, cid), 10)
             tap.ok(in_terminal(node, cid) != 0, "a session that gets no terminal ends")
             try:

@@ -90,7 +90,7 @@ def descriptors(pid):
 
 def ask(agent, pid):
     """Its words; or where both wait in the kernel, when there are none."""
-    with subprocess.Popen([agent.ask, str(pid)], stdout=subprocess.PIPE, text=True) as process:
+    with harness.running([agent.ask, str(pid)], stdout=subprocess.PIPE, text=True) as process:
         try:
             return process.communicate(timeout=60)[0].split()
         except subprocess.TimeoutExpired:

@@ -30,7 +30,7 @@ def beside(node, box, attack):
     command = [harness.BUILD / "agent/hoodyctl", "--config", node.directory / "agent.conf", "exec", "-T", box.name,
                "--", "sh", "-c", "echo begun; " + (attack.command if attack else "sleep 1")]
     api, orders = local.Local(node), 0
-    with subprocess.Popen([str(c) for c in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+    with harness.running(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.DEVNULL, text=True) as session:
         tap.eq(session.stdout.readline(), "begun\n", f"{attack.name if attack else 'nothing'} begins")
         while session.poll() is None or not orders:

@@ -46,7 +46,7 @@ def leases(node, box):
             harness.BUILD / "agent/hoodyctl", "--config", node.directory / "agent.conf", "exec", box.name, "--",
             "/bin/leases", mode, *names
         ]
-        with subprocess.Popen([str(c) for c in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        with harness.running(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               text=True) as holder:
             tap.eq(holder.stdout.readline(), f"held {FILES}\n", f"{FILES} leases are held, {mode}")
             root, why, took_s = saved(node, box, mode)

@@ -49,7 +49,7 @@ def main():
                    "--", "dd", "if=/dev/zero", "of=/f", "bs=1M", "count=8", "conv=fsync"]
         fs.hold("--freeze")
         try:
-            with subprocess.Popen([str(c) for c in command], stdin=subprocess.DEVNULL) as session:
+            with harness.running(command, stdin=subprocess.DEVNULL) as session:
                 tap.ok(host.poll(lambda: waits_for_disk(node, cid), 20), "one of its processes waits for the disk")
                 report = node.do("container.pause", cid, 60)
                 tap.eq((report["state"], report.get("error", {}).get("code")), ("failed", "TIMEOUT"),

@@ -221,7 +221,7 @@ def between(node):
     order = node.order("container.force-stop", cid)
     workers = host.poll(lambda: [p for p in node.worker_pids() if is_stopped(p)], 10)
     group = next(mount for mount, unified in host.cgroup_mounts() if unified) / node.prefix / cid / "worker"
-    with subprocess.Popen(["sleep", "1000"]) as session:
+    with harness.running(["sleep", "1000"]) as session:
         (group / "cgroup.procs").write_text(str(session.pid))
         os.kill(workers[0], signal.SIGCONT)
         state = node.wait(order)["state"]

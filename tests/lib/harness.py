@@ -8,6 +8,7 @@
 
 What a test left behind is removed at the end, but first it is found: node.leaks() must be empty when all containers are
 deleted."""
+import contextlib
 import itertools
 import json
 import os
@@ -47,6 +48,18 @@ if FLOW:
     names.write_hosts({API_NAME: "127.0.0.1"})
 _counter = itertools.count(1)
 SLOT = int(os.environ.get("HOODY_TEST_SLOT", os.getpid() % 30)) # no two tests that run at once have the same user ids
+
+
+@contextlib.contextmanager
+def running(command, **options):
+    """A process for as long as the block lasts: Popen's own block waits for its end, for ever when a test fails within
+    it."""
+    with subprocess.Popen([str(c) for c in command], **options) as process:
+        try:
+            yield process
+        except BaseException:
+            process.kill()
+            raise
 
 
 class Failure(Exception):
