@@ -57,7 +57,7 @@ static int start(
 
 int main(int argc, char **argv)
 {
-	struct ctspec s = { .image = "builtin:busybox", .limits = { 0.5, 64 << 20, 64 } };
+	struct ctspec s = { .image = "builtin:busybox" };
 	struct ctconf_paths p;
 	struct ctgroup *g;
 	struct err err;
@@ -73,6 +73,8 @@ int main(int argc, char **argv)
 	(void)setenv("PATH", "/nonexistent", 1);
 	if (ctgroup_open(argv[3], &g, &err) < 0)
 		return EXIT_FAILURE;
+	if (ctgroup_has(g, "cpu") && ctgroup_has(g, "memory") && ctgroup_has(g, "pids"))
+		s.limits = (struct ctspec_limits){ 0.5, 64 << 20, 64 };
 	begin = now_ms();
 	pid = fork();
 	if (pid == 0)
