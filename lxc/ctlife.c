@@ -419,12 +419,24 @@ void ctlife_let_go(struct ctlife *l)
 		ctuserns_let_go(&l->spaces);
 }
 
+/* What was begun ahead may have failed of what has passed since. */
+static int have_spaces(struct ctlife *l, struct err *err)
+{
+	int r = ctuserns_await(&l->spaces, err);
+
+	if (r >= 0)
+		return r;
+	ctlife_let_go(l);
+	r = ctlife_prepare(l, err);
+	return r < 0 ? r : ctuserns_await(&l->spaces, err);
+}
+
 /* The link takes longest, and is begun first. The group is entered last: who waits for that
  * (agent/worker/worker_ahead.c) has done all else by then. */
 static int make_ready_and_start(struct ctlife *l, bool *ret_watched, struct err *err)
 {
 	struct lxc_container *c = NULL;
-	int r = ctuserns_await(&l->spaces, err);
+	int r = have_spaces(l, err);
 
 	if (r >= 0)
 		r = l->begin_link ? l->begin_link(l->userdata, &l->spaces, err)

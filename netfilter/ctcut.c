@@ -100,26 +100,19 @@ static bool is_forbidden(const struct nlmsghdr *m, const void *userdata)
 	return !fwtable_allows(j->table, &f) || (j->diverted && fwtable_was_diverted(j->table, &f));
 }
 
-/* One end of the flow: who began it, or who answers. */
-static int cut_side(
-	const struct judge *j, struct nfsock *s, uint32_t address, bool answers, size_t *n)
-{
-	const uint32_t wire = htonl(address);
-
-	return ctflow_cut_end(s,
-		&(struct ctflow_end){ AF_INET, address != 0 ? &wire : NULL, answers, true },
-		is_forbidden, j, n);
-}
-
 int ctcut_run(
 	const struct fwtable *t, struct nfsock *s, uint32_t address, bool diverted, size_t *ret_cut)
 {
+	const uint32_t wire = htonl(address);
+	/* who began it, and who answers */
+	const struct ctflow_end ends[] = { { AF_INET, &wire, false, true },
+		{ AF_INET, &wire, true, true } };
 	const struct judge j = { t, diverted };
 	size_t n = 0;
-	int r = cut_side(&j, s, address, false, &n);
+	int r = address != 0 ? ctflow_cut_ends(s, ends, countof(ends), is_forbidden, &j, &n)
+			     : ctflow_cut_end(s, &(struct ctflow_end){ .family = AF_INET },
+				       is_forbidden, &j, &n);
 
-	if (r >= 0 && address != 0)
-		r = cut_side(&j, s, address, true, &n);
 	if (r >= 0 && ret_cut)
 		*ret_cut = n;
 	return r;

@@ -11,8 +11,7 @@
 void ctcut_read_flow(const struct nlmsghdr *m, struct fwflow *ret);
 
 /* Call after the rules are in force. @address (host byte order): flows from or to this container
- * alone; 0: all. One walk of the kernel's table (about 0.1 µs an entry that is not wanted, by the
- * kernel's own filter where it has one). @diverted: also those that fwtable_was_diverted() means.
- * @ret_cut: how many; may be NULL. */
+ * alone; 0: all, in one walk of the kernel's table. @diverted: also those that
+ * fwtable_was_diverted() means. @ret_cut: how many; may be NULL. */
 _must_check_ int ctcut_run(const struct fwtable *t, struct nfsock *s, uint32_t address,
 	bool diverted, size_t *ret_cut);

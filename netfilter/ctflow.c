@@ -197,6 +197,8 @@ static int look_at(const struct nlattr *a, void *userdata)
 struct ends {
 	const struct ctflow_end *at;
 	size_t n;
+	ctflow_wanted *is_wanted; /* NULL: each */
+	const void *userdata;
 };
 
 static bool has_one(const struct nlmsghdr *m, const void *userdata)
@@ -208,7 +210,7 @@ static bool has_one(const struct nlmsghdr *m, const void *userdata)
 
 		(void)mnl_attr_parse(m, sizeof(struct nfgenmsg), look_at, &l);
 		if (l.is_it)
-			return true;
+			return !ends->is_wanted || ends->is_wanted(m, ends->userdata);
 	}
 	return false;
 }
@@ -255,25 +257,35 @@ static bool are_few(void)
 	return count <= FEW;
 }
 
+int ctflow_cut_ends(struct nfsock *s, const struct ctflow_end *ends, size_t n_ends,
+	ctflow_wanted *is_wanted, const void *userdata, size_t *n)
+{
+	const struct ctflow_end all = { .family = ends->family };
+	int r = 0;
+
+	if (ctflow_is_absent(ends->family, ends->address))
+		return 0;
+	if (are_few())
+		return ctflow_cut_end(
+			s, &all, has_one, &(struct ends){ ends, n_ends, is_wanted, userdata }, n);
+	for (size_t i = 0; r >= 0 && i < n_ends; i++)
+		r = ctflow_cut_end(s, &ends[i], has_one,
+			&(struct ends){ &ends[i], 1, is_wanted, userdata }, n);
+	return r;
+}
+
 int ctflow_cut(struct nfsock *s, uint8_t family, const void *address, size_t *ret_cut)
 {
 	/* Masquerading leaves the address in the tuple that the flow began with, forwarding to it
 	 * (DNAT) in the one of its answers. */
-	const struct ctflow_end all = { .family = family }, ends[] = {
+	const struct ctflow_end ends[] = {
 		{ family, address, false, true },
 		{ family, address, false, false },
 		{ family, address, true, true },
 	};
 	size_t n = 0;
-	int r = 0;
+	int r = ctflow_cut_ends(s, ends, countof(ends), NULL, NULL, &n);
 
-	if (ctflow_is_absent(family, address))
-		;
-	else if (are_few())
-		r = ctflow_cut_end(s, &all, has_one, &(struct ends){ ends, countof(ends) }, &n);
-	else
-		for (size_t i = 0; r >= 0 && i < countof(ends); i++)
-			r = ctflow_cut_end(s, &ends[i], has_one, &(struct ends){ &ends[i], 1 }, &n);
 	if (r >= 0 && ret_cut)
 		*ret_cut = n;
 	return r;

@@ -36,7 +36,12 @@ _must_check_ int ctflow_cut_end(struct nfsock *s, const struct ctflow_end *end,
  * on a page that isn't said. Needs no socket: to close one waits for who changes the firewall. */
 bool ctflow_is_absent(uint8_t family, const void *address);
 
-/* All entries with this address at any end, masqueraded ones too: who has it next begins with none.
- * No walk where the table's few entries fit on a page, and none has it; one walk where it has few,
- * and a message for each of them; else three, and a message for each that is found. */
+/* Those of the entries with one of these ends, which are all of one address, of which @is_wanted
+ * (NULL: each) says so. @n is added to. No walk where the table's few entries fit on a page, and
+ * none has the address; one where it has few; else one for each end. */
+_must_check_ int ctflow_cut_ends(struct nfsock *s, const struct ctflow_end *ends, size_t n_ends,
+	ctflow_wanted *is_wanted, const void *userdata, size_t *n);
+
+/* All entries with this address at any end, masqueraded ones too: who has it next begins with
+ * none. */
 _must_check_ int ctflow_cut(struct nfsock *s, uint8_t family, const void *address, size_t *ret_cut);

@@ -3,6 +3,7 @@
 """The firewall's table, judged by packets: every cell of protocol × direction × action × state × kind of match, then
 random rule sets against a model that shares nothing with the encoder."""
 import collections
+import ipaddress
 import os
 import pathlib
 import socket
@@ -360,6 +361,34 @@ def cut(world, driver):
     world.router.run("conntrack", "-F")
 
 
+def judged(world, driver):
+    """Of a container's own flows those go that its rules don't allow, whichever end it is, and nobody else's: by each
+    of the three ways that they are found."""
+    a = world.a
+    driver.do(put=a.port(ingress=[{"action": "allow", "protocol": "udp", "destination_port": "9"}],
+                         egress=[{"action": "allow", "protocol": "udp", "destination_port": "9"}]))
+
+    def flow(source, target, sport, dport):
+        return (f"-I -p udp -s {source} -d {target} -r {target} -q {source} --sport {sport} --dport {dport} "
+                f"--reply-port-src {dport} --reply-port-dst {sport} -t 300\n")
+
+    other, third = "203.0.113.9", "198.51.100.9"
+    allowed = [flow(a.ip, other, 7000, 9), flow(other, a.ip, 7001, 9)]
+    forbidden = [flow(a.ip, other, 7002, 10), flow(other, a.ip, 7003, 10)]
+    for many in (0, 60, 12000):
+        rest = allowed + [flow(other, third, 1000 + n, 10) for n in range(1 + many)]
+        for lines in (rest + forbidden, rest, rest[len(allowed):]):
+            world.router.run("conntrack", "-F")
+            world.router.run("conntrack", "-R", "/dev/stdin", input="".join(lines))
+            answer = driver.do(cut=int(ipaddress.ip_address(a.ip)))
+            left = world.router.run("conntrack", "-L", "-p", "udp").stdout.splitlines()
+            kept = min(len(lines), len(rest))
+            tap.eq((answer["cut"], len(left)), (len(lines) - kept, kept),
+                   f"of {len(lines)} flows the container's {len(lines) - kept} that are not allowed are cut")
+    world.router.run("conntrack", "-F")
+    driver.do(remove=a.ifname)
+
+
 def main():
     if os.geteuid() != 0:
         tap.skip_all("needs root")
@@ -371,6 +400,7 @@ def main():
     undisturbed(world, driver)
     chance(world, driver)
     cut(world, driver)
+    judged(world, driver)
     driver.close()
     world.close()
     tap.done()
