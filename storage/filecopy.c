@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "storage/filecopy.h"
 
+#include <fcntl.h>
 #include <linux/fs.h>
 #include <sys/ioctl.h>
 
 #define CHUNK  (64UL * 1024 * 1024)
 #define BUFFER (256UL * 1024)
+
+/* From this size on a file's data is on its way to the disk while the next one is read: who copies
+ * a tree waits for all of it in the end. Small ones are better written together. */
+#define FLUSH_FROM (256 * 1024)
 
 /* Through our own memory: between file systems that can't do it by themselves. */
 static ssize_t copy_by_hand(int from, int to, off_t at, size_t size)
@@ -83,5 +88,9 @@ int filecopy_data(
 		return 0;
 	}
 	r = copy_pieces(from, to, size, done, userdata);
-	return r < 0 ? r : ftruncate(to, size) < 0 ? -errno : 0;
+	if (r >= 0 && ftruncate(to, size) < 0)
+		r = -errno;
+	if (r >= 0 && size >= FLUSH_FROM)
+		(void)sync_file_range(to, 0, 0, SYNC_FILE_RANGE_WRITE);
+	return r;
 }
